@@ -1,0 +1,1 @@
+"""Named asset selections, and the schedules that launch them."""

@@ -1,0 +1,68 @@
+"""Files that are written whole or not at all, and locks between processes."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlops_assets.errors import StateError
+
+
+def ensure_folder(path: Path) -> Path:
+    """Create `path` and its parents where missing, and return it.
+
+    Raises:
+        StateError: The folder cannot be created, e.g. on a read-only file system.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise StateError(
+            f"cannot create the folder {path}: {err.strerror}. "
+            "Point MLOPS_HOME at a folder that this user may write."
+        ) from err
+    return path
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in its place.
+
+    A reader sees the previous content or the new one, never a part; when `write` raises or the
+    disk is full, the previous content stays.
+
+    Raises:
+        StateError: The folder cannot be created or written.
+    """
+    ensure_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as err:
+        raise StateError(
+            f"cannot write in {path.parent}: {err.strerror}. "
+            "Point MLOPS_HOME at a folder that this user may write."
+        ) from err
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except OSError as err:
+        raise StateError(
+            f"cannot write {path}: {err.strerror or err}. Its previous content is unchanged; "
+            "free some space or point MLOPS_HOME elsewhere, then run again."
+        ) from err
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def exclusive(lock: Path) -> Generator[None]:
+    """Hold `lock` against every other process; waits. The kernel frees it if this one dies."""
+    ensure_folder(lock.parent)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

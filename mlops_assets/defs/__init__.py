@@ -1,0 +1,1 @@
+"""One folder per model; `dg scaffold defs mlops_assets.components.ModelPipeline NAME` adds one."""

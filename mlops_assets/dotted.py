@@ -1,0 +1,27 @@
+"""Objects named by dotted path in the configuration: estimators and loaders."""
+
+import importlib
+from typing import Any
+
+from mlops_assets.errors import DottedPathError
+
+
+def import_object(path: str) -> Any:
+    """Import `package.module.name`.
+
+    Raises:
+        DottedPathError: The module cannot be imported or has no such name.
+    """
+    module_name, _, name = path.rpartition(".")
+    if not module_name:
+        raise DottedPathError(f"{path!r} is not a dotted path; write e.g. 'package.module.name'")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as err:
+        raise DottedPathError(
+            f"cannot import {module_name!r} of {path!r}: {err}. "
+            "Check the spelling, and that its package is installed."
+        ) from err
+    if not hasattr(module, name):
+        raise DottedPathError(f"module {module_name!r} has no {name!r}; check the spelling")
+    return getattr(module, name)

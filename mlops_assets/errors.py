@@ -1,0 +1,74 @@
+"""Every error this project raises on purpose.
+
+A message says what is wrong, quotes the value, and ends with the remedy. `MlopsError` is the one
+root, so a caller can catch everything of ours and nothing else. `TransientError` marks what may
+succeed when tried again; all the others are permanent, and retrying them wastes a run.
+"""
+
+
+class MlopsError(Exception):
+    """Root of the tree."""
+
+
+class TransientError(MlopsError):
+    """Something outside failed in a way that may pass: a lock, a server that is down."""
+
+
+class StateError(MlopsError):
+    """The state folder cannot be created or written."""
+
+
+class SourceError(MlopsError):
+    """The source cannot be read as the table it is declared to be."""
+
+
+class ContractError(MlopsError):
+    """The rows break the data contract."""
+
+
+class FeatureError(MlopsError):
+    """Features or labels cannot be computed from the rows."""
+
+
+class FeatureStoreError(MlopsError):
+    """The feature store refused, or answered something that must not be used."""
+
+
+class TrainingError(MlopsError):
+    """The estimator cannot be built or fitted."""
+
+
+class EvaluationError(MlopsError):
+    """The held-out rows do not allow the metrics that were asked for."""
+
+
+class UnsafeModelError(MlopsError):
+    """A model file holds types outside the allow-list and was not loaded."""
+
+
+class DatasetError(MlopsError):
+    """A data version cannot be stored or found."""
+
+
+class TrackingError(MlopsError):
+    """The tracking server or the registry refused."""
+
+
+class TrackingUnavailableError(TrackingError, TransientError):
+    """The tracking server does not answer."""
+
+
+class DatasetLockedError(DatasetError, TransientError):
+    """Another process holds the data repository."""
+
+
+class DeploymentError(MlopsError):
+    """The endpoint could not be brought to the wanted version."""
+
+
+class PortInUseError(DeploymentError):
+    """Somebody else listens on the endpoint's port."""
+
+
+class DottedPathError(MlopsError):
+    """A dotted path in the configuration names nothing that can be imported."""

@@ -1,0 +1,99 @@
+"""What one stage hands to the next besides frames: small frozen records, stored as JSON."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mlops_assets.config import Duration, EntitySettings, Settings, Task
+
+
+class DatasetVersion(Settings):
+    """One version of a model's raw data in the data repository."""
+
+    md5: str = Field(description="DVC's md5; ends in `.dir` for several files.")
+    files: tuple[str, ...] = Field(description="File names, sorted.")
+    size_bytes: int
+    pointer: str = Field(description="Path of the `.dvc` file that names this version.")
+
+
+class FeatureView(Settings):
+    """One model's features as the feature store knows them."""
+
+    name: str
+    entity: EntitySettings
+    features: dict[str, Literal["float64", "string"]]
+    ttl: Duration
+
+
+class ModelVersion(Settings):
+    """One registered version of a model."""
+
+    name: str
+    version: int
+    run_id: str
+    uri: str = Field(description="E.g. `models:/customers/3`.")
+
+
+class Evaluation(Settings):
+    """Metrics of one model version on the held-out rows."""
+
+    model: ModelVersion
+    metrics: dict[str, float]
+    train_rows: int
+    test_rows: int
+
+
+class Servable(Settings):
+    """`servable.json`: all that a worker needs to serve one version; never changes once written."""
+
+    model_name: str
+    model_version: int
+    task: Task
+    classes: tuple[str, ...] = Field((), description="Of a multiclass model, in column order.")
+    entity: EntitySettings
+    features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
+    sha256: str = Field(description="Of `model.skops` beside it.")
+
+
+class RecordedRequest(Settings):
+    """Features of one held-out row and what the model said offline."""
+
+    features: dict[str, float | str | None]
+    scores: tuple[float, ...] = Field(
+        description="Binary: probability of the positive class; multiclass: one probability per "
+        "class; regression: the value."
+    )
+
+
+class OnlineFeatures(Settings):
+    """How a worker reads features by entity id."""
+
+    store: dict[str, Any] = Field(description="Feast RepoConfig as JSON.")
+    view: FeatureView
+    as_of: datetime | None = Field(
+        description="What a value's age is measured against; None: the time of the request."
+    )
+
+
+class Manifest(Settings):
+    """`deployment.json`: the state that an endpoint's workers must reach."""
+
+    generation: int = Field(ge=1)
+    model_name: str
+    model_version: int
+    folder: str = Field(description="Holds servable.json and model.skops of that version.")
+    previous: str | None = Field(description="Folder of the last good version before this one.")
+    online: OnlineFeatures
+    max_rows: int
+    max_body_bytes: int
+
+
+class Endpoint(Settings):
+    """A live endpoint."""
+
+    url: str
+    model_name: str
+    model_version: int
+    generation: int
+    workers: int

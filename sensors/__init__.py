@@ -1,0 +1,1 @@
+"""Sensors: they read, decide and request runs; the work belongs in a run."""
