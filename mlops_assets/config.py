@@ -4,6 +4,7 @@ A block mirrors a stage of the pipeline. What can be checked without reading dat
 so that a typo fails when the code location loads, not an hour into a run.
 """
 
+import hashlib
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -52,6 +53,10 @@ class Settings(BaseModel):
     """Immutable base of every block; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def digest(self) -> str:
+        """Short hash of the values; it changes when what the YAML means does."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
 class SourceSettings(Settings):

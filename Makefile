@@ -1,0 +1,46 @@
+# Two commands do everything on a machine with Python 3.11+, git and make: `make run`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export MLOPS_HOME ?= $(CURDIR)/.mlops
+
+.PHONY: help run test lint dev lock clean
+
+help:  ## Say what each command does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+run: $(VENV)/installed  ## Bring every model from raw data to a live endpoint; predict once each
+	$(BIN)/mlops run
+
+test: lint  ## Lint, then fast tests, then tests against real servers
+	$(BIN)/coverage run -m pytest -q -m "not e2e"
+	$(BIN)/coverage report --fail-under=95
+	$(BIN)/pytest -q -m e2e
+
+lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ty check
+	$(BIN)/lint-imports
+
+dev: $(VENV)/installed  ## Dagster UI, daemon and MLflow UI; Ctrl-C ends all of it
+	exec $(BIN)/mlops dev
+
+lock: $(VENV)/installed  ## Resolve the dependencies again
+	$(BIN)/uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 \
+		--upgrade pyproject.toml -o requirements.lock
+
+clean:  ## End the endpoints and delete all state
+	test ! -x $(BIN)/mlops || $(BIN)/mlops stop
+	rm -rf $(MLOPS_HOME)
+
+# uv is taken from the lock too; bytecode is compiled now, since the first start costs 3-5 times more
+# without it. The stamp comes last: an installation that was interrupted starts again.
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	awk '/^uv==/ {on = 1; print; next} /^[a-z]/ {on = 0} on' requirements.lock > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@

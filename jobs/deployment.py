@@ -1,0 +1,28 @@
+"""Deployment: the endpoint alone, e.g. to bring back one that is down."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.keys import asset_key
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
+
+
+def deployment_job_name(settings: ModelSettings) -> str:
+    """Name that CI and operators launch."""
+    return f"{settings.name}_deployment"
+
+
+def build_deployment_job(settings: ModelSettings) -> "UnresolvedAssetJobDefinition":
+    """Deploy the newest evaluated version; refused if it did not pass the gate."""
+    return dg.define_asset_job(
+        name=deployment_job_name(settings),
+        selection=dg.AssetSelection.assets(asset_key(settings.name, "deployed_endpoint")),
+        tags={"mlops/model": settings.name},
+        description=f"Deploy the newest evaluated version of {settings.name}.",
+    )

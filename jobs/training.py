@@ -1,0 +1,45 @@
+"""Training: the job from raw data to an evaluated, and by default deployed, model; its schedule."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.keys import asset_key
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
+
+
+def training_job_name(settings: ModelSettings) -> str:
+    """Name that sensors, schedules and CI launch."""
+    return f"{settings.name}_training"
+
+
+def build_training_job(settings: ModelSettings) -> "UnresolvedAssetJobDefinition":
+    """Rematerialize every asset of one model; without the endpoint if it is not `automatic`."""
+    selection = dg.AssetSelection.groups(settings.name)
+    if not settings.deployment.automatic:
+        selection -= dg.AssetSelection.assets(asset_key(settings.name, "deployed_endpoint"))
+    return dg.define_asset_job(
+        name=training_job_name(settings),
+        selection=selection,
+        tags={"mlops/model": settings.name},
+        description=f"Train {settings.name} from raw data on.",
+    )
+
+
+def build_training_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
+    """The training schedule of `schedule.train`, in UTC; none without a cron expression."""
+    if settings.schedule.train is None:
+        return []
+    schedule = dg.ScheduleDefinition(
+        name=f"{training_job_name(settings)}_schedule",
+        job_name=training_job_name(settings),
+        cron_schedule=settings.schedule.train,
+        execution_timezone="UTC",
+        tags={"mlops/trigger": "schedule"},
+    )
+    return [schedule]

@@ -1,0 +1,93 @@
+"""Quality gates that look at an asset after it was materialized.
+
+`contract_holds` and `no_row_was_lost` are not here: they stand with their assets, since they must
+fail before the previous value is replaced.
+"""
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from mlops_assets.assets.features import feature_view
+from mlops_assets.config import ModelSettings
+from mlops_assets.keys import asset_key
+from mlops_assets.ml.evaluation import breaches
+from mlops_assets.records import DatasetVersion, Endpoint, Evaluation
+from resources.datasets import DvcDatasets
+from resources.deployment import EndpointDeployer
+from resources.feature_store import TIMESTAMP, FeastFeatureStore
+
+SAMPLED_ENTITIES = 20
+
+
+def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition]:
+    """The gates of one model; a blocking one stops everything downstream in the run."""
+    view = feature_view(settings)
+
+    @dg.asset_check(
+        asset=asset_key(settings.name, "raw_data"),
+        blocking=True,
+        description="The version can be read again from the cache, byte for byte.",
+    )
+    def version_is_in_the_cache(raw: DatasetVersion, datasets: DvcDatasets) -> dg.AssetCheckResult:
+        damaged = datasets.damaged_files(raw)
+        return dg.AssetCheckResult(passed=not damaged, metadata={"damaged": ", ".join(damaged)})
+
+    @dg.asset_check(
+        asset=asset_key(settings.name, "features"),
+        blocking=True,
+        description="Serving would read the same values online as training reads offline.",
+    )
+    def online_equals_offline(
+        rows: pd.DataFrame, feature_store: FeastFeatureStore
+    ) -> dg.AssetCheckResult:
+        names = [settings.entity.name, TIMESTAMP, *view.features]
+        offline = rows.tail(SAMPLED_ENTITIES)[names].reset_index(drop=True)
+        online = feature_store.online_rows(view, offline[settings.entity.name].tolist())
+        different = unequal_columns(offline, online[names])
+        return dg.AssetCheckResult(
+            passed=not different,
+            metadata={"entities": len(offline), "different_columns": ", ".join(different)},
+        )
+
+    @dg.asset_check(
+        asset=asset_key(settings.name, "evaluation_report"),
+        blocking=True,
+        description="Every metric is within the limits of `evaluation.gate`.",
+    )
+    def metrics_are_within_limits(report: Evaluation) -> dg.AssetCheckResult:
+        broken = breaches(report.metrics, settings.evaluation.gate)
+        return dg.AssetCheckResult(
+            passed=not broken, metadata={"broken": "; ".join(broken), **report.metrics}
+        )
+
+    @dg.asset_check(
+        asset=asset_key(settings.name, "deployed_endpoint"),
+        description="The endpoint is up and serves the version that was deployed.",
+    )
+    def endpoint_is_live(endpoint: Endpoint, deployment: EndpointDeployer) -> dg.AssetCheckResult:
+        found = deployment.status(settings.name)
+        served = found.model_version if found else 0
+        return dg.AssetCheckResult(
+            passed=served == endpoint.model_version,
+            metadata={"url": endpoint.url, "served_version": served},
+        )
+
+    return [
+        version_is_in_the_cache,
+        online_equals_offline,
+        metrics_are_within_limits,
+        endpoint_is_live,
+    ]
+
+
+def unequal_columns(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:
+    """Columns of two frames of the same rows whose values differ; all if the lengths do."""
+    if len(left) != len(right):
+        return list(left.columns)
+    return [name for name in left.columns if not _same(left[name], right[name])]
+
+
+def _same(left: pd.Series, right: pd.Series) -> bool:
+    both_missing = left.isna().to_numpy() & right.isna().to_numpy()
+    return bool(np.all(both_missing | (left.to_numpy() == right.to_numpy())))

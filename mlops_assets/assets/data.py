@@ -1,0 +1,112 @@
+"""Raw and processed data: versioned as delivered, then typed, checked and cleaned."""
+
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.failures import RETRIES, reported
+from mlops_assets.keys import asset_key
+from mlops_assets.metadata import markdown_table
+from mlops_assets.ml.contract import contract_holds, enforce, violations
+from mlops_assets.ml.processing import process
+from mlops_assets.ml.reading import frame_to_parquet, read_table, run_loader
+from mlops_assets.ml.sources import find_files, source_fingerprint
+from mlops_assets.records import DatasetVersion
+from resources.datasets import DvcDatasets
+
+
+def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
+    """`raw_data` -> `processed_data` of one model."""
+    processed_key = asset_key(settings.name, "processed_data")
+
+    @dg.asset(
+        key=asset_key(settings.name, "raw_data"),
+        group_name=settings.name,
+        owners=list(settings.owners),
+        kinds={"dvc"},
+        code_version=settings.source.digest(),
+        retry_policy=RETRIES,
+        description="The source as delivered, one DVC version per content.",
+    )
+    def raw_data(datasets: DvcDatasets) -> dg.MaterializeResult[DatasetVersion]:
+        with reported(), source_files(settings) as files:
+            fingerprint = source_fingerprint(settings.source)
+            rows = read_rows(files, settings)  # what cannot be read never becomes a version
+            version = datasets.add(settings.name, files)
+        return dg.MaterializeResult(
+            value=version,
+            data_version=dg.DataVersion(version.md5),
+            metadata={
+                "dagster/row_count": len(rows),
+                "size_bytes": version.size_bytes,
+                "md5": version.md5,
+                "source_fingerprint": fingerprint or "",
+                "record_in_git": f"git add {version.pointer}",
+                "preview": markdown_table(rows.head()),
+            },
+        )
+
+    @dg.asset(
+        key=processed_key,
+        ins={"raw": dg.AssetIn(asset_key(settings.name, "raw_data"))},
+        group_name=settings.name,
+        owners=list(settings.owners),
+        kinds={"pandas"},
+        code_version=f"{settings.contract.digest()}-{settings.processing.digest()}",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "contract_holds",
+                asset=processed_key,
+                blocking=True,
+                description="No more rows break the contract than it allows.",
+            )
+        ],
+        description="Rows that keep the contract, cleaned; the others are in quarantine.",
+    )
+    def processed_data(
+        context: dg.AssetExecutionContext, raw: DatasetVersion, datasets: DvcDatasets
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        with reported(), datasets.open(raw) as files:
+            rows = read_rows(files, settings)
+            checked = enforce(rows, settings.contract, now=datetime.now(UTC))
+            quarantine = datasets.keep_rejected(settings.name, raw, checked.bad)
+            holds = contract_holds(checked, settings.contract)
+        facts = {"rejected_rows": len(checked.bad), "quarantine": quarantine, **violations(checked)}
+        yield dg.AssetCheckResult(check_name="contract_holds", passed=holds, metadata=facts)
+        if not holds:  # raised before anything is written: the previous rows stay
+            raise dg.Failure(f"the contract is broken: {facts}", allow_retries=False)
+        with reported():
+            frame = process(checked.rows, settings.processing)
+        frame.attrs["dataset"] = raw.md5
+        metadata = {"dagster/row_count": len(frame), "preview": markdown_table(frame.head())}
+        yield dg.MaterializeResult(value=frame, metadata={**metadata, **facts})
+
+    return [raw_data, processed_data]
+
+
+@contextmanager
+def source_files(settings: ModelSettings) -> Generator[list[Path]]:
+    """The source as files: those of its URI, or what its loader returned, as Parquet."""
+    source = settings.source
+    if source.uri is not None:
+        yield find_files(source.uri)
+        return
+    with tempfile.TemporaryDirectory(prefix="loader-") as folder:
+        file = Path(folder, "raw_data.parquet")
+        frame_to_parquet(run_loader(str(source.loader)), file)
+        yield [file]
+
+
+def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
+    """The rows of a version, with exactly the columns of the contract."""
+    source = settings.source
+    if source.loader is not None:
+        source = source.model_copy(update={"format": "parquet"})
+    contract = settings.contract
+    return read_table(files, source, tuple(contract.columns), contract.extra_columns)

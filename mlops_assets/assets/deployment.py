@@ -1,0 +1,122 @@
+"""The deployed endpoint: the version that passed the gate, live and answering as it did offline."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.assets.features import feature_view
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import DeploymentError
+from mlops_assets.failures import RETRIES, reported
+from mlops_assets.keys import asset_key
+from mlops_assets.ml.evaluation import breaches
+from mlops_assets.serving.model import load_estimator
+from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.records import (
+    Endpoint,
+    Evaluation,
+    ModelVersion,
+    OnlineFeatures,
+    RecordedRequest,
+    Servable,
+)
+from resources.deployment import EndpointDeployer
+from resources.feature_store import TIMESTAMP, FeastFeatureStore
+from resources.tracking import MLflowTracking
+
+RECORDED_REQUESTS = 20
+"""Rows that the live endpoint must answer as the model did offline."""
+
+
+def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
+    """`features`, `trained_model`, `evaluation_report` -> `deployed_endpoint` of one model."""
+
+    @dg.asset(
+        key=asset_key(settings.name, "deployed_endpoint"),
+        ins={
+            "rows": dg.AssetIn(asset_key(settings.name, "features")),
+            "model": dg.AssetIn(asset_key(settings.name, "trained_model")),
+            "evaluation": dg.AssetIn(asset_key(settings.name, "evaluation_report")),
+        },
+        group_name=settings.name,
+        owners=list(settings.owners),
+        kinds={"bentoml"},
+        code_version=settings.deployment.digest(),
+        retry_policy=RETRIES,
+        description="A server on 127.0.0.1 that outlives the run and serves the evaluated version.",
+    )
+    def deployed_endpoint(
+        rows: pd.DataFrame,
+        model: ModelVersion,
+        evaluation: Evaluation,
+        tracking: MLflowTracking,
+        feature_store: FeastFeatureStore,
+        deployment: EndpointDeployer,
+    ) -> dg.MaterializeResult[Endpoint]:
+        with reported(), tempfile.TemporaryDirectory() as folder:
+            require_passed(evaluation, model, settings)
+            file = tracking.download_model(model, Path(folder))
+            servable, recorded = package(file, model, rows, settings)
+            online = online_features(rows, settings, feature_store)
+            endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
+            tracking.set_alias(model, "champion")
+        url = {"url": dg.MetadataValue.url(endpoint.url)}
+        facts = {"version": model.version, "generation": endpoint.generation, **url}
+        return dg.MaterializeResult(value=endpoint, metadata=facts)
+
+    return [deployed_endpoint]
+
+
+def require_passed(evaluation: Evaluation, model: ModelVersion, settings: ModelSettings) -> None:
+    """Refuse a version that was not evaluated, or did not pass.
+
+    The gate's blocking check stops a run; this also stops a deployment launched alone.
+
+    Raises:
+        DeploymentError: With the version or the broken limits.
+    """
+    if evaluation.model != model:
+        raise DeploymentError(
+            f"the evaluation is of {evaluation.model.uri}, not of {model.uri}; "
+            f"materialize {settings.name}/evaluation_report first"
+        )
+    if broken := breaches(evaluation.metrics, settings.evaluation.gate):
+        raise DeploymentError(f"{model.uri} did not pass the gate: {'; '.join(broken)}")
+
+
+def package(
+    file: Path, model: ModelVersion, rows: pd.DataFrame, settings: ModelSettings
+) -> tuple[Servable, list[RecordedRequest]]:
+    """Describe the model file for a worker, and record how it answers the newest rows."""
+    estimator = load_estimator(file.read_bytes())
+    newest = select_features(rows.tail(RECORDED_REQUESTS), settings.feature_dtypes)
+    scores = score(estimator, newest, settings.target.task)
+    features = newest.astype(object).where(newest.notna(), None).to_dict("records")
+    recorded = [
+        RecordedRequest(features=values, scores=tuple(map(float, answer)))
+        for values, answer in zip(features, scores, strict=True)
+    ]
+    multiclass = settings.target.task == "multiclass"
+    servable = Servable(
+        model_name=settings.name,
+        model_version=model.version,
+        task=settings.target.task,
+        classes=tuple(map(str, estimator.classes_)) if multiclass else (),
+        entity=settings.entity,
+        features=settings.feature_dtypes,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+    )
+    return servable, recorded
+
+
+def online_features(
+    rows: pd.DataFrame, settings: ModelSettings, feature_store: FeastFeatureStore
+) -> OnlineFeatures:
+    """How workers read features, and against what they measure age."""
+    view = feature_view(settings)
+    newest = rows[TIMESTAMP].max().to_pydatetime()
+    as_of = newest if settings.features.clock == "data" else None
+    return OnlineFeatures(store=feature_store.serving_config(view), view=view, as_of=as_of)

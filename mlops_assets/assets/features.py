@@ -1,0 +1,88 @@
+"""Features: computed once, published to the feature store, joined point in time for training."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.failures import reported
+from mlops_assets.keys import asset_key
+from mlops_assets.metadata import markdown_table
+from mlops_assets.ml.features import build_features, build_labels
+from mlops_assets.records import FeatureView
+from resources.feature_store import TIMESTAMP, FeastFeatureStore
+
+
+def feature_view(settings: ModelSettings) -> FeatureView:
+    """The model's features as the feature store knows them."""
+    return FeatureView(
+        name=settings.name,
+        entity=settings.entity,
+        features=settings.feature_dtypes,
+        ttl=settings.features.ttl,
+    )
+
+
+def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
+    """`processed_data` -> `features` of one model."""
+    key = asset_key(settings.name, "features")
+    view = feature_view(settings)
+
+    @dg.asset(
+        key=key,
+        ins={"rows": dg.AssetIn(asset_key(settings.name, "processed_data"))},
+        group_name=settings.name,
+        owners=list(settings.owners),
+        kinds={"feast", "duckdb"},
+        code_version=f"{settings.features.digest()}-{settings.target.digest()}",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "no_row_was_lost",
+                asset=key,
+                blocking=True,
+                description="The point-in-time join returned every row it was asked for, once.",
+            )
+        ],
+        description="One row per entity and moment: features known then, and the target if known.",
+    )
+    def features(
+        rows: pd.DataFrame, feature_store: FeastFeatureStore
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        with reported():
+            computed = build_features(rows, settings)
+            keys = with_labels(computed, build_labels(rows, computed, settings), settings)
+            newest = feature_store.publish(view, computed)
+            joined = feature_store.training_rows(view, keys)
+        counts = {"asked_rows": len(keys), "joined_rows": len(joined)}
+        complete = len(keys) == len(joined)
+        yield dg.AssetCheckResult(check_name="no_row_was_lost", passed=complete, metadata=counts)
+        if not complete:
+            raise dg.Failure(f"the feature store lost rows: {counts}", allow_retries=False)
+        joined.attrs.update(rows.attrs)
+        yield dg.MaterializeResult(value=joined, metadata=_describe(joined, settings, newest))
+
+    return [features]
+
+
+def with_labels(
+    features: pd.DataFrame, labels: pd.DataFrame, settings: ModelSettings
+) -> pd.DataFrame:
+    """The keys of every feature row and its target; NaN where that is not known yet."""
+    keys = [settings.entity.name, TIMESTAMP]
+    return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
+
+
+def _describe(
+    joined: pd.DataFrame, settings: ModelSettings, newest: object
+) -> dict[str, dg.MetadataValue | int | str]:
+    return {
+        "dagster/row_count": len(joined),
+        "labelled_rows": int(joined[settings.target.name].notna().sum()),
+        "newest": str(newest),
+        "newest_entity": str(joined[settings.entity.name].iloc[-1]),
+        "preview": markdown_table(joined.head()),
+        "statistics": markdown_table(
+            joined.describe(include="number").round(3).rename_axis("statistic").reset_index()
+        ),
+    }

@@ -1,0 +1,210 @@
+"""`mlops`: thin verbs over the same definitions that Dagster loads.
+
+`run` brings models up to date and live; `predict`, `status` and `stop` talk to the endpoints;
+`dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import yaml
+
+from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.dev import serve_user_interfaces
+from mlops_assets.errors import MlopsError
+from mlops_assets.freshness import stale_assets
+from mlops_assets.home import PROJECT_ROOT, home
+from mlops_assets.keys import asset_key
+from resources.deployment import EndpointDeployer
+
+_FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
+_LAUNCHED_BY = {"mlops/launched_by": "mlops run"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; errors of ours are one line on stderr and exit code 1."""
+    parser = argparse.ArgumentParser(prog="mlops", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("run", help="materialize what is out of date, and predict once")
+    verb.add_argument("models", nargs="*", help="default: all")
+    verb = verbs.add_parser("predict", help="ask an endpoint for entities by id")
+    verb.add_argument("model")
+    verb.add_argument("entities", nargs="+")
+    verbs.add_parser("status", help="what each endpoint serves")
+    verb = verbs.add_parser("stop", help="end endpoints")
+    verb.add_argument("models", nargs="*", help="default: all")
+    verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
+    verbs.add_parser("env", help="shell exports for plain dagster commands")
+    chosen = vars(parser.parse_args(arguments))
+    try:
+        use_dagster_home(home())
+        return _VERBS[chosen.pop("verb")](**chosen)
+    except MlopsError as err:
+        _say(f"{type(err).__name__}: {err}", stream=sys.stderr)
+        return 1
+
+
+def use_dagster_home(state: Path) -> Path:
+    """Point DAGSTER_HOME into the state folder, unless it is set, and configure it."""
+    folder = Path(os.environ.setdefault("DAGSTER_HOME", str(state / "dagster")))
+    ensure_folder(folder)
+    if not (folder / "dagster.yaml").exists():
+        text = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")
+        settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
+        write_atomically(
+            folder / "dagster.yaml",
+            lambda file: file.write_text(yaml.safe_dump(settings), encoding="utf-8"),
+        )
+    return folder
+
+
+def run(models: Sequence[str]) -> int:
+    """Bring each model from its source to a live endpoint; one sample prediction each."""
+    definitions = _definitions()
+    with exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
+        _close_dead_runs(instance)
+        failed = [m for m in _chosen(definitions, models) if not _run(definitions, instance, m)]
+    if failed:
+        _say(f"failed: {', '.join(failed)}", stream=sys.stderr)
+    return 1 if failed else 0
+
+
+def predict(model: str, entities: Sequence[str]) -> int:
+    """Print one line per entity."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with _deployment(definitions) as deployment:
+        _print_predictions(deployment, model, entities)
+    return 0
+
+
+def status() -> int:
+    """Print what each endpoint serves; exit code 1 when one is down."""
+    definitions = _definitions()
+    down = 0
+    with _deployment(definitions) as deployment:
+        for model in _chosen(definitions, []):
+            found = deployment.status(model)
+            down += found is None
+            _say(f"{model}: " + (f"version {found.model_version} at {found.url}" if found else "-"))
+    return 1 if down else 0
+
+
+def stop(models: Sequence[str]) -> int:
+    """End the endpoints' processes; their state stays."""
+    definitions = _definitions()
+    with _deployment(definitions) as deployment:
+        for model in _chosen(definitions, models):
+            deployment.stop(model)
+    return 0
+
+
+def dev() -> int:
+    """Serve the user interfaces until Ctrl-C."""
+    return serve_user_interfaces(home())
+
+
+def env() -> int:
+    """Print `export` lines; use as `eval "$(mlops env)"`."""
+    _say(f"export MLOPS_HOME={home()}")
+    _say(f"export DAGSTER_HOME={os.environ['DAGSTER_HOME']}")
+    return 0
+
+
+_VERBS = {
+    "run": run,
+    "predict": predict,
+    "status": status,
+    "stop": stop,
+    "dev": dev,
+    "env": env,
+}
+
+
+def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
+    """Materialize the model's raw data, then whatever is out of date; False if a step failed."""
+    specs = [spec for spec in definitions.resolve_all_asset_specs() if spec.group_name == model]
+    raw, endpoint = asset_key(model, "raw_data"), asset_key(model, "deployed_endpoint")
+    if not _materialize(definitions, instance, model, [raw]):
+        return False
+    stale = stale_assets(instance, specs)
+    with _deployment(definitions) as deployment:
+        if endpoint not in stale and deployment.status(model) is None:
+            stale[endpoint] = "the endpoint is down"
+        for key, reason in stale.items():
+            _say(f"{key.to_user_string()}: {reason}")
+        if stale and not _materialize(definitions, instance, model, list(stale)):
+            return False
+        _print_predictions(deployment, model, [_sample_entity(instance, model)])
+    return True
+
+
+def _materialize(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    model: str,
+    keys: Sequence[dg.AssetKey],
+) -> bool:
+    job = definitions.resolve_job_def(f"{model}_training")
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=list(keys),
+        raise_on_error=False,
+        tags=_LAUNCHED_BY,
+        run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+    )
+    for event in result.get_asset_materialization_events():
+        _say(f"{event.asset_key.to_user_string() if event.asset_key else ''}: materialized")
+    return result.success
+
+
+def _close_dead_runs(instance: dg.DagsterInstance) -> None:
+    """A run of ours that was killed stays STARTED for ever; the lock says that none is alive."""
+    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=_LAUNCHED_BY)
+    for record in instance.get_run_records(unfinished):
+        instance.report_run_failed(record.dagster_run, "its process was killed")
+
+
+def _sample_entity(instance: dg.DagsterInstance, model: str) -> str:
+    event = instance.get_latest_materialization_event(asset_key(model, "features"))
+    if event is None or event.asset_materialization is None:
+        raise MlopsError(f"{model}/features was never materialized; run `mlops run {model}`")
+    return str(event.asset_materialization.metadata["newest_entity"].value)
+
+
+def _print_predictions(deployment: EndpointDeployer, model: str, entities: Sequence[str]) -> None:
+    for answer in deployment.predict(model, entities):
+        values = ", ".join(f"{name}={value}" for name, value in answer.items())
+        _say(f"{model}: {values}")
+
+
+def _definitions() -> dg.Definitions:
+    from mlops_assets.definitions import defs  # loads every model; `mlops --help` need not
+
+    return defs()
+
+
+def _chosen(definitions: dg.Definitions, models: Sequence[str]) -> list[str]:
+    known = sorted({str(spec.group_name) for spec in definitions.resolve_all_asset_specs()})
+    if unknown := sorted(set(models) - set(known)):
+        raise MlopsError(f"no model {unknown}; there are {known}")
+    return list(models) or known
+
+
+@contextmanager
+def _deployment(definitions: dg.Definitions) -> Iterator[EndpointDeployer]:
+    with dg.build_resources({"deployment": (definitions.resources or {})["deployment"]}) as built:
+        yield built.deployment
+
+
+def _say(text: str, stream: object = None) -> None:
+    print(text, file=stream or sys.stdout, flush=True)  # noqa: T201 - the user reads it
+
+
+if __name__ == "__main__":
+    sys.exit(main())

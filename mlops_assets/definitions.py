@@ -1,0 +1,65 @@
+"""Composition root: the one module that knows every other, and the environment."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.home import PROJECT_ROOT, home
+from resources.dagster_mlflow import build_dagster_mlflow
+from resources.datasets import DvcDatasets
+from resources.deployment import LocalBentoML
+from resources.feature_store import FeastFeatureStore
+from resources.io import ParquetStorage
+from resources.telemetry import turn_telemetry_off
+from resources.tracking import MLflowTracking
+
+_EXECUTORS = {
+    "in_process": dg.in_process_executor,
+    "spawn": dg.multiprocess_executor,
+    "forkserver": dg.multiprocess_executor.configured(
+        {"start_method": {"forkserver": {"preload_modules": ["mlops_assets.definitions"]}}}
+    ),
+}
+
+
+def build_resources(state: Path) -> dict[str, Any]:
+    """The resources of this environment; what no variable says lives under `state`."""
+    tracking_uri = _variable("MLFLOW_TRACKING_URI", f"sqlite:///{state / 'mlflow.db'}")
+    resources: dict[str, Any] = {
+        "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
+        "datasets": DvcDatasets(
+            root=_variable("MLOPS_DATA_ROOT", PROJECT_ROOT),
+            cache=_variable("MLOPS_DVC_CACHE", state / "dvc" / "cache"),
+            quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
+        ),
+        "feature_store": FeastFeatureStore(root=_variable("MLOPS_FEAST", state / "feast")),
+        "tracking": MLflowTracking(
+            tracking_uri=tracking_uri,
+            artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
+        ),
+        "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
+    }
+    if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":
+        uri = os.environ.get("MLFLOW_TRACKING_URI", str(tracking_uri))
+        resources["mlflow"] = build_dagster_mlflow(uri, experiment="dagster_mlflow")
+    return resources
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All models under `defs/`, wired to the resources of this environment."""
+    turn_telemetry_off()
+    return dg.Definitions.merge(
+        dg.load_from_defs_folder(path_within_project=Path(__file__)),
+        dg.Definitions(
+            resources=build_resources(home()),
+            executor=_EXECUTORS[os.environ.get("MLOPS_EXECUTOR", "in_process")],
+        ),
+    )
+
+
+def _variable(name: str, default: Path | str) -> str:
+    """A reference to the variable where it is set, so that its value stays out of the UI."""
+    return dg.EnvVar(name) if os.environ.get(name) else str(default)

@@ -1,0 +1,25 @@
+"""Typed records and pictures as asset metadata: one spelling for the writer and the reader."""
+
+import base64
+from collections.abc import Mapping
+
+import dagster as dg
+import pandas as pd
+
+
+def markdown_table(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """A small frame as the table that the Dagster UI shows."""
+    header = "| " + " | ".join(map(str, frame.columns)) + " |"
+    rule = "|" + " --- |" * len(frame.columns)
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in frame.itertuples(index=False)]
+    return dg.MetadataValue.md("\n".join([header, rule, *lines]))
+
+
+def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
+    """PNG bytes by name as inline images, which the Dagster UI renders."""
+    return {
+        name: dg.MetadataValue.md(
+            f"![{name}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"
+        )
+        for name, png in plots.items()
+    }

@@ -1,0 +1,155 @@
+"""Versioned raw data: DVC in-process, no subprocess and no git commit of ours."""
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.errors import DatasetError, DatasetLockedError
+from mlops_assets.records import DatasetVersion
+
+# Copies, since a hard link would let a write to the workspace file corrupt the cache.
+_CONFIG = """\
+[core]
+    analytics = false
+    autostage = false
+    check_update = false
+    no_scm = {no_scm}
+[cache]
+    type = "reflink,copy"
+"""
+
+
+class DvcDatasets(dg.ConfigurableResource):
+    """Raw data as DVC versions: the `.dvc` files at the project's root, the bytes in a cache."""
+
+    root: str = Field(description="Project root: holds `.dvc/` and `data/<model>/`.")
+    cache: str = Field(description="Folder of DVC's cache; holds every version's bytes.")
+    quarantine: str = Field(description="Folder of the rows that broke the contract.")
+
+    def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
+        """Make `files` the newest version of a model's raw data.
+
+        One file becomes `data/<model>/raw_data<suffixes>`, several the folder `raw_data/`.
+        Equal content gives an equal md5 and changes nothing.
+
+        Raises:
+            DatasetError: DVC refused.
+            DatasetLockedError: A DVC command of somebody else holds the repository.
+        """
+        with self._repo() as repo:
+            target = self._stage(model, files)
+            out = repo.add(str(target))[0].outs[0]
+            return DatasetVersion(
+                md5=out.hash_info.value,
+                files=tuple(sorted(file.name for file in files)),
+                size_bytes=out.meta.size,
+                pointer=f"data/{model}/{target.name}.dvc",
+            )
+
+    @contextmanager
+    def open(self, version: DatasetVersion) -> Generator[list[Path]]:
+        """The files of any version still in the cache, under their own names, read-only.
+
+        Raises:
+            DatasetError: The cache has no such version.
+        """
+        with tempfile.TemporaryDirectory(prefix="dataset-") as folder:
+            paths = []
+            for name, blob in self._blobs(version).items():
+                if not blob.exists():
+                    raise DatasetError(
+                        f"version {version.md5} of {version.pointer} is not in the cache "
+                        f"{self.cache} ({name} is missing); fetch it with `dvc pull`, or "
+                        "materialize raw_data again"
+                    )
+                link = Path(folder, name)
+                link.symlink_to(blob)
+                paths.append(link)
+            yield paths
+
+    def damaged_files(self, version: DatasetVersion) -> list[str]:
+        """Names of the version's files that are missing from the cache or changed in it."""
+        blobs = self._blobs(version).items()
+        return [name for name, blob in blobs if not blob.exists() or _md5(blob) != _name(blob)]
+
+    def keep_rejected(self, model: str, version: DatasetVersion, rows: pd.DataFrame) -> str:
+        """Store rows that broke the contract, one file per data version, and return its path."""
+        file = Path(self.quarantine, model, f"{version.md5}.parquet").absolute()
+        write_atomically(file, lambda temporary: rows.to_parquet(temporary, index=False))
+        return str(file)
+
+    def _blobs(self, version: DatasetVersion) -> Mapping[str, Path]:
+        if not version.md5.endswith(".dir"):
+            return {version.files[0]: self._blob(version.md5)}
+        listing = self._blob(version.md5)
+        if not listing.exists():
+            return {"the folder's listing": listing}
+        entries = json.loads(listing.read_text(encoding="utf-8"))
+        return {entry["relpath"]: self._blob(entry["md5"]) for entry in entries}
+
+    def _blob(self, md5: str) -> Path:
+        # DVC's documented cache layout: files/md5/<first two digits>/<rest>.
+        return Path(self.cache, "files", "md5", md5[:2], md5[2:]).absolute()
+
+    def _stage(self, model: str, files: Sequence[Path]) -> Path:
+        """Copy the files to their place in the workspace, each whole or not at all."""
+        folder = ensure_folder(Path(self.root, "data", model).absolute())
+        if len(files) == 1:
+            target = folder / ("raw_data" + "".join(files[0].suffixes))
+            write_atomically(target, lambda temporary: shutil.copyfile(files[0], temporary))
+            return target
+        target = ensure_folder(folder / "raw_data")
+        wanted = {file.name: file for file in files}
+        if len(wanted) < len(files):
+            raise DatasetError(f"several files of {model} share a name: {sorted(map(str, files))}")
+        for stale in (path for path in target.iterdir() if path.name not in wanted):
+            stale.unlink()
+        for name, file in wanted.items():
+            write_atomically(target / name, lambda temporary, f=file: shutil.copyfile(f, temporary))
+        return target
+
+    @contextmanager
+    def _repo(self) -> Generator[Any]:
+        """The DVC repository, created on first use; one process at a time."""
+        from dvc.exceptions import DvcException  # 0.9 CPU s
+        from dvc.lock import LockError
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.ERROR)  # it advises to run git commands
+        root, cache = Path(self.root).absolute(), ensure_folder(Path(self.cache).absolute())
+        overrides = {
+            "core": {"site_cache_dir": str(cache.parent / "site"), "analytics": False},
+            "cache": {"dir": str(cache)},
+        }
+        with exclusive(cache.parent / "lock"):
+            config = root / ".dvc" / "config"
+            if not config.exists():
+                text = _CONFIG.format(no_scm=str(not (root / ".git").exists()).lower())
+                write_atomically(config, lambda file: file.write_text(text, encoding="utf-8"))
+            try:
+                with Repo(str(root), config=overrides) as repo:
+                    yield repo
+            except LockError as err:
+                raise DatasetLockedError(f"DVC in {root} is locked: {err}; run again") from err
+            except DvcException as err:
+                raise DatasetError(f"DVC in {root} refused: {err}") from err
+
+
+def _md5(blob: Path) -> str:
+    with blob.open("rb") as content:
+        return hashlib.file_digest(content, "md5").hexdigest()
+
+
+def _name(blob: Path) -> str:
+    return "".join(blob.parts[-2:])

@@ -1,0 +1,146 @@
+"""The feature store: Feast, configured in memory, one project per model.
+
+The offline store is DuckDB: Feast's default store silently drops training rows whose features are
+missing or expired. Nothing of Feast leaves this module but its configuration as plain JSON.
+"""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.errors import FeatureStoreError
+from mlops_assets.records import FeatureView
+
+TIMESTAMP = "event_timestamp"
+"""The column of feature rows and entity rows that says when their values were known."""
+
+
+class FeastFeatureStore(dg.ConfigurableResource):
+    """One definition of a model's features for training (offline) and serving (online)."""
+
+    root: str = Field(description="Folder of the registries, feature files and online stores.")
+
+    def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
+        """Make `rows` the view's features, offline and online.
+
+        Online, each entity's newest row that is not older than the view's TTL, counted from the
+        newest row of all; older ones could not be served anyway.
+
+        Args:
+            view: Name, entity, features and TTL.
+            rows: Entity column, `event_timestamp` (UTC) and one column per feature.
+
+        Returns:
+            The newest `event_timestamp`.
+        """
+        folder = ensure_folder(self._folder(view))
+        with exclusive(folder / "lock"):
+            # Feast's DuckDB cannot cast nanosecond timestamps, so microseconds on disk.
+            stored = rows.assign(**{TIMESTAMP: rows[TIMESTAMP].dt.as_unit("us")})
+            write_atomically(
+                folder / "features.parquet", lambda file: stored.to_parquet(file, index=False)
+            )
+            # Feast rewrites its registry in place; workers must never read half of one.
+            registry, following = folder / "registry.db", folder / "registry.next.db"
+            following.unlink(missing_ok=True)
+            newest = rows[TIMESTAMP].max().to_pydatetime()
+            with self._quiet():
+                store = self._store(view, following)
+                store.apply(self._objects(view))
+                store.materialize(start_date=newest - view.ttl, end_date=newest)
+            following.replace(registry)
+        return newest
+
+    def training_rows(self, view: FeatureView, keys: pd.DataFrame) -> pd.DataFrame:
+        """Join to each key the features known at its time (point in time).
+
+        Args:
+            view: A published view.
+            keys: Entity column, `event_timestamp` (UTC), and whatever else shall be kept.
+
+        Returns:
+            The columns of `keys`, then the features; sorted by time and entity, so that equal
+            input gives equal order. Feast keeps every row with DuckDB; a check asserts it.
+        """
+        store = self._store(view, self._folder(view) / "registry.db")
+        with self._quiet():
+            joined = store.get_historical_features(
+                entity_df=keys, features=[f"{view.name}:{name}" for name in view.features]
+            ).to_df()
+        joined = joined[[*keys.columns, *view.features]]
+        joined[TIMESTAMP] = joined[TIMESTAMP].dt.as_unit("ns")
+        return joined.sort_values([TIMESTAMP, view.entity.name], ignore_index=True)
+
+    def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
+        """The values that serving would read, one row per known entity, in the order asked for."""
+        store = self._store(view, self._folder(view) / "registry.db")
+        answer = store.get_online_features(
+            features=[f"{view.name}:{name}" for name in view.features],
+            entity_rows=[{view.entity.name: entity} for entity in entities],
+        )
+        columns = answer.to_dict(include_event_timestamps=True)
+        frame = pd.DataFrame({name: columns[name] for name in (view.entity.name, *view.features)})
+        seconds = pd.Series(columns[f"{next(iter(view.features))}__ts"])
+        frame.insert(1, TIMESTAMP, pd.to_datetime(seconds, unit="s", utc=True))
+        return frame[seconds > 0].reset_index(drop=True)
+
+    def serving_config(self, view: FeatureView) -> dict[str, Any]:
+        """What a worker needs to open the online store by itself: Feast's RepoConfig as JSON."""
+        return self._config(view, self._folder(view) / "registry.db")
+
+    def _folder(self, view: FeatureView) -> Path:
+        return Path(self.root, view.name).absolute()
+
+    def _config(self, view: FeatureView, registry: Path) -> dict[str, Any]:
+        return {
+            "project": view.name,
+            "provider": "local",
+            "registry": {"registry_type": "file", "path": str(registry), "cache_ttl_seconds": 0},
+            "online_store": {"type": "sqlite", "path": str(self._folder(view) / "online.db")},
+            "offline_store": {"type": "duckdb"},
+            "entity_key_serialization_version": 3,
+        }
+
+    def _store(self, view: FeatureView, registry: Path) -> Any:
+        if not (self._folder(view) / "features.parquet").exists():
+            raise FeatureStoreError(
+                f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
+            )
+        from feast import FeatureStore, RepoConfig  # 6-10 CPU s
+
+        return FeatureStore(config=RepoConfig(**self._config(view, registry)))
+
+    def _objects(self, view: FeatureView) -> list[Any]:
+        from feast import Entity, FileSource, ValueType
+        from feast import FeatureView as FeastView
+        from feast import Field as FeastField
+        from feast.types import Float64, Int64, String
+
+        types = {"float64": Float64, "string": String, "int64": Int64}
+        key = ValueType.INT64 if view.entity.dtype == "int64" else ValueType.STRING
+        entity = Entity(name=view.entity.name, value_type=key)
+        source = FileSource(
+            name=f"{view.name}_features",
+            path=str(self._folder(view) / "features.parquet"),
+            timestamp_field=TIMESTAMP,
+        )
+        columns = {view.entity.name: view.entity.dtype, **view.features}
+        schema = [FeastField(name=name, dtype=types[dtype]) for name, dtype in columns.items()]
+        feast_view = FeastView(
+            name=view.name, entities=[entity], ttl=view.ttl, schema=schema, source=source
+        )
+        return [entity, source, feast_view]
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Any:
+        """Feast prints its progress; a run's log has the asset's metadata instead."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield

@@ -1,0 +1,50 @@
+"""Where assets keep their values: frames as Parquet, records as JSON, never a pickle."""
+
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from mlops_assets.atomic import write_atomically
+from mlops_assets.errors import StateError
+
+
+class ParquetStorage(dg.ConfigurableIOManager):
+    """One file per asset under `root`; a write that fails leaves the previous value in place."""
+
+    root: str = Field(description="Folder of the values; created on first use.")
+
+    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame | BaseModel) -> None:
+        """Write the value of one asset."""
+        path = self._path(context.asset_key, type(obj))
+        if isinstance(obj, pd.DataFrame):
+            write_atomically(path, lambda file: obj.to_parquet(file, index=False))
+        else:
+            text = obj.model_dump_json(indent=2)
+            write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+        context.add_output_metadata({"value": dg.MetadataValue.path(str(path))})
+
+    def load_input(self, context: dg.InputContext) -> pd.DataFrame | BaseModel:
+        """Read the value of an upstream asset as the type that the parameter declares.
+
+        Raises:
+            StateError: The asset has not been materialized into this folder.
+            TypeError: The parameter is neither a DataFrame nor a record.
+        """
+        wanted = context.dagster_type.typing_type
+        path = self._path(context.asset_key, wanted)
+        if not path.exists():
+            raise StateError(
+                f"no value of {context.asset_key.to_user_string()} at {path}; "
+                "materialize that asset first"
+            )
+        if issubclass(wanted, pd.DataFrame):
+            return pd.read_parquet(path)
+        return wanted.model_validate_json(path.read_text(encoding="utf-8"))
+
+    def _path(self, key: dg.AssetKey, kind: type) -> Path:
+        if not issubclass(kind, pd.DataFrame | BaseModel):
+            raise TypeError(f"{key.to_user_string()}: {kind} is neither a DataFrame nor a record")
+        suffix = ".parquet" if issubclass(kind, pd.DataFrame) else ".json"
+        return Path(self.root, *key.path).with_suffix(suffix)

@@ -1,0 +1,117 @@
+"""The data repository: the same assertions on DVC itself and on the fake."""
+
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from mlops_assets.errors import DatasetError
+from mlops_assets.records import DatasetVersion
+from resources.datasets import DvcDatasets
+from tests.fakes import FakeDatasets
+
+pytestmark = pytest.mark.e2e
+
+
+def build(kind: type[DvcDatasets], folder: Path) -> DvcDatasets:
+    return kind(
+        root=str(folder / "project"),
+        cache=str(folder / "dvc" / "cache"),
+        quarantine=str(folder / "quarantine"),
+    )
+
+
+@pytest.fixture(params=[DvcDatasets, FakeDatasets])
+def datasets(request: pytest.FixtureRequest, tmp_path: Path) -> DvcDatasets:
+    return build(request.param, tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.csv"
+    file.write_text("a\n1\n")
+    return file
+
+
+def test_every_version_can_be_read_again(datasets: DvcDatasets, file: Path) -> None:
+    first = datasets.add("m", [file])
+    file.write_text("a\n2\n")
+    second = datasets.add("m", [file])
+
+    assert first.md5 != second.md5
+    for version, content in ((first, "a\n1\n"), (second, "a\n2\n")):
+        with datasets.open(version) as (path,):
+            assert path.name == "rows.csv"
+            assert path.read_text() == content
+
+
+def test_equal_content_is_the_same_version(datasets: DvcDatasets, file: Path) -> None:
+    assert datasets.add("m", [file]) == datasets.add("m", [file])
+
+
+def test_several_files_are_one_version(datasets: DvcDatasets, file: Path) -> None:
+    other = file.with_name("more.csv")
+    other.write_text("a\n2\n")
+    version = datasets.add("m", [file, other])
+
+    assert version.md5.endswith(".dir")
+    with datasets.open(version) as paths:
+        assert {path.name: path.read_text() for path in paths} == {
+            "rows.csv": "a\n1\n",
+            "more.csv": "a\n2\n",
+        }
+
+
+def test_a_version_that_is_not_there_is_named(datasets: DvcDatasets, file: Path) -> None:
+    missing = datasets.add("m", [file]).model_copy(update={"md5": "0" * 32})
+    with pytest.raises(DatasetError, match="0{32}.*dvc pull"), datasets.open(missing):
+        pass
+
+
+def test_damage_in_the_cache_is_found(datasets: DvcDatasets, file: Path) -> None:
+    version = datasets.add("m", [file])
+    assert datasets.damaged_files(version) == []
+    with datasets.open(version) as (path,):
+        blob = path.resolve()
+    blob.chmod(0o644)
+    blob.write_text("a\n3\n")
+    assert datasets.damaged_files(version) == ["rows.csv"]
+
+
+def test_rejected_rows_are_kept(datasets: DvcDatasets, file: Path) -> None:
+    version = datasets.add("m", [file])
+    rows = pd.DataFrame({"a": ["x"], "reason": ["a: not an int64"]})
+    kept = datasets.keep_rejected("m", version, rows)
+    pd.testing.assert_frame_equal(pd.read_parquet(kept), rows)
+
+
+def test_dvc_itself_understands_the_pointer(tmp_path: Path, file: Path) -> None:
+    datasets = build(DvcDatasets, tmp_path)
+    version = datasets.add("m", [file])
+
+    project = tmp_path / "project"
+    pointer = yaml.safe_load((project / version.pointer).read_text())
+    assert pointer["outs"][0]["md5"] == version.md5
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run(
+        [*dvc, "config", "cache.dir", datasets.cache], cwd=project, check=True, capture_output=True
+    )
+    (project / "data/m/raw_data.csv").unlink()
+    subprocess.run([*dvc, "checkout"], cwd=project, check=True, capture_output=True)
+    assert (project / "data/m/raw_data.csv").read_text() == "a\n1\n"
+
+
+def _add(folder: Path, number: int) -> DatasetVersion:
+    file = folder / f"in{number}.csv"
+    file.write_text(f"a\n{number}\n")
+    return build(DvcDatasets, folder).add(f"m{number}", [file])
+
+
+def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(3) as pool:
+        versions = list(pool.map(_add, [tmp_path] * 3, range(3)))
+    assert len({version.md5 for version in versions}) == 3

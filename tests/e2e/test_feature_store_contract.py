@@ -1,0 +1,94 @@
+"""The feature store: the same assertions on Feast itself (DuckDB, sqlite) and on the fake."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_assets.errors import FeatureStoreError
+from mlops_assets.records import FeatureView
+from resources.feature_store import TIMESTAMP, FeastFeatureStore
+from tests.fakes import FakeFeatureStore
+
+pytestmark = pytest.mark.e2e
+
+VIEW = FeatureView.model_validate(
+    {
+        "name": "shop",
+        "entity": {"name": "customer_id", "dtype": "int64"},
+        "features": {"spend": "float64", "country": "string"},
+        "ttl": "31d",
+    }
+)
+JUNE, JULY = (pd.Timestamp(day, tz="UTC") for day in ("1998-06-01", "1998-07-01"))
+ROWS = pd.DataFrame(
+    {
+        "customer_id": [1, 2, 1, 2, 3],
+        TIMESTAMP: [JUNE, JUNE, JULY, JULY, JUNE - pd.Timedelta(days=60)],
+        "spend": [1.5, np.nan, 2.5, 0.1 + 0.2, 9.0],
+        "country": ["ch", "de", "ch", "fr", "it"],
+    }
+)
+
+
+@pytest.fixture(scope="module", params=[FeastFeatureStore, FakeFeatureStore])
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> FeastFeatureStore:
+    store = request.param(root=str(tmp_path_factory.mktemp("feast")))
+    assert store.publish(VIEW, ROWS) == JULY
+    return store
+
+
+def keys(*rows: tuple[int, pd.Timestamp]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["customer_id", TIMESTAMP]).assign(bought=1.0)
+
+
+def test_training_rows_are_point_in_time(store: FeastFeatureStore) -> None:
+    day = pd.Timedelta(days=1)
+    joined = store.training_rows(VIEW, keys((1, JULY - day), (1, JULY), (1, JULY + day)))
+    assert joined["spend"].tolist() == [1.5, 2.5, 2.5]
+    assert joined["bought"].tolist() == [1.0] * 3
+
+
+def test_no_row_is_lost_whatever_its_features(store: FeastFeatureStore) -> None:
+    """Feast's default store drops the expired, the future and the duplicate one."""
+    asked = keys(
+        (1, JUNE), (1, JUNE), (2, JUNE), (3, JULY), (1, JUNE - pd.Timedelta(days=1)), (99, JULY)
+    )
+    joined = store.training_rows(VIEW, asked)
+    assert len(joined) == len(asked)
+    assert joined["spend"].isna().sum() == 4, "missing, expired, in the future, unknown"
+
+
+def test_equal_questions_give_equal_order(store: FeastFeatureStore) -> None:
+    asked = keys((2, JULY), (1, JUNE), (2, JUNE), (1, JULY))
+    joined = store.training_rows(VIEW, asked.sample(frac=1, random_state=1))
+    assert list(zip(joined["customer_id"], joined[TIMESTAMP], strict=True)) == [
+        *((1, JUNE), (2, JUNE), (1, JULY), (2, JULY))
+    ]
+
+
+def test_online_rows_equal_the_newest_offline_rows(store: FeastFeatureStore) -> None:
+    online = store.online_rows(VIEW, [2, 99, 1])
+    assert online["customer_id"].tolist() == [2, 1]
+    assert online["spend"].tolist() == [0.1 + 0.2, 2.5]
+    assert online["country"].tolist() == ["fr", "ch"]
+    assert online[TIMESTAMP].tolist() == [JULY, JULY]
+
+
+def test_publishing_again_replaces(tmp_path: Path) -> None:
+    store = FeastFeatureStore(root=str(tmp_path))
+    store.publish(VIEW, ROWS)
+    wider = VIEW.model_copy(update={"features": {**VIEW.features, "visits": "float64"}})
+    later = ROWS.assign(visits=3.0, spend=ROWS["spend"] + 1)
+    store.publish(wider, later)
+
+    assert store.online_rows(wider, [1])["spend"].tolist() == [3.5]
+    assert store.training_rows(wider, keys((1, JUNE)))["visits"].tolist() == [3.0]
+
+
+def test_an_unpublished_view_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FeatureStoreError, match="shop"):
+        FeastFeatureStore(root=str(tmp_path)).training_rows(VIEW, keys((1, JUNE)))

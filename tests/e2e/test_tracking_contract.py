@@ -1,0 +1,131 @@
+"""Tracking and registry: the same assertions on MLflow itself and on the fake."""
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
+from mlops_assets.records import ModelVersion
+from mlops_assets.serving.model import load_estimator
+from resources.tracking import MLflowTracking
+from tests.fakes import FakeTracking
+
+pytestmark = pytest.mark.e2e
+
+EXAMPLE = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
+
+
+def build(kind: type[MLflowTracking], folder: Path) -> MLflowTracking:
+    return kind(
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=str(folder / "artifacts")
+    )
+
+
+@pytest.fixture(params=[MLflowTracking, FakeTracking])
+def tracking(request: pytest.FixtureRequest, tmp_path: Path) -> MLflowTracking:
+    return build(request.param, tmp_path)
+
+
+def fitted() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression().fit(EXAMPLE, [0, 0, 1, 1])
+
+
+def log(tracking: MLflowTracking) -> ModelVersion:
+    with tracking.run("shop", {"dvc/md5": "0" * 32}):
+        tracking.log_params({"C": 1.0})
+        tracking.log_dataset(EXAMPLE, name="shop", digest="0" * 32, target="x")
+        return tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+
+
+def test_a_registered_model_comes_back_as_it_was(tracking: MLflowTracking, tmp_path: Path) -> None:
+    first, second = log(tracking), log(tracking)
+    assert (first.version, second.version) == (1, 2)
+    assert second.uri == "models:/shop/2"
+
+    tracking.log_evaluation(second, {"roc_auc": 0.8}, {"roc": b"png"})
+    (tmp_path / "out").mkdir()
+    file = tracking.download_model(second, tmp_path / "out")
+
+    restored = load_estimator(file.read_bytes())
+    assert restored.predict_proba(EXAMPLE).tolist() == fitted().predict_proba(EXAMPLE).tolist()
+
+
+def test_aliases_move(tracking: MLflowTracking) -> None:
+    assert tracking.version_by_alias("shop", "champion") is None
+    first, second = log(tracking), log(tracking)
+    tracking.set_alias(first, "champion")
+    tracking.set_alias(second, "champion")
+    found = tracking.version_by_alias("shop", "champion")
+    assert found is not None
+    assert found.version == 2
+
+
+def test_a_missing_version_is_an_error(tracking: MLflowTracking, tmp_path: Path) -> None:
+    missing = log(tracking).model_copy(update={"version": 9, "uri": "models:/shop/9"})
+    with pytest.raises(TrackingError, match="9"):
+        tracking.download_model(missing, tmp_path)
+
+
+def test_a_type_outside_the_allow_list_is_never_logged(tracking: MLflowTracking) -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    model = make_pipeline(FunctionTransformer(_double), fitted()).fit(EXAMPLE, [0, 0, 1, 1])
+    with (
+        pytest.raises(UnsafeModelError, match="_double"),
+        tracking.run("shop", {}),
+    ):
+        tracking.log_model(model, registered_name="shop", example=EXAMPLE)
+
+
+def _double(values: Any) -> Any:
+    return values * 2
+
+
+def test_mlflow_says_what_happened(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    tracking = build(MLflowTracking, tmp_path)
+    version = log(tracking)
+    tracking.log_evaluation(version, {"roc_auc": 0.8}, {"roc": b"png"})
+    with pytest.raises(KeyError), tracking.run("shop", {"attempt": "2"}):
+        raise KeyError
+
+    client = MlflowClient(tracking.tracking_uri)
+    experiment = client.get_experiment_by_name("shop")
+    assert experiment is not None
+    assert experiment.artifact_location.startswith((tmp_path / "artifacts").as_uri())
+    finished = client.get_run(version.run_id)
+    assert finished.info.status == "FINISHED"
+    assert finished.data.params == {"C": "1.0"}
+    assert finished.data.metrics == {"roc_auc": 0.8}
+    assert finished.inputs.dataset_inputs[0].dataset.digest == "0" * 32
+    assert [f.path for f in client.list_artifacts(version.run_id, "plots")] == ["plots/roc.png"]
+    (failed,) = client.search_runs([experiment.experiment_id], "tags.attempt = '2'")
+    assert failed.info.status == "FAILED"
+
+
+def test_an_unreachable_server_is_said_at_once(tmp_path: Path) -> None:
+    tracking = MLflowTracking(
+        tracking_uri="http://127.0.0.1:9", artifacts=str(tmp_path), timeout_seconds=1
+    )
+    started = time.monotonic()
+    with pytest.raises(TrackingUnavailableError, match="127.0.0.1:9.*MLFLOW_TRACKING_URI"):
+        tracking.version_by_alias("shop", "champion")
+    assert time.monotonic() - started < 10, "MLflow alone takes 261 s"
+
+
+def _log(folder: Path) -> int:
+    return log(build(MLflowTracking, folder)).version
+
+
+def test_processes_that_create_the_store_at_once_all_succeed(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(3) as pool:
+        versions = list(pool.map(_log, [tmp_path] * 3))
+    assert sorted(versions) == [1, 2, 3]

@@ -1,0 +1,150 @@
+"""In-memory stand-ins for the resources; `e2e/` runs the same contract tests on them and the real.
+
+They import neither MLflow, Feast nor DVC, so that a test of the graph takes milliseconds.
+"""
+
+import hashlib
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import PrivateAttr
+
+from mlops_assets.atomic import write_atomically
+from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
+from mlops_assets.records import DatasetVersion, FeatureView, ModelVersion
+from resources.datasets import DvcDatasets
+from resources.feature_store import TIMESTAMP, FeastFeatureStore
+from resources.tracking import MLflowTracking
+
+
+class FakeDatasets(DvcDatasets):
+    """Versions as folders named by the content's hash."""
+
+    def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
+        contents = {file.name: file.read_bytes() for file in files}
+        md5 = hashlib.md5(b"".join(contents[name] for name in sorted(contents))).hexdigest()
+        folder = Path(self.cache, md5)
+        for name, content in contents.items():
+            write_atomically(folder / name, lambda file, content=content: file.write_bytes(content))
+        return DatasetVersion(
+            md5=md5 if len(files) == 1 else f"{md5}.dir",
+            files=tuple(sorted(contents)),
+            size_bytes=sum(map(len, contents.values())),
+            pointer=f"data/{model}/raw_data.dvc",
+        )
+
+    @contextmanager
+    def open(self, version: DatasetVersion) -> Generator[list[Path]]:
+        folder = Path(self.cache, version.md5.removesuffix(".dir"))
+        if not folder.exists():
+            raise DatasetError(f"version {version.md5} is not in the cache; `dvc pull`")
+        yield sorted(folder.iterdir())
+
+    def damaged_files(self, version: DatasetVersion) -> list[str]:
+        folder = Path(self.cache, version.md5.removesuffix(".dir"))
+        content = b"".join(
+            (folder / n).read_bytes() for n in version.files if (folder / n).exists()
+        )
+        intact = hashlib.md5(content).hexdigest() == version.md5.removesuffix(".dir")
+        return [] if intact else list(version.files)
+
+
+class FakeFeatureStore(FeastFeatureStore):
+    """Frames in memory, joined point in time by pandas."""
+
+    _rows: dict[str, pd.DataFrame] = PrivateAttr(default_factory=dict)
+
+    def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
+        self._rows[view.name] = rows.sort_values(TIMESTAMP, ignore_index=True)
+        return rows[TIMESTAMP].max().to_pydatetime()
+
+    def training_rows(self, view: FeatureView, keys: pd.DataFrame) -> pd.DataFrame:
+        joined = pd.merge_asof(
+            keys.sort_values(TIMESTAMP),
+            self._published(view),
+            on=TIMESTAMP,
+            by=view.entity.name,
+            tolerance=pd.Timedelta(view.ttl),
+        )
+        joined = joined[[*keys.columns, *view.features]]
+        return joined.sort_values([TIMESTAMP, view.entity.name], ignore_index=True)
+
+    def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
+        newest = self._published(view).groupby(view.entity.name).tail(1)
+        newest = newest.set_index(view.entity.name, drop=False)
+        known = [entity for entity in entities if entity in newest.index]
+        names = [view.entity.name, TIMESTAMP, *view.features]
+        return newest.loc[known, names].reset_index(drop=True)
+
+    def serving_config(self, view: FeatureView) -> dict[str, Any]:
+        return {"project": view.name}
+
+    def _published(self, view: FeatureView) -> pd.DataFrame:
+        if view.name not in self._rows:
+            raise FeatureStoreError(f"no features of {view.name!r}; materialize them")
+        return self._rows[view.name]
+
+
+class FakeTracking(MLflowTracking):
+    """A registry of skops files; remembers what it was told."""
+
+    _runs: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
+    _aliases: dict[str, int] = PrivateAttr(default_factory=dict)
+    _models: list[bytes] = PrivateAttr(default_factory=list)
+
+    @contextmanager
+    def run(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
+        self._run_id = f"run-{len(self._runs) + 1}"
+        self._runs[self._run_id] = {"tags": dict(tags), "status": "RUNNING"}
+        try:
+            yield self._run_id
+        except BaseException:
+            self._runs[self._run_id]["status"] = "FAILED"
+            raise
+        self._runs[self._run_id]["status"] = "FINISHED"
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        self._runs[self._run_id]["params"] = dict(params)
+
+    def log_dataset(self, rows: pd.DataFrame, *, name: str, digest: str, target: str) -> None:
+        self._runs[self._run_id]["dataset"] = digest
+
+    def log_model(self, model: Any, *, registered_name: str, example: pd.DataFrame) -> ModelVersion:
+        import skops.io
+
+        self.refuse_unsafe(model)
+        self._models.append(skops.io.dumps(model))
+        number = len(self._models)
+        return ModelVersion(
+            name=registered_name,
+            version=number,
+            run_id=self._run_id,
+            uri=f"models:/{registered_name}/{number}",
+        )
+
+    def log_evaluation(
+        self, model: ModelVersion, metrics: Mapping[str, float], plots: Mapping[str, bytes]
+    ) -> None:
+        self._runs[model.run_id]["metrics"] = dict(metrics)
+
+    def download_model(self, model: ModelVersion, folder: Path) -> Path:
+        if not 1 <= model.version <= len(self._models):
+            raise TrackingError(f"no version {model.uri}")
+        file = folder / "model.skops"
+        file.write_bytes(self._models[model.version - 1])
+        return file
+
+    def set_alias(self, model: ModelVersion, alias: str) -> None:
+        self._aliases[alias] = model.version
+
+    def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        if alias not in self._aliases:
+            return None
+        number = self._aliases[alias]
+        return ModelVersion(
+            name=name, version=number, run_id=f"run-{number}", uri=f"models:/{name}/{number}"
+        )

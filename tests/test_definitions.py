@@ -1,0 +1,71 @@
+"""The code location loads, stays light, is the one in this repository, and refuses bad YAML."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import dagster as dg
+import pytest
+import yaml
+
+import jobs
+import resources
+import sensors
+from mlops_assets.config import ModelSettings
+from mlops_assets.definitions import defs
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {
+    *("bentoml", "dagster_k8s", "dagster_mlflow", "dvc", "evidently", "feast", "kubernetes"),
+    *("matplotlib", "mlflow", "sklearn", "skops"),
+}
+
+
+@pytest.mark.parametrize("package", [resources, sensors, jobs])
+def test_generic_package_names_are_not_shadowed(package: ModuleType) -> None:
+    assert Path(str(package.__file__)).is_relative_to(ROOT)
+
+
+def test_definitions_hold_both_models() -> None:
+    definitions = defs()
+    dg.Definitions.validate_loadable(definitions)
+
+    assert {spec.group_name for spec in definitions.resolve_all_asset_specs()} == {
+        "customers",
+        "flights",
+    }
+    repository = definitions.get_repository_def()
+    assert {j for j in repository.job_names if not j.startswith("__")} == {
+        *("customers_training", "customers_deployment", "flights_training", "flights_deployment")
+    }
+    assert {s.name for s in repository.sensor_defs} == {"customers_new_data", "flights_new_data"}
+    assert {s.name for s in repository.schedule_defs} == {
+        *("customers_training_schedule", "flights_training_schedule")
+    }
+
+
+def test_loading_imports_no_heavy_library() -> None:
+    load = "from mlops_assets.definitions import defs; defs().get_repository_def()"
+    report = f"import sys; {load}; print(*({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", report],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "mlops_assets/defs").glob("*/defs.yaml")))
+def test_every_yaml_survives_a_round_trip(file: Path) -> None:
+    attributes = yaml.safe_load(file.read_text(encoding="utf-8"))["attributes"]
+    settings = ModelSettings.model_validate(attributes)
+    assert ModelSettings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+def test_the_training_schedule_runs_on_sundays_at_midnight_utc() -> None:
+    schedule = defs().resolve_schedule_def("customers_training_schedule")
+    assert schedule.cron_schedule == "0 0 * * 0"
+    assert schedule.execution_timezone == "UTC"

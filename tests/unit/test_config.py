@@ -1,0 +1,118 @@
+"""The YAML schema: what it accepts as written in the original framework, and what it refuses."""
+
+import copy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from mlops_assets.config import ModelSettings, ProcessingSettings
+
+
+def changed(attributes: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    *parents, last = path.split(".")
+    block = attributes
+    for parent in parents:
+        block = block.setdefault(parent, {})
+    block[last] = value
+    return attributes
+
+
+def test_the_original_processing_keys_work_as_written() -> None:
+    settings = ProcessingSettings.model_validate(
+        {"drop_columns": ["a"], "fill_na": {"b": 0}, "categorical_encoding": ["c"]}
+    )
+    assert settings.categorical_encoding == {"c": "one_hot"}
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("90d", timedelta(days=90)), ("12h", timedelta(hours=12)), ("2w", timedelta(weeks=2))],
+)
+def test_durations(loans: dict[str, Any], text: str, length: timedelta) -> None:
+    settings = ModelSettings.model_validate(changed(loans, "features.ttl", text))
+    assert settings.features.ttl == length
+
+
+def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None:
+    before = ModelSettings.model_validate(loans).features.digest()
+    same = ModelSettings.model_validate(changed(loans, "features.ttl", "9600h"))
+    other = ModelSettings.model_validate(changed(loans, "features.ttl", "401d"))
+    assert same.features.digest() == before
+    assert other.features.digest() != before
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("trianing", {}, "Extra inputs are not permitted"),
+        ("training.estimater", "x.y", "Extra inputs are not permitted"),
+        ("name", "Loans", "String should match pattern"),
+        ("source", {}, "exactly one of `uri` and `loader`"),
+        ("source", {"uri": "x", "loader": "a.b"}, "exactly one of `uri` and `loader`"),
+        ("source.watch", ["x"], "`watch` goes with `loader`"),
+        ("entity.name", "customer", "entity.name: ['customer'] not among"),
+        ("entity.dtype", "string", "entity.dtype differs"),
+        ("timestamp", "amount", "must be a datetime"),
+        ("contract.columns.amount.max", -1, "min 0.0 is above max -1.0"),
+        ("contract.columns.grade.min", 1, "min and max need a number, not string"),
+        ("contract.unique", ["ids"], "contract.unique: ['ids'] not among"),
+        ("processing.drop_columns", ["amont"], "processing.drop_columns: ['amont'] not among"),
+        ("processing.drop_columns", ["amount"], "features.columns: ['amount'] not among"),
+        ("processing.fill_na", {"x": 0}, "processing.fill_na: ['x'] not among"),
+        ("processing.categorical_encoding", [], "text features ['grade'] need"),
+        ("processing.categorical_encoding", ["grade", "label"], "['label'] not among"),
+        ("processing.categorical_encoding", {"grade": "hash"}, "Input should be 'one_hot'"),
+        ("features.ttl", "a month", "'a month' is not a duration"),
+        ("features.columns", ["amount", "label"], "is also a feature: a leak"),
+        ("features.columns", ["amount", "time"], "datetime columns ['time'] cannot be features"),
+        ("features.columns", [], "`columns`, but not both"),
+        ("features.aggregates", {"n": {"agg": "count"}}, "both `snapshots` and `aggregates`"),
+        ("target.column", "labell", "target.column: ['labell'] not among"),
+        ("target.agg", "count", "needs both `agg` and `window`"),
+        ("training.estimator", "LogisticRegression", "String should match pattern"),
+        ("training.split", {"by": "time"}, "needs `test`"),
+        ("training.split", {"by": "random"}, "needs `fraction`"),
+        ("training.split", {"by": "time", "test": "3 moons"}, "String should match pattern"),
+        ("evaluation.primary", "auc", "['auc'] not among"),
+        ("evaluation.gate.limits", {"rmse": {"max": 1}}, "['rmse'] not among"),
+        ("evaluation.gate.limits", {"roc_auc": {}}, "give `min`, `max` or both"),
+        ("deployment.port", 80, "greater than or equal to 1024"),
+    ],
+)
+def test_bad_values_are_refused(loans: dict[str, Any], path: str, value: Any, message: str) -> None:
+    attributes = changed(loans, path, value)
+    with pytest.raises(ValidationError) as caught:
+        ModelSettings.model_validate(attributes)
+    assert message in str(caught.value)
+
+
+EVENT_LOG = {
+    "snapshots": {"every": "1 month", "start": "2024-02-01"},
+    "aggregates": {"spend": {"agg": "sum", "column": "amount"}},
+    "ttl": "31d",
+}
+FUTURE = {"name": "again", "task": "binary", "agg": "count", "window": "30d", "at_least": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("features.aggregates.spend.column", "amont", "['amont'] not among"),
+        ("features.aggregates.spend.column", None, "sum takes a column"),
+        ("features.aggregates.spend.agg", "count", "count takes no column"),
+        ("features.columns", ["amount"], "but not both"),
+        ("target.above", 2, "give `at_least` or `above`, not both"),
+        ("target.task", "regression", "a threshold makes a binary target"),
+        ("target", {"name": "label", "task": "binary"}, "over an event log the target needs"),
+    ],
+)
+def test_bad_event_logs_are_refused(
+    loans: dict[str, Any], path: str, value: Any, message: str
+) -> None:
+    attributes = {**loans, "features": EVENT_LOG, "target": FUTURE, "processing": {}}
+    assert ModelSettings.model_validate(attributes).feature_dtypes == {"spend": "float64"}
+    with pytest.raises(ValidationError) as caught:
+        ModelSettings.model_validate(changed(copy.deepcopy(attributes), path, value))
+    assert message in str(caught.value)
