@@ -8,21 +8,21 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.features import feature_view
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.evaluation import breaches
-from mlops_assets.records import DatasetVersion, Endpoint, Evaluation
+from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.records import DatasetVersion, Endpoint, Evaluation, FeatureView
 from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
-from resources.feature_store import TIMESTAMP, FeastFeatureStore
+from resources.feature_store import FeastFeatureStore
 
 SAMPLED_ENTITIES = 20
 
 
 def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition]:
     """The gates of one model; a blocking one stops everything downstream in the run."""
-    view = feature_view(settings)
+    view = FeatureView.of(settings)
 
     @dg.asset_check(
         asset=asset_key(settings.name, "raw_data"),

@@ -7,16 +7,18 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import yaml
+from pydantic import ValidationError
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.dev import serve_user_interfaces
-from mlops_assets.errors import MlopsError
+from mlops_assets.errors import ConfigError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.home import PROJECT_ROOT, home
 from mlops_assets.keys import asset_key
@@ -41,11 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
     chosen = vars(parser.parse_args(arguments))
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries about each other; tests show them
     try:
         use_dagster_home(home())
         return _VERBS[chosen.pop("verb")](**chosen)
     except MlopsError as err:
-        _say(f"{type(err).__name__}: {err}", stream=sys.stderr)
+        _say(f"{type(err).__name__}: {err}", error=True)
         return 1
 
 
@@ -70,7 +74,7 @@ def run(models: Sequence[str]) -> int:
         _close_dead_runs(instance)
         failed = [m for m in _chosen(definitions, models) if not _run(definitions, instance, m)]
     if failed:
-        _say(f"failed: {', '.join(failed)}", stream=sys.stderr)
+        _say(f"failed: {', '.join(failed)}", error=True)
     return 1 if failed else 0
 
 
@@ -156,11 +160,21 @@ def _materialize(
         asset_selection=list(keys),
         raise_on_error=False,
         tags=_LAUNCHED_BY,
-        run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     for event in result.get_asset_materialization_events():
         _say(f"{event.asset_key.to_user_string() if event.asset_key else ''}: materialized")
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        _say(f"{event.step_key}: {_cause(event)}", error=True)
     return result.success
+
+
+def _cause(event: dg.DagsterEvent) -> str:
+    """What a user needs to mend: our message, or the whole trace of what nobody foresaw."""
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    return failure.error.to_string() if failure.error else "failed without an error"
 
 
 def _close_dead_runs(instance: dg.DagsterInstance) -> None:
@@ -186,24 +200,32 @@ def _print_predictions(deployment: EndpointDeployer, model: str, entities: Seque
 def _definitions() -> dg.Definitions:
     from mlops_assets.definitions import defs  # loads every model; `mlops --help` need not
 
-    return defs()
+    try:
+        return defs()
+    except Exception as err:  # Dagster wraps it in several layers; only the YAML's fault is ours
+        cause: BaseException | None = err
+        while cause and not isinstance(cause, ValidationError):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        raise ConfigError(str(cause)) from err
 
 
 def _chosen(definitions: dg.Definitions, models: Sequence[str]) -> list[str]:
     known = sorted({str(spec.group_name) for spec in definitions.resolve_all_asset_specs()})
     if unknown := sorted(set(models) - set(known)):
-        raise MlopsError(f"no model {unknown}; there are {known}")
+        raise ConfigError(f"no model {unknown}; there are {known}")
     return list(models) or known
 
 
 @contextmanager
-def _deployment(definitions: dg.Definitions) -> Iterator[EndpointDeployer]:
+def _deployment(definitions: dg.Definitions) -> Generator[EndpointDeployer]:
     with dg.build_resources({"deployment": (definitions.resources or {})["deployment"]}) as built:
         yield built.deployment
 
 
-def _say(text: str, stream: object = None) -> None:
-    print(text, file=stream or sys.stdout, flush=True)  # noqa: T201 - the user reads it
+def _say(text: str, *, error: bool = False) -> None:
+    print(text, file=sys.stderr if error else sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import hashlib
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
@@ -21,12 +22,14 @@ Task = Literal["binary", "multiclass", "regression"]
 Encoding = Literal["one_hot", "ordinal", "target"]
 Scalar = bool | int | float | str
 
+_DurationText = Annotated[str, Field(pattern=r"^[1-9]\d* ?(s|min|h|d|w)$")]
+_NUMBERS = ("int64", "float64")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def _parse_duration(value: object) -> object:
     """`90d`, `12h`, `30min`, `45s`, `2w` -> timedelta; anything else is left to Pydantic."""
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+) ?(s|min|h|d|w)", value)):
+    if isinstance(value, str) and (match := re.fullmatch(r"([1-9]\d*) ?(s|min|h|d|w)", value)):
         return timedelta(**{_UNITS[match[2]]: int(match[1])})
     if isinstance(value, timedelta):
         return value
@@ -39,9 +42,9 @@ def _format_duration(value: timedelta) -> str:
 
 Duration = Annotated[
     timedelta,
-    BeforeValidator(_parse_duration, json_schema_input_type=str),
+    # The pattern is what `dg check yaml` knows of it.
+    BeforeValidator(_parse_duration, json_schema_input_type=_DurationText),
     PlainSerializer(_format_duration),
-    Field(gt=timedelta(0)),
 ]
 """A fixed length of time, written `90d`, `12h`, `30min`, `45s` or `2w`."""
 
@@ -87,6 +90,16 @@ class SourceSettings(Settings):
             raise ValueError("`watch` goes with `loader`; a `uri` is watched by itself")
         return self
 
+    @model_validator(mode="after")
+    def _format_fits(self) -> Self:
+        if self.delimiter in '"\r\n\0':
+            raise ValueError(f"delimiter {self.delimiter!r} cannot separate values")
+        if self.delimiter != "," and self.format != "csv":
+            raise ValueError(f"format {self.format} takes no delimiter")
+        if self.columns and (self.format == "parquet" or self.loader):
+            raise ValueError("`columns` names those of a text file without a header line")
+        return self
+
 
 class EntitySettings(Settings):
     """What a prediction is asked for."""
@@ -119,11 +132,22 @@ class ColumnContract(Settings):
     def _bounds_fit(self) -> Self:
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
-        if (self.min is not None or self.max is not None) and self.dtype not in (
-            "int64",
-            "float64",
-        ):
+        if (self.min is not None or self.max is not None) and self.dtype not in _NUMBERS:
             raise ValueError(f"min and max need a number, not {self.dtype}")
+        if wrong := [value for value in self.allowed if not _fits(value, self.dtype)]:
+            raise ValueError(f"allowed values {wrong} are no {self.dtype}")
+        return self
+
+    @model_validator(mode="after")
+    def _time_fits(self) -> Self:
+        if self.format is not None and (self.dtype != "datetime" or "%" not in self.format):
+            raise ValueError(f"format {self.format!r} is for datetimes, e.g. `%Y-%m-%d`")
+        if "%Z" in (self.format or ""):
+            raise ValueError(f"format {self.format!r}: names of zones are ambiguous; use %z")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as err:
+            raise ValueError(f"timezone {self.timezone!r} is not known; write e.g. UTC") from err
         return self
 
 
@@ -139,7 +163,9 @@ class ContractSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _unique_is_known(self) -> Self:
+    def _names_fit(self) -> Self:
+        if taken := {"row", "reason"} & self.columns.keys():
+            raise ValueError(f"columns {sorted(taken)} are the quarantine's own; rename them")
         _require_known(self.unique, self.columns, "contract.unique")
         return self
 
@@ -231,7 +257,9 @@ class TargetSettings(Settings):
     at_least: float | None = Field(None, description="Makes it binary: value >= at_least.")
     above: float | None = Field(None, description="Makes it binary: value > above.")
     missing: Literal["refuse", "unlabelled"] = Field(
-        "refuse", description="Rows of a flat table without a target: an error, or not trained on."
+        "refuse",
+        description="Rows without a target (in an event log: a mean or max of no event): an error, "
+        "or not trained on.",
     )
 
     @model_validator(mode="after")
@@ -242,6 +270,8 @@ class TargetSettings(Settings):
             raise ValueError(f"a threshold makes a binary target, not {self.task}")
         if (self.agg is None) != (self.window is None):
             raise ValueError("a target over an event log needs both `agg` and `window`")
+        if self.agg is not None and (self.agg == "count") != (self.column is None):
+            raise ValueError(f"{self.agg} takes {'no' if self.agg == 'count' else 'a'} column")
         return self
 
 
@@ -383,11 +413,29 @@ class ModelSettings(Settings):
                 "over an event log the target needs `agg` and `window`; over a flat table it is a "
                 "column and takes neither"
             )
+        dropped = self.processing.drop_columns
+        kept = [name for name in self.contract.columns if name not in dropped]
         column = self.target_column
         if column is not None:
-            _require_known([column], self.contract.columns, "target.column")
+            _require_known([column], kept, "target.column")
             if column in self.features.columns:
                 raise ValueError(f"the target's column {column!r} is also a feature: a leak")
+        return self
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [self.entity.name, "event_timestamp", self.target.name, *self.features.names]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"entity, target and features share the names {twice}; rename them")
+        return self
+
+    @model_validator(mode="after")
+    def _aggregates_fit_their_columns(self) -> Self:
+        used = [(a.agg, a.column) for a in self.features.aggregates.values()]
+        for agg, column in [*used, (self.target.agg, self.target.column)]:
+            needs_number = agg in ("sum", "mean", "min", "max", "std")
+            if needs_number and self.contract.columns[str(column)].dtype not in _NUMBERS:
+                raise ValueError(f"{agg} of {column!r}: the column is no number")
         return self
 
     @model_validator(mode="after")
@@ -415,6 +463,11 @@ class ModelSettings(Settings):
         if self.target.agg is None:
             return self.target.column or self.target.name
         return self.target.column
+
+
+def _fits(value: Scalar, dtype: DType) -> bool:
+    kinds = {"int64": int, "float64": int | float, "string": str, "bool": bool, "datetime": str}
+    return isinstance(value, kinds[dtype]) and (dtype == "bool" or not isinstance(value, bool))
 
 
 def _require_known(names: Any, known: Any, where: str) -> None:

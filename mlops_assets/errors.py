@@ -14,6 +14,10 @@ class TransientError(MlopsError):
     """Something outside failed in a way that may pass: a lock, a server that is down."""
 
 
+class ConfigError(MlopsError):
+    """The YAML, or a name given on the command line, is not valid."""
+
+
 class StateError(MlopsError):
     """The state folder cannot be created or written."""
 

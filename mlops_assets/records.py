@@ -1,11 +1,11 @@
 """What one stage hands to the next besides frames: small frozen records, stored as JSON."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from mlops_assets.config import Duration, EntitySettings, Settings, Task
+from mlops_assets.config import Duration, EntitySettings, ModelSettings, Settings, Task
 
 
 class DatasetVersion(Settings):
@@ -24,6 +24,16 @@ class FeatureView(Settings):
     entity: EntitySettings
     features: dict[str, Literal["float64", "string"]]
     ttl: Duration
+
+    @classmethod
+    def of(cls, settings: ModelSettings) -> Self:
+        """The view of a model: its name is the model's."""
+        return cls(
+            name=settings.name,
+            entity=settings.entity,
+            features=settings.feature_dtypes,
+            ttl=settings.features.ttl,
+        )
 
 
 class ModelVersion(Settings):

@@ -7,7 +7,7 @@ processes its status is whatever the last step left; a second Dagster run in one
 the first one's MLflow run; it knows no registry.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -22,12 +22,13 @@ def build_dagster_mlflow(
     def mlflow(context: dg.InitResourceContext) -> Generator[Any]:
         from dagster_mlflow import mlflow_tracking
 
+        start: Callable[..., Any] = mlflow_tracking.resource_fn
         config = {
             "experiment_name": experiment,
             "mlflow_tracking_uri": tracking_uri,
             "env": {},
             "extra_tags": dict(tags or {}),
         }
-        yield from mlflow_tracking.resource_fn(context.replace_config(config))
+        yield from start(context.replace_config(config))
 
     return mlflow

@@ -17,10 +17,8 @@ from pydantic import Field
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import FeatureStoreError
+from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.records import FeatureView
-
-TIMESTAMP = "event_timestamp"
-"""The column of feature rows and entity rows that says when their values were known."""
 
 
 class FeastFeatureStore(dg.ConfigurableResource):

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 import pandas as pd
-from mlops_assets.ml.safe_types import TRUSTED_TYPES
 from pydantic import Field, PrivateAttr
 
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
+from mlops_assets.ml.safe_types import TRUSTED_TYPES
 from mlops_assets.records import ModelVersion
 
 

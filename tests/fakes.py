@@ -4,21 +4,37 @@ They import neither MLflow, Feast nor DVC, so that a test of the graph takes mil
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import PrivateAttr
 
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
+from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.records import DatasetVersion, FeatureView, ModelVersion
 from resources.datasets import DvcDatasets
-from resources.feature_store import TIMESTAMP, FeastFeatureStore
+from resources.feature_store import FeastFeatureStore
 from resources.tracking import MLflowTracking
+
+
+@dataclass
+class Server:
+    """What a tracking server remembers."""
+
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)
+    models: list[bytes] = field(default_factory=list)
+
+
+# By address, as with the real ones: Dagster makes a new resource object for each run.
+_SERVERS: dict[str, Server] = defaultdict(Server)
+_PUBLISHED: dict[tuple[str, str], pd.DataFrame] = {}
 
 
 class FakeDatasets(DvcDatasets):
@@ -56,10 +72,8 @@ class FakeDatasets(DvcDatasets):
 class FakeFeatureStore(FeastFeatureStore):
     """Frames in memory, joined point in time by pandas."""
 
-    _rows: dict[str, pd.DataFrame] = PrivateAttr(default_factory=dict)
-
     def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
-        self._rows[view.name] = rows.sort_values(TIMESTAMP, ignore_index=True)
+        _PUBLISHED[self.root, view.name] = rows.sort_values(TIMESTAMP, ignore_index=True)
         return rows[TIMESTAMP].max().to_pydatetime()
 
     def training_rows(self, view: FeatureView, keys: pd.DataFrame) -> pd.DataFrame:
@@ -84,41 +98,41 @@ class FakeFeatureStore(FeastFeatureStore):
         return {"project": view.name}
 
     def _published(self, view: FeatureView) -> pd.DataFrame:
-        if view.name not in self._rows:
+        if (self.root, view.name) not in _PUBLISHED:
             raise FeatureStoreError(f"no features of {view.name!r}; materialize them")
-        return self._rows[view.name]
+        return _PUBLISHED[self.root, view.name]
 
 
 class FakeTracking(MLflowTracking):
     """A registry of skops files; remembers what it was told."""
 
-    _runs: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
-    _aliases: dict[str, int] = PrivateAttr(default_factory=dict)
-    _models: list[bytes] = PrivateAttr(default_factory=list)
+    @property
+    def server(self) -> "Server":
+        return _SERVERS[self.artifacts]
 
     @contextmanager
     def run(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
-        self._run_id = f"run-{len(self._runs) + 1}"
-        self._runs[self._run_id] = {"tags": dict(tags), "status": "RUNNING"}
+        self._run_id = f"run-{len(self.server.runs) + 1}"
+        self.server.runs[self._run_id] = {"tags": dict(tags), "status": "RUNNING"}
         try:
             yield self._run_id
         except BaseException:
-            self._runs[self._run_id]["status"] = "FAILED"
+            self.server.runs[self._run_id]["status"] = "FAILED"
             raise
-        self._runs[self._run_id]["status"] = "FINISHED"
+        self.server.runs[self._run_id]["status"] = "FINISHED"
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        self._runs[self._run_id]["params"] = dict(params)
+        self.server.runs[self._run_id]["params"] = dict(params)
 
     def log_dataset(self, rows: pd.DataFrame, *, name: str, digest: str, target: str) -> None:
-        self._runs[self._run_id]["dataset"] = digest
+        self.server.runs[self._run_id]["dataset"] = digest
 
     def log_model(self, model: Any, *, registered_name: str, example: pd.DataFrame) -> ModelVersion:
         import skops.io
 
         self.refuse_unsafe(model)
-        self._models.append(skops.io.dumps(model))
-        number = len(self._models)
+        self.server.models.append(skops.io.dumps(model))
+        number = len(self.server.models)
         return ModelVersion(
             name=registered_name,
             version=number,
@@ -129,22 +143,22 @@ class FakeTracking(MLflowTracking):
     def log_evaluation(
         self, model: ModelVersion, metrics: Mapping[str, float], plots: Mapping[str, bytes]
     ) -> None:
-        self._runs[model.run_id]["metrics"] = dict(metrics)
+        self.server.runs[model.run_id]["metrics"] = dict(metrics)
 
     def download_model(self, model: ModelVersion, folder: Path) -> Path:
-        if not 1 <= model.version <= len(self._models):
+        if not 1 <= model.version <= len(self.server.models):
             raise TrackingError(f"no version {model.uri}")
         file = folder / "model.skops"
-        file.write_bytes(self._models[model.version - 1])
+        file.write_bytes(self.server.models[model.version - 1])
         return file
 
     def set_alias(self, model: ModelVersion, alias: str) -> None:
-        self._aliases[alias] = model.version
+        self.server.aliases[alias] = model.version
 
     def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
-        if alias not in self._aliases:
+        if alias not in self.server.aliases:
             return None
-        number = self._aliases[alias]
+        number = self.server.aliases[alias]
         return ModelVersion(
             name=name, version=number, run_id=f"run-{number}", uri=f"models:/{name}/{number}"
         )

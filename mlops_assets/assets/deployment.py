@@ -7,24 +7,25 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.assets.features import feature_view
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.evaluation import breaches
-from mlops_assets.serving.model import load_estimator
+from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.records import (
     Endpoint,
     Evaluation,
+    FeatureView,
     ModelVersion,
     OnlineFeatures,
     RecordedRequest,
     Servable,
 )
+from mlops_assets.serving.model import load_estimator
 from resources.deployment import EndpointDeployer
-from resources.feature_store import TIMESTAMP, FeastFeatureStore
+from resources.feature_store import FeastFeatureStore
 from resources.tracking import MLflowTracking
 
 RECORDED_REQUESTS = 20
@@ -116,7 +117,7 @@ def online_features(
     rows: pd.DataFrame, settings: ModelSettings, feature_store: FeastFeatureStore
 ) -> OnlineFeatures:
     """How workers read features, and against what they measure age."""
-    view = feature_view(settings)
+    view = FeatureView.of(settings)
     newest = rows[TIMESTAMP].max().to_pydatetime()
     as_of = newest if settings.features.clock == "data" else None
     return OnlineFeatures(store=feature_store.serving_config(view), view=view, as_of=as_of)

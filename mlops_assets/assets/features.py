@@ -9,25 +9,15 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table
-from mlops_assets.ml.features import build_features, build_labels
+from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
 from mlops_assets.records import FeatureView
-from resources.feature_store import TIMESTAMP, FeastFeatureStore
-
-
-def feature_view(settings: ModelSettings) -> FeatureView:
-    """The model's features as the feature store knows them."""
-    return FeatureView(
-        name=settings.name,
-        entity=settings.entity,
-        features=settings.feature_dtypes,
-        ttl=settings.features.ttl,
-    )
+from resources.feature_store import FeastFeatureStore
 
 
 def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`processed_data` -> `features` of one model."""
     key = asset_key(settings.name, "features")
-    view = feature_view(settings)
+    view = FeatureView.of(settings)
 
     @dg.asset(
         key=key,

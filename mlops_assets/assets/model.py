@@ -12,10 +12,10 @@ from mlops_assets.keys import asset_key
 from mlops_assets.metadata import pictures
 from mlops_assets.ml.evaluation import evaluate
 from mlops_assets.ml.plots import evaluation_plots
-from mlops_assets.serving.model import load_estimator
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.training import fit, split
 from mlops_assets.records import Evaluation, ModelVersion
+from mlops_assets.serving.model import load_estimator
 from resources.tracking import MLflowTracking
 
 
@@ -44,9 +44,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             tracking.log_dataset(
                 train, name=settings.name, digest=rows.attrs["dataset"], target=target
             )
-            version = tracking.log_model(
-                model, registered_name=settings.name, example=example
-            )
+            version = tracking.log_model(model, registered_name=settings.name, example=example)
         metadata = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
         return dg.MaterializeResult(value=version, metadata={**metadata, "train_rows": len(train)})
 
@@ -71,8 +69,9 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             estimator = load_estimator(tracking.download_model(model, Path(folder)).read_bytes())
             metrics = evaluate(estimator, test, settings)
             features = select_features(test, settings.feature_dtypes)
+            classes = getattr(estimator, "classes_", ())
             scores = score(estimator, features, settings.target.task)
-            plots = evaluation_plots(scores, test[target], settings.target.task)
+            plots = evaluation_plots(scores, test[target], settings.target.task, classes)
             tracking.log_evaluation(model, metrics, plots)
         report = Evaluation(
             model=model, metrics=metrics, train_rows=len(train), test_rows=len(test)
@@ -90,7 +89,7 @@ def _params(settings: ModelSettings) -> dict[str, object]:
 
 def _tags(context: dg.AssetExecutionContext, rows: pd.DataFrame) -> dict[str, str]:
     return {
-        "dagster/run_id": context.run_id,
+        "dagster/run_id": context.run.run_id,
         "dagster/asset_key": context.asset_key.to_user_string(),
         "dvc/md5": rows.attrs["dataset"],
     }

@@ -12,7 +12,9 @@ from mlops_assets.assets.data import build_data_assets
 from mlops_assets.assets.deployment import build_deployment_assets
 from mlops_assets.assets.features import build_feature_assets
 from mlops_assets.assets.model import build_model_assets
+from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import ConfigError
 from sensors.new_data import build_new_data_sensor
 
 
@@ -58,16 +60,15 @@ class ModelPipeline(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """The YAML schema: plain Pydantic, so the ML core can use it without Dagster."""
-        return ModelSettings
+        """The YAML schema."""
+        return TemplatedSettings
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
-        """Resolve `{{ env.NAME }}` templates, then validate once more."""
-        if attributes is None:
-            raise ValueError("a ModelPipeline needs attributes: at least name, source and target")
-        resolved = context.resolution_context.resolve_value(attributes.model_dump(mode="json"))
-        return cls(ModelSettings.model_validate(resolved))
+        """Take the validated settings."""
+        if not isinstance(attributes, ModelSettings):
+            raise ConfigError(f"{context.path}: a ModelPipeline needs attributes, e.g. a name")
+        return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Assemble the model's assets, checks, jobs, schedule and sensor."""

@@ -68,7 +68,7 @@ def test_several_files_are_one_version(datasets: DvcDatasets, file: Path) -> Non
 
 def test_a_version_that_is_not_there_is_named(datasets: DvcDatasets, file: Path) -> None:
     missing = datasets.add("m", [file]).model_copy(update={"md5": "0" * 32})
-    with pytest.raises(DatasetError, match="0{32}.*dvc pull"), datasets.open(missing):
+    with pytest.raises(DatasetError, match=r"0{32}.*dvc pull"), datasets.open(missing):
         pass
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import FeatureStoreError
+from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.records import FeatureView
-from resources.feature_store import TIMESTAMP, FeastFeatureStore
+from resources.feature_store import FeastFeatureStore
 from tests.fakes import FakeFeatureStore
 
 pytestmark = pytest.mark.e2e

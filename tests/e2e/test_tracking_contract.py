@@ -116,7 +116,7 @@ def test_an_unreachable_server_is_said_at_once(tmp_path: Path) -> None:
         tracking_uri="http://127.0.0.1:9", artifacts=str(tmp_path), timeout_seconds=1
     )
     started = time.monotonic()
-    with pytest.raises(TrackingUnavailableError, match="127.0.0.1:9.*MLFLOW_TRACKING_URI"):
+    with pytest.raises(TrackingUnavailableError, match=r"127\.0\.0\.1:9.*MLFLOW_TRACKING_URI"):
         tracking.version_by_alias("shop", "champion")
     assert time.monotonic() - started < 10, "MLflow alone takes 261 s"
 

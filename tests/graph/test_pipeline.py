@@ -22,15 +22,17 @@ STAGES = [
 ]
 
 
+def build(settings: ModelSettings, resources: dict[str, Any]) -> dg.Definitions:
+    return dg.Definitions.merge(build_model_defs(settings), dg.Definitions(resources=resources))
+
+
 def materialize(
     settings: ModelSettings,
     resources: dict[str, Any],
     instance: dg.DagsterInstance,
     stages: list[str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    definitions = dg.Definitions.merge(
-        build_model_defs(settings), dg.Definitions(resources=resources)
-    )
+    definitions = build(settings, resources)
     return definitions.resolve_job_def(f"{settings.name}_training").execute_in_process(
         instance=instance,
         asset_selection=[asset_key(settings.name, stage) for stage in stages or STAGES],
@@ -235,7 +237,7 @@ def test_unchanged_data_leaves_everything_fresh_and_new_data_nothing(
     resources: dict[str, Any],
     instance: dg.DagsterInstance,
 ) -> None:
-    specs = build_model_defs(settings).resolve_all_asset_specs()
+    specs = build(settings, resources).resolve_all_asset_specs()
     assert [key.path[-1] for key in stale_assets(instance, specs)] == STAGES
     materialize(settings, resources, instance)
     assert not stale_assets(instance, specs)
@@ -256,7 +258,7 @@ def test_a_change_of_the_settings_makes_its_stage_stale(
     materialize(ModelSettings.model_validate(loans), resources, instance)
     loans["training"]["params"] = {"C": 0.5}
 
-    specs = build_model_defs(ModelSettings.model_validate(loans)).resolve_all_asset_specs()
+    specs = build(ModelSettings.model_validate(loans), resources).resolve_all_asset_specs()
 
     stale = stale_assets(instance, specs)
     assert [key.path[-1] for key in stale] == STAGES[3:]

@@ -1,0 +1,206 @@
+"""One column -> the contract's type: what each value becomes, and which values cannot.
+
+Every function is vectorised and changes no value silently: a value either keeps its meaning exactly
+or is marked with a problem. Numbers and dates are compared with the contract in `ml.contract`.
+
+Types of the result, which depend on the contract and never on the data:
+
+| contract | not nullable | nullable |
+|---|---|---|
+| int64 | int64 | float64, NaN for no value; an integer beyond 2**53 is a problem |
+| float64 | float64 | float64, NaN for no value |
+| bool | bool | float64: 0, 1, NaN |
+| string | object of str | object of str and None |
+| datetime | datetime64[ns, UTC] | the same, NaT for no value |
+"""
+
+from datetime import date
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+
+from mlops_assets.config import ColumnContract
+from mlops_assets.ml.datetimes import datetimes
+
+Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+Problems: TypeAlias = dict[str, Mask]
+
+pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
+
+_INTEGER = r"^-?[0-9]+$"
+_SHORT_INTEGER = r"^-?[0-9]{1,18}$"  # surely within int64
+_FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_INT64 = np.iinfo(np.int64)
+_EXACT = 2**53  # beyond it a float64 skips integers
+
+
+class Cast(NamedTuple):
+    """A column after casting; a value with a problem or missing is arbitrary in `typed`."""
+
+    typed: pd.Series
+    missing: Mask
+    problems: Problems
+    """What is wrong -> where; never where a value is missing."""
+
+
+def cast(column: pd.Series, rule: ColumnContract) -> Cast:
+    """Give `column` the type of `rule`; the table in the module's docstring says which.
+
+    Text (an object column of str) is parsed. A column that already has a type is checked against
+    the rule as it is: a whole float is an integer, but a number is no string.
+
+    Args:
+        column: As read from text, parquet or a loader; NaN, None, NaT and NA mean no value.
+        rule: Its contract.
+
+    Raises:
+        ContractError: Datetimes with several UTC offsets, or only some with one.
+    """
+    missing = column.isna().to_numpy(dtype=bool)
+    column = _plain(column)
+    problems: Problems
+    if rule.dtype == "datetime":
+        values, problems = datetimes(column, text_of(column) if _is_object(column) else None, rule)
+    elif rule.dtype == "string":
+        values, problems = _strings(column, missing)
+    else:
+        convert = {"int64": _integers, "float64": _floats, "bool": _booleans}[rule.dtype]
+        array, problems = convert(column)
+        if rule.nullable:
+            array = _with_nan(array, missing, problems)
+        values = pd.Series(array, index=column.index)
+    return Cast(values, missing, {what: at & ~missing for what, at in problems.items()})
+
+
+def text_of(column: pd.Series) -> pa.Array:
+    """An object column as Arrow strings, null where there is no value.
+
+    Other objects than str are spelled as text files spell them, so that one parser serves all.
+    """
+    missing = column.isna().to_numpy(dtype=bool)
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":
+        values: Any = column.to_numpy(dtype=object)
+    else:
+        values = np.array([_spell(value) for value in column], dtype=object)
+    return pa.array(values, pa.string(), mask=missing)
+
+
+def _spell(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Without pandas' extension types: numpy numbers, datetimes, or objects."""
+    if isinstance(column.dtype, pd.ArrowDtype):
+        plain = pa.array(column).to_pandas(integer_object_nulls=True)
+        column = pd.Series(plain.to_numpy() if plain.dtype == object else plain.array, column.index)
+    if isinstance(column.dtype, pd.api.extensions.ExtensionDtype) and not isinstance(
+        column.dtype, pd.DatetimeTZDtype
+    ):
+        column = column.astype(object)
+    if _is_object(column) and pd.api.types.infer_dtype(column, skipna=True) == "floating":
+        return column.astype("float64")
+    return column
+
+
+def _is_object(column: pd.Series) -> bool:
+    return column.dtype == object
+
+
+def _kind(column: pd.Series) -> str:
+    """The letter of numpy; `M` for datetimes with a zone too."""
+    return getattr(column.dtype, "kind", "O")
+
+
+def _matches(text: pa.Array, pattern: str) -> Mask:
+    found = pc.match_substring_regex(text, pattern)
+    return pc.fill_null(found, fill_value=False).to_numpy(zero_copy_only=False)
+
+
+def _parsed(text: pa.Array, good: Mask, dtype: pa.DataType) -> np.ndarray:
+    """`text` as numbers where `good`, elsewhere 0."""
+    safe = pc.if_else(pa.array(good), text, "0")
+    return pc.cast(safe, dtype).to_numpy(zero_copy_only=False)
+
+
+def _integers(column: pd.Series) -> tuple[np.ndarray, Problems]:
+    if _is_object(column):
+        return _integers_of_text(text_of(column))
+    size = len(column)
+    if _kind(column) not in "iuf":
+        return np.zeros(size, np.int64), {"is not an int64": np.ones(size, dtype=bool)}
+    numbers = column.to_numpy()
+    problems: Problems = {}
+    good = np.ones(size, dtype=bool)
+    if _kind(column) == "f":
+        good = np.isfinite(numbers) & (numbers == np.floor(numbers))
+        problems["is not an int64"] = ~good
+    # As floats the bounds are powers of two, so the comparison is exact; max itself is not one.
+    inside = (numbers >= float(_INT64.min)) & (numbers < 2.0**63)
+    if _kind(column) == "u":
+        inside = numbers <= np.uint64(_INT64.max)
+    if _kind(column) == "i":
+        inside = good
+    problems["is outside the range of int64"] = good & ~inside
+    return np.where(good & inside, numbers, 0).astype(np.int64), problems
+
+
+def _integers_of_text(text: pa.Array) -> tuple[np.ndarray, Problems]:
+    integer, short = _matches(text, _INTEGER), _matches(text, _SHORT_INTEGER)
+    values = _parsed(text, short, pa.int64()).copy()  # Arrow's own memory is read-only
+    outside = np.zeros(len(text), dtype=bool)
+    for row in np.flatnonzero(integer & ~short):
+        digits = text[row].as_py()
+        value = int(digits) if len(digits.lstrip("-0")) <= 19 else None
+        if value is None or not _INT64.min <= value <= _INT64.max:
+            outside[row] = True
+        else:
+            values[row] = value
+    return values, {"is not an int64": ~integer, "is outside the range of int64": outside}
+
+
+def _floats(column: pd.Series) -> tuple[np.ndarray, Problems]:
+    if _is_object(column):
+        text = text_of(column)
+        good = _matches(text, _FLOAT)
+        values = _parsed(text, good, pa.float64())
+        return values, {"is not a finite float64": ~(good & np.isfinite(values))}
+    if _kind(column) not in "iuf":
+        size = len(column)
+        return np.zeros(size), {"is not a finite float64": np.ones(size, dtype=bool)}
+    values = column.to_numpy(dtype=np.float64)
+    return values, {"is not a finite float64": ~np.isfinite(values)}
+
+
+def _booleans(column: pd.Series) -> tuple[np.ndarray, Problems]:
+    if _is_object(column):
+        text = text_of(column)
+        values, good = _matches(text, r"^(?i:true|1)$"), _matches(text, r"^(?i:true|false|1|0)$")
+    elif _kind(column) in "biuf":
+        numbers = column.to_numpy()
+        values, good = numbers == 1, (numbers == 0) | (numbers == 1)
+    else:
+        values = good = np.zeros(len(column), dtype=bool)
+    return values, {"is not a bool (true, false, 1, 0)": ~good}
+
+
+def _strings(column: pd.Series, missing: Mask) -> tuple[pd.Series, Problems]:
+    if not _is_object(column):
+        return column.astype(object), {"is not a string": np.ones(len(column), dtype=bool)}
+    if pd.api.types.infer_dtype(column, skipna=True) in ("string", "empty"):
+        good = np.ones(len(column), dtype=bool)
+    else:
+        good = np.fromiter((isinstance(value, str) for value in column), bool, len(column))
+    values = column.where(~missing, None) if missing.any() else column
+    return values, {"is not a string": ~good}
+
+
+def _with_nan(array: np.ndarray, missing: Mask, problems: Problems) -> np.ndarray:
+    """As float64, NaN where missing; adds the problem of integers that it cannot hold."""
+    if array.dtype == np.int64:
+        at = (array > _EXACT) | (array < -_EXACT)
+        problems["is beyond 2**53, which a nullable int64 cannot hold exactly"] = at
+    return np.where(missing, np.nan, array.astype(np.float64))

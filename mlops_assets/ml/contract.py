@@ -1,0 +1,180 @@
+"""The data contract: rows that keep every rule, typed, and the others with the reasons why not.
+
+Nothing is repaired, and no value is changed. What a bad row means for the run is decided by the
+caller, with `contract_holds`; how a value gets its type is `ml.casting`.
+"""
+
+import re
+from collections import Counter
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.config import ColumnContract, ContractSettings
+from mlops_assets.errors import ContractError
+from mlops_assets.ml.casting import Cast, Mask, cast
+from mlops_assets.ml.reading import check_columns
+
+
+class Checked(NamedTuple):
+    """Every row of the input, in exactly one of two frames, each in the input's order."""
+
+    rows: pd.DataFrame
+    """Good rows with the contract's columns, typed as `ml.casting` says; index from 0."""
+    bad: pd.DataFrame
+    """Bad rows as they came, spelled as strings (None for no value), then `row`, the 0-based
+    position in the input, and `reason`: `COLUMN.RULE: VALUE what`, joined by `; `."""
+
+    @property
+    def bad_fraction(self) -> float:
+        """Share of bad rows, 0..1; 0 without rows."""
+        return len(self.bad) / max(len(self.rows) + len(self.bad), 1)
+
+
+def enforce(frame: pd.DataFrame, contract: ContractSettings, now: datetime) -> Checked:
+    """Split `frame` into typed rows that keep the contract and the rest with reasons.
+
+    Of several rows with one `unique` key, the first that keeps all the other rules is good and
+    every later one is bad; a missing part of a key equals a missing one.
+
+    Args:
+        frame: From `ml.reading`: the contract's columns, text or typed. Not modified.
+        contract: The rules.
+        now: With a zone; a later datetime is bad unless `future: allow`.
+
+    Raises:
+        SourceError: The columns are not the contract's.
+        ContractError: A datetime column mixes UTC offsets, or allows what it cannot hold.
+    """
+    if now.tzinfo is None:
+        raise ContractError(f"now is {now}, without a zone; pass an aware datetime")
+    frame = check_columns(frame, list(contract.columns), contract.extra_columns, "the rows")
+    frame = frame.reset_index(drop=True)
+    reasons = _Reasons(frame)
+    typed = {}
+    for name, rule in contract.columns.items():
+        result = cast(frame[name], rule)
+        _check_column(name, rule, result, now, reasons)
+        typed[name] = result.typed
+    rows = pd.DataFrame(typed)
+    if contract.unique:
+        _check_unique(rows, contract.unique, reasons)
+    good = ~reasons.bad
+    return Checked(
+        rows if good.all() else rows[good].reset_index(drop=True), reasons.quarantine(frame)
+    )
+
+
+def violations(checked: Checked) -> dict[str, int]:
+    """How many values broke each rule, most first: `{"age.min": 3, "email.nullable": 1}`.
+
+    Also reads a quarantine that was stored and loaded again.
+    """
+    counts = Counter(
+        rule
+        for reason in checked.bad["reason"]
+        for rule in re.findall(r"(?:^|; )(.+?\.[a-z]+): ", reason)
+    )
+    return dict(counts.most_common())
+
+
+def contract_holds(checked: Checked, contract: ContractSettings) -> bool:
+    """Whether the good rows may be used: few enough are bad, and at least one is good."""
+    if checked.rows.empty:
+        return False
+    if contract.bad_rows == "refuse":
+        return checked.bad.empty
+    return checked.bad_fraction <= contract.max_bad_fraction
+
+
+class _Reasons:
+    """What is wrong with each row of a frame; costs nothing for good rows."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+        self._texts: dict[int, list[str]] = {}
+        self.bad: Mask = np.zeros(len(frame), dtype=bool)
+
+    def add(self, columns: tuple[str, ...], rule: str, at: Mask, what: str) -> None:
+        """Note for the rows in `at` that the value of `columns` breaks `rule`."""
+        if not at.any():
+            return
+        self.bad |= at
+        where = f"{'+'.join(columns)}.{rule}"
+        values = zip(*(self._frame[name][at] for name in columns), strict=True)
+        for row, value in zip(np.flatnonzero(at), values, strict=True):
+            text = ", ".join(_quote(part) for part in value)
+            self._texts.setdefault(int(row), []).append(f"{where}: {text} {what}")
+
+    def quarantine(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The bad rows of `frame` as strings, with `row` and `reason`."""
+        bad = frame[self.bad]
+        result = pd.DataFrame({name: _spell_column(bad[name]) for name in bad.columns})
+        positions = np.flatnonzero(self.bad)
+        result["row"] = positions.astype(np.int64)
+        texts = ["; ".join(self._texts[int(row)]) for row in positions]
+        result["reason"] = pd.Series(texts, dtype=object)
+        return result
+
+
+def _check_column(
+    name: str, rule: ColumnContract, result: Cast, now: datetime, reasons: _Reasons
+) -> None:
+    """Note every rule of one column that a value breaks."""
+    columns = (name,)
+    if not rule.nullable:
+        reasons.add(columns, "nullable", result.missing, "is missing")
+    sound = ~result.missing
+    for what, at in result.problems.items():
+        reasons.add(columns, "dtype", at, what)
+        sound &= ~at
+    values = result.typed
+    if rule.min is not None:
+        below = (values < rule.min).to_numpy()
+        reasons.add(columns, "min", sound & below, f"is below {rule.min:.15g}")
+    if rule.max is not None:
+        above = (values > rule.max).to_numpy()
+        reasons.add(columns, "max", sound & above, f"is above {rule.max:.15g}")
+    if rule.allowed:
+        known = values.isin(_allowed(name, rule)).to_numpy()
+        reasons.add(columns, "allowed", sound & ~known, f"is not one of {_listed(rule.allowed)}")
+    if rule.dtype == "datetime" and rule.future == "refuse":
+        later = (values > pd.Timestamp(now)).to_numpy()
+        reasons.add(columns, "future", sound & later, f"is after now, {now.isoformat()}")
+
+
+def _check_unique(rows: pd.DataFrame, unique: tuple[str, ...], reasons: _Reasons) -> None:
+    sound = ~reasons.bad
+    repeated = np.zeros(len(rows), dtype=bool)
+    repeated[sound] = rows.loc[sound, list(unique)].duplicated().to_numpy()
+    reasons.add(unique, "unique", repeated, "repeats an earlier row")
+
+
+def _allowed(name: str, rule: ColumnContract) -> pd.Series:
+    """The allowed values, typed like the column."""
+    result = cast(pd.Series(list(rule.allowed), dtype=object, name=name), rule)
+    if any(at.any() for at in result.problems.values()):
+        raise ContractError(
+            f"contract.columns.{name}.allowed holds {list(rule.allowed)}, "
+            f"of which some are no {rule.dtype}; correct them."
+        )
+    return result.typed
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    shown = ", ".join(_quote(value) for value in values[:10])
+    return shown + (", ..." if len(values) > 10 else "")
+
+
+def _quote(value: object) -> str:
+    """A value for a reason: short, and without the separators of reasons."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    text = text if len(text) <= 80 else f"{text[:77]}..."
+    return re.sub(r"([;:]) +", r"\1", text)
+
+
+def _spell_column(column: pd.Series) -> pd.Series:
+    texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
+    return pd.Series(texts, dtype=object)

@@ -1,0 +1,142 @@
+"""One column -> moments in UTC, without guessing a format, a zone or an offset.
+
+A text must be ISO 8601 in its extended form, or exactly of the declared strptime format; what has
+no offset is local time of the declared zone. Part of `ml.casting`, apart for its length.
+"""
+
+import re
+from datetime import datetime
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+
+from mlops_assets.config import ColumnContract
+from mlops_assets.errors import ContractError
+
+pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
+
+# From minutes to days: `2013-07-01`, `2013-07-01 10:00`, `2013-07-01T10:00:00.5+02:00`.
+_ISO = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$"
+)
+_ISO_OFFSET = r":[0-9]{2}(?:[.][0-9]+)?(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_FORMAT_OFFSET = r"(?P<offset>Z|[+-][0-9]{2}:?[0-9]{2})(?:\s|$)"
+# Whole days inside what 64 bits of nanoseconds can count.
+_FIRST, _LAST = pd.Timestamp("1677-09-22"), pd.Timestamp("2262-04-11")
+
+_DTYPE = "is not a datetime between the years 1678 and 2262"
+_ZONE = "is skipped or occurs twice when the clocks change in the column's timezone"
+
+
+def datetimes(
+    column: pd.Series, text: pa.Array | None, rule: ColumnContract
+) -> tuple[pd.Series, dict[str, Any]]:
+    """`column` as datetime64[ns, UTC], NaT where it has a problem, and the problems.
+
+    Args:
+        column: Objects, or datetimes of any unit with or without a zone.
+        text: The spelling of `column`, if it holds objects.
+        rule: Its contract.
+
+    Raises:
+        ContractError: Several UTC offsets, or only some with one, unless `offsets: any`.
+    """
+    if text is not None:
+        return _of_text(column, text, rule)
+    if getattr(column.dtype, "kind", "") != "M":
+        values = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns, UTC]")
+        return values, {_DTYPE: np.ones(len(column), dtype=bool)}
+    zone = column.dt.tz
+    utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if zone is not None else column
+    inside = ((utc >= _FIRST) & (utc < _LAST)).to_numpy()
+    utc = utc.where(inside).dt.as_unit("ns")
+    if zone is not None:
+        return utc.dt.tz_localize("UTC"), {_DTYPE: ~inside}
+    values = _localize(utc, rule)
+    return values, {_DTYPE: ~inside, _ZONE: inside & values.isna().to_numpy()}
+
+
+def _of_text(
+    column: pd.Series, text: pa.Array, rule: ColumnContract
+) -> tuple[pd.Series, dict[str, Any]]:
+    texts = pd.Series(text.to_numpy(zero_copy_only=False), column.index, name=column.name)
+    is_text = pd.api.types.infer_dtype(column, skipna=True) == "string"
+    form = rule.format if is_text else None  # datetime objects were spelled as ISO 8601
+    well_formed = _well_formed(text, form)
+    texts = texts.where(well_formed)
+    offsets = _offsets(text, form)
+    aware = ~pd.isna(offsets) & well_formed
+    if rule.offsets == "one":
+        _require_one_offset(texts, offsets, well_formed)
+    values = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns, UTC]")
+    unzoned = np.zeros(len(texts), dtype=bool)
+    if aware.any():
+        values = _parse(texts.where(aware), form)
+    if not aware.all():
+        naive = _parse(texts.where(~aware), form).dt.tz_localize(None)
+        local = _localize(naive, rule)
+        unzoned = (naive.notna() & local.isna()).to_numpy()
+        values = values.where(aware, local)
+    return values, {_DTYPE: values.isna().to_numpy() & ~unzoned, _ZONE: unzoned}
+
+
+def _parse(texts: pd.Series, form: str | None) -> pd.Series:
+    return pd.to_datetime(texts, format=form or "ISO8601", errors="coerce", utc=True)
+
+
+def _localize(naive: pd.Series, rule: ColumnContract) -> pd.Series:
+    """Local times of the column's zone in UTC, NaT where the zone's clock has no or two such."""
+    local = naive.dt.tz_localize(rule.timezone, ambiguous="NaT", nonexistent="NaT")
+    return local.dt.tz_convert("UTC")
+
+
+def _well_formed(text: pa.Array, form: str | None) -> np.ndarray:
+    """False for a text that pandas would accept though it is not as declared."""
+    if form is None:
+        good = pc.match_substring_regex(text, _ISO)
+    elif re.search(r"%[dmyHMSj]%|%Y%[dmyHMSj]", form) and re.fullmatch(
+        r"(%[YdmyHMSj]|[^%])+", form
+    ):
+        # Without separators strptime reads 1997011 as January 1: demand every digit.
+        width = len(datetime(2000, 12, 31, 23, 59, 59).strftime(form))  # noqa: DTZ001 - a length
+        good = pc.equal(pc.utf8_length(text), width)
+    else:
+        good = pc.is_valid(text)
+    return pc.fill_null(good, fill_value=False).to_numpy(zero_copy_only=False)
+
+
+def _offsets(text: pa.Array, form: str | None) -> np.ndarray:
+    """`+00:00`, `-05:00`, ... where a text has an offset, else None."""
+    if form is not None and "%z" not in form:
+        return np.full(len(text), None, dtype=object)
+    found = pc.extract_regex(text, _ISO_OFFSET if form is None else _FORMAT_OFFSET)
+    series = pd.Series(pc.struct_field(found, "offset").to_numpy(zero_copy_only=False))
+    names = {offset: _spell_offset(offset) for offset in series.dropna().unique()}
+    return series.map(names).to_numpy(dtype=object)
+
+
+def _spell_offset(offset: str) -> str:
+    digits = "+0000" if offset == "Z" else f"{offset.replace(':', ''):0<5}"
+    return f"{digits[:3]}:{digits[3:]}".replace("-00:00", "+00:00")
+
+
+def _require_one_offset(texts: pd.Series, offsets: np.ndarray, good: np.ndarray) -> None:
+    kinds = pd.Series(offsets, texts.index, dtype=object).where(~pd.isna(offsets), "no offset")[
+        good
+    ]
+    first_of_kind = kinds.drop_duplicates().index
+    if len(first_of_kind) > 1:
+        one, other = texts[first_of_kind[:2]]
+        _refuse(str(texts.name), one, other)
+
+
+def _refuse(name: str, one: str, other: str) -> NoReturn:
+    raise ContractError(
+        f"column {name!r} mixes UTC offsets: {one!r} and {other!r}. Write all with one offset, or "
+        f"set `contract.columns.{name}.offsets: any` if each is right; one without an offset is "
+        "then local time of `timezone`."
+    )

@@ -1,0 +1,256 @@
+"""Features and labels of a model, from an event log or from a flat table.
+
+Both shapes give the same frames: features `[entity, event_timestamp, *features]`, one row per
+entity and moment, and labels `[entity, event_timestamp, target]` of the moments whose outcome is
+known. Over an event log the moments are snapshots s: features see only events of t < s, a label
+only those of s <= t < s + window. Timestamps are datetime64[ns, UTC]. No input is modified.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.config import ModelSettings, TargetSettings, Task
+from mlops_assets.errors import FeatureError
+from mlops_assets.ml.scoring import number_array, select_features, text_array
+from mlops_assets.ml.snapshots import snapshot_times
+from mlops_assets.ml.windows import EventLog
+
+TIMESTAMP = "event_timestamp"
+"""Column of the moment that a row's features are known at."""
+
+
+def build_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """Features of every entity and moment, whatever the shape of `rows`.
+
+    Raises:
+        FeatureError: As `aggregate` and `flat_features`.
+    """
+    event_log = settings.features.shape == "event_log"
+    return aggregate(rows, settings) if event_log else flat_features(rows, settings)
+
+
+def build_labels(
+    rows: pd.DataFrame, features: pd.DataFrame, settings: ModelSettings
+) -> pd.DataFrame:
+    """The known targets of `features`, a frame of `build_features` from the same rows.
+
+    Raises:
+        FeatureError: As `label_events` and `flat_labels`.
+    """
+    if settings.features.shape == "flat_table":
+        return flat_labels(rows, settings)
+    return label_events(rows, features[[settings.entity.name, TIMESTAMP]], settings)
+
+
+def aggregate(events: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """Aggregate an event log as of each snapshot.
+
+    Args:
+        events: One row per event, in any order; every row counts, duplicates too.
+        settings: With `features.snapshots` and `features.aggregates`.
+
+    Returns:
+        One row per snapshot and entity with an event before it, sorted by both; float64 features
+        as `Window.compute` defines them. The last event of one that is aggregated over a window
+        may be older than the window: its count is 0.
+
+    Raises:
+        FeatureError: No event, none before any snapshot, or a column that cannot be aggregated.
+    """
+    aggregates, snapshots = settings.features.aggregates, settings.features.snapshots
+    if snapshots is None:
+        raise FeatureError(
+            "the settings describe a flat table, not an event log; call build_features"
+        )
+    log = _event_log(events, settings, [(a.agg, a.column) for a in aggregates.values()])
+    entities, moments = [], []
+    features: dict[str, list[np.ndarray]] = {name: [] for name in aggregates}
+    for snapshot in snapshot_times(snapshots, log.newest).asi8.tolist():
+        spans = {a.window for a in aggregates.values()}
+        windows = {w: log.window(None if w is None else snapshot - _ns(w), snapshot) for w in spans}
+        present = np.flatnonzero(log.window(None, snapshot).compute("count"))
+        entities.append(present)
+        moments.append(np.full(len(present), snapshot))
+        for name, a in aggregates.items():
+            features[name].append(windows[a.window].compute(a.agg, a.column)[present])
+    columns = {name: np.concatenate(parts) for name, parts in features.items()}
+    keys = _keys_frame(log.entities.take(np.concatenate(entities)), moments, settings)
+    if keys.empty:
+        raise FeatureError(
+            f"no event lies before a snapshot; the first event is at "
+            f"{log.oldest}: move features.snapshots later"
+        )
+    return keys.assign(**columns)
+
+
+def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """Label entities and snapshots by the events that follow.
+
+    Only matured snapshots are labelled: those whose window ends at the newest event or before.
+
+    Args:
+        events: One row per event, in any order.
+        keys: Entity and event_timestamp.
+        settings: With `target.agg` and `target.window`.
+
+    Raises:
+        FeatureError: No snapshot has matured, the target's column is unsuited, or a mean or max
+            without threshold is asked of an entity without events and `target.missing` refuses.
+    """
+    target = settings.target
+    agg, window = target.agg, target.window
+    if agg is None or window is None:
+        raise FeatureError("the target is a column of a flat table; call build_labels")
+    column = None if agg == "count" else target.column
+    log = _event_log(events, settings, [(agg, column)])
+    moments = keys[TIMESTAMP].to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    codes = log.entities.get_indexer(keys[settings.entity.name])
+    values = np.full(len(keys), np.nan)
+    matured = moments + _ns(window) < log.whole.end
+    for moment in np.unique(moments[matured]).tolist():
+        rows = moments == moment
+        values[rows] = log.window(moment, moment + _ns(window)).compute(agg, column)[codes[rows]]
+    if not matured.any():
+        raise FeatureError(
+            f"no snapshot has matured: none is {window} older than the newest event at "
+            f"{log.newest}; start the snapshots earlier, or "
+            "shorten target.window"
+        )
+    frame = keys.loc[matured, [settings.entity.name, TIMESTAMP]]
+    return _labelled(frame, pd.Series(values[matured], index=frame.index), target)
+
+
+def flat_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """The feature columns of a flat table: one row per row, in its order.
+
+    Raises:
+        FeatureError: No rows, two rows of one entity and timestamp, or a column that is missing or
+            no number.
+    """
+    keys = _keys(rows, settings)
+    if repeated := int(keys.duplicated().sum()):
+        example = keys[keys.duplicated()].iloc[0].to_dict()
+        raise FeatureError(
+            f"{repeated} rows repeat an entity and timestamp, e.g. {example}; set "
+            "processing.drop_duplicates, or contract.unique to reject them"
+        )
+    return pd.concat([keys, select_features(rows, settings.feature_dtypes)], axis=1)
+
+
+def flat_labels(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """The target column of a flat table; rows without a target as `target.missing` says.
+
+    Raises:
+        FeatureError: A target is missing and must not be, none is there, or one does not fit the
+            task.
+    """
+    name = str(settings.target_column)
+    _require_columns(rows, [name])
+    return _labelled(_keys(rows, settings), rows[name].reset_index(drop=True), settings.target)
+
+
+def label_array(column: pd.Series, task: Task) -> np.ndarray:
+    """Targets without missing values, in the type that the task is trained on.
+
+    Returns:
+        Binary: int64 0 and 1; regression: float64; multiclass: int64, or an object array of `str`.
+
+    Raises:
+        FeatureError: A value does not fit the task.
+    """
+    if task == "multiclass" and not pd.api.types.is_numeric_dtype(column.dtype):
+        return text_array(column)
+    values = number_array(column)
+    if task == "binary" and not np.isin(values, (0, 1)).all():
+        raise FeatureError(
+            f"the target {column.name!r} is not 0 or 1, but e.g. {values.max()}; "
+            "set target.at_least or target.above"
+        )
+    if task == "multiclass" and (values % 1 != 0).any():
+        raise FeatureError(
+            f"the classes of {column.name!r} are not whole numbers; use task: regression"
+        )
+    return values if task == "regression" else values.astype(np.int64)
+
+
+def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> pd.DataFrame:
+    """`keys` with the target, of the same index, where it is known."""
+    threshold = target.at_least if target.above is None else target.above
+    if threshold is not None:
+        numbers = number_array(column)
+        reached = numbers > threshold if target.above is not None else numbers >= threshold
+        # Over an event log a mean of no events is not reached; in a table it is not known.
+        known = ~np.isnan(numbers) if target.agg is None else np.full(len(numbers), True)
+        column = pd.Series(reached.astype(np.int64), index=keys.index, name=target.name)
+    else:
+        known = column.notna().to_numpy()
+    missing = len(known) - int(known.sum())
+    if missing and target.missing == "refuse":
+        raise FeatureError(
+            f"{missing} of {len(known)} rows have no target {target.name!r}; set "
+            "target.missing: unlabelled to leave them out of training"
+        )
+    if missing == len(known):
+        raise FeatureError(f"no row has a target {target.name!r}; check target.column")
+    values = label_array(column[known].rename(target.name), target.task)
+    return keys[known].assign(**{target.name: values}).reset_index(drop=True)
+
+
+def _event_log(
+    events: pd.DataFrame, settings: ModelSettings, wanted: Iterable[tuple[str, str | None]]
+) -> EventLog:
+    """Sorted events with the columns of `wanted`, pairs of aggregation and column."""
+    wanted = [(agg, column) for agg, column in wanted if not _needs_no_column(agg)]
+    columns = {(agg == "nunique", str(column)) for agg, column in wanted}
+    _require_columns(events, sorted({name for _, name in columns}))
+    numbers = sorted(name for distinct, name in columns if not distinct)
+    labels = sorted(name for distinct, name in columns if distinct)
+    return EventLog.build(_keys(events, settings), events, numbers, labels)
+
+
+def _keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """Entity and event_timestamp of each row, with a fresh index."""
+    entity, timestamp = settings.entity.name, settings.timestamp
+    _require_columns(rows, [entity, timestamp])
+    if rows.empty:
+        raise FeatureError("there are no rows; check the source, and what was put in quarantine")
+    if missing := [name for name in (entity, timestamp) if rows[name].isna().any()]:
+        raise FeatureError(f"columns {missing} have missing values; reject them by the contract")
+    if not isinstance(rows[timestamp].dtype, pd.DatetimeTZDtype):
+        raise FeatureError(
+            f"the timestamp {timestamp!r} is {rows[timestamp].dtype}, not a UTC datetime; "
+            "declare it as dtype datetime in the contract"
+        )
+    ids = rows[entity]
+    return pd.DataFrame(
+        {
+            entity: ids.to_numpy(np.int64) if settings.entity.dtype == "int64" else text_array(ids),
+            TIMESTAMP: rows[timestamp].astype("datetime64[ns, UTC]").reset_index(drop=True),
+        }
+    )
+
+
+def _keys_frame(
+    entities: pd.Index, moments: list[np.ndarray], settings: ModelSettings
+) -> pd.DataFrame:
+    times = pd.to_datetime(np.concatenate(moments), unit="ns", utc=True)
+    return pd.DataFrame({settings.entity.name: entities.to_numpy(), TIMESTAMP: times})
+
+
+def _require_columns(rows: pd.DataFrame, names: Iterable[str]) -> None:
+    if missing := [name for name in names if name not in rows.columns]:
+        raise FeatureError(
+            f"no columns {missing} among {list(rows.columns)}; "
+            "check the names, and processing.drop_columns"
+        )
+
+
+def _needs_no_column(agg: str) -> bool:
+    return agg in ("count", "days_since_first", "days_since_last")
+
+
+def _ns(length: timedelta) -> int:
+    return int(pd.Timedelta(length).value)

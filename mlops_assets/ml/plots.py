@@ -1,0 +1,147 @@
+"""Pictures of an evaluation, as PNG bytes of at most 60 kB; drawn without pyplot's global state.
+
+No picture is a file here, and none is needed to decide: the gate reads the metrics.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mlops_assets.config import Task
+from mlops_assets.errors import EvaluationError
+
+_INK, _GRID, _MODEL, _REFERENCE = "#334155", "#e2e8f0", "#2563eb", "#94a3b8"
+_BINS = 10
+
+
+def evaluation_plots(
+    scores: np.ndarray, actual: Any, task: Task, classes: Sequence[Any] = ()
+) -> dict[str, bytes]:
+    """Draw how scores compare with the truth.
+
+    Args:
+        scores: (rows, k) as `scoring.score` returns them.
+        actual: The target of the same rows, without missing values.
+        task: Binary: pictures `calibration` and `roc`; multiclass: `confusion`; regression:
+            `residuals`.
+        classes: The model's classes in column order; needed when the rows lack one of them.
+
+    Raises:
+        EvaluationError: The classes do not fit the scores, or a binary target has one only.
+    """
+    truth = np.asarray(actual)
+    if task == "binary":
+        positive = truth.astype(bool)
+        if positive.all() or not positive.any():
+            raise EvaluationError("the rows have one class only; hold out more by training.split")
+        return {"calibration": _calibration(scores[:, 0], positive), "roc": _roc(scores, positive)}
+    if task == "regression":
+        return {"residuals": _residuals(scores[:, 0], truth.astype(np.float64))}
+    names = np.asarray(classes) if len(classes) else np.unique(truth)
+    if len(names) != scores.shape[1] or not np.isin(truth, names).all():
+        raise EvaluationError(
+            f"{scores.shape[1]} scores a row, but the classes {names.tolist()}; "
+            "pass `classes`, the model's classes_"
+        )
+    return {"confusion": _confusion(scores, truth, names)}
+
+
+def _calibration(scores: np.ndarray, positive: np.ndarray) -> bytes:
+    """Observed rate over mean score in ten bins of equally many rows; below, where scores lie."""
+    figure, (upper, lower) = _figure(2, 1, sharex=True, height_ratios=[3, 1])
+    parts = np.array_split(np.argsort(scores, kind="stable"), min(_BINS, len(scores)))
+    predicted = [scores[part].mean() for part in parts]
+    observed = [positive[part].mean() for part in parts]
+    upper.plot([0, 1], [0, 1], color=_REFERENCE, linestyle="--", label="perfect")
+    upper.plot(predicted, observed, color=_MODEL, marker="o", markersize=4, label="model")
+    upper.set(title="Calibration", ylabel="observed rate", xlim=(0, 1), ylim=(0, 1))
+    upper.legend(frameon=False, loc="upper left")
+    lower.hist(scores, bins=40, range=(0, 1), color=_MODEL)
+    lower.set(xlabel="predicted probability", ylabel="rows")
+    return _png(figure)
+
+
+def _roc(scores: np.ndarray, positive: np.ndarray) -> bytes:
+    from sklearn import metrics  # 6 CPU s
+
+    false, true, _ = metrics.roc_curve(positive, scores[:, 0])
+    area = metrics.auc(false, true)
+    figure, axes = _figure()
+    axes.plot([0, 1], [0, 1], color=_REFERENCE, linestyle="--", label="chance")
+    axes.plot(false, true, color=_MODEL, label=f"model, area {area:.3f}")
+    axes.fill_between(false, true, alpha=0.1, color=_MODEL, linewidth=0)
+    axes.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
+    axes.set(xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
+    axes.legend(frameon=False, loc="lower right")
+    return _png(figure)
+
+
+def confusion_shares(scores: np.ndarray, truth: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Row = actual class, column = predicted class, in the order of `names`; rows sum to 1 or 0."""
+    order = np.argsort(names, kind="stable")
+    rows = order[np.searchsorted(names, truth, sorter=order)]
+    counts = np.zeros((len(names), len(names)))
+    np.add.at(counts, (rows, scores.argmax(axis=1)), 1)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+def _confusion(scores: np.ndarray, truth: np.ndarray, names: np.ndarray) -> bytes:
+    """The shares as colours, and as numbers while these can be read."""
+    size, share = len(names), confusion_shares(scores, truth, names)
+    figure, axes = _figure()
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.grid(visible=False)
+    if size <= 10:
+        for row, column in np.ndindex(size, size):
+            color = "white" if share[row, column] > 0.5 else _INK
+            axes.text(
+                column, row, f"{share[row, column]:.2f}", ha="center", va="center", color=color
+            )
+    shown = np.arange(0, size, 1 + size // 20)
+    labels = [str(name)[:12] for name in names[shown]]
+    axes.set_xticks(shown, labels, rotation=45 if size > 4 else 0)
+    axes.set_yticks(shown, labels)
+    axes.set(title="Confusion, share of the actual class", xlabel="predicted", ylabel="actual")
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    return _png(figure)
+
+
+def _residuals(predicted: np.ndarray, actual: np.ndarray) -> bytes:
+    from matplotlib.colors import LogNorm
+
+    figure, axes = _figure()
+    ends = [min(predicted.min(), actual.min()), max(predicted.max(), actual.max())]
+    # Density, because thousands of dots hide each other and make a large file.
+    density = axes.hist2d(actual, predicted, bins=48, cmin=1, cmap="Blues", norm=LogNorm(vmin=1))[3]
+    axes.plot(ends, ends, color=_REFERENCE, linestyle="--", label="perfect")
+    axes.set(title="Predicted and actual", xlabel="actual", ylabel="predicted")
+    axes.legend(frameon=False, loc="upper left")
+    figure.colorbar(density, ax=axes, shrink=0.8, label="rows")
+    return _png(figure)
+
+
+def _figure(rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Any, Any]:
+    """A figure in the common style, and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6, 4.4), dpi=100, layout="constrained")
+    axes = figure.subplots(rows, columns, **kwargs)
+    for each in np.atleast_1d(axes):
+        each.set_axisbelow(True)
+        each.grid(color=_GRID)
+        each.spines[["top", "right"]].set_visible(False)
+        each.spines[["left", "bottom"]].set_color(_REFERENCE)
+        each.tick_params(colors=_INK)
+        each.title.set_color(_INK)
+    return figure, axes
+
+
+def _png(figure: Any) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    # Without the version of matplotlib in the file: equal scores give equal bytes.
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,81 @@
+"""Good rows -> the rows that features are computed from, as the `processing` block says.
+
+Only what needs no fitting: anything learnt from the rows belongs behind the split, or the held-out
+rows leak into the training.
+"""
+
+from math import isfinite
+from typing import NoReturn
+
+import pandas as pd
+
+from mlops_assets.config import ProcessingSettings, Scalar
+from mlops_assets.errors import ContractError
+
+
+def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
+    """Drop columns, then exact duplicates, then fill missing values; empty settings change nothing.
+
+    Of duplicates the first stays. `categorical_encoding` is not
+    applied here but in the model's own pipeline: an encoding is fitted, on the training rows only,
+    and the endpoint must apply the very same one to what it is asked.
+
+    Args:
+        rows: Typed, from `ml.contract.enforce`. Not modified.
+        settings: What to do.
+
+    Returns:
+        A new frame in the same order, index from 0.
+
+    Raises:
+        ContractError: A column is unknown, or a fill value does not fit its column.
+    """
+    _require_known(settings.drop_columns, rows, "drop_columns")
+    result = rows.drop(columns=list(settings.drop_columns))
+    _require_known(tuple(settings.fill_na), result, "fill_na")
+    if settings.drop_duplicates:
+        result = result.drop_duplicates()
+    filled = {name: _fill(result[name], value) for name, value in settings.fill_na.items()}
+    return result.assign(**filled).reset_index(drop=True)
+
+
+def _fill(column: pd.Series, value: Scalar) -> pd.Series:
+    """`column` with `value` for missing ones, of the same type."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column.fillna(_moment(column, value))
+    wanted = {
+        "O": ("a text; put it in quotes", isinstance(value, str)),
+        "b": ("true or false", isinstance(value, bool)),
+        "i": ("a whole number", not isinstance(value, str) and float(value).is_integer()),
+        "f": ("a finite number", not isinstance(value, str) and isfinite(value)),
+    }
+    what, fits = wanted[column.dtype.kind]
+    if not fits:
+        _refuse(column, value, what)
+    # A column that can hold missing values is of objects or float64, and stays so.
+    return column.fillna(value) if column.isna().any() else column
+
+
+def _moment(column: pd.Series, value: Scalar) -> pd.Timestamp:
+    try:
+        moment = pd.Timestamp(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if not isinstance(moment, pd.Timestamp) or moment.tzinfo is None:
+        _refuse(column, value, "an ISO 8601 text with its offset, e.g. '2020-01-01T00:00:00Z'")
+    return moment.tz_convert("UTC")
+
+
+def _refuse(column: pd.Series, value: Scalar, wanted: str) -> NoReturn:
+    raise ContractError(
+        f"processing.fill_na.{column.name}: {value!r} does not fit a column of type "
+        f"{column.dtype}; give {wanted}."
+    )
+
+
+def _require_known(names: tuple[str, ...], rows: pd.DataFrame, where: str) -> None:
+    if unknown := [name for name in names if name not in rows.columns]:
+        raise ContractError(
+            f"processing.{where}: {unknown} not among the columns {list(rows.columns)}; "
+            "correct the spelling."
+        )

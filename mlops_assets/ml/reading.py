@@ -1,0 +1,182 @@
+"""Files or a user's function -> one DataFrame with exactly the contract's columns, and back.
+
+Reading is strict: what does not look as declared is a `SourceError` that names the remedy, never a
+guess. Text stays text (`ml.contract` gives it types); parquet and loader frames keep their types.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlops_assets.atomic import write_atomically
+from mlops_assets.config import SourceSettings
+from mlops_assets.dotted import import_object
+from mlops_assets.errors import SourceError
+from mlops_assets.ml.text import open_text, parse_text
+
+Extra = Literal["refuse", "drop"]
+
+
+def read_table(
+    files: Sequence[Path], source: SourceSettings, columns: Sequence[str], extra: Extra
+) -> pd.DataFrame:
+    """All rows of `files`, in order, with exactly `columns`.
+
+    Text formats give object columns of str and None; parquet gives its own types, where an integer
+    column with missing values becomes an object column of int and None, so that none is rounded.
+
+    Args:
+        files: At least one; `.gz` and `.zip` are decompressed in memory.
+        source: Format, delimiter, header and missing texts.
+        columns: The contract's, which are also the result's, in this order.
+        extra: What a further column means.
+
+    Raises:
+        SourceError: A file is damaged, is not as declared, or has other columns than the first.
+    """
+    if not files:
+        raise SourceError("no file to read; check `source.uri`.")
+    tables, first = [], None
+    for path in files:
+        names, table = _read_one(path, source, columns, extra)
+        first = first or names
+        if set(names) != set(first):
+            raise SourceError(
+                f"{path} has the columns {names}, but {files[0]} has {first}. Files of one source "
+                "must have the same columns; correct one, or narrow the glob of `source.uri`."
+            )
+        tables.append(table)
+    try:
+        table = pa.concat_tables(tables)
+    except pa.ArrowInvalid as err:
+        raise SourceError(
+            f"{files[0]} and its siblings differ in types: {err}. Write them with one schema."
+        ) from err
+    return table.to_pandas(integer_object_nulls=True)
+
+
+def check_columns(
+    frame: pd.DataFrame, columns: Sequence[str], extra: Extra, where: str
+) -> pd.DataFrame:
+    """`frame` with exactly `columns`, in that order; not copied, never modified.
+
+    Args:
+        frame: Rows of any origin.
+        columns: The contract's.
+        extra: What a further column means.
+        where: The frame's origin, for the message.
+
+    Raises:
+        SourceError: A column is missing, doubled, or extra and refused.
+    """
+    keep = _match_columns(list(frame.columns), columns, extra, where)
+    return frame if list(frame.columns) == keep else frame[keep]
+
+
+def run_loader(dotted_path: str) -> pd.DataFrame:
+    """The rows that the user's function returns; what it raises is not translated.
+
+    Raises:
+        DottedPathError: There is no such function.
+        SourceError: It does not return a DataFrame with rows.
+    """
+    loader = import_object(dotted_path)
+    if not callable(loader):
+        raise SourceError(
+            f"source.loader {dotted_path!r} is a {type(loader).__name__}; name a function that "
+            "takes no arguments and returns a pandas DataFrame."
+        )
+    frame = loader()
+    if not isinstance(frame, pd.DataFrame):
+        raise SourceError(
+            f"source.loader {dotted_path!r} returned a {type(frame).__name__}; "
+            "return a pandas DataFrame."
+        )
+    if frame.empty:
+        raise SourceError(
+            f"source.loader {dotted_path!r} returned a frame of shape {frame.shape}, without "
+            "values. Return at least one row, or raise what went wrong."
+        )
+    return frame
+
+
+def frame_to_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write `frame` without its index; the same frame always gives the same bytes.
+
+    Data versions need that. The previous file stays if writing fails.
+
+    Raises:
+        SourceError: A column holds values of several types, or two columns have one name.
+        StateError: The file cannot be written.
+    """
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError) as err:
+        raise SourceError(
+            f"cannot store the frame as parquet: {err}. Give every column one type and one name."
+        ) from err
+    table = table.replace_schema_metadata(None)  # pandas' own names its version
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def _read_one(
+    path: Path, source: SourceSettings, columns: Sequence[str], extra: Extra
+) -> tuple[list[str], pa.Table]:
+    """Names of all columns in the file, and the wanted ones as a table."""
+    if source.format == "parquet":
+        return _read_parquet(path, columns, extra)
+    text = open_text(path, source, columns)
+    keep = _match_columns(text.names, columns, extra, str(path))
+    return text.names, parse_text(text, keep, source.missing)
+
+
+def _read_parquet(path: Path, columns: Sequence[str], extra: Extra) -> tuple[list[str], pa.Table]:
+    try:
+        with pq.ParquetFile(path) as file:
+            names = list(file.schema_arrow.names)
+            keep = _match_columns(names, columns, extra, str(path))
+            table = file.read(columns=keep).select(keep).replace_schema_metadata(None)
+    except FileNotFoundError as err:
+        raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
+    except (pa.ArrowException, OSError) as err:
+        raise SourceError(
+            f"{path}: not a readable parquet file ({err}). Check `source.format`, "
+            "or write the file again."
+        ) from err
+    if not table.num_rows:
+        raise SourceError(f"{path}: no rows. Write the file again.")
+    return names, table
+
+
+def _match_columns(
+    found: Sequence[Hashable], columns: Sequence[str], extra: Extra, where: str
+) -> list[str]:
+    """`columns`, if `found` has each of them once and nothing that is refused."""
+    if doubled := [name for name, times in Counter(found).items() if times > 1]:
+        raise SourceError(
+            f"{where}: the columns {doubled} occur more than once in {list(found)}. "
+            "Rename or remove the second."
+        )
+    unknown = [name for name in found if name not in columns]
+    if missing := [name for name in columns if name not in found]:
+        hints = [
+            f" Has {name!r} been renamed to {near[0]!r}?"
+            for name in missing
+            if (near := difflib.get_close_matches(name, map(str, unknown), n=1))
+        ]
+        raise SourceError(
+            f"{where}: the columns {missing} are missing; it has {list(found)}.{''.join(hints)} "
+            "Correct the source, or `contract.columns`."
+        )
+    if unknown and extra == "refuse":
+        raise SourceError(
+            f"{where}: the columns {unknown} are not in the contract. Add them to "
+            "`contract.columns`, or set `contract.extra_columns: drop`."
+        )
+    return list(columns)

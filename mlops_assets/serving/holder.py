@@ -1,0 +1,184 @@
+"""What a worker serves now, and the thread that brings it to what the manifest wants.
+
+A new version is loaded and checked beside the old one, then swapped in by one assignment: a request
+sees one version throughout. A version that cannot be served leaves the old one in place; at start,
+when there is no old one, the manifest's `previous` takes its place.
+"""
+
+import gc
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mlops_assets.atomic import write_atomically
+from mlops_assets.errors import DeploymentError, MlopsError
+from mlops_assets.records import Manifest, OnlineFeatures, RecordedRequest
+from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
+from mlops_assets.serving.online import OnlineLookup, OnlineStore
+from mlops_assets.serving.requests import RequestDecoder
+
+POLL_SECONDS = 0.25
+RETRY_SECONDS = 5.0
+"""How often a worker that could load nothing at all tries again."""
+
+MANIFEST_FILE = "deployment.json"
+STATUS_FOLDER = "status"
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """`status/<pid>.json`: how far one worker has come."""
+
+    generation: int
+    """The newest manifest it has acted on."""
+    model_version: int | None
+    """What it serves; None while it serves nothing."""
+    error: str | None
+    """Why it does not serve what that manifest wants."""
+
+
+@dataclass(frozen=True)
+class Active:
+    """All that a request needs; never changed, only replaced."""
+
+    manifest: Manifest
+    model: LoadedModel
+    online: OnlineLookup
+    decoder: RequestDecoder
+
+
+def read_manifest(endpoint: Path) -> Manifest | None:
+    """Read the wanted state; None where there is none.
+
+    Raises:
+        DeploymentError: It cannot be parsed.
+    """
+    path = endpoint / MANIFEST_FILE
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as err:
+        raise DeploymentError(f"{path} is damaged: {err}. Deploy the model again.") from err
+
+
+def load_checked(folder: Path) -> LoadedModel:
+    """Load a version and compare it with its recorded requests.
+
+    Raises:
+        MlopsError: It cannot be loaded, or answers something else than offline.
+    """
+    model = load_servable(folder)
+    try:
+        content = (folder / RECORDED_FILE).read_bytes()
+        recorded = msgspec.json.decode(content)
+        model.self_check([RecordedRequest.model_validate(request) for request in recorded])
+    except MlopsError:
+        raise
+    except Exception as err:  # a model may raise anything at all when it predicts
+        raise DeploymentError(
+            f"the self-check of {folder} failed: {type(err).__name__}: {err}"
+        ) from err
+    return model
+
+
+class ModelHolder:
+    """The one mutable reference of a worker."""
+
+    def __init__(
+        self, endpoint: Path, open_online: Callable[[OnlineFeatures], OnlineLookup] = OnlineStore
+    ) -> None:
+        """Serve what `endpoint`'s manifest names; nothing is read before `reconcile`."""
+        self.active: Active | None = None
+        self._endpoint = endpoint
+        self._open_online = open_online
+        self._seen: tuple[int, int] | None = None
+        self._tried_at = 0.0
+        self._reported = False
+
+    def start(self) -> None:
+        """Load the first version now, later ones in a thread."""
+        self.reconcile()
+        threading.Thread(target=self._run, name="reconciler", daemon=True).start()
+
+    def reconcile(self) -> None:
+        """Act on the manifest if it is new; never raises."""
+        try:
+            self._reconcile()
+        except Exception:  # e.g. a full disk; serving must outlive it
+            logger.exception("reconciling failed; trying again in %g s", RETRY_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(POLL_SECONDS)
+            self.reconcile()
+
+    def _reconcile(self) -> None:
+        try:
+            stat = (self._endpoint / MANIFEST_FILE).stat()
+        except FileNotFoundError:
+            return
+        stamp = (stat.st_mtime_ns, stat.st_ino)
+        unfinished = self.active is None or not self._reported
+        retry = unfinished and time.monotonic() - self._tried_at > RETRY_SECONDS
+        if stamp == self._seen and not retry:
+            return
+        self._seen, self._tried_at, self._reported = stamp, time.monotonic(), False
+        wanted = read_manifest(self._endpoint)
+        if wanted is not None:
+            self._report(wanted, self._reach(wanted))
+            self._reported = True
+
+    def _reach(self, wanted: Manifest) -> str | None:
+        """Serve what `wanted` says; else say why not."""
+        error = self._try(wanted, wanted.folder)
+        if error is None or self.active is not None or wanted.previous is None:
+            return error
+        worse = self._try(wanted, wanted.previous)
+        if worse is None:
+            return f"{error} Serving the previous version."
+        return f"{error} The previous version cannot be served either: {worse}"
+
+    def _try(self, wanted: Manifest, folder: str) -> str | None:
+        try:
+            self._swap(wanted, Path(folder))
+        except MlopsError as err:
+            logger.warning("generation %d cannot be served: %s", wanted.generation, err)
+            return str(err)
+        except Exception as err:
+            logger.exception("generation %d cannot be served", wanted.generation)
+            return f"{type(err).__name__}: {err}"
+        return None
+
+    def _swap(self, wanted: Manifest, folder: Path) -> None:
+        current = self.active
+        if current is not None and folder == Path(current.manifest.folder):
+            model = current.model
+        else:
+            model = load_checked(folder)
+        if current is not None and wanted.online == current.manifest.online:
+            online = current.online
+        else:
+            online = self._open_online(wanted.online)
+        served = wanted.model_copy(update={"folder": str(folder)})
+        decoder = RequestDecoder(model.servable, wanted.max_rows)
+        self.active = Active(served, model, online, decoder)
+        if current is not None and current.model is not model:
+            gc.unfreeze()
+        del current
+        # Full collections over the libraries' objects own the tail latency: put them out of reach.
+        gc.collect()
+        gc.freeze()
+
+    def _report(self, wanted: Manifest, error: str | None) -> None:
+        served = self.active.model.servable.model_version if self.active else None
+        status = WorkerStatus(wanted.generation, served, error)
+        path = self._endpoint / STATUS_FOLDER / f"{os.getpid()}.json"
+        write_atomically(path, lambda file: file.write_bytes(msgspec.json.encode(status)))

@@ -1,0 +1,53 @@
+"""The endpoint's Prometheus metrics, summed over its workers.
+
+Import it only in a worker: the library decides when it is imported whether several processes share
+their numbers, by the variable PROMETHEUS_MULTIPROC_DIR that BentoML sets for its workers.
+"""
+
+import os
+from collections.abc import Iterator
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Metric,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+LABELS = ("model_name", "version")
+
+PREDICTIONS = Counter("model_predictions_total", "Predictions that were answered.", LABELS)
+LATENCY = Histogram(
+    "model_prediction_latency_seconds",
+    "From the whole request read to the answer ready; requests that were answered.",
+    LABELS,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+
+def observe(model_name: str, version: int, predictions: int, seconds: float) -> None:
+    """Count one answered request."""
+    PREDICTIONS.labels(model_name, str(version)).inc(predictions)
+    LATENCY.labels(model_name, str(version)).observe(seconds)
+
+
+class _OurMetrics(Collector):
+    """Leaves out what the libraries count by themselves, e.g. Feast one series per worker."""
+
+    def collect(self) -> Iterator[Metric]:
+        shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        collector = MultiProcessCollector(None) if shared else REGISTRY
+        return (family for family in collector.collect() if family.name.startswith("model_"))
+
+
+def render() -> bytes:
+    """Write all workers' numbers in Prometheus's text format."""
+    registry = CollectorRegistry()
+    registry.register(_OurMetrics())
+    return generate_latest(registry)

@@ -1,0 +1,124 @@
+"""The OpenAPI document of one endpoint: exactly what its application accepts and answers."""
+
+from typing import Any
+
+from mlops_assets.records import Manifest, Servable
+
+Schema = dict[str, Any]
+
+_MESSAGES = {
+    "400": "The body is not JSON.",
+    "404": "Entities without features; details lists them.",
+    "409": "Entities whose features are too old; details lists them with their ages.",
+    "413": "The body is too long.",
+    "422": "A field is missing, unknown or of a wrong type, or the model refuses the features.",
+    "500": "A fault of the endpoint.",
+    "503": "No model is loaded yet, or the online store does not answer.",
+}
+
+
+def describe(servable: Servable, manifest: Manifest) -> Schema:
+    """Describe the endpoint that serves `servable` under `manifest`."""
+    entity = _entity(servable)
+    by_entity = {
+        servable.entity.name: entity,
+        "features_as_of": {"type": "string", "format": "date-time"},
+    }
+    rows = {"minItems": 1, "maxItems": manifest.max_rows}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": servable.model_name, "version": str(servable.model_version)},
+        "paths": {
+            "/predict": _post(
+                "Predict for entities, with their features from the online store.",
+                _object({"entities": {"type": "array", "items": entity, **rows}}),
+                _answer(servable, by_entity),
+                ("400", "404", "409", "413", "422", "500", "503"),
+            ),
+            "/predict_features": _post(
+                "Predict for rows of features; null means missing.",
+                _object({"rows": {"type": "array", "items": _row(servable), **rows}}),
+                _answer(servable, {}),
+                ("400", "413", "422", "500", "503"),
+            ),
+            "/model": _get("What is served now.", "application/json", ("503",)),
+            "/metrics": _get("Prometheus metrics of all workers.", "text/plain", ()),
+            "/openapi.json": _get("This document.", "application/json", ("503",)),
+        },
+    }
+
+
+def _entity(servable: Servable) -> Schema:
+    if servable.entity.dtype == "string":
+        return {"type": "string"}
+    return {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+
+
+def _row(servable: Servable) -> Schema:
+    types = {"float64": "number", "string": "string"}
+    return _object({n: {"type": [types[kind], "null"]} for n, kind in servable.features.items()})
+
+
+def _answer(servable: Servable, extra: Schema) -> Schema:
+    prediction: Schema = {"prediction": {"type": "number"}}
+    if servable.task == "binary":
+        described = {"type": "number", "minimum": 0, "maximum": 1}
+        prediction = {"prediction": {**described, "description": "Of the positive class."}}
+    if servable.task == "multiclass":
+        share = {"type": "number", "minimum": 0, "maximum": 1}
+        prediction = {
+            "prediction": {"type": "string", "enum": list(servable.classes)},
+            "probabilities": _object(dict.fromkeys(servable.classes, share)),
+        }
+    return _object(
+        {
+            "request_id": {"type": "string"},
+            "model_name": {"type": "string", "const": servable.model_name},
+            "model_version": {"type": "integer"},
+            "predictions": {"type": "array", "items": _object({**prediction, **extra})},
+        }
+    )
+
+
+def _object(properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _post(summary: str, request: Schema, answer: Schema, errors: tuple[str, ...]) -> Schema:
+    return {
+        "post": {
+            "summary": summary,
+            "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
+            "responses": {
+                "200": {"description": "All rows.", "content": _json(answer)},
+                **_errors(errors),
+            },
+        }
+    }
+
+
+def _get(summary: str, media: str, errors: tuple[str, ...]) -> Schema:
+    ok = {"description": summary, "content": {media: {}}}
+    return {"get": {"summary": summary, "responses": {"200": ok, **_errors(errors)}}}
+
+
+def _json(schema: Schema) -> Schema:
+    return {"application/json": {"schema": schema}}
+
+
+def _errors(codes: tuple[str, ...]) -> Schema:
+    detail = {"type": "object"}
+    error = _object(
+        {
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+            "details": {"type": "array", "items": detail},
+        }
+    )
+    content = _json(_object({"error": error}))
+    return {code: {"description": _MESSAGES[code], "content": content} for code in codes}

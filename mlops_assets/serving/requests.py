@@ -1,0 +1,111 @@
+"""What a client may send: decoded strictly, every refusal with the path of the field.
+
+A feature may be null, which means missing: the model was fitted on such rows, or refuses them when
+it is asked. Everything else that is not exactly the declared type is an error.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+
+from mlops_assets.records import Servable
+from mlops_assets.serving.http import RequestError
+
+_MISSING = re.compile(r"^Object missing required field `(.+)`$")
+_INT64 = msgspec.Meta(ge=-(2**63), le=2**63 - 1)
+
+
+class RequestDecoder:
+    """Decodes the two kinds of request of one model version."""
+
+    def __init__(self, servable: Servable, max_rows: int) -> None:
+        """Build the types that `servable` prescribes."""
+        self._features = tuple(servable.features)
+        rows = msgspec.Meta(min_length=1, max_length=max_rows)
+        entity: Any = Annotated[int, _INT64] if servable.entity.dtype == "int64" else str
+        # Fields are numbered and renamed, since a feature may be called `class`.
+        kinds = {"float64": float | None, "string": str | None}
+        row: Any = msgspec.defstruct(
+            "Row",
+            [(f"f{i}", kinds[dtype]) for i, dtype in enumerate(servable.features.values())],
+            rename={f"f{i}": name for i, name in enumerate(self._features)},
+            forbid_unknown_fields=True,
+        )
+        self._entities = _decoder("entities", Annotated[list[entity], rows])
+        self._rows = _decoder("rows", Annotated[list[row], rows])
+
+    def entities(self, body: bytes) -> list[int | str]:
+        """Decode `{"entities": [...]}`.
+
+        Raises:
+            RequestError: 400 or 422.
+        """
+        return _decode(self._entities, body).entities
+
+    def rows(self, body: bytes) -> list[dict[str, float | str | None]]:
+        """Decode `{"rows": [{feature: value}]}`.
+
+        Raises:
+            RequestError: 400 or 422.
+        """
+        decoded = _decode(self._rows, body).rows
+        return [
+            dict(zip(self._features, msgspec.structs.astuple(row), strict=True)) for row in decoded
+        ]
+
+
+def _decoder(field: str, kind: Any) -> msgspec.json.Decoder[Any]:
+    request = msgspec.defstruct("Request", [(field, kind)], forbid_unknown_fields=True)
+    return msgspec.json.Decoder(request)
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as err:
+        raise _invalid([_detail(str(err))]) from err
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
+        if details := list(_not_finite(body)):
+            raise _invalid(details) from err
+        raise RequestError(400, "not_json", f"the body is not JSON: {err}") from err
+
+
+def _invalid(details: list[dict[str, Any]]) -> RequestError:
+    first = details[0]
+    message = f"{first['field']}: {first['message']}"
+    return RequestError(422, "invalid_request", message, details=details)
+
+
+def _detail(message: str) -> dict[str, str]:
+    text, _, path = message.partition(" - at `")
+    path = path.removesuffix("`") or "$"
+    if missing := _MISSING.match(text):
+        path = f"{path}.{missing[1]}"
+    return {"field": path, "message": text}
+
+
+def _not_finite(body: bytes) -> Iterator[dict[str, str]]:
+    """Yield the places of NaN and infinity, which JSON lacks but many clients write."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    try:
+        yield from _walk(document, "$")
+    except RecursionError:
+        return
+
+
+def _walk(value: Any, path: str) -> Iterator[dict[str, str]]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield {"field": path, "message": "NaN and infinity are no numbers here; null means missing"}
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _walk(item, f"{path}.{name}")

@@ -1,0 +1,76 @@
+"""The BentoML service of one endpoint; `bentoml serve mlops_assets.serving.service:Endpoint`.
+
+BentoML's process manager and every worker import this module, so what is heavy is imported when a
+worker starts. The environment says what to serve: MLOPS_ENDPOINT, the endpoint's folder, and
+MLOPS_WORKERS. `/livez` and `/readyz` are BentoML's, everything else is `app.EndpointApp`.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+
+if TYPE_CHECKING:
+    from mlops_assets.serving.app import EndpointApp
+
+_PR_SET_PDEATHSIG = 1
+
+
+class _Entrance:
+    """The ASGI application that BentoML mounts when it loads the class; the worker fills it."""
+
+    app: "EndpointApp | None" = None
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        if self.app is not None:
+            await self.app(scope, receive, send)
+
+
+_entrance = _Entrance()
+
+
+@bentoml.service(
+    workers=int(os.environ.get("MLOPS_WORKERS", "1")),
+    traffic={"timeout": 30},
+    # Together these three cost several times a prediction.
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": [".*"]},
+    metrics={"enabled": False},
+)
+@bentoml.asgi_app(_entrance, path="/")
+class Endpoint:
+    """One model behind HTTP."""
+
+    def __init__(self) -> None:
+        """Load the model before the first request is accepted.
+
+        A restarted worker thus leaves the requests to its siblings until it can answer.
+        """
+        _die_with_parent()
+        from mlops_assets.serving.app import EndpointApp
+        from mlops_assets.serving.holder import ModelHolder
+
+        self._holder = ModelHolder(Path(os.environ["MLOPS_ENDPOINT"]))
+        self._holder.start()
+        _entrance.app = EndpointApp(self._holder)
+
+    def __is_ready__(self) -> bool:
+        """Whether `/readyz` answers 200."""
+        return self._holder.active is not None
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this worker with its manager, or it would keep the port for ever."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

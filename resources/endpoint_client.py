@@ -1,0 +1,126 @@
+"""Calls to a live endpoint over HTTP, and the check of its recorded requests."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from mlops_assets.errors import DeploymentError
+from mlops_assets.records import RecordedRequest, Servable
+
+FeatureRow = Mapping[str, float | str | None]
+
+
+class EndpointClient:
+    """One endpoint's API."""
+
+    def __init__(self, url: str, timeout_seconds: float = 30.0) -> None:
+        self.url = url
+        self._timeout = timeout_seconds
+
+    def model(self) -> dict[str, Any]:
+        """What is served now.
+
+        Raises:
+            DeploymentError: The endpoint does not answer.
+        """
+        return self._call("GET", "/model", None)
+
+    def predict(self, entities: Sequence[int | str]) -> list[dict[str, Any]]:
+        """Predict for entities.
+
+        Raises:
+            DeploymentError: The endpoint does not answer, or refuses the request.
+        """
+        return self._call("POST", "/predict", {"entities": list(entities)})["predictions"]
+
+    def predict_features(self, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
+        """Predict for rows of features; NaN is sent as null.
+
+        Raises:
+            DeploymentError: The endpoint does not answer, or refuses the request.
+        """
+        return self._call("POST", "/predict_features", {"rows": list(rows)})["predictions"]
+
+    def check(
+        self,
+        servable: Servable,
+        recorded: Sequence[RecordedRequest],
+        *,
+        max_rows: int,
+        max_body_bytes: int,
+    ) -> None:
+        """Ask the recorded requests and compare with the recorded scores.
+
+        Raises:
+            DeploymentError: Some answer differs by more than 1e-9, or is refused.
+        """
+        import numpy as np
+
+        from mlops_assets.serving.model import require_equal_scores
+
+        for chunk in _chunks(recorded, max_rows, max_body_bytes):
+            answers = self.predict_features([request.features for request in chunk])
+            actual = np.array([_scores(servable, answer) for answer in answers])
+            expected = np.array([request.scores for request in chunk])
+            require_equal_scores(actual, expected, servable)
+
+    def _call(self, method: str, path: str, content: Any) -> Any:
+        import msgspec
+
+        body = None if content is None else msgspec.json.encode(content)
+        status, answer = request(self.url, method, path, body, self._timeout)
+        if status != 200:
+            text = answer[:500].decode(errors="replace")
+            raise DeploymentError(f"{self.url}{path} answered {status}: {text}")
+        return msgspec.json.decode(answer)
+
+
+def request(
+    url: str, method: str, path: str, body: bytes | None, timeout_seconds: float = 30.0
+) -> tuple[int, bytes]:
+    """Send one request, past every proxy of the environment.
+
+    Returns:
+        The status code and the body.
+
+    Raises:
+        DeploymentError: Nobody answers.
+    """
+    address = urlsplit(url)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=timeout_seconds)
+    try:
+        connection.request(method, path, body, {"content-type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, HTTPException) as err:
+        raise DeploymentError(
+            f"{url}{path} does not answer: {type(err).__name__}: {err}. Deploy again."
+        ) from err
+    finally:
+        connection.close()
+
+
+def _scores(servable: Servable, answer: Mapping[str, Any]) -> list[float]:
+    if servable.task == "multiclass":
+        return [answer["probabilities"][label] for label in servable.classes]
+    return [answer["prediction"]]
+
+
+def _chunks(
+    recorded: Sequence[RecordedRequest], max_rows: int, max_body_bytes: int
+) -> Iterator[Sequence[RecordedRequest]]:
+    """Yield parts that the endpoint's limits let through."""
+    import msgspec
+
+    if not recorded:
+        return
+    longest = max(len(msgspec.json.encode(request.features)) for request in recorded) + 1
+    size = min(max_rows, (max_body_bytes - 100) // longest)
+    if size < 1:
+        raise DeploymentError(
+            f"one recorded request has {longest} bytes, but deployment.max_body_bytes is "
+            f"{max_body_bytes}; raise it in the YAML"
+        )
+    for start in range(0, len(recorded), size):
+        yield recorded[start : start + size]

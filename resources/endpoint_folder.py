@@ -1,0 +1,164 @@
+"""The files of one local endpoint, as its workers and its deployer share them.
+
+versions/<version>/   servable.json, model.skops, recorded.json; never changed once there
+deployment.json       what the workers must serve
+verified.json         the last deployment.json that passed every check: where to go back to
+status/<pid>.json     what each worker serves
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlops_assets.atomic import ensure_folder, write_atomically
+from mlops_assets.config import DeploymentSettings
+from mlops_assets.errors import DeploymentError
+from mlops_assets.records import Manifest, OnlineFeatures, RecordedRequest, Servable
+
+MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
+
+
+class EndpointFolder:
+    """Reads and writes one endpoint's folder; the caller holds its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def stage(
+        self, servable: Servable, model_file: Path, recorded: Sequence[RecordedRequest]
+    ) -> Path:
+        """Put a version in place, whole or not at all.
+
+        Requests recorded later, on newer rows, do not change a version that stands there: its
+        workers keep checking themselves with the first ones.
+
+        Raises:
+            DeploymentError: The file is not the registered one, or the version stands here with
+                another content.
+        """
+        model = read_checked(model_file, servable)
+        requests = [request.model_dump(mode="json") for request in recorded]
+        content = {
+            "servable.json": servable.model_dump_json(indent=2).encode(),
+            "model.skops": model,
+            "recorded.json": json.dumps(requests).encode(),
+        }
+        versions = ensure_folder(self.path / "versions")
+        target = versions / str(servable.model_version)
+        for leftover in versions.glob(".staging-*"):
+            shutil.rmtree(leftover)
+        if target.exists():
+            del content["recorded.json"]
+            _require_equal(target, content)
+            return target
+        staging = Path(tempfile.mkdtemp(dir=versions, prefix=".staging-"))
+        for name, data in content.items():
+            write_atomically(staging / name, lambda file, data=data: file.write_bytes(data))
+        staging.rename(target)
+        return target
+
+    def wanted(
+        self,
+        servable: Servable,
+        version: Path,
+        online: OnlineFeatures,
+        settings: DeploymentSettings,
+    ) -> Manifest:
+        """The next manifest: serve `version`, and fall back to the last good one."""
+        verified = self.verified()
+        previous = None
+        if verified is not None:
+            same = verified.folder == str(version)
+            previous = verified.previous if same else verified.folder
+        return Manifest(
+            generation=self._next_generation(),
+            model_name=servable.model_name,
+            model_version=servable.model_version,
+            folder=str(version),
+            previous=previous,
+            online=online,
+            max_rows=settings.max_rows,
+            max_body_bytes=settings.max_body_bytes,
+        )
+
+    def current(self) -> Manifest | None:
+        """What the workers must serve; None if nothing, or if the file is damaged."""
+        return self._read(MANIFEST)
+
+    def verified(self) -> Manifest | None:
+        """The last manifest that passed every check."""
+        return self._read(VERIFIED)
+
+    def write(self, manifest: Manifest) -> None:
+        """Make the workers serve `manifest`."""
+        self._write(MANIFEST, manifest)
+
+    def write_again(self, manifest: Manifest) -> Manifest:
+        """Make the workers serve an older manifest, as a new generation."""
+        renewed = manifest.model_copy(update={"generation": self._next_generation()})
+        self.write(renewed)
+        return renewed
+
+    def mark_verified(self, manifest: Manifest) -> None:
+        """Remember `manifest` as the one to go back to."""
+        self._write(VERIFIED, manifest)
+
+    def forget_manifest(self) -> None:
+        """Serve nothing: the first version was no good."""
+        (self.path / MANIFEST).unlink(missing_ok=True)
+
+    def statuses(self, pids: Sequence[int]) -> list[dict]:
+        """What the given workers reported; drops the files of all others."""
+        found = []
+        for file in (self.path / STATUS).glob("*.json"):
+            if file.stem in {str(pid) for pid in pids}:
+                found.append(json.loads(file.read_bytes()))
+            else:
+                file.unlink(missing_ok=True)
+        return found
+
+    def _next_generation(self) -> int:
+        known = [manifest.generation for manifest in (self.current(), self.verified()) if manifest]
+        return max(known, default=0) + 1
+
+    def _read(self, name: str) -> Manifest | None:
+        try:
+            return Manifest.model_validate_json((self.path / name).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def _write(self, name: str, manifest: Manifest) -> None:
+        content = manifest.model_dump_json(indent=2).encode()
+        write_atomically(self.path / name, lambda file: file.write_bytes(content))
+
+
+def read_checked(model_file: Path, servable: Servable) -> bytes:
+    """Read the model file if it is the one that was registered.
+
+    Raises:
+        DeploymentError: It is not, or cannot be read.
+    """
+    try:
+        model = model_file.read_bytes()
+    except OSError as err:
+        raise DeploymentError(f"cannot read {model_file}: {err.strerror}; train again") from err
+    actual = hashlib.sha256(model).hexdigest()
+    if actual != servable.sha256:
+        raise DeploymentError(
+            f"{model_file} has sha256 {actual}, registered was {servable.sha256}; "
+            "download the model again, or register a new version"
+        )
+    return model
+
+
+def _require_equal(target: Path, content: dict[str, bytes]) -> None:
+    for name, data in content.items():
+        path = target / name
+        if not path.exists() or path.read_bytes() != data:
+            raise DeploymentError(
+                f"{path} stands there with another content, and versions never change. "
+                f"Register a new version; if the file was damaged, delete {target}."
+            )

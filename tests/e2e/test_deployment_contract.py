@@ -1,0 +1,124 @@
+"""What every deployer must do, asserted on the fake and on a real local BentoML server."""
+
+import socket
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.errors import DeploymentError, PortInUseError
+from resources.deployment import EndpointDeployer, LocalBentoML
+from tests.fakes_deployment import FakeDeployment
+from tests.live_endpoints import Subject, build_versions, publish
+from tests.served_models import ONLINE
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module", params=["fake", "local"])
+def subject(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Subject]:
+    """One endpoint for all tests of this module, in their order: each start costs seconds."""
+    folder = tmp_path_factory.mktemp("deployment")
+    deployer: EndpointDeployer = LocalBentoML(root=str(folder / "endpoints"))
+    if request.param == "fake":
+        fake = FakeDeployment(root=str(folder / "fake"))
+        fresh = ONLINE[:2]
+        fake.know({e: {"spend": None if s != s else s, "class": c} for e, _, s, c in fresh})
+        deployer = fake
+    yield Subject(deployer, build_versions(folder), publish(folder))
+    deployer.stop("toy")
+    deployer.stop("toy")  # also when nothing runs
+    assert deployer.status("toy") is None
+
+
+def test_nothing_answers_before_the_first_deployment(subject: Subject) -> None:
+    assert subject.deployer.status("toy") is None
+    with pytest.raises(DeploymentError, match="no endpoint of 'toy' runs"):
+        subject.deployer.predict("toy", [1])
+
+
+def test_a_used_port_is_refused_before_anything_is_written(subject: Subject) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortInUseError, match=rf"127\.0\.0\.1:{port}.*deployment\.port"):
+            subject.deploy(1, port=port)
+    if isinstance(subject.deployer, LocalBentoML):
+        written = {path.name for path in Path(subject.deployer.root, "toy").iterdir()}
+        assert written == {"deploy.lock"}
+
+
+def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(subject: Subject) -> None:
+    if isinstance(subject.deployer, LocalBentoML):
+        pytest.skip("costs a start; the next tests cover the rejection")
+    with pytest.raises(DeploymentError):
+        subject.deploy(3)
+    assert subject.deployer.status("toy") is None
+
+
+def test_a_deployed_version_answers_as_recorded(subject: Subject) -> None:
+    endpoint = subject.deploy(1)
+
+    assert (endpoint.model_name, endpoint.model_version) == ("toy", 1)
+    assert (endpoint.generation, endpoint.workers) == (1, 1)
+    assert endpoint.url.startswith("http://127.0.0.1:")
+    assert subject.deployer.status("toy") == endpoint
+    assert subject.ask() == pytest.approx(subject.recorded(1)[1], abs=1e-9)
+
+
+def test_the_same_deployment_again_changes_nothing(subject: Subject) -> None:
+    assert subject.deploy(1) == subject.deployer.status("toy")
+    assert subject.deploy(1).generation == 1
+
+
+def test_entities_are_looked_up(subject: Subject) -> None:
+    second, first = subject.deployer.predict("toy", [2, 1])
+    assert (second["customer_id"], first["customer_id"]) == (2, 1)
+    (expected,) = subject.deployer.predict_features("toy", [{"spend": None, "class": "y"}])
+    assert second["prediction"] == expected["prediction"]
+    assert second["features_as_of"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda d: d.predict("toy", []),
+        lambda d: d.predict("toy", ["1"]),
+        lambda d: d.predict("toy", [1, 99]),
+        lambda d: d.predict("toy", [3]),
+        lambda d: d.predict("toy", [1] * 6),
+        lambda d: d.predict_features("toy", []),
+        lambda d: d.predict_features("toy", [{"spend": 1.0}]),
+        lambda d: d.predict_features("toy", [{"spend": "1", "class": "x"}]),
+        lambda d: d.predict_features("toy", [{"spend": 1.0, "class": "x", "more": 1}]),
+    ],
+)
+def test_bad_requests_are_refused(
+    subject: Subject, call: Callable[[EndpointDeployer], object]
+) -> None:
+    with pytest.raises(DeploymentError, match="answered 4"):
+        call(subject.deployer)
+
+
+def test_a_rejected_version_leaves_the_good_one(subject: Subject) -> None:
+    subject.deploy(2)
+    before = subject.deployer.status("toy")
+    assert before is not None
+    with pytest.raises(DeploymentError):
+        subject.deploy(3)
+    after = subject.deployer.status("toy")
+    assert after is not None
+    assert after.model_version == 2
+    assert after.generation >= before.generation
+    assert subject.ask() == pytest.approx(subject.recorded(2)[1], abs=1e-9)
+
+
+def test_rolling_back_is_deploying_the_older_version(subject: Subject) -> None:
+    generation = subject.deploy(2).generation
+    endpoint = subject.deploy(1)
+    assert endpoint.model_version == 1
+    assert endpoint.generation > generation
+    assert subject.ask() == pytest.approx(subject.recorded(1)[1], abs=1e-9)

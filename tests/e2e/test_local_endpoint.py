@@ -1,0 +1,163 @@
+"""A real local BentoML server: swaps under load, rejections, kills, and what HTTP answers."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlops_assets.errors import DeploymentError
+from resources.deployment import LocalBentoML
+from resources.endpoint_client import request
+from resources.endpoint_folder import EndpointFolder
+from resources.endpoint_process import EndpointProcess
+from tests.live_endpoints import Load, Subject, build_versions, chunked, publish
+from tests.served_models import VIEW
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> LocalBentoML:
+    return LocalBentoML(root=str(tmp_path_factory.mktemp("local") / "endpoints"))
+
+
+@pytest.fixture(scope="module")
+def subject(local: LocalBentoML) -> Generator[Subject]:
+    """One running endpoint for all tests of this module, in their order."""
+    folder = Path(local.root).parent
+    subject = Subject(local, build_versions(folder), publish(folder), workers=2)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("A_SECRET", "of the starter")
+        subject.deploy(1)
+        yield subject
+    local.stop("toy")
+
+
+@pytest.fixture
+def process(subject: Subject, local: LocalBentoML) -> EndpointProcess:
+    return EndpointProcess(Path(local.root, "toy").resolve())
+
+
+def test_http_statuses_of_the_real_server(subject: Subject, local: LocalBentoML) -> None:
+    status = local.status("toy")
+    assert status is not None
+
+    def post(path: str, body: bytes) -> tuple[int, str]:
+        code, answer = request(status.url, "POST", path, body)
+        return code, json.loads(answer)["error"]["code"]
+
+    assert post("/predict", b"{") == (400, "not_json")
+    assert post("/predict", b'{"entities": ["x"]}') == (422, "invalid_request")
+    assert post("/predict", b'{"entities": [1, 99]}') == (404, "unknown_entity")
+    assert post("/predict", b'{"entities": [1, 3]}') == (409, "stale_features")
+    nan = b'{"rows":[{"spend":NaN,"class":"x"}]}'
+    assert post("/predict_features", nan) == (422, "invalid_request")
+    assert request(status.url, "GET", "/readyz", None)[0] == 200
+    assert request(status.url, "GET", "/nothing", None)[0] == 404
+    assert chunked(status.url, subject.settings.max_body_bytes) == 413
+
+
+def test_a_swap_and_a_rejection_lose_no_request(
+    subject: Subject, local: LocalBentoML, process: EndpointProcess
+) -> None:
+    status = local.status("toy")
+    assert status is not None
+    pids = process.workers()
+    with Load(subject, status.url) as load:
+        assert subject.deploy(2).model_version == 2
+        time.sleep(0.5)
+        with pytest.raises(DeploymentError) as refused:
+            subject.deploy(3)
+        time.sleep(0.5)
+    assert "toy version 3 was not deployed: model.skops cannot be loaded" in str(refused.value)
+    assert "Version 2 serves again." in str(refused.value)
+    assert load.failures == []
+    assert load.answers > 50
+    assert load.versions == {1, 2}
+    assert sorted(process.workers()) == sorted(pids)
+
+
+def test_metrics_are_summed_over_the_workers(subject: Subject, local: LocalBentoML) -> None:
+    subject.deploy(1)
+    status = local.status("toy")
+    assert status is not None
+
+    def count() -> float:
+        text = request(status.url, "GET", "/metrics", None)[1].decode()
+        start = 'model_predictions_total{model_name="toy",version="1"} '
+        (line,) = [line for line in text.splitlines() if line.startswith(start)]
+        return float(line.removeprefix(start))
+
+    before = count()
+    for _ in range(20):
+        subject.ask()
+    assert count() == before + 20
+
+
+def test_another_moment_of_age_is_taken_up_without_a_restart(
+    subject: Subject, local: LocalBentoML, process: EndpointProcess
+) -> None:
+    pids, online = process.workers(), subject.online
+    newest = online.as_of
+    assert newest is not None
+    try:
+        subject.online = online.model_copy(update={"as_of": newest - VIEW.ttl / 2})
+        subject.deploy(1)
+        assert len(local.predict("toy", [3])) == 1
+        subject.online = online.model_copy(update={"as_of": None})  # the time of the request
+        subject.deploy(1)
+        with pytest.raises(DeploymentError, match="answered 409"):
+            local.predict("toy", [1])
+    finally:
+        subject.online = online
+        subject.deploy(1)
+    with pytest.raises(DeploymentError, match="answered 409"):
+        local.predict("toy", [3])
+    assert sorted(process.workers()) == sorted(pids)
+
+
+def test_it_recovers_from_a_deployment_that_was_killed_midway(
+    subject: Subject, process: EndpointProcess
+) -> None:
+    pids, folder = process.workers(), EndpointFolder(process.folder)
+    built = subject.versions[3]
+    version = folder.stage(built.servable, built.model_file, built.recorded)
+    folder.write(folder.wanted(built.servable, version, subject.online, subject.settings))
+    (version.parent / ".staging-left").mkdir()
+
+    assert subject.deploy(1).model_version == 1
+
+    (process.folder / "deployment.json").write_text("{")
+    assert subject.deploy(2).model_version == 2
+    assert subject.ask() == pytest.approx(subject.recorded(2)[1], abs=1e-9)
+    assert sorted(process.workers()) == sorted(pids)
+
+
+def test_it_recovers_from_a_killed_manager(
+    subject: Subject, local: LocalBentoML, process: EndpointProcess
+) -> None:
+    (manager,) = {psutil.Process(pid).ppid() for pid in process.workers()}
+    workers = [psutil.Process(pid) for pid in process.workers()]
+    os.kill(manager, signal.SIGKILL)
+    _, orphans = psutil.wait_procs(workers, timeout=10)
+    assert orphans == []  # else they would hold the port for ever
+    assert local.status("toy") is None
+
+    subject.deploy(1, workers=1)  # also another number of workers
+
+    status = local.status("toy")
+    assert status is not None
+    assert (status.model_version, status.workers) == (1, 1)
+    assert subject.ask() == pytest.approx(subject.recorded(1)[1], abs=1e-9)
+
+
+def test_the_server_knows_no_secret_of_its_starter(process: EndpointProcess) -> None:
+    (pid,) = process.workers()
+    environment = psutil.Process(pid).environ()
+    assert "A_SECRET" not in environment
+    assert environment["BENTOML_DO_NOT_TRACK"] in ("1", "True")  # BentoML rewrites it

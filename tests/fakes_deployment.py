@@ -1,0 +1,141 @@
+"""Endpoints in memory; `e2e/` runs the same contract tests on them and on real ones."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlops_assets.config import DeploymentSettings
+from mlops_assets.errors import DeploymentError
+from mlops_assets.records import Endpoint, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.serving.model import LoadedModel, load_estimator
+from mlops_assets.serving.requests import RequestDecoder
+from resources.deployment import EndpointDeployer
+from resources.endpoint_client import FeatureRow
+from resources.endpoint_folder import read_checked
+from resources.endpoint_process import HOST, require_free
+
+
+@dataclass(frozen=True)
+class _Live:
+    endpoint: Endpoint
+    model: LoadedModel
+    recorded: tuple[RecordedRequest, ...]
+    online: OnlineFeatures
+    settings: DeploymentSettings
+
+
+@dataclass
+class _State:
+    live: dict[str, _Live] = field(default_factory=dict)
+    versions: dict[tuple[str, int], str] = field(default_factory=dict)
+    known: dict[int | str, FeatureRow] = field(default_factory=dict)
+
+
+# By `root`, as a folder would be: Dagster gives every run a copy of the resource.
+_STATES: dict[str, _State] = defaultdict(_State)
+
+
+class FakeDeployment(EndpointDeployer):
+    """Really loads and scores the model file, in this process.
+
+    It has no feature store: entity n stands for recorded request n modulo their number, unless
+    `know` names the entities and their features.
+    """
+
+    root: str
+
+    @property
+    def _state(self) -> _State:
+        return _STATES[self.root]
+
+    def know(self, known: Mapping[int | str, FeatureRow]) -> None:
+        self._state.known.update(known)
+
+    def deploy(
+        self,
+        servable: Servable,
+        model_file: Path,
+        recorded: Sequence[RecordedRequest],
+        online: OnlineFeatures,
+        settings: DeploymentSettings,
+    ) -> Endpoint:
+        name = servable.model_name
+        before = self._state.live.get(name)
+        if before is None or before.settings.port != settings.port:
+            require_free(settings.port)
+        content = read_checked(model_file, servable)
+        staged = self._state.versions.setdefault((name, servable.model_version), servable.sha256)
+        if staged != servable.sha256:
+            raise DeploymentError(f"version {servable.model_version} has another content")
+        model = LoadedModel(servable, load_estimator(content))
+        model.self_check(recorded)
+        same = (servable, tuple(recorded), online, settings)
+        if before and same == (
+            before.model.servable, before.recorded, before.online, before.settings
+        ):  # fmt: skip
+            return before.endpoint
+        endpoint = Endpoint(
+            url=f"http://{HOST}:{settings.port}",
+            model_name=name,
+            model_version=servable.model_version,
+            generation=before.endpoint.generation + 1 if before else 1,
+            workers=settings.workers,
+        )
+        self._state.live[name] = _Live(endpoint, model, tuple(recorded), online, settings)
+        return endpoint
+
+    def status(self, name: str) -> Endpoint | None:
+        return self._state.live[name].endpoint if name in self._state.live else None
+
+    def predict(self, name: str, entities: Sequence[int | str]) -> list[dict[str, Any]]:
+        live = self._get(name)
+        decoded = self._decode(live, "entities", {"entities": list(entities)})
+        known = self._state.known or {
+            entity: live.recorded[int(entity) % len(live.recorded)].features for entity in decoded
+        }
+        if unknown := [entity for entity in decoded if entity not in known]:
+            raise DeploymentError(f"{name} answered 404: unknown entities {unknown}")
+        as_of = live.online.as_of.isoformat() if live.online.as_of else ""
+        answers = self._score(live, [known[entity] for entity in decoded])
+        key = live.model.servable.entity.name
+        return [
+            {**answer, key: entity, "features_as_of": as_of}
+            for answer, entity in zip(answers, decoded, strict=True)
+        ]
+
+    def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
+        live = self._get(name)
+        return self._score(live, self._decode(live, "rows", {"rows": list(rows)}))
+
+    def stop(self, name: str) -> None:
+        self._state.live.pop(name, None)
+
+    def _get(self, name: str) -> _Live:
+        if name not in self._state.live:
+            raise DeploymentError(f"no endpoint of {name!r} runs")
+        return self._state.live[name]
+
+    def _decode(self, live: _Live, kind: str, content: object) -> list[Any]:
+        from mlops_assets.serving.http import RequestError
+
+        decoder = RequestDecoder(live.model.servable, live.settings.max_rows)
+        try:
+            return getattr(decoder, kind)(msgspec.json.encode(content))
+        except RequestError as err:
+            raise DeploymentError(f"answered {err.status}: {err}") from err
+
+    def _score(self, live: _Live, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
+        servable = live.model.servable
+        answers = []
+        for scores in live.model.scores(rows):
+            answer: dict[str, Any] = {"prediction": float(scores[0])}
+            if servable.task == "multiclass":
+                label = servable.classes[int(scores.argmax())]
+                shares = dict(zip(servable.classes, map(float, scores), strict=True))
+                answer = {"prediction": label, "probabilities": shares}
+            answers.append(answer)
+        return answers

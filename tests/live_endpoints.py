@@ -1,0 +1,110 @@
+"""What the tests of real endpoints share: published features, versions, and a constant load."""
+
+import itertools
+import json
+import socket
+import threading
+from datetime import timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+
+from mlops_assets.config import DeploymentSettings
+from mlops_assets.errors import DeploymentError
+from mlops_assets.records import Endpoint, OnlineFeatures
+from resources.deployment import EndpointDeployer
+from resources.endpoint_client import request
+from resources.feature_store import FeastFeatureStore
+from tests.served_models import AS_OF, VIEW, Built, build, online_frame, with_content
+
+
+def publish(folder: Path) -> OnlineFeatures:
+    store = FeastFeatureStore(root=str(folder / "feast"))
+    # Published under a longer time to live, or the stale entity would not be stored at all.
+    store.publish(VIEW.model_copy(update={"ttl": timedelta(days=30)}), online_frame())
+    return OnlineFeatures(store=store.serving_config(VIEW), view=VIEW, as_of=AS_OF)
+
+
+def build_versions(folder: Path) -> dict[int, Built]:
+    """Two good ones and, as version 3, a file that is no model."""
+    first = build(folder, version=1)
+    return {1: first, 2: build(folder, version=2), 3: with_content(first, b"not a model", 3)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Subject:
+    """A deployer with an endpoint of its own."""
+
+    def __init__(
+        self,
+        deployer: EndpointDeployer,
+        versions: dict[int, Built],
+        online: OnlineFeatures,
+        workers: int = 1,
+    ) -> None:
+        self.deployer, self.online, self.versions = deployer, online, versions
+        self.settings = DeploymentSettings(port=free_port(), workers=workers, max_rows=5)
+
+    def deploy(self, version: int, **settings: int) -> Endpoint:
+        built = self.versions[version]
+        return self.deployer.deploy(
+            built.servable,
+            built.model_file,
+            built.recorded,
+            self.online,
+            self.settings.model_copy(update=settings),
+        )
+
+    def recorded(self, version: int, row: int = 0) -> tuple[dict, float]:
+        one = self.versions[version].recorded[row]
+        return one.features, one.scores[0]
+
+    def ask(self, row: int = 0) -> float:
+        features, _ = self.recorded(1, row)
+        (answer,) = self.deployer.predict_features("toy", [features])
+        return answer["prediction"]
+
+
+class Load(threading.Thread):
+    """Asks one row over and over; remembers every answer that is not 200."""
+
+    def __init__(self, subject: Subject, url: str) -> None:
+        super().__init__()
+        self._body = json.dumps({"rows": [subject.recorded(1)[0]]}).encode()
+        self._url, self.ends = url, threading.Event()
+        self.answers, self.failures, self.versions = 0, [], set()
+
+    def run(self) -> None:
+        while not self.ends.is_set():
+            try:
+                code, answer = request(self._url, "POST", "/predict_features", self._body)
+            except DeploymentError as err:
+                code, answer = 0, str(err).encode()
+            self.answers += 1
+            if code != 200:
+                self.failures.append(answer)
+            else:
+                self.versions.add(json.loads(answer)["model_version"])
+
+    def __enter__(self) -> "Load":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ends.set()
+        self.join()
+
+
+def chunked(url: str, limit: int) -> int:
+    """Send more than `limit` bytes without saying how many; the status code."""
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+    try:
+        chunks = itertools.repeat(b" " * 10_000, limit // 10_000 + 2)
+        connection.request("POST", "/predict", chunks, encode_chunked=True)
+        return connection.getresponse().status
+    finally:
+        connection.close()

@@ -1,0 +1,100 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.config import Task
+from mlops_assets.errors import DeploymentError, UnsafeModelError
+from mlops_assets.serving.model import load_estimator, load_servable
+from resources.endpoint_folder import EndpointFolder
+from tests.served_models import Built, build, with_content
+
+
+class Dropper:
+    """Writes a file when it is constructed from its saved state, as an attack would."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+
+    def __setstate__(self, state: dict) -> None:
+        Path(state["target"]).touch()
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Built:
+    return build(tmp_path)
+
+
+def stage(built: Built, tmp_path: Path) -> Path:
+    folder = EndpointFolder(tmp_path / "endpoint")
+    return folder.stage(built.servable, built.model_file, built.recorded)
+
+
+def test_a_model_that_runs_code_is_refused_before_it_is_loaded(
+    built: Built, tmp_path: Path
+) -> None:
+    import skops.io
+
+    target = tmp_path / "dropped"
+    content = skops.io.dumps(Dropper(str(target)))
+    version = stage(with_content(built, content, 2), tmp_path)
+
+    with pytest.raises(UnsafeModelError, match=r"Dropper.*safe_types\.py"):
+        load_servable(version)
+
+    assert not target.exists()
+    # The trap works: whoever trusts the file's own list runs its code.
+    skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
+    assert target.exists()
+
+
+def test_a_function_of_the_system_is_refused() -> None:
+    import skops.io
+    from sklearn.preprocessing import FunctionTransformer
+
+    content = skops.io.dumps(FunctionTransformer(os.getcwd))
+    with pytest.raises(UnsafeModelError, match=r"getcwd"):
+        load_estimator(content)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_supported_models_load_and_pass_their_self_check(tmp_path: Path, task: Task) -> None:
+    built = build(tmp_path, task=task)
+    load_servable(stage(built, tmp_path)).self_check(built.recorded)
+
+
+def test_a_changed_file_is_refused(built: Built, tmp_path: Path) -> None:
+    version = stage(built, tmp_path)
+    file = version / "model.skops"
+    file.write_bytes(file.read_bytes() + b"\0")
+    with pytest.raises(DeploymentError, match=r"has sha256 .* the file changed"):
+        load_servable(version)
+
+
+def test_a_file_other_than_the_registered_one_is_not_staged(built: Built, tmp_path: Path) -> None:
+    built.model_file.write_bytes(b"something else")
+    with pytest.raises(DeploymentError, match=r"has sha256 .*, registered was"):
+        stage(built, tmp_path)
+    assert not (tmp_path / "endpoint" / "versions").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", b"PK\x05\x06" + bytes(18)])
+def test_a_file_that_is_no_model_is_refused(content: bytes) -> None:
+    with pytest.raises(DeploymentError, match="cannot be loaded"):
+        load_estimator(content)
+
+
+def test_a_version_never_changes(built: Built, tmp_path: Path) -> None:
+    version = stage(built, tmp_path)
+    assert stage(built, tmp_path) == version
+    (version.parent / ".staging-left").mkdir()
+    with pytest.raises(DeploymentError, match="versions never change"):
+        stage(with_content(built, b"other", 1), tmp_path)
+    assert [path.name for path in version.parent.iterdir()] == ["1"]
+
+
+def test_newer_recorded_requests_are_no_change(built: Built, tmp_path: Path) -> None:
+    version = stage(built, tmp_path)
+    before = (version / "recorded.json").read_bytes()
+    stage(Built(built.servable, built.model_file, built.recorded[:2]), tmp_path)
+    assert (version / "recorded.json").read_bytes() == before

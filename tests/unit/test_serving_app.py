@@ -1,0 +1,232 @@
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.served_models import Built, build
+from tests.serving_worker import Response, Worker, drive, features
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Built:
+    return build(tmp_path)
+
+
+@pytest.fixture
+def worker(built: Built, tmp_path: Path) -> Worker:
+    worker = Worker(tmp_path / "endpoint")
+    worker.serve(built)
+    return worker
+
+
+def test_features_get_the_recorded_probabilities(worker: Worker, built: Built) -> None:
+    recorded = built.recorded[:5]
+
+    response = worker.post("/predict_features", {"rows": [one.features for one in recorded]})
+
+    assert response.status_code == 200
+    body = response.json()
+    assert (body["model_name"], body["model_version"]) == ("toy", 1)
+    assert len(body["request_id"]) == 32
+    got = [prediction["prediction"] for prediction in body["predictions"]]
+    assert got == pytest.approx([one.scores[0] for one in recorded], abs=1e-12)
+
+
+def test_entities_get_their_id_and_the_age_of_their_features(worker: Worker) -> None:
+    response = worker.post("/predict", {"entities": [2, 1, 2]})
+
+    assert response.status_code == 200
+    second, first, again = response.json()["predictions"]
+    assert second == again
+    assert (second["customer_id"], first["customer_id"]) == (2, 1)
+    assert second["features_as_of"] == "2024-01-06T00:00:00Z"
+    by_features = worker.post("/predict_features", features({"spend": None, "class": "y"}))
+    assert second["prediction"] == by_features.json()["predictions"][0]["prediction"]
+
+
+def test_a_multiclass_answer_is_a_label_and_its_probabilities(tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "endpoint")
+    built = build(tmp_path, task="multiclass")
+    worker.serve(built)
+
+    response = worker.post("/predict_features", features(built.recorded[0].features))
+
+    (prediction,) = response.json()["predictions"]
+    expected = dict(zip(("low", "middle", "high"), built.recorded[0].scores, strict=True))
+    assert prediction["probabilities"] == pytest.approx(expected)
+    assert prediction["prediction"] == max(expected, key=lambda label: expected[label])
+
+
+def test_a_regression_answer_is_the_value(tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "endpoint")
+    built = build(tmp_path, task="regression")
+    worker.serve(built)
+
+    response = worker.post("/predict_features", features(built.recorded[0].features))
+
+    assert response.json()["predictions"] == [{"prediction": built.recorded[0].scores[0]}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field"),
+    [
+        ("/predict", b"", 400, None),
+        ("/predict", b"{", 400, None),
+        ("/predict", b"\xff\xfe", 400, None),
+        ("/predict", b"[" * 900, 422, "$"),
+        ("/predict", b'{"other": ' + b"[" * 900, 422, "$"),
+        ("/predict", b"null", 422, "$"),
+        ("/predict", {}, 422, "$.entities"),
+        ("/predict", {"entities": []}, 422, "$.entities"),
+        ("/predict", {"entities": [1] * 6}, 422, "$.entities"),
+        ("/predict", {"entities": ["1"]}, 422, "$.entities[0]"),
+        ("/predict", {"entities": [1, 1.5]}, 422, "$.entities[1]"),
+        ("/predict", {"entities": [None]}, 422, "$.entities[0]"),
+        ("/predict", {"entities": [True]}, 422, "$.entities[0]"),
+        ("/predict", {"entities": [2**63]}, 422, "$.entities[0]"),
+        ("/predict", {"entities": [1], "more": 1}, 422, "$"),
+        ("/predict_features", {"rows": []}, 422, "$.rows"),
+        ("/predict_features", features({"spend": 1.0}), 422, "$.rows[0].class"),
+        ("/predict_features", features({"spend": "1", "class": "x"}), 422, "$.rows[0].spend"),
+        ("/predict_features", features({"spend": 1, "class": 2}), 422, "$.rows[0].class"),
+        ("/predict_features", features({"spend": 1, "class": "x", "b": 1}), 422, "$.rows[0]"),
+        ("/predict_features", b'{"rows":[{"spend":NaN,"class":"x"}]}', 422, "$.rows[0].spend"),
+        (
+            "/predict_features",
+            b'{"rows":[{"spend":-Infinity,"class":"x"}]}',
+            422,
+            "$.rows[0].spend",
+        ),
+        ("/predict_features", b'{"rows":[{"spend":1e999,"class":"x"}]}', 422, "$.rows[0].spend"),
+        ("/predict_features", b'{"rows":[{"spend":1,"class":"\\ud800"}]}', 400, None),
+        ("/predict_features", b" " * 1001, 413, None),
+    ],
+)
+def test_bad_input_is_refused_with_its_place(
+    worker: Worker, path: str, body: object, status: int, field: str | None
+) -> None:
+    response = worker.post(path, body)
+
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert set(error) == {"code", "message", "details"}
+    assert error["message"]
+    if field:
+        assert [detail["field"] for detail in error["details"]] == [field]
+
+
+def test_a_long_body_is_refused_while_it_streams(worker: Worker) -> None:
+    asked = 0
+
+    async def endless() -> dict:
+        nonlocal asked
+        asked += 1
+        return {"type": "http.request", "body": b" " * 100, "more_body": True}
+
+    response = Response(drive(worker.app, "POST", "/predict", endless))
+
+    assert response.status_code == 413
+    assert asked == 11  # the limit is 1000 bytes
+
+
+def test_a_client_that_leaves_gets_no_answer_and_no_fault(worker: Worker) -> None:
+    async def gone() -> dict:
+        return {"type": "http.disconnect"}
+
+    assert drive(worker.app, "POST", "/predict", gone) == []
+
+
+def test_every_failing_entity_is_listed(worker: Worker) -> None:
+    unknown = worker.post("/predict", {"entities": [1, 98, 3, 99]})
+    assert unknown.status_code == 404
+    details = unknown.json()["error"]["details"]
+    assert [(item["entity"], item["reason"]) for item in details] == [
+        (98, "unknown"), (99, "unknown"), (3, "stale"),
+    ]  # fmt: skip
+
+    stale = worker.post("/predict", {"entities": [1, 3]})
+    assert stale.status_code == 409
+    (detail,) = stale.json()["error"]["details"]
+    assert detail["age_seconds"] == timedelta(days=6).total_seconds()
+    assert detail["features_as_of"] == "2024-01-04T00:00:00Z"
+
+
+def test_a_store_that_is_down_is_503(worker: Worker) -> None:
+    response = worker.post("/predict", {"entities": [500]})
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "feature_store_unavailable"
+
+
+def test_a_model_that_cannot_take_a_missing_value_refuses_it(tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "endpoint")
+    worker.serve(build(tmp_path, accepts_missing=False))
+
+    response = worker.post("/predict_features", features({"spend": None, "class": "x"}))
+
+    assert response.status_code == 422
+    error = response.json()["error"]
+    assert error["code"] == "features_refused"
+    assert [detail["field"] for detail in error["details"]] == ["spend"]
+
+
+def test_extreme_values_and_new_categories_are_no_fault(worker: Worker) -> None:
+    for row in ({"spend": 1.7e308, "class": "x"}, {"spend": -0.0, "class": "never seen \0"}):
+        response = worker.post("/predict_features", features(row))
+        assert response.status_code == 200
+        assert math.isfinite(response.json()["predictions"][0]["prediction"])
+
+
+def test_paths_and_methods(worker: Worker) -> None:
+    assert worker.call("GET", "/nothing").status_code == 404
+    wrong = worker.call("GET", "/predict")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+
+
+def test_without_a_model_the_answer_is_503(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    for path in ("/predict", "/predict_features"):
+        assert worker.post(path, {"entities": [1]}).status_code == 503
+    assert worker.call("GET", "/model").status_code == 503
+    assert worker.call("GET", "/metrics").status_code == 200
+
+
+def test_predictions_are_counted_by_version(worker: Worker) -> None:
+    def count() -> float:
+        text = worker.call("GET", "/metrics").text
+        start = 'model_predictions_total{model_name="toy",version="1"} '
+        lines = [line for line in text.splitlines() if line.startswith(start)]
+        return float(lines[0].removeprefix(start)) if lines else 0.0
+
+    before = count()
+    worker.post("/predict", {"entities": [1, 2]})
+    worker.post("/predict", {"entities": [99]})
+    assert count() == before + 2
+    assert "model_prediction_latency_seconds_bucket" in worker.call("GET", "/metrics").text
+
+
+def test_openapi_describes_the_live_model(worker: Worker) -> None:
+    document = worker.call("GET", "/openapi.json").json()
+    assert set(document["paths"]) == {
+        "/predict", "/predict_features", "/model", "/metrics", "/openapi.json",
+    }  # fmt: skip
+    content = document["paths"]["/predict_features"]["post"]["requestBody"]["content"]
+    rows = content["application/json"]["schema"]["properties"]["rows"]
+    assert rows["maxItems"] == 5
+    assert rows["items"]["properties"] == {
+        "spend": {"type": ["number", "null"]}, "class": {"type": ["string", "null"]},
+    }  # fmt: skip
+    assert rows["items"]["required"] == ["spend", "class"]
+
+
+def test_scores_of_many_rows_equal_those_of_single_rows(worker: Worker, built: Built) -> None:
+    recorded = built.recorded[:5]
+    rows = [one.features for one in recorded]
+    together = worker.post("/predict_features", {"rows": rows}).json()["predictions"]
+    alone = [worker.post("/predict_features", features(row)).json() for row in rows]
+    assert np.allclose(
+        [one["prediction"] for one in together],
+        [one["predictions"][0]["prediction"] for one in alone],
+        atol=1e-12,
+    )
