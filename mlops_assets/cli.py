@@ -17,8 +17,9 @@ import yaml
 from pydantic import ValidationError
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.config import EntitySettings
 from mlops_assets.dev import serve_user_interfaces
-from mlops_assets.errors import ConfigError, MlopsError
+from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.home import PROJECT_ROOT, home
 from mlops_assets.keys import asset_key
@@ -192,9 +193,21 @@ def _sample_entity(instance: dg.DagsterInstance, model: str) -> str:
 
 
 def _print_predictions(deployment: EndpointDeployer, model: str, entities: Sequence[str]) -> None:
-    for answer in deployment.predict(model, entities):
+    endpoint = deployment.status(model)
+    if endpoint is None:
+        raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
+    for answer in deployment.predict(model, _ids(entities, endpoint.entity)):
         values = ", ".join(f"{name}={value}" for name, value in answer.items())
-        _say(f"{model}: {values}")
+        _say(f"{model}: {values}, version={endpoint.model_version}")
+
+
+def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+    if entity.dtype == "string":
+        return list(entities)
+    try:
+        return [int(text) for text in entities]
+    except ValueError as err:
+        raise ConfigError(f"a {entity.name} is an integer: {err}") from err
 
 
 def _definitions() -> dg.Definitions:

@@ -1,6 +1,8 @@
 """Composition root: the one module that knows every other, and the environment."""
 
+import gc
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +54,19 @@ def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
     turn_telemetry_off()
     return dg.Definitions.merge(
-        dg.load_from_defs_folder(path_within_project=Path(__file__)),
+        _models(),
         dg.Definitions(
             resources=build_resources(home()),
             executor=_EXECUTORS[os.environ.get("MLOPS_EXECUTOR", "in_process")],
         ),
     )
+
+
+@cache  # a `dagster asset materialize` asks six times, 0.3 CPU s each
+def _models() -> dg.Definitions:
+    # The libraries stay imported; that the collector never looks at them again saves 0.3 CPU s.
+    gc.freeze()
+    return dg.load_from_defs_folder(path_within_project=Path(__file__))
 
 
 def _variable(name: str, default: Path | str) -> str:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from mlops_assets.errors import MlopsError, TransientError
 
-RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
 """For assets that talk to something outside; only a transient error uses it."""
 
 

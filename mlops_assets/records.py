@@ -107,3 +107,4 @@ class Endpoint(Settings):
     model_version: int
     generation: int
     workers: int
+    entity: EntitySettings

@@ -15,7 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.atomic import exclusive
-from mlops_assets.config import DeploymentSettings
+from mlops_assets.config import DeploymentSettings, EntitySettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records import Endpoint, Manifest, OnlineFeatures, RecordedRequest, Servable
 from resources.endpoint_client import EndpointClient, FeatureRow
@@ -122,6 +122,7 @@ class LocalBentoML(EndpointDeployer):
             model_version=served["model_version"],
             generation=served["generation"],
             workers=len(process.workers()),
+            entity=EntitySettings.model_validate(served["entity"]),
         )
 
     def predict(self, name: str, entities: Sequence[int | str]) -> list[dict[str, Any]]:
@@ -165,6 +166,7 @@ class LocalBentoML(EndpointDeployer):
             model_version=manifest.model_version,
             generation=manifest.generation,
             workers=launch.workers,
+            entity=manifest.online.view.entity,
         )
 
     def _serves(self, folder: EndpointFolder, current: Manifest, wanted: Manifest) -> bool:

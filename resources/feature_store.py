@@ -6,7 +6,8 @@ missing or expired. Nothing of Feast leaves this module but its configuration as
 
 import contextlib
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
         return [entity, source, feast_view]
 
     @contextlib.contextmanager
-    def _quiet(self) -> Any:
-        """Feast prints its progress; a run's log has the asset's metadata instead."""
-        with contextlib.redirect_stdout(io.StringIO()):
+    def _quiet(self) -> Generator[None]:
+        """Feast prints its progress and what it uses is deprecated; neither helps a user."""
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
             yield

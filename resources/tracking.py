@@ -8,6 +8,7 @@ import os
 import socket
 import tempfile
 import time
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version as installed_version
@@ -201,7 +202,8 @@ class MLflowTracking(dg.ConfigurableResource):
         database = Path(self.tracking_uri.removeprefix("sqlite:///"))
         if database.exists() and database.with_suffix(".ready").exists():
             return
-        with exclusive(database.with_suffix(".lock")):
+        with exclusive(database.with_suffix(".lock")), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of SQLAlchemy, about MLflow
             mlflow.MlflowClient().search_experiments(max_results=1)
             database.with_suffix(".ready").touch()
 

@@ -84,6 +84,7 @@ class FakeDeployment(EndpointDeployer):
             model_version=servable.model_version,
             generation=before.endpoint.generation + 1 if before else 1,
             workers=settings.workers,
+            entity=servable.entity,
         )
         self._state.live[name] = _Live(endpoint, model, tuple(recorded), online, settings)
         return endpoint

@@ -71,3 +71,15 @@ def test_the_training_schedule_runs_on_sundays_at_midnight_utc() -> None:
     schedule = defs().resolve_schedule_def("customers_training_schedule")
     assert schedule.cron_schedule == "0 0 * * 0"
     assert schedule.execution_timezone == "UTC"
+
+
+def test_the_yaml_reference_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from docs.yaml_reference import page; print(page(), end='')"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    written = (ROOT / "docs" / "yaml.md").read_text(encoding="utf-8")
+    assert done.stdout == written, "run `python docs/yaml_reference.py`"

@@ -13,7 +13,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table
-from mlops_assets.ml.contract import contract_holds, enforce, violations
+from mlops_assets.ml.contract import Checked, contract_holds, enforce, violations
 from mlops_assets.ml.processing import process
 from mlops_assets.ml.reading import frame_to_parquet, read_table, run_loader
 from mlops_assets.ml.sources import find_files, source_fingerprint
@@ -80,7 +80,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         facts = {"rejected_rows": len(checked.bad), "quarantine": quarantine, **violations(checked)}
         yield dg.AssetCheckResult(check_name="contract_holds", passed=holds, metadata=facts)
         if not holds:  # raised before anything is written: the previous rows stay
-            raise dg.Failure(f"the contract is broken: {facts}", allow_retries=False)
+            raise dg.Failure(broken_contract(checked, quarantine), allow_retries=False)
         with reported():
             frame = process(checked.rows, settings.processing)
         frame.attrs["dataset"] = raw.md5
@@ -88,6 +88,16 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         yield dg.MaterializeResult(value=frame, metadata={**metadata, **facts})
 
     return [raw_data, processed_data]
+
+
+def broken_contract(checked: Checked, quarantine: str) -> str:
+    """What to tell when too many rows break the contract."""
+    first = checked.bad.iloc[0]
+    return (
+        f"{len(checked.bad)} of {len(checked.bad) + len(checked.rows)} rows break the contract "
+        f"{violations(checked)}, e.g. row {first['row']}: {first['reason']}. They are in "
+        f"{quarantine}; correct the source, or `contract` if it is too strict."
+    )
 
 
 @contextmanager

@@ -18,8 +18,11 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.values import ValueClass
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+# Asked now and of the library itself: Feast sets the variable too, when it is imported later.
+_SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if ValueClass._multiprocess else None
 LABELS = ("model_name", "version")
 
 PREDICTIONS = Counter("model_predictions_total", "Predictions that were answered.", LABELS)
@@ -41,8 +44,7 @@ class _OurMetrics(Collector):
     """Leaves out what the libraries count by themselves, e.g. Feast one series per worker."""
 
     def collect(self) -> Iterator[Metric]:
-        shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-        collector = MultiProcessCollector(None) if shared else REGISTRY
+        collector = MultiProcessCollector(None, _SHARED) if _SHARED else REGISTRY
         return (family for family in collector.collect() if family.name.startswith("model_"))
 
 

@@ -1,0 +1,115 @@
+"""Write docs/yaml.md from the schema in `mlops_assets.config`; a test holds the two together."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from mlops_assets.config import METRICS, ModelSettings, Scalar
+
+TARGET = Path(__file__).with_name("yaml.md")
+_HEADER = """\
+# The YAML of a model
+
+`mlops_assets/defs/<model>/defs.yaml` holds `type: mlops_assets.components.ModelPipeline` and,
+under `attributes`, the keys below. Unknown keys are refused. Durations are written `90d`, `12h`,
+`30min`, `45s` or `2w`; calendar steps `1 month` or `3 months`. Any value may be a template:
+`{{ env.NAME }}` or `{{ env('NAME', default) }}`.
+
+`dg check yaml mlops_assets/defs/<model>` checks each value (name the folder: without one, dg 1.13
+looks at just one of several files of a component type). `dg check defs`, and every command that
+loads the model, also check how blocks fit together, e.g. that a feature is a column.
+
+Written by `docs/yaml_reference.py`.
+"""
+_WORDS = {
+    **{bool: "true/false", int: "integer", float: "number", str: "text"},
+    **{timedelta: "duration", datetime: "date"},
+}
+
+
+def main() -> None:
+    """Write the page."""
+    TARGET.write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    parts = [_HEADER, *_block("attributes", ModelSettings, set()), *_metrics()]
+    return "\n".join(parts) + "\n"
+
+
+def _block(path: str, model: type[BaseModel], seen: set[type]) -> list[str]:
+    seen.add(model)
+    lines = [f"\n## {path}\n", (model.__doc__ or "").split("\n\n")[0], "", "| key | value | |"]
+    lines.append("|---|---|---|")
+    blocks = []
+    for name, field in model.model_fields.items():
+        lines.append(f"| `{name}` | {_type(field)}{_default(field)} | {_text(field)} |")
+        blocks += [(f"{path}.{name}{suffix}", inner) for suffix, inner in _inner(field.annotation)]
+    for inner_path, inner in blocks:
+        if inner not in seen:
+            lines += _block(inner_path.removeprefix("attributes."), inner, seen)
+    return lines
+
+
+def _inner(annotation: Any) -> list[tuple[str, type[BaseModel]]]:
+    """The settings inside an annotation, with what stands between in the YAML."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [("", annotation)]
+    arguments = getattr(annotation, "__args__", ())
+    suffix = ".NAME" if getattr(annotation, "__origin__", None) is dict else ""
+    return [(suffix, inner) for argument in arguments for _, inner in _inner(argument)]
+
+
+def _type(field: FieldInfo) -> str:
+    if _inner(field.annotation):
+        return "blocks by name" if get_origin(field.annotation) is dict else "block"
+    return _spell(field.annotation)
+
+
+def _spell(annotation: Any) -> str:
+    """A type in a reader's words."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _spell(arguments[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin is dict:
+        return f"{_spell(arguments[1])} by name"
+    if origin in (tuple, list):
+        return f"list of {_spell(arguments[0])}"
+    if annotation == Scalar:
+        return "value"
+    if arguments:
+        spelled = [_spell(argument) for argument in arguments if argument is not type(None)]
+        return " or ".join(spelled)
+    return _WORDS.get(annotation, annotation.__name__)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return ", required"
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, timedelta):
+        return f", default `{int(default.total_seconds())}s`"
+    if default in (None, (), {}, "") or isinstance(default, BaseModel):
+        return ""
+    if isinstance(default, tuple):
+        return f", default `{list(default)}`"
+    return f", default `{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _text(field: FieldInfo) -> str:
+    return (field.description or "").replace("|", "\\|")
+
+
+def _metrics() -> list[str]:
+    lines = ["\n## Metrics\n", "| task | metrics |", "|---|---|"]
+    return lines + [f"| {task} | {', '.join(sorted(names))} |" for task, names in METRICS.items()]
+
+
+if __name__ == "__main__":
+    main()

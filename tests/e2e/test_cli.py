@@ -1,0 +1,147 @@
+"""What the commands print when something is wrong, and that `dg` knows the component."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(sys.executable).parent
+VALIDATE = ("dagster", "definitions", "validate", "-m", "mlops_assets.definitions")
+# With the folder: without one, dg 1.13 checks just one of several files of one component type.
+CHECK_YAML = ("dg", "check", "yaml", "mlops_assets/defs/customers")
+LIST = ("dagster", "asset", "list", "-m", "mlops_assets.definitions")
+
+
+def run(
+    *command: str, root: Path = ROOT, code: int = 0, **environment: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a tool of this environment in a project's root, and expect its exit code."""
+    done = subprocess.run(
+        [str(TOOLS / command[0]), *command[1:]],
+        cwd=root,
+        env=os.environ
+        | {name: str(value) for name, value in environment.items()}
+        | {"PYTHONPATH": str(root), "VIRTUAL_ENV": str(TOOLS.parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    """A copy of the project that a test may scaffold into."""
+    root = tmp_path_factory.mktemp("checkout")
+    for name in ("mlops_assets", "resources", "jobs", "sensors"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, root)
+    return root
+
+
+def test_dg_lists_the_component() -> None:
+    assert "mlops_assets.components.ModelPipeline" in run("dg", "list", "components").stdout
+
+
+def test_a_scaffolded_model_loads_as_it_stands(checkout: Path) -> None:
+    scaffold = ("dg", "scaffold", "defs", "mlops_assets.components.ModelPipeline", "churn")
+    run(*scaffold, root=checkout)
+    assert "churn/deployed_endpoint" in run(*LIST, root=checkout).stdout
+    run("dg", "check", "yaml", "mlops_assets/defs/churn", root=checkout)
+    run(*VALIDATE, root=checkout)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [CHECK_YAML, ("dg", "check", "defs"), VALIDATE, LIST, ("mlops", "status")],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("ttl: 31d", "ttl: 31x", "31x"),
+        ("task: binary", "task: binery", "binery"),
+        ("max_leaf_nodes: 15}", "max_leaf_nodes: 15}\n    epochs: 3", "epochs"),
+    ],
+    ids=["value", "choice", "unknown key"],
+)
+def test_a_bad_value_is_refused_with_file_and_line(
+    checkout: Path, tmp_path: Path, command: tuple[str, ...], good: str, bad: str, said: str
+) -> None:
+    file = checkout / "mlops_assets" / "defs" / "customers" / "defs.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert good in text
+    line = text[: text.index(good)].count("\n") + 1 + bad.count("\n")
+    file.write_text(text.replace(good, bad), encoding="utf-8")
+    try:
+        done = run(*command, root=checkout, code=1, MLOPS_HOME=tmp_path)
+    finally:
+        file.write_text(text, encoding="utf-8")
+
+    output = done.stdout + done.stderr
+    assert f"customers/defs.yaml:{line}" in output
+    assert said in output
+
+
+def test_blocks_that_do_not_fit_together_are_refused(checkout: Path, tmp_path: Path) -> None:
+    file = checkout / "mlops_assets" / "defs" / "customers" / "defs.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("timestamp: date", "timestamp: day"), encoding="utf-8")
+    try:
+        done = run("mlops", "status", root=checkout, code=1, MLOPS_HOME=tmp_path)
+    finally:
+        file.write_text(text, encoding="utf-8")
+    assert "defs.yaml" in done.stderr
+    assert "timestamp: ['day'] not among" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("mlops", "run", "custmers"), "no model ['custmers']; there are ['customers', 'flights']"),
+        (("mlops", "predict", "customers", "1"), "no endpoint of 'customers' answers; run `mlops"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, command: tuple[str, ...], said: str) -> None:
+    done = run(*command, code=1, MLOPS_HOME=tmp_path, DAGSTER_HOME=tmp_path)
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_home_that_cannot_be_written_is_one_line() -> None:
+    done = run("mlops", "run", code=1, MLOPS_HOME="/proc/nowhere", DAGSTER_HOME="")
+    assert "/proc/nowhere" in done.stderr
+    assert "MLOPS_HOME" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unreachable_mlflow_server_is_named(tmp_path: Path) -> None:
+    done = run(
+        *("mlops", "run", "customers"),
+        code=1,
+        MLOPS_HOME=tmp_path,
+        MLOPS_DATA_ROOT=tmp_path / "project",
+        DAGSTER_HOME=tmp_path / "dagster",
+        MLFLOW_TRACKING_URI="http://127.0.0.1:9",
+    )
+    assert "127.0.0.1:9" in done.stderr
+    assert "MLFLOW_TRACKING_URI" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_env_prints_what_plain_dagster_needs(tmp_path: Path) -> None:
+    done = run("mlops", "env", MLOPS_HOME=tmp_path, DAGSTER_HOME=tmp_path / "dagster")
+    assert f"export MLOPS_HOME={tmp_path}" in done.stdout
+    assert f"export DAGSTER_HOME={tmp_path}/dagster" in done.stdout
+    assert "enabled: false" in (tmp_path / "dagster" / "dagster.yaml").read_text()

@@ -1,0 +1,180 @@
+"""The two example models on their real data, as the README's commands run them."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlops_assets.records import Endpoint
+from mlops_assets.serving.model import load_servable
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Project:
+    """The repository's own definitions over a state folder of the test's."""
+
+    home: Path
+    environment: dict[str, str]
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(TOOLS / command[0]), *command[1:]],
+            cwd=ROOT,
+            env=os.environ | self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, code: int = 0) -> str:
+        process = self.start(*command)
+        output, _ = process.communicate(timeout=500)
+        assert process.returncode == code, output
+        return output
+
+    def post(self, model: str, body: Any) -> tuple[int, dict[str, Any]]:
+        url = f"http://127.0.0.1:{self.environment[f'{model.upper()}_PORT']}/predict"
+        request = urllib.request.Request(url, json.dumps(body).encode(), method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as err:
+            return err.code, json.load(err)
+
+    def endpoint(self, model: str) -> Endpoint:
+        path = self.home / "assets" / model / "deployed_endpoint.json"
+        return Endpoint.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def build(home: Path) -> Project:
+    folders = {"MLOPS_HOME": "", "MLOPS_DATA_ROOT": "project", "DAGSTER_HOME": "dagster"}
+    ports = {name: str(free_port()) for name in ("CUSTOMERS_PORT", "FLIGHTS_PORT")}
+    return Project(home, {name: str(home / folder) for name, folder in folders.items()} | ports)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Generator[Project]:
+    project = build(tmp_path_factory.mktemp("home"))
+    yield project
+    project.run("mlops", "stop")
+
+
+@pytest.fixture(scope="module")
+def first_run(project: Project) -> str:
+    return project.run("mlops", "run")
+
+
+@pytest.mark.parametrize("model", ["customers", "flights"])
+def test_one_command_ends_with_a_live_endpoint_and_a_prediction(
+    first_run: str, project: Project, model: str
+) -> None:
+    assert re.search(rf"^{model}: .*prediction=0\.\d+.*version=1", first_run, re.MULTILINE)
+    assert f"{model}: version 1 at" in project.run("mlops", "status")
+
+
+@pytest.mark.parametrize("model", ["customers", "flights"])
+def test_the_served_prediction_equals_the_offline_one(
+    first_run: str, project: Project, model: str
+) -> None:
+    rows = pd.read_parquet(project.home / "assets" / model / "features.parquet")
+    newest = rows[rows["event_timestamp"] == rows["event_timestamp"].max()]
+    sample = newest.sample(min(100, len(newest)), random_state=0)
+    entity = "customer_id" if model == "customers" else "flight_id"
+
+    status, answer = project.post(model, {"entities": sample[entity].tolist()})
+
+    assert status == 200
+    servable = load_servable(project.home / "endpoints" / model / "versions" / "1")
+    offline = servable.scores(sample.to_dict("records"))[:, 0]
+    served = [prediction["prediction"] for prediction in answer["predictions"]]
+    assert [p[entity] for p in answer["predictions"]] == sample[entity].tolist()
+    assert max(abs(offline - served)) <= 1e-9
+
+
+def test_unknown_and_expired_entities_are_errors(first_run: str, project: Project) -> None:
+    status, answer = project.post("customers", {"entities": [1, 99_999_999]})
+    assert status == 404
+    assert "99999999" in json.dumps(answer)
+
+    rows = pd.read_parquet(project.home / "assets" / "flights" / "features.parquet")
+    old = rows["flight_id"].iloc[0]  # January: never in the online store, where TTL is 2 days
+    status, answer = project.post("flights", {"entities": [old]})
+    assert status == 404
+    assert old in json.dumps(answer)
+
+
+def test_running_again_changes_nothing(first_run: str, project: Project) -> None:
+    before = project.endpoint("customers")
+    output = project.run("mlops", "run")
+    done = re.findall(r"^(\S+): materialized$", output, re.MULTILINE)
+    assert done == ["customers/raw_data", "flights/raw_data"]
+    assert project.endpoint("customers") == before
+
+
+def test_an_endpoint_that_is_down_comes_back(first_run: str, project: Project) -> None:
+    project.run("mlops", "stop", "customers")
+    assert "customers: -" in project.run("mlops", "status", code=1)
+    output = project.run("mlops", "run", "customers")
+    assert "customers/deployed_endpoint: the endpoint is down" in output
+    assert project.post("customers", {"entities": [1]})[0] == 200
+
+
+def test_dagster_itself_materializes_a_group(first_run: str, project: Project) -> None:
+    """As CI calls it; the second version replaces the first on the live endpoint."""
+    select = ("--select", "group:customers", "-m", "mlops_assets.definitions")
+    project.run("dagster", "asset", "materialize", *select)
+    assert project.endpoint("customers").model_version == 2
+    assert project.post("customers", {"entities": [1]})[1]["model_version"] == 2
+
+
+def test_a_run_killed_again_and_again_is_made_good_by_the_next(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """`kill -9` as soon as each of these appears, so in the middle of what follows it."""
+    project = build(tmp_path_factory.mktemp("killed"))
+    marks = [
+        *("dagster/dagster.yaml", "dvc/cache/files", "assets/customers/processed_data.parquet"),
+        *("feast/customers/registry.next.db", "mlflow.db", "assets/customers/trained_model.json"),
+        *("endpoints/customers/versions", "endpoints/customers/deployment.json"),
+    ]
+    try:
+        for mark in marks:
+            process = project.start("mlops", "run", "customers")
+            while not (project.home / mark).exists():
+                assert process.poll() is None, f"ended before {mark}: {process.communicate()[0]}"
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+        output = project.run("mlops", "run", "customers")
+
+        assert "prediction=" in output
+        status, answer = project.post("customers", {"entities": [1]})
+        assert (status, answer["model_name"]) == (200, "customers")
+    finally:
+        project.run("mlops", "stop")
