@@ -28,7 +28,7 @@ _EXECUTORS = {
 
 def build_resources(state: Path) -> dict[str, Any]:
     """The resources of this environment; what no variable says lives under `state`."""
-    tracking_uri = _variable("MLFLOW_TRACKING_URI", f"sqlite:///{state / 'mlflow.db'}")
+    local_store = f"sqlite:///{state / 'mlflow.db'}"
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
         "datasets": DvcDatasets(
@@ -38,13 +38,13 @@ def build_resources(state: Path) -> dict[str, Any]:
         ),
         "feature_store": FeastFeatureStore(root=_variable("MLOPS_FEAST", state / "feast")),
         "tracking": MLflowTracking(
-            tracking_uri=tracking_uri,
+            tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
             artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
         ),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":
-        uri = os.environ.get("MLFLOW_TRACKING_URI", str(tracking_uri))
+        uri = os.environ.get("MLFLOW_TRACKING_URI", local_store)
         resources["mlflow"] = build_dagster_mlflow(uri, experiment="dagster_mlflow")
     return resources
 
