@@ -1,0 +1,312 @@
+"""Dagster as a user meets it: `dagster dev`, its web page in a browser, and its daemon.
+
+The tests share one server and what it materialized, since each start costs 15 s.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from resources.deployment import LocalBentoML
+from tests.e2e.servers import ROOT, end_group, free_port, wait_for
+
+pytestmark = pytest.mark.e2e
+
+LOCATION = "tests.e2e.small_project"
+CLICK, SCHEDULE, SENSOR = "dagster/from_ui", "dagster/schedule_name", "dagster/sensor_name"
+STAGES = {
+    *("raw_data", "processed_data", "features"),
+    *("trained_model", "evaluation_report", "deployed_endpoint"),
+}
+CHECKS = {
+    *("version_is_in_the_cache", "contract_holds", "no_row_was_lost", "online_equals_offline"),
+    *("metrics_are_within_limits", "endpoint_is_live"),
+}
+INSTANCE = {
+    "telemetry": {"enabled": False},
+    "nux": {"enabled": False},  # its dialog would cover the first page
+    # Two trainings of one model at once would put their model and its evaluation asunder.
+    "concurrency": {"runs": {"max_concurrent_runs": 1}},
+}
+
+
+def write_loans(file: Path, rows: int) -> None:
+    """A flat table whose target depends on `amount`; more rows are other content."""
+    rng = np.random.default_rng(rows)
+    amount = rng.uniform(1, 100, rows).round(2)
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "time": pd.date_range("2024-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
+            "amount": amount,
+            "label": (rng.uniform(size=rows) < 1 / (1 + np.exp((50 - amount) / 8))).astype(int),
+        }
+    )
+    temporary = file.with_suffix(".new")
+    frame.to_csv(temporary, index=False)
+    temporary.replace(file)
+
+
+def loans(source: Path, port: int) -> dict[str, Any]:
+    columns = {
+        "id": {"dtype": "int64"},
+        "time": {"dtype": "datetime"},
+        "amount": {"dtype": "float64"},
+        "label": {"dtype": "int64"},
+    }
+    return {
+        "name": "loans",
+        "source": {"uri": str(source)},
+        "entity": {"name": "id"},
+        "timestamp": "time",
+        "contract": {"columns": columns},
+        "features": {"columns": ["amount"], "ttl": "400d", "clock": "data"},
+        "target": {"name": "defaulted", "task": "binary", "column": "label"},
+        "training": {
+            "estimator": "sklearn.linear_model.LogisticRegression",
+            "scale": True,
+            "split": {"by": "time", "test": "3 months"},
+        },
+        "evaluation": {"primary": "roc_auc", "gate": {"limits": {"roc_auc": {"min": 0.7}}}},
+        "deployment": {"port": port},
+        "monitoring": {"new_data_every": "5s"},
+        "schedule": {"train": "* * * * *"},
+    }
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `dagster dev` and the folder that holds everything of it."""
+
+    url: str
+    folder: Path
+
+    @property
+    def source(self) -> Path:
+        return self.folder / "loans.csv"
+
+    @property
+    def deployer(self) -> LocalBentoML:
+        return LocalBentoML(root=str(self.folder / "state" / "endpoints"))
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        body = {"query": query, "variables": variables}
+        answer = httpx.post(f"{self.url}/graphql", json=body, timeout=30).json()
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def start_schedule(self) -> None:
+        """Switch it on as the UI does."""
+        query = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) {
+            __typename } }"""
+        answer = self.ask(query, s=_selector("schedule", "loans_training_schedule"))
+        assert answer["startSchedule"]["__typename"] == "ScheduleStateResult"
+
+    def stop_schedule(self) -> None:
+        """Until it stays stopped: the daemon may write its older state over ours."""
+        stop = "mutation($id: String!) { stopRunningSchedule(id: $id) { __typename } }"
+        query = """query($s: ScheduleSelector!) { scheduleOrError(scheduleSelector: $s) {
+            ... on Schedule { scheduleState { id status } } } }"""
+
+        def stopped() -> bool:
+            answer = self.ask(query, s=_selector("schedule", "loans_training_schedule"))
+            state = answer["scheduleOrError"]["scheduleState"]
+            if state["status"] != "STOPPED":
+                self.ask(stop, id=state["id"])
+                return False
+            return True
+
+        wait_for("a stopped schedule", stopped, 20, every=2)
+
+    def launch_training(self) -> None:
+        query = """mutation($s: JobOrPipelineSelector!) {
+            launchRun(executionParams: { selector: $s }) { __typename } }"""
+        answer = self.ask(query, s=_selector("job", "loans_training"))["launchRun"]
+        assert answer["__typename"] == "LaunchRunSuccess"
+
+    def start_sensor(self) -> None:
+        query = """mutation($s: SensorSelector!) { startSensor(sensorSelector: $s) {
+            __typename } }"""
+        answer = self.ask(query, s=_selector("sensor", "loans_new_data"))["startSensor"]
+        assert answer["__typename"] == "Sensor"
+
+    def ticks(self) -> list[dict[str, Any]]:
+        """The new-data sensor's finished ticks, newest first."""
+        query = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor {
+            sensorState { ticks(limit: 50) { status skipReason runIds error { message } } } } } }"""
+        answer = self.ask(query, s=_selector("sensor", "loans_new_data"))
+        ticks = answer["sensorOrError"]["sensorState"]["ticks"]
+        return [tick for tick in ticks if tick["status"] != "STARTED"]
+
+    def runs(self, tag: str | None = None) -> list[dict[str, Any]]:
+        """Oldest first; with a tag only those that carry it."""
+        query = "{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
+        results = self.ask(query)["runsOrError"]["results"]
+        found = [run | {"tags": {t["key"]: t["value"] for t in run["tags"]}} for run in results]
+        return [run for run in reversed(found) if tag is None or tag in run["tags"]]
+
+    def succeeded(self, tag: str) -> dict[str, Any] | None:
+        """The newest run with the tag once it succeeded."""
+        for run in self.runs(tag)[-1:]:
+            assert run["status"] not in ("FAILURE", "CANCELED"), self.errors(run["runId"])
+            return run if run["status"] == "SUCCESS" else None
+        return None
+
+    def errors(self, run_id: str) -> list[str]:
+        query = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
+            eventConnection { events { ... on ErrorEvent { error { message } } } } } } }"""
+        events = self.ask(query, id=run_id)["runOrError"]["eventConnection"]["events"]
+        return [event["error"]["message"] for event in events if event.get("error")]
+
+
+def _selector(kind: str, name: str) -> dict[str, str]:
+    return {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": LOCATION,
+        f"{kind}Name": name,
+    }
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    folder, port = tmp_path_factory.mktemp("ui"), free_port()
+    running = Server(f"http://127.0.0.1:{port}", folder)
+    for name in ("dagster", "project"):
+        (folder / name).mkdir()
+    (folder / "dagster" / "dagster.yaml").write_text(yaml.safe_dump(INSTANCE))
+    write_loans(running.source, 400)
+    (folder / "loans.yaml").write_text(yaml.safe_dump(loans(running.source, free_port())))
+    environment = os.environ | {
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "MLOPS_HOME": str(folder / "state"),
+        "MLOPS_DATA_ROOT": str(folder / "project"),
+        "SMALL_PROJECT": str(folder / "loans.yaml"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    tool = str(Path(sys.executable).parent / "dagster")
+    command = [tool, "dev", "--host", "127.0.0.1", "--port", str(port), "-m", LOCATION]
+    with (folder / "dagster.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_for("an answer of dagster dev", lambda: _is_loaded(running, process), 90)
+        yield running
+    finally:
+        end_group(process)
+        running.deployer.stop("loans")
+
+
+def _is_loaded(server: Server, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, (server.folder / "dagster.log").read_text()
+    try:
+        nodes = server.ask("{ assetNodes { id } }")["assetNodes"]
+    except httpx.TransportError:
+        return False
+    return len(nodes) == len(STAGES)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Generator[webdriver.Chrome]:
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        reason = "needs chromium and chromedriver on the PATH"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    profile = tmp_path_factory.mktemp("chromium")
+    for argument in (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *("--window-size=1400,900", f"--user-data-dir={profile}"),
+    ):
+        options.add_argument(argument)
+    chrome = webdriver.Chrome(options=options, service=Service(executable_path=driver))
+    yield chrome
+    chrome.quit()
+
+
+def visible(browser: webdriver.Chrome, xpath: str, seconds: float = 20) -> WebElement:
+    def found() -> WebElement | None:
+        return next((e for e in browser.find_elements(By.XPATH, xpath) if e.is_displayed()), None)
+
+    return wait_for(f"{xpath} on {browser.current_url}", found, seconds)
+
+
+def test_a_click_materializes_the_whole_graph(server: Server, browser: webdriver.Chrome) -> None:
+    browser.get(f"{server.url}/locations/{LOCATION}/asset-groups/loans")
+    visible(browser, "//*[text()='deployed_endpoint']")
+    visible(browser, "//button[normalize-space()='Materialize all']").click()
+
+    run = wait_for("the run of the click", lambda: server.succeeded(CLICK), 120)
+
+    query = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
+        assetMaterializations { assetKey { path } } } }
+        assetNodes { assetChecksOrError { ... on AssetChecks { checks { name
+        executionForLatestMaterialization { status runId } } } } } }"""
+    answer = server.ask(query, id=run["runId"])
+    events = answer["runOrError"]["assetMaterializations"]
+    assert {tuple(event["assetKey"]["path"]) for event in events} == {("loans", s) for s in STAGES}
+    checks = [c for node in answer["assetNodes"] for c in node["assetChecksOrError"]["checks"]]
+    passed = {"status": "SUCCEEDED", "runId": run["runId"]}
+    assert {c["name"]: c["executionForLatestMaterialization"] for c in checks} == dict.fromkeys(
+        CHECKS, passed
+    )
+    (answer,) = server.deployer.predict("loans", [5])
+    assert 0 < answer["prediction"] < 1
+
+
+def test_the_plots_of_an_evaluation_are_pictures(server: Server, browser: webdriver.Chrome) -> None:
+    browser.get(f"{server.url}/assets/loans/evaluation_report")
+    visible(browser, "//*[text()='[Show Markdown]']").click()
+
+    image = visible(browser, "//*[@role='dialog']//img")
+    width = "return arguments[0].naturalWidth"
+    wait_for("a picture", lambda: browser.execute_script(width, image) > 100, 10)
+
+
+def test_the_daemon_trains_on_schedule_and_once_for_each_change(server: Server) -> None:
+    if not server.runs():  # nobody clicked: there is no browser, or this test runs alone
+        server.launch_training()
+        wait_for("the first training", lambda: server.succeeded("mlops/model"), 120)
+    before = len(server.runs())
+    server.start_schedule()
+    server.start_sensor()
+    wait_for("three ticks over unchanged data", lambda: len(server.ticks()) >= 3, 60)
+    assert {tick["status"] for tick in server.ticks()} == {"SKIPPED"}
+
+    write_loans(server.source, 420)
+    (scheduled, *_) = wait_for("a run on schedule", lambda: server.runs(SCHEDULE), 90)
+    server.stop_schedule()
+    wait_for("its success", lambda: server.succeeded(SCHEDULE), 90)
+    changed = wait_for("a run for the new data", lambda: server.succeeded(SENSOR), 90)
+    wait_for("three ticks over unchanged data", lambda: _skipped_since(server.ticks()) >= 3, 60)
+
+    assert scheduled["tags"]["mlops/trigger"] == "schedule"
+    assert changed["tags"]["mlops/trigger"] == "new_data"
+    assert [run["runId"] for run in server.runs(SENSOR)] == [changed["runId"]]
+    assert len(server.runs()) == before + 2
+    endpoint = server.deployer.status("loans")
+    assert endpoint is not None
+    assert endpoint.model_version == before + 2
+
+
+def _skipped_since(ticks: list[dict[str, Any]]) -> int:
+    """How many ticks skipped since the one that requested a run; 0 before there is one."""
+    statuses = [tick["status"] for tick in ticks]
+    return statuses.index("SUCCESS") if "SUCCESS" in statuses else 0
