@@ -4,18 +4,24 @@
 fail before the previous value is replaced.
 """
 
+import tempfile
+from pathlib import Path
+
 import dagster as dg
 import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
+from mlops_assets.metadata import rounded
 from mlops_assets.ml.evaluation import breaches
 from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.records import DatasetVersion, Endpoint, Evaluation, FeatureView
+from mlops_assets.ml.model_files import untrusted_types
+from mlops_assets.records import DatasetVersion, Endpoint, Evaluation, FeatureView, ModelVersion
 from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
+from resources.tracking import MLflowTracking
 
 SAMPLED_ENTITIES = 20
 
@@ -31,7 +37,9 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     )
     def version_is_in_the_cache(raw: DatasetVersion, datasets: DvcDatasets) -> dg.AssetCheckResult:
         damaged = datasets.damaged_files(raw)
-        return dg.AssetCheckResult(passed=not damaged, metadata={"damaged": ", ".join(damaged)})
+        return dg.AssetCheckResult(
+            passed=not damaged, metadata={"damaged": ", ".join(damaged) or "none"}
+        )
 
     @dg.asset_check(
         asset=asset_key(settings.name, "features"),
@@ -47,7 +55,25 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         different = unequal_columns(offline, online[names])
         return dg.AssetCheckResult(
             passed=not different,
-            metadata={"entities": len(offline), "different_columns": ", ".join(different)},
+            metadata={
+                "entities": len(offline),
+                "different_columns": ", ".join(different) or "none",
+            },
+        )
+
+    @dg.asset_check(
+        asset=asset_key(settings.name, "trained_model"),
+        blocking=True,
+        description="The registered file holds only types of our allow-list.",
+    )
+    def model_is_safe_to_load(model: ModelVersion, tracking: MLflowTracking) -> dg.AssetCheckResult:
+        with tempfile.TemporaryDirectory() as folder:
+            file = tracking.download_model(model, Path(folder))
+            unknown = untrusted_types(file.read_bytes())
+            size = file.stat().st_size
+        return dg.AssetCheckResult(
+            passed=not unknown,
+            metadata={"unknown_types": ", ".join(unknown) or "none", "size_bytes": size},
         )
 
     @dg.asset_check(
@@ -58,7 +84,8 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     def metrics_are_within_limits(report: Evaluation) -> dg.AssetCheckResult:
         broken = breaches(report.metrics, settings.evaluation.gate)
         return dg.AssetCheckResult(
-            passed=not broken, metadata={"broken": "; ".join(broken), **report.metrics}
+            passed=not broken,
+            metadata={"broken": "; ".join(broken) or "none", **rounded(report.metrics)},
         )
 
     @dg.asset_check(
@@ -76,6 +103,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     return [
         version_is_in_the_cache,
         online_equals_offline,
+        model_is_safe_to_load,
         metrics_are_within_limits,
         endpoint_is_live,
     ]

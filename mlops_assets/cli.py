@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
-from mlops_assets.config import EntitySettings
+from mlops_assets.blocks import EntitySettings
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets

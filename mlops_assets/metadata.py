@@ -25,3 +25,8 @@ def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
         for name, png in plots.items()
     )
     return {"plots": dg.MetadataValue.md("\n".join(images))}
+
+
+def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics as a person reads them; the full value is in MLflow."""
+    return {name: round(value, 4) for name, value in metrics.items()}

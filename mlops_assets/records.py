@@ -5,7 +5,13 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from mlops_assets.config import Duration, EntitySettings, ModelSettings, Settings, Task
+from mlops_assets.blocks import (
+    Duration,
+    EntitySettings,
+    Settings,
+    Task,
+)
+from mlops_assets.config import ModelSettings
 
 
 class DatasetVersion(Settings):

@@ -15,7 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.atomic import exclusive
-from mlops_assets.config import DeploymentSettings, EntitySettings
+from mlops_assets.blocks import DeploymentSettings, EntitySettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records import Endpoint, Manifest, OnlineFeatures, RecordedRequest, Servable
 from resources.endpoint_client import EndpointClient, FeatureRow

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_assets.atomic import ensure_folder, write_atomically
-from mlops_assets.config import DeploymentSettings
+from mlops_assets.blocks import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records import Manifest, OnlineFeatures, RecordedRequest, Servable
 

@@ -33,8 +33,8 @@ _PASSED_ON = (
 )  # fmt: skip
 # What a worker imports.
 _MODULES = (
-    "config.py", "records.py", "errors.py", "atomic.py", "ml/scoring.py", "ml/safe_types.py",
-    "serving/*.py",
+    "blocks.py", "config.py", "records.py", "errors.py", "atomic.py", "ml/scoring.py",
+    "ml/model_files.py", "serving/*.py",
 )  # fmt: skip
 _LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "feast", "bentoml")
 

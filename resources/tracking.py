@@ -22,7 +22,7 @@ from pydantic import Field, PrivateAttr
 
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
-from mlops_assets.ml.safe_types import TRUSTED_TYPES
+from mlops_assets.ml.model_files import TRUSTED_TYPES, untrusted_types
 from mlops_assets.records import ModelVersion
 
 
@@ -107,11 +107,10 @@ class MLflowTracking(dg.ConfigurableResource):
         """Raise `UnsafeModelError` if `model` holds a type outside the allow-list."""
         import skops.io  # 9 CPU s with scikit-learn
 
-        found = skops.io.get_untrusted_types(data=skops.io.dumps(model))
-        if unknown := sorted(set(found) - set(TRUSTED_TYPES)):
+        if unknown := untrusted_types(skops.io.dumps(model)):
             raise UnsafeModelError(
-                f"the model holds types outside the allow-list: {unknown}; use an estimator that "
-                "mlops_assets.ml.safe_types lists, or review the types and add them there"
+                f"the model holds types outside the allow-list: {unknown}; use another estimator, "
+                "or review the types and add them to mlops_assets/ml/model_files.py"
             )
 
     def log_evaluation(

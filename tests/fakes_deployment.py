@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from mlops_assets.config import DeploymentSettings
-from mlops_assets.errors import DeploymentError
+from mlops_assets.blocks import DeploymentSettings
+from mlops_assets.errors import DeploymentError, UnsafeModelError
+from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.records import Endpoint, OnlineFeatures, RecordedRequest, Servable
-from mlops_assets.serving.model import LoadedModel, load_estimator
+from mlops_assets.serving.model import LoadedModel
 from mlops_assets.serving.requests import RequestDecoder
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import FeatureRow
@@ -71,7 +72,10 @@ class FakeDeployment(EndpointDeployer):
         staged = self._state.versions.setdefault((name, servable.model_version), servable.sha256)
         if staged != servable.sha256:
             raise DeploymentError(f"version {servable.model_version} has another content")
-        model = LoadedModel(servable, load_estimator(content))
+        try:
+            model = LoadedModel(servable, load_estimator(content))
+        except UnsafeModelError as err:
+            raise DeploymentError(f"{name} was not deployed: {err}") from err
         model.self_check(recorded)
         same = (servable, tuple(recorded), online, settings)
         if before and same == (

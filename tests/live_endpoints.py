@@ -8,7 +8,7 @@ from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
-from mlops_assets.config import DeploymentSettings
+from mlops_assets.blocks import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records import Endpoint, OnlineFeatures
 from resources.deployment import EndpointDeployer

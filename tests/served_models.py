@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mlops_assets.config import EntitySettings, Task
+from mlops_assets.blocks import EntitySettings, Task
 from mlops_assets.ml.scoring import feature_frame, score
 from mlops_assets.records import FeatureView, OnlineFeatures, RecordedRequest, Servable
 

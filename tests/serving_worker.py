@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mlops_assets.config import DeploymentSettings
+from mlops_assets.blocks import DeploymentSettings
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records import OnlineFeatures
 from mlops_assets.serving.app import EndpointApp

@@ -13,6 +13,7 @@ from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.evaluation import breaches
 from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.records import (
     Endpoint,
@@ -23,7 +24,6 @@ from mlops_assets.records import (
     RecordedRequest,
     Servable,
 )
-from mlops_assets.serving.model import load_estimator
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking import MLflowTracking

@@ -9,13 +9,13 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import pictures
+from mlops_assets.metadata import pictures, rounded
 from mlops_assets.ml.evaluation import evaluate
+from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.plots import evaluation_plots
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.training import fit, split
 from mlops_assets.records import Evaluation, ModelVersion
-from mlops_assets.serving.model import load_estimator
 from resources.tracking import MLflowTracking
 
 
@@ -76,7 +76,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         report = Evaluation(
             model=model, metrics=metrics, train_rows=len(train), test_rows=len(test)
         )
-        facts = {"model_uri": model.uri, "test_rows": len(test), **metrics}
+        facts = {"model_uri": model.uri, "test_rows": len(test), **rounded(metrics)}
         return dg.MaterializeResult(value=report, metadata={**facts, **pictures(plots)})
 
     return [trained_model, evaluation_report]

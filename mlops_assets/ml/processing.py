@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pandas as pd
 
-from mlops_assets.config import ProcessingSettings, Scalar
+from mlops_assets.blocks import ProcessingSettings, Scalar
 from mlops_assets.errors import ContractError
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mlops_assets.errors import DeploymentError, UnsafeModelError
-from mlops_assets.ml.safe_types import TRUSTED_TYPES
+from mlops_assets.errors import DeploymentError
+from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.scoring import feature_frame, score
 from mlops_assets.records import RecordedRequest, Servable
 
@@ -103,28 +103,3 @@ def load_servable(folder: Path) -> LoadedModel:
             f"{servable.sha256}: the file changed. Delete the folder and deploy the version again."
         )
     return LoadedModel(servable, load_estimator(content))
-
-
-def load_estimator(content: bytes) -> Any:
-    """Load a skops file if every type in it is on the allow-list.
-
-    Raises:
-        UnsafeModelError: Some type is not.
-        DeploymentError: It is not a skops file.
-    """
-    import skops.io
-
-    try:
-        untrusted = set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES)
-        if not untrusted:
-            return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
-    except Exception as err:  # a damaged archive fails in many ways: zip, JSON, missing keys, numpy
-        raise DeploymentError(
-            f"{MODEL_FILE} cannot be loaded: {type(err).__name__}: {err}. "
-            "Train and register the model again."
-        ) from err
-    raise UnsafeModelError(
-        f"{MODEL_FILE} holds types that are not on the allow-list and was not loaded: "
-        f"{sorted(untrusted)}. If they are harmless, add them to "
-        "mlops_assets/ml/safe_types.py:TRUSTED_TYPES; else use another estimator."
-    )

@@ -52,8 +52,6 @@ def test_a_used_port_is_refused_before_anything_is_written(subject: Subject) -> 
 
 
 def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(subject: Subject) -> None:
-    if isinstance(subject.deployer, LocalBentoML):
-        pytest.skip("costs a start; the next tests cover the rejection")
     with pytest.raises(DeploymentError):
         subject.deploy(3)
     assert subject.deployer.status("toy") is None

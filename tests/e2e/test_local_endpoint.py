@@ -74,7 +74,7 @@ def test_a_swap_and_a_rejection_lose_no_request(
         with pytest.raises(DeploymentError) as refused:
             subject.deploy(3)
         time.sleep(0.5)
-    assert "toy version 3 was not deployed: model.skops cannot be loaded" in str(refused.value)
+    assert "toy version 3 was not deployed: the model file is damaged" in str(refused.value)
     assert "Version 2 serves again." in str(refused.value)
     assert load.failures == []
     assert load.answers > 50

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
+from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.records import ModelVersion
-from mlops_assets.serving.model import load_estimator
 from resources.tracking import MLflowTracking
 from tests.fakes import FakeTracking
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.config import ModelSettings, ProcessingSettings
+from mlops_assets.blocks import ProcessingSettings
+from mlops_assets.config import ModelSettings
 
 
 def changed(attributes: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from mlops_assets.errors import DottedPathError, FeatureError, TrainingError
 from mlops_assets.ml.evaluation import evaluate
-from mlops_assets.ml.safe_types import TRUSTED_TYPES
+from mlops_assets.ml.model_files import TRUSTED_TYPES
 from mlops_assets.ml.scoring import feature_frame, score, select_features
 from mlops_assets.ml.training import build_pipeline, fit, split
 from tests.unit.toy_models import event_log, flat_table
