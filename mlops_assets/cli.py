@@ -142,7 +142,7 @@ def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) 
         if endpoint not in stale and deployment.status(model) is None:
             stale[endpoint] = "the endpoint is down"
         for key, reason in stale.items():
-            _say(f"{key.to_user_string()}: {reason}")
+            _say(f"{key.to_user_string()} is out of date: {reason}")
         if stale and not _materialize(definitions, instance, model, list(stale)):
             return False
         _print_predictions(deployment, model, [_sample_entity(instance, model)])

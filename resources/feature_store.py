@@ -141,6 +141,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
     @contextlib.contextmanager
     def _quiet(self) -> Generator[None]:
         """Feast prints its progress and what it uses is deprecated; neither helps a user."""
+        import feast  # noqa: F401 - first, since importing it changes the warnings' filters
+
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             yield

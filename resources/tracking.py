@@ -4,6 +4,7 @@ No global MLflow state outlives a method or `run()`. Models are logged as skops 
 no pickle; whether one may be loaded is decided by our own allow-list, never by the model's.
 """
 
+import logging
 import os
 import socket
 import tempfile
@@ -174,6 +175,7 @@ class MLflowTracking(dg.ConfigurableResource):
         import mlflow  # 2-6 CPU s
         from mlflow.exceptions import MlflowException
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         mlflow.set_tracking_uri(self.tracking_uri)
         self._create_store(mlflow)
         try:
