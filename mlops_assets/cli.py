@@ -161,10 +161,8 @@ def _materialize(
         asset_selection=list(keys),
         raise_on_error=False,
         tags=_LAUNCHED_BY,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        run_config={"loggers": {"progress": {}}},
     )
-    for event in result.get_asset_materialization_events():
-        _say(f"{event.asset_key.to_user_string() if event.asset_key else ''}: materialized")
     for event in result.filter_events(lambda event: event.is_step_failure):
         _say(f"{event.step_key}: {_cause(event)}", error=True)
     return result.success

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.home import PROJECT_ROOT, home
+from mlops_assets.progress import progress
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.datasets import DvcDatasets
 from resources.deployment import LocalBentoML
@@ -57,6 +58,7 @@ def defs() -> dg.Definitions:
         _models(),
         dg.Definitions(
             resources=build_resources(home()),
+            loggers={"console": dg.colored_console_logger, "progress": progress},
             executor=_EXECUTORS[os.environ.get("MLOPS_EXECUTOR", "in_process")],
         ),
     )
