@@ -18,7 +18,7 @@ class _Materializations(logging.Filter):
         return True
 
 
-@dg.logger(description="One line per materialized asset.")
+@dg.logger(config_schema=None, description="One line per materialized asset.")
 def progress(context: dg.InitLoggerContext) -> logging.Logger:
     """Build the logger of one run."""
     logger = logging.Logger("progress", level=logging.DEBUG)

@@ -218,8 +218,9 @@ class LocalBentoML(EndpointDeployer):
         if process.launch() is None:
             process.start(launch)
         deadline = time.monotonic() + self.start_timeout_seconds
-        # A moment after its start, the server may not be visible yet.
-        visible_from = time.monotonic() + _GRACE_SECONDS
+        # Not at once, since a server is visible a moment after its start; and not at every turn,
+        # since it means to look at every process of the machine.
+        next_look = time.monotonic() + _GRACE_SECONDS
         while True:
             pids = process.workers()
             reached = [
@@ -231,8 +232,10 @@ class LocalBentoML(EndpointDeployer):
                 raise DeploymentError(errors[0])
             if len(reached) == len(pids) == launch.workers:
                 return
-            if process.launch() is None and time.monotonic() > visible_from:
-                raise DeploymentError("The server process ended.")
+            if time.monotonic() > next_look:
+                next_look += _GRACE_SECONDS
+                if process.launch() is None:
+                    raise DeploymentError("The server process ended.")
             if time.monotonic() > deadline:
                 raise DeploymentError(
                     f"Only {len(reached)} of {launch.workers} workers were ready within "
