@@ -23,17 +23,17 @@ import pandas as pd
 from mlops_assets.assets.data import read_rows, source_files
 from mlops_assets.assets.deployment import online_features, package, require_passed
 from mlops_assets.assets.features import with_labels
+from mlops_assets.assets.gate import CHAMPION, judge, load_version
+from mlops_assets.assets.model import draw
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.contract import enforce
-from mlops_assets.ml.evaluation import evaluate
 from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
-from mlops_assets.ml.model_files import load_estimator, untrusted_types
-from mlops_assets.ml.plots import evaluation_plots
+from mlops_assets.ml.model_files import untrusted_types
 from mlops_assets.ml.processing import process
-from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.ml.scoring import select_features
 from mlops_assets.ml.training import fit, split
-from mlops_assets.records import Evaluation, FeatureView, ModelVersion
+from mlops_assets.records import FeatureView, ModelVersion
 from resources.io import ParquetStorage
 from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.fakes_deployment import FakeDeployment
@@ -157,26 +157,20 @@ def _train(
 def _evaluate_and_deploy(
     joined: pd.DataFrame, model: ModelVersion, settings: ModelSettings, fakes: dict[str, Any]
 ) -> None:
-    tracking, target = fakes["tracking"], settings.target
+    tracking = fakes["tracking"]
     with tempfile.TemporaryDirectory() as name:
         file = tracking.download_model(model, Path(name))
         untrusted_types(file.read_bytes())
-        train, test = split(joined, settings)
-        estimator = load_estimator(file.read_bytes())
-        metrics = evaluate(estimator, test, settings)
-        features = select_features(test, settings.feature_dtypes)
-        plots = evaluation_plots(
-            score(estimator, features, target.task), test[target.name], target.task
-        )
-        tracking.log_evaluation(model, metrics, plots)
-        report = Evaluation(
-            model=model, metrics=metrics, train_rows=len(train), test_rows=len(test)
-        )
-        require_passed(report, model, settings)
+        parts = split(joined, settings)
+        estimator = load_version(model, tracking)
+        report = judge(model, estimator, parts, settings, tracking)
+        tracking.log_evaluation(model, report.metrics, draw(estimator, parts.test, settings))
+        champion = tracking.version_by_alias(settings.name, CHAMPION)
+        require_passed(report, model, champion, settings)
         servable, recorded = package(file, model, joined, settings)
         online = online_features(joined, settings, fakes["feature_store"])
         fakes["deployment"].deploy(servable, file, recorded, online, settings.deployment)
-        tracking.set_alias(model, "champion")
+        tracking.set_alias(model, CHAMPION)
 
 
 if __name__ == "__main__":

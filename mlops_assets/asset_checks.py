@@ -14,7 +14,6 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
-from mlops_assets.ml.evaluation import breaches
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import untrusted_types
 from mlops_assets.records import DatasetVersion, Endpoint, Evaluation, FeatureView, ModelVersion
@@ -79,13 +78,18 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     @dg.asset_check(
         asset=asset_key(settings.name, "evaluation_report"),
         blocking=True,
-        description="Every metric is within the limits of `evaluation.gate`.",
+        description="Every metric is within `evaluation.gate.limits`, and against the champion, if "
+        "there is one, the rule `evaluation.gate.against_champion` holds.",
     )
-    def metrics_are_within_limits(report: Evaluation) -> dg.AssetCheckResult:
-        broken = breaches(report.metrics, settings.evaluation.gate)
+    def model_passes_the_gate(report: Evaluation) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(
-            passed=not broken,
-            metadata={"broken": "; ".join(broken) or "none", **rounded(report.metrics)},
+            passed=report.decision.promoted,
+            metadata={
+                "reasons": "; ".join(report.decision.reasons) or "none",
+                "champion": report.champion.uri if report.champion else "none",
+                "not_compared": report.not_compared or "compared",
+                **rounded(report.metrics),
+            },
         )
 
     @dg.asset_check(
@@ -104,7 +108,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         version_is_in_the_cache,
         online_equals_offline,
         model_is_safe_to_load,
-        metrics_are_within_limits,
+        model_passes_the_gate,
         endpoint_is_live,
     ]
 

@@ -328,6 +328,17 @@ class GateSettings(Settings):
     """What a model must reach to be deployed."""
 
     limits: dict[str, Limits] = Field(default_factory=dict)
+    against_champion: Literal["off", "non_inferior", "superior"] = Field(
+        "non_inferior",
+        description="On the same held-out rows, the loss (log loss, or squared error of a "
+        "regression) must be shown to be at most `margin` worse than the champion's, or lower.",
+    )
+    alpha: float = Field(
+        0.05, gt=0, lt=0.5, description="Chance of promoting a model that breaks that rule."
+    )
+    margin: float = Field(
+        0.01, gt=0, lt=1, description="With non_inferior: a fraction of the champion's mean loss."
+    )
 
 
 class EvaluationSettings(Settings):
@@ -335,6 +346,15 @@ class EvaluationSettings(Settings):
 
     primary: str
     gate: GateSettings = GateSettings()
+    slices: tuple[Name, ...] = Field(
+        (),
+        description="Features by whose values the rows are also compared with the champion, one "
+        "value at a time; a number of more than ten values is cut at its quartiles.",
+    )
+    slice_margin: float = Field(
+        0.05, ge=0, lt=1, description="No slice may be shown to lose more than this fraction."
+    )
+    min_slice_rows: int = Field(200, ge=2, description="Smaller slices are not compared.")
 
 
 class DeploymentSettings(Settings):

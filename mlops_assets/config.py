@@ -124,6 +124,7 @@ class ModelSettings(Settings):
         known = METRICS[self.target.task]
         asked = (self.evaluation.primary, *self.evaluation.gate.limits)
         require_known(asked, known, f"evaluation of a {self.target.task} model")
+        require_known(self.evaluation.slices, self.features.names, "evaluation.slices")
         return self
 
     @property

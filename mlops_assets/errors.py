@@ -46,6 +46,10 @@ class EvaluationError(MlopsError):
     """The held-out rows do not allow the metrics that were asked for."""
 
 
+class NotComparableError(EvaluationError):
+    """The champion cannot score the rows of today; no fault of the challenger."""
+
+
 class UnsafeModelError(MlopsError):
     """A model file holds types outside the allow-list and was not loaded."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.assets.gate import CHAMPION
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.failures import RETRIES, reported
@@ -58,12 +59,13 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         deployment: EndpointDeployer,
     ) -> dg.MaterializeResult[Endpoint]:
         with reported(), tempfile.TemporaryDirectory() as folder:
-            require_passed(evaluation, model, settings)
+            champion = tracking.version_by_alias(settings.name, CHAMPION)
+            require_passed(evaluation, model, champion, settings)
             file = tracking.download_model(model, Path(folder))
             servable, recorded = package(file, model, rows, settings)
             online = online_features(rows, settings, feature_store)
             endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
-            tracking.set_alias(model, "champion")
+            tracking.set_alias(model, CHAMPION)
         url = {"url": dg.MetadataValue.url(endpoint.url)}
         facts = {"version": model.version, "generation": endpoint.generation, **url}
         return dg.MaterializeResult(value=endpoint, metadata=facts)
@@ -71,21 +73,31 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
     return [deployed_endpoint]
 
 
-def require_passed(evaluation: Evaluation, model: ModelVersion, settings: ModelSettings) -> None:
-    """Refuse a version that was not evaluated, or did not pass.
+def require_passed(
+    evaluation: Evaluation,
+    model: ModelVersion,
+    champion: ModelVersion | None,
+    settings: ModelSettings,
+) -> None:
+    """Refuse a version that was not evaluated against the present champion, or did not pass.
 
-    The gate's blocking check stops a run; this also stops a deployment launched alone.
+    The gate's blocking check stops a run; this also stops a deployment launched alone, and one
+    whose limits became stricter since.
 
     Raises:
-        DeploymentError: With the version or the broken limits.
+        DeploymentError: With the version or the broken rules.
     """
+    again = f"materialize {settings.name}/evaluation_report first"
     if evaluation.model != model:
         raise DeploymentError(
-            f"the evaluation is of {evaluation.model.uri}, not of {model.uri}; "
-            f"materialize {settings.name}/evaluation_report first"
+            f"the evaluation is of {evaluation.model.uri}, not of {model.uri}; {again}"
         )
-    if broken := breaches(evaluation.metrics, settings.evaluation.gate):
+    broken = evaluation.decision.reasons or breaches(evaluation.metrics, settings.evaluation.gate)
+    if broken or not evaluation.decision.promoted:
         raise DeploymentError(f"{model.uri} did not pass the gate: {'; '.join(broken)}")
+    if champion not in (evaluation.champion, model):
+        now = champion.uri if champion else "none"
+        raise DeploymentError(f"the champion is {now} since {model.uri} was evaluated; {again}")
 
 
 def package(

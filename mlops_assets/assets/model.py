@@ -1,17 +1,15 @@
 """The trained model and its evaluation."""
 
-import tempfile
-from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.assets.gate import facts, judge, load_version
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import pictures, rounded
-from mlops_assets.ml.evaluation import evaluate
-from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.metadata import pictures
 from mlops_assets.ml.plots import evaluation_plots
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.training import fit, split
@@ -59,27 +57,29 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         kinds={"scikitlearn", "mlflow"},
         code_version=settings.evaluation.digest(),
         retry_policy=RETRIES,
-        description="Metrics and plots of the registered version on the held-out rows.",
+        description="Metrics and plots of the registered version on the held-out rows, its losses "
+        "beside the champion's, and whether it may be deployed.",
     )
     def evaluation_report(
         rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking
     ) -> dg.MaterializeResult[Evaluation]:
-        with reported(), tempfile.TemporaryDirectory() as folder:
-            train, test = split(rows, settings)
-            estimator = load_estimator(tracking.download_model(model, Path(folder)).read_bytes())
-            metrics = evaluate(estimator, test, settings)
-            features = select_features(test, settings.feature_dtypes)
-            classes = getattr(estimator, "classes_", ())
-            scores = score(estimator, features, settings.target.task)
-            plots = evaluation_plots(scores, test[target], settings.target.task, classes)
-            tracking.log_evaluation(model, metrics, plots)
-        report = Evaluation(
-            model=model, metrics=metrics, train_rows=len(train), test_rows=len(test)
-        )
-        facts = {"model_uri": model.uri, "test_rows": len(test), **rounded(metrics)}
-        return dg.MaterializeResult(value=report, metadata={**facts, **pictures(plots)})
+        with reported():
+            parts = split(rows, settings)
+            estimator = load_version(model, tracking)
+            report = judge(model, estimator, parts, settings, tracking)
+            plots = draw(estimator, parts.test, settings)
+            tracking.log_evaluation(model, report.metrics, plots)
+        return dg.MaterializeResult(value=report, metadata={**facts(report), **pictures(plots)})
 
     return [trained_model, evaluation_report]
+
+
+def draw(estimator: Any, test: pd.DataFrame, settings: ModelSettings) -> dict[str, bytes]:
+    """The plots of a fitted pipeline on the held-out rows."""
+    task = settings.target.task
+    scores = score(estimator, select_features(test, settings.feature_dtypes), task)
+    classes = getattr(estimator, "classes_", ())
+    return evaluation_plots(scores, test[settings.target.name], task, classes)
 
 
 def _params(settings: ModelSettings) -> dict[str, object]:

@@ -157,7 +157,7 @@ def test_a_port_in_use_is_named(
         loans["deployment"]["port"] = port
         result = materialize(ModelSettings.model_validate(loans), resources, instance)
 
-    assert checks(result)["metrics_are_within_limits"]
+    assert checks(result)["model_passes_the_gate"]
     assert materialized(result) == STAGES[:-1]
     assert f"PortInUseError: {port}" in failure(result) or str(port) in failure(result)
     assert "deployment.port" in failure(result)

@@ -221,7 +221,7 @@ def test_a_model_below_its_limit_is_not_deployed(
 
     result = materialize(settings, resources, instance)
 
-    assert not checks(result)["metrics_are_within_limits"]
+    assert not checks(result)["model_passes_the_gate"]
     assert materialized(result) == STAGES[:-1]
 
     alone = materialize(settings, resources, instance, ["deployed_endpoint"])

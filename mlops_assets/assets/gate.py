@@ -1,0 +1,93 @@
+"""The champion gate between registry and pure functions: fetch, compare, decide, show."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import NotComparableError
+from mlops_assets.metadata import rounded
+from mlops_assets.ml.champion import compare_models
+from mlops_assets.ml.evaluation import evaluate
+from mlops_assets.ml.gate import decide
+from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.ml.training import Split
+from mlops_assets.records import Comparison, Evaluation, ModelVersion
+from resources.tracking import MLflowTracking
+
+CHAMPION = "champion"
+"""The registry's alias of the version that is deployed."""
+
+
+def load_version(version: ModelVersion, tracking: MLflowTracking) -> Any:
+    """The fitted pipeline of a registered version."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_estimator(tracking.download_model(version, Path(folder)).read_bytes())
+
+
+def judge(
+    model: ModelVersion,
+    estimator: Any,
+    rows: Split,
+    settings: ModelSettings,
+    tracking: MLflowTracking,
+) -> Evaluation:
+    """Measure a version, compare it with the champion if there is another, and decide.
+
+    A champion whose file cannot be fetched or loaded is an error, not a reason to skip the
+    comparison: `against_champion: off` is how to go on without it.
+    """
+    metrics = evaluate(estimator, rows.test, settings)
+    champion = tracking.version_by_alias(settings.name, CHAMPION)
+    comparison, not_compared = None, ""
+    if settings.evaluation.gate.against_champion == "off":
+        not_compared = "evaluation.gate.against_champion is off"
+    elif champion is None:
+        not_compared = "there is no champion yet"
+    elif champion.version == model.version:
+        not_compared = "this version is the champion"
+    else:
+        try:
+            incumbent = load_version(champion, tracking)
+            comparison = compare_models(incumbent, estimator, rows.test, settings)
+        except NotComparableError as err:
+            not_compared = f"the champion {champion.uri} cannot be compared: {err}"
+    return Evaluation(
+        model=model,
+        metrics=metrics,
+        train_rows=len(rows.train),
+        test_rows=len(rows.test),
+        champion=champion,
+        comparison=comparison,
+        not_compared=not_compared,
+        decision=decide(metrics, comparison, settings.evaluation.gate),
+    )
+
+
+def facts(report: Evaluation) -> dict[str, Any]:
+    """An evaluation as metadata: metrics, what it was compared with, and the decision."""
+    shown = {
+        "model_uri": report.model.uri,
+        "test_rows": report.test_rows,
+        **rounded(report.metrics),
+        "champion": report.champion.uri if report.champion else "none",
+        "promoted": report.decision.promoted,
+        "reasons": "; ".join(report.decision.reasons) or "none",
+    }
+    if report.comparison is None:
+        return {**shown, "not_compared": report.not_compared}
+    return {**shown, **_compared(report.comparison)}
+
+
+def _compared(comparison: Comparison) -> dict[str, Any]:
+    loss = comparison.overall
+    bounded = loss.lower is not None and loss.upper is not None
+    interval = f"{loss.lower:+.2%} to {loss.upper:+.2%}" if bounded else "not bounded"
+    return {
+        "champion_loss": round(loss.champion_loss, 6),
+        "loss_difference": round(loss.difference, 6),
+        "loss_difference_interval": f"{interval} of the champion's {comparison.loss_name}",
+        "p_value": round(loss.p_value, 6),
+        "compared_slices": len(comparison.slices),
+        "worse_slices": ", ".join(s.name for s in comparison.slices if s.worse) or "none",
+    }

@@ -1,0 +1,68 @@
+"""Two fitted models on the same held-out rows, as far as the older one can still score them.
+
+The champion is fed the features that it was trained on, in its order, so a challenger with one
+feature more is compared like any other. A feature that kept its name but changed its meaning (e.g.
+the window of an aggregate) is not noticed: rename it.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import MlopsError, NotComparableError
+from mlops_assets.ml.features import label_array
+from mlops_assets.ml.gate import compare, row_losses
+from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.records import Comparison
+
+
+def compare_models(
+    champion: Any, challenger: Any, test: pd.DataFrame, settings: ModelSettings
+) -> Comparison:
+    """Compare two fitted pipelines on `test`, rows as `training.split` returns them.
+
+    Raises:
+        NotComparableError: The champion cannot score these rows: other features, other classes.
+    """
+    features = select_features(test, settings.feature_dtypes)
+    actual = label_array(test[settings.target.name], settings.target.task)
+    slices = {name: features[name].to_numpy() for name in settings.evaluation.slices}
+    return compare(
+        champion_losses(champion, features, actual, settings),
+        _losses(challenger, features, actual, settings),
+        task=settings.target.task,
+        settings=settings.evaluation,
+        clusters=test[settings.entity.name].to_numpy(),
+        slices=slices,
+    )
+
+
+def champion_losses(
+    champion: Any, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
+) -> np.ndarray:
+    """Losses of a model that may have been trained under other settings.
+
+    Raises:
+        NotComparableError: It cannot score the rows.
+    """
+    names = list(getattr(champion, "feature_names_in_", features.columns))
+    if missing := [name for name in names if name not in features.columns]:
+        raise NotComparableError(f"it was trained on features that are gone: {missing}")
+    classes = np.asarray(getattr(champion, "classes_", (0, 1))).tolist()
+    if settings.target.task == "binary" and classes != [0, 1]:
+        raise NotComparableError(f"it predicts the classes {classes}, not 0 and 1")
+    try:
+        return _losses(champion, features[names], actual, settings)
+    except NotComparableError:
+        raise
+    except (MlopsError, TypeError, ValueError) as err:  # what scikit-learn says of foreign values
+        raise NotComparableError(f"it cannot score the rows of today: {err}") from err
+
+
+def _losses(
+    model: Any, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
+) -> np.ndarray:
+    task = settings.target.task
+    return row_losses(score(model, features, task), actual, task, getattr(model, "classes_", ()))

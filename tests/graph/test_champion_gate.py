@@ -1,0 +1,169 @@
+"""The champion gate in the graph: who is compared with whom, and what becomes of a refusal."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.records import Evaluation
+from tests.graph.test_pipeline import STAGES, checks, failure, materialize, materialized, metadata
+
+EVALUATED = STAGES[3:5]
+
+
+def facts(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    return metadata(result, "loans", "evaluation_report")
+
+
+def stored(resources: dict[str, Any]) -> Evaluation:
+    (file,) = Path(resources["io_manager"].root, "loans").glob("evaluation_report*")
+    return Evaluation.model_validate_json(file.read_bytes())
+
+
+@pytest.fixture
+def champion(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> dict[str, Any]:
+    """Version 1 is live; what its evaluation said."""
+    return facts(materialize(settings, resources, instance))
+
+
+def test_the_first_version_has_the_limits_only(
+    champion: dict[str, Any], resources: dict[str, Any]
+) -> None:
+    assert champion["champion"] == "none"
+    assert champion["not_compared"] == "there is no champion yet"
+    assert champion["promoted"]
+    assert stored(resources).comparison is None
+
+
+def test_the_champion_is_not_compared_with_itself(
+    champion: dict[str, Any],
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    result = materialize(settings, resources, instance, STAGES[4:])
+    assert facts(result)["not_compared"] == "this version is the champion"
+    assert materialized(result) == STAGES[4:]
+
+
+def test_retraining_on_the_same_rows_passes(
+    champion: dict[str, Any],
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    result = materialize(settings, resources, instance, STAGES[3:])
+
+    assert materialized(result) == STAGES[3:]
+    assert facts(result)["champion"] == "models:/loans/1"
+    assert facts(result)["loss_difference"] == 0
+    assert facts(result)["loss_difference_interval"] == (
+        "+0.00% to +0.00% of the champion's log loss"
+    )
+    assert resources["tracking"].server.aliases == {"champion": 2}
+    assert stored(resources).decision.promoted
+
+
+def test_the_same_model_is_no_gain(
+    champion: dict[str, Any],
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    loans["evaluation"]["gate"]["against_champion"] = "superior"
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, STAGES[3:])
+    assert "equals the champion's on all" in facts(result)["reasons"]
+    assert materialized(result) == EVALUATED
+
+
+def test_a_worse_challenger_is_refused_with_numbers_and_the_champion_stays(
+    champion: dict[str, Any],
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    loans["training"]["params"] = {"C": 1e-4}  # ranks as well, but says 0.5 to everybody
+    loans["evaluation"] |= {"slices": ["grade"], "min_slice_rows": 20}
+    worse = ModelSettings.model_validate(loans)
+
+    result = materialize(worse, resources, instance, STAGES[3:])
+
+    found = facts(result)
+    assert found["roc_auc"] > 0.7, "within the limits"
+    assert not checks(result)["model_passes_the_gate"]
+    assert materialized(result) == EVALUATED
+    assert found["loss_difference"] > 0.1
+    assert found["p_value"] > 0.99
+    assert found["compared_slices"] == 3
+    assert "grade=c" in found["worse_slices"]
+    assert f"against the champion's {found['champion_loss']:.4g} is" in found["reasons"]
+    assert "the margin is 1.00%" in found["reasons"]
+    assert "; ".join(stored(resources).decision.reasons) == found["reasons"]
+    assert resources["tracking"].server.aliases == {"champion": 1}
+    assert resources["deployment"].status("loans").model_version == 1
+
+    alone = materialize(worse, resources, instance, ["deployed_endpoint"])
+    assert "models:/loans/2 did not pass the gate: against_champion" in failure(alone)
+
+
+def test_a_champion_that_cannot_score_the_rows_is_said_not_hidden(
+    champion: dict[str, Any],
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    loans["features"]["columns"] = ["amount"]
+    loans["processing"] = {}
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, STAGES[2:])
+    assert materialized(result) == STAGES[2:]
+    assert facts(result)["not_compared"] == (
+        "the champion models:/loans/1 cannot be compared: "
+        "it was trained on features that are gone: ['grade']"
+    )
+    assert "p_value" not in facts(result)
+
+
+def test_off_compares_nothing(
+    champion: dict[str, Any],
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    loans["evaluation"]["gate"]["against_champion"] = "off"
+    loans["training"]["params"] = {"C": 1e-4}
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, STAGES[3:])
+    assert materialized(result) == STAGES[3:]
+    assert "is off" in facts(result)["not_compared"]
+
+
+def test_a_decision_against_another_champion_does_not_count(
+    champion: dict[str, Any],
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    materialize(settings, resources, instance, EVALUATED)
+    materialize(settings, resources, instance, EVALUATED)
+    tracking = resources["tracking"]
+    tracking.server.aliases["champion"] = 2
+
+    alone = materialize(settings, resources, instance, ["deployed_endpoint"])
+
+    assert "the champion is models:/loans/2 since models:/loans/3 was evaluated" in failure(alone)
+
+
+def test_an_evaluation_of_an_earlier_release_is_refused(
+    champion: dict[str, Any],
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    (file,) = Path(resources["io_manager"].root, "loans").glob("evaluation_report*")
+    old = stored(resources).model_dump_json(exclude={"decision", "comparison", "champion"})
+    file.write_text(old)
+    alone = materialize(settings, resources, instance, ["deployed_endpoint"])
+    assert "the evaluation holds no decision; evaluate again" in failure(alone)
