@@ -20,6 +20,8 @@ from mlops_assets.records import DatasetVersion, Endpoint, Evaluation, FeatureVi
 from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
+from resources.ledger import PromotionLedger
+from resources.registry import reconcile
 from resources.tracking import MLflowTracking
 
 SAMPLED_ENTITIES = 20
@@ -104,12 +106,32 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
             metadata={"url": endpoint.url, "served_version": served},
         )
 
+    @dg.asset_check(
+        asset=asset_key(settings.name, "deployed_endpoint"),
+        description="Nobody moved the aliases in the registry by hand; moved ones are put back.",
+    )
+    def alias_follows_the_ledger(
+        tracking: MLflowTracking, ledger: PromotionLedger
+    ) -> dg.AssetCheckResult:
+        edits = reconcile(settings.name, tracking=tracking, ledger=ledger)
+        head = ledger.head(settings.name)
+        found = [f"{name}: {was}, ledger: {says}" for name, (was, says) in edits.items()]
+        return dg.AssetCheckResult(
+            passed=not edits,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "edited": "; ".join(found) or "none",
+                "champion": head.to_version if head else 0,
+            },
+        )
+
     return [
         version_is_in_the_cache,
         online_equals_offline,
         model_is_safe_to_load,
         model_passes_the_gate,
         endpoint_is_live,
+        alias_follows_the_ledger,
     ]
 
 

@@ -1,6 +1,7 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
 `run` brings models up to date and live; `predict`, `status` and `stop` talk to the endpoints;
+`history`, `rollback` and `promote` look at the champion and move it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
@@ -17,12 +18,13 @@ import yaml
 from pydantic import ValidationError
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
-from mlops_assets.blocks import EntitySettings
+from mlops_assets.blocks import DeploymentSettings, EntitySettings
+from mlops_assets.cli_promotions import Promotions, add_promotion_verbs
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.home import PROJECT_ROOT, home
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
 from resources.deployment import EndpointDeployer
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs.add_parser("status", help="what each endpoint serves")
     verb = verbs.add_parser("stop", help="end endpoints")
     verb.add_argument("models", nargs="*", help="default: all")
+    add_promotion_verbs(verbs)
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
     chosen = vars(parser.parse_args(arguments))
@@ -109,6 +112,27 @@ def stop(models: Sequence[str]) -> int:
     return 0
 
 
+def history(model: str, at: str | None) -> int:
+    """Print who was champion when, and why."""
+    with _promotions(model) as promotions:
+        _say(promotions.at(at) if at else promotions.history())
+    return 0
+
+
+def rollback(model: str, to: int | None, why: str | None) -> int:
+    """Serve an older version again."""
+    with _promotions(model) as promotions:
+        _say(promotions.roll_back(to, why))
+    return 0
+
+
+def promote(model: str, version: int, why: str) -> int:
+    """Serve a version that was deployed before, whatever the gate says."""
+    with _promotions(model) as promotions:
+        _say(promotions.move(version, f"manual: {why}"))
+    return 0
+
+
 def dev() -> int:
     """Serve the user interfaces until Ctrl-C."""
     return serve_user_interfaces(home())
@@ -126,6 +150,9 @@ _VERBS = {
     "predict": predict,
     "status": status,
     "stop": stop,
+    "history": history,
+    "rollback": rollback,
+    "promote": promote,
     "dev": dev,
     "env": env,
 }
@@ -233,6 +260,22 @@ def _chosen(definitions: dg.Definitions, models: Sequence[str]) -> list[str]:
 def _deployment(definitions: dg.Definitions) -> Generator[EndpointDeployer]:
     with dg.build_resources({"deployment": (definitions.resources or {})["deployment"]}) as built:
         yield built.deployment
+
+
+@contextmanager
+def _promotions(model: str) -> Generator[Promotions]:
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    (spec,) = (
+        spec
+        for spec in definitions.resolve_all_asset_specs()
+        if spec.key == asset_key(model, "deployed_endpoint")
+    )
+    settings = DeploymentSettings.model_validate(spec.metadata[DEPLOYMENT_SETTINGS])
+    names = ("tracking", "ledger", "deployment")
+    wanted = {name: (definitions.resources or {})[name] for name in names}
+    with dg.build_resources(wanted) as built:
+        yield Promotions(model, settings, built.tracking, built.ledger, built.deployment)
 
 
 def _say(text: str, *, error: bool = False) -> None:

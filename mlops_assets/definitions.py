@@ -15,6 +15,7 @@ from resources.datasets import DvcDatasets
 from resources.deployment import LocalBentoML
 from resources.feature_store import FeastFeatureStore
 from resources.io import ParquetStorage
+from resources.ledger import PromotionLedger
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
 
@@ -42,6 +43,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
             artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
         ),
+        "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":

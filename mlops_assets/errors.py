@@ -78,5 +78,21 @@ class PortInUseError(DeploymentError):
     """Somebody else listens on the endpoint's port."""
 
 
+class LedgerError(MlopsError):
+    """The ledger of promotions cannot be read or written."""
+
+
+class LedgerLockedError(LedgerError, TransientError):
+    """Another process holds the ledger."""
+
+
+class PromotionConflictError(LedgerError):
+    """The champion changed between the decision to move it and the move."""
+
+
+class PromotionRefusedError(LedgerError):
+    """The version must not become champion this way."""
+
+
 class DottedPathError(MlopsError):
     """A dotted path in the configuration names nothing that can be imported."""

@@ -13,6 +13,9 @@ Stage = Literal[
     "deployed_endpoint",
 ]
 
+DEPLOYMENT_SETTINGS = "deployment"
+"""Metadata of `deployed_endpoint`'s definition: its block of the YAML, for the command line."""
+
 
 def asset_key(model: str, stage: Stage) -> dg.AssetKey:
     """Key of one stage of a model, e.g. `customers/trained_model`."""

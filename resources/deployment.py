@@ -50,6 +50,15 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         """
 
     @abstractmethod
+    def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
+        """Serve a version that was deployed before, from the files kept of it.
+
+        Raises:
+            DeploymentError: It never was deployed here, or as with `deploy`.
+            PortInUseError: As with `deploy`.
+        """
+
+    @abstractmethod
     def status(self, name: str) -> Endpoint | None:
         """The live endpoint of a model; None if none answers."""
 
@@ -108,6 +117,12 @@ class LocalBentoML(EndpointDeployer):
             if before != launch or current is None or not self._serves(folder, current, wanted):
                 current = self._move(folder, wanted, servable, recorded, (before, launch))
             return self._endpoint(launch, current)
+
+    def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
+        """See `EndpointDeployer.redeploy`."""
+        folder = self._folder(name)
+        servable, model_file, recorded = folder.kept(version)
+        return self.deploy(servable, model_file, recorded, folder.online(servable), settings)
 
     def status(self, name: str) -> Endpoint | None:
         """See `EndpointDeployer.status`."""

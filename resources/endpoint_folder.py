@@ -60,6 +60,50 @@ class EndpointFolder:
         staging.rename(target)
         return target
 
+    def kept(self, number: int) -> tuple[Servable, Path, list[RecordedRequest]]:
+        """What `stage` put in place: the servable, its model file and the recorded requests.
+
+        Raises:
+            DeploymentError: The version was never deployed here, or its folder is damaged.
+        """
+        version = self.path / "versions" / str(number)
+        if not version.is_dir():
+            known = sorted(int(p.name) for p in version.parent.glob("*") if p.name.isdecimal())
+            raise DeploymentError(
+                f"version {number} was never deployed at this endpoint; there are {known or 'none'}"
+            )
+        try:
+            servable = Servable.model_validate_json((version / "servable.json").read_bytes())
+            requests = json.loads((version / "recorded.json").read_bytes())
+            recorded = [RecordedRequest.model_validate(request) for request in requests]
+        except (OSError, ValueError) as err:
+            raise DeploymentError(
+                f"{version} is damaged: {err}. Delete it and train a new version."
+            ) from err
+        return servable, version / "model.skops", recorded
+
+    def online(self, servable: Servable) -> OnlineFeatures:
+        """How workers read features now, if the version can be fed by that.
+
+        Raises:
+            DeploymentError: No version was ever good here, or this one needs other features.
+        """
+        manifest = self.verified() or self.current()
+        if manifest is None:
+            raise DeploymentError(
+                f"nothing was deployed in {self.path} yet; run `mlops run {servable.model_name}`"
+            )
+        stored = manifest.online.view.features.items()
+        if missing := [
+            name for name, dtype in servable.features.items() if (name, dtype) not in stored
+        ]:
+            raise DeploymentError(
+                f"version {servable.model_version} needs the features {missing}, which the "
+                "feature store does not hold any more; restore them in the YAML and materialize "
+                "them first"
+            )
+        return manifest.online
+
     def wanted(
         self,
         servable: Servable,

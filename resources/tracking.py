@@ -164,6 +164,26 @@ class MLflowTracking(dg.ConfigurableResource):
             name=name, version=int(number), run_id=run_id, uri=f"models:/{name}/{number}"
         )
 
+    def version(self, name: str, number: int) -> ModelVersion | None:
+        """One version of a model; None when the registry does not have it."""
+        with self._mlflow() as mlflow:
+            from mlflow.exceptions import MlflowException
+
+            try:
+                run_id = mlflow.MlflowClient().get_model_version(name, str(number)).run_id
+            except MlflowException as err:
+                if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return None
+        return ModelVersion(
+            name=name, version=number, run_id=run_id, uri=f"models:/{name}/{number}"
+        )
+
+    def tags(self, model: ModelVersion) -> dict[str, str]:
+        """Tags of the run that trained the version."""
+        with self._mlflow() as mlflow:
+            return dict(mlflow.MlflowClient().get_run(model.run_id).data.tags)
+
     @contextmanager
     def _mlflow(self) -> Generator[Any]:
         """MLflow, pointed at this store; its errors become ours."""

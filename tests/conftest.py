@@ -11,6 +11,7 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from resources.io import ParquetStorage
+from resources.ledger import PromotionLedger
 from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.fakes_deployment import FakeDeployment
 
@@ -83,6 +84,7 @@ def resources(tmp_path: Path) -> dict[str, Any]:
         ),
         "feature_store": FakeFeatureStore(root=str(state / "feast")),
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
+        "ledger": PromotionLedger(path=str(state / "ledger.db")),
         "deployment": FakeDeployment(root=str(state / "endpoints")),
     }
 

@@ -155,6 +155,16 @@ class FakeTracking(MLflowTracking):
     def set_alias(self, model: ModelVersion, alias: str) -> None:
         self.server.aliases[alias] = model.version
 
+    def version(self, name: str, number: int) -> ModelVersion | None:
+        if not 1 <= number <= len(self.server.models):
+            return None
+        return ModelVersion(
+            name=name, version=number, run_id=f"run-{number}", uri=f"models:/{name}/{number}"
+        )
+
+    def tags(self, model: ModelVersion) -> dict[str, str]:
+        return self.server.runs[model.run_id]["tags"]
+
     def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
         if alias not in self.server.aliases:
             return None

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class _Live:
 class _State:
     live: dict[str, _Live] = field(default_factory=dict)
     versions: dict[tuple[str, int], str] = field(default_factory=dict)
+    kept: dict[tuple[str, int], _Live] = field(default_factory=dict)
     known: dict[int | str, FeatureRow] = field(default_factory=dict)
 
 
@@ -90,7 +91,21 @@ class FakeDeployment(EndpointDeployer):
             workers=settings.workers,
             entity=servable.entity,
         )
-        self._state.live[name] = _Live(endpoint, model, tuple(recorded), online, settings)
+        live = _Live(endpoint, model, tuple(recorded), online, settings)
+        self._state.live[name] = live
+        self._state.kept.setdefault((name, servable.model_version), live)
+        return endpoint
+
+    def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
+        if (name, version) not in self._state.kept:
+            known = sorted(number for model, number in self._state.kept if model == name)
+            raise DeploymentError(
+                f"version {version} was never deployed at this endpoint; there are {known}"
+            )
+        kept, before = self._state.kept[name, version], self._state.live.get(name)
+        generation = before.endpoint.generation + 1 if before else 1
+        endpoint = kept.endpoint.model_copy(update={"generation": generation})
+        self._state.live[name] = replace(kept, endpoint=endpoint, settings=settings)
         return endpoint
 
     def status(self, name: str) -> Endpoint | None:

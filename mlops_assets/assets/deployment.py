@@ -11,7 +11,7 @@ from mlops_assets.assets.gate import CHAMPION
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
 from mlops_assets.ml.evaluation import breaches
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import load_estimator
@@ -21,12 +21,15 @@ from mlops_assets.records import (
     Evaluation,
     FeatureView,
     ModelVersion,
+    Move,
     OnlineFeatures,
     RecordedRequest,
     Servable,
 )
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
+from resources.ledger import PromotionLedger
+from resources.registry import promote, require_not_given_up
 from resources.tracking import MLflowTracking
 
 RECORDED_REQUESTS = 20
@@ -48,29 +51,45 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         kinds={"bentoml"},
         code_version=settings.deployment.digest(),
         retry_policy=RETRIES,
+        metadata={DEPLOYMENT_SETTINGS: settings.deployment.model_dump(mode="json")},
         description="A server on 127.0.0.1 that outlives the run and serves the evaluated version.",
     )
     def deployed_endpoint(
+        context: dg.AssetExecutionContext,
         rows: pd.DataFrame,
         model: ModelVersion,
         evaluation: Evaluation,
         tracking: MLflowTracking,
+        ledger: PromotionLedger,
         feature_store: FeastFeatureStore,
         deployment: EndpointDeployer,
     ) -> dg.MaterializeResult[Endpoint]:
         with reported(), tempfile.TemporaryDirectory() as folder:
+            head, move = ledger.head(settings.name), gate_move(evaluation, context.run.run_id)
+            require_not_given_up(move, ledger.history(settings.name))
             champion = tracking.version_by_alias(settings.name, CHAMPION)
             require_passed(evaluation, model, champion, settings)
             file = tracking.download_model(model, Path(folder))
             servable, recorded = package(file, model, rows, settings)
             online = online_features(rows, settings, feature_store)
-            endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
-            tracking.set_alias(model, CHAMPION)
+            with promote(move, head, tracking=tracking, ledger=ledger):
+                endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
         url = {"url": dg.MetadataValue.url(endpoint.url)}
         facts = {"version": model.version, "generation": endpoint.generation, **url}
         return dg.MaterializeResult(value=endpoint, metadata=facts)
 
     return [deployed_endpoint]
+
+
+def gate_move(evaluation: Evaluation, run_id: str) -> Move:
+    """The move to a version that passed the gate, for the ledger."""
+    return Move(
+        model=evaluation.model.name,
+        to_version=evaluation.model.version,
+        who=run_id,
+        why="gate",
+        evaluation=evaluation.model_dump(mode="json"),
+    )
 
 
 def require_passed(

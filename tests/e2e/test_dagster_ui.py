@@ -36,6 +36,7 @@ STAGES = {
 CHECKS = {
     *("version_is_in_the_cache", "contract_holds", "no_row_was_lost", "online_equals_offline"),
     *("model_is_safe_to_load", "model_passes_the_gate", "endpoint_is_live"),
+    "alias_follows_the_ledger",
 }
 INSTANCE = {
     "telemetry": {"enabled": False},

@@ -120,3 +120,23 @@ def test_rolling_back_is_deploying_the_older_version(subject: Subject) -> None:
     assert endpoint.model_version == 1
     assert endpoint.generation > generation
     assert subject.ask() == pytest.approx(subject.recorded(1)[1], abs=1e-9)
+
+
+def test_a_version_is_deployed_again_from_its_kept_files(subject: Subject) -> None:
+    subject.deploy(1)
+    generation = subject.deploy(2).generation
+    endpoint = subject.deployer.redeploy("toy", 1, subject.settings)
+    assert endpoint.model_version == 1
+    assert endpoint.generation > generation
+    assert subject.deployer.status("toy") == endpoint
+    assert subject.ask() == pytest.approx(subject.recorded(1)[1], abs=1e-9)
+    subject.deployer.stop("toy")
+    assert subject.deployer.redeploy("toy", 2, subject.settings).model_version == 2
+    assert subject.ask() == pytest.approx(subject.recorded(2)[1], abs=1e-9)
+
+
+def test_a_version_that_was_never_deployed_is_refused(subject: Subject) -> None:
+    before = subject.deployer.status("toy")
+    with pytest.raises(DeploymentError, match=r"version 9 was never deployed.*1, 2"):
+        subject.deployer.redeploy("toy", 9, subject.settings)
+    assert subject.deployer.status("toy") == before

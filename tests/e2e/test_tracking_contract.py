@@ -66,6 +66,14 @@ def test_aliases_move(tracking: MLflowTracking) -> None:
     assert found.version == 2
 
 
+def test_a_version_is_found_by_its_number(tracking: MLflowTracking) -> None:
+    assert tracking.version("shop", 1) is None
+    first = log(tracking)
+    assert tracking.version("shop", 1) == first
+    assert tracking.version("shop", 2) is None
+    assert tracking.tags(first)["dvc/md5"] == "0" * 32
+
+
 def test_a_missing_version_is_an_error(tracking: MLflowTracking, tmp_path: Path) -> None:
     missing = log(tracking).model_copy(update={"version": 9, "uri": "models:/shop/9"})
     with pytest.raises(TrackingError, match="9"):

@@ -64,7 +64,7 @@ def test_retraining_on_the_same_rows_passes(
     assert facts(result)["loss_difference_interval"] == (
         "+0.00% to +0.00% of the champion's log loss"
     )
-    assert resources["tracking"].server.aliases == {"champion": 2}
+    assert resources["tracking"].server.aliases == {"champion": 2, "previous": 1}
     assert stored(resources).decision.promoted
 
 

@@ -1,0 +1,230 @@
+"""The promotion ledger: which version of a model was champion when, by whom and why.
+
+It is the truth that the registry's aliases follow (`resources/registry.py`). Rows are only ever
+added, each to the head that its writer saw; triggers in the database hold that also against
+other programs.
+"""
+
+import json
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.atomic import ensure_folder, exclusive
+from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
+from mlops_assets.records import Move, Promotion
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE promotions (
+    model TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    from_version INTEGER,
+    to_version INTEGER NOT NULL CHECK (to_version IS NOT from_version),
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    evaluation TEXT,
+    data_version TEXT,
+    git_sha TEXT,
+    PRIMARY KEY (model, sequence)
+) STRICT;
+CREATE INDEX promotions_by_time ON promotions (model, time, sequence);
+CREATE TRIGGER no_update BEFORE UPDATE ON promotions
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER no_delete BEFORE DELETE ON promotions
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+-- Also against INSERT OR REPLACE, which deletes without firing a delete trigger.
+CREATE TRIGGER linear BEFORE INSERT ON promotions
+WHEN NEW.sequence IS NOT 1 + COALESCE(
+        (SELECT MAX(sequence) FROM promotions WHERE model = NEW.model), 0)
+    OR NEW.from_version IS NOT
+        (SELECT to_version FROM promotions WHERE model = NEW.model ORDER BY sequence DESC LIMIT 1)
+    OR NEW.time <
+        (SELECT time FROM promotions WHERE model = NEW.model ORDER BY sequence DESC LIMIT 1)
+BEGIN SELECT RAISE(ABORT, 'a row continues the one before it'); END;
+"""
+_COLUMNS = (
+    *("model", "sequence", "time", "alias", "from_version", "to_version"),
+    *("who", "why", "evaluation", "data_version", "git_sha"),
+)
+
+
+class PromotionLedger(dg.ConfigurableResource):
+    """An append-only table in a sqlite file that is created on first use."""
+
+    path: str = Field(description="The file; its folder also holds a lock file for each model.")
+    timeout_seconds: float = Field(30.0, ge=0, description="How long to wait for another writer.")
+
+    @contextmanager
+    def exclusive(self, model: str) -> Generator[None]:
+        """Hold one model's champion against every other process on this machine; waits."""
+        with exclusive(Path(f"{self.path}.{model}.lock")):
+            yield
+
+    def append(self, move: Move, expected_from: Promotion | None) -> Promotion:
+        """Record a move, if the head still is the one that the caller saw.
+
+        Args:
+            move: What to record; sequence, time and the version it leaves are filled in.
+            expected_from: What `head` answered when the move was decided.
+
+        Raises:
+            PromotionConflictError: Somebody moved the champion since.
+            LedgerError: The move leads to the version that is champion already.
+        """
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")  # from here on no other process writes
+            head = _one(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", move.model)
+            require_head(move, head, expected_from)
+            now = self._now()
+            promotion = Promotion(
+                **move.model_dump(),
+                sequence=head.sequence + 1 if head else 1,
+                # A clock that was set back must not change the order.
+                time=max(now, head.time) if head else now,
+                from_version=head.to_version if head else None,
+            )
+            holes = ", ".join("?" * len(_COLUMNS))
+            insert = f"INSERT INTO promotions ({', '.join(_COLUMNS)}) VALUES ({holes})"  # noqa: S608
+            connection.execute(insert, _row(promotion))
+            connection.execute("COMMIT")
+        return promotion
+
+    def head(self, model: str) -> Promotion | None:
+        """The newest move of a model; None before the first."""
+        with self._connection() as connection:
+            return _one(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", model)
+
+    def history(self, model: str) -> list[Promotion]:
+        """All moves of a model, the oldest first."""
+        with self._connection() as connection:
+            return _select(connection, "WHERE model = ? ORDER BY sequence", model)
+
+    def as_of(self, model: str, time: datetime) -> Promotion | None:
+        """The move that was in force at a moment, its own moment included; None before the first.
+
+        Raises:
+            LedgerError: `time` has no timezone.
+        """
+        if time.tzinfo is None:
+            raise LedgerError(f"{time.isoformat()} has no timezone; say which, e.g. UTC")
+        condition = "WHERE model = ? AND time <= ? ORDER BY time DESC, sequence DESC LIMIT 1"
+        with self._connection() as connection:
+            return _one(connection, condition, model, _text(time))
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @contextmanager
+    def _connection(self) -> Generator[sqlite3.Connection]:
+        """A connection in autocommit mode; sqlite's errors become ours."""
+        file = Path(self.path)
+        ensure_folder(file.parent)
+        try:
+            with closing(
+                sqlite3.connect(file, timeout=self.timeout_seconds, isolation_level=None)
+            ) as connection:
+                connection.execute("PRAGMA synchronous = FULL")  # a row survives a power cut
+                self._create_schema(connection)
+                yield connection
+        except sqlite3.Error as err:
+            locked = getattr(err, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+            kind = LedgerLockedError if locked else LedgerError
+            raise kind(
+                f"the ledger {file} refused: {err}. Look whether another process holds it and "
+                "whether this user may write it; MLOPS_LEDGER names another file."
+            ) from err
+
+    def _create_schema(self, connection: sqlite3.Connection) -> None:
+        if _schema_version(connection) == _SCHEMA_VERSION:
+            return
+        # Switching to WAL does not wait for others but fails, so it is done by one process.
+        with exclusive(Path(f"{self.path}.lock")):
+            if _schema_version(connection) == 0:
+                connection.execute("PRAGMA journal_mode = WAL")
+                stamp = f"PRAGMA user_version = {_SCHEMA_VERSION};"
+                connection.executescript(f"BEGIN;{_SCHEMA}{stamp}COMMIT;")
+        if (found := _schema_version(connection)) != _SCHEMA_VERSION:
+            raise LedgerError(
+                f"{self.path} has layout {found}, this program knows {_SCHEMA_VERSION}; "
+                "update the program, or point MLOPS_LEDGER at another file"
+            )
+
+
+def require_head(move: Move, head: Promotion | None, expected_from: Promotion | None) -> None:
+    """Refuse a move that was decided on another head, or that moves nothing.
+
+    Raises:
+        PromotionConflictError: With both heads.
+        LedgerError: The version is champion already.
+    """
+    if head != expected_from:
+        raise PromotionConflictError(
+            f"{move.model} was not moved to version {move.to_version}: that was decided when "
+            f"{_said(expected_from)}, and by now {_said(head)}; look at "
+            f"`mlops history {move.model}` and decide again"
+        )
+    if head and head.to_version == move.to_version:
+        raise LedgerError(f"version {move.to_version} of {move.model} is the champion already")
+
+
+def standing(history: Sequence[Promotion]) -> list[int]:
+    """The versions that rollbacks would go through, the champion last.
+
+    A rollback takes away what came after the version it goes back to, so that a second one goes
+    further back and not to the version that the first one gave up.
+    """
+    versions: list[int] = []
+    for promotion in history:
+        if promotion.is_rollback and promotion.to_version in versions:
+            while versions[-1] != promotion.to_version:
+                versions.pop()
+        else:
+            versions.append(promotion.to_version)
+    return versions
+
+
+def _said(head: Promotion | None) -> str:
+    if head is None:
+        return "there was no champion"
+    return f"version {head.to_version} was champion (move {head.sequence} by {head.who})"
+
+
+def _schema_version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _text(time: datetime) -> str:
+    """Of one width, so that texts sort as times do."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _row(promotion: Promotion) -> list[str | int | None]:
+    values = promotion.model_dump()
+    evaluation = promotion.evaluation
+    values["time"] = _text(promotion.time)
+    values["evaluation"] = None if evaluation is None else json.dumps(evaluation)
+    return [values[name] for name in _COLUMNS]
+
+
+def _select(connection: sqlite3.Connection, condition: str, *values: str) -> list[Promotion]:
+    query = f"SELECT {', '.join(_COLUMNS)} FROM promotions {condition}"  # noqa: S608  our own texts
+    promotions = []
+    for row in connection.execute(query, values):
+        fields = dict(zip(_COLUMNS, row, strict=True))
+        if fields["evaluation"] is not None:
+            fields["evaluation"] = json.loads(fields["evaluation"])
+        promotions.append(Promotion.model_validate(fields))
+    return promotions
+
+
+def _one(connection: sqlite3.Connection, condition: str, *values: str) -> Promotion | None:
+    found = _select(connection, condition, *values)
+    return found[0] if found else None

@@ -1,0 +1,120 @@
+"""Moving a model's champion: the one place that sets aliases in the registry.
+
+The ledger is the truth, the aliases `champion` and `previous` follow it. MLflow has no
+compare-and-set, so a lock for each model stands around every move. A process killed at any point
+leaves either no row, or a row that the next `promote` or `reconcile` makes the aliases follow.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+import dagster as dg
+
+from mlops_assets.errors import PromotionRefusedError, TrackingError
+from mlops_assets.records import Move, Promotion
+from resources.ledger import PromotionLedger, require_head
+from resources.tracking import MLflowTracking
+
+Edits = dict[str, tuple[int | None, int | None]]
+"""Alias -> the version it stood at, and the version that the ledger says."""
+
+
+@contextmanager
+def promote(
+    move: Move,
+    expected_from: Promotion | None,
+    *,
+    tracking: MLflowTracking,
+    ledger: PromotionLedger,
+) -> Generator[None]:
+    """Make a version the champion after the body made it live; record nothing if that raises.
+
+    The body deploys, or does nothing. It runs under the model's lock, so what serves and what the
+    ledger says cannot cross. A move to the champion itself runs the body and adds no row.
+
+    Args:
+        move: The data version and git sha are added from the run that trained the version.
+        expected_from: What `ledger.head` answered when the move was decided.
+        tracking: Its aliases follow.
+        ledger: Gets the row, before any alias is moved.
+
+    Raises:
+        PromotionConflictError: Somebody moved the champion since; the body did not run.
+        PromotionRefusedError: The gate would bring back what was rolled back; nor here.
+        TrackingError: The registry has no such version; nor here.
+    """
+    with ledger.exclusive(move.model):
+        head = ledger.head(move.model)
+        _warn(move.model, _follow(move.model, head, tracking))
+        stays = head is not None and head == expected_from and head.to_version == move.to_version
+        if not stays:
+            require_head(move, head, expected_from)
+            require_not_given_up(move, ledger.history(move.model))
+            move = _described(move, tracking)
+        yield
+        if not stays:
+            head = ledger.append(move, expected_from)
+            _follow(move.model, head, tracking)
+
+
+def reconcile(model: str, *, tracking: MLflowTracking, ledger: PromotionLedger) -> Edits:
+    """Make the aliases follow the ledger again; returns what stood elsewhere.
+
+    A version that was deleted from the registry cannot be pointed at: it is returned each time.
+    """
+    with ledger.exclusive(model):
+        return _follow(model, ledger.head(model), tracking)
+
+
+def _follow(model: str, head: Promotion | None, tracking: MLflowTracking) -> Edits:
+    if head is None:
+        return {}  # a registry older than its ledger keeps its aliases
+    edits: Edits = {}
+    for alias, wanted in (("champion", head.to_version), ("previous", head.from_version)):
+        found = tracking.version_by_alias(model, alias)
+        number = found.version if found else None
+        if wanted is None or number == wanted:
+            continue
+        edits[alias] = (number, wanted)
+        if version := tracking.version(model, wanted):
+            tracking.set_alias(version, alias)
+    return edits
+
+
+def _warn(model: str, edits: Edits) -> None:
+    for alias, (found, wanted) in edits.items():
+        dg.get_dagster_logger().warning(
+            f"alias {alias} of {model} stood at version {found}, the ledger says {wanted}: "
+            "somebody edited it, or a promotion was killed; it follows the ledger again"
+        )
+
+
+def require_not_given_up(move: Move, history: Sequence[Promotion]) -> None:
+    """Refuse the gate's move to a version that somebody rolled back from.
+
+    Raises:
+        PromotionRefusedError: With who gave it up, when and why.
+    """
+    touching = [p for p in history if move.to_version in (p.from_version, p.to_version)]
+    if move.why != "gate" or not touching:
+        return
+    last = touching[-1]
+    if last.is_rollback and last.from_version == move.to_version:
+        raise PromotionRefusedError(
+            f"version {move.to_version} of {move.model} was given up by {last.who} at "
+            f"{last.time:%Y-%m-%d %H:%M} UTC ({last.why}), and passing the gate again is no news. "
+            f"`mlops rollback {move.model} --to {last.to_version}` serves the champion, "
+            f"`mlops promote {move.model} {move.to_version} --why TEXT` overrules"
+        )
+
+
+def _described(move: Move, tracking: MLflowTracking) -> Move:
+    version = tracking.version(move.model, move.to_version)
+    if version is None:
+        raise TrackingError(
+            f"the registry has no version {move.to_version} of {move.model}; "
+            "see its versions in the MLflow UI"
+        )
+    tags = tracking.tags(version)
+    sha = tags.get("git/sha") or tags.get("mlflow.source.git.commit")
+    return move.model_copy(update={"data_version": tags.get("dvc/md5"), "git_sha": sha})

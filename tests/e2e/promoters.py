@@ -1,0 +1,102 @@
+"""What the processes of `test_promotions` do on a real MLflow store; started by file name.
+
+`race WHO A B`: at the word of the parent, promote A, or B where A is champion.
+`die VERSION POINT`: promote VERSION and be killed at POINT.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from mlops_assets.errors import PromotionConflictError
+from mlops_assets.records import ModelVersion, Move, Promotion
+from resources.ledger import PromotionLedger
+from resources.registry import promote
+from resources.tracking import MLflowTracking
+
+MODEL = "shop"
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DyingTracking(MLflowTracking):
+    """Killed before or after it sets an alias."""
+
+    point: ClassVar[str] = ""
+
+    def set_alias(self, model: ModelVersion, alias: str) -> None:
+        if self.point == f"before {alias}":
+            kill()
+        super().set_alias(model, alias)
+        if self.point == f"after {alias}":
+            kill()
+
+
+class DyingLedger(PromotionLedger):
+    """Killed after the body, with no row written yet."""
+
+    point: ClassVar[str] = ""
+
+    def append(self, move: Move, expected_from: Promotion | None) -> Promotion:
+        if self.point == "before append":
+            kill()
+        return super().append(move, expected_from)
+
+
+def stores(folder: Path, point: str = "") -> tuple[MLflowTracking, PromotionLedger]:
+    DyingTracking.point = DyingLedger.point = point
+    uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts")
+    tracking = DyingTracking(tracking_uri=uri, artifacts=artifacts)
+    return tracking, DyingLedger(path=str(folder / "ledger.db"))
+
+
+def move_to(
+    version: int,
+    head: Promotion | None,
+    stores: tuple[MLflowTracking, PromotionLedger],
+    who: str = "test",
+) -> bool:
+    """Promote; False where somebody else did in the meantime."""
+    move = Move(model=MODEL, to_version=version, who=who, why="gate")
+    try:
+        with promote(move, head, tracking=stores[0], ledger=stores[1]):
+            pass
+    except PromotionConflictError:
+        return False
+    return True
+
+
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def race(folder: Path, who: str, first: int, second: int) -> None:
+    """Line by line: what the parent says on stdin, and our answer.
+
+    `look`: read the head; `go`: promote what was decided on it.
+    """
+    both = stores(folder)
+    both[0].version_by_alias(MODEL, "champion")  # loads MLflow
+    head = None
+    tell("ready")
+    for line in sys.stdin:
+        if line.strip() == "look":
+            head = both[1].head(MODEL)
+            tell("looked")
+        else:
+            wanted = second if head and head.to_version == first else first
+            tell("won" if move_to(wanted, head, both, who) else "lost")
+
+
+if __name__ == "__main__":
+    state, verb = Path(sys.argv[1]), sys.argv[2]
+    if verb == "race":
+        race(state, sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    else:
+        mortal = stores(state, sys.argv[4])
+        move_to(int(sys.argv[3]), mortal[1].head(MODEL), mortal)
