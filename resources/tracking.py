@@ -196,7 +196,12 @@ class MLflowTracking(dg.ConfigurableResource):
         from mlflow.exceptions import MlflowException
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
+        exported = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(self.tracking_uri)
+        # MLflow exports it to every child, whose own store may be another one.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if exported is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = exported
         self._create_store(mlflow)
         try:
             yield mlflow

@@ -1,5 +1,6 @@
 """Two tiny models, one of each input shape, on generated data; and resources that are fakes."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,16 @@ from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.fakes_deployment import FakeDeployment
 
 ROWS = 400
+
+
+@pytest.fixture(autouse=True)
+def _no_exported_store() -> Generator[None]:
+    """dagster-mlflow exports its store; a command that a later test starts must not use it."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if before is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @pytest.fixture

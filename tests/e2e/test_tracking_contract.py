@@ -1,5 +1,6 @@
 """Tracking and registry: the same assertions on MLflow itself and on the fake."""
 
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -72,6 +73,14 @@ def test_a_version_is_found_by_its_number(tracking: MLflowTracking) -> None:
     assert tracking.version("shop", 1) == first
     assert tracking.version("shop", 2) is None
     assert tracking.tags(first)["dvc/md5"] == "0" * 32
+
+
+def test_nothing_is_exported_to_children(
+    tracking: MLflowTracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    log(tracking)
+    assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
 def test_a_missing_version_is_an_error(tracking: MLflowTracking, tmp_path: Path) -> None:
