@@ -1,7 +1,8 @@
 """Experiment tracking and model registry: MLflow.
 
-No global MLflow state outlives a method or `run()`. Models are logged as skops files, which hold
-no pickle; whether one may be loaded is decided by our own allow-list, never by the model's.
+No open MLflow run outlives `run()`, and nothing is exported to children. Models are logged as
+skops files, which hold no pickle; whether one may be loaded is decided by our own allow-list, never
+by the model's.
 """
 
 import logging
