@@ -19,9 +19,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mlops_assets.blocks import EvaluationSettings, GateSettings
+from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.ml.gate import compare, row_losses
-from mlops_assets.records import LossDifference
+from mlops_assets.records.evaluation import LossDifference
 
 RESULTS = Path(__file__).parent / "results"
 RUNS, POWER_RUNS, ROWS = 5000, 400, 2000

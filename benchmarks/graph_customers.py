@@ -9,7 +9,7 @@ DAGSTER_HOME, CUSTOMERS_PORT.
 
 import dagster as dg
 
-from mlops_assets.cli import use_dagster_home
+from mlops_assets.cli.main import use_dagster_home
 from mlops_assets.definitions import defs
 from mlops_assets.home import home
 

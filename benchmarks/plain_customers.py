@@ -36,7 +36,8 @@ from mlops_assets.ml.reading import read_table
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.sources import find_files
 from mlops_assets.ml.training import Split, fit, split
-from mlops_assets.records import FeatureView, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.records.data import FeatureView
+from mlops_assets.records.serving import OnlineFeatures, RecordedRequest, Servable
 
 RECORDED_REQUESTS = 20
 

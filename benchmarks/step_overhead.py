@@ -33,7 +33,8 @@ from mlops_assets.ml.model_files import untrusted_types
 from mlops_assets.ml.processing import process
 from mlops_assets.ml.scoring import select_features
 from mlops_assets.ml.training import fit, split
-from mlops_assets.records import FeatureView, ModelVersion
+from mlops_assets.records.data import FeatureView
+from mlops_assets.records.evaluation import ModelVersion
 from resources.io import ParquetStorage
 from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.fakes_deployment import FakeDeployment

@@ -23,7 +23,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from mlops_assets.cli import use_dagster_home
+from mlops_assets.cli.main import use_dagster_home
 from mlops_assets.home import PROJECT_ROOT, home
 from mlops_assets.keys import asset_key
 

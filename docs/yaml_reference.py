@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mlops_assets.blocks import METRICS, Scalar
+from mlops_assets.blocks.base import Scalar
+from mlops_assets.blocks.evaluation import METRICS
 from mlops_assets.config import ModelSettings
 
 TARGET = Path(__file__).with_name("yaml.md")

@@ -16,7 +16,9 @@ from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import untrusted_types
-from mlops_assets.records import DatasetVersion, Endpoint, Evaluation, FeatureView, ModelVersion
+from mlops_assets.records.data import DatasetVersion, FeatureView
+from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.serving import Endpoint
 from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore

@@ -8,24 +8,17 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.blocks import (
-    METRICS,
-    NUMBERS,
+from mlops_assets.blocks.base import NUMBERS, Name, Settings, require_known
+from mlops_assets.blocks.data import (
     ContractSettings,
-    DeploymentSettings,
     EntitySettings,
-    EvaluationSettings,
-    FeatureSettings,
-    MonitoringSettings,
-    Name,
     ProcessingSettings,
-    ScheduleSettings,
-    Settings,
     SourceSettings,
-    TargetSettings,
-    TrainingSettings,
-    require_known,
 )
+from mlops_assets.blocks.evaluation import METRICS, EvaluationSettings
+from mlops_assets.blocks.features import FeatureSettings, TargetSettings
+from mlops_assets.blocks.operation import DeploymentSettings, MonitoringSettings, ScheduleSettings
+from mlops_assets.blocks.training import TrainingSettings
 
 
 class ModelSettings(Settings):

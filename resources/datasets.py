@@ -16,7 +16,7 @@ from pydantic import Field
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import DatasetError, DatasetLockedError
-from mlops_assets.records import DatasetVersion
+from mlops_assets.records.data import DatasetVersion
 
 # Copies, since a hard link would let a write to the workspace file corrupt the cache.
 _CONFIG = """\

@@ -15,9 +15,16 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.atomic import exclusive
-from mlops_assets.blocks import DeploymentSettings, EntitySettings
+from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records import Endpoint, Manifest, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.records.serving import (
+    Endpoint,
+    Manifest,
+    OnlineFeatures,
+    RecordedRequest,
+    Servable,
+)
 from resources.endpoint_client import EndpointClient, FeatureRow
 from resources.endpoint_folder import EndpointFolder
 from resources.endpoint_process import EndpointProcess, Launch, require_free

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records import RecordedRequest, Servable
+from mlops_assets.records.serving import RecordedRequest, Servable
 
 FeatureRow = Mapping[str, float | str | None]
 

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_assets.atomic import ensure_folder, write_atomically
-from mlops_assets.blocks import DeploymentSettings
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records import Manifest, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
 
 MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
 

@@ -33,7 +33,7 @@ _PASSED_ON = (
 )  # fmt: skip
 # What a worker imports.
 _MODULES = (
-    "blocks.py", "config.py", "records.py", "errors.py", "atomic.py", "ml/scoring.py",
+    "blocks/*.py", "config.py", "records/*.py", "errors.py", "atomic.py", "ml/scoring.py",
     "ml/model_files.py", "serving/*.py",
 )  # fmt: skip
 _LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "feast", "bentoml")

@@ -19,7 +19,7 @@ from pydantic import Field
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.records import FeatureView
+from mlops_assets.records.data import FeatureView
 
 
 class FeastFeatureStore(dg.ConfigurableResource):

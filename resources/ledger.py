@@ -17,7 +17,7 @@ from pydantic import Field
 
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
-from mlops_assets.records import Move, Promotion
+from mlops_assets.records.promotion import Move, Promotion
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from mlops_assets.errors import PromotionRefusedError, TrackingError
-from mlops_assets.records import Move, Promotion
+from mlops_assets.records.promotion import Move, Promotion
 from resources.ledger import PromotionLedger, require_head
 from resources.tracking import MLflowTracking
 

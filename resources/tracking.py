@@ -25,7 +25,7 @@ from pydantic import Field, PrivateAttr
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
 from mlops_assets.ml.model_files import TRUSTED_TYPES, untrusted_types
-from mlops_assets.records import ModelVersion
+from mlops_assets.records.evaluation import ModelVersion
 
 
 class MLflowTracking(dg.ConfigurableResource):

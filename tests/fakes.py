@@ -17,7 +17,8 @@ import pandas as pd
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
 from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.records import DatasetVersion, FeatureView, ModelVersion
+from mlops_assets.records.data import DatasetVersion, FeatureView
+from mlops_assets.records.evaluation import ModelVersion
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 from resources.tracking import MLflowTracking

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from mlops_assets.blocks import DeploymentSettings
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError, UnsafeModelError
 from mlops_assets.ml.model_files import load_estimator
-from mlops_assets.records import Endpoint, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
 from mlops_assets.serving.model import LoadedModel
 from mlops_assets.serving.requests import RequestDecoder
 from resources.deployment import EndpointDeployer

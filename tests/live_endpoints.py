@@ -8,9 +8,9 @@ from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
-from mlops_assets.blocks import DeploymentSettings
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records import Endpoint, OnlineFeatures
+from mlops_assets.records.serving import Endpoint, OnlineFeatures
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import request
 from resources.feature_store import FeastFeatureStore

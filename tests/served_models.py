@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks import EntitySettings, Task
+from mlops_assets.blocks.base import Task
+from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.ml.scoring import feature_frame, score
-from mlops_assets.records import FeatureView, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.records.data import FeatureView
+from mlops_assets.records.serving import OnlineFeatures, RecordedRequest, Servable
 
 ENTITY = EntitySettings(name="customer_id", dtype="int64")
 DTYPES: dict[str, Literal["float64", "string"]] = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from mlops_assets.blocks import DeploymentSettings
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import FeatureStoreError
-from mlops_assets.records import OnlineFeatures
+from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.app import EndpointApp
 from mlops_assets.serving.holder import ModelHolder
 from mlops_assets.serving.online import EntityId, OnlineRows, StaleEntity

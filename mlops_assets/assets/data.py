@@ -17,7 +17,7 @@ from mlops_assets.ml.contract import Checked, contract_holds, enforce, violation
 from mlops_assets.ml.processing import process
 from mlops_assets.ml.reading import frame_to_parquet, read_table, run_loader
 from mlops_assets.ml.sources import find_files, source_fingerprint
-from mlops_assets.records import DatasetVersion
+from mlops_assets.records.data import DatasetVersion
 from resources.datasets import DvcDatasets
 
 

@@ -16,16 +16,10 @@ from mlops_assets.ml.evaluation import breaches
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.records import (
-    Endpoint,
-    Evaluation,
-    FeatureView,
-    ModelVersion,
-    Move,
-    OnlineFeatures,
-    RecordedRequest,
-    Servable,
-)
+from mlops_assets.records.data import FeatureView
+from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.promotion import Move
+from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger

@@ -10,7 +10,7 @@ from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table
 from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
-from mlops_assets.records import FeatureView
+from mlops_assets.records.data import FeatureView
 from resources.feature_store import FeastFeatureStore
 
 

@@ -12,7 +12,7 @@ from mlops_assets.ml.evaluation import evaluate
 from mlops_assets.ml.gate import decide
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.training import Split
-from mlops_assets.records import Comparison, Evaluation, ModelVersion
+from mlops_assets.records.evaluation import Comparison, Evaluation, ModelVersion
 from resources.tracking import MLflowTracking
 
 CHAMPION = "champion"

@@ -13,7 +13,7 @@ from mlops_assets.metadata import pictures
 from mlops_assets.ml.plots import evaluation_plots
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.training import fit, split
-from mlops_assets.records import Evaluation, ModelVersion
+from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from resources.tracking import MLflowTracking
 
 

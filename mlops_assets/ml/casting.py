@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from mlops_assets.blocks import ColumnContract
+from mlops_assets.blocks.data import ColumnContract
 from mlops_assets.ml.datetimes import datetimes
 
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"

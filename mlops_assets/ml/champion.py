@@ -15,7 +15,7 @@ from mlops_assets.errors import MlopsError, NotComparableError
 from mlops_assets.ml.features import label_array
 from mlops_assets.ml.gate import compare, row_losses
 from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.records import Comparison
+from mlops_assets.records.evaluation import Comparison
 
 
 def compare_models(

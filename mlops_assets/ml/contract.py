@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks import ColumnContract, ContractSettings
+from mlops_assets.blocks.data import ColumnContract, ContractSettings
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.casting import Cast, Mask, cast
 from mlops_assets.ml.reading import check_columns

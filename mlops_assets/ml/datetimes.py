@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from mlops_assets.blocks import ColumnContract
+from mlops_assets.blocks.data import ColumnContract
 from mlops_assets.errors import ContractError
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks import GateSettings, Limits
+from mlops_assets.blocks.evaluation import GateSettings, Limits
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import EvaluationError
 from mlops_assets.ml.features import label_array

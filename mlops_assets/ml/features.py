@@ -12,7 +12,8 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks import TargetSettings, Task
+from mlops_assets.blocks.base import Task
+from mlops_assets.blocks.features import TargetSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.scoring import number_array, select_features, text_array

@@ -20,10 +20,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks import EvaluationSettings, GateSettings, Task
+from mlops_assets.blocks.base import Task
+from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.errors import NotComparableError
 from mlops_assets.ml.evaluation import breaches
-from mlops_assets.records import Comparison, Decision, LossDifference, SliceComparison
+from mlops_assets.records.evaluation import Comparison, Decision, LossDifference, SliceComparison
 
 LOSSES: dict[Task, str] = {
     "binary": "log loss",

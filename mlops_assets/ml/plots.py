@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_assets.blocks import Task
+from mlops_assets.blocks.base import Task
 from mlops_assets.errors import EvaluationError
 
 _INK, _GRID, _MODEL, _REFERENCE = "#334155", "#e2e8f0", "#2563eb", "#94a3b8"

@@ -9,7 +9,8 @@ from typing import NoReturn
 
 import pandas as pd
 
-from mlops_assets.blocks import ProcessingSettings, Scalar
+from mlops_assets.blocks.base import Scalar
+from mlops_assets.blocks.data import ProcessingSettings
 from mlops_assets.errors import ContractError
 
 

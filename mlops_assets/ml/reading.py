@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.atomic import write_atomically
-from mlops_assets.blocks import SourceSettings
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import SourceError
 from mlops_assets.ml.text import open_text, parse_text

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks import Task
+from mlops_assets.blocks.base import Task
 from mlops_assets.errors import FeatureError, TrainingError
 
 FeatureDtypes = Mapping[str, Literal["float64", "string"]]

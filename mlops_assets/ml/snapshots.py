@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlops_assets.blocks import SnapshotSettings
+from mlops_assets.blocks.features import SnapshotSettings
 from mlops_assets.errors import FeatureError
 
 

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from mlops_assets.blocks import SourceSettings
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
 
 _PACKAGE = "package://"

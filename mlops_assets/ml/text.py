@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from mlops_assets.blocks import SourceSettings
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
 
 _DELIMITERS = (",", ";", "\t", "|", " ")

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from mlops_assets.errors import FeatureStoreError
-from mlops_assets.records import Servable
+from mlops_assets.records.serving import Servable
 from mlops_assets.serving import metrics
 from mlops_assets.serving.holder import Active, ModelHolder
 from mlops_assets.serving.http import (

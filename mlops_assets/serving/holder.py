@@ -18,7 +18,7 @@ import msgspec
 
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DeploymentError, MlopsError
-from mlops_assets.records import Manifest, OnlineFeatures, RecordedRequest
+from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
 from mlops_assets.serving.online import OnlineLookup, OnlineStore
 from mlops_assets.serving.requests import RequestDecoder

@@ -14,7 +14,7 @@ import numpy as np
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.scoring import feature_frame, score
-from mlops_assets.records import RecordedRequest, Servable
+from mlops_assets.records.serving import RecordedRequest, Servable
 
 SERVABLE_FILE = "servable.json"
 MODEL_FILE = "model.skops"

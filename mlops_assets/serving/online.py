@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from mlops_assets.errors import FeatureStoreError
-from mlops_assets.records import FeatureView, OnlineFeatures
+from mlops_assets.records.data import FeatureView
+from mlops_assets.records.serving import OnlineFeatures
 
 EntityId = int | str
 

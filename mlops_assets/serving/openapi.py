@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlops_assets.records import Manifest, Servable
+from mlops_assets.records.serving import Manifest, Servable
 
 Schema = dict[str, Any]
 

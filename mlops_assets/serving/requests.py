@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mlops_assets.records import Servable
+from mlops_assets.records.serving import Servable
 from mlops_assets.serving.http import RequestError
 
 _MISSING = re.compile(r"^Object missing required field `(.+)`$")

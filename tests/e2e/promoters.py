@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from mlops_assets.errors import PromotionConflictError
-from mlops_assets.records import ModelVersion, Move, Promotion
+from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.promotion import Move, Promotion
 from resources.ledger import PromotionLedger
 from resources.registry import promote
 from resources.tracking import MLflowTracking

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from mlops_assets.errors import DatasetError
-from mlops_assets.records import DatasetVersion
+from mlops_assets.records.data import DatasetVersion
 from resources.datasets import DvcDatasets
 from tests.fakes import FakeDatasets
 

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_assets.records import Endpoint
+from mlops_assets.records.serving import Endpoint
 from mlops_assets.serving.model import load_servable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

@@ -8,7 +8,7 @@ import pytest
 
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.records import FeatureView
+from mlops_assets.records.data import FeatureView
 from resources.feature_store import FeastFeatureStore
 from tests.fakes import FakeFeatureStore
 

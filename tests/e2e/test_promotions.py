@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops_assets.records import Promotion
+from mlops_assets.records.promotion import Promotion
 from resources.registry import reconcile
 from tests.e2e.promoters import MODEL, move_to, stores
 from tests.e2e.test_cli import ROOT, run

@@ -11,7 +11,7 @@ import pytest
 
 from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
 from mlops_assets.ml.model_files import load_estimator
-from mlops_assets.records import ModelVersion
+from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking import MLflowTracking
 from tests.fakes import FakeTracking
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.records import Evaluation
+from mlops_assets.records.evaluation import Evaluation
 from tests.graph.test_pipeline import STAGES, checks, failure, materialize, materialized, metadata
 
 EVALUATED = STAGES[3:5]

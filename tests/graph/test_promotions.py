@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import dagster as dg
 import pytest
 
-from mlops_assets.cli_promotions import Promotions, parse_moment
+from mlops_assets.cli.promotions import Promotions, parse_moment
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import (
     ConfigError,
@@ -15,7 +15,8 @@ from mlops_assets.errors import (
     PromotionRefusedError,
     TrackingError,
 )
-from mlops_assets.records import ModelVersion, Move
+from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.promotion import Move
 from resources.ledger import PromotionLedger
 from resources.registry import promote, reconcile
 from tests.fakes import FakeTracking

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.blocks import ProcessingSettings
+from mlops_assets.blocks.data import ProcessingSettings
 from mlops_assets.config import ModelSettings
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.blocks import ContractSettings
+from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError, SourceError
 from mlops_assets.ml.contract import Checked, contract_holds, enforce, violations
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.blocks import METRICS, GateSettings
+from mlops_assets.blocks.evaluation import METRICS, GateSettings
 from mlops_assets.errors import EvaluationError
 from mlops_assets.ml.evaluation import breaches, evaluate
 from tests.unit.toy_models import flat_table

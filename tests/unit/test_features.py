@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.blocks import SnapshotSettings
+from mlops_assets.blocks.features import SnapshotSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.features import (
     aggregate,

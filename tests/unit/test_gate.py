@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlops_assets.blocks import EvaluationSettings, GateSettings
+from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.errors import NotComparableError
 from mlops_assets.ml.gate import compare, decide, holm, row_losses, spelled
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import PrivateAttr, ValidationError
 
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
-from mlops_assets.records import Move, Promotion
+from mlops_assets.records.promotion import Move, Promotion
 from resources.ledger import PromotionLedger, standing
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.blocks import ProcessingSettings
+from mlops_assets.blocks.data import ProcessingSettings
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.processing import process
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.blocks import SourceSettings
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import DottedPathError, SourceError, StateError
 from mlops_assets.ml.reading import check_columns, frame_to_parquet, read_table, run_loader
 from mlops_assets.ml.sources import find_files

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.blocks import Task
+from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError, UnsafeModelError
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.serving.model import load_servable

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.records import OnlineFeatures
+from mlops_assets.records.serving import OnlineFeatures
 from tests.served_models import AS_OF, VIEW, Built, build, no_online, with_content
 from tests.serving_worker import Worker, features
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
-from mlops_assets.blocks import METRICS
+from mlops_assets.blocks.evaluation import METRICS
 from mlops_assets.config import ModelSettings
 
 

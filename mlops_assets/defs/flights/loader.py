@@ -8,7 +8,7 @@ the forecast that a live model would get.
 
 import pandas as pd
 
-from mlops_assets.blocks import SourceSettings
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.ml.reading import read_table
 from mlops_assets.ml.sources import find_files
 

@@ -1,6 +1,6 @@
 """The verbs `history`, `rollback` and `promote`: what they take, do and say.
 
-The caller (`cli.py`) finds the model's settings and resources and prints.
+The caller (`cli.main`) finds the model's settings and resources and prints.
 """
 
 import argparse
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
-from mlops_assets.blocks import DeploymentSettings
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import ConfigError, PromotionRefusedError
-from mlops_assets.records import Move, Promotion
+from mlops_assets.records.promotion import Move, Promotion
 from resources.deployment import EndpointDeployer
 from resources.ledger import PromotionLedger, standing
 from resources.registry import promote

@@ -18,8 +18,9 @@ import yaml
 from pydantic import ValidationError
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
-from mlops_assets.blocks import DeploymentSettings, EntitySettings
-from mlops_assets.cli_promotions import Promotions, add_promotion_verbs
+from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.cli.promotions import Promotions, add_promotion_verbs
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets

@@ -1,0 +1,150 @@
+"""Source, entity, contract and processing."""
+
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, model_validator
+
+from mlops_assets.blocks.base import (
+    NUMBERS,
+    DottedPath,
+    DType,
+    Encoding,
+    Name,
+    Scalar,
+    Settings,
+    require_known,
+)
+
+
+class SourceSettings(Settings):
+    """Where the raw rows come from: `uri` or `loader`, exactly one."""
+
+    uri: str | None = Field(
+        None, description="A path, a glob, or `package://PACKAGE/FILE` inside an installed package."
+    )
+    loader: DottedPath | None = Field(
+        None, description="A function without arguments that returns a pandas DataFrame."
+    )
+    watch: tuple[str, ...] = Field(
+        (), description="Only with `loader`: the URIs it reads, for the new-data sensor."
+    )
+    format: Literal["csv", "whitespace", "parquet"] = "csv"
+    delimiter: str = Field(",", min_length=1, max_length=1, description="Only with format csv.")
+    columns: tuple[str, ...] = Field((), description="Names, for a file without a header line.")
+    missing: tuple[str, ...] = Field(("",), description="Texts that mean: no value.")
+    final_newline: Literal["required", "optional"] = Field(
+        "required", description="A file that does not end its last line may have been cut."
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.uri is None) == (self.loader is None):
+            raise ValueError("give exactly one of `uri` and `loader`")
+        if self.watch and self.loader is None:
+            raise ValueError("`watch` goes with `loader`; a `uri` is watched by itself")
+        return self
+
+    @model_validator(mode="after")
+    def _format_fits(self) -> Self:
+        if self.delimiter in '"\r\n\0':
+            raise ValueError(f"delimiter {self.delimiter!r} cannot separate values")
+        if self.delimiter != "," and self.format != "csv":
+            raise ValueError(f"format {self.format} takes no delimiter")
+        if self.columns and (self.format == "parquet" or self.loader):
+            raise ValueError("`columns` names those of a text file without a header line")
+        return self
+
+
+class EntitySettings(Settings):
+    """What a prediction is asked for."""
+
+    name: Name
+    dtype: Literal["int64", "string"] = "int64"
+
+
+class ColumnContract(Settings):
+    """What every value of one column must be."""
+
+    dtype: DType
+    nullable: bool = False
+    min: float | None = None
+    max: float | None = None
+    allowed: tuple[Scalar, ...] = Field((), description="The only values that may occur.")
+    format: str | None = Field(None, description="strptime format of a datetime; default ISO 8601.")
+    timezone: str = Field("UTC", description="IANA zone of datetimes written without an offset.")
+    offsets: Literal["one", "any"] = Field(
+        "one", description="Whether the datetimes of one column may have several UTC offsets."
+    )
+    future: Literal["refuse", "allow"] = Field("refuse", description="Datetimes after now.")
+
+    @property
+    def is_number(self) -> bool:
+        """Whether bounds make sense."""
+        return self.dtype in ("int64", "float64")
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        if (self.min is not None or self.max is not None) and self.dtype not in NUMBERS:
+            raise ValueError(f"min and max need a number, not {self.dtype}")
+        if wrong := [value for value in self.allowed if not _fits(value, self.dtype)]:
+            raise ValueError(f"allowed values {wrong} are no {self.dtype}")
+        return self
+
+    @model_validator(mode="after")
+    def _time_fits(self) -> Self:
+        if self.format is not None and (self.dtype != "datetime" or "%" not in self.format):
+            raise ValueError(f"format {self.format!r} is for datetimes, e.g. `%Y-%m-%d`")
+        if "%Z" in (self.format or ""):
+            raise ValueError(f"format {self.format!r}: names of zones are ambiguous; use %z")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as err:
+            raise ValueError(f"timezone {self.timezone!r} is not known; write e.g. UTC") from err
+        return self
+
+
+class ContractSettings(Settings):
+    """The columns of the source, and what happens to a row that breaks a rule."""
+
+    columns: dict[str, ColumnContract] = Field(min_length=1)
+    extra_columns: Literal["refuse", "drop"] = "refuse"
+    unique: tuple[str, ...] = Field((), description="Columns that identify a row together.")
+    bad_rows: Literal["quarantine", "refuse"] = "quarantine"
+    max_bad_fraction: float = Field(
+        0.01, ge=0, lt=1, description="A larger share of bad rows fails the check `contract_holds`."
+    )
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        if taken := {"row", "reason"} & self.columns.keys():
+            raise ValueError(f"columns {sorted(taken)} are the quarantine's own; rename them")
+        require_known(self.unique, self.columns, "contract.unique")
+        return self
+
+
+class ProcessingSettings(Settings):
+    """What `ml.processing.process` does; an empty block leaves the rows unchanged."""
+
+    drop_columns: tuple[str, ...] = ()
+    drop_duplicates: bool = False
+    fill_na: dict[str, Scalar] = Field(default_factory=dict)
+    categorical_encoding: dict[str, Encoding] = Field(
+        default_factory=dict,
+        description="Column -> encoding, fitted on the training rows; a plain list means one_hot.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_means_one_hot(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("categorical_encoding"), list | tuple):
+            names = data["categorical_encoding"]
+            return {**data, "categorical_encoding": dict.fromkeys(names, "one_hot")}
+        return data
+
+
+def _fits(value: Scalar, dtype: DType) -> bool:
+    kinds = {"int64": int, "float64": int | float, "string": str, "bool": bool, "datetime": str}
+    return isinstance(value, kinds[dtype]) and (dtype == "bool" or not isinstance(value, bool))

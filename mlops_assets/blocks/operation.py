@@ -1,0 +1,31 @@
+"""Deployment, monitoring and schedules."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from mlops_assets.blocks.base import Duration, Settings
+
+
+class DeploymentSettings(Settings):
+    """Where and how the model is served."""
+
+    target: Literal["local"] = "local"
+    port: int = Field(ge=1024, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    automatic: bool = Field(True, description="The training job deploys what passed the gate.")
+    max_rows: int = Field(1000, ge=1, description="Rows per request.")
+    max_body_bytes: int = Field(1_000_000, ge=1_000)
+
+
+class MonitoringSettings(Settings):
+    """What the sensors watch."""
+
+    new_data_every: Duration = Field(timedelta(minutes=1), description="How often to look.")
+
+
+class ScheduleSettings(Settings):
+    """Cron expressions in UTC."""
+
+    train: str | None = None

@@ -1,0 +1,1 @@
+"""What one stage hands to the next besides frames: small frozen records, stored as JSON."""

@@ -1,0 +1,83 @@
+"""A registered version, its metrics, and how it compares with the champion."""
+
+from pydantic import Field
+
+from mlops_assets.blocks.base import Settings
+
+
+class ModelVersion(Settings):
+    """One registered version of a model."""
+
+    name: str
+    version: int
+    run_id: str
+    uri: str = Field(description="E.g. `models:/customers/3`.")
+
+
+class LossDifference(Settings):
+    """Loss of a challenger less that of the champion on the same rows; positive is worse."""
+
+    rows: int
+    clusters: int = Field(description="Independent groups of rows, e.g. entities.")
+    champion_loss: float = Field(description="Mean over the rows.")
+    challenger_loss: float
+    standard_error: float | None = Field(description="Of the difference; None: one cluster only.")
+    lower: float | None = Field(
+        description="Of the two-sided interval at 1 - 2 alpha, as a fraction of the champion's "
+        "loss; None: the rows do not bound it."
+    )
+    upper: float | None
+    p_value: float
+
+    @property
+    def difference(self) -> float:
+        """In units of the loss."""
+        return self.challenger_loss - self.champion_loss
+
+    @property
+    def relative(self) -> float:
+        """As a fraction of the champion's loss; infinite if that is 0 and the challenger's not."""
+        if self.champion_loss == 0:
+            return 0.0 if self.difference == 0 else float("inf")
+        return self.difference / self.champion_loss
+
+
+class SliceComparison(Settings):
+    """The comparison on some of the rows."""
+
+    name: str = Field(description="E.g. `origin=JFK`.")
+    loss: LossDifference
+    adjusted_p_value: float = Field(description="Holm's, over all slices.")
+    worse: bool = Field(description="Shown to lose more than `evaluation.slice_margin`.")
+
+
+class Comparison(Settings):
+    """A challenger beside the champion on the same held-out rows."""
+
+    loss_name: str
+    overall: LossDifference
+    passed: bool = Field(description="By `evaluation.gate.against_champion`, slices apart.")
+    slices: tuple[SliceComparison, ...] = ()
+
+
+class Decision(Settings):
+    """Whether a version may be deployed."""
+
+    promoted: bool
+    reasons: tuple[str, ...] = Field((), description="One sentence per broken rule.")
+
+
+class Evaluation(Settings):
+    """Metrics of one model version on the held-out rows, and what the gate made of them."""
+
+    model: ModelVersion
+    metrics: dict[str, float]
+    train_rows: int
+    test_rows: int
+    champion: ModelVersion | None = Field(None, description="At the time of the evaluation.")
+    comparison: Comparison | None = None
+    not_compared: str = Field("", description="Why there is no comparison.")
+    decision: Decision = Field(
+        # What an earlier release stored has none, and must not be deployed for it.
+        Decision(promoted=False, reasons=("the evaluation holds no decision; evaluate again",))
+    )

@@ -1,0 +1,54 @@
+"""What monitoring finds: one record per report, stored as the asset's value and metadata."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from mlops_assets.blocks.base import Settings
+
+
+class Window(Settings):
+    """A half-open span of event time in the prediction log: `start <= event_time < end`."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class DriftSummary(Settings):
+    """One window of live predictions against the reference profile of the version that made them."""
+
+    model: str
+    model_version: int
+    window: Window
+    rows: int
+    reference_rows: int
+    verdict: Literal["calm", "drifted", "unknown"] = Field(
+        description="`unknown`: fewer rows than `monitoring.drift.min_rows`, or no reference."
+    )
+    drifted_columns: tuple[str, ...] = ()
+    scores: dict[str, float] = Field(
+        default_factory=dict, description="Feature, or `prediction` -> PSI of the window."
+    )
+    reasons: tuple[str, ...] = Field((), description="One sentence per offending column.")
+
+
+class PerformanceSummary(Settings):
+    """Metrics of one window of predictions, estimated before its labels came, final after."""
+
+    model: str
+    model_version: int
+    window: Window
+    rows: int
+    labelled_rows: int
+    final: bool = Field(description="Every label that can come has come: the window has matured.")
+    verdict: Literal["good", "degraded", "unknown"]
+    metrics: dict[str, float] = Field(
+        default_factory=dict, description="On the labelled rows; empty while not final."
+    )
+    estimated: dict[str, float] = Field(
+        default_factory=dict, description="By CBPE, from the scores alone."
+    )
+    reference: dict[str, float] = Field(
+        default_factory=dict, description="The same metrics on the held-out rows."
+    )
+    reasons: tuple[str, ...] = ()
