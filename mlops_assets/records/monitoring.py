@@ -15,7 +15,7 @@ class Window(Settings):
 
 
 class DriftSummary(Settings):
-    """One window of live predictions against the reference profile of the version that made them."""
+    """One window of live predictions against the reference profile of its model version."""
 
     model: str
     model_version: int
