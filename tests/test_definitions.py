@@ -38,7 +38,9 @@ def test_definitions_hold_both_models() -> None:
     }
     repository = definitions.get_repository_def()
     assert {j for j in repository.job_names if not j.startswith("__")} == {
-        *("customers_training", "customers_deployment", "flights_training", "flights_deployment")
+        f"{model}_{job}"
+        for model in ("customers", "flights")
+        for job in ("training", "deployment", "rollback", "promotion")
     }
     assert {s.name for s in repository.sensor_defs} == {"customers_new_data", "flights_new_data"}
     assert {s.name for s in repository.schedule_defs} == {

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from jobs.deployment import build_deployment_job
+from jobs.promotion import build_promotion_jobs
 from jobs.training import build_training_job, build_training_schedules
 from mlops_assets.asset_checks import build_asset_checks
 from mlops_assets.assets.data import build_data_assets
@@ -85,7 +86,11 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
             *build_deployment_assets(settings),
         ],
         asset_checks=build_asset_checks(settings),
-        jobs=[build_training_job(settings), build_deployment_job(settings)],
+        jobs=[
+            build_training_job(settings),
+            build_deployment_job(settings),
+            *build_promotion_jobs(settings),
+        ],
         schedules=build_training_schedules(settings),
         sensors=[build_new_data_sensor(settings)],
     )
