@@ -165,8 +165,12 @@ class FakeTracking(MLflowTracking):
         import skops.io
 
         self.refuse_unsafe(model)
-        self.server.models.append((self._run_id, skops.io.dumps(model)))
+        self.register(skops.io.dumps(model))
         return self._version(registered_name, len(self.server.models))
+
+    def register(self, file: bytes) -> None:
+        """A new version of the open run."""
+        self.server.models.append((self._run_id, file))
 
     def log_evaluation(
         self, model: ModelVersion, metrics: Mapping[str, float], plots: Mapping[str, bytes]
