@@ -17,7 +17,10 @@ def test_a_family_carries_the_model_and_its_own_labels(tmp_path: Path) -> None:
     assert file == tmp_path / "shop" / "metrics" / "drift.prom"
     (family,) = text_string_to_metric_families(file.read_text(encoding="utf-8"))
     assert family.documentation == "PSI."
-    assert {(*s.labels.values(), s.value) for s in family.samples} == {
+    assert {
+        (*(s.labels[n] for n in ("model_name", "version", "feature")), s.value)
+        for s in family.samples
+    } == {
         ("shop", "1", 'a "quoted" feature', 0.5),
         ("shop", "1", "b", 0.0),
     }
