@@ -54,7 +54,7 @@ class Promotions:
         """Make the endpoint and the aliases follow the ledger; None if the endpoint did.
 
         A process that was killed between the swap of the endpoint and its row in the ledger leaves
-        another version live than the one on record; the record wins.
+        another version live than the one on record, or about to be; the record wins.
 
         Raises:
             DeploymentError: The champion's files are gone, or it cannot be served.
@@ -64,10 +64,11 @@ class Promotions:
             if head is None:
                 return None
             follow(self.model, head, self.tracking)
-            live = self.deployment.status(self.model)
-            if live is not None and live.model_version == head.to_version:
-                return None
-            return self.deployment.redeploy(self.model, head.to_version, self.settings)
+            before = self.deployment.status(self.model)
+            # Whatever answers now: its workers may be about to load what a killed process wrote.
+            endpoint = self.deployment.redeploy(self.model, head.to_version, self.settings)
+            changed = before is None or before.generation != endpoint.generation
+            return endpoint if changed else None
 
     def _move(self, version: int, why: str, who: str) -> HandMove:
         head = self.ledger.head(self.model)

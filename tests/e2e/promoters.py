@@ -5,6 +5,7 @@
 `deploy`: line by line, `VERSION POINT` on stdin: a child deploys and promotes as `die`.
 """
 
+import importlib
 import os
 import signal
 import sys
@@ -113,16 +114,20 @@ def deploy_and_move(
     tracking, ledger = stores(folder, point)
     DyingFolder.point = point
     deployer = DyingBento(root=str(folder / "endpoints"))
-    built = build(folder / "built", version=version, name=MODEL)
+    kept = (folder / "endpoints" / MODEL / "versions" / str(version)).exists()
     move = Move(model=MODEL, to_version=version, who="test", why="gate")
     with promote(move, ledger.head(MODEL), tracking=tracking, ledger=ledger):
-        deployer.deploy(built.servable, built.model_file, built.recorded, online, settings)
+        if kept:
+            deployer.redeploy(MODEL, version, settings)
+        else:
+            built = build(folder / "built", version=version, name=MODEL)
+            deployer.deploy(built.servable, built.model_file, built.recorded, online, settings)
 
 
 def deploy(folder: Path) -> None:
     """Line by line, so that the libraries are imported once; `stores` is opened in the child."""
-    import sklearn.ensemble  # noqa: F401
-
+    for name in ("mlflow", "sklearn.ensemble", "skops.io"):
+        importlib.import_module(name)
     online = OnlineFeatures.model_validate_json((folder / "online.json").read_bytes())
     settings = DeploymentSettings.model_validate_json((folder / "settings.json").read_bytes())
     tell("ready")
