@@ -29,3 +29,4 @@ class ScheduleSettings(Settings):
     """Cron expressions in UTC."""
 
     train: str | None = None
+    monitor: str | None = Field(None, description="When to compact the prediction log and report.")

@@ -14,6 +14,19 @@ class Window(Settings):
     end: AwareDatetime
 
 
+class LogSummary(Settings):
+    """What one compaction of a model's prediction log did, and what the log holds since."""
+
+    model: str
+    files: int = Field(description="Closed files of the endpoint that were taken over.")
+    open_files: int = Field(description="Files that workers still append to; read, not taken over.")
+    rows: int = Field(description="New rows.")
+    torn_lines: int = Field(description="Lines cut off by a crash or a full disk; not rows.")
+    duplicates: int = Field(description="Rows that were there already, or came twice.")
+    days: tuple[str, ...] = Field((), description="Daily Parquet files that were written.")
+    newest: AwareDatetime | None = Field(None, description="Largest event time of the new rows.")
+
+
 class DriftSummary(Settings):
     """One window of live predictions against the reference profile of its model version."""
 
