@@ -16,6 +16,7 @@ from resources.deployment import LocalBentoML
 from resources.feature_store import FeastFeatureStore
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
+from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
@@ -50,6 +51,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
         ),
+        "metrics": EndpointMetrics(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":
         uri = os.environ.get("MLFLOW_TRACKING_URI", local_store)

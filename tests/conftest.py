@@ -13,6 +13,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
+from resources.metrics import EndpointMetrics
 from tests.fakes import FakeDatasets, FakeFeatureStore, FakePredictionLog, FakeTracking
 from tests.fakes_deployment import FakeDeployment
 
@@ -100,6 +101,7 @@ def resources(tmp_path: Path) -> dict[str, Any]:
         "predictions": FakePredictionLog(
             endpoints=str(state / "endpoints"), root=str(state / "predictions")
         ),
+        "metrics": EndpointMetrics(root=str(state / "endpoints")),
     }
 
 
