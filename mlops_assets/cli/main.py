@@ -25,7 +25,7 @@ from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.home import PROJECT_ROOT, home
-from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key, is_monitoring
+from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
 from resources.deployment import EndpointDeployer
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
@@ -161,11 +161,7 @@ _VERBS = {
 
 def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
     """Materialize the model's raw data, then whatever is out of date; False if a step failed."""
-    specs = [
-        spec
-        for spec in definitions.resolve_all_asset_specs()
-        if spec.group_name == model and not is_monitoring(spec.key)
-    ]
+    specs = [spec for spec in definitions.resolve_all_asset_specs() if spec.group_name == model]
     raw, endpoint = asset_key(model, "raw_data"), asset_key(model, "deployed_endpoint")
     if not _materialize(definitions, instance, model, [raw]):
         return False
