@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.outcomes import LabelSettings, PerformanceSettings, SkewSettings
 
 
 class DeploymentSettings(Settings):
@@ -23,6 +24,9 @@ class MonitoringSettings(Settings):
     """What the sensors watch."""
 
     new_data_every: Duration = Field(timedelta(minutes=1), description="How often to look.")
+    labels: LabelSettings = LabelSettings()
+    performance: PerformanceSettings = PerformanceSettings()
+    skew: SkewSettings = SkewSettings()
 
 
 class ScheduleSettings(Settings):
