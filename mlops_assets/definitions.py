@@ -16,6 +16,7 @@ from resources.deployment import LocalBentoML
 from resources.feature_store import FeastFeatureStore
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
+from resources.metrics import EndpointMetrics
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
 
@@ -45,6 +46,7 @@ def build_resources(state: Path) -> dict[str, Any]:
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
+        "metrics": EndpointMetrics(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":
         uri = os.environ.get("MLFLOW_TRACKING_URI", local_store)

@@ -1,59 +1,91 @@
-"""Experiment tracking and model registry: MLflow.
+"""Experiment tracking: MLflow runs that say how the Dagster run ended.
 
-No open MLflow run outlives `run()`, and nothing is exported to children. Models are logged as
-skops files, which hold no pickle; whether one may be loaded is decided by our own allow-list, never
-by the model's.
+There is one MLflow run per Dagster run and model: a retry, another step or another process goes on
+in it. It stays open, RUNNING in MLflow, when `run()` is left, and is closed when the outcome of the
+whole Dagster run is known; `resources.run_outcome` says who does so. Nothing is exported to
+children. Models are logged as skops files, which hold no pickle; whether one may be loaded is
+decided by our own allow-list, never by the model's.
 """
 
-import logging
-import os
-import socket
 import tempfile
 import time
-import warnings
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import dagster as dg
 import pandas as pd
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from mlops_assets.atomic import ensure_folder, exclusive
-from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
+from mlops_assets.errors import UnsafeModelError
 from mlops_assets.ml.model_files import TRUSTED_TYPES, untrusted_types
 from mlops_assets.records.evaluation import ModelVersion
+from resources.mlflow_registry import MLflowRegistry
+
+RUN_ID = "dagster/run_id"
+ASSET_KEYS = "dagster/asset_key"
 
 
-class MLflowTracking(dg.ConfigurableResource):
-    """A tracking server, or a local sqlite store that is created on first use."""
+class MLflowTracking(MLflowRegistry):
+    """Runs, what is logged into them, and the registry."""
 
-    tracking_uri: str = Field(
-        description="E.g. `sqlite:////srv/mlflow.db` or `http://mlflow:5000`."
-    )
-    artifacts: str = Field(description="Where the artifacts of new experiments go: folder or URI.")
-    timeout_seconds: int = Field(5, ge=1, description="For a server to accept a connection.")
+    _experiment_id: str = PrivateAttr("")
     _run_id: str = PrivateAttr("")
 
     @contextmanager
     def run(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
-        """Open an MLflow run and yield its id; a body that raises leaves it FAILED.
+        """Open an MLflow run and yield its id.
+
+        With the tag `dagster/run_id` it is the one run of that Dagster run in the experiment, and
+        stays open afterwards, also when the body raises. Without, it ends with the body: FINISHED,
+        or FAILED when that raises.
 
         Raises:
             TrackingUnavailableError: The server does not answer.
             TrackingError: MLflow refused.
         """
         with self._mlflow() as mlflow:
-            run_name = tags.get("dagster/run_id", experiment)[:8]
-            experiment_id = self._experiment(mlflow.MlflowClient(), experiment)
-            with mlflow.start_run(
-                experiment_id=experiment_id, run_name=run_name, tags=dict(tags)
-            ) as run:
-                self._run_id = run.info.run_id
+            client = mlflow.MlflowClient()
+            self._experiment_id = self._experiment(client, experiment)
+            self._run_id, joined = self._find_or_create(client, experiment, tags)
+            mlflow.start_run(run_id=self._run_id, tags=joined)
+            status = "FAILED"
+            try:
                 yield self._run_id
+                status = "FINISHED"
+            finally:
+                # Its end is not known yet: a retry or a gate downstream may decide otherwise.
+                mlflow.end_run("RUNNING" if RUN_ID in tags else status)
+
+    @contextmanager
+    def child_run(self, name: str, tags: Mapping[str, str] | None = None) -> Generator[str]:
+        """Open a run below the open one, e.g. a trial; FAILED when the body raises.
+
+        Within the body everything is logged into the child.
+        """
+        parent = self._run_id
+        with self._mlflow() as mlflow:
+            opened = mlflow.start_run(
+                experiment_id=self._experiment_id, run_name=name, nested=True, tags=dict(tags or {})
+            )
+            with opened as child:
+                self._run_id = child.info.run_id
+                try:
+                    yield self._run_id
+                finally:
+                    self._run_id = parent
+
+    def add_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag the open run with what is known only now, e.g. a hash of its predictions."""
+        with self._mlflow() as mlflow:
+            mlflow.set_tags(dict(tags))
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics into the open run, in one batch."""
+        with self._mlflow() as mlflow:
+            mlflow.log_metrics(dict(metrics))
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters into the open run."""
@@ -131,117 +163,46 @@ class MLflowTracking(dg.ConfigurableResource):
                     Path(folder, f"{name}.png").write_bytes(png)
                 client.log_artifacts(model.run_id, folder, artifact_path="plots")
 
-    def download_model(self, model: ModelVersion, folder: Path) -> Path:
-        """Fetch the version's files into `folder` and return its `model.skops`, not loaded.
-
-        Raises:
-            TrackingError: The registry has no such version, or it is no skops model.
-        """
+    def log_text(self, model: ModelVersion, name: str, text: str) -> None:
+        """Keep `text` as the artifact `name` of the run that trained `model`."""
         with self._mlflow() as mlflow:
-            path = Path(mlflow.artifacts.download_artifacts(model.uri, dst_path=str(folder)))
-        file = path / "model.skops"
-        if not file.exists():
-            raise TrackingError(
-                f"{model.uri} has no model.skops but {sorted(p.name for p in path.iterdir())}; "
-                "only models logged in the skops format can be served"
-            )
-        return file
+            mlflow.MlflowClient().log_text(model.run_id, text, name)
 
-    def set_alias(self, model: ModelVersion, alias: str) -> None:
-        """Point `alias` at the version."""
-        with self._mlflow() as mlflow:
-            mlflow.MlflowClient().set_registered_model_alias(model.name, alias, str(model.version))
+    def _find_or_create(
+        self, client: Any, experiment: str, tags: Mapping[str, str]
+    ) -> tuple[str, dict[str, str]]:
+        """Id of the run to open, and the tags to give it."""
+        if RUN_ID not in tags:
+            return client.create_run(self._experiment_id, run_name=experiment).info.run_id, {**tags}
+        with self._opening():
+            if found := self._oldest(client, tags[RUN_ID]):
+                return found.info.run_id, joined_tags(found.data.tags, tags)
+            made = client.create_run(
+                self._experiment_id, tags={**tags}, run_name=tags[RUN_ID][:8]
+            ).info.run_id
+            first = self._oldest(client, tags[RUN_ID])
+        if first is None or first.info.run_id == made:
+            return made, {**tags}
+        client.delete_run(made)  # another machine was faster
+        return first.info.run_id, joined_tags(first.data.tags, tags)
 
-    def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
-        """The version behind an alias; None when the model or the alias does not exist."""
-        with self._mlflow() as mlflow:
-            client = mlflow.MlflowClient()
-            found = client.search_registered_models(filter_string=f"name='{name}'")
-            number = found[0].aliases.get(alias) if found else None
-            if number is None:
-                return None
-            run_id = client.get_model_version(name, number).run_id
-        return ModelVersion(
-            name=name, version=int(number), run_id=run_id, uri=f"models:/{name}/{number}"
-        )
-
-    def version(self, name: str, number: int) -> ModelVersion | None:
-        """One version of a model; None when the registry does not have it."""
-        with self._mlflow() as mlflow:
-            from mlflow.exceptions import MlflowException
-
-            try:
-                run_id = mlflow.MlflowClient().get_model_version(name, str(number)).run_id
-            except MlflowException as err:
-                if err.error_code != "RESOURCE_DOES_NOT_EXIST":
-                    raise
-                return None
-        return ModelVersion(
-            name=name, version=number, run_id=run_id, uri=f"models:/{name}/{number}"
-        )
-
-    def tags(self, model: ModelVersion) -> dict[str, str]:
-        """Tags of the run that trained the version."""
-        with self._mlflow() as mlflow:
-            return dict(mlflow.MlflowClient().get_run(model.run_id).data.tags)
-
-    @contextmanager
-    def _mlflow(self) -> Generator[Any]:
-        """MLflow, pointed at this store; its errors become ours."""
-        self._require_server()
-        # Its defaults retry an unreachable server for 261 s.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        import mlflow  # 2-6 CPU s
-        from mlflow.exceptions import MlflowException
-
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        exported = os.environ.get("MLFLOW_TRACKING_URI")
-        mlflow.set_tracking_uri(self.tracking_uri)
-        # MLflow exports it to every child, whose own store may be another one.
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        if exported is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = exported
-        self._create_store(mlflow)
-        try:
-            yield mlflow
-        except MlflowException as err:
-            raise TrackingError(f"MLflow at {self.tracking_uri} refused: {err.message}") from err
-
-    def _require_server(self) -> None:
-        parts = urlsplit(self.tracking_uri)
-        if parts.scheme not in ("http", "https"):
-            return
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            socket.create_connection((parts.hostname or "", port), self.timeout_seconds).close()
-        except OSError as err:
-            raise TrackingUnavailableError(
-                f"no MLflow server answers at {parts.hostname}:{port} ({err}); start it, "
-                "or correct MLFLOW_TRACKING_URI"
-            ) from err
-
-    def _create_store(self, mlflow: Any) -> None:
-        """Create the schema once: processes that race to do it break each other's."""
-        if not self.tracking_uri.startswith("sqlite:///"):
-            return
-        database = Path(self.tracking_uri.removeprefix("sqlite:///"))
-        if database.exists() and database.with_suffix(".ready").exists():
-            return
-        with exclusive(database.with_suffix(".lock")), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of SQLAlchemy, about MLflow
-            mlflow.MlflowClient().search_experiments(max_results=1)
-            database.with_suffix(".ready").touch()
-
-    def _experiment(self, client: Any, name: str) -> str:
-        """Find or create the experiment; its location cannot be changed later."""
-        if found := client.get_experiment_by_name(name):
-            return found.experiment_id
+    def _opening(self) -> AbstractContextManager[None]:
+        """Steps of one run on this machine open it one after the other."""
         if "://" in self.artifacts:
-            return client.create_experiment(name, f"{self.artifacts.rstrip('/')}/{name}")
-        folder = ensure_folder(Path(self.artifacts).absolute())
-        with exclusive(folder / ".lock"):
-            found = client.get_experiment_by_name(name)
-            location = (folder / name).as_uri()
-            return found.experiment_id if found else client.create_experiment(name, location)
+            return nullcontext()
+        return exclusive(ensure_folder(Path(self.artifacts).absolute()) / ".lock")
+
+    def _oldest(self, client: Any, dagster_run_id: str) -> Any | None:
+        found = client.search_runs(
+            [self._experiment_id],
+            f"tags.`{RUN_ID}` = '{dagster_run_id}'",
+            order_by=["attributes.start_time ASC"],
+            max_results=1,
+        )
+        return found[0] if found else None
+
+
+def joined_tags(before: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    """Tags of a run that another asset goes on in: it names every asset that logged into it."""
+    keys = {key for tags in (before, added) for key in tags.get(ASSET_KEYS, "").split(", ") if key}
+    return {**added, ASSET_KEYS: ", ".join(sorted(keys))} if keys else {**added}

@@ -13,6 +13,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
+from resources.metrics import EndpointMetrics
 from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.fakes_deployment import FakeDeployment
 
@@ -97,6 +98,7 @@ def resources(tmp_path: Path) -> dict[str, Any]:
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
         "ledger": PromotionLedger(path=str(state / "ledger.db")),
         "deployment": FakeDeployment(root=str(state / "endpoints")),
+        "metrics": EndpointMetrics(root=str(state / "endpoints")),
     }
 
 

@@ -21,7 +21,7 @@ from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import ModelVersion
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
-from resources.tracking import MLflowTracking
+from resources.tracking import RUN_ID, MLflowTracking, joined_tags
 
 
 @dataclass
@@ -30,7 +30,8 @@ class Server:
 
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
-    models: list[bytes] = field(default_factory=list)
+    models: list[tuple[str, bytes]] = field(default_factory=list)
+    """Id of the run and file of each version."""
 
 
 # By address, as with the real ones: Dagster makes a new resource object for each run.
@@ -113,14 +114,46 @@ class FakeTracking(MLflowTracking):
 
     @contextmanager
     def run(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
-        self._run_id = f"run-{len(self.server.runs) + 1}"
-        self.server.runs[self._run_id] = {"tags": dict(tags), "status": "RUNNING"}
+        self._run_id = self._same_run(experiment, tags) or self._new_run(experiment)
+        run = self.server.runs[self._run_id]
+        run["tags"].update(joined_tags(run["tags"], tags))
+        status = "FAILED"
         try:
             yield self._run_id
-        except BaseException:
-            self.server.runs[self._run_id]["status"] = "FAILED"
-            raise
-        self.server.runs[self._run_id]["status"] = "FINISHED"
+            status = "FINISHED"
+        finally:
+            run["status"] = "RUNNING" if RUN_ID in tags else status
+
+    @contextmanager
+    def child_run(self, name: str, tags: Mapping[str, str] | None = None) -> Generator[str]:
+        parent, self._run_id = self._run_id, self._new_run(name)
+        run = self.server.runs[self._run_id]
+        run["tags"].update({**(tags or {}), "mlflow.parentRunId": parent})
+        status = "FAILED"
+        try:
+            yield self._run_id
+            status = "FINISHED"
+        finally:
+            run["status"], self._run_id = status, parent
+
+    def _same_run(self, experiment: str, tags: Mapping[str, str]) -> str | None:
+        for name, run in self.server.runs.items():
+            same = (run["experiment"], run["tags"].get(RUN_ID)) == (experiment, tags.get(RUN_ID))
+            if same and RUN_ID in tags:
+                return name
+        return None
+
+    def _new_run(self, experiment: str) -> str:
+        name = f"run-{len(self.server.runs) + 1}"
+        new = {"experiment": experiment, "status": "RUNNING", "tags": {}, "metrics": {}}
+        self.server.runs[name] = new
+        return name
+
+    def add_tags(self, tags: Mapping[str, str]) -> None:
+        self.server.runs[self._run_id]["tags"].update(tags)
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        self.server.runs[self._run_id]["metrics"].update(metrics)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         self.server.runs[self._run_id]["params"] = dict(params)
@@ -132,25 +165,26 @@ class FakeTracking(MLflowTracking):
         import skops.io
 
         self.refuse_unsafe(model)
-        self.server.models.append(skops.io.dumps(model))
-        number = len(self.server.models)
-        return ModelVersion(
-            name=registered_name,
-            version=number,
-            run_id=self._run_id,
-            uri=f"models:/{registered_name}/{number}",
-        )
+        self.register(skops.io.dumps(model))
+        return self._version(registered_name, len(self.server.models))
+
+    def register(self, file: bytes) -> None:
+        """A new version of the open run."""
+        self.server.models.append((self._run_id, file))
 
     def log_evaluation(
         self, model: ModelVersion, metrics: Mapping[str, float], plots: Mapping[str, bytes]
     ) -> None:
-        self.server.runs[model.run_id]["metrics"] = dict(metrics)
+        self.server.runs[model.run_id]["metrics"].update(metrics)
+
+    def log_text(self, model: ModelVersion, name: str, text: str) -> None:
+        self.server.runs[model.run_id].setdefault("texts", {})[name] = text
 
     def download_model(self, model: ModelVersion, folder: Path) -> Path:
         if not 1 <= model.version <= len(self.server.models):
             raise TrackingError(f"no version {model.uri}")
         file = folder / "model.skops"
-        file.write_bytes(self.server.models[model.version - 1])
+        file.write_bytes(self.server.models[model.version - 1][1])
         return file
 
     def set_alias(self, model: ModelVersion, alias: str) -> None:
@@ -159,8 +193,12 @@ class FakeTracking(MLflowTracking):
     def version(self, name: str, number: int) -> ModelVersion | None:
         if not 1 <= number <= len(self.server.models):
             return None
+        return self._version(name, number)
+
+    def _version(self, name: str, number: int) -> ModelVersion:
+        run_id, _ = self.server.models[number - 1]
         return ModelVersion(
-            name=name, version=number, run_id=f"run-{number}", uri=f"models:/{name}/{number}"
+            name=name, version=number, run_id=run_id, uri=f"models:/{name}/{number}"
         )
 
     def tags(self, model: ModelVersion) -> dict[str, str]:
@@ -169,7 +207,4 @@ class FakeTracking(MLflowTracking):
     def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
         if alias not in self.server.aliases:
             return None
-        number = self.server.aliases[alias]
-        return ModelVersion(
-            name=name, version=number, run_id=f"run-{number}", uri=f"models:/{name}/{number}"
-        )
+        return self._version(name, self.server.aliases[alias])

@@ -83,6 +83,40 @@ def test_nothing_is_exported_to_children(
     assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
+def test_a_run_goes_on_where_the_same_dagster_run_left_it(tracking: MLflowTracking) -> None:
+    tags = {"dagster/run_id": "d1", "dagster/asset_key": "shop/a"}
+    with pytest.raises(KeyError), tracking.run("shop", tags) as failed:
+        raise KeyError
+    with tracking.run("shop", {**tags, "dagster/asset_key": "shop/b"}) as retried:
+        tracking.log_metrics({"loss": 0.5})
+        version = tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+    with tracking.run("shop", {"dagster/run_id": "d2"}) as other:
+        pass
+    with tracking.run("elsewhere", tags) as of_another_model:
+        pass
+    assert retried == failed
+    assert len({retried, other, of_another_model}) == 3
+    assert version.run_id == retried
+    assert tracking.tags(version)["dagster/asset_key"] == "shop/a, shop/b"
+
+
+def test_children_get_what_is_logged_while_they_are_open(tracking: MLflowTracking) -> None:
+    with tracking.run("shop", {"dagster/run_id": "d1"}) as parent:
+        with tracking.child_run("trial 1", {"trial": "1"}) as child:
+            tracking.log_params({"C": 1.0})
+            in_child = tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+        with pytest.raises(KeyError), tracking.child_run("trial 2"):
+            raise KeyError
+        tracking.add_tags({"predictions": "abc"})
+        version = tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+    tracking.log_text(version, "model_card.md", "# shop")
+    assert (in_child.run_id, version.run_id) == (child, parent)
+    assert tracking.tags(in_child)["mlflow.parentRunId"] == parent
+    assert tracking.tags(in_child)["trial"] == "1"
+    assert tracking.tags(version)["predictions"] == "abc"
+    assert "predictions" not in tracking.tags(in_child)
+
+
 def test_a_missing_version_is_an_error(tracking: MLflowTracking, tmp_path: Path) -> None:
     missing = log(tracking).model_copy(update={"version": 9, "uri": "models:/shop/9"})
     with pytest.raises(TrackingError, match="9"):

@@ -52,7 +52,7 @@ def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DyingTracking:
     tracking = DyingTracking(tracking_uri="memory:", artifacts=str(tmp_path / "artifacts"))
     for number in range(1, 6):
         with tracking.run("shop", {"dvc/md5": f"md5-{number}", "git/sha": f"sha-{number}"}):
-            tracking.server.models.append(b"")
+            tracking.register(b"")
     return tracking
 
 
@@ -264,7 +264,7 @@ def test_a_rolled_back_version_is_not_deployed_again_by_the_graph(
 def test_a_version_without_files_is_refused(promotions: Promotions) -> None:
     before = promotions.ledger.history("loans")
     with promotions.tracking.run("loans", {}):
-        promotions.tracking.server.models.append(b"")  # registered, never deployed
+        promotions.tracking.register(b"")  # registered, never deployed
     with pytest.raises(DeploymentError, match=r"version 4 was never deployed.*\[1, 2, 3\]"):
         promotions.roll_back(4, None)
     with pytest.raises(TrackingError, match="no version 9"):

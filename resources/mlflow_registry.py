@@ -1,0 +1,65 @@
+"""The model registry: versions, their files, and the aliases that point at them."""
+
+from pathlib import Path
+
+from mlops_assets.errors import TrackingError
+from mlops_assets.records.evaluation import ModelVersion
+from resources.mlflow_store import MLflowStore
+
+
+class MLflowRegistry(MLflowStore):
+    """What is registered; which version is champion is the ledger's to say."""
+
+    def download_model(self, model: ModelVersion, folder: Path) -> Path:
+        """Fetch the version's files into `folder` and return its `model.skops`, not loaded.
+
+        Raises:
+            TrackingError: The registry has no such version, or it is no skops model.
+        """
+        with self._mlflow() as mlflow:
+            path = Path(mlflow.artifacts.download_artifacts(model.uri, dst_path=str(folder)))
+        file = path / "model.skops"
+        if not file.exists():
+            raise TrackingError(
+                f"{model.uri} has no model.skops but {sorted(p.name for p in path.iterdir())}; "
+                "only models logged in the skops format can be served"
+            )
+        return file
+
+    def set_alias(self, model: ModelVersion, alias: str) -> None:
+        """Point `alias` at the version."""
+        with self._mlflow() as mlflow:
+            mlflow.MlflowClient().set_registered_model_alias(model.name, alias, str(model.version))
+
+    def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        """The version behind an alias; None when the model or the alias does not exist."""
+        with self._mlflow() as mlflow:
+            client = mlflow.MlflowClient()
+            found = client.search_registered_models(filter_string=f"name='{name}'")
+            number = found[0].aliases.get(alias) if found else None
+            if number is None:
+                return None
+            run_id = client.get_model_version(name, number).run_id
+        return ModelVersion(
+            name=name, version=int(number), run_id=run_id, uri=f"models:/{name}/{number}"
+        )
+
+    def version(self, name: str, number: int) -> ModelVersion | None:
+        """One version of a model; None when the registry does not have it."""
+        with self._mlflow() as mlflow:
+            from mlflow.exceptions import MlflowException
+
+            try:
+                run_id = mlflow.MlflowClient().get_model_version(name, str(number)).run_id
+            except MlflowException as err:
+                if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return None
+        return ModelVersion(
+            name=name, version=number, run_id=run_id, uri=f"models:/{name}/{number}"
+        )
+
+    def tags(self, model: ModelVersion) -> dict[str, str]:
+        """Tags of the run that trained the version."""
+        with self._mlflow() as mlflow:
+            return dict(mlflow.MlflowClient().get_run(model.run_id).data.tags)

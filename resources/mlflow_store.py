@@ -1,0 +1,96 @@
+"""The connection to MLflow: its store or server, and its errors as ours.
+
+What is logged stands in `resources.tracking`, what is registered in `resources.mlflow_registry`.
+"""
+
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.atomic import ensure_folder, exclusive
+from mlops_assets.errors import TrackingError, TrackingUnavailableError
+
+
+class MLflowStore(dg.ConfigurableResource):
+    """A tracking server, or a local sqlite store that is created on first use."""
+
+    tracking_uri: str = Field(
+        description="E.g. `sqlite:////srv/mlflow.db` or `http://mlflow:5000`."
+    )
+    artifacts: str = Field(description="Where the artifacts of new experiments go: folder or URI.")
+    timeout_seconds: int = Field(5, ge=1, description="For a server to accept a connection.")
+
+    @contextmanager
+    def _mlflow(self) -> Generator[Any]:
+        """MLflow, pointed at this store; its errors become ours."""
+        self.require_server()
+        # Its defaults retry an unreachable server for 261 s.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        import mlflow  # 2-6 CPU s
+        from mlflow.exceptions import MlflowException
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        exported = os.environ.get("MLFLOW_TRACKING_URI")
+        mlflow.set_tracking_uri(self.tracking_uri)
+        # MLflow exports it to every child, whose own store may be another one.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if exported is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = exported
+        self._create_store(mlflow)
+        try:
+            yield mlflow
+        except MlflowException as err:
+            raise TrackingError(f"MLflow at {self.tracking_uri} refused: {err.message}") from err
+
+    def require_server(self) -> None:
+        """Ask a server for a connection, without MLflow: cheap enough before any other work.
+
+        Raises:
+            TrackingUnavailableError: It does not answer.
+        """
+        parts = urlsplit(self.tracking_uri)
+        if parts.scheme not in ("http", "https"):
+            return
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), self.timeout_seconds).close()
+        except OSError as err:
+            raise TrackingUnavailableError(
+                f"no MLflow server answers at {parts.hostname}:{port} ({err}); start it, "
+                "or correct MLFLOW_TRACKING_URI"
+            ) from err
+
+    def _create_store(self, mlflow: Any) -> None:
+        """Create the schema once: processes that race to do it break each other's."""
+        if not self.tracking_uri.startswith("sqlite:///"):
+            return
+        database = Path(self.tracking_uri.removeprefix("sqlite:///"))
+        if database.exists() and database.with_suffix(".ready").exists():
+            return
+        with exclusive(database.with_suffix(".lock")), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of SQLAlchemy, about MLflow
+            mlflow.MlflowClient().search_experiments(max_results=1)
+            database.with_suffix(".ready").touch()
+
+    def _experiment(self, client: Any, name: str) -> str:
+        """Find or create the experiment; its location cannot be changed later."""
+        if found := client.get_experiment_by_name(name):
+            return found.experiment_id
+        if "://" in self.artifacts:
+            return client.create_experiment(name, f"{self.artifacts.rstrip('/')}/{name}")
+        folder = ensure_folder(Path(self.artifacts).absolute())
+        with exclusive(folder / ".lock"):
+            found = client.get_experiment_by_name(name)
+            location = (folder / name).as_uri()
+            return found.experiment_id if found else client.create_experiment(name, location)
