@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.base import Task
-from mlops_assets.blocks.outcomes import PerformanceSettings
+from mlops_assets.blocks.monitoring import PerformanceSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation import breaches, metrics_of
 from mlops_assets.ml.features import label_array

@@ -1,4 +1,4 @@
-"""Monitoring of a live model by the outcomes of its predictions: labels, performance, skew."""
+"""Monitoring of a live model: what is looked at, and when it counts as bad."""
 
 from datetime import timedelta
 
@@ -37,3 +37,15 @@ class SkewSettings(Settings):
     """How many logged requests are rebuilt from the offline store."""
 
     sample: int = Field(200, ge=1)
+
+
+class MonitoringSettings(Settings):
+    """What is watched once a model is live."""
+
+    new_data_every: Duration = Field(timedelta(minutes=1), description="How often to look.")
+    window: Duration = Field(
+        timedelta(days=1), description="Span of event time that is judged as a whole."
+    )
+    labels: LabelSettings = LabelSettings()
+    performance: PerformanceSettings = PerformanceSettings()
+    skew: SkewSettings = SkewSettings()
