@@ -65,3 +65,31 @@ class PerformanceSummary(Settings):
         default_factory=dict, description="The same metrics on the held-out rows."
     )
     reasons: tuple[str, ...] = ()
+
+
+class PerformanceReport(Settings):
+    """The windows of the served version, the oldest first."""
+
+    windows: tuple[PerformanceSummary, ...] = ()
+
+    @property
+    def newest_final(self) -> PerformanceSummary | None:
+        """The newest window with a verdict that can not change any more."""
+        final = [summary for summary in self.windows if summary.final]
+        return final[-1] if final else None
+
+
+class FeatureSkew(Settings):
+    """One feature that was served with other values than the offline store holds."""
+
+    feature: str
+    rows: int
+    example: str
+
+
+class SkewSummary(Settings):
+    """Logged live requests against their features rebuilt from the offline store."""
+
+    model: str
+    rows: int = Field(description="Requests compared.")
+    skewed: tuple[FeatureSkew, ...] = ()
