@@ -17,6 +17,7 @@ from resources.feature_store import FeastFeatureStore
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
+from resources.predictions import PredictionLog
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
 
@@ -46,6 +47,10 @@ def build_resources(state: Path) -> dict[str, Any]:
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
+        "predictions": PredictionLog(
+            endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
+            root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
+        ),
         "metrics": EndpointMetrics(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":

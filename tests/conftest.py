@@ -14,7 +14,7 @@ from mlops_assets.config import ModelSettings
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
-from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
+from tests.fakes import FakeDatasets, FakeFeatureStore, FakePredictionLog, FakeTracking
 from tests.fakes_deployment import FakeDeployment
 
 ROWS = 400
@@ -98,6 +98,9 @@ def resources(tmp_path: Path) -> dict[str, Any]:
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
         "ledger": PromotionLedger(path=str(state / "ledger.db")),
         "deployment": FakeDeployment(root=str(state / "endpoints")),
+        "predictions": FakePredictionLog(
+            endpoints=str(state / "endpoints"), root=str(state / "predictions")
+        ),
         "metrics": EndpointMetrics(root=str(state / "endpoints")),
     }
 
