@@ -40,7 +40,9 @@ def test_definitions_hold_both_models() -> None:
     assert {j for j in repository.job_names if not j.startswith("__")} == {
         *("customers_training", "customers_deployment", "flights_training", "flights_deployment")
     }
-    assert {s.name for s in repository.sensor_defs} == {"customers_new_data", "flights_new_data"}
+    assert {s.name for s in repository.sensor_defs} == {
+        *("customers_new_data", "flights_new_data", "mlflow_runs")
+    }
     assert {s.name for s in repository.schedule_defs} == {
         *("customers_training_schedule", "flights_training_schedule")
     }
