@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, monitoring_selection
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -19,8 +19,8 @@ def training_job_name(settings: ModelSettings) -> str:
 
 
 def build_training_job(settings: ModelSettings) -> "UnresolvedAssetJobDefinition":
-    """Rematerialize every asset of one model; without the endpoint if it is not `automatic`."""
-    selection = dg.AssetSelection.groups(settings.name)
+    """Rematerialize a model up to its endpoint; without the endpoint if it is not `automatic`."""
+    selection = dg.AssetSelection.groups(settings.name) - monitoring_selection(settings.name)
     if not settings.deployment.automatic:
         selection -= dg.AssetSelection.assets(asset_key(settings.name, "deployed_endpoint"))
     return dg.define_asset_job(

@@ -59,6 +59,15 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def make_durable(folder: Path) -> None:
+    """Make the names in `folder` outlive a power loss; a file's own content is synced already."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def exclusive(lock: Path) -> Generator[None]:
     """Hold `lock` against every other process; waits. The kernel frees it if this one dies."""

@@ -17,7 +17,8 @@ from mlops_assets.blocks.data import (
 )
 from mlops_assets.blocks.evaluation import METRICS, EvaluationSettings
 from mlops_assets.blocks.features import FeatureSettings, TargetSettings
-from mlops_assets.blocks.operation import DeploymentSettings, MonitoringSettings, ScheduleSettings
+from mlops_assets.blocks.monitoring import MonitoringSettings
+from mlops_assets.blocks.operation import DeploymentSettings, ScheduleSettings
 from mlops_assets.blocks.training import TrainingSettings
 
 

@@ -17,6 +17,8 @@ from resources.executors import followed
 from resources.feature_store import FeastFeatureStore
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
+from resources.metrics import EndpointMetrics
+from resources.predictions import PredictionLog
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
 from sensors.mlflow_runs import build_mlflow_runs_sensor
@@ -49,6 +51,11 @@ def build_resources(state: Path) -> dict[str, Any]:
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
+        "predictions": PredictionLog(
+            endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
+            root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
+        ),
+        "metrics": EndpointMetrics(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":
         uri = os.environ.get("MLFLOW_TRACKING_URI", local_store)

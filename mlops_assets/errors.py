@@ -78,6 +78,10 @@ class PortInUseError(DeploymentError):
     """Somebody else listens on the endpoint's port."""
 
 
+class PredictionLogError(MlopsError):
+    """The prediction log holds what no version of the endpoint writes."""
+
+
 class LedgerError(MlopsError):
     """The ledger of promotions cannot be read or written."""
 

@@ -8,6 +8,8 @@ from graphlib import TopologicalSorter
 
 import dagster as dg
 
+from mlops_assets.keys import is_monitoring
+
 _DATA_VERSION = "dagster/data_version"
 _CODE_VERSION = "dagster/code_version"
 _INPUT_VERSION = "dagster/input_data_version/"
@@ -16,13 +18,13 @@ _INPUT_VERSION = "dagster/input_data_version/"
 def stale_assets(
     instance: dg.DagsterInstance, specs: Iterable[dg.AssetSpec]
 ) -> dict[dg.AssetKey, str]:
-    """Assets to materialize, each with the reason, upstream first.
+    """Assets on the way to the endpoint to materialize, each with the reason, upstream first.
 
     An asset is out of date when it has no value, its code or settings changed, an input has another
     data version than the one it was made from, or an upstream asset is out of date itself.
     """
     stale: dict[dg.AssetKey, str] = {}
-    for spec in _upstream_first(specs):
+    for spec in _upstream_first(spec for spec in specs if not is_monitoring(spec.key)):
         if reason := _reason(instance, spec, stale):
             stale[spec.key] = reason
     return stale

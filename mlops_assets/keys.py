@@ -1,10 +1,10 @@
 """The asset keys of one model, spelled in one place."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import dagster as dg
 
-Stage = Literal[
+TrainingStage = Literal[
     "raw_data",
     "processed_data",
     "features",
@@ -12,6 +12,14 @@ Stage = Literal[
     "evaluation_report",
     "deployed_endpoint",
 ]
+MonitoringStage = Literal[
+    "prediction_log",
+    "labels",
+    "drift_report",
+    "performance_report",
+    "skew_report",
+]
+Stage = TrainingStage | MonitoringStage
 
 DEPLOYMENT_SETTINGS = "deployment"
 """Metadata of `deployed_endpoint`'s definition: its block of the YAML, for the command line."""
@@ -20,3 +28,14 @@ DEPLOYMENT_SETTINGS = "deployment"
 def asset_key(model: str, stage: Stage) -> dg.AssetKey:
     """Key of one stage of a model, e.g. `customers/trained_model`."""
     return dg.AssetKey([model, stage])
+
+
+def monitoring_selection(model: str) -> dg.AssetSelection:
+    """Those stages of a model that watch it: a retraining must not re-run its own trigger."""
+    group = dg.AssetSelection.groups(model)
+    return group - dg.AssetSelection.assets(*(asset_key(model, s) for s in get_args(TrainingStage)))
+
+
+def is_monitoring(key: dg.AssetKey) -> bool:
+    """Whether the asset is a stage that watches a model."""
+    return key.path[-1] in get_args(MonitoringStage)

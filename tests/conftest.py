@@ -13,7 +13,8 @@ import pytest
 from mlops_assets.config import ModelSettings
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
-from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
+from resources.metrics import EndpointMetrics
+from tests.fakes import FakeDatasets, FakeFeatureStore, FakePredictionLog, FakeTracking
 from tests.fakes_deployment import FakeDeployment
 
 ROWS = 400
@@ -97,6 +98,10 @@ def resources(tmp_path: Path) -> dict[str, Any]:
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
         "ledger": PromotionLedger(path=str(state / "ledger.db")),
         "deployment": FakeDeployment(root=str(state / "endpoints")),
+        "predictions": FakePredictionLog(
+            endpoints=str(state / "endpoints"), root=str(state / "predictions")
+        ),
+        "metrics": EndpointMetrics(root=str(state / "endpoints")),
     }
 
 

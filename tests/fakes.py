@@ -17,10 +17,13 @@ import pandas as pd
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
 from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.prediction_log import combine, without_duplicates
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.monitoring import LogSummary
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
+from resources.predictions import PredictionLog
 from resources.run_outcome import PROCESS, Status, is_gone
 from resources.tracking import RUN_ID, MLflowTracking, joined_tags
 
@@ -38,6 +41,8 @@ class Server:
 # By address, as with the real ones: Dagster makes a new resource object for each run.
 _SERVERS: dict[str, Server] = defaultdict(Server)
 _PUBLISHED: dict[tuple[str, str], pd.DataFrame] = {}
+_LOGGED: dict[tuple[str, str], list[pd.DataFrame]] = defaultdict(list)
+_COMPACTED: dict[tuple[str, str], pd.DataFrame] = {}
 
 
 class FakeDatasets(DvcDatasets):
@@ -229,3 +234,37 @@ class FakeTracking(MLflowTracking):
         if alias not in self.server.aliases:
             return None
         return self._version(name, self.server.aliases[alias])
+
+
+class FakePredictionLog(PredictionLog):
+    """Frames in memory; `add` stands for an endpoint that closed a file."""
+
+    def add(self, model: str, rows: pd.DataFrame) -> None:
+        """Log rows with the columns of `ml.prediction_log`."""
+        _LOGGED[self.root, model].append(rows)
+
+    def read(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:
+        rows = self._all(model)
+        inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
+        return rows[inside].reset_index(drop=True)
+
+    def compact(self, model: str) -> LogSummary:
+        before = _COMPACTED.get((self.root, model), combine([]))
+        after = self._all(model)
+        files = _LOGGED.pop((self.root, model), [])
+        _COMPACTED[self.root, model] = after
+        added = len(after) - len(before)
+        return LogSummary(
+            model=model,
+            files=len(files),
+            open_files=0,
+            rows=added,
+            torn_lines=0,
+            duplicates=sum(map(len, files)) - added,
+            days=tuple(sorted({f"{time:%Y-%m-%d}" for rows in files for time in rows.event_time})),
+            newest=max((rows.event_time.max() for rows in files if len(rows)), default=None),
+        )
+
+    def _all(self, model: str) -> pd.DataFrame:
+        compacted = _COMPACTED.get((self.root, model), combine([]))
+        return without_duplicates(combine([compacted, *_LOGGED[self.root, model]]))

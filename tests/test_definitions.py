@@ -38,13 +38,16 @@ def test_definitions_hold_both_models() -> None:
     }
     repository = definitions.get_repository_def()
     assert {j for j in repository.job_names if not j.startswith("__")} == {
-        *("customers_training", "customers_deployment", "flights_training", "flights_deployment")
+        f"{model}_{what}"
+        for model in ("customers", "flights")
+        for what in ("training", "deployment", "monitoring")
     }
     assert {s.name for s in repository.sensor_defs} == {
         *("customers_new_data", "flights_new_data", "mlflow_runs")
     }
     assert {s.name for s in repository.schedule_defs} == {
-        *("customers_training_schedule", "flights_training_schedule")
+        *("customers_training_schedule", "flights_training_schedule"),
+        *("customers_monitoring_schedule", "flights_monitoring_schedule"),
     }
 
 

@@ -1,11 +1,10 @@
-"""Deployment, monitoring and schedules."""
+"""Deployment and schedules."""
 
-from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.base import Settings
 
 
 class DeploymentSettings(Settings):
@@ -19,13 +18,8 @@ class DeploymentSettings(Settings):
     max_body_bytes: int = Field(1_000_000, ge=1_000)
 
 
-class MonitoringSettings(Settings):
-    """What the sensors watch."""
-
-    new_data_every: Duration = Field(timedelta(minutes=1), description="How often to look.")
-
-
 class ScheduleSettings(Settings):
     """Cron expressions in UTC."""
 
     train: str | None = None
+    monitor: str | None = Field(None, description="When to compact the prediction log and report.")

@@ -6,12 +6,14 @@ import dagster as dg
 from pydantic import BaseModel
 
 from jobs.deployment import build_deployment_job
+from jobs.monitoring import build_monitoring_job, build_monitoring_schedules
 from jobs.training import build_training_job, build_training_schedules
 from mlops_assets.asset_checks import build_asset_checks
 from mlops_assets.assets.data import build_data_assets
 from mlops_assets.assets.deployment import build_deployment_assets
 from mlops_assets.assets.features import build_feature_assets
 from mlops_assets.assets.model import build_model_assets
+from mlops_assets.assets.prediction_log import build_prediction_log_assets
 from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
@@ -71,7 +73,7 @@ class ModelPipeline(dg.Component):
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Assemble the model's assets, checks, jobs, schedule and sensor."""
+        """Assemble the model's assets, checks, jobs, schedules and sensor."""
         return build_model_defs(self.settings)
 
 
@@ -83,9 +85,14 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
             *build_feature_assets(settings),
             *build_model_assets(settings),
             *build_deployment_assets(settings),
+            *build_prediction_log_assets(settings),
         ],
         asset_checks=build_asset_checks(settings),
-        jobs=[build_training_job(settings), build_deployment_job(settings)],
-        schedules=build_training_schedules(settings),
+        jobs=[
+            build_training_job(settings),
+            build_deployment_job(settings),
+            build_monitoring_job(settings),
+        ],
+        schedules=[*build_training_schedules(settings), *build_monitoring_schedules(settings)],
         sensors=[build_new_data_sensor(settings)],
     )

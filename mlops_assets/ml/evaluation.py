@@ -4,11 +4,13 @@
 cannot be computed is an error, never a number that looks like a result.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.evaluation import GateSettings, Limits
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import EvaluationError
@@ -45,11 +47,25 @@ def evaluate(model: Any, test: pd.DataFrame, settings: ModelSettings) -> dict[st
         raise EvaluationError(
             "the model predicts values that are not finite; scale or bound its features"
         )
+    return metrics_of(actual, scores, task, getattr(model, "classes_", ()))
+
+
+def metrics_of(
+    actual: np.ndarray, scores: np.ndarray, task: Task, classes: Sequence[object] = ()
+) -> dict[str, float]:
+    """The metrics that `evaluate` returns, of scores that were computed already.
+
+    Args:
+        actual: Targets as `features.label_array` returns them; of a classification, two classes.
+        scores: (rows, k) as `scoring.score` returns them.
+        task: Which metrics.
+        classes: Multiclass: the model's classes in column order.
+    """
     if task == "binary":
         return _binary(actual, scores[:, 0])
     if task == "regression":
         return _regression(actual, scores[:, 0])
-    return _multiclass(actual, scores, np.asarray(model.classes_))
+    return _multiclass(actual, scores, np.asarray(classes))
 
 
 def breaches(metrics: dict[str, float], gate: GateSettings) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import EvaluationError
 
-_INK, _GRID, _MODEL, _REFERENCE = "#334155", "#e2e8f0", "#2563eb", "#94a3b8"
+INK, GRID, MODEL, REFERENCE = "#334155", "#e2e8f0", "#2563eb", "#94a3b8"
 _BINS = 10
 
 
@@ -50,17 +50,17 @@ def evaluation_plots(
 
 def _calibration(scores: np.ndarray, positive: np.ndarray) -> bytes:
     """Observed rate over mean score in ten bins of equally many rows; below, where scores lie."""
-    figure, (upper, lower) = _figure(2, 1, sharex=True, height_ratios=[3, 1])
+    figure, (upper, lower) = figure_and_axes(2, 1, sharex=True, height_ratios=[3, 1])
     parts = np.array_split(np.argsort(scores, kind="stable"), min(_BINS, len(scores)))
     predicted = [scores[part].mean() for part in parts]
     observed = [positive[part].mean() for part in parts]
-    upper.plot([0, 1], [0, 1], color=_REFERENCE, linestyle="--", label="perfect")
-    upper.plot(predicted, observed, color=_MODEL, marker="o", markersize=4, label="model")
+    upper.plot([0, 1], [0, 1], color=REFERENCE, linestyle="--", label="perfect")
+    upper.plot(predicted, observed, color=MODEL, marker="o", markersize=4, label="model")
     upper.set(title="Calibration", ylabel="observed rate", xlim=(0, 1), ylim=(0, 1))
     upper.legend(frameon=False, loc="upper left")
-    lower.hist(scores, bins=40, range=(0, 1), color=_MODEL)
+    lower.hist(scores, bins=40, range=(0, 1), color=MODEL)
     lower.set(xlabel="predicted probability", ylabel="rows")
-    return _png(figure)
+    return png(figure)
 
 
 def _roc(scores: np.ndarray, positive: np.ndarray) -> bytes:
@@ -68,14 +68,14 @@ def _roc(scores: np.ndarray, positive: np.ndarray) -> bytes:
 
     false, true, _ = metrics.roc_curve(positive, scores[:, 0])
     area = metrics.auc(false, true)
-    figure, axes = _figure()
-    axes.plot([0, 1], [0, 1], color=_REFERENCE, linestyle="--", label="chance")
-    axes.plot(false, true, color=_MODEL, label=f"model, area {area:.3f}")
-    axes.fill_between(false, true, alpha=0.1, color=_MODEL, linewidth=0)
+    figure, axes = figure_and_axes()
+    axes.plot([0, 1], [0, 1], color=REFERENCE, linestyle="--", label="chance")
+    axes.plot(false, true, color=MODEL, label=f"model, area {area:.3f}")
+    axes.fill_between(false, true, alpha=0.1, color=MODEL, linewidth=0)
     axes.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
     axes.set(xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
     axes.legend(frameon=False, loc="lower right")
-    return _png(figure)
+    return png(figure)
 
 
 def confusion_shares(scores: np.ndarray, truth: np.ndarray, names: np.ndarray) -> np.ndarray:
@@ -90,12 +90,12 @@ def confusion_shares(scores: np.ndarray, truth: np.ndarray, names: np.ndarray) -
 def _confusion(scores: np.ndarray, truth: np.ndarray, names: np.ndarray) -> bytes:
     """The shares as colours, and as numbers while these can be read."""
     size, share = len(names), confusion_shares(scores, truth, names)
-    figure, axes = _figure()
+    figure, axes = figure_and_axes()
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes.grid(visible=False)
     if size <= 10:
         for row, column in np.ndindex(size, size):
-            color = "white" if share[row, column] > 0.5 else _INK
+            color = "white" if share[row, column] > 0.5 else INK
             axes.text(
                 column, row, f"{share[row, column]:.2f}", ha="center", va="center", color=color
             )
@@ -105,24 +105,24 @@ def _confusion(scores: np.ndarray, truth: np.ndarray, names: np.ndarray) -> byte
     axes.set_yticks(shown, labels)
     axes.set(title="Confusion, share of the actual class", xlabel="predicted", ylabel="actual")
     figure.colorbar(image, ax=axes, shrink=0.8)
-    return _png(figure)
+    return png(figure)
 
 
 def _residuals(predicted: np.ndarray, actual: np.ndarray) -> bytes:
     from matplotlib.colors import LogNorm
 
-    figure, axes = _figure()
+    figure, axes = figure_and_axes()
     ends = [min(predicted.min(), actual.min()), max(predicted.max(), actual.max())]
     # Density, because thousands of dots hide each other and make a large file.
     density = axes.hist2d(actual, predicted, bins=48, cmin=1, cmap="Blues", norm=LogNorm(vmin=1))[3]
-    axes.plot(ends, ends, color=_REFERENCE, linestyle="--", label="perfect")
+    axes.plot(ends, ends, color=REFERENCE, linestyle="--", label="perfect")
     axes.set(title="Predicted and actual", xlabel="actual", ylabel="predicted")
     axes.legend(frameon=False, loc="upper left")
     figure.colorbar(density, ax=axes, shrink=0.8, label="rows")
-    return _png(figure)
+    return png(figure)
 
 
-def _figure(rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Any, Any]:
+def figure_and_axes(rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Any, Any]:
     """A figure in the common style, and its axes."""
     from matplotlib.figure import Figure
 
@@ -130,15 +130,16 @@ def _figure(rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Any, Any]:
     axes = figure.subplots(rows, columns, **kwargs)
     for each in np.atleast_1d(axes):
         each.set_axisbelow(True)
-        each.grid(color=_GRID)
+        each.grid(color=GRID)
         each.spines[["top", "right"]].set_visible(False)
-        each.spines[["left", "bottom"]].set_color(_REFERENCE)
-        each.tick_params(colors=_INK)
-        each.title.set_color(_INK)
+        each.spines[["left", "bottom"]].set_color(REFERENCE)
+        each.tick_params(colors=INK)
+        each.title.set_color(INK)
     return figure, axes
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """The bytes of a figure."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()

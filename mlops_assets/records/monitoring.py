@@ -14,6 +14,19 @@ class Window(Settings):
     end: AwareDatetime
 
 
+class LogSummary(Settings):
+    """What one compaction of a model's prediction log did, and what the log holds since."""
+
+    model: str
+    files: int = Field(description="Closed files of the endpoint that were taken over.")
+    open_files: int = Field(description="Files that workers still append to; read, not taken over.")
+    rows: int = Field(description="New rows.")
+    torn_lines: int = Field(description="Lines cut off by a crash or a full disk; not rows.")
+    duplicates: int = Field(description="Rows that were there already, or came twice.")
+    days: tuple[str, ...] = Field((), description="Daily Parquet files that were written.")
+    newest: AwareDatetime | None = Field(None, description="Largest event time of the new rows.")
+
+
 class DriftSummary(Settings):
     """One window of live predictions against the reference profile of its model version."""
 
@@ -52,3 +65,31 @@ class PerformanceSummary(Settings):
         default_factory=dict, description="The same metrics on the held-out rows."
     )
     reasons: tuple[str, ...] = ()
+
+
+class PerformanceReport(Settings):
+    """The windows of the served version, the oldest first."""
+
+    windows: tuple[PerformanceSummary, ...] = ()
+
+    @property
+    def newest_final(self) -> PerformanceSummary | None:
+        """The newest window with a verdict that can not change any more."""
+        final = [summary for summary in self.windows if summary.final]
+        return final[-1] if final else None
+
+
+class FeatureSkew(Settings):
+    """One feature that was served with other values than the offline store holds."""
+
+    feature: str
+    rows: int
+    example: str
+
+
+class SkewSummary(Settings):
+    """Logged live requests against their features rebuilt from the offline store."""
+
+    model: str
+    rows: int = Field(description="Requests compared.")
+    skewed: tuple[FeatureSkew, ...] = ()

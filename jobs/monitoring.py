@@ -1,0 +1,42 @@
+"""Monitoring: the job that looks at what the endpoint answered, and its schedule."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.keys import monitoring_selection
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
+
+
+def monitoring_job_name(settings: ModelSettings) -> str:
+    """Name that schedules and operators launch."""
+    return f"{settings.name}_monitoring"
+
+
+def build_monitoring_job(settings: ModelSettings) -> "UnresolvedAssetJobDefinition":
+    """Compact the prediction log and renew every report on it; trains and deploys nothing."""
+    return dg.define_asset_job(
+        name=monitoring_job_name(settings),
+        selection=monitoring_selection(settings.name),
+        tags={"mlops/model": settings.name},
+        description=f"Watch what {settings.name} predicts.",
+    )
+
+
+def build_monitoring_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
+    """The schedule of `schedule.monitor`, in UTC; none without a cron expression."""
+    if settings.schedule.monitor is None:
+        return []
+    schedule = dg.ScheduleDefinition(
+        name=f"{monitoring_job_name(settings)}_schedule",
+        job_name=monitoring_job_name(settings),
+        cron_schedule=settings.schedule.monitor,
+        execution_timezone="UTC",
+        tags={"mlops/trigger": "schedule"},
+    )
+    return [schedule]

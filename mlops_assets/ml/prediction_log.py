@@ -1,0 +1,163 @@
+"""The prediction log as a frame: lines as the endpoint wrote them, rows as monitoring reads them.
+
+One row per predicted row and role. Key columns `request_id`, `row`, `role`; times are
+`datetime64[us, UTC]`; `score` is the probability of the positive class, the value, or (multiclass)
+the highest probability; `predicted` is there for a multiclass model only; one column
+`feature_<name>` per feature, float64 or text, null where the version did not have it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import pandas as pd
+
+from mlops_assets.errors import PredictionLogError
+
+KEY = ["request_id", "row", "role"]
+FEATURE = "feature_"
+_TIMES = ("logged_at", "event_time", "features_as_of")
+_DTYPES = {
+    "request_id": "object",
+    "row": "int64",
+    **dict.fromkeys(_TIMES, "datetime64[us, UTC]"),
+    "source": "object",
+    "role": "object",
+    "entity": None,
+    "score": "float64",
+    "model_version": "int64",
+    "generation": "int64",
+    "latency_seconds": "float64",
+}
+COLUMNS = tuple(_DTYPES)
+"""What every log has; `predicted` and the features come after."""
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One line of the endpoint's log; times in UTC epoch seconds."""
+
+    request_id: str
+    row: int
+    logged_at: float
+    event_time: float
+    source: str
+    role: str
+    entity: int | str | None
+    features_as_of: float | None
+    features: dict[str, float | str | None]
+    scores: Annotated[list[float], msgspec.Meta(min_length=1)]
+    model_version: int
+    generation: int
+    latency_seconds: float
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The lines of one file."""
+
+    lines: list[LogLine]
+    torn: int
+
+
+_DECODER = msgspec.json.Decoder(LogLine)
+
+
+def parse(content: bytes, origin: str) -> Parsed:
+    """Read the lines of one file; what a crash cut off is counted, wherever it stands.
+
+    Raises:
+        PredictionLogError: A whole line lacks a field or has one of a wrong type.
+    """
+    lines, torn = [], 0
+    for number, text in enumerate(content.split(b"\n"), start=1):
+        if not text:
+            continue
+        try:
+            lines.append(_DECODER.decode(text))
+        except msgspec.ValidationError as err:
+            raise PredictionLogError(
+                f"{origin}, line {number}: {err}. Another version of the project wrote it; "
+                "move the file away, or read it with that version."
+            ) from err
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            torn += 1
+    return Parsed(lines, torn)
+
+
+def to_frame(lines: Sequence[LogLine], classes: Mapping[int, Sequence[str]]) -> pd.DataFrame:
+    """Turn lines into rows, in the same order.
+
+    Args:
+        lines: Of one model.
+        classes: Model version -> labels in the order of the scores; multiclass only.
+
+    Raises:
+        PredictionLogError: A multiclass line is of a version whose labels are not known.
+    """
+    plain = [msgspec.structs.asdict(line) for line in lines]
+    frame = pd.DataFrame(plain, columns=pd.Index([n for n in COLUMNS if n != "score"]))
+    for name in _TIMES:
+        # By whole microseconds: pandas 2 truncates fractional seconds.
+        micros = (frame[name].astype("float64") * 1e6).round()
+        frame[name] = pd.to_datetime(micros, unit="us", utc=True)
+    frame["score"] = [max(line.scores) for line in lines]
+    if any(len(line.scores) > 1 for line in lines):
+        frame["predicted"] = [_label(line, classes) for line in lines]
+    features = pd.DataFrame([line.features for line in lines], dtype=object)
+    return combine([frame.join(features.add_prefix(FEATURE))])
+
+
+def combine(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of all frames, over the union of their columns, in order of event time.
+
+    A feature that was a number in one version and text in another is text in all.
+    """
+    extra = dict.fromkeys(n for frame in frames for n in frame.columns if n not in _DTYPES)
+    dtypes = {name: dtype or _dtype(name, frames) for name, dtype in _DTYPES.items()}
+    dtypes |= {name: _dtype(name, frames) for name in sorted(extra, key=_features_last)}
+    same = [
+        pd.DataFrame({n: _column(frame, n, dtype) for n, dtype in dtypes.items()})
+        for frame in frames
+        if len(frame)
+    ]
+    if not same:
+        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
+    together = pd.concat(same, ignore_index=True)
+    return together.sort_values("event_time", kind="stable", ignore_index=True)
+
+
+def without_duplicates(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each key."""
+    return rows.drop_duplicates(KEY, ignore_index=True)
+
+
+def _label(line: LogLine, classes: Mapping[int, Sequence[str]]) -> str:
+    labels = classes.get(line.model_version, ())
+    if len(labels) != len(line.scores):
+        raise PredictionLogError(
+            f"version {line.model_version} answered {len(line.scores)} scores, and its "
+            f"servable.json names {len(labels)} classes; restore the version's folder"
+        )
+    return labels[line.scores.index(max(line.scores))]
+
+
+def _features_last(name: str) -> bool:
+    return name.startswith(FEATURE)
+
+
+def _dtype(name: str, frames: Sequence[pd.DataFrame]) -> str:
+    pieces = [frame[name] for frame in frames if name in frame and frame[name].dtype == object]
+    texts = any(isinstance(value, str) for piece in pieces for value in piece)
+    if name == "predicted" or texts:
+        return "object"
+    return "Int64" if name == "entity" else "float64"
+
+
+def _column(frame: pd.DataFrame, name: str, dtype: str) -> pd.Series:
+    if name not in frame:
+        return pd.Series(None, index=frame.index, dtype=dtype)
+    column = frame[name]
+    if dtype == "object":
+        return column.astype(object).map(str, na_action="ignore").where(column.notna(), None)
+    return column.astype(dtype)

@@ -1,0 +1,60 @@
+"""Figures of batch work for Prometheus, served by the endpoint of the model they are about.
+
+No push gateway and no second port: a file stands beside the deployment, and the endpoint appends it
+to its own `/metrics`, whichever worker answers. It outlives restarts, so every family comes with
+the time of its last run, by which an alert tells old figures from calm ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.atomic import write_atomically
+from mlops_assets.blocks.base import Settings
+
+FOLDER = "metrics"
+
+
+class Gauge(Settings):
+    """One metric family: values by their labels."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    values: dict[tuple[str, ...], float] = Field(
+        default_factory=dict, description="Label values, in the order of `labels` -> value."
+    )
+
+
+class EndpointMetrics(dg.ConfigurableResource):
+    """Writes `<root>/<model>/metrics/<name>.prom`."""
+
+    root: str = Field(description="Folder of the endpoints, one folder for each model.")
+
+    def write(self, model: str, name: str, gauges: Sequence[Gauge]) -> Path:
+        """Replace what was written under this name; readers see the old file or the new one.
+
+        Every family gets the label `model_name` in front of its own.
+
+        Raises:
+            StateError: The folder cannot be written.
+        """
+        file = Path(self.root, model, FOLDER, f"{name}.prom")
+        text = render(gauges, {"model_name": model})
+        write_atomically(file, lambda temporary: temporary.write_bytes(text))
+        return file
+
+
+def render(gauges: Sequence[Gauge], common: Mapping[str, str]) -> bytes:
+    """Prometheus's text format."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client import Gauge as Family
+
+    registry = CollectorRegistry()
+    for gauge in gauges:
+        family = Family(gauge.name, gauge.help, (*common, *gauge.labels), registry=registry)
+        for labels, value in gauge.values.items():
+            family.labels(*common.values(), *labels).set(value)
+    return generate_latest(registry)

@@ -1,0 +1,51 @@
+"""The monitoring job watches and trains nothing; the training job trains and watches nothing."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.keys import is_monitoring
+from mlops_assets.ml.prediction_log import parse, to_frame
+from tests.graph.test_pipeline import STAGES, build
+from tests.unit.test_prediction_log import line, text
+
+
+def stages(definitions: dg.Definitions, job: str) -> set[str]:
+    return {
+        key.path[-1] for key in definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+    }
+
+
+def test_each_job_has_its_own_stages(settings: ModelSettings, resources: dict[str, Any]) -> None:
+    definitions = build(settings, resources)
+    watching = {spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()} - set(STAGES)
+
+    assert stages(definitions, "loans_training") == set(STAGES)
+    assert stages(definitions, "loans_monitoring") == watching
+    assert all(is_monitoring(dg.AssetKey(["loans", stage])) for stage in watching)
+
+
+def test_the_log_is_compacted_by_the_monitoring_job(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    rows = to_frame(parse(text(line("a"), line("b", hours=2)), "").lines, {})
+    resources["predictions"].add("loans", rows)
+
+    result = (
+        build(settings, resources)
+        .resolve_job_def("loans_monitoring")
+        .execute_in_process(
+            instance=instance, asset_selection=[dg.AssetKey(["loans", "prediction_log"])]
+        )
+    )
+
+    (event,) = result.asset_materializations_for_node("loans__prediction_log")
+    facts = {name: value.value for name, value in event.metadata.items()}
+    assert (facts["rows"], facts["torn_lines"], facts["duplicates"]) == (2, 0, 0)
+    assert facts["newest"] == "2026-03-01T02:00:00+00:00"
+    found = resources["predictions"].read(
+        "loans", datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    )
+    assert found["request_id"].tolist() == ["a", "b"]
