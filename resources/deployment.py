@@ -26,7 +26,7 @@ from mlops_assets.records.serving import (
     Servable,
 )
 from resources.endpoint_client import EndpointClient, FeatureRow
-from resources.endpoint_folder import EndpointFolder
+from resources.endpoint_folder import STOPPED, VERIFIED, EndpointFolder
 from resources.endpoint_process import EndpointProcess, Launch, require_free
 
 _POLL_SECONDS = 0.1
@@ -123,7 +123,9 @@ class LocalBentoML(EndpointDeployer):
             version = folder.stage(servable, model_file, recorded)
             wanted = folder.wanted(servable, version, online, settings)
             current = folder.current()
-            if before != launch or current is None or not self._serves(folder, current, wanted):
+            (folder.path / STOPPED).unlink(missing_ok=True)
+            same = before == launch and current is not None
+            if not same or not self._serves(folder, current, wanted, launch):
                 current = self._move(folder, wanted, servable, recorded, (before, launch))
             return self._endpoint(launch, current)
 
@@ -145,7 +147,7 @@ class LocalBentoML(EndpointDeployer):
             model_name=served["model_name"],
             model_version=served["model_version"],
             generation=served["generation"],
-            workers=len(process.workers()),
+            workers=len(process.workers(launch)),
             entity=EntitySettings.model_validate(served["entity"]),
         )
 
@@ -164,6 +166,36 @@ class LocalBentoML(EndpointDeployer):
             return
         with exclusive(folder.path / "deploy.lock"):
             EndpointProcess(folder.path).stop()
+            (folder.path / STOPPED).touch()
+
+    def names(self) -> list[str]:
+        """Models whose endpoint was deployed here once and not stopped on purpose."""
+        found = [path.parent for path in Path(self.root).resolve().glob(f"*/{VERIFIED}")]
+        return sorted(path.name for path in found if not (path / STOPPED).exists())
+
+    def up(self, name: str) -> Endpoint:
+        """Serve again what served last, from the kept files alone.
+
+        Raises:
+            DeploymentError: Nothing was deployed here, or it cannot be served.
+            PortInUseError: Somebody else listens on the port.
+        """
+        folder = self._folder(name)
+        process = EndpointProcess(folder.path)
+        with exclusive(folder.path / "deploy.lock"):
+            kept, good = process.kept_launch(), folder.verified()
+            if kept is None or good is None:
+                raise DeploymentError(f"{name!r} was never deployed here; run `mlops run {name}`")
+            (folder.path / STOPPED).unlink(missing_ok=True)
+            running = process.launch()
+            if running is not None and self._served(running) is not None:
+                return self._endpoint(running, good)
+            process.stop()
+            launch = Launch.of(kept.port, kept.workers)
+            current = folder.write_again(good)
+            self._reach(folder, current, launch)
+            folder.mark_verified(current)
+            return self._endpoint(launch, current)
 
     def _folder(self, name: str) -> EndpointFolder:
         return EndpointFolder(Path(self.root, name).resolve())
@@ -193,12 +225,14 @@ class LocalBentoML(EndpointDeployer):
             entity=manifest.online.view.entity,
         )
 
-    def _serves(self, folder: EndpointFolder, current: Manifest, wanted: Manifest) -> bool:
+    def _serves(
+        self, folder: EndpointFolder, current: Manifest, wanted: Manifest, launch: Launch
+    ) -> bool:
         """Whether what runs is what is wanted, and passed its checks."""
         numbers = {"generation": wanted.generation, "previous": wanted.previous}
         if folder.verified() != current or current.model_copy(update=numbers) != wanted:
             return False
-        reported = folder.statuses(EndpointProcess(folder.path).workers())
+        reported = folder.statuses(EndpointProcess(folder.path).workers(launch))
         good = {"generation": current.generation, "error": None}
         return bool(reported) and all(status.items() >= good.items() for status in reported)
 
@@ -214,8 +248,6 @@ class LocalBentoML(EndpointDeployer):
         before, launch = launches
         process = EndpointProcess(folder.path)
         try:
-            if before != launch:
-                process.stop()
             folder.write(wanted)
             self._reach(folder, wanted, launch)
             EndpointClient(launch.url).check(
@@ -239,14 +271,13 @@ class LocalBentoML(EndpointDeployer):
     def _reach(self, folder: EndpointFolder, wanted: Manifest, launch: Launch) -> None:
         """Start the server if it does not run, and wait until every worker serves `wanted`."""
         process = EndpointProcess(folder.path)
-        if process.launch() is None:
-            process.start(launch)
+        process.bring(launch)
         deadline = time.monotonic() + self.start_timeout_seconds
         # Not at once, since a server is visible a moment after its start; and not at every turn,
         # since it means to look at every process of the machine.
         next_look = time.monotonic() + _GRACE_SECONDS
         while True:
-            pids = process.workers()
+            pids = process.workers(launch)
             reached = [
                 status
                 for status in folder.statuses(pids)
@@ -258,8 +289,7 @@ class LocalBentoML(EndpointDeployer):
                 return
             if time.monotonic() > next_look:
                 next_look += _GRACE_SECONDS
-                if process.launch() is None:
-                    raise DeploymentError("The server process ended.")
+                _require_alive(folder, process, wanted)
             if time.monotonic() > deadline:
                 raise DeploymentError(
                     f"Only {len(reached)} of {launch.workers} workers were ready within "
@@ -275,8 +305,6 @@ class LocalBentoML(EndpointDeployer):
             process.stop()
             folder.forget_manifest()
             return "No version was served before; the endpoint is stopped."
-        if process.launch() != launch:
-            process.stop()
         try:
             restored = folder.write_again(good)
             self._reach(folder, restored, launch)
@@ -284,6 +312,16 @@ class LocalBentoML(EndpointDeployer):
             return f"Version {good.model_version} could not be put back either: {err}"
         folder.mark_verified(restored)
         return f"Version {good.model_version} serves again."
+
+
+def _require_alive(folder: EndpointFolder, process: EndpointProcess, wanted: Manifest) -> None:
+    if process.launch() is None:
+        raise DeploymentError("The server process ended.")
+    if failure := process.failure():
+        raise DeploymentError(failure)
+    current = folder.current()
+    if current is not None and current.generation > wanted.generation:
+        raise DeploymentError("The workers that loaded it crashed, again and again.")
 
 
 def _tail(log: Path) -> str:

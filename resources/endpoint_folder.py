@@ -4,6 +4,8 @@ versions/<version>/   servable.json, model.skops, recorded.json; never changed o
 deployment.json       what the workers must serve
 verified.json         the last deployment.json that passed every check: where to go back to
 status/<pid>.json     what each worker serves
+launch.json           how its processes are started; server.log, what they say
+stopped               somebody stopped it on purpose: nothing starts it by itself
 """
 
 import hashlib
@@ -19,6 +21,7 @@ from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
 
 MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
+STOPPED = "stopped"
 
 
 class EndpointFolder:

@@ -99,6 +99,28 @@ class Load(threading.Thread):
         self.join()
 
 
+class KeptLoad(Load):
+    """The same over one connection for as long as the server keeps it; it never sends twice."""
+
+    def run(self) -> None:
+        connection = HTTPConnection(self._url.removeprefix("http://"), timeout=30)
+        while not self.ends.is_set():
+            try:
+                connection.request("POST", "/predict_features", self._body)
+                response = connection.getresponse()
+                answer = response.read()
+            except OSError as err:
+                self.failures.append(repr(err).encode())
+                connection.close()
+                continue
+            self.answers += 1
+            if response.status != 200:
+                self.failures.append(answer)
+            else:
+                self.versions.add(json.loads(answer)["model_version"])
+        connection.close()
+
+
 def chunked(url: str, limit: int) -> int:
     """Send more than `limit` bytes without saying how many; the status code."""
     connection = HTTPConnection(url.removeprefix("http://"), timeout=10)

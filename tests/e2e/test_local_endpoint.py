@@ -15,7 +15,7 @@ from resources.deployment import LocalBentoML
 from resources.endpoint_client import request
 from resources.endpoint_folder import EndpointFolder
 from resources.endpoint_process import EndpointProcess
-from tests.live_endpoints import Load, Subject, build_versions, chunked, publish
+from tests.live_endpoints import KeptLoad, Load, Subject, build_versions, chunked, publish
 from tests.served_models import VIEW
 
 pytestmark = pytest.mark.e2e
@@ -138,15 +138,51 @@ def test_it_recovers_from_a_deployment_that_was_killed_midway(
     assert sorted(process.workers()) == sorted(pids)
 
 
-def test_it_recovers_from_a_killed_manager(
+def test_a_killed_worker_is_replaced_within_2_seconds(
     subject: Subject, local: LocalBentoML, process: EndpointProcess
 ) -> None:
-    (manager,) = {psutil.Process(pid).ppid() for pid in process.workers()}
+    status = local.status("toy")
+    assert status is not None
+    before = process.workers()
+    with Load(subject, status.url) as load:
+        os.kill(before[0], signal.SIGKILL)
+        deadline = time.monotonic() + 2
+        while len(set(process.workers()) - set(before)) < 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+    assert len(process.workers()) == len(before)
+    assert set(process.workers()) != set(before)
+    assert len(load.failures) <= 1  # what that worker was answering when it died
+
+
+def test_a_new_generation_takes_over_without_a_failed_request(
+    subject: Subject, local: LocalBentoML, process: EndpointProcess
+) -> None:
+    status = local.status("toy")
+    assert status is not None
+    before = process.workers()
+    with Load(subject, status.url) as load, KeptLoad(subject, status.url) as kept:
+        subject.deploy(2, workers=3)
+        gone = psutil.wait_procs(
+            [psutil.Process(pid) for pid in before if psutil.pid_exists(pid)], 5
+        )
+        assert gone[1] == []
+        subject.deploy(2)
+    assert (load.failures, kept.failures) == ([], [])
+    assert not set(process.workers()) & set(before)
+
+
+def test_it_recovers_from_a_killed_supervisor(
+    subject: Subject, local: LocalBentoML, process: EndpointProcess
+) -> None:
+    (template,) = {psutil.Process(pid).ppid() for pid in process.workers()}
+    supervisor = psutil.Process(template).ppid()
     workers = [psutil.Process(pid) for pid in process.workers()]
-    os.kill(manager, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
     _, orphans = psutil.wait_procs(workers, timeout=10)
     assert orphans == []  # else they would hold the port for ever
     assert local.status("toy") is None
+    assert local.up("toy").model_version == 2
 
     subject.deploy(1, workers=1)  # also another number of workers
 
