@@ -8,11 +8,12 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.home import PROJECT_ROOT, home
+from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.datasets import DvcDatasets
 from resources.deployment import LocalBentoML
+from resources.executors import followed
 from resources.feature_store import FeastFeatureStore
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
@@ -20,6 +21,7 @@ from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
+from sensors.mlflow_runs import build_mlflow_runs_sensor
 
 _EXECUTORS = {
     "in_process": dg.in_process_executor,
@@ -44,6 +46,8 @@ def build_resources(state: Path) -> dict[str, Any]:
         "tracking": MLflowTracking(
             tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
             artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
+            dagster_url=_variable("MLOPS_DAGSTER_URL", interface_url("MLOPS_DAGSTER_PORT")),
+            mlflow_url=interface_url("MLOPS_MLFLOW_PORT"),
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
@@ -63,12 +67,15 @@ def build_resources(state: Path) -> dict[str, Any]:
 def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
     turn_telemetry_off()
+    resources = build_resources(home())
+    executor = _EXECUTORS[os.environ.get("MLOPS_EXECUTOR", "in_process")]
     return dg.Definitions.merge(
         _models(),
         dg.Definitions(
-            resources=build_resources(home()),
+            resources=resources,
+            sensors=[build_mlflow_runs_sensor()],
             loggers={"console": dg.colored_console_logger, "progress": progress},
-            executor=_EXECUTORS[os.environ.get("MLOPS_EXECUTOR", "in_process")],
+            executor=followed(executor, resources["tracking"]),
         ),
     )
 

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import ConfigError, PortInUseError
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import HOST, INTERFACE_PORTS, PROJECT_ROOT
 from resources.telemetry import turn_telemetry_off
 
-HOST = "127.0.0.1"
 _GRACE_SECONDS = 12
 _POLL_SECONDS = 0.2
 _ENVIRONMENT = {
@@ -91,7 +90,7 @@ def serve_user_interfaces(state: Path) -> int:
 
 def _interfaces(state: Path) -> list[_Interface]:
     tools = Path(sys.executable).parent
-    dagster, mlflow = _free_port("MLOPS_DAGSTER_PORT", 3000), _free_port("MLOPS_MLFLOW_PORT", 5000)
+    dagster, mlflow = _free_port("MLOPS_DAGSTER_PORT"), _free_port("MLOPS_MLFLOW_PORT")
     store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{state / 'mlflow.db'}")
     artifacts = os.environ.get("MLFLOW_ARTIFACTS") or str(ensure_folder(state / "mlflow"))
     dagster_ui = [
@@ -108,7 +107,8 @@ def _interfaces(state: Path) -> list[_Interface]:
     return interfaces
 
 
-def _free_port(variable: str, default: int) -> int:
+def _free_port(variable: str) -> int:
+    default = INTERFACE_PORTS[variable]
     text = os.environ.get(variable, str(default))
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise ConfigError(f"{variable}={text!r} is no port; write e.g. {default}")

@@ -27,6 +27,11 @@ def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
     return {"plots": dg.MetadataValue.md("\n".join(images))}
 
 
+def urls(links: Mapping[str, str]) -> dict[str, dg.UrlMetadataValue]:
+    """Addresses by name, as links that the Dagster UI opens."""
+    return {name: dg.MetadataValue.url(address) for name, address in links.items()}
+
+
 def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics as a person reads them; the full value is in MLflow."""
     return {name: round(value, 4) for name, value in metrics.items()}

@@ -14,15 +14,28 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import dagster as dg
 import pandas as pd
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import UnsafeModelError
 from mlops_assets.ml.model_files import TRUSTED_TYPES, untrusted_types
 from mlops_assets.records.evaluation import ModelVersion
 from resources.mlflow_registry import MLflowRegistry
+from resources.run_outcome import (
+    PROCESS,
+    Status,
+    finish,
+    is_gone,
+    mark_open,
+    on_this_host,
+    settle,
+    settle_orphans,
+    this_process,
+)
 
 RUN_ID = "dagster/run_id"
 ASSET_KEYS = "dagster/asset_key"
@@ -31,8 +44,28 @@ ASSET_KEYS = "dagster/asset_key"
 class MLflowTracking(MLflowRegistry):
     """Runs, what is logged into them, and the registry."""
 
+    dagster_url: str = Field(
+        "http://127.0.0.1:3000", description="Of the Dagster UI, for the links that runs carry."
+    )
+    mlflow_url: str = Field(
+        "http://127.0.0.1:5000", description="Of the MLflow UI, if the tracking URI is none."
+    )
+    _instance: dg.DagsterInstance | None = PrivateAttr(None)
+    _dagster_run: dg.DagsterRun | None = PrivateAttr(None)
     _experiment_id: str = PrivateAttr("")
     _run_id: str = PrivateAttr("")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember the Dagster run that the MLflow runs belong to."""
+        self._instance, self._dagster_run = context.instance, context.run
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close what the Dagster run left open, unless an executor of ours does it later."""
+        instance = context.instance
+        run = instance.get_run_by_id(context.run.run_id) if instance and context.run else None
+        if instance and run and PROCESS not in run.tags:
+            failures = instance.all_logs(run.run_id, dg.DagsterEventType.STEP_FAILURE)
+            finish(instance, run.run_id, self, failed=bool(failures))
 
     @contextmanager
     def run(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
@@ -46,6 +79,20 @@ class MLflowTracking(MLflowRegistry):
             TrackingUnavailableError: The server does not answer.
             TrackingError: MLflow refused.
         """
+        instance, run = self._instance, self._dagster_run
+        if instance is None or run is None or tags.get(RUN_ID) != run.run_id:
+            with self._open(experiment, tags) as opened:
+                yield opened
+            return
+        settle(instance, self)
+        settle_orphans(instance, self)
+        mark_open(instance, run.run_id)
+        where = run.tags.get(PROCESS, this_process())
+        with self._open(experiment, {PROCESS: where, **tags}) as opened:
+            yield opened
+
+    @contextmanager
+    def _open(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
         with self._mlflow() as mlflow:
             client = mlflow.MlflowClient()
             self._experiment_id = self._experiment(client, experiment)
@@ -58,6 +105,27 @@ class MLflowTracking(MLflowRegistry):
             finally:
                 # Its end is not known yet: a retry or a gate downstream may decide otherwise.
                 mlflow.end_run("RUNNING" if RUN_ID in tags else status)
+
+    def close(self, dagster_run_id: str, status: Status) -> None:
+        """End every run that this Dagster run left open, in any experiment.
+
+        A child that is still open was killed itself, whatever became of its parent.
+        """
+        with self._mlflow() as mlflow:
+            client = mlflow.MlflowClient()
+            for run in self._running(client, f"tags.`{RUN_ID}` = '{dagster_run_id}'"):
+                parent = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+                for child in self._running(client, parent):
+                    died = "FAILED" if status == "FINISHED" else status
+                    client.set_terminated(child.info.run_id, died)
+                client.set_terminated(run.info.run_id, status)
+
+    def left_by_the_dead(self) -> set[str]:
+        """Dagster ids of open runs that a process on this machine left behind."""
+        with self._mlflow() as mlflow:
+            here = f"tags.`{PROCESS}` LIKE '{on_this_host()}%'"
+            runs = self._running(mlflow.MlflowClient(), here)
+            return {r.data.tags[RUN_ID] for r in runs if is_gone(r.data.tags[PROCESS])}
 
     @contextmanager
     def child_run(self, name: str, tags: Mapping[str, str] | None = None) -> Generator[str]:
@@ -76,6 +144,31 @@ class MLflowTracking(MLflowRegistry):
                     yield self._run_id
                 finally:
                     self._run_id = parent
+
+    def run_tags(self, context: dg.AssetExecutionContext) -> dict[str, str]:
+        """The tags by which an MLflow run is found from its Dagster run, and leads back to it."""
+        run_id = context.run.run_id
+        tags = {
+            RUN_ID: run_id,
+            "dagster/run_url": f"{self.dagster_url.rstrip('/')}/runs/{run_id}",
+            ASSET_KEYS: context.asset_key.to_user_string(),
+        }
+        if context.has_partition_key:
+            tags["dagster/partition"] = context.partition_key
+        elif context.has_partition_key_range:
+            keys = context.partition_key_range
+            tags["dagster/partition"] = f"{keys.start}...{keys.end}"
+        return tags
+
+    def links(self, model: ModelVersion) -> dict[str, str]:
+        """Addresses of the version and its run in the MLflow UI."""
+        with self._mlflow() as mlflow:
+            experiment_id = mlflow.MlflowClient().get_run(model.run_id).info.experiment_id
+        base = f"{self._ui()}/#"
+        return {
+            "mlflow_run": f"{base}/experiments/{experiment_id}/runs/{model.run_id}",
+            "mlflow_version": f"{base}/models/{model.name}/versions/{model.version}",
+        }
 
     def add_tags(self, tags: Mapping[str, str]) -> None:
         """Tag the open run with what is known only now, e.g. a hash of its predictions."""
@@ -168,6 +261,14 @@ class MLflowTracking(MLflowRegistry):
         with self._mlflow() as mlflow:
             mlflow.MlflowClient().log_text(model.run_id, text, name)
 
+    def _ui(self) -> str:
+        parts = urlsplit(self.tracking_uri)
+        if parts.scheme not in ("http", "https"):
+            return self.mlflow_url.rstrip("/")
+        # A password in the URI must not get into metadata.
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+
     def _find_or_create(
         self, client: Any, experiment: str, tags: Mapping[str, str]
     ) -> tuple[str, dict[str, str]]:
@@ -185,6 +286,10 @@ class MLflowTracking(MLflowRegistry):
             return made, {**tags}
         client.delete_run(made)  # another machine was faster
         return first.info.run_id, joined_tags(first.data.tags, tags)
+
+    def _running(self, client: Any, having: str) -> list[Any]:
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        return client.search_runs(experiments, f"{having} AND attributes.status = 'RUNNING'")
 
     def _opening(self) -> AbstractContextManager[None]:
         """Steps of one run on this machine open it one after the other."""

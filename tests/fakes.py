@@ -24,6 +24,7 @@ from mlops_assets.records.monitoring import LogSummary
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 from resources.predictions import PredictionLog
+from resources.run_outcome import PROCESS, Status, is_gone
 from resources.tracking import RUN_ID, MLflowTracking, joined_tags
 
 
@@ -118,7 +119,7 @@ class FakeTracking(MLflowTracking):
         return _SERVERS[self.artifacts]
 
     @contextmanager
-    def run(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
+    def _open(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
         self._run_id = self._same_run(experiment, tags) or self._new_run(experiment)
         run = self.server.runs[self._run_id]
         run["tags"].update(joined_tags(run["tags"], tags))
@@ -153,6 +154,26 @@ class FakeTracking(MLflowTracking):
         new = {"experiment": experiment, "status": "RUNNING", "tags": {}, "metrics": {}}
         self.server.runs[name] = new
         return name
+
+    def close(self, dagster_run_id: str, status: Status) -> None:
+        for name, run in self.server.runs.items():
+            if run["tags"].get(RUN_ID) != dagster_run_id or run["status"] != "RUNNING":
+                continue
+            run["status"] = status
+            for child in self.server.runs.values():
+                parent = child["tags"].get("mlflow.parentRunId")
+                if parent == name and child["status"] == "RUNNING":
+                    child["status"] = "FAILED" if status == "FINISHED" else status
+
+    def left_by_the_dead(self) -> set[str]:
+        running = [r["tags"] for r in self.server.runs.values() if r["status"] == "RUNNING"]
+        return {tags[RUN_ID] for tags in running if is_gone(tags.get(PROCESS, ""))}
+
+    def links(self, model: ModelVersion) -> dict[str, str]:
+        return {
+            "mlflow_run": f"{self.mlflow_url}/{model.run_id}",
+            "mlflow_version": f"{self.mlflow_url}/{model.version}",
+        }
 
     def add_tags(self, tags: Mapping[str, str]) -> None:
         self.server.runs[self._run_id]["tags"].update(tags)

@@ -42,7 +42,9 @@ def test_definitions_hold_both_models() -> None:
         for model in ("customers", "flights")
         for what in ("training", "deployment", "monitoring")
     }
-    assert {s.name for s in repository.sensor_defs} == {"customers_new_data", "flights_new_data"}
+    assert {s.name for s in repository.sensor_defs} == {
+        *("customers_new_data", "flights_new_data", "mlflow_runs")
+    }
     assert {s.name for s in repository.schedule_defs} == {
         *("customers_training_schedule", "flights_training_schedule"),
         *("customers_monitoring_schedule", "flights_monitoring_schedule"),

@@ -19,6 +19,7 @@ from mlops_assets.ml.reading import frame_to_parquet, read_table, run_loader
 from mlops_assets.ml.sources import find_files, source_fingerprint
 from mlops_assets.records.data import DatasetVersion
 from resources.datasets import DvcDatasets
+from resources.tracking import MLflowTracking
 
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -34,8 +35,11 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         description="The source as delivered, one DVC version per content.",
     )
-    def raw_data(datasets: DvcDatasets) -> dg.MaterializeResult[DatasetVersion]:
+    def raw_data(
+        datasets: DvcDatasets, tracking: MLflowTracking
+    ) -> dg.MaterializeResult[DatasetVersion]:
         with reported(), source_files(settings) as files:
+            tracking.require_server()  # else a run finds out after all but the training is done
             fingerprint = source_fingerprint(settings.source)
             rows = read_rows(files, settings)  # what cannot be read never becomes a version
             version = datasets.add(settings.name, files)

@@ -64,6 +64,18 @@ def judge(
     )
 
 
+def compared_metrics(report: Evaluation) -> dict[str, float]:
+    """The comparison with the champion as metrics of the challenger's run; none without one."""
+    if report.comparison is None:
+        return {}
+    loss = report.comparison.overall
+    return {
+        "champion_loss": loss.champion_loss,
+        "champion_loss_difference": loss.difference,
+        "champion_p_value": loss.p_value,
+    }
+
+
 def facts(report: Evaluation) -> dict[str, Any]:
     """An evaluation as metadata: metrics, what it was compared with, and the decision."""
     shown = {

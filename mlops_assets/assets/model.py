@@ -1,15 +1,16 @@
 """The trained model and its evaluation."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.assets.gate import facts, judge, load_version
+from mlops_assets.assets.gate import compared_metrics, facts, judge, load_version
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import pictures
+from mlops_assets.metadata import pictures, urls
 from mlops_assets.ml.plots import evaluation_plots
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.training import fit, split
@@ -34,7 +35,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def trained_model(
         context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
-        with reported(), tracking.run(settings.name, tags=_tags(context, rows)):
+        with reported(), tracking.run(settings.name, _tags(context, rows, tracking)):
             train = split(rows, settings).train
             model = fit(train, settings)
             example = select_features(train.head(), settings.feature_dtypes)
@@ -43,8 +44,10 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
                 train, name=settings.name, digest=rows.attrs["dataset"], target=target
             )
             version = tracking.log_model(model, registered_name=settings.name, example=example)
-        metadata = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
-        return dg.MaterializeResult(value=version, metadata={**metadata, "train_rows": len(train)})
+            links = tracking.links(version)
+        return dg.MaterializeResult(
+            value=version, metadata={**describe(version, links), "train_rows": len(train)}
+        )
 
     @dg.asset(
         key=asset_key(settings.name, "evaluation_report"),
@@ -68,8 +71,10 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             estimator = load_version(model, tracking)
             report = judge(model, estimator, parts, settings, tracking)
             plots = draw(estimator, parts.test, settings)
-            tracking.log_evaluation(model, report.metrics, plots)
-        return dg.MaterializeResult(value=report, metadata={**facts(report), **pictures(plots)})
+            tracking.log_evaluation(model, {**report.metrics, **compared_metrics(report)}, plots)
+            links = urls(tracking.links(model))
+        metadata = {**facts(report), **links, **pictures(plots)}
+        return dg.MaterializeResult(value=report, metadata=metadata)
 
     return [trained_model, evaluation_report]
 
@@ -82,14 +87,18 @@ def draw(estimator: Any, test: pd.DataFrame, settings: ModelSettings) -> dict[st
     return evaluation_plots(scores, test[settings.target.name], task, classes)
 
 
+def describe(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:
+    """A registered version as metadata, with its addresses in MLflow."""
+    facts = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
+    return {**facts, **urls(links)}
+
+
 def _params(settings: ModelSettings) -> dict[str, object]:
     training = settings.training
     return {"estimator": training.estimator, "seed": training.seed, **training.params}
 
 
-def _tags(context: dg.AssetExecutionContext, rows: pd.DataFrame) -> dict[str, str]:
-    return {
-        "dagster/run_id": context.run.run_id,
-        "dagster/asset_key": context.asset_key.to_user_string(),
-        "dvc/md5": rows.attrs["dataset"],
-    }
+def _tags(
+    context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
+) -> dict[str, str]:
+    return {**tracking.run_tags(context), "dvc/md5": rows.attrs["dataset"]}

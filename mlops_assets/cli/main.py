@@ -28,9 +28,9 @@ from mlops_assets.home import PROJECT_ROOT, home
 from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
 from resources.api_keys import digest, new_key
 from resources.deployment import EndpointDeployer
+from resources.run_outcome import PROCESS, settle, this_process
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
-_LAUNCHED_BY = {"mlops/launched_by": "mlops run"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +78,7 @@ def run(models: Sequence[str]) -> int:
     """Bring each model from its source to a live endpoint; one sample prediction each."""
     definitions = _definitions()
     with exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
-        _close_dead_runs(instance)
+        _settle(definitions, instance)
         failed = [m for m in _chosen(definitions, models) if not _run(definitions, instance, m)]
     if failed:
         _say(f"failed: {', '.join(failed)}", error=True)
@@ -199,9 +199,10 @@ def _materialize(
         instance=instance,
         asset_selection=list(keys),
         raise_on_error=False,
-        tags=_LAUNCHED_BY,
+        tags={PROCESS: this_process(), "mlops/launched_by": "mlops run"},
         run_config={"loggers": {"progress": {}}},
     )
+    _settle(definitions, instance)
     for event in result.filter_events(lambda event: event.is_step_failure):
         _say(f"{event.step_key}: {_cause(event)}", error=True)
     return result.success
@@ -215,11 +216,10 @@ def _cause(event: dg.DagsterEvent) -> str:
     return failure.error.to_string() if failure.error else "failed without an error"
 
 
-def _close_dead_runs(instance: dg.DagsterInstance) -> None:
-    """A run of ours that was killed stays STARTED for ever; the lock says that none is alive."""
-    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=_LAUNCHED_BY)
-    for record in instance.get_run_records(unfinished):
-        instance.report_run_failed(record.dagster_run, "its process was killed")
+def _settle(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    """End the runs of killed processes, which the last one may have been."""
+    with dg.build_resources({"tracking": (definitions.resources or {})["tracking"]}) as built:
+        settle(instance, built.tracking)
 
 
 def _sample_entity(instance: dg.DagsterInstance, model: str) -> str:

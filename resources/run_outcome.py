@@ -1,0 +1,152 @@
+"""What an MLflow run is told when its Dagster run has ended, and by whom.
+
+In the order of when they act:
+
+1. The executor (`resources.executors`), in the process of the Dagster run, as soon as the last step
+   has ended: also after a cancellation, and when a step's process was killed.
+2. The teardown of `MLflowTracking`, where Dagster brings an executor of its own: `dg.materialize`
+   and `execute_in_process`.
+3. `settle`, for what both could not do because the run's process was killed: called by the sensor
+   `mlflow_runs` under a daemon, by `mlops run`, and by the next MLflow run that is opened.
+
+Two tags of the Dagster run make this cheap, since MLflow is only asked about what is open:
+`PROCESS` says where it runs, `MLFLOW` that it has a run in MLflow, and later how that ended.
+"""
+
+import os
+import socket
+from functools import cache
+from typing import Literal, Protocol
+
+import dagster as dg
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+PROCESS = "mlops/process"
+MLFLOW = "mlops/mlflow"
+_OPEN = "open"
+_CLOCK_SECONDS = 10
+_CANCELED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+_ENDED: dict[dg.DagsterRunStatus, Status] = {
+    dg.DagsterRunStatus.SUCCESS: "FINISHED",
+    dg.DagsterRunStatus.FAILURE: "FAILED",
+    dg.DagsterRunStatus.CANCELED: "KILLED",
+}
+
+
+class Closes(Protocol):
+    """Of a tracking server, what is needed here."""
+
+    def close(self, dagster_run_id: str, status: Status) -> None:
+        """End every run that this Dagster run left open."""
+
+    def left_by_the_dead(self) -> set[str]:
+        """Dagster ids of open runs that a process on this machine left behind."""
+
+
+def mark_open(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Record that the Dagster run has a run in MLflow that somebody must close."""
+    instance.add_run_tags(run_id, {MLFLOW: _OPEN})
+
+
+def mark_process(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Record that the Dagster run lives in this process."""
+    instance.add_run_tags(run_id, {PROCESS: this_process()})
+
+
+def finish(
+    instance: dg.DagsterInstance, run_id: str, tracking: Closes, *, failed: bool
+) -> Status | None:
+    """Close what a Dagster run left open that has no more steps to run.
+
+    Args:
+        instance: Knows whether somebody asked the run to end.
+        run_id: Of the Dagster run.
+        tracking: Where its runs are.
+        failed: Whether a step failed for good, or the execution was interrupted.
+
+    Returns:
+        The status; None when there is nothing to close, or the run will be resumed.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.tags.get(MLFLOW) != _OPEN:
+        return None
+    if failed and instance.run_will_resume(run_id):
+        return None
+    status: Status = "FINISHED"
+    if failed:
+        status = "KILLED" if run.status in _CANCELED else "FAILED"
+    _close(instance, run_id, tracking, status)
+    return status
+
+
+def settle(instance: dg.DagsterInstance, tracking: Closes) -> dict[str, Status]:
+    """Close the MLflow runs of all Dagster runs that ended without doing so; ids to statuses."""
+    end_dead_runs(instance)
+    left = dg.RunsFilter(statuses=list(_ENDED), tags={MLFLOW: _OPEN})
+    ended = {run.run_id: _ENDED[run.status] for run in instance.get_runs(left)}
+    for run_id, status in ended.items():
+        _close(instance, run_id, tracking, status)
+    return ended
+
+
+def settle_orphans(instance: dg.DagsterInstance, tracking: Closes) -> None:
+    """Close runs of dead processes by what MLflow knows: their Dagster run may be deleted.
+
+    One that is unknown here ends KILLED, since nobody can say how far it came.
+    """
+    for run_id in tracking.left_by_the_dead():
+        run = instance.get_run_by_id(run_id)
+        status = _ENDED.get(run.status) if run else "KILLED"
+        if status:
+            tracking.close(run_id, status)
+
+
+def end_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Say of runs that a process on this machine left behind that they failed, or were canceled.
+
+    Dagster itself leaves them STARTED for ever, and in its queue they keep others from starting.
+    """
+    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
+        if not is_gone(run.tags.get(PROCESS, "")):
+            continue
+        if run.status in _CANCELED:
+            instance.report_run_canceled(run, "its process ended")
+        else:
+            instance.report_run_failed(run, "its process was killed")
+
+
+@cache
+def this_process() -> str:
+    """Host, process id and start, so that a reused id is not taken for the same process."""
+    import psutil
+
+    return f"{on_this_host()}{os.getpid()}@{psutil.Process().create_time():.0f}"
+
+
+def is_gone(process: str) -> bool:
+    """Whether a process of this host has ended; False for one that cannot be known from here."""
+    import psutil
+
+    host, _, identity = process.rpartition("/")
+    if host != socket.gethostname():
+        return False
+    pid, _, started = identity.partition("@")
+    try:
+        found = psutil.Process(int(pid))
+        # The clock may have been set in between, which moves the start by seconds.
+        same = abs(found.create_time() - float(started)) < _CLOCK_SECONDS
+        return not same or found.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def on_this_host() -> str:
+    """What `this_process()` begins with, for every process of this host."""
+    return f"{socket.gethostname()}/"
+
+
+def _close(instance: dg.DagsterInstance, run_id: str, tracking: Closes, status: Status) -> None:
+    tracking.close(run_id, status)
+    instance.add_run_tags(run_id, {MLFLOW: status})
