@@ -1,7 +1,7 @@
 """Clients that hold connections: `idle`, or with a body that comes one byte at a time.
 
-`bad_clients.py KIND HOST:PORT COUNT FILE KEY` writes to FILE how many it holds once they all stand, and
-goes on until it is killed.
+`bad_clients.py KIND HOST:PORT COUNT FILE KEY` writes to FILE how many it holds once they all stand,
+and goes on until it is killed.
 """
 
 import resource
