@@ -61,6 +61,8 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
         """Serve a version that was deployed before, from the files kept of it.
 
+        Does nothing if exactly this is served already.
+
         Raises:
             DeploymentError: It never was deployed here, or as with `deploy`.
             PortInUseError: As with `deploy`.
