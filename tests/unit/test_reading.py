@@ -92,7 +92,11 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "empty": (b"", {}, ["empty", "Fetch"]),
     "blank": (b" \n\n", {}, ["empty", "Fetch"]),
     "header only": (b"id,age\n", {}, ["id,age", "no rows", "Fetch"]),
-    "truncated gzip": (gzip.compress(GOOD, mtime=0)[:-9], {"name": "a.gz"}, [".gz", "cut short", "Fetch"]),
+    "truncated gzip": (
+        gzip.compress(GOOD, mtime=0)[:-9],
+        {"name": "a.gz"},
+        [".gz", "cut short", "Fetch"],
+    ),
     "no gzip": (GOOD, {"name": "a.gz"}, ["Not a gzipped file", "Fetch"]),
     "broken gzip": (
         gzip.compress(GOOD, mtime=0)[:12] + b"\xff\xff" + gzip.compress(GOOD)[14:],
