@@ -130,6 +130,11 @@ def give_up_version(endpoint: Path) -> Manifest | None:
     For a version that ends its workers: one that merely raises, they refuse themselves.
     """
     manifest = read_manifest(endpoint)
+    if manifest is not None and manifest.candidate is not None:
+        renewed = manifest.model_copy(
+            update={"generation": manifest.generation + 1, "candidate": None}
+        )
+        return _write(endpoint, renewed, manifest.candidate.model_version)
     if manifest is None or manifest.previous is None:
         logger.error("the workers of %s crash, and no version was good before", endpoint)
         return None
@@ -142,11 +147,15 @@ def give_up_version(endpoint: Path) -> Manifest | None:
             "previous": None,
         }
     )
+    return _write(endpoint, renewed, manifest.model_version)
+
+
+def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
     content = renewed.model_dump_json(indent=2).encode()
     write_atomically(endpoint / MANIFEST_FILE, lambda file: file.write_bytes(content))
     logger.error(
-        "version %d crashed %d workers in a row; back to version %d",
-        manifest.model_version,
+        "version %d crashed %d workers in a row; version %d serves",
+        given_up,
         CRASHES,
         renewed.model_version,
     )
