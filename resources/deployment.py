@@ -90,6 +90,10 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     def stop(self, name: str) -> None:
         """End the endpoint; what it served stays known. Nothing happens if none runs."""
 
+    @abstractmethod
+    def stopped(self, name: str) -> bool:
+        """Whether the endpoint was stopped on purpose and not deployed since."""
+
 
 class LocalBentoML(EndpointDeployer):
     """A BentoML server per model on this machine, on 127.0.0.1 only."""
@@ -169,10 +173,14 @@ class LocalBentoML(EndpointDeployer):
             EndpointProcess(folder.path).stop()
             (folder.path / STOPPED).touch()
 
+    def stopped(self, name: str) -> bool:
+        """See `EndpointDeployer.stopped`."""
+        return (self._folder(name).path / STOPPED).exists()
+
     def names(self) -> list[str]:
         """Models whose endpoint was deployed here once and not stopped on purpose."""
         found = [path.parent for path in Path(self.root).resolve().glob(f"*/{VERIFIED}")]
-        return sorted(path.name for path in found if not (path / STOPPED).exists())
+        return sorted(path.name for path in found if not self.stopped(path.name))
 
     def up(self, name: str) -> Endpoint:
         """Serve again what served last, from the kept files alone.

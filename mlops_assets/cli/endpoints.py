@@ -1,15 +1,17 @@
 """The verbs `up`, `status`, `stop` and `predict`: what they take, do and say."""
 
-import argparse
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
+from mlops_assets.home import home
 from resources.deployment import EndpointDeployer, LocalBentoML
 
 if TYPE_CHECKING:
+    import argparse
     from argparse import _SubParsersAction
 
 
@@ -25,12 +27,14 @@ def add_endpoint_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> N
     verb.add_argument("models", nargs="*", help="default: all that were not stopped on purpose")
 
 
-def bring_up(deployment: LocalBentoML, models: Sequence[str]) -> tuple[list[str], list[str]]:
+def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
     """Serve again what served before, side by side; needs no registry and no Dagster.
 
     Returns:
         A line for each endpoint that answers, and one for each that does not.
     """
+    root = os.environ.get("MLOPS_ENDPOINTS") or str(home() / "endpoints")
+    deployment = LocalBentoML(root=root)
     names = list(models) or deployment.names()
     good, bad = [], []
     with ThreadPoolExecutor(max(1, len(names))) as pool:

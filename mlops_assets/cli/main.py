@@ -97,15 +97,15 @@ def status() -> int:
     down = 0
     with _deployment(definitions) as deployment:
         for model in _chosen(definitions, []):
-            found = deployment.status(model)
-            down += found is None
-            _say(f"{model}: " + (f"version {found.model_version} at {found.url}" if found else "-"))
+            line = describe(deployment, model)
+            down += line is None
+            _say(line or f"{model}: -")
     return 1 if down else 0
 
 
 def up(models: Sequence[str]) -> int:
     """Bring back the endpoints that were live, from their kept files; exit code 1 if one fails."""
-    good, bad = bring_up(local_endpoints(home()), models)
+    good, bad = bring_up(models)
     for line in good:
         _say(line)
     for line in bad:
