@@ -1,16 +1,13 @@
 """Bring back an endpoint that is down."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from jobs.deployment import deployment_job_name
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
-
-if TYPE_CHECKING:
-    from resources.deployment import EndpointDeployer
+from resources.deployment import EndpointDeployer
 
 _INTERVAL_SECONDS = 30
 _PAUSE_SECONDS = 600
@@ -26,11 +23,11 @@ def build_endpoint_health_sensor(settings: ModelSettings) -> dg.SensorDefinition
         name=f"{settings.name}_endpoint_health",
         job_name=deployment_job_name(settings),
         minimum_interval_seconds=_INTERVAL_SECONDS,
-        required_resource_keys={"deployment"},
         description="Requests a deployment when the endpoint is down and nobody stopped it.",
     )
-    def endpoint_health_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        deployment: EndpointDeployer = context.resources.deployment
+    def endpoint_health_sensor(
+        context: dg.SensorEvaluationContext, deployment: EndpointDeployer
+    ) -> dg.SensorResult:
         if context.instance.get_latest_materialization_event(key) is None:
             return dg.SensorResult(skip_reason="never deployed")
         if deployment.stopped(settings.name):

@@ -4,6 +4,7 @@ import itertools
 import json
 import socket
 import threading
+from collections import Counter
 from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
@@ -49,7 +50,7 @@ class Subject:
         self.deployer, self.online, self.versions = deployer, online, versions
         self.settings = DeploymentSettings(port=free_port(), workers=workers, max_rows=5)
 
-    def deploy(self, version: int, **settings: int) -> Endpoint:
+    def deploy(self, version: int, **settings: object) -> Endpoint:
         built = self.versions[version]
         return self.deployer.deploy(
             built.servable,
@@ -76,7 +77,9 @@ class Load(threading.Thread):
         super().__init__()
         self._body = json.dumps({"rows": [subject.recorded(1)[0]]}).encode()
         self._url, self.ends = url, threading.Event()
-        self.answers, self.failures, self.versions = 0, [], set()
+        self.answers, self.failures = 0, []
+        self.counts: Counter[int] = Counter()
+        """Answers of each version."""
 
     def run(self) -> None:
         while not self.ends.is_set():
@@ -88,7 +91,11 @@ class Load(threading.Thread):
             if code != 200:
                 self.failures.append(answer)
             else:
-                self.versions.add(json.loads(answer)["model_version"])
+                self.counts[json.loads(answer)["model_version"]] += 1
+
+    @property
+    def versions(self) -> set[int]:
+        return set(self.counts)
 
     def __enter__(self) -> "Load":
         self.start()
@@ -117,7 +124,7 @@ class KeptLoad(Load):
             if response.status != 200:
                 self.failures.append(answer)
             else:
-                self.versions.add(json.loads(answer)["model_version"])
+                self.counts[json.loads(answer)["model_version"]] += 1
         connection.close()
 
 
