@@ -99,9 +99,9 @@ def _page(asked: list[float], done: dict[str, tuple[int, float]]) -> str:
         [
             "# Promotions under stress\n",
             "`python -m benchmarks.promotions` on a real MLflow store (sqlite), real processes "
-            "and, for the kills, a real BentoML endpoint. After each round the ledger is linear and "
-            "the aliases stand at its head; after each kill and `Promotions.restore` (what `mlops run` "
-            "begins with) the live endpoint serves that version too.\n",
+            "and, for the kills, a real BentoML endpoint. After each round the ledger is linear "
+            "and the aliases stand at its head; after each kill and `Promotions.restore` (what "
+            "`mlops run` begins with) the live endpoint serves that version too.\n",
             "| what | rounds | outcome | took |",
             "|---|---|---|---|",
             *rows,
