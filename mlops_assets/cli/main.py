@@ -27,6 +27,7 @@ from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.home import PROJECT_ROOT, home
 from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
+from resources.api_keys import digest, new_key
 from resources.deployment import EndpointDeployer
 from resources.promotions import Promotions
 from resources.run_outcome import PROCESS, settle, this_process
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = verbs.add_parser("stop", help="end endpoints")
     verb.add_argument("models", nargs="*", help="default: all")
     add_promotion_verbs(verbs)
+    verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
     chosen = vars(parser.parse_args(arguments))
@@ -142,6 +144,14 @@ def dev() -> int:
     return serve_user_interfaces(home())
 
 
+def api_key() -> int:
+    """Print a new key and its digest; neither is kept."""
+    key = new_key()
+    _say(f"key     {key}    for the client, as `X-API-Key: ...` or `Authorization: Bearer ...`")
+    _say(f"digest  {digest(key)}    for the variable of deployment.api_keys.env")
+    return 0
+
+
 def env() -> int:
     """Print `export` lines; use as `eval "$(mlops env)"`."""
     _say(f"export MLOPS_HOME={home()}")
@@ -157,6 +167,7 @@ _VERBS = {
     "history": history,
     "rollback": rollback,
     "promote": promote,
+    "api-key": api_key,
     "dev": dev,
     "env": env,
 }
