@@ -73,9 +73,9 @@ class Subject:
 class Load(threading.Thread):
     """Asks one row over and over; remembers every answer that is not 200."""
 
-    def __init__(self, subject: Subject, url: str) -> None:
+    def __init__(self, subject: Subject, url: str, row: int = 0) -> None:
         super().__init__()
-        self._body = json.dumps({"rows": [subject.recorded(1)[0]]}).encode()
+        self._body = json.dumps({"rows": [subject.recorded(1, row)[0]]}).encode()
         self._url, self.ends = url, threading.Event()
         self.answers, self.failures = 0, []
         self.counts: Counter[int] = Counter()
