@@ -19,12 +19,19 @@ from pathlib import Path
 from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records.rollout import Candidate, Observed, Sighting, TrialReport
+from mlops_assets.records.rollout import (
+    TRIAL_FOLDER,
+    WATCHED_FILE,
+    Candidate,
+    Observed,
+    Sighting,
+    TrialReport,
+)
 from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
 from resources.api_keys import limits
 
 MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
-STOPPED, TRIAL, ROLLOUTS = "stopped", "trial", "rollouts.jsonl"
+STOPPED, ROLLOUTS = "stopped", "rollouts.jsonl"
 KEPT_VERSIONS = 5
 
 
@@ -178,13 +185,18 @@ class EndpointFolder:
         """Make the workers try `candidate` beside the last good version."""
         update = {"generation": self._next_generation(), "candidate": candidate}
         trial = good.model_copy(update=update)
+        self.watch_trial()
         self.write(trial)
         return trial
+
+    def watch_trial(self) -> None:
+        """Tell the workers that somebody waits for the verdict; without it the trial ends."""
+        (ensure_folder(self.path / TRIAL_FOLDER) / WATCHED_FILE).touch()
 
     def sightings(self, generation: int) -> Sighting:
         """What all workers, also dead ones, saw of both versions under that manifest."""
         primary = candidate = Observed()
-        for file in (self.path / TRIAL).glob(f"*-{generation}.json"):
+        for file in (self.path / TRIAL_FOLDER).glob(f"*-{generation}.json"):
             seen = Sighting.model_validate_json(file.read_bytes())
             primary, candidate = primary + seen.primary, candidate + seen.candidate
         return Sighting(primary=primary, candidate=candidate)
@@ -193,7 +205,7 @@ class EndpointFolder:
         """Add a line to `rollouts.jsonl`, and drop what was counted."""
         with (self.path / ROLLOUTS).open("ab") as file:
             file.write(trial.model_dump_json().encode() + b"\n")
-        shutil.rmtree(self.path / TRIAL, ignore_errors=True)
+        shutil.rmtree(self.path / TRIAL_FOLDER, ignore_errors=True)
 
     def prune(self) -> None:
         """Drop old versions: all but the newest five and those that serve or would."""

@@ -37,7 +37,7 @@ _MODULES = (
     "blocks/*.py", "config.py", "records/*.py", "errors.py", "atomic.py", "ml/scoring.py",
     "ml/model_files.py", "serving/*.py",
 )  # fmt: skip
-_LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "feast", "bentoml")
+_LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "feast", "bentoml", "uvicorn")
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,7 @@ class Trial:
         self._seen.append(self._folder.sightings(generation))
         while True:
             time.sleep(_LOOK_SECONDS)
+            self._folder.watch_trial()
             seen = self._folder.sightings(generation)
             self._seen[-1] = seen
             verdict = judge(seen.primary, seen.candidate, settings.limits, settings.min_requests)

@@ -7,6 +7,11 @@ from pydantic import Field
 
 from mlops_assets.blocks.base import Settings
 
+TRIAL_FOLDER = "trial"
+"""In an endpoint's folder: what its workers saw of a candidate."""
+WATCHED_FILE = "watched"
+"""In that folder; touched by the deployer that waits for the verdict."""
+
 Role = Literal["primary", "canary", "shadow"]
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DeploymentError, MlopsError
-from mlops_assets.records.rollout import Candidate, Role, Sighting
+from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Role, Sighting
 from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
 from mlops_assets.serving.online import OnlineLookup, OnlineStore
@@ -31,7 +31,8 @@ RETRY_SECONDS = 5.0
 
 MANIFEST_FILE = "deployment.json"
 STATUS_FOLDER = "status"
-TRIAL_FOLDER = "trial"
+ABANDONED_SECONDS = 150.0
+"""A trial that nobody watches for so long ends; a new generation of processes may need 120 s."""
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +132,7 @@ class ModelHolder:
         while True:
             time.sleep(POLL_SECONDS)
             self.reconcile()
+            self.end_abandoned_trial()
             self.report_trial()
 
     def _reconcile(self) -> None:
@@ -193,6 +195,19 @@ class ModelHolder:
         # Full collections over the libraries' objects own the tail latency: put them out of reach.
         gc.collect()
         gc.freeze()
+
+    def end_abandoned_trial(self) -> None:
+        """Take a candidate away whose deployer was killed: nobody would judge it."""
+        active = self.active
+        if active is None or active.candidate is None:
+            return
+        try:
+            watched = (self._endpoint / TRIAL_FOLDER / WATCHED_FILE).stat().st_mtime
+        except FileNotFoundError:
+            watched = 0.0
+        if time.time() - watched > ABANDONED_SECONDS:
+            logger.error("nobody watches the candidate; it is taken away")
+            self.active = replace(active, candidate=None, tally=None)
 
     def report_trial(self) -> None:
         """Write what was seen of both versions during a trial; never raises."""

@@ -1,14 +1,17 @@
 """Two versions in one worker, the verdict on what they answered, and a version that is given up."""
 
 import asyncio
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.blocks.rollout import RolloutSettings, VerdictLimits
 from mlops_assets.ml.canary import judge, score_divergence
-from mlops_assets.records.rollout import Candidate, Observed, Sighting
+from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Observed, Sighting
+from mlops_assets.serving.holder import ABANDONED_SECONDS
 from mlops_assets.serving.rollout import share
 from mlops_assets.serving.workers import give_up_version
 from tests.served_models import Built, build, with_content
@@ -132,6 +135,17 @@ def test_what_a_canary_refuses_is_its_error_and_what_nobody_knows_is_not(
 
     counted = seen(worker, generation)
     assert (counted.candidate.requests, counted.candidate.errors) == (1, 1)
+
+
+def test_a_trial_that_nobody_watches_ends(worker: Worker, tmp_path: Path) -> None:
+    put_on_trial(worker, build(tmp_path, version=2), "canary", 1.0)
+    worker.holder.end_abandoned_trial()
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 2
+
+    long_ago = time.time() - ABANDONED_SECONDS - 1
+    os.utime(worker.folder.path / TRIAL_FOLDER / WATCHED_FILE, (long_ago, long_ago))
+    worker.holder.end_abandoned_trial()
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 1
 
 
 def observed(requests: int = 200, errors: int = 0, seconds: float = 0.01, shift: float = 0.0):
