@@ -40,7 +40,7 @@ def test_definitions_hold_both_models() -> None:
     assert {j for j in repository.job_names if not j.startswith("__")} == {
         f"{model}_{what}"
         for model in ("customers", "flights")
-        for what in ("training", "deployment", "monitoring")
+        for what in ("training", "deployment", "monitoring", "rollback", "promotion")
     }
     assert {s.name for s in repository.sensor_defs} == {
         *("customers_new_data", "flights_new_data", "mlflow_runs")

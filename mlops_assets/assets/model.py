@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.assets.gate import compared_metrics, facts, judge, load_version
+from mlops_assets.assets.servable import measure_servable
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
@@ -69,7 +70,8 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             parts = split(rows, settings)
             estimator = load_version(model, tracking)
-            report = judge(model, estimator, parts, settings, tracking)
+            measured = measure_servable(model, rows, settings, tracking)
+            report = judge(model, estimator, parts, settings, tracking, measured)
             plots = draw(estimator, parts.test, settings)
             tracking.log_evaluation(model, {**report.metrics, **compared_metrics(report)}, plots)
             links = urls(tracking.links(model))
