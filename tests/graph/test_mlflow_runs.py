@@ -117,7 +117,7 @@ def test_the_sensor_ends_what_a_killed_process_left(
     assert said(tracking) == [logged]
 
 
-@pytest.mark.parametrize("process", [this_process(), "elsewhere/1@0"])
+@pytest.mark.parametrize("process", [this_process(), "elsewhere/1@0"], ids=["here", "elsewhere"])
 def test_a_run_that_may_be_alive_stays_open(
     resources: dict[str, Any], instance: dg.DagsterInstance, process: str
 ) -> None:
