@@ -113,7 +113,7 @@ class EndpointApp:
         )
 
     async def _predict_features(self, scope: Scope, receive: Receive) -> Answer:
-        active = self._active()
+        active = self._active().by_features()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
         rows, key = active.decoder.rows(body), uuid.uuid4().hex
         return await self._run(_predict_rows, choose(active, key), rows, key)

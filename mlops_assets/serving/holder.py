@@ -62,6 +62,13 @@ class Active:
     """A version on trial beside this one; both then have a tally."""
     tally: Tally | None = None
 
+    def by_features(self) -> "Active":
+        """For requests that bring their features: without a candidate that takes others."""
+        other = self.candidate
+        if other is None or other.model.servable.features == self.model.servable.features:
+            return self
+        return replace(self, candidate=None, tally=None)
+
 
 def read_manifest(endpoint: Path) -> Manifest | None:
     """Read the wanted state; None where there is none.

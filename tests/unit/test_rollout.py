@@ -14,7 +14,7 @@ from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, 
 from mlops_assets.serving.holder import ABANDONED_SECONDS
 from mlops_assets.serving.rollout import share
 from mlops_assets.serving.workers import give_up_version
-from tests.served_models import Built, build, with_content
+from tests.served_models import DTYPES, Built, build, with_content
 from tests.serving_worker import Worker, features
 
 
@@ -135,6 +135,16 @@ def test_what_a_canary_refuses_is_its_error_and_what_nobody_knows_is_not(
 
     counted = seen(worker, generation)
     assert (counted.candidate.requests, counted.candidate.errors) == (1, 1)
+
+
+def test_features_of_the_version_that_serves_never_reach_a_candidate_with_others(
+    worker: Worker, tmp_path: Path
+) -> None:
+    other = build(tmp_path, version=2)
+    servable = other.servable.model_copy(update={"features": {**DTYPES, "age": "float64"}})
+    put_on_trial(worker, Built(servable, other.model_file, ()), "canary", 1.0)
+    row = other.recorded[0].features
+    assert worker.post("/predict_features", features(row)).json()["model_version"] == 1
 
 
 def test_a_trial_that_nobody_watches_ends(worker: Worker, tmp_path: Path) -> None:
