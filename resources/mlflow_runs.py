@@ -74,7 +74,8 @@ class MLflowRuns(MLflowRegistry):
         settle(instance, self)
         settle_orphans(instance, self)
         mark_open(instance, run.run_id)
-        where = run.tags.get(PROCESS, this_process())
+        stored = instance.get_run_by_id(run.run_id) or run  # `run` is older than the tag
+        where = stored.tags.get(PROCESS, this_process())
         with self._open(experiment, {PROCESS: where, **tags}) as opened:
             yield opened
 
