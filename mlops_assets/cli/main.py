@@ -221,9 +221,9 @@ def _materialize(
         tags={PROCESS: this_process(), "mlops/launched_by": "mlops run"},
         run_config={"loggers": {"progress": {}}},
     )
-    _settle(definitions, instance)
     for event in result.filter_events(lambda event: event.is_step_failure):
         _say(f"{event.step_key}: {_cause(event)}", error=True)
+    _settle(definitions, instance)
     return result.success
 
 
@@ -237,7 +237,8 @@ def _cause(event: dg.DagsterEvent) -> str:
 
 def _settle(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
     """End the runs of killed processes, which the last one may have been."""
-    with dg.build_resources({"tracking": (definitions.resources or {})["tracking"]}) as built:
+    wanted = {"tracking": (definitions.resources or {})["tracking"]}
+    with dg.build_resources(wanted, instance) as built:
         settle(instance, built.tracking)
 
 
