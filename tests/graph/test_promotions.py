@@ -238,19 +238,19 @@ def test_an_alias_edited_by_hand_is_reported_and_put_back(
     aliases = resources["tracking"].server.aliases
     aliases["champion"] = 1
 
-    failed = evaluate_check(settings, resources, instance)
+    failed = evaluate_check("alias_follows_the_ledger", settings, resources, instance)
 
     assert not failed.passed
     assert failed.severity is dg.AssetCheckSeverity.WARN
     assert failed.metadata["edited"].value == "champion: 1, ledger: 2"
     assert aliases == {"champion": 2, "previous": 1}
-    assert evaluate_check(settings, resources, instance).passed
+    assert evaluate_check("alias_follows_the_ledger", settings, resources, instance).passed
 
 
 def evaluate_check(
-    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+    name: str, settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> dg.AssetCheckEvaluation:
-    key = dg.AssetCheckKey(dg.AssetKey(["loans", "deployed_endpoint"]), "alias_follows_the_ledger")
+    key = dg.AssetCheckKey(dg.AssetKey(["loans", "deployed_endpoint"]), name)
     definitions = build(settings, resources)
     job = dg.define_asset_job("check", selection=dg.AssetSelection.checks(key))
     merged = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
@@ -319,6 +319,21 @@ def test_what_a_killed_promotion_left_serving_is_brought_back(promotions: Promot
     assert promotions.restore() is None
     promotions.deployment.stop("loans")
     assert promotions.restore().model_version == 3, "one that is down is started"
+
+
+def test_an_endpoint_that_left_the_ledger_is_reported_and_a_rollback_is_not(
+    promotions: Promotions,
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    promotions.roll_back(1, "", "ada")
+    assert evaluate_check("endpoint_is_live", settings, resources, instance).passed
+    promotions.deployment.redeploy("loans", 2, promotions.settings)
+    failed = evaluate_check("endpoint_is_live", settings, resources, instance)
+    assert not failed.passed
+    assert failed.metadata["served_version"].value == 2
+    assert failed.metadata["champion"].value == 1
 
 
 def test_before_the_first_move_there_is_nothing_to_restore(
