@@ -94,7 +94,7 @@ def _page(asked: list[float], done: dict[str, tuple[int, float]]) -> str:
     parts = [
         "# Promotions under stress\n\n`python -m benchmarks.promotions [RACES] [KILLS]`.",
         f"`ledger.as_of` over {PROMOTIONS:,} promotions of one model, each with its evaluation: "
-        f"median {median:.1f} ms, worst of {QUESTIONS} questions {worst:.1f} ms (asked for: 50 ms).",
+        f"median {median:.1f} ms, worst of {QUESTIONS} questions {worst:.1f} ms (asked: 50 ms).",
     ]
     if done:
         rows = [
