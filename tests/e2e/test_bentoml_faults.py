@@ -21,7 +21,7 @@ from mlops_assets.records.serving import Endpoint
 from resources.deployment import LocalBentoML
 from resources.endpoint_client import request
 from resources.endpoint_process import EndpointProcess
-from tests.e2e.servers import listens, wait_for
+from tests.e2e.servers import alive_with, listens, wait_for
 from tests.live_endpoints import Load, Subject, build_versions, publish
 from tests.served_models import Built
 
@@ -174,8 +174,10 @@ def test_3_a_killed_manager_leaves_no_orphan_and_the_port_is_free_again(
     subject: Subject, local: LocalBentoML, process: EndpointProcess
 ) -> None:
     workers = [psutil.Process(pid) for pid in process.workers()]
-    (manager,) = {worker.ppid() for worker in workers}
-    os.kill(manager, signal.SIGKILL)
+    managers = set(alive_with("MLOPS_ENDPOINT", str(process.folder))) - set(workers)
+    assert managers
+    for manager in managers:
+        manager.kill()
 
     psutil.wait_procs(workers, timeout=20)
     assert not [worker for worker in workers if worker.is_running()]
