@@ -1,6 +1,5 @@
 """The verbs `api-key` and `bento`: what they take and say."""
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from resources.api_keys import digest, new_key
 from resources.bento import BentoBuilder
 
 if TYPE_CHECKING:
+    import argparse
     from argparse import _SubParsersAction
 
 
