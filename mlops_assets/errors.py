@@ -100,3 +100,7 @@ class PromotionRefusedError(LedgerError):
 
 class DottedPathError(MlopsError):
     """A dotted path in the configuration names nothing that can be imported."""
+
+
+class AlertError(TransientError):
+    """A message about an incident could not be delivered."""

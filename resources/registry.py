@@ -6,7 +6,7 @@ leaves either no row, or a row that the next `promote` or `reconcile` makes the 
 serves is brought back to the ledger by `resources.promotions.Promotions.restore`.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
@@ -133,6 +133,10 @@ def _described(move: Move, tracking: MLflowTracking) -> Move:
             f"the registry has no version {move.to_version} of {move.model}; "
             "see its versions in the MLflow UI"
         )
-    tags = tracking.tags(version)
-    sha = tags.get("git/sha") or tags.get("mlflow.source.git.commit")
-    return move.model_copy(update={"data_version": tags.get("dvc/md5"), "git_sha": sha})
+    data_version, git_sha = origin(tracking.tags(version))
+    return move.model_copy(update={"data_version": data_version, "git_sha": git_sha})
+
+
+def origin(tags: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Data version (DVC md5) and git commit, of the tags of the run that trained a version."""
+    return tags.get("dvc/md5"), tags.get("git/sha") or tags.get("mlflow.source.git.commit")

@@ -206,3 +206,25 @@ def test_worse_calibration_is_refused_although_the_ranking_is_the_same(
     assert found["miscalibration"] > found["champion_miscalibration"] + 0.1
     assert "calibration: miscalibration costs" in found["reasons"]
     assert found["miscalibration_difference_interval"].endswith("of the champion's log loss")
+
+
+def test_every_version_has_a_card_with_what_changed_since_the_champion(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    loans["card"] = {"intended_use": "A clerk looks at the riskiest first."}
+    first = facts(materialize(ModelSettings.model_validate(loans), resources, instance))
+    assert "A clerk looks at the riskiest first." in first["model_card"]
+    assert "Changes from" not in first["model_card"]
+
+    loans["training"]["params"] = {"C": 0.5}
+    loans["features"]["columns"] = ["amount"]
+    loans["processing"] = {}
+    settings = ModelSettings.model_validate(loans)
+    second = facts(materialize(settings, resources, instance, STAGES[2:]))["model_card"]
+
+    assert "## Changes from version 1, the champion" in second
+    assert "| parameter C | - | 0.5 |" in second
+    assert "| feature grade | column, string | - |" in second
+    runs = list(resources["tracking"].server.runs.values())
+    assert [run["texts"]["model_card.md"] for run in runs] == [first["model_card"], second]
+    assert f"| data version | {runs[0]['tags']['dvc/md5']} |" in second
