@@ -32,7 +32,8 @@ def main(examples: int = 1000) -> None:
     page = f"""# Fuzz of the published API
 
 Schemathesis, every check but one, {examples} examples for each operation and kind of model, by
-`python -m benchmarks.fuzz {examples}`. The one left out says that each request within the schema gets
+`python -m benchmarks.fuzz {examples}`. The one left out says that every request within the schema
+gets
 a 2xx; an entity may be unknown, and the document says so.
 
 | model | requests | failures (5xx, undocumented answers, bad input accepted) | s |
