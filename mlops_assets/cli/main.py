@@ -21,13 +21,13 @@ from pydantic import ValidationError
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
-from mlops_assets.cli.endpoints import add_endpoint_verbs, said_api_key, said_bento
 from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.home import PROJECT_ROOT, home
 from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
+from resources.api_keys import digest, new_key
 from resources.deployment import EndpointDeployer
 from resources.promotions import Promotions
 from resources.run_outcome import PROCESS, settle, this_process
@@ -48,9 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = verbs.add_parser("stop", help="end endpoints")
     verb.add_argument("models", nargs="*", help="default: all")
     add_promotion_verbs(verbs)
-    add_endpoint_verbs(verbs)
+    verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
+    verb = verbs.add_parser("bento", help="build a Bento of the deployed version, offline")
+    verb.add_argument("model")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="BENTOML_HOME that gets it")
     chosen = vars(parser.parse_args(arguments))
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
@@ -145,17 +148,10 @@ def dev() -> int:
 
 
 def api_key() -> int:
-    """Print a new key and its digest."""
-    _say(said_api_key())
-    return 0
-
-
-def bento(model: str, out: Path | None) -> int:
-    """Build a Bento of what is deployed."""
-    definitions = _definitions()
-    _chosen(definitions, [model])
-    with dg.build_resources({"bentos": (definitions.resources or {})["bentos"]}) as built:
-        _say(said_bento(built.bentos, model, out))
+    """Print a new key and its digest; neither is kept."""
+    key = new_key()
+    _say(f"key     {key}    for the client, as `X-API-Key: ...` or `Authorization: Bearer ...`")
+    _say(f"digest  {digest(key)}    for the variable of deployment.api_keys.env")
     return 0
 
 
@@ -163,6 +159,15 @@ def env() -> int:
     """Print `export` lines; use as `eval "$(mlops env)"`."""
     _say(f"export MLOPS_HOME={home()}")
     _say(f"export DAGSTER_HOME={os.environ['DAGSTER_HOME']}")
+    return 0
+
+
+def bento(model: str, out: Path | None) -> int:
+    """Build a Bento of what is deployed, and print its folder."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with dg.build_resources({"bentos": (definitions.resources or {})["bentos"]}) as built:
+        _say(f"{model}: {built.bentos.build(model, out)}")
     return 0
 
 
@@ -175,9 +180,9 @@ _VERBS = {
     "rollback": rollback,
     "promote": promote,
     "api-key": api_key,
-    "bento": bento,
     "dev": dev,
     "env": env,
+    "bento": bento,
 }
 
 
