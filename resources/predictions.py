@@ -186,6 +186,19 @@ class PredictionLog(dg.ConfigurableResource):
             ) from err
 
 
+def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
+    """Yield the files in groups of some size, in order."""
+    batch, size = [], 0
+    for file in files:
+        batch.append(file)
+        size += file.stat().st_size
+        if size > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def is_closed(file: Path) -> bool:
     """Whether nobody appends to the file any more.
 
@@ -202,19 +215,6 @@ def is_closed(file: Path) -> bool:
     except psutil.NoSuchProcess:
         return True
     return started > file.stat().st_mtime + _CLOCK_ERROR_SECONDS
-
-
-def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
-    """Yield the files in groups of some size, in order."""
-    batch, size = [], 0
-    for file in files:
-        batch.append(file)
-        size += file.stat().st_size
-        if size > _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _marker(file: Path) -> Path:
