@@ -11,6 +11,7 @@ import dagster as dg
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
 from resources.alerts import WebhookAlerts
+from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.datasets import DvcDatasets
 from resources.deployment import LocalBentoML
@@ -53,6 +54,10 @@ def build_resources(state: Path) -> dict[str, Any]:
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
+        "bentos": BentoBuilder(
+            endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
+            root=_variable("MLOPS_BENTOS", state / "bentoml"),
+        ),
         "predictions": PredictionLog(
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),

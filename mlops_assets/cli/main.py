@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
+    verb = verbs.add_parser("bento", help="build a Bento of the deployed version, offline")
+    verb.add_argument("model")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="BENTOML_HOME that gets it")
     chosen = vars(parser.parse_args(arguments))
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
@@ -164,6 +167,15 @@ def env() -> int:
     return 0
 
 
+def bento(model: str, out: Path | None) -> int:
+    """Build a Bento of what is deployed, and print its folder."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with dg.build_resources({"bentos": (definitions.resources or {})["bentos"]}) as built:
+        _say(f"{model}: {built.bentos.build(model, out)}")
+    return 0
+
+
 _VERBS = {
     "run": run,
     "predict": predict,
@@ -176,6 +188,7 @@ _VERBS = {
     "api-key": api_key,
     "dev": dev,
     "env": env,
+    "bento": bento,
 }
 
 
