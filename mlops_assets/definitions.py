@@ -12,6 +12,7 @@ from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.datasets import DvcDatasets
+from resources.decisions import DecisionStore
 from resources.deployment import LocalBentoML
 from resources.executors import followed
 from resources.feature_store import FeastFeatureStore
@@ -50,6 +51,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             mlflow_url=interface_url("MLOPS_MLFLOW_PORT"),
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
+        "decisions": DecisionStore(path=_variable("MLOPS_DECISIONS", state / "decisions.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
         "predictions": PredictionLog(
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),

@@ -43,7 +43,7 @@ def test_definitions_hold_both_models() -> None:
         for what in ("training", "deployment", "monitoring")
     }
     assert {s.name for s in repository.sensor_defs} == {
-        *("customers_new_data", "flights_new_data", "mlflow_runs")
+        *("customers_retraining", "flights_retraining", "mlflow_runs")
     }
     assert {s.name for s in repository.schedule_defs} == {
         *("customers_training_schedule", "flights_training_schedule"),

@@ -2,6 +2,7 @@
 
 `run` brings models up to date and live; `predict`, `status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it;
+`why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
@@ -11,7 +12,9 @@ import sys
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import yaml
@@ -20,6 +23,7 @@ from pydantic import ValidationError
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import Promotions, add_promotion_verbs
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
@@ -45,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = verbs.add_parser("stop", help="end endpoints")
     verb.add_argument("models", nargs="*", help="default: all")
     add_promotion_verbs(verbs)
+    add_monitoring_verbs(verbs)
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
     chosen = vars(parser.parse_args(arguments))
@@ -134,6 +139,15 @@ def promote(model: str, version: int, why: str) -> int:
     return 0
 
 
+def retraining(verb: str, model: str, **arguments: Any) -> int:
+    """Look at the retrain policy of a model, or hold it."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with dg.build_resources({"decisions": (definitions.resources or {})["decisions"]}) as built:
+        _say(getattr(Retraining(model, built.decisions), verb)(**arguments))
+    return 0
+
+
 def dev() -> int:
     """Serve the user interfaces until Ctrl-C."""
     return serve_user_interfaces(home())
@@ -154,6 +168,7 @@ _VERBS = {
     "history": history,
     "rollback": rollback,
     "promote": promote,
+    **{verb: partial(retraining, verb) for verb in ("why", "pause", "resume")},
     "dev": dev,
     "env": env,
 }
