@@ -108,3 +108,7 @@ class DecisionStoreBusyError(DecisionStoreError, TransientError):
 
 class DottedPathError(MlopsError):
     """A dotted path in the configuration names nothing that can be imported."""
+
+
+class AlertError(TransientError):
+    """A message about an incident could not be delivered."""

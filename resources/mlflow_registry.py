@@ -26,6 +26,14 @@ class MLflowRegistry(MLflowStore):
             )
         return file
 
+    def read_text(self, model: ModelVersion, name: str) -> str | None:
+        """A text that was logged beside the version; None if there is none of that name."""
+        with self._mlflow() as mlflow:
+            files = mlflow.MlflowClient().list_artifacts(model.run_id)
+            if name not in [file.path for file in files]:
+                return None
+            return mlflow.artifacts.load_text(f"runs:/{model.run_id}/{name}")
+
     def set_alias(self, model: ModelVersion, alias: str) -> None:
         """Point `alias` at the version."""
         with self._mlflow() as mlflow:

@@ -40,10 +40,16 @@ def test_definitions_hold_both_models() -> None:
     assert {j for j in repository.job_names if not j.startswith("__")} == {
         f"{model}_{what}"
         for model in ("customers", "flights")
-        for what in ("training", "deployment", "monitoring")
+        for what in ("training", "deployment", "monitoring", "rollback", "promotion")
     }
     assert {s.name for s in repository.sensor_defs} == {
-        *("customers_retraining", "flights_retraining", "mlflow_runs")
+        *(
+            "customers_retraining",
+            "flights_retraining",
+            "mlflow_runs",
+            "run_failed",
+            "run_recovered",
+        )
     }
     assert {s.name for s in repository.schedule_defs} == {
         *("customers_training_schedule", "flights_training_schedule"),

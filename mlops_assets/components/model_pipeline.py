@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from jobs.deployment import build_deployment_job
 from jobs.monitoring import build_monitoring_job, build_monitoring_schedules
+from jobs.promotion import build_promotion_jobs
 from jobs.training import build_training_job, build_training_schedules
 from mlops_assets.asset_checks import build_asset_checks, build_outcome_checks
 from mlops_assets.assets.data import build_data_assets
@@ -93,6 +94,7 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
         jobs=[
             build_training_job(settings),
             build_deployment_job(settings),
+            *build_promotion_jobs(settings),
             build_monitoring_job(settings),
         ],
         schedules=[*build_training_schedules(settings), *build_monitoring_schedules(settings)],
