@@ -14,6 +14,7 @@ from resources.alerts import WebhookAlerts
 from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.datasets import DvcDatasets
+from resources.decisions import DecisionStore
 from resources.deployment import LocalBentoML
 from resources.executors import followed
 from resources.feature_store import FeastFeatureStore
@@ -53,6 +54,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             mlflow_url=interface_url("MLOPS_MLFLOW_PORT"),
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
+        "decisions": DecisionStore(path=_variable("MLOPS_DECISIONS", state / "decisions.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
         "bentos": BentoBuilder(
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),

@@ -2,6 +2,7 @@
 
 `run` brings models up to date and live; `up`, `predict`, `status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it;
+`why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
@@ -12,7 +13,9 @@ import sys
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import yaml
@@ -21,6 +24,7 @@ from pydantic import ValidationError
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
+from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
@@ -43,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb.add_argument("models", nargs="*", help="default: all")
     add_endpoint_verbs(verbs)
     add_promotion_verbs(verbs)
+    add_monitoring_verbs(verbs)
     verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
@@ -147,6 +152,15 @@ def promote(model: str, version: int, why: str) -> int:
     return 0
 
 
+def retraining(verb: str, model: str, **arguments: Any) -> int:
+    """Look at the retrain policy of a model, or hold it."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with dg.build_resources({"decisions": (definitions.resources or {})["decisions"]}) as built:
+        _say(getattr(Retraining(model, built.decisions), verb)(**arguments))
+    return 0
+
+
 def dev() -> int:
     """Serve the user interfaces until Ctrl-C."""
     return serve_user_interfaces(home())
@@ -185,6 +199,7 @@ _VERBS = {
     "history": history,
     "rollback": rollback,
     "promote": promote,
+    **{verb: partial(retraining, verb) for verb in ("why", "pause", "resume")},
     "api-key": api_key,
     "dev": dev,
     "env": env,
