@@ -98,5 +98,9 @@ class PromotionRefusedError(LedgerError):
     """The version must not become champion this way."""
 
 
+class ReproductionError(MlopsError):
+    """A version cannot be trained again as it was."""
+
+
 class DottedPathError(MlopsError):
     """A dotted path in the configuration names nothing that can be imported."""

@@ -206,6 +206,9 @@ class FakeTracking(MLflowTracking):
     def log_text(self, model: ModelVersion, name: str, text: str) -> None:
         self.server.runs[model.run_id].setdefault("texts", {})[name] = text
 
+    def read_text(self, model: ModelVersion, name: str) -> str | None:
+        return self.server.runs[model.run_id].get("texts", {}).get(name)
+
     def download_model(self, model: ModelVersion, folder: Path) -> Path:
         if not 1 <= model.version <= len(self.server.models):
             raise TrackingError(f"no version {model.uri}")

@@ -1,7 +1,8 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
 `run` brings models up to date and live; `predict`, `status` and `stop` talk to the endpoints;
-`history`, `rollback` and `promote` look at the champion and move it;
+`history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
+again and compares;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.cli import reproduction
 from mlops_assets.cli.promotions import Promotions, add_promotion_verbs
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = verbs.add_parser("stop", help="end endpoints")
     verb.add_argument("models", nargs="*", help="default: all")
     add_promotion_verbs(verbs)
+    reproduction.add_reproduction_verb(verbs)
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
     chosen = vars(parser.parse_args(arguments))
@@ -134,6 +137,17 @@ def promote(model: str, version: int, why: str) -> int:
     return 0
 
 
+def reproduce(name: str) -> int:
+    """Train a version again; exit code 1 when its predictions differ, or it is impossible."""
+    model, number = reproduction.split_name(name)
+    resources = _definitions().resources or {}
+    with dg.build_resources({role: resources[role] for role in ("tracking", "datasets")}) as built:
+        version = reproduction.find_version(model, number, built.tracking)
+        recorded, found = reproduction.reproduce(version, built.tracking, built.datasets)
+    _say(reproduction.report(f"{model}@{version.version}", recorded, found))
+    return 0 if reproduction.are_equal(found) else 1
+
+
 def dev() -> int:
     """Serve the user interfaces until Ctrl-C."""
     return serve_user_interfaces(home())
@@ -154,6 +168,7 @@ _VERBS = {
     "history": history,
     "rollback": rollback,
     "promote": promote,
+    "reproduce": reproduce,
     "dev": dev,
     "env": env,
 }
