@@ -62,7 +62,7 @@ def differences(
 
 
 def pinned(lock: str) -> dict[str, set[str]]:
-    """Package, normalised -> its versions in a requirements.lock: one for each platform's marker."""
+    """Package, normalised -> its versions in a requirements.lock: one for each marker."""
     pins: dict[str, set[str]] = {}
     for name, version in _PIN.findall(lock):
         pins.setdefault(_normal(name), set()).add(version)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "loans"
@@ -123,6 +124,12 @@ class TinyRepository:
         command = ["git", "-C", str(self.root), *arguments]
         done = subprocess.run(command, env=self.environment, capture_output=True, check=True)
         return done.stdout.decode()
+
+    def newest_blob(self) -> Path:
+        """The file in DVC's cache that holds the newest version's data."""
+        pointer = next((self.root / "data" / MODEL).glob("*.dvc"))
+        md5 = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"][0]["md5"]
+        return self.state / "dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
     @property
     def source(self) -> Path:
