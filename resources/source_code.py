@@ -65,11 +65,17 @@ def checked_out(root: Path, code: SourceState) -> Generator[Path]:
         try:
             _git(root, "worktree", "add", "--quiet", "--detach", str(tree), code.sha)
             if code.patch:
-                _git(tree / inside, "apply", "--whitespace=nowarn", "-", stdin=code.patch.encode())
+                _apply(tree, inside, code.patch)
             yield tree / inside
         finally:
             _git(root, "worktree", "remove", "--force", str(tree), accept=(0, 128))
             _git(root, "worktree", "prune")
+
+
+def _apply(tree: Path, inside: str, patch: str) -> None:
+    # In a subfolder, git would skip paths that do not start with its name, and call it success.
+    where = [f"--directory={inside}"] if inside else []
+    _git(tree, "apply", "--whitespace=nowarn", *where, "-", stdin=patch.encode())
 
 
 def _require_commit(root: Path, sha: str) -> None:
