@@ -25,6 +25,7 @@ from mlops_assets.assets.deployment import online_features, package, require_pas
 from mlops_assets.assets.features import with_labels
 from mlops_assets.assets.gate import CHAMPION, judge, load_version
 from mlops_assets.assets.model import draw
+from mlops_assets.assets.servable import measure_servable
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.contract import enforce
@@ -164,7 +165,8 @@ def _evaluate_and_deploy(
         untrusted_types(file.read_bytes())
         parts = split(joined, settings)
         estimator = load_version(model, tracking)
-        report = judge(model, estimator, parts, settings, tracking)
+        measured = measure_servable(model, joined, settings, tracking)
+        report = judge(model, estimator, parts, settings, tracking, measured)
         tracking.log_evaluation(model, report.metrics, draw(estimator, parts.test, settings))
         champion = tracking.version_by_alias(settings.name, CHAMPION)
         require_passed(report, model, champion, settings)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import monitoring_selection
+from mlops_assets.keys import asset_key, monitoring_selection
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -19,10 +19,14 @@ def monitoring_job_name(settings: ModelSettings) -> str:
 
 
 def build_monitoring_job(settings: ModelSettings) -> "UnresolvedAssetJobDefinition":
-    """Compact the prediction log and renew every report on it; trains and deploys nothing."""
+    """Compact the prediction log and renew every report on it; trains and deploys nothing.
+
+    Late labels come with the data, so that is read again too.
+    """
+    data = (asset_key(settings.name, "raw_data"), asset_key(settings.name, "processed_data"))
     return dg.define_asset_job(
         name=monitoring_job_name(settings),
-        selection=monitoring_selection(settings.name),
+        selection=monitoring_selection(settings.name) | dg.AssetSelection.assets(*data),
         tags={"mlops/model": settings.name},
         description=f"Watch what {settings.name} predicts.",
     )

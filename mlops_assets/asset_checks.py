@@ -5,19 +5,24 @@ fail before the previous value is replaced.
 """
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import TrackingError
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
 from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.model_files import untrusted_types
+from mlops_assets.ml.model_files import load_estimator, untrusted_types
+from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.monitoring import PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
 from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
@@ -135,6 +140,91 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         endpoint_is_live,
         alias_follows_the_ledger,
     ]
+
+
+def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition]:
+    """What is asked of a model once it is live; none of them stops the serving."""
+    view = FeatureView.of(settings)
+
+    @dg.asset_check(
+        asset=asset_key(settings.name, "deployed_endpoint"),
+        additional_ins={"rows": dg.AssetIn(asset_key(settings.name, "features"))},
+        blocking=True,
+        description="By entity id, the endpoint answers what the model says of offline features.",
+    )
+    def live_equals_offline(
+        endpoint: Endpoint,
+        rows: pd.DataFrame,
+        feature_store: FeastFeatureStore,
+        tracking: MLflowTracking,
+        deployment: EndpointDeployer,
+    ) -> dg.AssetCheckResult:
+        newest = rows.tail(SAMPLED_ENTITIES)[[settings.entity.name, TIMESTAMP]]
+        offline = feature_store.training_rows(view, newest)
+        expected = version_scores(endpoint, offline, settings, tracking)
+        answers = deployment.predict(settings.name, offline[settings.entity.name].tolist())
+        different = [
+            str(answer[settings.entity.name])
+            for answer, scores in zip(answers, expected, strict=True)
+            if not answers_alike(answer, scores)
+        ]
+        return dg.AssetCheckResult(
+            passed=not different,
+            metadata={"entities": len(answers), "different": ", ".join(different) or "none"},
+        )
+
+    @dg.asset_check(
+        asset=asset_key(settings.name, "skew_report"),
+        blocking=True,
+        description="Live requests were answered with the features that training would see.",
+    )
+    def served_features_equal_offline(report: SkewSummary) -> dg.AssetCheckResult:
+        found = "; ".join(f"{s.feature}: {s.rows} rows, {s.example}" for s in report.skewed)
+        return dg.AssetCheckResult(
+            passed=not report.skewed, metadata={"requests": report.rows, "skewed": found or "none"}
+        )
+
+    @dg.asset_check(
+        asset=asset_key(settings.name, "performance_report"),
+        description="The newest window whose labels are complete was predicted as promised.",
+    )
+    def performance_has_not_degraded(report: PerformanceReport) -> dg.AssetCheckResult:
+        newest = report.newest_final
+        verdict = newest.verdict if newest else "unknown"
+        reasons = "; ".join(newest.reasons) if newest else "no window has all its labels yet"
+        return dg.AssetCheckResult(
+            passed=verdict != "degraded",
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"verdict": verdict, "reasons": reasons or "none"},
+        )
+
+    return [live_equals_offline, served_features_equal_offline, performance_has_not_degraded]
+
+
+def version_scores(
+    endpoint: Endpoint, rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
+) -> list[list[float]]:
+    """What the registered file of the deployed version says of `rows`, a list per row.
+
+    Raises:
+        TrackingError: The registry does not have that version any more.
+    """
+    version = tracking.version(settings.name, endpoint.model_version)
+    if version is None:
+        raise TrackingError(f"the registry has no version {endpoint.model_version} any more")
+    with tempfile.TemporaryDirectory() as folder:
+        model = load_estimator(tracking.download_model(version, Path(folder)).read_bytes())
+    return score(
+        model, select_features(rows, settings.feature_dtypes), settings.target.task
+    ).tolist()
+
+
+def answers_alike(answer: Mapping[str, Any], scores: Sequence[float]) -> bool:
+    """Whether an answer of the endpoint says what the scores do, to 1e-6."""
+    served = list(answer.get("probabilities", {"": answer.get("prediction")}).values())
+    if "error" in answer or len(served) != len(scores):
+        return False
+    return bool(np.allclose(np.sort(served), np.sort(scores), rtol=0, atol=1e-6))
 
 
 def unequal_columns(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:

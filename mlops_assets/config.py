@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from mlops_assets.blocks.base import NUMBERS, Name, Settings, require_known
+from mlops_assets.blocks.card import CardSettings
 from mlops_assets.blocks.data import (
     ContractSettings,
     EntitySettings,
@@ -28,6 +29,7 @@ class ModelSettings(Settings):
     name: Name
     description: str = ""
     owners: tuple[str, ...] = Field((), description="E-mail addresses, or `team:NAME`.")
+    card: CardSettings = CardSettings()
     source: SourceSettings
     entity: EntitySettings
     timestamp: str

@@ -10,6 +10,7 @@ import dagster as dg
 
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
+from resources.alerts import WebhookAlerts
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.datasets import DvcDatasets
 from resources.deployment import LocalBentoML
@@ -21,6 +22,7 @@ from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
+from sensors.incidents import build_incident_sensors
 from sensors.mlflow_runs import build_mlflow_runs_sensor
 
 _EXECUTORS = {
@@ -56,6 +58,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
         ),
+        "alerts": WebhookAlerts(url=_variable("MLOPS_ALERT_WEBHOOK", "")),
         "metrics": EndpointMetrics(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":
@@ -74,7 +77,7 @@ def defs() -> dg.Definitions:
         _models(),
         dg.Definitions(
             resources=resources,
-            sensors=[build_mlflow_runs_sensor()],
+            sensors=[build_mlflow_runs_sensor(), *build_incident_sensors()],
             loggers={"console": dg.colored_console_logger, "progress": progress},
             executor=followed(executor, resources["tracking"]),
         ),

@@ -104,3 +104,7 @@ class ReproductionError(MlopsError):
 
 class DottedPathError(MlopsError):
     """A dotted path in the configuration names nothing that can be imported."""
+
+
+class AlertError(TransientError):
+    """A message about an incident could not be delivered."""

@@ -25,6 +25,7 @@ from mlops_assets.records.serving import (
     RecordedRequest,
     Servable,
 )
+from resources.api_keys import operator_key
 from resources.endpoint_client import EndpointClient, FeatureRow
 from resources.endpoint_folder import EndpointFolder
 from resources.endpoint_process import EndpointProcess, Launch, require_free
@@ -59,6 +60,8 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     @abstractmethod
     def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
         """Serve a version that was deployed before, from the files kept of it.
+
+        Does nothing if exactly this is served already.
 
         Raises:
             DeploymentError: It never was deployed here, or as with `deploy`.
@@ -112,7 +115,7 @@ class LocalBentoML(EndpointDeployer):
         launch = Launch.of(settings.port, settings.workers)
         with exclusive(folder.path / "deploy.lock"):
             before = process.launch()
-            if before is None or self._served(before) is None:
+            if before is None or self._served(before, servable.model_name) is None:
                 # Hung, or workers that outlived a killed manager and would hold the port.
                 process.stop()
                 before = None
@@ -135,7 +138,7 @@ class LocalBentoML(EndpointDeployer):
         """See `EndpointDeployer.status`."""
         process = EndpointProcess(self._folder(name).path)
         launch = process.launch()
-        served = self._served(launch) if launch else None
+        served = self._served(launch, name) if launch else None
         if launch is None or served is None:
             return None
         return Endpoint(
@@ -172,12 +175,15 @@ class LocalBentoML(EndpointDeployer):
             raise DeploymentError(
                 f"no endpoint of {name!r} runs; materialize {name}/deployed_endpoint"
             )
-        return EndpointClient(launch.url)
+        return self._client_of(launch, name)
 
-    def _served(self, launch: Launch) -> dict[str, Any] | None:
+    def _client_of(self, launch: Launch, name: str, seconds: float = 30.0) -> EndpointClient:
+        return EndpointClient(launch.url, seconds, key=operator_key(self._folder(name).path))
+
+    def _served(self, launch: Launch, name: str) -> dict[str, Any] | None:
         """What the server says it serves; None if it serves nothing or does not answer."""
         try:
-            return EndpointClient(launch.url, _ANSWER_SECONDS).model()
+            return self._client_of(launch, name, _ANSWER_SECONDS).model()
         except DeploymentError:
             return None
 
@@ -216,7 +222,7 @@ class LocalBentoML(EndpointDeployer):
                 process.stop()
             folder.write(wanted)
             self._reach(folder, wanted, launch)
-            EndpointClient(launch.url).check(
+            self._client_of(launch, wanted.model_name).check(
                 servable,
                 recorded,
                 max_rows=wanted.max_rows,

@@ -14,8 +14,10 @@ FeatureRow = Mapping[str, float | str | None]
 class EndpointClient:
     """One endpoint's API."""
 
-    def __init__(self, url: str, timeout_seconds: float = 30.0) -> None:
+    def __init__(self, url: str, timeout_seconds: float = 30.0, *, key: str | None = None) -> None:
+        """Send `key` with every request."""
         self.url = url
+        self._key = key
         self._timeout = timeout_seconds
 
     def model(self) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class EndpointClient:
         import msgspec
 
         body = None if content is None else msgspec.json.encode(content)
-        status, answer = request(self.url, method, path, body, self._timeout)
+        status, answer = request(self.url, method, path, body, self._timeout, key=self._key)
         if status != 200:
             text = answer[:500].decode(errors="replace")
             raise DeploymentError(f"{self.url}{path} answered {status}: {text}")
@@ -77,7 +79,13 @@ class EndpointClient:
 
 
 def request(
-    url: str, method: str, path: str, body: bytes | None, timeout_seconds: float = 30.0
+    url: str,
+    method: str,
+    path: str,
+    body: bytes | None,
+    timeout_seconds: float = 30.0,
+    *,
+    key: str | None = None,
 ) -> tuple[int, bytes]:
     """Send one request, past every proxy of the environment.
 
@@ -90,7 +98,8 @@ def request(
     address = urlsplit(url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=timeout_seconds)
     try:
-        connection.request(method, path, body, {"content-type": "application/json"})
+        headers = {"content-type": "application/json"} | ({"x-api-key": key} if key else {})
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, HTTPException) as err:

@@ -17,6 +17,7 @@ from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
+from resources.api_keys import limits
 
 MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
 
@@ -126,6 +127,7 @@ class EndpointFolder:
             online=online,
             max_rows=settings.max_rows,
             max_body_bytes=settings.max_body_bytes,
+            limits=limits(settings, self.path),
         )
 
     def current(self) -> Manifest | None:

@@ -1,6 +1,5 @@
 """The model registry: versions, their files, and the aliases that point at them."""
 
-import tempfile
 from pathlib import Path
 
 from mlops_assets.errors import TrackingError
@@ -26,6 +25,14 @@ class MLflowRegistry(MLflowStore):
                 "only models logged in the skops format can be served"
             )
         return file
+
+    def read_text(self, model: ModelVersion, name: str) -> str | None:
+        """A text that was logged beside the version; None if there is none of that name."""
+        with self._mlflow() as mlflow:
+            files = mlflow.MlflowClient().list_artifacts(model.run_id)
+            if name not in [file.path for file in files]:
+                return None
+            return mlflow.artifacts.load_text(f"runs:/{model.run_id}/{name}")
 
     def set_alias(self, model: ModelVersion, alias: str) -> None:
         """Point `alias` at the version."""
@@ -59,16 +66,6 @@ class MLflowRegistry(MLflowStore):
         return ModelVersion(
             name=name, version=number, run_id=run_id, uri=f"models:/{name}/{number}"
         )
-
-    def read_text(self, model: ModelVersion, name: str) -> str | None:
-        """The artifact `name` of the run that trained the version; None if it has none."""
-        with self._mlflow() as mlflow:
-            client = mlflow.MlflowClient()
-            if name not in {found.path for found in client.list_artifacts(model.run_id)}:
-                return None
-            with tempfile.TemporaryDirectory() as folder:
-                file = client.download_artifacts(model.run_id, name, folder)
-                return Path(file).read_text(encoding="utf-8")
 
     def tags(self, model: ModelVersion) -> dict[str, str]:
         """Tags of the run that trained the version."""

@@ -8,7 +8,7 @@ at any point neither loses a row nor doubles one.
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -26,6 +26,7 @@ from mlops_assets.ml.prediction_log import (
 )
 from mlops_assets.records.monitoring import LogSummary
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _CLOCK_ERROR_SECONDS = 2.0
 """How far a process's start, as the system tells it, may be off."""
 
@@ -58,6 +59,29 @@ class PredictionLog(dg.ConfigurableResource):
         )
         inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
         return rows[inside].reset_index(drop=True)
+
+    def recent(self, model: str, span: timedelta) -> pd.DataFrame:
+        """The rows of the last `span` of event time, up to and with the newest row of all.
+
+        Raises:
+            PredictionLogError: A file holds what no version of the endpoint writes.
+        """
+        newest = self.newest(model)
+        if newest is None:
+            return self.read(model, _EPOCH, _EPOCH)
+        return self.read(model, newest - span, newest + timedelta(microseconds=1))
+
+    def newest(self, model: str) -> datetime | None:
+        """Event time of the newest row; None where there is none."""
+        times = [
+            datetime.fromtimestamp(max(line.event_time for line in lines), UTC)
+            for path, content in self._contents(model)
+            if (lines := parse(content, str(path)).lines)
+        ]
+        for day in self._days(model)[-1:]:
+            stored = pd.read_parquet(day, columns=["event_time"])["event_time"]
+            times.append(stored.max().to_pydatetime())
+        return max(times, default=None)
 
     def compact(self, model: str) -> LogSummary:
         """Take over every closed file; doing it twice changes nothing.

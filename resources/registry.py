@@ -2,10 +2,11 @@
 
 The ledger is the truth, the aliases `champion` and `previous` follow it. MLflow has no
 compare-and-set, so a lock for each model stands around every move. A process killed at any point
-leaves either no row, or a row that the next `promote` or `reconcile` makes the aliases follow.
+leaves either no row, or a row that the next `promote` or `reconcile` makes the aliases follow; what
+serves is brought back to the ledger by `resources.promotions.Promotions.restore`.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
@@ -30,7 +31,8 @@ def promote(
     """Make a version the champion after the body made it live; record nothing if that raises.
 
     The body deploys, or does nothing. It runs under the model's lock, so what serves and what the
-    ledger says cannot cross. A move to the champion itself runs the body and adds no row.
+    ledger says cannot cross. A move to the champion itself runs the body and adds no row. Before a
+    model's first move, a champion older than the ledger becomes a row of its own.
 
     Args:
         move: The data version and git sha are added from the run that trained the version.
@@ -45,7 +47,9 @@ def promote(
     """
     with ledger.exclusive(move.model):
         head = ledger.head(move.model)
-        _warn(move.model, _follow(move.model, head, tracking))
+        if head is None and expected_from is None:
+            head = expected_from = _adopt(move, tracking, ledger)
+        _warn(move.model, follow(move.model, head, tracking))
         stays = head is not None and head == expected_from and head.to_version == move.to_version
         if not stays:
             require_head(move, head, expected_from)
@@ -54,7 +58,7 @@ def promote(
         yield
         if not stays:
             head = ledger.append(move, expected_from)
-            _follow(move.model, head, tracking)
+            follow(move.model, head, tracking)
 
 
 def reconcile(model: str, *, tracking: MLflowTracking, ledger: PromotionLedger) -> Edits:
@@ -63,12 +67,13 @@ def reconcile(model: str, *, tracking: MLflowTracking, ledger: PromotionLedger) 
     A version that was deleted from the registry cannot be pointed at: it is returned each time.
     """
     with ledger.exclusive(model):
-        return _follow(model, ledger.head(model), tracking)
+        return follow(model, ledger.head(model), tracking)
 
 
-def _follow(model: str, head: Promotion | None, tracking: MLflowTracking) -> Edits:
+def follow(model: str, head: Promotion | None, tracking: MLflowTracking) -> Edits:
+    """Set the aliases by the ledger's head; the caller holds the model's lock."""
     if head is None:
-        return {}  # a registry older than its ledger keeps its aliases
+        return {}  # a registry older than its ledger keeps its aliases, until the first move
     edits: Edits = {}
     for alias, wanted in (("champion", head.to_version), ("previous", head.from_version)):
         found = tracking.version_by_alias(model, alias)
@@ -79,6 +84,19 @@ def _follow(model: str, head: Promotion | None, tracking: MLflowTracking) -> Edi
         if version := tracking.version(model, wanted):
             tracking.set_alias(version, alias)
     return edits
+
+
+def _adopt(move: Move, tracking: MLflowTracking, ledger: PromotionLedger) -> Promotion | None:
+    """Record a champion that the registry had before the ledger; None if there is no other.
+
+    Before the body runs: it was champion whether or not the move succeeds.
+    """
+    found = tracking.version_by_alias(move.model, "champion")
+    if found is None or found.version == move.to_version:
+        return None
+    why = "adopted: the registry's champion before this ledger"
+    adopted = Move(model=move.model, to_version=found.version, who=move.who, why=why)
+    return ledger.append(_described(adopted, tracking), None)
 
 
 def _warn(model: str, edits: Edits) -> None:
@@ -115,6 +133,10 @@ def _described(move: Move, tracking: MLflowTracking) -> Move:
             f"the registry has no version {move.to_version} of {move.model}; "
             "see its versions in the MLflow UI"
         )
-    tags = tracking.tags(version)
-    sha = tags.get("git/sha") or tags.get("mlflow.source.git.commit")
-    return move.model_copy(update={"data_version": tags.get("dvc/md5"), "git_sha": sha})
+    data_version, git_sha = origin(tracking.tags(version))
+    return move.model_copy(update={"data_version": data_version, "git_sha": git_sha})
+
+
+def origin(tags: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Data version (DVC md5) and git commit, of the tags of the run that trained a version."""
+    return tags.get("dvc/md5"), tags.get("git/sha") or tags.get("mlflow.source.git.commit")

@@ -251,6 +251,10 @@ class FakePredictionLog(PredictionLog):
         inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
         return rows[inside].reset_index(drop=True)
 
+    def newest(self, model: str) -> datetime | None:
+        times = self._all(model)["event_time"]
+        return times.max().to_pydatetime() if len(times) else None
+
     def compact(self, model: str) -> LogSummary:
         before = _COMPACTED.get((self.root, model), combine([]))
         after = self._all(model)

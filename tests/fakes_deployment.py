@@ -103,6 +103,8 @@ class FakeDeployment(EndpointDeployer):
                 f"version {version} was never deployed at this endpoint; there are {known}"
             )
         kept, before = self._state.kept[name, version], self._state.live.get(name)
+        if before and before == replace(kept, endpoint=before.endpoint, settings=settings):
+            return before.endpoint
         generation = before.endpoint.generation + 1 if before else 1
         endpoint = kept.endpoint.model_copy(update={"generation": generation})
         self._state.live[name] = replace(kept, endpoint=endpoint, settings=settings)

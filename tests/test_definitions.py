@@ -40,10 +40,10 @@ def test_definitions_hold_both_models() -> None:
     assert {j for j in repository.job_names if not j.startswith("__")} == {
         f"{model}_{what}"
         for model in ("customers", "flights")
-        for what in ("training", "deployment", "monitoring")
+        for what in ("training", "deployment", "monitoring", "rollback", "promotion")
     }
     assert {s.name for s in repository.sensor_defs} == {
-        *("customers_new_data", "flights_new_data", "mlflow_runs")
+        *("customers_new_data", "flights_new_data", "mlflow_runs", "run_failed", "run_recovered")
     }
     assert {s.name for s in repository.schedule_defs} == {
         *("customers_training_schedule", "flights_training_schedule"),

@@ -1,6 +1,7 @@
-"""The champion gate between registry and pure functions: fetch, compare, decide, show."""
+"""The champion gate between registry and pure functions: fetch, measure, compare, decide, show."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,22 @@ def judge(
     rows: Split,
     settings: ModelSettings,
     tracking: MLflowTracking,
+    servable: Mapping[str, float],
 ) -> Evaluation:
     """Measure a version, compare it with the champion if there is another, and decide.
 
     A champion whose file cannot be fetched or loaded is an error, not a reason to skip the
     comparison: `against_champion: off` is how to go on without it.
+
+    Args:
+        model: The version.
+        estimator: Its fitted pipeline.
+        rows: What it was trained on, and what it is measured on.
+        settings: Of the model.
+        tracking: Knows the champion.
+        servable: Further facts that `evaluation.gate` may bound, e.g. `size_mb`.
     """
-    metrics = evaluate(estimator, rows.test, settings)
+    metrics = evaluate(estimator, rows.test, settings) | dict(servable)
     champion = tracking.version_by_alias(settings.name, CHAMPION)
     comparison, not_compared = None, ""
     if settings.evaluation.gate.against_champion == "off":
@@ -92,14 +102,27 @@ def facts(report: Evaluation) -> dict[str, Any]:
 
 
 def _compared(comparison: Comparison) -> dict[str, Any]:
-    loss = comparison.overall
-    bounded = loss.lower is not None and loss.upper is not None
-    interval = f"{loss.lower:+.2%} to {loss.upper:+.2%}" if bounded else "not bounded"
-    return {
+    loss, calibration = comparison.overall, comparison.calibration
+    whole = f"of the champion's {comparison.loss_name}"
+    shown: dict[str, Any] = {
         "champion_loss": round(loss.champion_loss, 6),
         "loss_difference": round(loss.difference, 6),
-        "loss_difference_interval": f"{interval} of the champion's {comparison.loss_name}",
+        "loss_difference_interval": f"{_interval(loss.lower, loss.upper)} {whole}",
         "p_value": round(loss.p_value, 6),
         "compared_slices": len(comparison.slices),
         "worse_slices": ", ".join(s.name for s in comparison.slices if s.worse) or "none",
     }
+    if calibration is None:
+        return shown
+    return {
+        **shown,
+        "miscalibration": round(calibration.challenger, 6),
+        "champion_miscalibration": round(calibration.champion, 6),
+        "miscalibration_difference_interval": (
+            f"{_interval(calibration.lower, calibration.upper)} {whole}"
+        ),
+    }
+
+
+def _interval(lower: float | None, upper: float | None) -> str:
+    return "not bounded" if lower is None or upper is None else f"{lower:+.2%} to {upper:+.2%}"

@@ -6,8 +6,10 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.assets.card import log_card
 from mlops_assets.assets.gate import compared_metrics, facts, judge, load_version
 from mlops_assets.assets.provenance import record_training
+from mlops_assets.assets.servable import measure_servable
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
@@ -62,10 +64,10 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"scikitlearn", "mlflow"},
-        code_version=settings.evaluation.digest(),
+        code_version=f"{settings.evaluation.digest()}-{settings.card.digest()}",
         retry_policy=RETRIES,
         description="Metrics and plots of the registered version on the held-out rows, its losses "
-        "beside the champion's, and whether it may be deployed.",
+        "beside the champion's, whether it may be deployed, and its model card.",
     )
     def evaluation_report(
         rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking
@@ -73,11 +75,13 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             parts = split(rows, settings)
             estimator = load_version(model, tracking)
-            report = judge(model, estimator, parts, settings, tracking)
+            measured = measure_servable(model, rows, settings, tracking)
+            report = judge(model, estimator, parts, settings, tracking, measured)
             plots = draw(estimator, parts.test, settings)
             tracking.log_evaluation(model, {**report.metrics, **compared_metrics(report)}, plots)
+            card = {"model_card": dg.MetadataValue.md(log_card(report, parts, settings, tracking))}
             links = urls(tracking.links(model))
-        metadata = {**facts(report), **links, **pictures(plots)}
+        metadata = {**facts(report), **links, **card, **pictures(plots)}
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return [trained_model, evaluation_report]

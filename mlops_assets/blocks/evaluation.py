@@ -43,6 +43,27 @@ class GateSettings(Settings):
     margin: float = Field(
         0.01, gt=0, lt=1, description="With non_inferior: a fraction of the champion's mean loss."
     )
+    calibration_margin: float = Field(
+        0.005,
+        ge=0,
+        lt=1,
+        description="Miscalibration may not be shown to cost more than the champion's by this "
+        "fraction of the champion's mean loss; a promise of 20 % too much at a rate of 10 % costs "
+        "about 0.6 %.",
+    )
+    latency_p99_ms: float | None = Field(
+        None, gt=0, description="Of scoring one row in the servable, on one thread."
+    )
+    max_size_mb: float | None = Field(
+        None, gt=0, description="Of the model file; 1 MB = 1,000,000 bytes."
+    )
+
+    @property
+    def bounds(self) -> dict[str, Limits]:
+        """The limits of metrics and of the servable, by the names under which they are measured."""
+        of_servable = {"latency_p99_ms": self.latency_p99_ms, "size_mb": self.max_size_mb}
+        given = {name: Limits(max=value) for name, value in of_servable.items() if value}
+        return {**self.limits, **given}
 
 
 class EvaluationSettings(Settings):

@@ -7,6 +7,7 @@ again and compares;
 """
 
 import argparse
+import getpass
 import os
 import sys
 import warnings
@@ -21,14 +22,16 @@ from pydantic import ValidationError
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
-from mlops_assets.cli import reproduction
-from mlops_assets.cli.promotions import Promotions, add_promotion_verbs
+from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
+from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.home import PROJECT_ROOT, home
 from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
+from resources.api_keys import digest, new_key
 from resources.deployment import EndpointDeployer
+from resources.promotions import Promotions
 from resources.run_outcome import PROCESS, settle, this_process
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
@@ -47,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb = verbs.add_parser("stop", help="end endpoints")
     verb.add_argument("models", nargs="*", help="default: all")
     add_promotion_verbs(verbs)
-    reproduction.add_reproduction_verb(verbs)
+    add_reproduction_verb(verbs)
+    verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
     chosen = vars(parser.parse_args(arguments))
@@ -59,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MlopsError as err:
         _say(f"{type(err).__name__}: {err}", error=True)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def use_dagster_home(state: Path) -> Path:
@@ -118,39 +124,44 @@ def stop(models: Sequence[str]) -> int:
 
 def history(model: str, at: str | None) -> int:
     """Print who was champion when, and why."""
-    with _promotions(model) as promotions:
-        _say(promotions.at(at) if at else promotions.history())
+    with _promotions(_definitions(), model) as promotions:
+        ledger = promotions.ledger
+        _say(said_as_of(model, at, ledger) if at else said_history(model, ledger))
     return 0
 
 
 def rollback(model: str, to: int | None, why: str | None) -> int:
     """Serve an older version again."""
-    with _promotions(model) as promotions:
-        _say(promotions.roll_back(to, why))
+    with _promotions(_definitions(), model) as promotions:
+        _say(said_move(promotions.roll_back(to, why or "", getpass.getuser())))
     return 0
 
 
 def promote(model: str, version: int, why: str) -> int:
     """Serve a version that was deployed before, whatever the gate says."""
-    with _promotions(model) as promotions:
-        _say(promotions.move(version, f"manual: {why}"))
+    with _promotions(_definitions(), model) as promotions:
+        _say(said_move(promotions.promote(version, why, getpass.getuser())))
     return 0
 
 
 def reproduce(name: str) -> int:
     """Train a version again; exit code 1 when its predictions differ, or it is impossible."""
-    model, number = reproduction.split_name(name)
-    resources = _definitions().resources or {}
-    with dg.build_resources({role: resources[role] for role in ("tracking", "datasets")}) as built:
-        version = reproduction.find_version(model, number, built.tracking)
-        recorded, found = reproduction.reproduce(version, built.tracking, built.datasets)
-    _say(reproduction.report(f"{model}@{version.version}", recorded, found))
-    return 0 if reproduction.are_equal(found) else 1
+    said, equal = reproduce_named(name, _definitions().resources or {})
+    _say(said)
+    return 0 if equal else 1
 
 
 def dev() -> int:
     """Serve the user interfaces until Ctrl-C."""
     return serve_user_interfaces(home())
+
+
+def api_key() -> int:
+    """Print a new key and its digest; neither is kept."""
+    key = new_key()
+    _say(f"key     {key}    for the client, as `X-API-Key: ...` or `Authorization: Bearer ...`")
+    _say(f"digest  {digest(key)}    for the variable of deployment.api_keys.env")
+    return 0
 
 
 def env() -> int:
@@ -169,19 +180,21 @@ _VERBS = {
     "rollback": rollback,
     "promote": promote,
     "reproduce": reproduce,
+    "api-key": api_key,
     "dev": dev,
     "env": env,
 }
 
 
 def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
-    """Materialize the model's raw data, then whatever is out of date; False if a step failed."""
+    """Follow the ledger, then the source, and materialize what is stale; False if a step failed."""
     specs = [spec for spec in definitions.resolve_all_asset_specs() if spec.group_name == model]
     raw, endpoint = asset_key(model, "raw_data"), asset_key(model, "deployed_endpoint")
-    if not _materialize(definitions, instance, model, [raw]):
-        return False
-    stale = stale_assets(instance, specs)
-    with _deployment(definitions) as deployment:
+    with _promotions(definitions, model) as promotions:
+        _restore(promotions)
+        if not _materialize(definitions, instance, model, [raw]):
+            return False
+        stale, deployment = stale_assets(instance, specs), promotions.deployment
         if endpoint not in stale and deployment.status(model) is None:
             stale[endpoint] = "the endpoint is down"
         for key, reason in stale.items():
@@ -190,6 +203,15 @@ def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) 
             return False
         _print_predictions(deployment, model, [_sample_entity(instance, model)])
     return True
+
+
+def _restore(promotions: Promotions) -> None:
+    """Serve what the ledger says; a champion that cannot be served must not stop its successor."""
+    try:
+        if endpoint := promotions.restore():
+            _say(f"{promotions.model}: version {endpoint.model_version} serves, as the ledger says")
+    except DeploymentError as err:
+        _say(f"{promotions.model}: the ledger's champion does not serve: {err}", error=True)
 
 
 def _materialize(
@@ -279,8 +301,7 @@ def _deployment(definitions: dg.Definitions) -> Generator[EndpointDeployer]:
 
 
 @contextmanager
-def _promotions(model: str) -> Generator[Promotions]:
-    definitions = _definitions()
+def _promotions(definitions: dg.Definitions, model: str) -> Generator[Promotions]:
     _chosen(definitions, [model])
     (spec,) = (
         spec

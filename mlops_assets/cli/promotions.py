@@ -1,22 +1,17 @@
-"""The verbs `history`, `rollback` and `promote`: what they take, do and say.
+"""The verbs `history`, `rollback` and `promote`: what they take and say.
 
-The caller (`cli.main`) finds the model's settings and resources and prints.
+The caller (`cli.main`) finds the model's settings and resources and prints; the moves themselves
+are those of `resources.promotions`.
 """
 
 import argparse
-import getpass
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
-from mlops_assets.blocks.operation import DeploymentSettings
-from mlops_assets.errors import ConfigError, PromotionRefusedError
-from mlops_assets.records.promotion import Move, Promotion
-from resources.deployment import EndpointDeployer
-from resources.ledger import PromotionLedger, standing
-from resources.registry import promote
-from resources.tracking import MLflowTracking
+from mlops_assets.errors import ConfigError
+from mlops_assets.records.promotion import HandMove, Promotion
+from resources.ledger import PromotionLedger
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -37,62 +32,30 @@ def add_promotion_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> 
     verb.add_argument("--why", metavar="TEXT", type=_reason, required=True)
 
 
-@dataclass(frozen=True)
-class Promotions:
-    """The champion of one model: looked at, and moved by hand."""
+def said_history(model: str, ledger: PromotionLedger) -> str:
+    """A table of all moves, the oldest first."""
+    moves = ledger.history(model)
+    return _table(moves) if moves else f"{model}: no champion yet"
 
-    model: str
-    settings: DeploymentSettings
-    tracking: MLflowTracking
-    ledger: PromotionLedger
-    deployment: EndpointDeployer
 
-    def history(self) -> str:
-        """A table of all moves, the oldest first."""
-        moves = self.ledger.history(self.model)
-        return _table(moves) if moves else f"{self.model}: no champion yet"
+def said_as_of(model: str, text: str, ledger: PromotionLedger) -> str:
+    """Which version was champion at a moment; a date alone means its end."""
+    moment = parse_moment(text)
+    found = ledger.as_of(model, moment)
+    if found is None:
+        return f"{model}: no champion at {moment:%Y-%m-%d %H:%M:%S} UTC"
+    return (
+        f"{model}: version {found.to_version} at {moment:%Y-%m-%d %H:%M:%S} UTC, "
+        f"champion since {found.time:%Y-%m-%d %H:%M:%S} UTC by {found.who} ({found.why})"
+    )
 
-    def at(self, text: str) -> str:
-        """Which version was champion at a moment; a date alone means its end."""
-        moment = parse_moment(text)
-        found = self.ledger.as_of(self.model, moment)
-        if found is None:
-            return f"{self.model}: no champion at {moment:%Y-%m-%d %H:%M:%S} UTC"
-        return (
-            f"{self.model}: version {found.to_version} at {moment:%Y-%m-%d %H:%M:%S} UTC, "
-            f"champion since {found.time:%Y-%m-%d %H:%M:%S} UTC by {found.who} ({found.why})"
-        )
 
-    def roll_back(self, to: int | None, why: str | None) -> str:
-        """Serve version `to`, or the champion before this one.
-
-        Raises:
-            PromotionRefusedError: There is none before, and `to` is not given.
-            DeploymentError: The version was never deployed, or cannot be served.
-        """
-        if to is None:
-            versions = standing(self.ledger.history(self.model))
-            if len(versions) < 2:
-                raise PromotionRefusedError(
-                    f"{self.model} has no earlier champion; name a version by --to"
-                )
-            to = versions[-2]
-        return self.move(to, f"rollback: {why}" if why else "rollback")
-
-    def move(self, version: int, why: str) -> str:
-        """Serve a version from its kept files, then make it the champion.
-
-        Raises:
-            DeploymentError: The version was never deployed, or cannot be served.
-            PromotionConflictError: Somebody moved the champion in the meantime.
-        """
-        head = self.ledger.head(self.model)
-        move = Move(model=self.model, to_version=version, who=getpass.getuser(), why=why)
-        with promote(move, head, tracking=self.tracking, ledger=self.ledger):
-            endpoint = self.deployment.redeploy(self.model, version, self.settings)
-        before = head.to_version if head else None
-        moved = "champion as before" if before == version else f"champion after {before or 'none'}"
-        return f"{self.model}: version {version} at {endpoint.url}, {moved}"
+def said_move(moved: HandMove) -> str:
+    """One line on what serves now, and what served before."""
+    endpoint, before = moved.endpoint, moved.before
+    stays = before == endpoint.model_version
+    champion = "champion as before" if stays else f"champion after {before or 'none'}"
+    return f"{endpoint.model_name}: version {endpoint.model_version} at {endpoint.url}, {champion}"
 
 
 def parse_moment(text: str) -> datetime:

@@ -14,7 +14,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
 
 from mlops_assets.assets.provenance import lock_digest, read_record
 from mlops_assets.atomic import ensure_folder, write_atomically
@@ -43,6 +45,15 @@ def add_reproduction_verb(verbs: "_SubParsersAction[argparse.ArgumentParser]") -
     """Declare the verb."""
     verb = verbs.add_parser("reproduce", help="train a version again and compare its predictions")
     verb.add_argument("name", metavar="MODEL@VERSION", help="or MODEL@champion")
+
+
+def reproduce_named(name: str, resources: Mapping[str, Any]) -> tuple[str, bool]:
+    """What to print of `MODEL@VERSION`, and whether its predictions are equal; as `reproduce`."""
+    model, number = split_name(name)
+    with dg.build_resources({role: resources[role] for role in ("tracking", "datasets")}) as built:
+        version = find_version(model, number, built.tracking)
+        recorded, found = reproduce(version, built.tracking, built.datasets)
+    return report(f"{model}@{version.version}", recorded, found), are_equal(found)
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -5,13 +5,14 @@ feature more is compared like any other. A feature that kept its name but change
 the window of an aggregate) is not noticed: rename it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import MlopsError, NotComparableError
+from mlops_assets.ml.calibration import miscalibration
 from mlops_assets.ml.features import label_array
 from mlops_assets.ml.gate import compare, row_losses
 from mlops_assets.ml.scoring import score, select_features
@@ -29,19 +30,29 @@ def compare_models(
     features = select_features(test, settings.feature_dtypes)
     actual = label_array(test[settings.target.name], settings.target.task)
     slices = {name: features[name].to_numpy() for name in settings.evaluation.slices}
+    old = scored_champion(champion, features, actual, settings)
+    new = _scored(challenger, features, actual, settings)
     return compare(
-        champion_losses(champion, features, actual, settings),
-        _losses(challenger, features, actual, settings),
+        old.losses,
+        new.losses,
         task=settings.target.task,
         settings=settings.evaluation,
         clusters=test[settings.entity.name].to_numpy(),
         slices=slices,
+        miscalibration=(old.miscalibration, new.miscalibration),
     )
 
 
-def champion_losses(
+class Scored(NamedTuple):
+    """What one model does on each row."""
+
+    losses: np.ndarray
+    miscalibration: np.ndarray
+
+
+def scored_champion(
     champion: Any, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
-) -> np.ndarray:
+) -> Scored:
     """Losses of a model that may have been trained under other settings.
 
     Raises:
@@ -54,15 +65,17 @@ def champion_losses(
     if settings.target.task == "binary" and classes != [0, 1]:
         raise NotComparableError(f"it predicts the classes {classes}, not 0 and 1")
     try:
-        return _losses(champion, features[names], actual, settings)
+        return _scored(champion, features[names], actual, settings)
     except NotComparableError:
         raise
     except (MlopsError, TypeError, ValueError) as err:  # what scikit-learn says of foreign values
         raise NotComparableError(f"it cannot score the rows of today: {err}") from err
 
 
-def _losses(
+def _scored(
     model: Any, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
-) -> np.ndarray:
-    task = settings.target.task
-    return row_losses(score(model, features, task), actual, task, getattr(model, "classes_", ()))
+) -> Scored:
+    task, classes = settings.target.task, getattr(model, "classes_", ())
+    scores = score(model, features, task)
+    losses = row_losses(scores, actual, task, classes)
+    return Scored(losses, miscalibration(scores, actual, task, np.asarray(classes)))

@@ -72,7 +72,7 @@ def breaches(metrics: dict[str, float], gate: GateSettings) -> list[str]:
     """One sentence per broken limit, with the metric, its value and the bound; empty if passed."""
     return [
         sentence
-        for name, limits in gate.limits.items()
+        for name, limits in gate.bounds.items()
         for sentence in _breaches(name, metrics.get(name, float("nan")), limits)
     ]
 

@@ -1,21 +1,15 @@
 """Whether a challenger may replace the champion: paired losses, one interval, one decision.
 
 Both models score the same held-out rows, so what is tested is the mean of the difference of their
-losses row by row, which cancels most of the rows' own noise. The difference is measured as a
-fraction of the champion's mean loss, whose interval is Fieller's (1954, J. R. Stat. Soc. B 16):
-it allows for the champion's loss being an estimate from the same rows. Its upper end answers every
-question: below `margin` is non-inferior (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15; Walker
-and Nowacki 2011, J. Gen. Intern. Med. 26), below 0 is superior, each at level `alpha` one-sided.
-
-Rows of one entity are correlated, so variances are those of sums over clusters (Liang and Zeger
-1986, Biometrika 73; Miller 2024, arXiv 2411.00640) with a t distribution of clusters - 1 degrees
-of freedom. What several entities share, e.g. a storm that delays every flight of a day, is not
-covered. No model is scored here: see `ml.champion`.
+losses row by row, which cancels most of the rows' own noise (`ml.paired`). The upper end of its
+interval answers every question: below `margin` is non-inferior (Schuirmann 1987, J. Pharmacokinet.
+Biopharm. 15; Walker and Nowacki 2011, J. Gen. Intern. Med. 26), below 0 is superior, each at level
+`alpha` one-sided. Of the loss, the part that is miscalibration (`ml.calibration`) has a rule of its
+own, and so have slices: they are refused once shown to be worse. No model is scored here: see
+`ml.champion`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +18,14 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.errors import NotComparableError
 from mlops_assets.ml.evaluation import breaches
-from mlops_assets.records.evaluation import Comparison, Decision, LossDifference, SliceComparison
+from mlops_assets.ml.paired import Moments, holm
+from mlops_assets.records.evaluation import (
+    CalibrationComparison,
+    Comparison,
+    Decision,
+    LossDifference,
+    SliceComparison,
+)
 
 LOSSES: dict[Task, str] = {
     "binary": "log loss",
@@ -71,6 +72,7 @@ def compare(
     settings: EvaluationSettings,
     clusters: np.ndarray | None = None,
     slices: Mapping[str, np.ndarray] | None = None,
+    miscalibration: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Comparison:
     """Compare two models by their losses on the same rows.
 
@@ -81,18 +83,23 @@ def compare(
         settings: Rule, level, margins; with `off` it is compared as `non_inferior`.
         clusters: What rows have in common, e.g. their entity; default every row alone.
         slices: Column -> its value per row; each value with enough rows is compared alone.
+        miscalibration: The part of the loss per row, as `calibration.miscalibration` returns it,
+            of champion and challenger.
     """
     gate, codes = settings.gate, np.arange(len(champion))
     if clusters is not None:
         codes = pd.factorize(clusters)[0]
     margin = 0.0 if gate.against_champion == "superior" else gate.margin
-    moments = _moments(champion, challenger, codes)
-    overall = _difference(moments, gate.alpha, _p_value(moments.t(margin), moments.clusters))
+    moments = Moments.of(champion, challenger - champion, codes)
+    overall = _difference(moments, gate.alpha, moments.p_below(margin))
     return Comparison(
         loss_name=LOSSES[task],
         overall=overall,
         passed=overall.upper is not None and overall.upper < margin,
         slices=_compare_slices(champion, challenger, codes, slices or {}, settings),
+        calibration=_compare_calibration(champion, miscalibration, codes, gate)
+        if miscalibration
+        else None,
     )
 
 
@@ -104,101 +111,43 @@ def decide(
     if comparison is not None and gate.against_champion != "off":
         if not comparison.passed:
             reasons.append(_refusal(comparison, gate))
+        if comparison.calibration and comparison.calibration.worse:
+            reasons.append(_calibration_refusal(comparison, comparison.calibration, gate))
         reasons += [_slice_refusal(part) for part in comparison.slices if part.worse]
     return Decision(promoted=not reasons, reasons=tuple(reasons))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values, in the given order (Holm 1979, Scand. J. Stat. 6)."""
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
-
-
-class _Moments(NamedTuple):
-    """Means of difference and champion's loss, and the covariance of these two means."""
-
-    rows: int
-    clusters: int
-    difference: float
-    champion: float
-    covariance: np.ndarray
-
-    @property
-    def identical(self) -> bool:
-        """Whether no row differs."""
-        return self.difference == 0 and self.covariance[0, 0] == 0
-
-    def t(self, margin: float) -> float:
-        """Statistic of difference - margin * champion's loss against 0; NaN: not known."""
-        excess = self.difference - margin * self.champion
-        if self.identical:
-            return -math.inf if margin > 0 else math.nan
-        if self.clusters < 2:
-            return math.nan
-        weights = np.array([1.0, -margin])
-        variance = float(weights @ self.covariance @ weights)
-        if variance > 0:
-            return excess / math.sqrt(variance)
-        return math.copysign(math.inf, excess) if excess else math.nan
-
-
-def _moments(champion: np.ndarray, challenger: np.ndarray, codes: np.ndarray) -> _Moments:
-    values = np.column_stack([challenger - champion, champion])
-    means, rows = values.mean(axis=0), len(values)
-    sums = np.column_stack([np.bincount(codes, weights=column) for column in (values - means).T])
-    clusters = int(np.count_nonzero(np.bincount(codes)))
-    # Undefined for one cluster, whose sum of deviations is 0.
-    correction = clusters / (clusters - 1) if clusters > 1 else 1.0
-    covariance = sums.T @ sums / rows**2 * correction
-    return _Moments(rows, clusters, float(means[0]), float(means[1]), covariance)
-
-
-def _difference(moments: _Moments, alpha: float, p_value: float) -> LossDifference:
-    lower, upper = _interval(moments, alpha)
-    known = moments.clusters > 1 or moments.identical
+def _difference(moments: Moments, alpha: float, p_value: float) -> LossDifference:
+    lower, upper = moments.interval(alpha)
     return LossDifference(
         rows=moments.rows,
         clusters=moments.clusters,
         champion_loss=moments.champion,
         challenger_loss=moments.champion + moments.difference,
-        standard_error=math.sqrt(moments.covariance[0, 0]) if known else None,
+        standard_error=moments.standard_error,
         lower=lower,
         upper=upper,
         p_value=p_value,
     )
 
 
-def _interval(moments: _Moments, alpha: float) -> tuple[float | None, float | None]:
-    """Fieller's interval of difference / champion's loss: the margins that no test rejects."""
-    if moments.identical:
-        return 0.0, 0.0
-    if moments.clusters < 2:
-        return None, None
-    from scipy.special import stdtrit
-
-    squared = float(stdtrit(moments.clusters - 1, 1 - alpha)) ** 2
-    difference, champion, covariance = moments.difference, moments.champion, moments.covariance
-    a = champion**2 - squared * covariance[1, 1]
-    b = difference * champion - squared * covariance[0, 1]
-    c = difference**2 - squared * covariance[0, 0]
-    if a <= 0:  # the champion's own loss is not known to be above 0
-        return None, None
-    half = math.sqrt(max(0.0, b * b - a * c))
-    return float((b - half) / a), float((b + half) / a)
-
-
-def _p_value(t: float, clusters: int) -> float:
-    """Chance of a statistic this low; 1 if it is not known."""
-    if math.isnan(t):
-        return 1.0
-    if math.isinf(t):
-        return float(t > 0)
-    from scipy.special import stdtr  # not scipy.stats, which takes ten times as long to import
-
-    return float(stdtr(clusters - 1, t))
+def _compare_calibration(
+    champion: np.ndarray,
+    excess: tuple[np.ndarray, np.ndarray],
+    codes: np.ndarray,
+    gate: GateSettings,
+) -> CalibrationComparison:
+    moments = Moments.of(champion, excess[1] - excess[0], codes)
+    lower, upper = moments.interval(gate.alpha)
+    p_value = moments.p_above(gate.calibration_margin)
+    return CalibrationComparison(
+        champion=float(excess[0].mean()),
+        challenger=float(excess[1].mean()),
+        lower=lower,
+        upper=upper,
+        p_value=p_value,
+        worse=p_value <= gate.alpha,
+    )
 
 
 def _compare_slices(
@@ -209,14 +158,15 @@ def _compare_slices(
     settings: EvaluationSettings,
 ) -> tuple[SliceComparison, ...]:
     """A slice is worse once shown to be, unlike the whole, which must be shown not to be."""
+    difference = challenger - champion
     parts = [
-        (f"{column}={value}", _moments(champion[mask], challenger[mask], codes[mask]))
+        (f"{column}={value}", Moments.of(champion[mask], difference[mask], codes[mask]))
         for column, values in slices.items()
         for value, mask in _masks(values)
         if mask.sum() >= settings.min_slice_rows
     ]
     alpha, margin = settings.gate.alpha, settings.slice_margin
-    p_values = [_p_value(-moments.t(margin), moments.clusters) for _, moments in parts]
+    p_values = [moments.p_above(margin) for _, moments in parts]
     return tuple(
         SliceComparison(
             name=name,
@@ -257,6 +207,17 @@ def _refusal(comparison: Comparison, gate: GateSettings) -> str:
     needed = "only a lower loss passes" if superior else f"the margin is {gate.margin:.2%}"
     bound = f"and may be {spelled(loss.upper)} at {1 - gate.alpha:.0%} confidence"
     return f"{measured}, {bound}; {needed}"
+
+
+def _calibration_refusal(
+    comparison: Comparison, found: CalibrationComparison, gate: GateSettings
+) -> str:
+    return (
+        f"calibration: miscalibration costs {found.challenger:.4g} of {comparison.loss_name}, the "
+        f"champion {found.champion:.4g} on the same rows; the difference is more than "
+        f"{gate.calibration_margin:.2%} of the champion's {comparison.overall.champion_loss:.4g} "
+        f"(p {found.p_value:.2g})"
+    )
 
 
 def _slice_refusal(part: SliceComparison) -> str:

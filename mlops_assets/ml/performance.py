@@ -14,6 +14,7 @@ change of what they mean (concept drift); that is what the labels are waited for
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def summarize_windows(
     settings: ModelSettings,
     *,
     reference: Mapping[str, float],
-    known_until: pd.Timestamp,
+    known_until: datetime,
 ) -> PerformanceReport:
     """Judge each of the newest windows, `monitoring.window` long and aligned to the UTC epoch.
 
@@ -72,7 +73,7 @@ def summarize(
     settings: ModelSettings,
     *,
     reference: Mapping[str, float],
-    known_until: pd.Timestamp,
+    known_until: datetime,
     calibrated: np.ndarray | None = None,
 ) -> PerformanceSummary:
     """Judge one window of one version's predictions.

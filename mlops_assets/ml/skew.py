@@ -45,6 +45,8 @@ def compare_features(
         rebuilt: Entity, event_timestamp and features, of the same keys in any order.
         settings: Of the model.
     """
+    if requests.empty:
+        return SkewSummary(model=settings.name, rows=0)
     entity = settings.entity.name
     keys = request_keys(requests, settings)
     offline = keys.merge(rebuilt, on=[entity, TIMESTAMP], how="left", validate="many_to_one")

@@ -51,6 +51,20 @@ class SliceComparison(Settings):
     worse: bool = Field(description="Shown to lose more than `evaluation.slice_margin`.")
 
 
+class CalibrationComparison(Settings):
+    """The part of the loss that is miscalibration, on the same rows."""
+
+    champion: float = Field(description="Mean over the rows, in units of the loss.")
+    challenger: float
+    lower: float | None = Field(
+        description="Of the difference, two-sided at 1 - 2 alpha, as a fraction of the champion's "
+        "whole loss; None: the rows do not bound it."
+    )
+    upper: float | None
+    p_value: float
+    worse: bool = Field(description="Shown to lose more than `gate.calibration_margin`.")
+
+
 class Comparison(Settings):
     """A challenger beside the champion on the same held-out rows."""
 
@@ -58,6 +72,9 @@ class Comparison(Settings):
     overall: LossDifference
     passed: bool = Field(description="By `evaluation.gate.against_champion`, slices apart.")
     slices: tuple[SliceComparison, ...] = ()
+    calibration: CalibrationComparison | None = Field(
+        None, description="None of what an earlier release stored."
+    )
 
 
 class Decision(Settings):
@@ -71,7 +88,9 @@ class Evaluation(Settings):
     """Metrics of one model version on the held-out rows, and what the gate made of them."""
 
     model: ModelVersion
-    metrics: dict[str, float]
+    metrics: dict[str, float] = Field(
+        description="On the rows, and `size_mb` and `latency_p99_ms` of the servable."
+    )
     train_rows: int
     test_rows: int
     champion: ModelVersion | None = Field(None, description="At the time of the evaluation.")

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field
 
 from mlops_assets.blocks.base import Settings
+from mlops_assets.records.serving import Endpoint
 
 
 class Move(Settings):
@@ -15,8 +16,8 @@ class Move(Settings):
     to_version: int = Field(ge=1)
     who: str = Field(min_length=1, description="A user, or the id of a Dagster run.")
     why: str = Field(
-        pattern="^(gate|rollback(: .+)?|manual: .+)$",
-        description="`gate`, `rollback`, `rollback: TEXT` or `manual: TEXT`.",
+        pattern="^(gate|rollback(: .+)?|manual: .+|adopted: .+)$",
+        description="`gate`, `rollback`, `rollback: TEXT`, `manual: TEXT` or `adopted: TEXT`.",
     )
     evaluation: dict[str, Any] | None = Field(
         None, description="The evaluation as JSON: rows outlive changes of its record."
@@ -36,3 +37,10 @@ class Promotion(Move):
     sequence: int = Field(ge=1, description="Of the model; without gaps.")
     time: AwareDatetime
     from_version: int | None = Field(description="None for a model's first champion.")
+
+
+class HandMove(Settings):
+    """What a rollback or a promotion by hand did."""
+
+    endpoint: Endpoint
+    before: int | None = Field(description="The champion until then; may be the same version.")

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from mlops_assets.blocks.base import Settings, Task
 from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.blocks.operation import RequestLimits
 from mlops_assets.records.data import FeatureView
 
 
@@ -42,6 +43,15 @@ class OnlineFeatures(Settings):
     )
 
 
+class Limits(RequestLimits):
+    """What stands before the application, as `serving.guard` enforces it."""
+
+    key_digests: tuple[str, ...] = Field((), description="SHA-256; none: everybody may ask.")
+    operator_digest: str | None = Field(
+        None, description="Of the deployer's own key; not limited in number."
+    )
+
+
 class Manifest(Settings):
     """`deployment.json`: the state that an endpoint's workers must reach."""
 
@@ -53,6 +63,7 @@ class Manifest(Settings):
     online: OnlineFeatures
     max_rows: int
     max_body_bytes: int
+    limits: Limits = Limits()
 
 
 class Endpoint(Settings):

@@ -21,7 +21,9 @@ from mlops_assets.records.serving import Servable
 from mlops_assets.serving import metrics
 from mlops_assets.serving.holder import Active, ModelHolder
 from mlops_assets.serving.http import (
+    HTML,
     JSON,
+    TEXT,
     ClientGoneError,
     Receive,
     RequestError,
@@ -33,7 +35,7 @@ from mlops_assets.serving.http import (
 )
 from mlops_assets.serving.model import FeatureRow
 from mlops_assets.serving.online import OnlineRows
-from mlops_assets.serving.openapi import describe
+from mlops_assets.serving.openapi import DOCS_PAGE, describe
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,10 @@ class EndpointApp:
             "/model": ("GET", self._model),
             "/metrics": ("GET", self._metrics),
             "/openapi.json": ("GET", self._openapi),
+            "/livez": ("GET", self._livez),
+            "/readyz": ("GET", self._readyz),
+            "/docs": ("GET", self._docs),
+            "/": ("GET", self._docs),
         }
 
     def attach(self, holder: ModelHolder) -> None:
@@ -143,6 +149,16 @@ class EndpointApp:
     async def _metrics(self, _scope: Scope, _receive: Receive) -> Answer:
         # In a thread of its own: it reads one file per worker that ever ran.
         return await asyncio.to_thread(metrics.render), metrics.CONTENT_TYPE
+
+    async def _livez(self, _scope: Scope, _receive: Receive) -> Answer:
+        return b"alive\n", TEXT
+
+    async def _readyz(self, _scope: Scope, _receive: Receive) -> Answer:
+        self._active()
+        return b"ready\n", TEXT
+
+    async def _docs(self, _scope: Scope, _receive: Receive) -> Answer:
+        return DOCS_PAGE, HTML
 
     async def _openapi(self, _scope: Scope, _receive: Receive) -> Answer:
         active = self._active()

@@ -18,7 +18,7 @@ import msgspec
 
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DeploymentError, MlopsError
-from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest
+from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
 from mlops_assets.serving.online import OnlineLookup, OnlineStore
 from mlops_assets.serving.requests import RequestDecoder
@@ -102,6 +102,10 @@ class ModelHolder:
         self._seen: tuple[int, int] | None = None
         self._tried_at = 0.0
         self._reported = False
+
+    def limits(self) -> Limits | None:
+        """What `serving.guard` enforces now; None before the first version."""
+        return self.active.manifest.limits if self.active else None
 
     def start(self) -> None:
         """Load the first version now, later ones in a thread."""

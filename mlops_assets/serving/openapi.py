@@ -1,19 +1,27 @@
 """The OpenAPI document of one endpoint: exactly what its application accepts and answers."""
 
+from pathlib import Path
 from typing import Any
 
-from mlops_assets.records.serving import Manifest, Servable
+from mlops_assets.records.serving import Limits, Manifest, Servable
 
 Schema = dict[str, Any]
 
+DOCS_PAGE = Path(__file__).with_name("docs.html").read_bytes()
+"""Shows the document to a person; loads nothing but `/openapi.json`."""
+
 _MESSAGES = {
     "400": "The body is not JSON.",
+    "401": "No key was sent, or one that is not known.",
     "404": "Entities without features; details lists them.",
+    "408": "The body did not arrive in time; the connection is closed.",
     "409": "Entities whose features are too old; details lists them with their ages.",
     "413": "The body is too long.",
     "422": "A field is missing, unknown or of a wrong type, or the model refuses the features.",
+    "429": "Too many requests; `retry-after` says in how many seconds to come again.",
     "500": "A fault of the endpoint.",
-    "503": "No model is loaded yet, or the online store does not answer.",
+    "503": "No model is loaded yet, the online store does not answer, or too many ask at once.",
+    "504": "The answer was not ready in time.",
 }
 
 
@@ -25,7 +33,8 @@ def describe(servable: Servable, manifest: Manifest) -> Schema:
         "features_as_of": {"type": "string", "format": "date-time"},
     }
     rows = {"minItems": 1, "maxItems": manifest.max_rows}
-    return {
+    guarded = ("500", "503", "504", *_refusals(manifest.limits))
+    document = {
         "openapi": "3.1.0",
         "info": {"title": servable.model_name, "version": str(servable.model_version)},
         "paths": {
@@ -33,19 +42,43 @@ def describe(servable: Servable, manifest: Manifest) -> Schema:
                 "Predict for entities, with their features from the online store.",
                 _object({"entities": {"type": "array", "items": entity, **rows}}),
                 _answer(servable, by_entity),
-                ("400", "404", "409", "413", "422", "500", "503"),
+                ("400", "404", "408", "409", "413", "422", *guarded),
             ),
             "/predict_features": _post(
                 "Predict for rows of features; null means missing.",
                 _object({"rows": {"type": "array", "items": _row(servable), **rows}}),
                 _answer(servable, {}),
-                ("400", "413", "422", "500", "503"),
+                ("400", "408", "413", "422", *guarded),
             ),
-            "/model": _get("What is served now.", "application/json", ("503",)),
-            "/metrics": _get("Prometheus metrics of all workers.", "text/plain", ()),
-            "/openapi.json": _get("This document.", "application/json", ("503",)),
+            "/model": _get("What is served now.", "application/json", guarded),
+            "/openapi.json": _get("This document.", "application/json", guarded),
+            "/metrics": _open("Prometheus metrics of all workers.", "text/plain"),
+            "/livez": _open("Whether the process answers.", "text/plain"),
+            "/readyz": _open("Whether a model is loaded.", "text/plain", {"503": _NOT_READY}),
+            "/docs": _open("This document as a page.", "text/html"),
+            "/": _open("The same page.", "text/html"),
         },
     }
+    return document | (_KEYS if manifest.limits.key_digests else {})
+
+
+_NOT_READY = {"description": "Not yet.", "content": {}}
+
+_KEYS: Schema = {
+    "components": {
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+    },
+    "security": [{"bearer": []}, {"header": []}],
+}
+
+
+def _refusals(limits: Limits) -> tuple[str, ...]:
+    """What the guard answers on top, as it is configured."""
+    unknown = ("401",) if limits.key_digests else ()
+    return (*unknown, "429") if limits.rate_limit else unknown
 
 
 def _entity(servable: Servable) -> Schema:
@@ -105,6 +138,14 @@ def _post(summary: str, request: Schema, answer: Schema, errors: tuple[str, ...]
 def _get(summary: str, media: str, errors: tuple[str, ...]) -> Schema:
     ok = {"description": summary, "content": {media: {}}}
     return {"get": {"summary": summary, "responses": {"200": ok, **_errors(errors)}}}
+
+
+def _open(summary: str, media: str, others: Schema | None = None) -> Schema:
+    """What anybody may get."""
+    described = _get(summary, media, ())
+    described["get"]["responses"] |= others or {}
+    described["get"]["security"] = []
+    return described
 
 
 def _json(schema: Schema) -> Schema:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import bentoml
 
 if TYPE_CHECKING:
-    from mlops_assets.serving.app import EndpointApp
+    from mlops_assets.serving.guard import Guard
 
 _PR_SET_PDEATHSIG = 1
 
@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 class _Entrance:
     """The ASGI application that BentoML mounts when it loads the class; the worker fills it."""
 
-    app: "EndpointApp | None" = None
+    app: "Guard | None" = None
 
     async def __call__(
         self,
@@ -41,7 +41,7 @@ _entrance = _Entrance()
 
 @bentoml.service(
     workers=int(os.environ.get("MLOPS_WORKERS", "1")),
-    traffic={"timeout": 30},
+    traffic={"timeout": 150},  # beyond what `serving.guard` allows
     # Together these three cost several times a prediction.
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": [".*"]},
@@ -58,11 +58,13 @@ class Endpoint:
         """
         _die_with_parent()
         from mlops_assets.serving.app import EndpointApp
+        from mlops_assets.serving.guard import Guard, allow_many_connections
         from mlops_assets.serving.holder import ModelHolder
 
+        allow_many_connections()
         self._holder = ModelHolder(Path(os.environ["MLOPS_ENDPOINT"]))
         self._holder.start()
-        _entrance.app = EndpointApp(self._holder)
+        _entrance.app = Guard(EndpointApp(self._holder), self._holder.limits)
 
     def __is_ready__(self) -> bool:
         """Whether `/readyz` answers 200."""

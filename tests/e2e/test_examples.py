@@ -140,7 +140,7 @@ def test_an_endpoint_that_is_down_comes_back(first_run: str, project: Project) -
     project.run("mlops", "stop", "customers")
     assert "customers: -" in project.run("mlops", "status", code=1)
     output = project.run("mlops", "run", "customers")
-    assert "customers/deployed_endpoint is out of date: the endpoint is down" in output
+    assert "customers: version 1 serves, as the ledger says" in output
     assert project.post("customers", {"entities": [1]})[0] == 200
 
 

@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.records.promotion import Promotion
+from resources.deployment import LocalBentoML
+from resources.promotions import Promotions
 from resources.registry import reconcile
-from tests.e2e.promoters import MODEL, move_to, stores
+from tests.e2e.promoters import MODEL, POINTS, deploy_and_move, move_to, stores
 from tests.e2e.test_cli import ROOT, run
-from tests.live_endpoints import free_port
+from tests.live_endpoints import free_port, publish
 
 pytestmark = pytest.mark.e2e
 
@@ -137,6 +140,50 @@ def test_a_kill_between_any_two_steps_is_repaired(
     assert_linear(ledger.history(MODEL))
 
 
+@pytest.fixture
+def endpoint(state: Path) -> Generator[Promotions]:
+    """Version 1, then version 2 were promoted and deployed; version 2 serves."""
+    online, settings = publish(state), DeploymentSettings(port=free_port())
+    (state / "online.json").write_text(online.model_dump_json())
+    (state / "settings.json").write_text(settings.model_dump_json())
+    for version in (1, 2):
+        deploy_and_move(version, state, online, settings)
+    deployer = LocalBentoML(root=str(state / "endpoints"))
+    yield Promotions(MODEL, settings, *stores(state), deployer)
+    deployer.stop(MODEL)
+
+
+def test_a_kill_between_any_two_steps_leaves_one_champion_that_serves(
+    state: Path, endpoint: Promotions
+) -> None:
+    deployer, ledger = endpoint.deployment, endpoint.ledger
+    with subprocess.Popen(
+        [*PROMOTERS, str(state), "deploy"],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert answer(process) == "ready"
+        for point in POINTS:
+            old = ledger.head(MODEL)
+            assert old is not None
+            new = 5 - old.to_version  # 2 and 3 in turn
+            ask(process, f"{new} {point}")
+            assert answer(process) == str(-signal.SIGKILL), point
+            live = deployer.status(MODEL)
+            assert live is not None, "the old or the new version goes on serving"
+
+            endpoint.restore()
+
+            head, live = ledger.head(MODEL), deployer.status(MODEL)
+            assert head is not None
+            assert live is not None
+            recorded = POINTS.index(point) > POINTS.index("before append")
+            assert head.to_version == (new if recorded else old.to_version), point
+            assert live.model_version == head.to_version, point
+            assert aliases(state) == {"champion": head.to_version, "previous": head.from_version}
+            assert endpoint.restore() is None, "nothing is left to repair"
+    assert_linear(ledger.history(MODEL))
+
+
 def test_an_alias_edited_in_mlflow_is_found(state: Path) -> None:
     tracking, ledger = stores(state)
     for version in (1, 2):
@@ -192,8 +239,7 @@ def test_a_rollback_really_serves_the_older_version(
     assert "version=1" in after
     assert after.split(",")[0] != asked.split(",")[0], "another model answers"
     mlops("stop", "loans")
-    assert "was given up by" in mlops("run", "loans", code=1)
-    assert "champion as before" in mlops("rollback", "loans", "--to", "1"), "and it is up again"
+    assert "version 1 serves, as the ledger says" in mlops("run", "loans"), "and it is up again"
     assert mlops("predict", "loans", "7") == after
     assert "version 2 at" in mlops("promote", "loans", "2", "--why", "bigger machine")
     assert mlops("predict", "loans", "7") == asked

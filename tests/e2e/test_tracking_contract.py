@@ -109,7 +109,9 @@ def test_children_get_what_is_logged_while_they_are_open(tracking: MLflowTrackin
             raise KeyError
         tracking.add_tags({"predictions": "abc"})
         version = tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+    assert tracking.read_text(version, "model_card.md") is None
     tracking.log_text(version, "model_card.md", "# shop")
+    assert tracking.read_text(version, "model_card.md") == "# shop"
     assert (in_child.run_id, version.run_id) == (child, parent)
     assert tracking.tags(in_child)["mlflow.parentRunId"] == parent
     assert tracking.tags(in_child)["trial"] == "1"

@@ -167,3 +167,64 @@ def test_an_evaluation_of_an_earlier_release_is_refused(
     file.write_text(old)
     alone = materialize(settings, resources, instance, ["deployed_endpoint"])
     assert "the evaluation holds no decision; evaluate again" in failure(alone)
+
+
+def test_the_size_and_the_latency_of_the_servable_are_rules_with_numbers(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    loans["evaluation"]["gate"] |= {"latency_p99_ms": 1e-4, "max_size_mb": 1e-4}
+    strict = ModelSettings.model_validate(loans)
+    refused = materialize(strict, resources, instance)
+    assert not checks(refused)["model_passes_the_gate"]
+    reasons = facts(refused)["reasons"]
+    measured = stored(resources).metrics
+    assert f"latency_p99_ms {measured['latency_p99_ms']:.4g} is above the maximum 0.0001" in reasons
+    assert f"size_mb {measured['size_mb']:.4g} is above the maximum 0.0001" in reasons
+    assert measured["size_mb"] == len(resources["tracking"].server.models[0][1]) / 1e6
+
+    loans["evaluation"]["gate"] |= {"latency_p99_ms": 60_000, "max_size_mb": 5}
+    passed = materialize(ModelSettings.model_validate(loans), resources, instance, STAGES[4:])
+    assert facts(passed)["promoted"]
+    assert materialized(passed) == STAGES[4:]
+
+    loans["evaluation"]["gate"] |= {"max_size_mb": 1e-4}
+    alone = materialize(
+        ModelSettings.model_validate(loans), resources, instance, ["deployed_endpoint"]
+    )
+    assert "did not pass the gate: size_mb" in failure(alone), "a limit set since it passed"
+
+
+def test_worse_calibration_is_refused_although_the_ranking_is_the_same(
+    champion: dict[str, Any],
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    loans["training"]["params"] = {"C": 1e-4}
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, STAGES[3:])
+    found = facts(result)
+    assert found["miscalibration"] > found["champion_miscalibration"] + 0.1
+    assert "calibration: miscalibration costs" in found["reasons"]
+    assert found["miscalibration_difference_interval"].endswith("of the champion's log loss")
+
+
+def test_every_version_has_a_card_with_what_changed_since_the_champion(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    loans["card"] = {"intended_use": "A clerk looks at the riskiest first."}
+    first = facts(materialize(ModelSettings.model_validate(loans), resources, instance))
+    assert "A clerk looks at the riskiest first." in first["model_card"]
+    assert "Changes from" not in first["model_card"]
+
+    loans["training"]["params"] = {"C": 0.5}
+    loans["features"]["columns"] = ["amount"]
+    loans["processing"] = {}
+    settings = ModelSettings.model_validate(loans)
+    second = facts(materialize(settings, resources, instance, STAGES[2:]))["model_card"]
+
+    assert "## Changes from version 1, the champion" in second
+    assert "| parameter C | - | 0.5 |" in second
+    assert "| feature grade | column, string | - |" in second
+    runs = list(resources["tracking"].server.runs.values())
+    assert [run["texts"]["model_card.md"] for run in runs] == [first["model_card"], second]
+    assert f"| data version | {runs[0]['tags']['dvc/md5']} |" in second

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.promotions import Promotions, parse_moment
+from mlops_assets.cli.promotions import parse_moment, said_as_of, said_history, said_move
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import (
     ConfigError,
@@ -18,9 +18,10 @@ from mlops_assets.errors import (
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move
 from resources.ledger import PromotionLedger
+from resources.promotions import Promotions
 from resources.registry import promote, reconcile
 from tests.fakes import FakeTracking
-from tests.graph.test_pipeline import checks, failure, materialize, materialized
+from tests.graph.test_pipeline import build, checks, failure, materialize, materialized
 
 
 class Killed(BaseException):
@@ -158,6 +159,43 @@ def test_a_champion_deleted_from_the_registry_does_not_stop_the_next(
     assert tracking.server.aliases["champion"] == 2
 
 
+def test_a_champion_older_than_the_ledger_is_adopted(
+    tracking: DyingTracking, ledger: PromotionLedger
+) -> None:
+    tracking.server.aliases["champion"] = 2
+    reconcile("shop", tracking=tracking, ledger=ledger)
+    assert ledger.history("shop") == [], "looking is no move"
+    move_to(4, tracking, ledger)
+    adopted, moved = ledger.history("shop")
+    assert (adopted.from_version, adopted.to_version, adopted.who) == (None, 2, "ada")
+    assert adopted.why == "adopted: the registry's champion before this ledger"
+    assert adopted.data_version == "md5-2"
+    assert (moved.from_version, moved.to_version, moved.why) == (2, 4, "gate")
+    assert tracking.server.aliases == {"champion": 4, "previous": 2}
+    move_to(2, tracking, ledger, "rollback")
+
+
+def test_a_first_move_to_the_old_champion_itself_is_one_row(
+    tracking: DyingTracking, ledger: PromotionLedger
+) -> None:
+    tracking.server.aliases["champion"] = 2
+    move_to(2, tracking, ledger)
+    assert [(p.to_version, p.why) for p in ledger.history("shop")] == [(2, "gate")]
+
+
+def test_an_adoption_stays_when_the_move_fails(
+    tracking: DyingTracking, ledger: PromotionLedger
+) -> None:
+    tracking.server.aliases["champion"] = 2
+    move = Move(model="shop", to_version=4, who="ada", why="gate")
+    with pytest.raises(DeploymentError), promote(move, None, tracking=tracking, ledger=ledger):
+        raise DeploymentError
+    assert [p.to_version for p in ledger.history("shop")] == [2]
+    assert tracking.server.aliases == {"champion": 2}
+    move_to(4, tracking, ledger)
+    assert [p.to_version for p in ledger.history("shop")] == [2, 4]
+
+
 def test_the_gate_does_not_bring_back_what_was_given_up(
     tracking: DyingTracking, ledger: PromotionLedger
 ) -> None:
@@ -212,8 +250,6 @@ def test_an_alias_edited_by_hand_is_reported_and_put_back(
 def evaluate_check(
     settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> dg.AssetCheckEvaluation:
-    from tests.graph.test_pipeline import build
-
     key = dg.AssetCheckKey(dg.AssetKey(["loans", "deployed_endpoint"]), "alias_follows_the_ledger")
     definitions = build(settings, resources)
     job = dg.define_asset_job("check", selection=dg.AssetSelection.checks(key))
@@ -236,13 +272,13 @@ def promotions(
 
 def test_rollbacks_go_further_back_each_time(promotions: Promotions) -> None:
     for expected in (2, 1):
-        said = promotions.roll_back(None, "worse")
+        said = said_move(promotions.roll_back(None, "worse", "ada"))
         assert said.startswith(f"loans: version {expected} at http://127.0.0.1:18200, champion")
         live = promotions.deployment.status("loans")
         assert live is not None
         assert live.model_version == expected
     with pytest.raises(PromotionRefusedError, match="no earlier champion"):
-        promotions.roll_back(None, None)
+        promotions.roll_back(None, "", "ada")
     assert promotions.tracking.version_by_alias("loans", "champion").version == 1
 
 
@@ -252,7 +288,7 @@ def test_a_rolled_back_version_is_not_deployed_again_by_the_graph(
     resources: dict[str, Any],
     instance: dg.DagsterInstance,
 ) -> None:
-    promotions.roll_back(1, None)
+    promotions.roll_back(1, "", "ada")
     result = materialize(settings, resources, instance, ["deployed_endpoint"])
     assert materialized(result) == []
     assert "PromotionRefusedError: version 3 of loans was given up" in failure(result)
@@ -266,21 +302,71 @@ def test_a_version_without_files_is_refused(promotions: Promotions) -> None:
     with promotions.tracking.run("loans", {}):
         promotions.tracking.register(b"")  # registered, never deployed
     with pytest.raises(DeploymentError, match=r"version 4 was never deployed.*\[1, 2, 3\]"):
-        promotions.roll_back(4, None)
+        promotions.roll_back(4, "", "ada")
     with pytest.raises(TrackingError, match="no version 9"):
-        promotions.move(9, "manual: x")
+        promotions.promote(9, "x", "ada")
     assert promotions.ledger.history("loans") == before
 
 
+def test_what_a_killed_promotion_left_serving_is_brought_back(promotions: Promotions) -> None:
+    # Killed after the swap, before the row.
+    promotions.deployment.redeploy("loans", 1, promotions.settings)
+
+    restored = promotions.restore()
+
+    assert restored is not None
+    assert restored.model_version == promotions.deployment.status("loans").model_version == 3
+    assert promotions.restore() is None
+    promotions.deployment.stop("loans")
+    assert promotions.restore().model_version == 3, "one that is down is started"
+
+
+def test_before_the_first_move_there_is_nothing_to_restore(
+    settings: ModelSettings, resources: dict[str, Any]
+) -> None:
+    parts = (resources[name] for name in ("tracking", "ledger", "deployment"))
+    assert Promotions("loans", settings.deployment, *parts).restore() is None
+
+
+def test_the_jobs_move_the_champion_and_say_who_and_why(
+    promotions: Promotions,
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    def launch(job: str, **config: object) -> dg.ExecuteInProcessResult:
+        found = build(settings, resources).resolve_job_def(f"loans_{job}")
+        ops = {found.nodes[0].name: {"config": config}}
+        return found.execute_in_process({"ops": ops}, instance=instance, raise_on_error=False)
+
+    back = launch("rollback", why="too  slow")
+    forth = launch("promotion", version=3, why="faster machine")
+
+    moves = [(p.to_version, p.who, p.why) for p in promotions.ledger.history("loans")][3:]
+    assert moves == [
+        (2, back.run_id, "rollback: too slow"),
+        (3, forth.run_id, "manual: faster machine"),
+    ]
+    assert promotions.deployment.status("loans").model_version == 3
+    (seen,) = [e.asset_observation_data for e in back.all_events if e.is_asset_observation]
+    assert seen.asset_observation.metadata["version"].value == 2
+    refused = launch("promotion", version=9, why="x")
+    assert "no version 9 of loans" in failure(refused)
+
+
 def test_history_is_a_table(promotions: Promotions) -> None:
-    promotions.move(1, "manual: the others are worse")
-    head, *rows = promotions.history().splitlines()
+    promotions.promote(1, "the others are worse", "ada")
+    ledger = promotions.ledger
+    head, *rows = said_history("loans", ledger).splitlines()
     assert head.split() == ["when", "(UTC)", "version", "who", "why"]
     assert [row[21:27] for row in rows] == ["- -> 1", "1 -> 2", "2 -> 3", "3 -> 1"]
     assert rows[-1].endswith("manual: the others are worse")
 
-    assert "version 1 at 2999-01-01 23:59:59 UTC, champion since" in promotions.at("2999-01-01")
-    assert promotions.at("2020-01-01") == "loans: no champion at 2020-01-01 23:59:59 UTC"
+    later = said_as_of("loans", "2999-01-01", ledger)
+    assert "version 1 at 2999-01-01 23:59:59 UTC, champion since" in later
+    assert (
+        said_as_of("loans", "2020-01-01", ledger) == "loans: no champion at 2020-01-01 23:59:59 UTC"
+    )
 
 
 def test_moments() -> None:

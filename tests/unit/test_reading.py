@@ -47,7 +47,7 @@ def good() -> pd.DataFrame:
         (b"1,30\n2,\n", {"columns": ["id", "age"]}),
         (b"id,age\n1,30\n2,NA\n", {"missing": ["NA"]}),
         (b" id \t age\r\n  1   30\r\n2 NA \r\n", {"format": "whitespace", "missing": ["NA"]}),
-        (gzip.compress(GOOD), {"name": "a.csv.gz"}),
+        (gzip.compress(GOOD, mtime=0), {"name": "a.csv.gz"}),
         (b"age,id\n30,1\n,2\n", {}),
     ],
 )
@@ -92,10 +92,14 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "empty": (b"", {}, ["empty", "Fetch"]),
     "blank": (b" \n\n", {}, ["empty", "Fetch"]),
     "header only": (b"id,age\n", {}, ["id,age", "no rows", "Fetch"]),
-    "truncated gzip": (gzip.compress(GOOD)[:-9], {"name": "a.gz"}, [".gz", "cut short", "Fetch"]),
+    "truncated gzip": (
+        gzip.compress(GOOD, mtime=0)[:-9],
+        {"name": "a.gz"},
+        [".gz", "cut short", "Fetch"],
+    ),
     "no gzip": (GOOD, {"name": "a.gz"}, ["Not a gzipped file", "Fetch"]),
     "broken gzip": (
-        gzip.compress(GOOD)[:12] + b"\xff\xff" + gzip.compress(GOOD)[14:],
+        gzip.compress(GOOD, mtime=0)[:12] + b"\xff\xff" + gzip.compress(GOOD)[14:],
         {"name": "a.gz"},
         ["damaged", "Fetch"],
     ),

@@ -209,7 +209,8 @@ def test_predictions_are_counted_by_version(worker: Worker) -> None:
 def test_openapi_describes_the_live_model(worker: Worker) -> None:
     document = worker.call("GET", "/openapi.json").json()
     assert set(document["paths"]) == {
-        "/predict", "/predict_features", "/model", "/metrics", "/openapi.json",
+        "/predict", "/predict_features", "/model", "/metrics", "/openapi.json", "/livez", "/readyz",
+        "/docs", "/",
     }  # fmt: skip
     content = document["paths"]["/predict_features"]["post"]["requestBody"]["content"]
     rows = content["application/json"]["schema"]["properties"]["rows"]

@@ -1,0 +1,31 @@
+"""The model card between tracking and pure functions: gather, compare with the champion's, log."""
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.model_card import markdown, model_card
+from mlops_assets.ml.training import Split
+from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.model_card import ModelCard
+from resources.registry import origin
+from resources.tracking import MLflowTracking
+
+_TEXT, _FACTS = "model_card.md", "model_card.json"
+
+
+def log_card(
+    report: Evaluation, rows: Split, settings: ModelSettings, tracking: MLflowTracking
+) -> str:
+    """Log the card of an evaluated version beside it, as Markdown and as facts; the Markdown."""
+    model, champion = report.model, report.champion
+    data_version, git_sha = origin(tracking.tags(model))
+    card = model_card(report, rows, settings, data_version=data_version, git_sha=git_sha)
+    other = champion if champion and champion.version != model.version else None
+    text = markdown(card, _logged(other, tracking) if other else None)
+    tracking.log_text(model, _TEXT, text)
+    tracking.log_text(model, _FACTS, card.model_dump_json(indent=2))
+    return text
+
+
+def _logged(version: ModelVersion, tracking: MLflowTracking) -> ModelCard | None:
+    """The card of an earlier version; None if it was evaluated before there were cards."""
+    text = tracking.read_text(version, _FACTS)
+    return ModelCard.model_validate_json(text) if text else None

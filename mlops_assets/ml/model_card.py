@@ -1,0 +1,203 @@
+"""A model card as Markdown (Mitchell et al. 2019, FAT*), made of facts alone, and what changed.
+
+Nothing is measured here. The metrics of another version were measured on the rows held out at its
+own time; which of two versions is better on the same rows is what `Evaluation.comparison` says.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from mlops_assets.blocks.features import AggregateSettings
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.gate import spelled
+from mlops_assets.ml.training import Split
+from mlops_assets.records.evaluation import Comparison, Evaluation
+from mlops_assets.records.model_card import ModelCard, Period
+
+Row = Sequence[object]
+_UNKNOWN = "not recorded"
+
+
+def model_card(
+    evaluation: Evaluation,
+    rows: Split,
+    settings: ModelSettings,
+    *,
+    data_version: str | None,
+    git_sha: str | None,
+) -> ModelCard:
+    """Gather the facts of an evaluated version; `rows` are those it was trained and measured on."""
+    training = settings.training
+    return ModelCard(
+        evaluation=evaluation,
+        description=settings.description,
+        owners=settings.owners,
+        purpose=settings.card,
+        data_version=data_version,
+        git_sha=git_sha,
+        target=settings.target.name,
+        estimator=training.estimator,
+        params={"seed": training.seed, **training.params},
+        features={name: _computed(name, settings) for name in settings.features.names},
+        train_period=_period(rows.train),
+        test_period=_period(rows.test),
+    )
+
+
+def markdown(card: ModelCard, before: ModelCard | None) -> str:
+    """The card, with its differences from `before`, the champion's, if there is one."""
+    model, found = card.evaluation.model, card.evaluation
+    parts = [
+        f"# {model.name}, version {model.version}",
+        card.description,
+        _table(("", ""), _identity(card)),
+        *_purpose(card),
+        "## Metrics",
+        f"On {found.test_rows:,} held-out rows, {_spelled_period(card.test_period)}.",
+        _table(("metric", "value"), [(name, f"{v:.4g}") for name, v in found.metrics.items()]),
+        *_against_champion(found),
+        "## Features",
+        _table(("feature", "computed as"), card.features.items()),
+    ]
+    if before is not None:
+        parts += _changes(card, before)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def differences(card: ModelCard, before: ModelCard) -> list[tuple[str, str, str]]:
+    """What differs between two versions, as (what, before, now); empty: nothing of the kind."""
+    pairs = [
+        ("data version", before.data_version or _UNKNOWN, card.data_version or _UNKNOWN),
+        ("git commit", before.git_sha or _UNKNOWN, card.git_sha or _UNKNOWN),
+        ("target", before.target, card.target),
+        ("estimator", before.estimator, card.estimator),
+        ("training rows", before.evaluation.train_rows, card.evaluation.train_rows),
+        *_paired("parameter", before.params, card.params),
+        *_paired("feature", before.features, card.features),
+        *_paired("metric", _rounded(before), _rounded(card)),
+    ]
+    return [(what, str(old), str(new)) for what, old, new in pairs if old != new]
+
+
+def _identity(card: ModelCard) -> list[Row]:
+    found = card.evaluation
+    decision = "passed" if found.decision.promoted else "; ".join(found.decision.reasons)
+    return [
+        ("registered as", f"`{found.model.uri}`, run `{found.model.run_id}`"),
+        ("answered for by", ", ".join(card.owners) or _UNKNOWN),
+        ("predicts", card.target),
+        ("gate", decision),
+        ("data version", card.data_version or _UNKNOWN),
+        ("git commit", card.git_sha or _UNKNOWN),
+        ("estimator", card.estimator),
+        ("parameters", ", ".join(f"{name}={value}" for name, value in card.params.items())),
+        ("trained on", f"{found.train_rows:,} rows, {_spelled_period(card.train_period)}"),
+    ]
+
+
+def _purpose(card: ModelCard) -> list[str]:
+    purpose = card.purpose
+    return [
+        "## Intended use",
+        purpose.intended_use or "Not stated: fill `card.intended_use` in the YAML.",
+        "Not for:" if purpose.out_of_scope else "",
+        _list(purpose.out_of_scope),
+        "## Limits",
+        _list(purpose.limits) or "Not stated: fill `card.limits` in the YAML.",
+    ]
+
+
+def _against_champion(found: Evaluation) -> list[str]:
+    title = "## Against the champion"
+    if found.comparison is None or found.champion is None:
+        return [title, f"Not compared: {found.not_compared or 'unknown why'}."]
+    comparison, loss = found.comparison, found.comparison.overall
+    verdict = (
+        f"`{found.champion.uri}` on the same rows: {comparison.loss_name} "
+        f"{loss.challenger_loss:.4g} against {loss.champion_loss:.4g}, {spelled(loss.relative)}"
+    )
+    if loss.upper is not None:
+        verdict += f", at most {spelled(loss.upper)} by the bound of the gate"
+    return [title, f"{verdict}.", *_calibration(comparison), *_slices(comparison)]
+
+
+def _calibration(comparison: Comparison) -> list[str]:
+    if (found := comparison.calibration) is None:
+        return []
+    return [
+        f"Miscalibration costs {found.challenger:.4g} of that, the champion {found.champion:.4g}."
+    ]
+
+
+def _slices(comparison: Comparison) -> list[str]:
+    rows = [
+        (
+            part.name,
+            part.loss.rows,
+            f"{part.loss.champion_loss:.4g}",
+            f"{part.loss.challenger_loss:.4g}",
+            spelled(part.loss.relative) + (", shown to be worse" if part.worse else ""),
+        )
+        for part in comparison.slices
+    ]
+    header = ("slice", "rows", "champion", "this version", "difference")
+    return [_table(header, rows)] if rows else []
+
+
+def _changes(card: ModelCard, before: ModelCard) -> list[str]:
+    changed = differences(card, before)
+    return [
+        f"## Changes from version {before.evaluation.model.version}, the champion",
+        "Its metrics are those of its own evaluation, on the rows held out then."
+        if changed
+        else "None in data, code, features, parameters or metrics.",
+        _table(("what", "before", "now"), changed) if changed else "",
+    ]
+
+
+def _computed(name: str, settings: ModelSettings) -> str:
+    aggregate = settings.features.aggregates.get(name)
+    if aggregate is None:
+        return f"column, {settings.feature_dtypes[name]}"
+    return _aggregated(aggregate)
+
+
+def _aggregated(aggregate: AggregateSettings) -> str:
+    of = f" of {aggregate.column}" if aggregate.column else ""
+    over = f" over {aggregate.window.total_seconds() / 86_400:g} days" if aggregate.window else ""
+    return f"{aggregate.agg}{of}{over}"
+
+
+def _period(rows: pd.DataFrame) -> Period:
+    times = rows[TIMESTAMP]
+    return Period(first=times.min().to_pydatetime(), last=times.max().to_pydatetime())
+
+
+def _spelled_period(period: Period) -> str:
+    return f"{period.first:%Y-%m-%d} to {period.last:%Y-%m-%d}"
+
+
+def _rounded(card: ModelCard) -> dict[str, str]:
+    return {name: f"{value:.4g}" for name, value in card.evaluation.metrics.items()}
+
+
+def _paired(
+    kind: str, before: Mapping[str, object], now: Mapping[str, object]
+) -> list[tuple[str, object, object]]:
+    names = dict.fromkeys([*before, *now])
+    return [(f"{kind} {name}", before.get(name, "-"), now.get(name, "-")) for name in names]
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
+
+
+def _table(header: Row, rows: Iterable[Row]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).split()).replace("|", "\\|")

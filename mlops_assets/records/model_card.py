@@ -1,0 +1,34 @@
+"""The facts of a model card."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.card import CardSettings
+from mlops_assets.records.evaluation import Evaluation
+
+
+class Period(Settings):
+    """First and last moment, both included."""
+
+    first: datetime
+    last: datetime
+
+
+class ModelCard(Settings):
+    """One version: where it comes from, how good it is, what it is for."""
+
+    evaluation: Evaluation
+    description: str
+    owners: tuple[str, ...]
+    purpose: CardSettings
+    data_version: str | None = Field(description="DVC md5 of the raw data trained on.")
+    git_sha: str | None
+    target: str
+    estimator: str
+    params: dict[str, Any]
+    features: dict[str, str] = Field(description="Name -> how it is computed.")
+    train_period: Period
+    test_period: Period

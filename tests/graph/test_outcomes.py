@@ -1,0 +1,143 @@
+"""The loop after the prediction: labels arrive late, performance is judged, skew is found."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.keys import asset_key
+from mlops_assets.ml.prediction_log import combine
+from tests.graph.test_pipeline import build, materialize, metadata
+
+STAGES = ["prediction_log", "labels", "performance_report", "skew_report"]
+
+
+def predictions(features: pd.DataFrame, score: np.ndarray) -> pd.DataFrame:
+    """What an endpoint logs that is asked for every row of `features` at its own moment."""
+    moments = features["event_timestamp"].dt.as_unit("us")
+    return pd.DataFrame(
+        {
+            "request_id": [f"r{i}" for i in range(len(features))],
+            "row": 0,
+            "logged_at": moments,
+            "event_time": moments,
+            "features_as_of": moments,
+            "source": "online",
+            "role": "primary",
+            "entity": features["id"].astype(object),
+            "score": score,
+            "model_version": 1,
+            "generation": 1,
+            "latency_seconds": 0.001,
+            **{f"feature_{name}": features[name] for name in ("amount", "grade")},
+        }
+    )
+
+
+@pytest.fixture
+def watched(loans: dict[str, Any]) -> ModelSettings:
+    monitoring = {"window": "200d", "performance": {"min_rows": 50, "tolerance": 0.3}}
+    return ModelSettings.model_validate({**loans, "monitoring": monitoring})
+
+
+@pytest.fixture
+def live(
+    watched: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> pd.DataFrame:
+    """A deployed model; its features, each with a probability like the data's own."""
+    assert materialize(watched, resources, instance).success
+    key = dg.AssetKey(["loans", "features"])
+    frame = pd.read_parquet(resources["io_manager"]._path(key, pd.DataFrame))
+    logit = (frame["amount"] - 50) / 8 + (frame["grade"] == "c")
+    return frame.assign(chance=1 / (1 + np.exp(-logit)))
+
+
+def watch(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> dg.ExecuteInProcessResult:
+    job = build(settings, resources).resolve_job_def("loans_monitoring")
+    return job.execute_in_process(
+        instance=instance,
+        asset_selection=[asset_key("loans", stage) for stage in STAGES],
+        raise_on_error=False,
+    )
+
+
+def evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {found.check_name: found for found in result.get_asset_check_evaluations()}
+
+
+def test_a_sound_model_is_good_and_without_skew(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    live: pd.DataFrame,
+) -> None:
+    resources["predictions"].add("loans", predictions(live, live["chance"].to_numpy()))
+    result = watch(watched, resources, instance)
+
+    assert result.success
+    assert metadata(result, "loans", "labels")["dagster/row_count"] == len(live)
+    facts = metadata(result, "loans", "performance_report")
+    assert facts["verdict"] == "good"
+    assert facts["roc_auc"] > 0.7
+    assert "data:image/png" in facts["plots"]
+    assert {name: found.passed for name, found in evaluations(result).items()} == {
+        "performance_has_not_degraded": True,
+        "served_features_equal_offline": True,
+    }
+    written = Path(resources["metrics"].root, "loans", "metrics", "performance.prom")
+    measured = 'model_performance{kind="measured",metric="roc_auc",model_name="loans"}'
+    assert measured in written.read_text(encoding="utf-8")
+
+
+def test_scores_that_promise_the_contrary_are_degraded(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    live: pd.DataFrame,
+) -> None:
+    resources["predictions"].add("loans", predictions(live, 1 - live["chance"].to_numpy()))
+    result = watch(watched, resources, instance)
+
+    found = evaluations(result)["performance_has_not_degraded"]
+    assert not found.passed
+    assert "log loss" in found.metadata["reasons"].value
+    assert result.success  # a verdict about the model, not a failure of the run
+
+
+def test_a_feature_served_otherwise_fails_its_check_by_name(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    live: pd.DataFrame,
+) -> None:
+    logged = predictions(live, live["chance"].to_numpy())
+    resources["predictions"].add("loans", logged.assign(feature_amount=0.0))
+    found = evaluations(watch(watched, resources, instance))["served_features_equal_offline"]
+    assert not found.passed
+    assert "served 0.0, offline" in found.metadata["skewed"].value
+    assert "feature_grade" not in found.metadata["skewed"].value
+
+
+def test_nothing_was_predicted_yet(
+    watched: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    assert materialize(watched, resources, instance).success
+    resources["predictions"].add("loans", combine([]))
+    result = watch(watched, resources, instance)
+    assert result.success
+    found = evaluations(result)["performance_has_not_degraded"]
+    assert found.metadata["verdict"].value == "unknown"
+
+
+def test_the_deployed_endpoint_answers_as_the_offline_features_say(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    found = evaluations(materialize(settings, resources, instance))["live_equals_offline"]
+    assert found.metadata["entities"].value == 20
+    assert found.metadata["different"].value == "none"

@@ -1,0 +1,230 @@
+"""The layer before the application: keys, rates, slow bodies and answers, how many at once."""
+
+import asyncio
+import json
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_assets.blocks.operation import DeploymentSettings, RateLimitSettings
+from mlops_assets.errors import ConfigError
+from mlops_assets.records.serving import Limits
+from mlops_assets.serving.guard import BUFFERED_BYTES, Buckets, Guard
+from mlops_assets.serving.http import TEXT, RequestError, read_body, send_bytes, send_error
+from resources import api_keys
+
+KEY = "a key"
+WITH_KEYS = Limits(key_digests=(api_keys.digest("other"), api_keys.digest(KEY)))
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answers the body's length; refuses as the real application does."""
+    try:
+        body = await read_body(scope, receive, 10**9) if scope["method"] == "POST" else b""
+    except RequestError as err:
+        await send_error(send, err)
+    else:
+        await send_bytes(send, 200, str(len(body)).encode(), TEXT)
+
+
+class Answer:
+    def __init__(self, sent: list[dict]) -> None:
+        start, body = sent
+        self.status = start["status"]
+        self.headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        self.text = body["body"].decode()
+
+    @property
+    def code(self) -> str:
+        return json.loads(self.text)["error"]["code"]
+
+
+async def ask(
+    guard: Guard,
+    path: str = "/predict",
+    *,
+    method: str = "POST",
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    client: str = "10.0.0.1",
+    receive: Callable[[], Awaitable[dict]] | None = None,
+) -> Answer:
+    sent: list[dict] = []
+
+    async def whole() -> dict:
+        return {"type": "http.request", "body": b"12345", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": method, "path": path, "headers": list(headers),
+        "client": (client, 1),
+    }  # fmt: skip
+    await guard(scope, receive or whole, send)
+    return Answer(sent)
+
+
+def run(guard: Guard, **asked: Any) -> Answer:
+    return asyncio.run(ask(guard, **asked))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ((), 401),
+        (((b"x-api-key", b"wrong"),), 401),
+        (((b"x-api-key", b""),), 401),
+        (((b"x-api-key", api_keys.digest(KEY).encode()),), 401),
+        (((b"authorization", b"Basic a key"),), 401),
+        (((b"authorization", b"Bearer \xff\xfe"),), 401),
+        (((b"x-api-key", KEY.encode()),), 200),
+        (((b"authorization", b"Bearer a key"),), 200),
+        (((b"authorization", b"bearer  a key"),), 200),
+    ],
+)
+def test_only_a_known_key_opens(headers: tuple, status: int) -> None:
+    answer = run(Guard(echo, lambda: WITH_KEYS), headers=headers)
+    assert answer.status == status
+    if status == 401:
+        assert (answer.code, answer.headers["www-authenticate"]) == ("unauthorized", "Bearer")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/docs", "/"])
+def test_health_metrics_and_the_page_need_no_key(path: str) -> None:
+    assert run(Guard(echo, lambda: WITH_KEYS), path=path, method="GET").status == 200
+
+
+@pytest.mark.parametrize("path", ["/model", "/openapi.json", "/predict", "/livez/", "//metrics"])
+def test_everything_else_does(path: str) -> None:
+    assert run(Guard(echo, lambda: WITH_KEYS), path=path, method="GET").status == 401
+
+
+def test_each_client_has_its_own_rate_and_is_told_when_to_come_again() -> None:
+    limits = Limits(rate_limit=RateLimitSettings(per_second=0.1, burst=2))
+    guard = Guard(echo, lambda: limits)
+
+    assert [run(guard).status for _ in range(3)] == [200, 200, 429]
+    refused = run(guard)
+    assert refused.code == "too_many_requests"
+    assert 1 <= int(refused.headers["retry-after"]) <= 10
+    assert run(guard, client="10.0.0.2").status == 200
+
+
+def test_the_deployer_is_not_limited_in_number_but_needs_its_key() -> None:
+    limits = Limits(
+        rate_limit=RateLimitSettings(per_second=0.1, burst=1),
+        key_digests=(api_keys.digest(KEY),),
+        operator_digest=api_keys.digest("operator"),
+    )
+    guard = Guard(echo, lambda: limits)
+
+    own = ((b"x-api-key", b"operator"),)
+    assert [run(guard, headers=own).status for _ in range(5)] == [200] * 5
+    assert run(guard).status == 401
+
+
+def test_a_bucket_fills_again_up_to_its_burst() -> None:
+    limit, buckets = RateLimitSettings(per_second=2, burst=3), Buckets()
+
+    assert [buckets.take("a", limit, 100.0) for _ in range(4)] == [0, 0, 0, 0.5]
+    assert buckets.take("a", limit, 100.25) == 0.25
+    assert [buckets.take("a", limit, 1000.0) for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_a_slow_body_is_refused_in_time_and_the_connection_closed() -> None:
+    async def trickle() -> dict:
+        await asyncio.sleep(0.3)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    guard = Guard(echo, lambda: Limits(body_timeout="1s"))
+    answer = run(guard, receive=trickle)
+
+    assert (answer.status, answer.code) == (408, "body_too_slow")
+    assert answer.headers["connection"] == "close"
+    assert (guard.running, guard.buffered) == (0, 0)
+
+
+def test_a_slow_answer_is_refused_in_time() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await asyncio.sleep(30)
+
+    guard = Guard(slow, lambda: Limits(request_timeout="1s"))
+    answer = run(guard)
+
+    assert (answer.status, answer.code) == (504, "timeout")
+    assert guard.running == 0
+
+
+def test_slow_bodies_take_no_place_among_those_that_run() -> None:
+    release = None
+
+    async def held(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await release.wait()
+        await send_bytes(send, 200, b"", TEXT)
+
+    async def never() -> dict:
+        await asyncio.sleep(60)
+        return {}
+
+    async def scenario() -> None:
+        nonlocal release
+        release = asyncio.Event()
+        guard = Guard(held, lambda: Limits(max_concurrent=2))
+        slow = [asyncio.ensure_future(ask(guard, receive=never)) for _ in range(50)]
+        quick = [asyncio.ensure_future(ask(guard)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert guard.running == 2
+        refused = await ask(guard, method="GET", path="/model")
+        assert (refused.status, refused.code) == (503, "overloaded")
+        assert refused.headers["retry-after"] == "1"
+        release.set()
+        assert [(await one).status for one in quick] == [200, 200]
+        assert (await ask(guard)).status == 200
+        for one in slow:
+            one.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+        assert guard.running == 0
+
+    asyncio.run(scenario())
+
+
+def test_bodies_that_wait_cannot_fill_the_memory() -> None:
+    part = b" " * (BUFFERED_BYTES // 10)
+
+    async def endless() -> dict:
+        return {"type": "http.request", "body": part, "more_body": True}
+
+    guard = Guard(echo, lambda: Limits())
+    answer = run(guard, receive=endless)
+
+    assert (answer.status, answer.code) == (503, "overloaded")
+    assert guard.buffered == 0
+
+
+def test_digests_come_from_the_variable_and_nothing_of_it_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = DeploymentSettings.model_validate({"port": 3000, "api_keys": {"env": "TOY_KEYS"}})
+    with pytest.raises(ConfigError, match="TOY_KEYS, which is not set"):
+        api_keys.limits(settings, tmp_path)
+
+    monkeypatch.setenv("TOY_KEYS", f"{api_keys.digest(KEY)}, in plain")
+    with pytest.raises(ConfigError, match=r"entries \[2\] are no SHA-256") as refused:
+        api_keys.limits(settings, tmp_path)
+    assert "plain" not in str(refused.value)
+
+    monkeypatch.setenv("TOY_KEYS", f" {api_keys.digest(KEY).upper()},")
+    assert api_keys.limits(settings, tmp_path).key_digests == (api_keys.digest(KEY),)
+
+
+def test_the_deployers_key_is_its_users_alone_and_stays(tmp_path: Path) -> None:
+    key = api_keys.operator_key(tmp_path)
+
+    assert api_keys.operator_key(tmp_path) == key
+    assert stat.S_IMODE((tmp_path / api_keys.OPERATOR_KEY).stat().st_mode) == 0o600
+    assert key not in {api_keys.new_key() for _ in range(10)}

@@ -1,0 +1,59 @@
+"""Labels of logged predictions: those of training, as far as they are known."""
+
+import pandas as pd
+
+from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.outcomes import known_labels, predicted_moments, with_outcomes
+from tests.unit.toy_models import SHOP, event_log, flat_table
+
+
+def logged(*rows: tuple[object, str]) -> pd.DataFrame:
+    entities, moments = zip(*rows, strict=True)
+    times = pd.to_datetime(pd.Series(moments), utc=True)
+    columns = {"entity": pd.Series(entities, dtype=object), "features_as_of": times}
+    return pd.DataFrame({**columns, "event_time": times, "model_version": 1, "score": 0.5})
+
+
+def test_the_label_is_the_one_that_training_gives():
+    model = event_log()
+    features = build_features(SHOP, model)
+    expected = build_labels(SHOP, features, model)
+    asked = features[["customer", TIMESTAMP]].set_axis(["entity", "features_as_of"], axis=1)
+    keys = predicted_moments(asked.astype({"entity": object}), model)
+    assert known_labels(SHOP, keys, model).equals(expected)
+
+
+def test_a_label_is_not_known_before_its_window_ends():
+    model = event_log()
+    keys = predicted_moments(logged((7, "2024-01-21"), (7, "2024-01-22")), model)
+    known = known_labels(SHOP, keys, model)  # the window is 10 days, the newest event 01-31
+    assert known[TIMESTAMP].tolist() == [pd.Timestamp("2024-01-21", tz="UTC")]
+    assert known_labels(SHOP.head(3), keys, model).empty
+
+
+def test_a_flat_table_labels_the_rows_whose_target_arrived():
+    model = flat_table({"x": "float64", "y": "float64"})
+    at = pd.to_datetime(["2024-01-01", "2024-01-02"], utc=True)
+    rows = pd.DataFrame({"id": [1, 2], "at": at, "x": 0.0, "y": [1.0, None]})
+    keys = predicted_moments(logged((1, "2024-01-01"), (2, "2024-01-02")), model)
+    known = known_labels(rows, keys, model)
+    assert known[["id", "y"]].to_numpy().tolist() == [[1, 1]]
+
+
+def test_a_moment_asked_twice_counts_once_and_a_missing_label_stays_open():
+    model = event_log()
+    predictions = pd.concat(
+        [logged((7, "2024-01-11"), (3, "2024-01-11")), logged((7, "2024-01-11"))]
+    )
+    predictions["event_time"] += pd.to_timedelta(range(3), unit="h")
+    predictions["score"] = [0.1, 0.2, 0.9]
+    labels = pd.DataFrame({"customer": [7], TIMESTAMP: predictions["features_as_of"].iloc[:1]})
+    labels[TIMESTAMP] = labels[TIMESTAMP].astype("datetime64[ns, UTC]")
+    joined = with_outcomes(predictions, labels.assign(y=1), model).set_index("entity")
+    assert joined.loc[7, ["score", "label"]].tolist() == [0.9, 1]
+    assert pd.isna(joined.loc[3, "label"])
+
+
+def test_rows_sent_with_their_features_have_no_label():
+    model = event_log()
+    assert predicted_moments(logged((None, "2024-01-11")), model).empty
