@@ -15,7 +15,6 @@ Two tags of the Dagster run make this cheap, since MLflow is only asked about wh
 
 import os
 import socket
-from functools import cache
 from typing import Literal, Protocol
 
 import dagster as dg
@@ -117,7 +116,6 @@ def end_dead_runs(instance: dg.DagsterInstance) -> None:
             instance.report_run_failed(run, "its process was killed")
 
 
-@cache
 def this_process() -> str:
     """Host, process id and start, so that a reused id is not taken for the same process."""
     import psutil

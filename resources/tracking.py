@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import dagster as dg
 import pandas as pd
@@ -25,6 +24,7 @@ from mlops_assets.errors import UnsafeModelError
 from mlops_assets.ml.model_files import TRUSTED_TYPES, untrusted_types
 from mlops_assets.records.evaluation import ModelVersion
 from resources.mlflow_registry import MLflowRegistry
+from resources.mlflow_store import ui_url
 from resources.run_outcome import (
     PROCESS,
     Status,
@@ -164,7 +164,7 @@ class MLflowTracking(MLflowRegistry):
         """Addresses of the version and its run in the MLflow UI."""
         with self._mlflow() as mlflow:
             experiment_id = mlflow.MlflowClient().get_run(model.run_id).info.experiment_id
-        base = f"{self._ui()}/#"
+        base = f"{ui_url(self.tracking_uri, self.mlflow_url)}/#"
         return {
             "mlflow_run": f"{base}/experiments/{experiment_id}/runs/{model.run_id}",
             "mlflow_version": f"{base}/models/{model.name}/versions/{model.version}",
@@ -260,14 +260,6 @@ class MLflowTracking(MLflowRegistry):
         """Keep `text` as the artifact `name` of the run that trained `model`."""
         with self._mlflow() as mlflow:
             mlflow.MlflowClient().log_text(model.run_id, text, name)
-
-    def _ui(self) -> str:
-        parts = urlsplit(self.tracking_uri)
-        if parts.scheme not in ("http", "https"):
-            return self.mlflow_url.rstrip("/")
-        # A password in the URI must not get into metadata.
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
     def _find_or_create(
         self, client: Any, experiment: str, tags: Mapping[str, str]
