@@ -25,10 +25,20 @@ def record_training(
     version: ModelVersion,
     rows: pd.DataFrame,
     settings: ModelSettings,
+    params: Mapping[str, Any],
     prediction_sha256: str,
     tracking: MLflowTracking,
 ) -> TrainingRecord:
-    """Tag the open run, and keep its record, settings and uncommitted changes as artifacts."""
+    """Tag the open run, and keep its record, settings and uncommitted changes as artifacts.
+
+    Args:
+        version: Of the open run.
+        rows: With the attributes that `processed_data` gave them.
+        settings: The resolved YAML.
+        params: Of the estimator, with what the tuning chose.
+        prediction_sha256: As `prediction_hash`.
+        tracking: With the open run.
+    """
     record = TrainingRecord(
         raw=rows.attrs["raw"],
         checked_at=rows.attrs["checked_at"],
@@ -36,7 +46,7 @@ def record_training(
         lock_sha256=lock_digest(PROJECT_ROOT),
         python=platform.python_version(),
         seed=settings.training.seed,
-        params=dict(settings.training.params),
+        params=dict(params),
         settings=settings.model_dump(mode="json"),
         prediction_sha256=prediction_sha256,
     )
