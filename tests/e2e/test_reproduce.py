@@ -25,6 +25,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> TinyRepository:
     made.change_yaml(leaves=3)
     made.commit("Other code")
     made.change_data(1)
+    assert made.mlops("env").returncode == 0  # configures DAGSTER_HOME once
     return made
 
 
