@@ -6,7 +6,7 @@ order, and once more after one byte of a data version was flipped in DVC's cache
 commands are forked from a process that has loaded the libraries but nothing of the project; what
 `mlops reproduce` starts itself, it starts as ever. Writes `results/reproduce.md`.
 
-    python benchmarks/reproduce.py [VERSIONS]
+    python -m benchmarks.reproduce [VERSIONS]
 """
 
 import contextlib
@@ -136,7 +136,7 @@ def page(summary: str, table: str, said: str) -> str:
     libraries = ", ".join(f"{n} {version(n)}" for n in ("mlflow", "dvc", "scikit-learn", "feast"))
     return (
         "# Reproducing versions\n\n"
-        "`python benchmarks/reproduce.py`: one version after each change, then `mlops reproduce` "
+        "`python -m benchmarks.reproduce`: one version after each change, then `mlops reproduce` "
         "of all\nin shuffled order.\n\n"
         f"**{summary}**\n\nPython {platform.python_version()}, {libraries}.\n\n"
         "| Version | Changed before it | `mlops reproduce` | predictions sha256 |\n"

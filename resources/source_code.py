@@ -69,7 +69,6 @@ def checked_out(root: Path, code: SourceState) -> Generator[Path]:
             yield tree / inside
         finally:
             _git(root, "worktree", "remove", "--force", str(tree), accept=(0, 128))
-            _git(root, "worktree", "prune")
 
 
 def _apply(tree: Path, inside: str, patch: str) -> None:

@@ -1,7 +1,6 @@
 """What a training run leaves in MLflow so that it can be repeated, and reading it back."""
 
 import hashlib
-import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import ReproductionError
+from mlops_assets.errors import ReproductionError, StateError
 from mlops_assets.home import PROJECT_ROOT
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import TrainingRecord
@@ -38,7 +37,15 @@ def record_training(
         params: Of the estimator, with what the tuning chose.
         prediction_sha256: As `prediction_hash`.
         tracking: With the open run.
+
+    Raises:
+        StateError: The rows do not say what they were made of.
     """
+    if "raw" not in rows.attrs:
+        raise StateError(
+            f"the features of {settings.name} were computed before versions were recorded; "
+            f"materialize {settings.name}/processed_data and {settings.name}/features again"
+        )
     record = TrainingRecord(
         raw=rows.attrs["raw"],
         checked_at=rows.attrs["checked_at"],
@@ -51,7 +58,8 @@ def record_training(
         prediction_sha256=prediction_sha256,
     )
     tracking.add_tags(_tags(record))
-    texts = {RECORD: record.model_dump_json(indent=2), SETTINGS: _json(record.settings)}
+    settings_text = settings.model_dump_json(indent=2)
+    texts = {RECORD: record.model_dump_json(indent=2), SETTINGS: settings_text}
     if record.code.patch:
         texts[PATCH] = record.code.patch
     for name, text in texts.items():
@@ -102,7 +110,3 @@ _STATES = {
     "changed": "uncommitted changes too large to keep: cannot be reproduced exactly",
     "no git": "no git: reproduction uses the code of its day",
 }
-
-
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, indent=2)

@@ -1,5 +1,7 @@
 """Tuning between tracking and pure functions: search, log each trial, show how it went."""
 
+from typing import Any
+
 import dagster as dg
 import pandas as pd
 
@@ -13,7 +15,7 @@ from resources.tracking import MLflowTracking
 
 def tuned(
     train: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
-) -> tuple[ModelSettings, dict[str, dg.MetadataValue | float | int | str]]:
+) -> tuple[ModelSettings, dict[str, Any]]:
     """The settings with the parameters that a search chose, and the search as metadata.
 
     Each trial is a run below the open one. Without `training.tune` nothing happens.
@@ -43,14 +45,14 @@ def log_trial(trial: Trial, metric: str, tracking: MLflowTracking) -> None:
             tracking.log_metrics({f"tuning_{metric}": trial.value})
 
 
-def describe(search: Tuning) -> dict[str, dg.MetadataValue | float | int | str]:
+def describe(search: Tuning) -> dict[str, Any]:
     """A search as metadata of the asset."""
     states = [trial.state for trial in search.trials]
     return {
         "tuning_trials": len(states),
         "tuning_pruned": states.count("pruned"),
         "tuning_failed": states.count("failed"),
-        f"tuning_best_{search.metric}": search.best.value or 0.0,
+        f"tuning_best_{search.metric}": search.best.value,
         "tuning_best_params": dg.MetadataValue.json(search.best.params),
         **pictures({"tuning": _picture(search)}),
     }

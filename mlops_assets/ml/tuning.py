@@ -23,7 +23,6 @@ from mlops_assets.ml.training import Split, fit
 HIGHER_IS_BETTER = frozenset({"roc_auc", "accuracy", "f1_macro", "r2"})
 _STARTUP_TRIALS = 5
 
-
 State = Literal["complete", "pruned", "failed"]
 _STATES: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned"}
 
