@@ -45,6 +45,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             root=_variable("MLOPS_DATA_ROOT", PROJECT_ROOT),
             cache=_variable("MLOPS_DVC_CACHE", state / "dvc" / "cache"),
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
+            pinned_now=_variable("MLOPS_PINNED_NOW", ""),
         ),
         "feature_store": FeastFeatureStore(root=_variable("MLOPS_FEAST", state / "feast")),
         "tracking": MLflowTracking(

@@ -106,6 +106,10 @@ class DecisionStoreBusyError(DecisionStoreError, TransientError):
     """Another process holds the decisions, or has decided in the meantime."""
 
 
+class ReproductionError(MlopsError):
+    """A version cannot be trained again as it was."""
+
+
 class DottedPathError(MlopsError):
     """A dotted path in the configuration names nothing that can be imported."""
 

@@ -19,7 +19,7 @@ from mlops_assets.definitions import defs
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {
     *("bentoml", "dagster_k8s", "dagster_mlflow", "dvc", "evidently", "feast", "kubernetes"),
-    *("matplotlib", "mlflow", "sklearn", "skops"),
+    *("matplotlib", "mlflow", "optuna", "sklearn", "skops"),
 }
 
 

@@ -3,6 +3,9 @@
 `run` brings models up to date and live; `up`, `predict`, `status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it;
 `why`, `pause` and `resume` look at the retrain policy and hold it;
+`run` brings models up to date and live; `predict`, `status` and `stop` talk to the endpoints;
+`history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
+again and compares;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
@@ -26,6 +29,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
 from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
+from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
@@ -48,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_endpoint_verbs(verbs)
     add_promotion_verbs(verbs)
     add_monitoring_verbs(verbs)
+    add_reproduction_verb(verbs)
     verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
@@ -63,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MlopsError as err:
         _say(f"{type(err).__name__}: {err}", error=True)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def use_dagster_home(state: Path) -> Path:
@@ -161,6 +168,13 @@ def retraining(verb: str, model: str, **arguments: Any) -> int:
     return 0
 
 
+def reproduce(name: str) -> int:
+    """Train a version again; exit code 1 when its predictions differ, or it is impossible."""
+    said, equal = reproduce_named(name, _definitions().resources or {})
+    _say(said)
+    return 0 if equal else 1
+
+
 def dev() -> int:
     """Serve the user interfaces until Ctrl-C."""
     return serve_user_interfaces(home())
@@ -200,6 +214,7 @@ _VERBS = {
     "rollback": rollback,
     "promote": promote,
     **{verb: partial(retraining, verb) for verb in ("why", "pause", "resume")},
+    "reproduce": reproduce,
     "api-key": api_key,
     "dev": dev,
     "env": env,
