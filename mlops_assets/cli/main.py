@@ -1,11 +1,8 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
 `run` brings models up to date and live; `up`, `predict`, `status` and `stop` talk to the endpoints;
-`history`, `rollback` and `promote` look at the champion and move it;
-`why`, `pause` and `resume` look at the retrain policy and hold it;
-`run` brings models up to date and live; `predict`, `status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
-again and compares;
+again and compares; `why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
