@@ -22,7 +22,7 @@ from mlops_assets.ml.model_files import load_estimator, untrusted_types
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
-from mlops_assets.records.monitoring import PerformanceReport, SkewSummary
+from mlops_assets.records.monitoring import DriftSummary, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
 from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
@@ -201,7 +201,23 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
             metadata={"verdict": verdict, "reasons": reasons or "none"},
         )
 
-    return [live_equals_offline, served_features_equal_offline, performance_has_not_degraded]
+    @dg.asset_check(
+        asset=asset_key(settings.name, "drift_report"),
+        description="No watched feature, nor the predictions, moved away from the reference.",
+    )
+    def features_have_not_drifted(report: DriftSummary) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(
+            passed=report.verdict != "drifted" and not report.broken_columns,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"verdict": report.verdict, "reasons": "; ".join(report.reasons) or "none"},
+        )
+
+    return [
+        live_equals_offline,
+        served_features_equal_offline,
+        performance_has_not_degraded,
+        features_have_not_drifted,
+    ]
 
 
 def version_scores(

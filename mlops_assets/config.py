@@ -89,9 +89,12 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        names = [self.entity.name, "event_timestamp", self.target.name, *self.features.names]
+        reserved = ("event_timestamp", "prediction")
+        names = [self.entity.name, *reserved, self.target.name, *self.features.names]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"entity, target and features share the names {twice}; rename them")
+            raise ValueError(
+                f"entity, target, features or {reserved} share names {twice}; rename them"
+            )
         return self
 
     @model_validator(mode="after")
@@ -121,6 +124,8 @@ class ModelSettings(Settings):
         asked = (self.evaluation.primary, *self.evaluation.gate.limits)
         require_known(asked, known, f"evaluation of a {self.target.task} model")
         require_known(self.evaluation.slices, self.features.names, "evaluation.slices")
+        watched = (*self.features.names, "prediction")
+        require_known(self.monitoring.drift.ignore, watched, "monitoring.drift.ignore")
         return self
 
     @property

@@ -22,6 +22,7 @@ from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
+from resources.reports import EvidentlyReports
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
 from sensors.incidents import build_incident_sensors
@@ -65,6 +66,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
         ),
+        "reports": EvidentlyReports(root=_variable("MLOPS_REPORTS", state / "reports")),
         "alerts": WebhookAlerts(url=_variable("MLOPS_ALERT_WEBHOOK", "")),
         "metrics": EndpointMetrics(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }

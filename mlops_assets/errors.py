@@ -120,3 +120,7 @@ class DottedPathError(MlopsError):
 
 class AlertError(TransientError):
     """A message about an incident could not be delivered."""
+
+
+class ReportError(MlopsError):
+    """A page for people could not be drawn."""

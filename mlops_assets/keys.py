@@ -9,6 +9,7 @@ TrainingStage = Literal[
     "processed_data",
     "features",
     "trained_model",
+    "reference_profile",
     "evaluation_report",
     "deployed_endpoint",
 ]

@@ -15,6 +15,7 @@ from resources.decisions import DecisionStore
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
+from resources.reports import EvidentlyReports
 from tests.fakes import FakeDatasets, FakeFeatureStore, FakePredictionLog, FakeTracking
 from tests.fakes_deployment import FakeDeployment
 
@@ -104,6 +105,7 @@ def resources(tmp_path: Path) -> dict[str, Any]:
             endpoints=str(state / "endpoints"), root=str(state / "predictions")
         ),
         "metrics": EndpointMetrics(root=str(state / "endpoints")),
+        "reports": EvidentlyReports(root=str(state / "reports")),
     }
 
 

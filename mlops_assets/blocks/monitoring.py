@@ -57,6 +57,23 @@ class AlarmSettings(Settings):
         return self
 
 
+class DriftSettings(Settings):
+    """When a window of live predictions counts as drifted."""
+
+    threshold: float = Field(
+        0.2, gt=0, description="Population stability index of a column, corrected for chance."
+    )
+    alpha: float = Field(
+        0.01, gt=0, lt=0.5, description="False-discovery rate over the columns of a window."
+    )
+    min_rows: int = Field(200, ge=2, description="Of the window and the reference; fewer: unknown.")
+    ignore: tuple[str, ...] = Field(
+        (),
+        description="Columns that are scored but raise no alarm, e.g. one that must age; "
+        "`prediction` is a column too.",
+    )
+
+
 class RetrainSettings(Settings):
     """When a model is trained again; a degraded model outranks drift, drift outranks new data."""
 
@@ -97,4 +114,5 @@ class MonitoringSettings(Settings):
     labels: LabelSettings = LabelSettings()
     performance: PerformanceSettings = PerformanceSettings()
     skew: SkewSettings = SkewSettings()
+    drift: DriftSettings = DriftSettings()
     retrain: RetrainSettings = RetrainSettings()

@@ -12,6 +12,7 @@ from jobs.training import build_training_job, build_training_schedules
 from mlops_assets.asset_checks import build_asset_checks, build_outcome_checks
 from mlops_assets.assets.data import build_data_assets
 from mlops_assets.assets.deployment import build_deployment_assets
+from mlops_assets.assets.drift import build_drift_assets
 from mlops_assets.assets.features import build_feature_assets
 from mlops_assets.assets.model import build_model_assets
 from mlops_assets.assets.outcomes import build_outcome_assets
@@ -90,6 +91,7 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
             *build_deployment_assets(settings),
             *build_prediction_log_assets(settings),
             *build_outcome_assets(settings),
+            *build_drift_assets(settings),
         ],
         asset_checks=[*build_asset_checks(settings), *build_outcome_checks(settings)],
         jobs=[

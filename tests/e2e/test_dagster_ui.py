@@ -31,7 +31,7 @@ LOCATION = "tests.e2e.small_project"
 CLICK, SCHEDULE, SENSOR = "dagster/from_ui", "dagster/schedule_name", "dagster/sensor_name"
 STAGES = {
     *("raw_data", "processed_data", "features"),
-    *("trained_model", "evaluation_report", "deployed_endpoint"),
+    *("trained_model", "reference_profile", "evaluation_report", "deployed_endpoint"),
 }
 CHECKS = {
     *("version_is_in_the_cache", "contract_holds", "no_row_was_lost", "online_equals_offline"),

@@ -20,6 +20,7 @@ STAGES = [
     "processed_data",
     "features",
     "trained_model",
+    "reference_profile",
     "evaluation_report",
     "deployed_endpoint",
 ]

@@ -1,0 +1,67 @@
+"""Evidently's HTML for the columns that offend; imported only when some do (11-14 CPU s)."""
+
+import warnings
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from mlops_assets.atomic import write_atomically
+from mlops_assets.errors import ReportError
+from mlops_assets.ml.profiles import with_prediction
+from mlops_assets.ml.scoring import FeatureDtypes
+from mlops_assets.records.monitoring import DriftSummary
+
+
+class EvidentlyReports(dg.ConfigurableResource):
+    """Pages under `<root>/<model>/`, for a person to read; no verdict comes from them."""
+
+    root: str = Field(description="Folder of the reports, one folder for each model.")
+    most_rows: int = Field(20_000, ge=1, description="Of each side; a sample beyond.")
+
+    def render(
+        self,
+        summary: DriftSummary,
+        reference: pd.DataFrame,
+        live: pd.DataFrame,
+        dtypes: FeatureDtypes,
+    ) -> str:
+        """Write the page of the drifted columns and return its path.
+
+        The method is fixed to PSI: Evidently's default changes the direction of its score with
+        the number of rows.
+
+        Raises:
+            ReportError: Evidently refused the columns.
+        """
+        kinds = {n: k for n, k in with_prediction(dtypes).items() if n in summary.drifted_columns}
+        current, before = self._side(live, kinds), self._side(reference, kinds)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of libraries about each other
+            from evidently import DataDefinition, Dataset, Report
+            from evidently.presets import DataDriftPreset
+
+            definition = DataDefinition(
+                numerical_columns=[name for name, kind in kinds.items() if kind != "string"],
+                categorical_columns=[name for name, kind in kinds.items() if kind == "string"],
+            )
+            preset = DataDriftPreset(num_method="psi", cat_method="psi")
+            new, old = (Dataset.from_pandas(side, definition) for side in (current, before))
+            try:
+                html = Report([preset]).run(new, old).get_html_str(as_iframe=False)
+            except ValueError as err:
+                raise ReportError(
+                    f"Evidently cannot draw {list(kinds)}: {err}; the verdict stands in the "
+                    "report's metadata"
+                ) from err
+        name = f"drift-{summary.window.start:%Y%m%dT%H%M%S}-v{summary.model_version}.html"
+        file = Path(self.root, summary.model, name).absolute()
+        write_atomically(file, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+        return str(file)
+
+    def _side(self, frame: pd.DataFrame, kinds: FeatureDtypes) -> pd.DataFrame:
+        chosen = frame[list(kinds)]
+        if len(chosen) > self.most_rows:
+            chosen = chosen.sample(self.most_rows, random_state=0)
+        return chosen.reset_index(drop=True)

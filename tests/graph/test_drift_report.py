@@ -1,0 +1,134 @@
+"""Drift through the assets: calm, drifted, broken upstream; and what a drift sets in motion."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.keys import asset_key
+from resources.decisions import DecisionStore
+from sensors.retraining import tick
+from tests.graph.test_outcomes import predictions
+from tests.graph.test_pipeline import build, materialize, metadata
+
+DAY = pd.Timedelta(days=1)
+
+
+@pytest.fixture
+def watched(loans: dict[str, Any]) -> ModelSettings:
+    retrain = {
+        "drift": {"windows": 2, "enter": 2, "leave": 0},
+        "on_drift": "train",
+        "on_new_data": "signal",
+        "cooldown": "1s",
+    }
+    monitoring = {"window": "1d", "drift": {"min_rows": 50}, "retrain": retrain}
+    return ModelSettings.model_validate({**loans, "monitoring": monitoring})
+
+
+@pytest.fixture
+def held_out(
+    watched: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> pd.DataFrame:
+    """A deployed model, and the rows that its reference profile is made of."""
+    assert materialize(watched, resources, instance).success
+    key = dg.AssetKey(["loans", "features"])
+    frame = pd.read_parquet(resources["io_manager"].path(key, pd.DataFrame))
+    return frame[frame["event_timestamp"] > frame["event_timestamp"].max() - 90 * DAY]
+
+
+def log(resources: dict[str, Any], rows: pd.DataFrame, day: int, *, shift: float = 0.0) -> None:
+    """A day of requests like `rows`, answered as the reference was, but for a shifted amount."""
+    logit = (rows["amount"] - 50) / 8 + (rows["grade"] == "c")
+    logged = predictions(rows, 1 / (1 + np.exp(-logit.to_numpy())))
+    moment = pd.Timestamp("2025-01-01", tz="UTC") + day * DAY
+    logged["event_time"] = logged["features_as_of"] = logged["logged_at"] = moment
+    logged["request_id"] = [f"{day}-{i}" for i in range(len(logged))]
+    logged["feature_amount"] += shift
+    resources["predictions"].add("loans", logged)
+
+
+def watch(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> dict[str, Any]:
+    job = build(settings, resources).resolve_job_def("loans_monitoring")
+    selected = [asset_key("loans", stage) for stage in ("prediction_log", "drift_report")]
+    result = job.execute_in_process(instance=instance, asset_selection=selected)
+    (found,) = (
+        e
+        for e in result.get_asset_check_evaluations()
+        if e.check_name == "features_have_not_drifted"
+    )
+    return {**metadata(result, "loans", "drift_report"), "passed": found.passed}
+
+
+def test_the_reference_itself_is_calm(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    held_out: pd.DataFrame,
+) -> None:
+    log(resources, held_out, 0)
+    found = watch(watched, resources, instance)
+    assert (found["verdict"], found["passed"]) == ("calm", True)
+    assert "evidently" not in found
+    assert "data:image/png" in found["plots"]
+
+
+def test_a_shift_is_reported_drawn_and_measured(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    held_out: pd.DataFrame,
+) -> None:
+    log(resources, held_out, 0, shift=40.0)
+    found = watch(watched, resources, instance)
+    assert (found["verdict"], found["passed"]) == ("drifted", False)
+    assert found["drifted_columns"] == "amount"
+    page = Path(found["evidently"]).read_text(encoding="utf-8")
+    assert "amount" in page
+    gauges = Path(resources["metrics"].root, "loans", "metrics", "drift.prom")
+    assert 'model_feature_drift{feature="amount"' in gauges.read_text(encoding="utf-8")
+
+
+def test_a_column_that_went_missing_is_a_fault_and_trains_nothing(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    held_out: pd.DataFrame,
+    tmp_path: Path,
+) -> None:
+    decisions = DecisionStore(path=str(tmp_path / "decisions.db"))
+    for day in range(3):
+        log(resources, held_out, day, shift=float("nan"))
+        found = watch(watched, resources, instance)
+        assert found["broken_columns"] == "amount"
+        decided = tick(instance, watched, decisions, datetime.now(UTC))
+        assert not decided.run_requests
+
+
+def test_drift_that_stays_requests_one_training(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    held_out: pd.DataFrame,
+    tmp_path: Path,
+) -> None:
+    decisions = DecisionStore(path=str(tmp_path / "decisions.db"))
+    later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1)
+    requested = []
+    for day in range(3):
+        log(resources, held_out, day, shift=40.0)
+        watch(watched, resources, instance)
+        decided = tick(instance, watched, decisions, later)
+        requested += decided.run_requests or []
+        again = tick(instance, watched, decisions, later)
+        requested += again.run_requests or []
+    keys = {request.run_key for request in requested}
+    assert len(keys) == 1
+    assert requested[0].tags["mlops/trigger"] == "drift"

@@ -1,0 +1,162 @@
+"""Profiles that add up, distances by hand, and verdicts that the number of rows does not change."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.drift import benjamini_hochberg, distance, psi, summarize
+from mlops_assets.ml.profiles import count, merge, profile, profile_reference
+from mlops_assets.records.monitoring import DriftSummary, Window
+from mlops_assets.records.profile import Bins
+from tests.unit.toy_models import flat_table
+
+START = pd.Timestamp("2024-03-01", tz="UTC").to_pydatetime()
+WINDOW = Window(start=START, end=START + pd.Timedelta(days=1).to_pytimedelta())
+DTYPES: dict[str, Any] = {"spend": "float64", "flag": "float64", "city": "string"}
+
+
+def model(**drift: Any) -> ModelSettings:
+    base = flat_table({**DTYPES, "y": "float64"}, encoding={"city": "one_hot"})
+    values = base.model_dump(exclude={"monitoring"})
+    return ModelSettings.model_validate({**values, "monitoring": {"drift": drift}})
+
+
+def columns(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    """A column of mostly zeros, a flag, a text and a prediction."""
+    rng = np.random.default_rng(seed)
+    spend = np.where(rng.uniform(size=rows) < 0.9, 0.0, rng.lognormal(3, 1, rows))
+    return pd.DataFrame(
+        {
+            "spend": spend + shift,
+            "flag": rng.integers(0, 2, rows).astype(float),
+            "city": rng.choice(["Rome", "Oslo", "Bern"], rows, p=[0.6, 0.3, 0.1]),
+            "prediction": rng.beta(2, 5, rows),
+        }
+    )
+
+
+REFERENCE = profile_reference(columns(5000, 0), DTYPES)
+BINS = {name: column.bins for name, column in REFERENCE.columns.items()}
+
+
+def judge(live: pd.DataFrame, **drift: Any) -> DriftSummary:
+    return summarize(REFERENCE, profile(live, BINS), model(**drift), 3, WINDOW)
+
+
+def test_psi_of_two_bins_by_hand():
+    expected = (0.8 - 0.5) * np.log(0.8 / 0.5) + (0.2 - 0.5) * np.log(0.2 / 0.5)
+    assert psi(np.array([50, 50]), np.array([20, 80])) == pytest.approx(expected)
+
+
+def test_a_column_of_mostly_zeros_has_a_bin_for_zero():
+    assert 0.0 in BINS["spend"].points
+    assert BINS["spend"].edges
+    more = columns(5000, 1)
+    more["spend"] = np.where(np.random.default_rng(2).uniform(size=5000) < 0.5, 0.0, 20.0)
+    assert judge(more).drifted_columns == ("spend",)
+
+
+def test_the_same_distribution_is_calm_and_another_is_not():
+    assert judge(columns(5000, 1)).verdict == "calm"
+    moved = columns(5000, 1)
+    moved["city"] = moved["city"].replace("Rome", "Paris")  # a category nobody knows
+    found = judge(moved)
+    assert (found.verdict, found.drifted_columns) == ("drifted", ("city",))
+    assert found.reasons[0].startswith("city: PSI")
+
+
+def test_an_ignored_column_is_scored_but_raises_no_alarm():
+    moved = columns(5000, 1, shift=1000.0)
+    found = judge(moved, ignore=["spend"])
+    assert found.verdict == "calm"
+    assert found.scores["spend"] > 1
+
+
+def test_a_trifle_is_no_drift_however_many_rows_show_it():
+    rng = np.random.default_rng(0)
+    old = count(pd.Series(rng.normal(size=400_000)), Bins(edges=(-1.0, 0.0, 1.0)))
+    new = count(pd.Series(rng.normal(0.02, 1, size=400_000)), old.bins)
+    found = distance(old, new)
+    assert found.p_value < 0.001
+    assert found.psi < 0.01
+
+
+@pytest.mark.parametrize("rows", [200, 1_000, 20_000])
+def test_no_number_of_rows_makes_noise_a_drift(rows: int):
+    verdicts = [judge(columns(rows, seed)).verdict for seed in range(10, 30)]
+    assert verdicts == ["calm"] * 20
+
+
+def test_few_rows_give_no_verdict():
+    assert judge(columns(150, 1, shift=1000.0)).verdict == "unknown"
+
+
+def test_false_alarms_of_a_year_without_drift():
+    dtypes = {f"x{i}": "float64" for i in range(20)}
+    rng = np.random.default_rng(7)
+
+    def day(rows: int) -> pd.DataFrame:
+        frame = pd.DataFrame(rng.normal(size=(rows, 20)), columns=list(dtypes))
+        return frame.assign(prediction=rng.uniform(size=rows))
+
+    reference = profile_reference(day(5000), dtypes)
+    bins = {name: column.bins for name, column in reference.columns.items()}
+    settings = flat_table({**dtypes, "y": "float64"})
+    verdicts = [
+        summarize(reference, profile(day(300), bins), settings, 1, WINDOW).verdict
+        for _ in range(365)
+    ]
+    assert verdicts.count("drifted") <= 1
+
+
+def test_a_column_that_went_missing_or_constant_is_a_fault_not_a_drift():
+    live = columns(1000, 1)
+    live["flag"], live["spend"] = np.nan, 7.0
+    found = judge(live)
+    assert found.broken_columns == ("spend", "flag")
+    assert found.drifted_columns == ()
+    assert judge(columns(1000, 1).drop(columns="flag")).broken_columns == ("flag",)
+
+
+def test_constant_and_all_missing_references_are_calm():
+    frame = pd.DataFrame({"a": [1.0] * 500, "b": [np.nan] * 500, "prediction": [0.5] * 500})
+    dtypes: dict[str, Any] = {"a": "float64", "b": "float64"}
+    reference = profile_reference(frame, dtypes)
+    bins = {name: column.bins for name, column in reference.columns.items()}
+    again = summarize(
+        reference, profile(frame, bins), flat_table({**dtypes, "y": "float64"}), 1, WINDOW
+    )
+    assert (again.verdict, again.broken_columns) == ("calm", ())
+
+
+@hypothesis_settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=5), st.integers(0, 99))
+def test_profiles_of_parts_add_up_to_that_of_the_whole(sizes: list[int], seed: int):
+    parts = [columns(size, seed + i) for i, size in enumerate(sizes)]
+    whole = profile(pd.concat(parts, ignore_index=True), BINS)
+    profiles = [profile(part, BINS) for part in parts]
+    assert merge(profiles) == whole
+    assert merge(profiles[::-1]) == whole
+
+
+def test_a_column_takes_less_than_ten_kilobytes():
+    many = pd.DataFrame(
+        {
+            "spend": np.random.default_rng(0).normal(size=5000),
+            "flag": 0.0,
+            "city": [f"a rather long name of a city {i % 3000}" for i in range(5000)],
+            "prediction": 0.5,
+        }
+    )
+    found = profile_reference(many, DTYPES)
+    assert all(len(column.model_dump_json()) < 10_000 for column in found.columns.values())
+
+
+def test_benjamini_hochberg_by_hand():
+    assert benjamini_hochberg([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.04, 0.04])
