@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import dagster as dg
 from pydantic import Field
@@ -94,3 +94,12 @@ class MLflowStore(dg.ConfigurableResource):
             found = client.get_experiment_by_name(name)
             location = (folder / name).as_uri()
             return found.experiment_id if found else client.create_experiment(name, location)
+
+
+def ui_url(tracking_uri: str, otherwise: str) -> str:
+    """Address of the MLflow UI: the server's own, without its password; of a local store none."""
+    parts = urlsplit(tracking_uri)
+    if parts.scheme not in ("http", "https"):
+        return otherwise.rstrip("/")
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))

@@ -1,7 +1,8 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
-`run` brings models up to date and live; `predict`, `status` and `stop` talk to the endpoints;
-`history`, `rollback` and `promote` look at the champion and move it;
+`run` brings models up to date and live; `up`, `predict`, `status` and `stop` talk to the endpoints;
+`history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
+again and compares; `why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
@@ -12,16 +13,20 @@ import sys
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import yaml
 from pydantic import ValidationError
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
-from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
+from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
+from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
@@ -41,16 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("run", help="materialize what is out of date, and predict once")
     verb.add_argument("models", nargs="*", help="default: all")
-    verb = verbs.add_parser("predict", help="ask an endpoint for entities by id")
-    verb.add_argument("model")
-    verb.add_argument("entities", nargs="+")
-    verbs.add_parser("status", help="what each endpoint serves")
-    verb = verbs.add_parser("stop", help="end endpoints")
-    verb.add_argument("models", nargs="*", help="default: all")
+    add_endpoint_verbs(verbs)
     add_promotion_verbs(verbs)
+    add_monitoring_verbs(verbs)
+    add_reproduction_verb(verbs)
     verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
+    verb = verbs.add_parser("bento", help="build a Bento of the deployed version, offline")
+    verb.add_argument("model")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="BENTOML_HOME that gets it")
     chosen = vars(parser.parse_args(arguments))
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
@@ -60,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MlopsError as err:
         _say(f"{type(err).__name__}: {err}", error=True)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def use_dagster_home(state: Path) -> Path:
@@ -92,7 +99,7 @@ def predict(model: str, entities: Sequence[str]) -> int:
     definitions = _definitions()
     _chosen(definitions, [model])
     with _deployment(definitions) as deployment:
-        _print_predictions(deployment, model, entities)
+        _say("\n".join(answers(deployment, model, entities)))
     return 0
 
 
@@ -102,10 +109,20 @@ def status() -> int:
     down = 0
     with _deployment(definitions) as deployment:
         for model in _chosen(definitions, []):
-            found = deployment.status(model)
-            down += found is None
-            _say(f"{model}: " + (f"version {found.model_version} at {found.url}" if found else "-"))
+            line = describe(deployment, model)
+            down += line is None
+            _say(line or f"{model}: -")
     return 1 if down else 0
+
+
+def up(models: Sequence[str]) -> int:
+    """Bring back the endpoints that were live, from their kept files; exit code 1 if one fails."""
+    good, bad = bring_up(models)
+    for line in good:
+        _say(line)
+    for line in bad:
+        _say(line, error=True)
+    return 1 if bad else 0
 
 
 def stop(models: Sequence[str]) -> int:
@@ -139,6 +156,22 @@ def promote(model: str, version: int, why: str) -> int:
     return 0
 
 
+def retraining(verb: str, model: str, **arguments: Any) -> int:
+    """Look at the retrain policy of a model, or hold it."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with dg.build_resources({"decisions": (definitions.resources or {})["decisions"]}) as built:
+        _say(getattr(Retraining(model, built.decisions), verb)(**arguments))
+    return 0
+
+
+def reproduce(name: str) -> int:
+    """Train a version again; exit code 1 when its predictions differ, or it is impossible."""
+    said, equal = reproduce_named(name, _definitions().resources or {})
+    _say(said)
+    return 0 if equal else 1
+
+
 def dev() -> int:
     """Serve the user interfaces until Ctrl-C."""
     return serve_user_interfaces(home())
@@ -159,17 +192,30 @@ def env() -> int:
     return 0
 
 
+def bento(model: str, out: Path | None) -> int:
+    """Build a Bento of what is deployed, and print its folder."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with dg.build_resources({"bentos": (definitions.resources or {})["bentos"]}) as built:
+        _say(f"{model}: {built.bentos.build(model, out)}")
+    return 0
+
+
 _VERBS = {
     "run": run,
     "predict": predict,
     "status": status,
+    "up": up,
     "stop": stop,
     "history": history,
     "rollback": rollback,
     "promote": promote,
+    **{verb: partial(retraining, verb) for verb in ("why", "pause", "resume")},
+    "reproduce": reproduce,
     "api-key": api_key,
     "dev": dev,
     "env": env,
+    "bento": bento,
 }
 
 
@@ -188,7 +234,7 @@ def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) 
             _say(f"{key.to_user_string()} is out of date: {reason}")
         if stale and not _materialize(definitions, instance, model, list(stale)):
             return False
-        _print_predictions(deployment, model, [_sample_entity(instance, model)])
+        _say("\n".join(answers(deployment, model, [_sample_entity(instance, model)])))
     return True
 
 
@@ -215,9 +261,9 @@ def _materialize(
         tags={PROCESS: this_process(), "mlops/launched_by": "mlops run"},
         run_config={"loggers": {"progress": {}}},
     )
-    _settle(definitions, instance)
     for event in result.filter_events(lambda event: event.is_step_failure):
         _say(f"{event.step_key}: {_cause(event)}", error=True)
+    _settle(definitions, instance)
     return result.success
 
 
@@ -231,7 +277,8 @@ def _cause(event: dg.DagsterEvent) -> str:
 
 def _settle(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
     """End the runs of killed processes, which the last one may have been."""
-    with dg.build_resources({"tracking": (definitions.resources or {})["tracking"]}) as built:
+    wanted = {"tracking": (definitions.resources or {})["tracking"]}
+    with dg.build_resources(wanted, instance) as built:
         settle(instance, built.tracking)
 
 
@@ -240,24 +287,6 @@ def _sample_entity(instance: dg.DagsterInstance, model: str) -> str:
     if event is None or event.asset_materialization is None:
         raise MlopsError(f"{model}/features was never materialized; run `mlops run {model}`")
     return str(event.asset_materialization.metadata["newest_entity"].value)
-
-
-def _print_predictions(deployment: EndpointDeployer, model: str, entities: Sequence[str]) -> None:
-    endpoint = deployment.status(model)
-    if endpoint is None:
-        raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
-    for answer in deployment.predict(model, _ids(entities, endpoint.entity)):
-        values = ", ".join(f"{name}={value}" for name, value in answer.items())
-        _say(f"{model}: {values}, version={endpoint.model_version}")
-
-
-def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
-    if entity.dtype == "string":
-        return list(entities)
-    try:
-        return [int(text) for text in entities]
-    except ValueError as err:
-        raise ConfigError(f"a {entity.name} is an integer: {err}") from err
 
 
 def _definitions() -> dg.Definitions:

@@ -137,6 +137,7 @@ def test_an_unreachable_mlflow_server_is_named(tmp_path: Path) -> None:
     )
     assert "127.0.0.1:9" in done.stderr
     assert "MLFLOW_TRACKING_URI" in done.stderr
+    assert "materialized" not in done.stdout, "said before any work"
     assert "Traceback" not in done.stderr
 
 

@@ -1,6 +1,7 @@
 """Tracking and registry: the same assertions on MLflow itself and on the fake."""
 
 import os
+import socket
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.records.evaluation import ModelVersion
+from resources.run_outcome import this_process
 from resources.tracking import MLflowTracking
 from tests.fakes import FakeTracking
 
@@ -119,6 +121,51 @@ def test_children_get_what_is_logged_while_they_are_open(tracking: MLflowTrackin
     assert "predictions" not in tracking.tags(in_child)
 
 
+def test_what_a_dagster_run_left_open_is_closed_with_its_status(tracking: MLflowTracking) -> None:
+    with tracking.run("shop", {"dagster/run_id": "d1"}) as first:
+        pass
+    with tracking.run("elsewhere", {"dagster/run_id": "d1"}) as of_another_model:
+        pass
+    with tracking.run("shop", {"dagster/run_id": "d2"}) as other:
+        pass
+    runs = (first, of_another_model, other)
+    assert [status(tracking, run) for run in runs] == ["RUNNING"] * 3
+    tracking.close("d1", "FAILED")
+    tracking.close("d1", "FINISHED")  # nothing is open any more
+    tracking.close("d3", "FAILED")
+    assert [status(tracking, run) for run in runs] == ["FAILED", "FAILED", "RUNNING"]
+
+
+def status(tracking: MLflowTracking, run_id: str) -> str:
+    if isinstance(tracking, FakeTracking):
+        return tracking.server.runs[run_id]["status"]
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking.tracking_uri).get_run(run_id).info.status
+
+
+def test_runs_of_dead_processes_of_this_machine_are_found(tracking: MLflowTracking) -> None:
+    here = socket.gethostname()
+    for run_id, process in {
+        "dead": f"{here}/{os.getpid()}@0",
+        "alive": this_process(),
+        "elsewhere": "elsewhere/1@0",
+    }.items():
+        with tracking.run("shop", {"dagster/run_id": run_id, "mlops/process": process}):
+            pass
+    assert tracking.left_by_the_dead() == {"dead"}
+    tracking.close("dead", "KILLED")
+    assert tracking.left_by_the_dead() == set()
+
+
+def test_links_lead_to_the_version_and_its_run(tracking: MLflowTracking) -> None:
+    version = log(tracking)
+    links = tracking.links(version)
+    assert links["mlflow_run"].startswith("http://127.0.0.1:5000/")
+    assert links["mlflow_run"].endswith(version.run_id)
+    assert links["mlflow_version"].endswith("/1")
+
+
 def test_a_missing_version_is_an_error(tracking: MLflowTracking, tmp_path: Path) -> None:
     missing = log(tracking).model_copy(update={"version": 9, "uri": "models:/shop/9"})
     with pytest.raises(TrackingError, match="9"):
@@ -162,6 +209,21 @@ def test_mlflow_says_what_happened(tmp_path: Path) -> None:
     assert [f.path for f in client.list_artifacts(version.run_id, "plots")] == ["plots/roc.png"]
     (failed,) = client.search_runs([experiment.experiment_id], "tags.attempt = '2'")
     assert failed.info.status == "FAILED"
+
+
+def test_a_killed_child_ends_with_its_parent_but_never_as_finished(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    tracking = build(MLflowTracking, tmp_path)
+    with tracking.run("shop", {"dagster/run_id": "d1"}) as parent:
+        with tracking.child_run("done") as done:
+            pass
+        client = MlflowClient(tracking.tracking_uri)
+        experiment_id = client.get_run(parent).info.experiment_id
+        killed = client.create_run(experiment_id, tags={"mlflow.parentRunId": parent})
+    tracking.close("d1", "FINISHED")
+    found = [status(tracking, run) for run in (parent, done, killed.info.run_id)]
+    assert found == ["FINISHED", "FINISHED", "FAILED"]
 
 
 def test_an_unreachable_server_is_said_at_once(tmp_path: Path) -> None:

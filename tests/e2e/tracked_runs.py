@@ -19,7 +19,6 @@ import dagster as dg
 
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.executors import followed
-from resources.run_outcome import PROCESS
 from resources.tracking import MLflowTracking
 
 HOME = Path(os.environ.get("TRACKED_HOME", "."))
@@ -30,6 +29,7 @@ PARTITIONS = [str(number) for number in range(10)]
 BAD_PARTITION = "7"
 
 Tracking = dg.ResourceParam[Any]
+"""Under the key `mlflow`, which the hook of dagster-mlflow asks for."""
 
 
 @contextmanager
@@ -45,8 +45,8 @@ def logging(
 
 
 @dg.asset
-def model(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
-    with logging(context, tracking) as log:
+def model(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
+    with logging(context, mlflow) as log:
         log({"model": 1.0})
 
 
@@ -64,63 +64,63 @@ def endpoint() -> None: ...
 
 
 @dg.asset
-def raising(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
-    with logging(context, tracking) as log:
+def raising(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
+    with logging(context, mlflow) as log:
         log({"raising": 1.0})
         raise KeyError("no such row")
 
 
 @dg.asset(retry_policy=dg.RetryPolicy(max_retries=1))
-def retried(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
-    with logging(context, tracking) as log:
+def retried(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
+    with logging(context, mlflow) as log:
         log({"retried": float(context.retry_number)})
         if context.retry_number == 0:
             raise KeyError("not yet")
 
 
 @dg.asset
-def killing(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
+def killing(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
     """Kill the step, which in process is all there is."""
-    with logging(context, tracking) as log:
+    with logging(context, mlflow) as log:
         log({"killing": 1.0})
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dg.asset
-def killing_all(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
+def killing_all(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
     """Kill the process of the run, and let the step end."""
-    with logging(context, tracking) as log:
+    with logging(context, mlflow) as log:
         log({"killing_all": 1.0})
         run = context.instance.get_run_by_id(context.run.run_id)
         assert run is not None
-        os.kill(int(run.tags[PROCESS].rpartition("/")[2].partition("@")[0]), signal.SIGKILL)
+        os.kill(int(run.tags["pid"]), signal.SIGKILL)
 
 
 @dg.asset
-def slow(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
-    with logging(context, tracking) as log:
+def slow(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
+    with logging(context, mlflow) as log:
         log({"slow": 1.0})
         (HOME / f"slow-{EXECUTOR}").write_text(context.run.run_id, encoding="utf-8")
         time.sleep(60)
 
 
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition(PARTITIONS))
-def daily(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
-    with logging(context, tracking) as log:
+def daily(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
+    with logging(context, mlflow) as log:
         log({"daily": float(context.partition_key)})
     if context.partition_key == BAD_PARTITION:
         raise KeyError("no data of that day")
 
 
 @dg.asset
-def left(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
-    with logging(context, tracking) as log:
+def left(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
+    with logging(context, mlflow) as log:
         log({"left": 1.0})
 
 
 @dg.asset
-def right(context: dg.AssetExecutionContext, tracking: Tracking) -> None:
-    with logging(context, tracking) as log:
+def right(context: dg.AssetExecutionContext, mlflow: Tracking) -> None:
+    with logging(context, mlflow) as log:
         log({"right": 1.0})
 
 
@@ -144,17 +144,10 @@ def build_tracking(home: Path) -> MLflowTracking:
 
 
 def _executor(tracking: MLflowTracking) -> dg.ExecutorDefinition:
-    preload = {
-        "preload_modules": [__name__ if __name__ != "__main__" else "tests.e2e.tracked_runs"]
-    }
-    forkserver = dg.multiprocess_executor.configured(
-        {
-            "start_method": {
-                "forkserver": {"preload_modules": [*preload["preload_modules"], "mlflow"]}
-            }
-        }
-    )
-    executor = forkserver if EXECUTOR == "forkserver" else dg.in_process_executor
+    executor = dg.in_process_executor
+    if EXECUTOR == "forkserver":
+        preload = {"preload_modules": ["tests.e2e.tracked_runs", "mlflow"]}
+        executor = dg.multiprocess_executor.configured({"start_method": {"forkserver": preload}})
     return followed(executor, tracking) if OURS else executor
 
 
@@ -174,7 +167,7 @@ def _defs() -> dg.Definitions:
         assets=assets,
         asset_checks=[gate],
         jobs=[dg.define_asset_job(name, choice, hooks=hooks) for name, choice in JOBS.items()],
-        resources={"tracking": resource},
+        resources={"mlflow": resource},
         executor=_executor(tracking),
     )
 
@@ -197,7 +190,7 @@ def _in_a_fork(name: str) -> None:
     pid = os.fork()
     if pid == 0:
         with dg.DagsterInstance.get() as instance:
-            execute(name, instance)
+            execute(name, instance, {"pid": str(os.getpid())})
         os._exit(0)
     os.waitpid(pid, 0)
 
