@@ -82,6 +82,10 @@ class PredictionLogError(MlopsError):
     """The prediction log holds what no version of the endpoint writes."""
 
 
+class PredictionLogFullError(MlopsError):
+    """A prediction cannot be logged; where the log must be complete it is not answered."""
+
+
 class LedgerError(MlopsError):
     """The ledger of promotions cannot be read or written."""
 
@@ -104,6 +108,10 @@ class DecisionStoreError(MlopsError):
 
 class DecisionStoreBusyError(DecisionStoreError, TransientError):
     """Another process holds the decisions, or has decided in the meantime."""
+
+
+class ReproductionError(MlopsError):
+    """A version cannot be trained again as it was."""
 
 
 class DottedPathError(MlopsError):
