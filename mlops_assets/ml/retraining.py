@@ -122,7 +122,8 @@ def _judge(
     verdicts = {} if anew else {judged.start: judged.bad for judged in alarm.windows}
     for report in reports:
         start = report.window.start
-        if report.model_version != version or report.verdict == "unknown":
+        counted = alarm.counted is not None and start <= alarm.counted
+        if counted or report.model_version != version or report.verdict == "unknown":
             continue
         verdicts[start] = report.verdict in ("drifted", "degraded")
         if any(fault.start < report.window.end and start < fault.end for fault in broken):
@@ -156,9 +157,9 @@ def _busy(state: RetrainState, signals: Signals, now: datetime) -> Decision | No
 def _wish(policy: RetrainSettings, state: RetrainState, signals: Signals) -> _Wish | None:
     """The most urgent reason to train; a fault upstream leaves new data only."""
     if not _broken(signals):
-        if _calls(state.performance):
+        if state.performance.on:
             return _Wish("performance", _count(state.performance, "degraded"))
-        if _calls(state.drift) and (why := _confirmed(policy, signals)):
+        if state.drift.on and (why := _confirmed(policy, signals)):
             return _Wish("drift", f"{_count(state.drift, 'drifted')}, {why}")
     if policy.on_new_data == "train" and _source_changed(state, signals):
         return _Wish("new_data", f"the source has new content {signals.fingerprint}")
@@ -189,7 +190,7 @@ def _calm(policy: RetrainSettings, state: RetrainState, signals: Signals) -> Dec
     if broken := _broken(signals):
         reason = f"{list(broken)} broke upstream: mend the data, a training would learn the fault"
         return Decision(action="alert", rule="broken_upstream", reason=reason, state=state)
-    if _calls(state.drift):
+    if state.drift.on:
         rule = "drift_only_alerts" if policy.on_drift == "alert" else "drift_is_not_confirmed"
         rise = loss_rise(signals.estimate)
         seen = "not known" if rise is None else f"{rise:+.0%}"
@@ -258,13 +259,7 @@ def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) ->
 
 def _used_up(alarm: Alarm) -> Alarm:
     newest = alarm.windows[-1].start if alarm.windows else alarm.counted
-    return alarm.model_copy(update={"counted": newest})
-
-
-def _calls(alarm: Alarm) -> bool:
-    """Whether the alarm is on, and by a window that has not caused a training yet."""
-    bad = [judged.start for judged in alarm.windows if judged.bad]
-    return alarm.on and bool(bad) and (alarm.counted is None or bad[-1] > alarm.counted)
+    return Alarm(version=alarm.version, counted=newest)
 
 
 def _pause(signals: Signals, now: datetime) -> _Limit | None:
