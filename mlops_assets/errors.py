@@ -102,6 +102,18 @@ class PromotionRefusedError(LedgerError):
     """The version must not become champion this way."""
 
 
+class DecisionStoreError(MlopsError):
+    """The decisions of the retrain policy cannot be read or written."""
+
+
+class DecisionStoreBusyError(DecisionStoreError, TransientError):
+    """Another process holds the decisions, or has decided in the meantime."""
+
+
+class ReproductionError(MlopsError):
+    """A version cannot be trained again as it was."""
+
+
 class DottedPathError(MlopsError):
     """A dotted path in the configuration names nothing that can be imported."""
 
