@@ -4,6 +4,8 @@ versions/<version>/   servable.json, model.skops, recorded.json; never changed o
 deployment.json       what the workers must serve
 verified.json         the last deployment.json that passed every check: where to go back to
 status/<pid>.json     what each worker serves
+predictions/          the prediction log, one file after another per worker
+metrics/<name>.prom   what batch jobs measured, passed on by `/metrics`
 launch.json           how its processes are started; server.log, what they say
 trial/                what each worker saw of a candidate; rollouts.jsonl, how each trial ended
 stopped               somebody stopped it on purpose: nothing starts it by itself

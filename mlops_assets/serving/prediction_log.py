@@ -51,7 +51,7 @@ class PredictionLogWriter:
 
         Raises:
             PredictionLogFullError: The disk or the space set aside is full, or the folder cannot
-                be written; nothing of `lines` will be read.
+                be written; or, with `fsync: request`, the written lines are not durable.
         """
         with self._lock:
             try:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.holder import LOG_FOLDER, Active
 from mlops_assets.serving.model import SERVABLE_FILE
 from mlops_assets.serving.prediction_log import backlog
@@ -48,11 +49,27 @@ class _State(Collector):
         yield _gauge("model_build_info_version", "The version as a number.", named, number)
         yield _gauge("model_age_seconds", "Since the version was put in place.", version, age)
         yield _gauge("model_online_features_ttl_seconds", "Older ones are not served.", named, ttl)
+        published = _features_age(manifest.online)
+        if published is not None:
+            about = "Since the online features were published; 0 in a replay of old data."
+            yield _gauge("model_online_features_age_seconds", about, named, published)
         waiting = backlog(self._endpoint / LOG_FOLDER)
         about = "Logged bytes that are not compacted yet."
         yield _gauge("model_prediction_log_backlog_bytes", about, named, waiting)
         free = disk.f_bavail * disk.f_frsize
         yield _gauge("model_disk_free_bytes", "Where the prediction log is.", named, free)
+
+
+def _features_age(online: OnlineFeatures) -> float | None:
+    """Seconds since the newest publication; None where the store does not tell."""
+    if online.as_of is not None:
+        return 0.0
+    registry = online.store.get("registry")
+    path = registry.get("path") if isinstance(registry, dict) else None
+    if path is None or not Path(path).is_file():
+        return None
+    # Every publication puts the registry in place anew.
+    return time.time() - Path(path).stat().st_mtime
 
 
 def _gauge(name: str, about: str, labels: dict[str, str], value: float) -> Metric:

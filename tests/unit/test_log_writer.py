@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import PredictionLogFullError
 from mlops_assets.ml.prediction_log import LogLine, parse
 from mlops_assets.serving.prediction_log import PredictionLogWriter, backlog
-from tests.served_models import AS_OF, Built, build
+from tests.served_models import AS_OF, Built, build, no_online
 from tests.serving_worker import Worker, features
 
 LINE = b'{"n":%d}\n'
@@ -187,3 +188,21 @@ def test_what_batch_jobs_measured_and_the_state_stand_in_the_metrics(worker: Wor
         line.rpartition(" ")[0] for line in lines if line.startswith("model_requests_total")
     }
     assert 'model_requests_total{model_name="toy",outcome="refused"}' in outcomes
+
+
+def test_the_age_of_the_online_features_is_told_where_it_is_known(
+    worker: Worker, built: Built, tmp_path: Path
+) -> None:
+    def age() -> list[float]:
+        lines = worker.call("GET", "/metrics").text.splitlines()
+        start = "model_online_features_age_seconds{"
+        return [float(line.rpartition(" ")[2]) for line in lines if line.startswith(start)]
+
+    assert age() == [0]  # a replay
+    registry = tmp_path / "registry.db"
+    live = no_online(None).model_copy(update={"store": {"registry": {"path": str(registry)}}})
+    worker.serve(built, live)
+    assert age() == []
+    registry.touch()
+    os.utime(registry, (time.time() - 500, time.time() - 500))
+    assert 500 <= age()[0] < 560
