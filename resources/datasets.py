@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ class DvcDatasets(dg.ConfigurableResource):
     root: str = Field(description="Project root: holds `.dvc/` and `data/<model>/`.")
     cache: str = Field(description="Folder of DVC's cache; holds every version's bytes.")
     quarantine: str = Field(description="Folder of the rows that broke the contract.")
+    pinned_now: str = Field(
+        "", description="ISO moment that the contract takes for now; empty: the clock."
+    )
+
+    def now(self) -> datetime:
+        """The moment after which a datetime lies in the future: a repeated training pins it."""
+        return datetime.fromisoformat(self.pinned_now) if self.pinned_now else datetime.now(UTC)
 
     def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
         """Make `files` the newest version of a model's raw data.
@@ -78,6 +86,29 @@ class DvcDatasets(dg.ConfigurableResource):
                 paths.append(link)
             yield paths
 
+    def restore(self, version: DatasetVersion, cache: Path) -> None:
+        """Copy the version's bytes into another cache, each file checked against its md5.
+
+        Raises:
+            DatasetError: Files are missing or damaged; each by name with both md5s.
+        """
+        wrong = []
+        for name, blob in self._all_blobs(version).items():
+            target = cache / blob.relative_to(Path(self.cache).absolute())
+            found = None
+            if blob.exists():
+                ensure_folder(target.parent)
+                shutil.copyfile(blob, target)
+                found = _md5(target)
+            if found != _name(blob).removesuffix(".dir"):
+                said = f"found {found}" if found else "found no such file"
+                wrong.append(f"{name}: md5 {_name(blob)} expected, {said} at {blob}")
+        if wrong:
+            raise DatasetError(
+                f"data: version {version.md5} of {version.pointer} is damaged: {'; '.join(wrong)}; "
+                "delete what is wrong and fetch it again with `dvc pull`"
+            )
+
     def damaged_files(self, version: DatasetVersion) -> list[str]:
         """Names of the version's files that are missing from the cache or changed in it."""
         blobs = self._blobs(version).items()
@@ -97,6 +128,16 @@ class DvcDatasets(dg.ConfigurableResource):
             return {"the folder's listing": listing}
         entries = json.loads(listing.read_text(encoding="utf-8"))
         return {entry["relpath"]: self._blob(entry["md5"]) for entry in entries}
+
+    def _all_blobs(self, version: DatasetVersion) -> Mapping[str, Path]:
+        """The files and, of a folder, its listing; that alone where it cannot be trusted."""
+        if not version.md5.endswith(".dir"):
+            return self._blobs(version)
+        listing = self._blob(version.md5)
+        named = {"the folder's listing": listing}
+        if not listing.exists() or _md5(listing) != version.md5.removesuffix(".dir"):
+            return named
+        return {**named, **self._blobs(version)}
 
     def _blob(self, md5: str) -> Path:
         # DVC's documented cache layout: files/md5/<first two digits>/<rest>.

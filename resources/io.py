@@ -17,7 +17,7 @@ class ParquetStorage(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame | BaseModel) -> None:
         """Write the value of one asset."""
-        path = self._path(context.asset_key, type(obj))
+        path = self.path(context.asset_key, type(obj))
         if isinstance(obj, pd.DataFrame):
             write_atomically(path, lambda file: obj.to_parquet(file, index=False))
         else:
@@ -33,7 +33,7 @@ class ParquetStorage(dg.ConfigurableIOManager):
             TypeError: The parameter is neither a DataFrame nor a record.
         """
         wanted = context.dagster_type.typing_type
-        path = self._path(context.asset_key, wanted)
+        path = self.path(context.asset_key, wanted)
         if not path.exists():
             raise StateError(
                 f"no value of {context.asset_key.to_user_string()} at {path}; "
@@ -43,7 +43,8 @@ class ParquetStorage(dg.ConfigurableIOManager):
             return pd.read_parquet(path)
         return wanted.model_validate_json(path.read_text(encoding="utf-8"))
 
-    def _path(self, key: dg.AssetKey, kind: type) -> Path:
+    def path(self, key: dg.AssetKey, kind: type) -> Path:
+        """Where the value of an asset stands, by its type: a frame or a record."""
         if not issubclass(kind, pd.DataFrame | BaseModel):
             raise TypeError(f"{key.to_user_string()}: {kind} is neither a DataFrame nor a record")
         suffix = ".parquet" if issubclass(kind, pd.DataFrame) else ".json"

@@ -19,7 +19,7 @@ from mlops_assets.definitions import defs
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {
     *("bentoml", "dagster_k8s", "dagster_mlflow", "dvc", "evidently", "feast", "kubernetes"),
-    *("matplotlib", "mlflow", "sklearn", "skops"),
+    *("matplotlib", "mlflow", "optuna", "sklearn", "skops"),
 }
 
 
@@ -43,7 +43,8 @@ def test_definitions_hold_both_models() -> None:
         for what in ("training", "deployment", "monitoring", "rollback", "promotion")
     }
     assert {s.name for s in repository.sensor_defs} == {
-        *("customers_new_data", "flights_new_data", "mlflow_runs", "run_failed", "run_recovered"),
+        *("customers_retraining", "flights_retraining", "mlflow_runs"),
+        *("run_failed", "run_recovered"),
         *("customers_endpoint_health", "flights_endpoint_health"),
     }
     assert {s.name for s in repository.schedule_defs} == {

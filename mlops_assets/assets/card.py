@@ -1,8 +1,10 @@
 """The model card between tracking and pure functions: gather, compare with the champion's, log."""
 
+from mlops_assets.assets.provenance import read_record
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.model_card import markdown, model_card
 from mlops_assets.ml.training import Split
+from mlops_assets.ml.tuning import with_params
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.model_card import ModelCard
 from resources.registry import origin
@@ -16,6 +18,8 @@ def log_card(
 ) -> str:
     """Log the card of an evaluated version beside it, as Markdown and as facts; the Markdown."""
     model, champion = report.model, report.champion
+    if settings.training.tune:
+        settings = with_params(settings, read_record(model, tracking).params)
     data_version, git_sha = origin(tracking.tags(model))
     card = model_card(report, rows, settings, data_version=data_version, git_sha=git_sha)
     other = champion if champion and champion.version != model.version else None

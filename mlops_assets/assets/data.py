@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -78,7 +77,8 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         with reported(), datasets.open(raw) as files:
             rows = read_rows(files, settings)
-            checked = enforce(rows, settings.contract, now=datetime.now(UTC))
+            now = datasets.now()
+            checked = enforce(rows, settings.contract, now=now)
             quarantine = datasets.keep_rejected(settings.name, raw, checked.bad)
             holds = contract_holds(checked, settings.contract)
         facts = {"rejected_rows": len(checked.bad), "quarantine": quarantine, **violations(checked)}
@@ -88,6 +88,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             frame = process(checked.rows, settings.processing)
         frame.attrs["dataset"] = raw.md5
+        frame.attrs.update(raw=raw.model_dump(mode="json"), checked_at=now.isoformat())
         metadata = {"dagster/row_count": len(frame), "preview": markdown_table(frame.head())}
         yield dg.MaterializeResult(value=frame, metadata={**metadata, **facts})
 

@@ -8,12 +8,15 @@ import pandas as pd
 
 from mlops_assets.assets.card import log_card
 from mlops_assets.assets.gate import compared_metrics, facts, judge, load_version
+from mlops_assets.assets.provenance import record_training
 from mlops_assets.assets.servable import measure_servable
+from mlops_assets.assets.tuning import tuned
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import pictures, urls
 from mlops_assets.ml.plots import evaluation_plots
+from mlops_assets.ml.reproduction import prediction_hash
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.training import fit, split
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
@@ -38,17 +41,22 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
         with reported(), tracking.run(settings.name, _tags(context, rows, tracking)):
-            train = split(rows, settings).train
-            model = fit(train, settings)
+            train, held_out = split(rows, settings)
+            chosen, search = tuned(train, settings, tracking)
+            model = fit(train, chosen)
             example = select_features(train.head(), settings.feature_dtypes)
-            tracking.log_params(_params(settings))
+            tracking.log_params(_params(chosen))
             tracking.log_dataset(
                 train, name=settings.name, digest=rows.attrs["dataset"], target=target
             )
             version = tracking.log_model(model, registered_name=settings.name, example=example)
+            predictions = prediction_hash(model, held_out, settings)
+            params = chosen.training.params
+            record_training(version, rows, settings, params, predictions, tracking)
             links = tracking.links(version)
         return dg.MaterializeResult(
-            value=version, metadata={**describe(version, links), "train_rows": len(train)}
+            value=version,
+            metadata={**describe(version, links), "train_rows": len(train), **search},
         )
 
     @dg.asset(

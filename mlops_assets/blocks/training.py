@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.blocks.base import CalendarStep, DottedPath, Scalar, Settings
+from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
 
 
 class SplitSettings(Settings):
@@ -23,6 +23,54 @@ class SplitSettings(Settings):
         return self
 
 
+class SearchSpace(Settings):
+    """What one parameter may be."""
+
+    type: Literal["float", "int", "choice"]
+    low: float | None = Field(None, description="Of a float or an int, inclusive.")
+    high: float | None = Field(None, description="Of a float or an int, inclusive.")
+    log: bool = Field(False, description="Search orders of magnitude: low must be above 0.")
+    choices: tuple[Scalar, ...] = Field((), description="Of a choice, at least two.")
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Self:
+        if self.type == "choice":
+            if len(self.choices) < 2 or self.low is not None or self.high is not None or self.log:
+                raise ValueError("a choice needs two or more `choices`, and no low, high or log")
+            return self
+        if self.choices or self.low is None or self.high is None or not self.low < self.high:
+            raise ValueError(f"a {self.type} needs `low` below `high`, and no choices")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log needs low above 0, not {self.low:g}")
+        if self.type == "int" and (self.low % 1 or self.high % 1):
+            raise ValueError(f"an int needs whole numbers, not {self.low:g} and {self.high:g}")
+        return self
+
+
+class TuneSettings(Settings):
+    """A search for parameters of the estimator, on folds of the training rows."""
+
+    params: dict[str, SearchSpace] = Field(min_length=1)
+    trials: int = Field(20, ge=1)
+    timeout: Duration | None = Field(
+        None,
+        description="No trial starts after it. How many fit into it depends on the machine, so "
+        "such a version need not reproduce.",
+    )
+    metric: Literal["primary", "loss"] = Field(
+        "primary", description="`evaluation.primary`, or the log loss (of a regression the rmse)."
+    )
+    folds: int = Field(
+        3,
+        ge=1,
+        description="With split by time, each later than what the trial is trained on; at random "
+        "each judges by other entities.",
+    )
+    prune: bool = Field(
+        True, description="End a trial that is worse than the median after a fold, from the sixth."
+    )
+
+
 class TrainingSettings(Settings):
     """Estimator, preparation and split."""
 
@@ -32,3 +80,11 @@ class TrainingSettings(Settings):
     impute: Literal["none", "median", "mean", "zero"] = "none"
     split: SplitSettings
     seed: int = Field(0, ge=0, lt=2**32)
+    tune: TuneSettings | None = Field(None, description="Off without it; needs the extra `tune`.")
+
+    @model_validator(mode="after")
+    def _fixed_or_searched(self) -> Self:
+        searched = self.tune.params if self.tune else {}
+        if both := sorted(set(self.params) & set(searched)):
+            raise ValueError(f"training.params and training.tune.params both give {both}")
+        return self

@@ -122,6 +122,25 @@ def _residuals(predicted: np.ndarray, actual: np.ndarray) -> bytes:
     return png(figure)
 
 
+def tuning_plot(values: Sequence[float | None], metric: str, *, higher_is_better: bool) -> bytes:
+    """The metric of each trial of a search, in its order, and the best one so far.
+
+    Args:
+        values: One per trial; None where it was ended early or failed.
+        metric: What they are.
+        higher_is_better: Which of two values is the best.
+    """
+    shown = [(n, value) for n, value in enumerate(values, 1) if value is not None]
+    numbers, found = zip(*shown, strict=True)
+    best = (np.maximum if higher_is_better else np.minimum).accumulate(found)
+    figure, axes = figure_and_axes()
+    axes.scatter(numbers, found, s=14, color=REFERENCE, label="trial")
+    axes.step(numbers, best, where="post", color=MODEL, label="best so far")
+    axes.set(title="Tuning", xlabel="trial", ylabel=metric, xlim=(0, len(values) + 1))
+    axes.legend(frameon=False)
+    return png(figure)
+
+
 def figure_and_axes(rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Any, Any]:
     """A figure in the common style, and its axes."""
     from matplotlib.figure import Figure

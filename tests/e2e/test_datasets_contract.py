@@ -1,5 +1,6 @@
 """The data repository: the same assertions on DVC itself and on the fake."""
 
+import hashlib
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -80,6 +81,29 @@ def test_damage_in_the_cache_is_found(datasets: DvcDatasets, file: Path) -> None
     blob.chmod(0o644)
     blob.write_text("a\n3\n")
     assert datasets.damaged_files(version) == ["rows.csv"]
+
+
+def test_a_restored_version_is_checked_file_by_file(tmp_path: Path, file: Path) -> None:
+    datasets, restored = build(DvcDatasets, tmp_path), build(DvcDatasets, tmp_path / "other")
+    more = file.with_name("more.csv")
+    more.write_text("a\n2\n")
+    version = datasets.add("m", [file, more])
+    datasets.restore(version, Path(restored.cache))
+    with restored.open(version) as paths:
+        assert sorted(path.read_text() for path in paths) == ["a\n1\n", "a\n2\n"]
+
+    with datasets.open(version) as paths:
+        blob = next(path for path in paths if path.name == "more.csv").resolve()
+    blob.chmod(0o644)
+    blob.write_text("a\n3\n")
+    found = hashlib.md5(b"a\n3\n").hexdigest()
+    said = rf"more\.csv: md5 {blob.parent.name}{blob.name} expected, found {found}"
+    with pytest.raises(DatasetError, match=said) as caught:
+        datasets.restore(version, tmp_path / "again")
+    assert "rows.csv: " not in str(caught.value)
+    blob.unlink()
+    with pytest.raises(DatasetError, match=r"more\.csv: .*found no such file"):
+        datasets.restore(version, tmp_path / "again")
 
 
 def test_rejected_rows_are_kept(datasets: DvcDatasets, file: Path) -> None:

@@ -51,7 +51,7 @@ def live(
     """A deployed model; its features, each with a probability like the data's own."""
     assert materialize(watched, resources, instance).success
     key = dg.AssetKey(["loans", "features"])
-    frame = pd.read_parquet(resources["io_manager"]._path(key, pd.DataFrame))
+    frame = pd.read_parquet(resources["io_manager"].path(key, pd.DataFrame))
     logit = (frame["amount"] - 50) / 8 + (frame["grade"] == "c")
     return frame.assign(chance=1 / (1 + np.exp(-logit)))
 

@@ -7,10 +7,13 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from mlops_assets.assets.provenance import read_record, record_training
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import StateError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import asset_key
+from mlops_assets.records.evaluation import ModelVersion
 
 STAGES = [
     "raw_data",
@@ -279,3 +282,29 @@ def test_a_bad_source_never_becomes_a_version(
     assert "SourceError" in failure(result)
     assert "delimiter" in failure(result)
     assert not Path(resources["datasets"].cache).exists()
+
+
+def test_a_version_leaves_what_its_repetition_needs(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    materialize(settings, resources, instance)
+    materialize(settings, resources, instance, ["trained_model"])
+    versions = [resources["tracking"].version("loans", number) for number in (1, 2)]
+
+    first, second = (read_record(version, resources["tracking"]) for version in versions)
+
+    assert first.raw.files == ("loans.csv",)
+    assert ModelSettings.model_validate(first.settings) == settings
+    assert len(first.prediction_sha256) == 64
+    assert second.prediction_sha256 == first.prediction_sha256
+    tags = resources["tracking"].tags(versions[0])
+    assert tags["prediction/sha256"] == first.prediction_sha256
+    assert tags["git/state"]
+
+
+def test_features_of_older_code_are_refused_with_the_remedy(
+    settings: ModelSettings, resources: dict[str, Any]
+) -> None:
+    version = ModelVersion(name="loans", version=1, run_id="run-1", uri="models:/loans/1")
+    with pytest.raises(StateError, match=r"materialize loans/processed_data"):
+        record_training(version, pd.DataFrame(), settings, {}, "hash", resources["tracking"])

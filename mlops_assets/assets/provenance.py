@@ -1,0 +1,112 @@
+"""What a training run leaves in MLflow so that it can be repeated, and reading it back."""
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import ReproductionError, StateError
+from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.reproduction import TrainingRecord
+from resources.source_code import source_state
+from resources.tracking import MLflowTracking
+
+RECORD, SETTINGS, PATCH = "reproduction.json", "settings.json", "uncommitted.patch"
+
+
+def record_training(
+    version: ModelVersion,
+    rows: pd.DataFrame,
+    settings: ModelSettings,
+    params: Mapping[str, Any],
+    prediction_sha256: str,
+    tracking: MLflowTracking,
+) -> TrainingRecord:
+    """Tag the open run, and keep its record, settings and uncommitted changes as artifacts.
+
+    Args:
+        version: Of the open run.
+        rows: With the attributes that `processed_data` gave them.
+        settings: The resolved YAML.
+        params: Of the estimator, with what the tuning chose.
+        prediction_sha256: As `prediction_hash`.
+        tracking: With the open run.
+
+    Raises:
+        StateError: The rows do not say what they were made of.
+    """
+    if "raw" not in rows.attrs:
+        raise StateError(
+            f"the features of {settings.name} were computed before versions were recorded; "
+            f"materialize {settings.name}/processed_data and {settings.name}/features again"
+        )
+    record = TrainingRecord(
+        raw=rows.attrs["raw"],
+        checked_at=rows.attrs["checked_at"],
+        code=source_state(PROJECT_ROOT),
+        lock_sha256=lock_digest(PROJECT_ROOT),
+        python=platform.python_version(),
+        seed=settings.training.seed,
+        params=dict(params),
+        settings=settings.model_dump(mode="json"),
+        prediction_sha256=prediction_sha256,
+    )
+    tracking.add_tags(_tags(record))
+    settings_text = settings.model_dump_json(indent=2)
+    texts = {RECORD: record.model_dump_json(indent=2), SETTINGS: settings_text}
+    if record.code.patch:
+        texts[PATCH] = record.code.patch
+    for name, text in texts.items():
+        tracking.log_text(version, name, text)
+    return record
+
+
+def read_record(version: ModelVersion, tracking: MLflowTracking) -> TrainingRecord:
+    """The record of a version.
+
+    Raises:
+        ReproductionError: It has none, or one that this code cannot read.
+    """
+    text = tracking.read_text(version, RECORD)
+    if text is None:
+        raise ReproductionError(
+            f"{version.name}@{version.version} has no {RECORD}: it was trained before versions "
+            "were recorded; train a new one"
+        )
+    try:
+        return TrainingRecord.model_validate_json(text)
+    except ValidationError as err:
+        raise ReproductionError(
+            f"the {RECORD} of {version.name}@{version.version} was written by other code: {err}"
+        ) from err
+
+
+def lock_digest(root: Path) -> str | None:
+    """SHA-256 of the project's requirements.lock; None if it has none."""
+    lock = root / "requirements.lock"
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None
+
+
+def _tags(record: TrainingRecord) -> dict[str, str]:
+    tags = {
+        "git/state": _STATES[record.code.state],
+        "lock/sha256": record.lock_sha256,
+        "python/version": record.python,
+        "git/sha": record.code.sha,
+        "prediction/sha256": record.prediction_sha256,
+    }
+    return {name: value for name, value in tags.items() if value is not None}
+
+
+_STATES = {
+    "clean": "clean",
+    "patched": f"uncommitted changes, kept as {PATCH}",
+    "changed": "uncommitted changes too large to keep: cannot be reproduced exactly",
+    "no git": "no git: reproduction uses the code of its day",
+}

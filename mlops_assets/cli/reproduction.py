@@ -1,0 +1,207 @@
+"""The verb `reproduce`: a version's training run again, apart from everything that is live.
+
+The recorded raw data is copied out of DVC's cache, the recorded code checked out beside the working
+tree, and the same assets from `processed_data` to `trained_model` run there in a process with a
+state folder of its own. They leave the same kind of record, and the two records are compared.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.assets.provenance import lock_digest, read_record
+from mlops_assets.atomic import ensure_folder, write_atomically
+from mlops_assets.errors import ConfigError, ReproductionError
+from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.keys import TrainingStage, asset_key
+from mlops_assets.ml.reproduction import differences, moved_packages
+from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.reproduction import Difference, TrainingRecord
+from resources.datasets import DvcDatasets
+from resources.io import ParquetStorage
+from resources.source_code import checked_out
+from resources.tracking import MLflowTracking
+
+if TYPE_CHECKING:
+    import argparse
+    from argparse import _SubParsersAction
+
+_STAGES: tuple[TrainingStage, ...] = ("processed_data", "features", "trained_model")
+_OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
+_LAST_LINES = 15
+_GRACE_SECONDS = 10
+
+
+def add_reproduction_verb(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb."""
+    verb = verbs.add_parser("reproduce", help="train a version again and compare its predictions")
+    verb.add_argument("name", metavar="MODEL@VERSION", help="or MODEL@champion")
+
+
+def reproduce_named(name: str, resources: Mapping[str, Any]) -> tuple[str, bool]:
+    """What to print of `MODEL@VERSION`, and whether its predictions are equal; as `reproduce`."""
+    model, number = split_name(name)
+    with dg.build_resources({role: resources[role] for role in ("tracking", "datasets")}) as built:
+        version = find_version(model, number, built.tracking)
+        recorded, found = reproduce(version, built.tracking, built.datasets)
+    return report(f"{model}@{version.version}", recorded, found), are_equal(found)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """`customers@3` or `customers@champion` -> its parts.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    model, _, version = name.partition("@")
+    if not model or not (version.isdecimal() or version.isidentifier()):
+        raise ConfigError(f"{name!r} names no version; write e.g. customers@3, customers@champion")
+    return model, version
+
+
+def find_version(model: str, version: str, tracking: MLflowTracking) -> ModelVersion:
+    """The registered version behind a number or an alias.
+
+    Raises:
+        ReproductionError: There is none.
+    """
+    if version.isdecimal():
+        found = tracking.version(model, int(version))
+    else:
+        found = tracking.version_by_alias(model, version)
+    if found is None:
+        raise ReproductionError(f"the registry has no {model}@{version}; see the MLflow UI")
+    return found
+
+
+def reproduce(
+    version: ModelVersion, tracking: MLflowTracking, datasets: DvcDatasets
+) -> tuple[TrainingRecord, list[Difference]]:
+    """Train the version again; its record, and what was not as recorded.
+
+    Only reads the registry, the cache and the repository. What it makes stands in temporary
+    folders, which are gone afterwards, also when it is ended by Ctrl-C or SIGTERM.
+
+    Raises:
+        ReproductionError: There is no record, the code cannot be restored, or training failed.
+        DatasetError: The raw data is not in the cache, or damaged.
+    """
+    recorded = read_record(version, tracking)
+    with _interruptible(), tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
+        state = Path(folder).resolve()
+        datasets.restore(recorded.raw, state / "dvc" / "cache")
+        with checked_out(PROJECT_ROOT, recorded.code) as code:
+            train_again(version.name, recorded, code, state)
+            found = _new_record(version.name, state)
+            lock = code / "requirements.lock"
+            pins = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    moved = moved_packages(pins, {each.name: each.version for each in distributions()})
+    digest = lock_digest(PROJECT_ROOT)
+    return recorded, differences(recorded, found, lock_sha256=digest, moved=moved)
+
+
+def are_equal(found: list[Difference]) -> bool:
+    """Whether the predictions are, whatever else differs."""
+    return all(each.what != "predictions" for each in found)
+
+
+def report(name: str, recorded: TrainingRecord, found: list[Difference]) -> str:
+    """What a person reads: equal or not, then each difference by name."""
+    differ = not are_equal(found)
+    verdict = "DIFFERENT" if differ else "equal"
+    lines = [f"{name}: {verdict}, predictions sha256 {recorded.prediction_sha256[:12]} recorded"]
+    lines += [f"  {each.what}: {each.detail}" for each in found]
+    if differ and len(found) == 1:
+        lines.append(
+            "  nothing else differs by name: the estimator, or a threaded library below it, is "
+            "not deterministic"
+        )
+    return "\n".join(lines)
+
+
+def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -> None:
+    """Run the training assets of the code at `code` on the recorded raw data, state in `state`.
+
+    Raises:
+        ReproductionError: They failed; with their last lines.
+    """
+    storage = ParquetStorage(root=str(state / "assets"))
+    raw = storage.path(asset_key(model, "raw_data"), type(recorded.raw))
+    text = recorded.raw.model_dump_json()
+    write_atomically(raw, lambda file: file.write_text(text, encoding="utf-8"))
+    keys = ",".join(asset_key(model, stage).to_user_string() for stage in _STAGES)
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
+    process = subprocess.Popen(  # noqa: S603  a list, no shell
+        [*command, "-m", "mlops_assets.definitions", "--select", keys],
+        cwd=code,
+        env=_environment(os.environ, recorded, code, state),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C reaches us alone, and we end it
+        text=True,
+    )
+    try:
+        output, _ = process.communicate()
+    except BaseException:
+        _end(process)
+        raise
+    if process.returncode:
+        last = "\n".join(output.splitlines()[-_LAST_LINES:])
+        raise ReproductionError(f"training {model} again failed:\n{last}")
+
+
+def _environment(
+    base: Mapping[str, str], recorded: TrainingRecord, code: Path, state: Path
+) -> dict[str, str]:
+    """The caller's, without what points at live state."""
+    kept = {name: value for name, value in base.items() if not name.startswith(_OURS)}
+    return {
+        **kept,
+        "MLOPS_HOME": str(state),
+        "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),
+        "MLOPS_PINNED_NOW": recorded.checked_at,
+        "DAGSTER_HOME": str(ensure_folder(state / "dagster")),
+        "PYTHONPATH": str(code),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _new_record(model: str, state: Path) -> TrainingRecord:
+    tracking = MLflowTracking(
+        tracking_uri=f"sqlite:///{state / 'mlflow.db'}", artifacts=str(state / "mlflow")
+    )
+    return read_record(find_version(model, "1", tracking), tracking)
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Let SIGTERM and SIGHUP end us as Ctrl-C does, so that everything is put away."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,141 @@
+"""Comparing a repeated training with its record: hashes, and differences by name.
+
+Pure: what was recorded and found comes in as `TrainingRecord`s. Restoring data and code, and
+running the training again, is `mlops_assets.cli.reproduction`.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.records.reproduction import Difference, TrainingRecord
+
+_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
+
+
+def prediction_hash(model: Any, held_out: pd.DataFrame, settings: ModelSettings) -> str:
+    """SHA-256 of a fitted pipeline's scores of the rows, in their order.
+
+    Args:
+        model: As `training.fit` returns it.
+        held_out: `Split.test`, whose rows `split` sorts by time and entity.
+        settings: Of the model.
+    """
+    features = select_features(held_out, settings.feature_dtypes)
+    return scores_hash(score(model, features, settings.target.task))
+
+
+def scores_hash(scores: np.ndarray) -> str:
+    """SHA-256 of the shape and the values as little-endian float64, row by row."""
+    digest = hashlib.sha256(repr(scores.shape).encode())
+    digest.update(np.ascontiguousarray(scores, dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def differences(
+    recorded: TrainingRecord,
+    found: TrainingRecord,
+    *,
+    lock_sha256: str | None,
+    moved: Mapping[str, tuple[str, str]],
+) -> list[Difference]:
+    """All that was not as recorded when the training was repeated, the predictions last.
+
+    Args:
+        recorded: Of the version.
+        found: Of the repetition.
+        lock_sha256: Of the project's present requirements.lock, which made the environment.
+        moved: As `moved_packages`.
+    """
+    return [
+        *_code(recorded, found),
+        *_environment(recorded, found, lock_sha256, moved),
+        *_configuration(recorded, found),
+        *_predictions(recorded, found),
+    ]
+
+
+def pinned(lock: str) -> dict[str, set[str]]:
+    """Package, normalised -> its versions in a requirements.lock: one for each marker."""
+    pins: dict[str, set[str]] = {}
+    for name, version in _PIN.findall(lock):
+        pins.setdefault(_normal(name), set()).add(version)
+    return pins
+
+
+def moved_packages(lock: str, installed: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Packages that are installed, but in no pinned version: name -> what is pinned, installed."""
+    pins = pinned(lock)
+    present = {_normal(name): version for name, version in installed.items()}
+    return {
+        name: (" or ".join(sorted(pins[name])), present[name])
+        for name in sorted(pins.keys() & present.keys())
+        if present[name] not in pins[name]
+    }
+
+
+def changed_settings(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """One text per value that differs, with its path in the YAML."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            inner = f"{path}.{key}" if path else key
+            yield from changed_settings(before.get(key), after.get(key), inner)
+    elif before != after:
+        yield f"{path}: {before!r} recorded, {after!r} found"
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _code(recorded: TrainingRecord, found: TrainingRecord) -> Iterator[Difference]:
+    sha = recorded.code.sha
+    if recorded.code.state == "no git":
+        detail = "recorded without git; the present code was used"
+        yield Difference(what="code", detail=detail)
+    elif recorded.code.state == "changed":
+        detail = f"the tree at {sha} had changes too large to keep; they are missing here"
+        yield Difference(what="code", detail=detail)
+    elif recorded.code.sha != found.code.sha:
+        yield Difference(what="code", detail=f"{sha} recorded, {found.code.sha} ran")
+
+
+def _environment(
+    recorded: TrainingRecord,
+    found: TrainingRecord,
+    lock_sha256: str | None,
+    moved: Mapping[str, tuple[str, str]],
+) -> Iterator[Difference]:
+    if recorded.lock_sha256 != lock_sha256:
+        detail = f"requirements.lock: sha256 {recorded.lock_sha256} recorded, {lock_sha256} found"
+        yield Difference(what="lock file", detail=detail)
+    for name, (wanted, present) in moved.items():
+        detail = f"{name} {wanted} recorded, {present} installed"
+        yield Difference(what="lock file", detail=detail)
+    if recorded.python != found.python:
+        detail = f"{recorded.python} recorded, {found.python} runs"
+        yield Difference(what="python", detail=detail)
+
+
+def _configuration(recorded: TrainingRecord, found: TrainingRecord) -> Iterator[Difference]:
+    for detail in changed_settings(recorded.settings, found.settings):
+        yield Difference(what="configuration", detail=detail)
+    if recorded.seed != found.seed:
+        yield Difference(what="seed", detail=f"{recorded.seed} recorded, {found.seed} found")
+    for detail in changed_settings(recorded.params, found.params):
+        yield Difference(what="tuning", detail=detail)
+
+
+def _predictions(recorded: TrainingRecord, found: TrainingRecord) -> Iterator[Difference]:
+    if recorded.raw.md5 != found.raw.md5:
+        detail = f"md5 {recorded.raw.md5} recorded, {found.raw.md5} found"
+        yield Difference(what="data", detail=detail)
+    if recorded.prediction_sha256 != found.prediction_sha256:
+        detail = f"sha256 {recorded.prediction_sha256} recorded, {found.prediction_sha256} found"
+        yield Difference(what="predictions", detail=detail)

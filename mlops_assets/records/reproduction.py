@@ -1,0 +1,42 @@
+"""What a training run leaves behind so that it can be repeated, and what a repetition found."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mlops_assets.blocks.base import Settings
+from mlops_assets.records.data import DatasetVersion
+
+TreeState = Literal["clean", "patched", "changed", "no git"]
+"""Of the code: as committed; with changes kept as a patch; with changes too large to keep."""
+
+
+class SourceState(Settings):
+    """The code that ran: a commit and what was not committed."""
+
+    sha: str | None = Field(description="Of the commit; None without git.")
+    state: TreeState
+    patch: str = Field("", description="For `git apply`; empty unless the state is `patched`.")
+
+
+class TrainingRecord(Settings):
+    """What a version was made of; the file `reproduction.json` of its MLflow run."""
+
+    raw: DatasetVersion
+    checked_at: str = Field(description="ISO moment that the contract took for now.")
+    code: SourceState
+    lock_sha256: str | None = Field(description="Of requirements.lock; None if there is none.")
+    python: str
+    seed: int
+    params: dict[str, Any] = Field(description="Of the estimator, with what the tuning chose.")
+    settings: dict[str, Any] = Field(description="The resolved YAML.")
+    prediction_sha256: str = Field(description="Of the held-out rows' scores.")
+
+
+class Difference(Settings):
+    """One thing that was not as recorded."""
+
+    what: Literal[
+        "code", "lock file", "python", "configuration", "seed", "tuning", "data", "predictions"
+    ]
+    detail: str
