@@ -191,10 +191,12 @@ class LocalBentoML(EndpointDeployer):
         """
         folder = self._folder(name)
         process = EndpointProcess(folder.path)
+        if process.kept_launch() is None or folder.verified() is None:
+            raise DeploymentError(f"{name!r} was never deployed here; run `mlops run {name}`")
         with exclusive(folder.path / "deploy.lock"):
             kept, good = process.kept_launch(), folder.verified()
             if kept is None or good is None:
-                raise DeploymentError(f"{name!r} was never deployed here; run `mlops run {name}`")
+                raise DeploymentError(f"{folder.path} was emptied; run `mlops run {name}`")
             (folder.path / STOPPED).unlink(missing_ok=True)
             running = process.launch()
             if running is not None and self._served(running, name) is not None:

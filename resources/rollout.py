@@ -208,6 +208,7 @@ class Trial:
     def _end(self, good: Manifest, generation: int) -> None:
         """Take the candidate away at once, and count what it still answered."""
         self._rollout.reach(self._folder.write_again(good))
+        time.sleep(_LOOK_SECONDS)  # for the requests that it was answering
         self._seen[-1] = self._folder.sightings(generation)
 
     def _report(self, good: Manifest, wanted: Manifest, reason: str) -> TrialReport:

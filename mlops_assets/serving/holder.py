@@ -122,6 +122,8 @@ class ModelHolder:
         self._seen: tuple[int, int] | None = None
         self._tried_at = 0.0
         self._reported = False
+        self._ended: Active | None = None
+        """The last trial: some of its requests may end after it."""
 
     def limits(self) -> Limits | None:
         """What `serving.guard` enforces now; None before the first version."""
@@ -199,10 +201,9 @@ class ModelHolder:
         self.active = Active(served, model, online, decoder, self.log)
         if wanted.candidate is not None:  # where it cannot be loaded, the version beside it serves
             self.active = _with_candidate(self.active, wanted.candidate, current)
-        if current is not None:
-            self._report_trial(current)  # to the last request
-            if current.model is not model:
-                gc.unfreeze()
+        self._ended = current
+        if current is not None and current.model is not model:
+            gc.unfreeze()
         del current
         # Full collections over the libraries' objects own the tail latency: put them out of reach.
         gc.collect()
@@ -223,8 +224,9 @@ class ModelHolder:
 
     def report_trial(self) -> None:
         """Write what was seen of both versions during a trial; never raises."""
-        if self.active is not None:
-            self._report_trial(self.active)
+        ended, self._ended = self._ended, None
+        for active in filter(None, (ended, self.active)):
+            self._report_trial(active)
 
     def _report_trial(self, active: Active) -> None:
         candidate = active.candidate

@@ -215,7 +215,7 @@ def test_it_recovers_from_a_killed_supervisor(
 
     status = local.status("toy")
     assert status is not None
-    assert (status.model_version, status.workers) == (1, 1)
+    assert (status.model_version, status.workers) == (1, subject.settings.workers)
     assert subject.ask() == pytest.approx(subject.recorded(1)[1], abs=1e-9)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.serving import supervisor
 from mlops_assets.serving.supervisor import LOG_BYTES, shorten
 from resources.endpoint_process import EndpointProcess, Launch
@@ -40,3 +41,14 @@ def test_an_endpoint_remembers_how_it_was_launched(tmp_path: Path) -> None:
         '{"port": 5, "workers": 2, "environment": {"MLOPS_CODE": "abc"}}'
     )
     assert process.kept_launch() == Launch(port=5, workers=2, code="abc")
+
+
+def test_up_brings_back_nothing_where_nothing_was_deployed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_ENDPOINTS", str(tmp_path / "endpoints"))
+    assert bring_up([]) == ([], [])
+    good, (line,) = bring_up(["shop"])
+    assert good == []
+    assert line == "shop: 'shop' was never deployed here; run `mlops run shop`"
+    assert not (tmp_path / "endpoints").exists()
