@@ -208,7 +208,7 @@ def serve(
     deployment = settings.deployment
     endpoint.write(endpoint.wanted(servable, staged, online, deployment))
     launch = Launch.of(deployment.port, deployment.workers)
-    EndpointProcess(endpoint.path).start(launch)
+    EndpointProcess(endpoint.path).bring(launch)
     _wait_for_a_worker(endpoint.path / "status")
     EndpointClient(launch.url).check(
         servable,

@@ -5,7 +5,6 @@ counts as deployed only after every worker loaded it and the live server repeate
 requests; anything else puts the last good version back.
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import Field
 from mlops_assets.atomic import exclusive
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import (
     Endpoint,
@@ -27,13 +27,11 @@ from mlops_assets.records.serving import (
 )
 from resources.api_keys import operator_key
 from resources.endpoint_client import EndpointClient, FeatureRow
-from resources.endpoint_folder import EndpointFolder
+from resources.endpoint_folder import STOPPED, VERIFIED, EndpointFolder
 from resources.endpoint_process import EndpointProcess, Launch, require_free
+from resources.rollout import Rollout
 
-_POLL_SECONDS = 0.1
-_GRACE_SECONDS = 2.0
 _ANSWER_SECONDS = 10.0
-_LOG_TAIL_BYTES = 2000
 
 
 class EndpointDeployer(dg.ConfigurableResource, ABC):
@@ -59,7 +57,7 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
 
     @abstractmethod
     def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
-        """Serve a version that was deployed before, from the files kept of it.
+        """Serve a version that was deployed before, from the files kept of it; all at once.
 
         Does nothing if exactly this is served already.
 
@@ -91,6 +89,10 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     @abstractmethod
     def stop(self, name: str) -> None:
         """End the endpoint; what it served stays known. Nothing happens if none runs."""
+
+    @abstractmethod
+    def stopped(self, name: str) -> bool:
+        """Whether the endpoint was stopped on purpose and not deployed since."""
 
 
 class LocalBentoML(EndpointDeployer):
@@ -124,15 +126,19 @@ class LocalBentoML(EndpointDeployer):
             version = folder.stage(servable, model_file, recorded)
             wanted = folder.wanted(servable, version, online, settings)
             current = folder.current()
-            if before != launch or current is None or not self._serves(folder, current, wanted):
-                current = self._move(folder, wanted, servable, recorded, (before, launch))
+            (folder.path / STOPPED).unlink(missing_ok=True)
+            same = before == launch and current is not None
+            if not same or not self._serves(folder, current, wanted, launch):
+                self._rollout(folder, launch).move(wanted, recorded, before, settings.rollout)
+                current = folder.current() or wanted
             return self._endpoint(launch, current)
 
     def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
         """See `EndpointDeployer.redeploy`."""
         folder = self._folder(name)
         servable, model_file, recorded = folder.kept(version)
-        return self.deploy(servable, model_file, recorded, folder.online(servable), settings)
+        at_once = settings.model_copy(update={"rollout": RolloutSettings()})
+        return self.deploy(servable, model_file, recorded, folder.online(servable), at_once)
 
     def status(self, name: str) -> Endpoint | None:
         """See `EndpointDeployer.status`."""
@@ -146,7 +152,7 @@ class LocalBentoML(EndpointDeployer):
             model_name=served["model_name"],
             model_version=served["model_version"],
             generation=served["generation"],
-            workers=len(process.workers()),
+            workers=len(process.workers(launch)),
             entity=EntitySettings.model_validate(served["entity"]),
         )
 
@@ -165,6 +171,44 @@ class LocalBentoML(EndpointDeployer):
             return
         with exclusive(folder.path / "deploy.lock"):
             EndpointProcess(folder.path).stop()
+            (folder.path / STOPPED).touch()
+
+    def stopped(self, name: str) -> bool:
+        """See `EndpointDeployer.stopped`."""
+        return (self._folder(name).path / STOPPED).exists()
+
+    def names(self) -> list[str]:
+        """Models whose endpoint was deployed here once and not stopped on purpose."""
+        found = [path.parent for path in Path(self.root).resolve().glob(f"*/{VERIFIED}")]
+        return sorted(path.name for path in found if not self.stopped(path.name))
+
+    def up(self, name: str) -> Endpoint:
+        """Serve again what served last, from the kept files alone.
+
+        Raises:
+            DeploymentError: Nothing was deployed here, or it cannot be served.
+            PortInUseError: Somebody else listens on the port.
+        """
+        folder = self._folder(name)
+        process = EndpointProcess(folder.path)
+        with exclusive(folder.path / "deploy.lock"):
+            kept, good = process.kept_launch(), folder.verified()
+            if kept is None or good is None:
+                raise DeploymentError(f"{name!r} was never deployed here; run `mlops run {name}`")
+            (folder.path / STOPPED).unlink(missing_ok=True)
+            running = process.launch()
+            if running is not None and self._served(running, name) is not None:
+                return self._endpoint(running, good)
+            process.stop()
+            launch = Launch.of(kept.port, kept.workers)
+            current = folder.write_again(good)
+            self._rollout(folder, launch).reach(current)
+            folder.mark_verified(current)
+            return self._endpoint(launch, current)
+
+    def _rollout(self, folder: EndpointFolder, launch: Launch) -> Rollout:
+        client = self._client_of(launch, folder.path.name)
+        return Rollout(folder, launch, client, self.start_timeout_seconds)
 
     def _folder(self, name: str) -> EndpointFolder:
         return EndpointFolder(Path(self.root, name).resolve())
@@ -197,100 +241,13 @@ class LocalBentoML(EndpointDeployer):
             entity=manifest.online.view.entity,
         )
 
-    def _serves(self, folder: EndpointFolder, current: Manifest, wanted: Manifest) -> bool:
+    def _serves(
+        self, folder: EndpointFolder, current: Manifest, wanted: Manifest, launch: Launch
+    ) -> bool:
         """Whether what runs is what is wanted, and passed its checks."""
         numbers = {"generation": wanted.generation, "previous": wanted.previous}
         if folder.verified() != current or current.model_copy(update=numbers) != wanted:
             return False
-        reported = folder.statuses(EndpointProcess(folder.path).workers())
+        reported = folder.statuses(EndpointProcess(folder.path).workers(launch))
         good = {"generation": current.generation, "error": None}
         return bool(reported) and all(status.items() >= good.items() for status in reported)
-
-    def _move(
-        self,
-        folder: EndpointFolder,
-        wanted: Manifest,
-        servable: Servable,
-        recorded: Sequence[RecordedRequest],
-        launches: tuple[Launch | None, Launch],
-    ) -> Manifest:
-        """Serve and verify `wanted`, or put the last good version back and raise."""
-        before, launch = launches
-        process = EndpointProcess(folder.path)
-        try:
-            if before != launch:
-                process.stop()
-            folder.write(wanted)
-            self._reach(folder, wanted, launch)
-            self._client_of(launch, wanted.model_name).check(
-                servable,
-                recorded,
-                max_rows=wanted.max_rows,
-                max_body_bytes=wanted.max_body_bytes,
-            )
-        except BaseException as err:  # also when the run is cancelled
-            tail = _tail(process.log)
-            outcome = self._roll_back(folder, before or launch)
-            if not isinstance(err, DeploymentError):
-                raise
-            raise DeploymentError(
-                f"{wanted.model_name} version {wanted.model_version} was not deployed: {err} "
-                f"{outcome} The end of {process.log}:\n{tail}"
-            ) from err
-        folder.mark_verified(wanted)
-        return wanted
-
-    def _reach(self, folder: EndpointFolder, wanted: Manifest, launch: Launch) -> None:
-        """Start the server if it does not run, and wait until every worker serves `wanted`."""
-        process = EndpointProcess(folder.path)
-        if process.launch() is None:
-            process.start(launch)
-        deadline = time.monotonic() + self.start_timeout_seconds
-        # Not at once, since a server is visible a moment after its start; and not at every turn,
-        # since it means to look at every process of the machine.
-        next_look = time.monotonic() + _GRACE_SECONDS
-        while True:
-            pids = process.workers()
-            reached = [
-                status
-                for status in folder.statuses(pids)
-                if status["generation"] == wanted.generation
-            ]
-            if errors := [status["error"] for status in reached if status["error"]]:
-                raise DeploymentError(errors[0])
-            if len(reached) == len(pids) == launch.workers:
-                return
-            if time.monotonic() > next_look:
-                next_look += _GRACE_SECONDS
-                if process.launch() is None:
-                    raise DeploymentError("The server process ended.")
-            if time.monotonic() > deadline:
-                raise DeploymentError(
-                    f"Only {len(reached)} of {launch.workers} workers were ready within "
-                    f"{self.start_timeout_seconds:g} s; allow more by `start_timeout_seconds`."
-                )
-            time.sleep(_POLL_SECONDS)
-
-    def _roll_back(self, folder: EndpointFolder, launch: Launch) -> str:
-        """Serve the last good version again; says how that went."""
-        process = EndpointProcess(folder.path)
-        good = folder.verified()
-        if good is None:
-            process.stop()
-            folder.forget_manifest()
-            return "No version was served before; the endpoint is stopped."
-        if process.launch() != launch:
-            process.stop()
-        try:
-            restored = folder.write_again(good)
-            self._reach(folder, restored, launch)
-        except DeploymentError as err:
-            return f"Version {good.model_version} could not be put back either: {err}"
-        folder.mark_verified(restored)
-        return f"Version {good.model_version} serves again."
-
-
-def _tail(log: Path) -> str:
-    if not log.exists():
-        return "(empty)"
-    return log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")

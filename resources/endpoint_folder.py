@@ -4,6 +4,9 @@ versions/<version>/   servable.json, model.skops, recorded.json; never changed o
 deployment.json       what the workers must serve
 verified.json         the last deployment.json that passed every check: where to go back to
 status/<pid>.json     what each worker serves
+launch.json           how its processes are started; server.log, what they say
+trial/                what each worker saw of a candidate; rollouts.jsonl, how each trial ended
+stopped               somebody stopped it on purpose: nothing starts it by itself
 """
 
 import hashlib
@@ -16,10 +19,20 @@ from pathlib import Path
 from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.rollout import (
+    TRIAL_FOLDER,
+    WATCHED_FILE,
+    Candidate,
+    Observed,
+    Sighting,
+    TrialReport,
+)
 from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
 from resources.api_keys import limits
 
 MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
+STOPPED, ROLLOUTS = "stopped", "rollouts.jsonl"
+KEPT_VERSIONS = 5
 
 
 class EndpointFolder:
@@ -157,14 +170,55 @@ class EndpointFolder:
         (self.path / MANIFEST).unlink(missing_ok=True)
 
     def statuses(self, pids: Sequence[int]) -> list[dict]:
-        """What the given workers reported; drops the files of all others."""
+        """What the given workers reported; drops the files of dead ones."""
+        import psutil
+
         found = []
         for file in (self.path / STATUS).glob("*.json"):
             if file.stem in {str(pid) for pid in pids}:
                 found.append(json.loads(file.read_bytes()))
-            else:
+            elif not psutil.pid_exists(int(file.stem)):
                 file.unlink(missing_ok=True)
         return found
+
+    def write_trial(self, good: Manifest, candidate: Candidate) -> Manifest:
+        """Make the workers try `candidate` beside the last good version."""
+        update = {"generation": self._next_generation(), "candidate": candidate}
+        trial = good.model_copy(update=update)
+        self.watch_trial()
+        self.write(trial)
+        return trial
+
+    def watch_trial(self) -> None:
+        """Tell the workers that somebody waits for the verdict; without it the trial ends."""
+        (ensure_folder(self.path / TRIAL_FOLDER) / WATCHED_FILE).touch()
+
+    def sightings(self, generation: int) -> Sighting:
+        """What all workers, also dead ones, saw of both versions under that manifest."""
+        primary = candidate = Observed()
+        for file in (self.path / TRIAL_FOLDER).glob(f"*-{generation}.json"):
+            seen = Sighting.model_validate_json(file.read_bytes())
+            primary, candidate = primary + seen.primary, candidate + seen.candidate
+        return Sighting(primary=primary, candidate=candidate)
+
+    def report(self, trial: TrialReport) -> None:
+        """Add a line to `rollouts.jsonl`, and drop what was counted."""
+        with (self.path / ROLLOUTS).open("ab") as file:
+            file.write(trial.model_dump_json().encode() + b"\n")
+        shutil.rmtree(self.path / TRIAL_FOLDER, ignore_errors=True)
+
+    def prune(self) -> None:
+        """Drop old versions: all but the newest five and those that serve or would."""
+        kept = {
+            folder
+            for manifest in (self.current(), self.verified())
+            if manifest is not None
+            for folder in (manifest.folder, manifest.previous)
+        }
+        versions = [path for path in (self.path / "versions").glob("*") if path.name.isdecimal()]
+        for old in sorted(versions, key=lambda path: int(path.name))[:-KEPT_VERSIONS]:
+            if str(old) not in kept:
+                shutil.rmtree(old)
 
     def _next_generation(self) -> int:
         known = [manifest.generation for manifest in (self.current(), self.verified()) if manifest]

@@ -1,10 +1,12 @@
-"""The server process of one local endpoint: found, started and stopped.
+"""The processes of one local endpoint: found, started, renewed and stopped.
 
+A supervisor holds the port, a template below it forks the workers (`mlops_assets.serving`).
 Nothing is remembered in a pid file. A process belongs to an endpoint if its environment says so,
 which also holds for what a killed deployment left behind, and never for a reused pid.
 """
 
 import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -16,15 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import mlops_assets
-from mlops_assets.atomic import ensure_folder
+from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.errors import PortInUseError
+from mlops_assets.serving.supervisor import FAILED_FILE, HOST, LAUNCH_FILE, LOG_FILE
 
 if TYPE_CHECKING:
     import psutil
 
-HOST = "127.0.0.1"
-LOG_FILE = "server.log"
-STOP_SECONDS = 15
+STOP_SECONDS = 15.0
 
 # All that a worker needs to know of its starter: no credentials, no Dagster settings.
 _PASSED_ON = (
@@ -36,7 +37,7 @@ _MODULES = (
     "blocks/*.py", "config.py", "records/*.py", "errors.py", "atomic.py", "ml/scoring.py",
     "ml/model_files.py", "serving/*.py",
 )  # fmt: skip
-_LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "feast", "bentoml")
+_LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "feast", "bentoml", "uvicorn")
 
 
 @dataclass(frozen=True)
@@ -70,18 +71,23 @@ class _Member:
     process: "psutil.Process"
     command: list[str]
     environment: dict[str, str]
+    parent: int
 
     @property
-    def is_manager(self) -> bool:
-        return "serve" in self.command
+    def is_supervisor(self) -> bool:
+        return "mlops_assets.serving.supervisor" in self.command
 
     @property
-    def is_worker(self) -> bool:
-        return "_bentoml_impl.worker.service" in self.command
+    def is_template_or_worker(self) -> bool:
+        return "mlops_assets.serving.workers" in self.command
+
+    def belongs_to(self, launch: Launch) -> bool:
+        found = self.environment.get("MLOPS_CODE"), self.environment.get("MLOPS_WORKERS")
+        return found == (launch.code, str(launch.workers))
 
 
 class EndpointProcess:
-    """BentoML's process manager and its workers for the endpoint in `folder`."""
+    """The supervisor, templates and workers of the endpoint in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,38 +98,63 @@ class EndpointProcess:
         return self.folder / LOG_FILE
 
     def launch(self) -> Launch | None:
-        """How the running manager was started; None if none runs."""
-        for member in self._members():
-            if member.is_manager:
-                return Launch(
-                    int(member.environment["MLOPS_PORT"]),
-                    int(member.environment["MLOPS_WORKERS"]),
-                    member.environment["MLOPS_CODE"],
-                )
-        return None
+        """What the running supervisor was told to run; None if none runs."""
+        if not any(member.is_supervisor for member in self._members()):
+            return None
+        return self.kept_launch()
 
-    def workers(self) -> list[int]:
-        """Pids of the live workers."""
-        return [member.process.pid for member in self._members() if member.is_worker]
+    def kept_launch(self) -> Launch | None:
+        """What was launched last, whether it runs or not."""
+        try:
+            kept = json.loads((self.folder / LAUNCH_FILE).read_bytes())
+            return Launch(kept["port"], kept["workers"], kept["environment"]["MLOPS_CODE"])
+        except (OSError, ValueError, KeyError):
+            return None
 
-    def start(self, launch: Launch) -> None:
-        """Start the manager, detached from this process: it survives the run that deployed.
+    def workers(self, launch: Launch | None = None) -> list[int]:
+        """Pids of the live workers, or of those of one generation."""
+        members = [
+            member
+            for member in self._members()
+            if member.is_template_or_worker and (launch is None or member.belongs_to(launch))
+        ]
+        pids = {member.process.pid for member in members}
+        return [member.process.pid for member in members if member.parent in pids]
+
+    def failure(self) -> str | None:
+        """Why the supervisor gave the newest generation up, if it did."""
+        failed = self.folder / FAILED_FILE
+        return failed.read_text(encoding="utf-8") if failed.exists() else None
+
+    def bring(self, launch: Launch) -> None:
+        """Run what `launch` says: by a new generation on the same socket, or from the start.
 
         Raises:
             PortInUseError: Somebody else listens on the port.
         """
-        require_free(launch.port)
+        running = self.launch()
+        if running is not None and running.port != launch.port:
+            self.stop()
+            running = None
+        if running is None:
+            require_free(launch.port)
+        if running != launch or self.failure():
+            content = json.dumps(self._described(launch), indent=2).encode()
+            write_atomically(self.folder / LAUNCH_FILE, lambda file: file.write_bytes(content))
+        if running is None:
+            self._start(launch)
+
+    def _start(self, launch: Launch) -> None:
+        """Start the supervisor, detached from this process: it survives the run that deployed."""
         ensure_folder(self.folder / "tmp")
-        serve = [
-            sys.executable, "-m", "bentoml", "serve", "mlops_assets.serving.service:Endpoint",
-            "--host", HOST, "--port", str(launch.port),
-        ]  # fmt: skip
-        # By a shell that ends at once, so that the manager is nobody's zombie when it dies.
+        command = [sys.executable, "-m", "mlops_assets.serving.supervisor"]
+        environment = self._environment(launch)
+        # By a shell that ends at once, so that the supervisor is nobody's zombie when it dies.
         with self.log.open("ab") as log:
             subprocess.run(  # noqa: S603  no text of the user's is in it
-                ["/bin/sh", "-c", '"$@" &', "sh", *serve],
+                ["/bin/sh", "-c", '"$@" &', "sh", *command],
                 cwd=self.folder,
-                env=self._environment(launch),
+                env=environment | {"MLOPS_PORT": str(launch.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -132,13 +163,13 @@ class EndpointProcess:
             )
 
     def stop(self) -> None:
-        """End the manager and every worker: first politely, after 15 s by SIGKILL."""
+        """End the supervisor and all below it: first politely, after 15 s by SIGKILL."""
         import psutil
 
         members = list(self._members())
-        # The manager ends its workers; asked themselves, they would be started again.
-        managers = [member for member in members if member.is_manager]
-        for member in managers or members:
+        # Each ends those below it; asked themselves, they would be started again.
+        supervisors = [member for member in members if member.is_supervisor]
+        for member in supervisors or members:
             _signal(member.process, kill=False)
         psutil.wait_procs([member.process for member in members], timeout=STOP_SECONDS)
         while left := [member.process for member in self._members()]:
@@ -146,17 +177,25 @@ class EndpointProcess:
                 _signal(process, kill=True)
             psutil.wait_procs(left, timeout=1)
 
+    def _described(self, launch: Launch) -> dict[str, object]:
+        return {
+            "port": launch.port,
+            "workers": launch.workers,
+            "python": sys.executable,
+            "environment": self._environment(launch),
+        }
+
     def _environment(self, launch: Launch) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return passed_on | {
             "MLOPS_ENDPOINT": str(self.folder),
-            "MLOPS_PORT": str(launch.port),
             "MLOPS_WORKERS": str(launch.workers),
             "MLOPS_CODE": launch.code,
             # The code that `launch.code` names, wherever this process found it.
             "PYTHONPATH": str(Path(mlops_assets.__file__).parents[1]),
-            # Two servers with one home delete each other's metrics; BentoML wipes it at its start.
+            # Two servers with one home delete each other's metrics.
             "BENTOML_HOME": str(self.folder / "bentoml"),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.folder / "prometheus"),
             "TMPDIR": str(self.folder / "tmp"),
             "BENTOML_DO_NOT_TRACK": "1",
             "DO_NOT_TRACK": "1",
@@ -172,10 +211,11 @@ class EndpointProcess:
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
                 command, environment = process.cmdline(), process.environ()
+                parent = process.ppid()
             except (psutil.Error, OSError):  # gone, or somebody else's
                 continue
             if environment.get("MLOPS_ENDPOINT") == str(self.folder):
-                yield _Member(process, command, environment)
+                yield _Member(process, command, environment, parent)
 
 
 def require_free(port: int) -> None:

@@ -35,6 +35,7 @@ class _State:
     versions: dict[tuple[str, int], str] = field(default_factory=dict)
     kept: dict[tuple[str, int], _Live] = field(default_factory=dict)
     known: dict[int | str, FeatureRow] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
 
 
 # By `root`, as a folder would be: Dagster gives every run a copy of the resource.
@@ -135,6 +136,15 @@ class FakeDeployment(EndpointDeployer):
 
     def stop(self, name: str) -> None:
         self._state.live.pop(name, None)
+        self._state.stopped.add(name)
+
+    def stopped(self, name: str) -> bool:
+        return name in self._state.stopped and name not in self._state.live
+
+    def crash(self, name: str) -> None:
+        """As `stop`, but nobody wanted it."""
+        self._state.live.pop(name, None)
+        self._state.stopped.discard(name)
 
     def _get(self, name: str) -> _Live:
         if name not in self._state.live:

@@ -4,6 +4,7 @@ import itertools
 import json
 import socket
 import threading
+from collections import Counter
 from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
@@ -49,7 +50,7 @@ class Subject:
         self.deployer, self.online, self.versions = deployer, online, versions
         self.settings = DeploymentSettings(port=free_port(), workers=workers, max_rows=5)
 
-    def deploy(self, version: int, **settings: int) -> Endpoint:
+    def deploy(self, version: int, **settings: object) -> Endpoint:
         built = self.versions[version]
         return self.deployer.deploy(
             built.servable,
@@ -72,11 +73,13 @@ class Subject:
 class Load(threading.Thread):
     """Asks one row over and over; remembers every answer that is not 200."""
 
-    def __init__(self, subject: Subject, url: str) -> None:
+    def __init__(self, subject: Subject, url: str, row: int = 0) -> None:
         super().__init__()
-        self._body = json.dumps({"rows": [subject.recorded(1)[0]]}).encode()
+        self._body = json.dumps({"rows": [subject.recorded(1, row)[0]]}).encode()
         self._url, self.ends = url, threading.Event()
-        self.answers, self.failures, self.versions = 0, [], set()
+        self.answers, self.failures = 0, []
+        self.counts: Counter[int] = Counter()
+        """Answers of each version."""
 
     def run(self) -> None:
         while not self.ends.is_set():
@@ -88,7 +91,11 @@ class Load(threading.Thread):
             if code != 200:
                 self.failures.append(answer)
             else:
-                self.versions.add(json.loads(answer)["model_version"])
+                self.counts[json.loads(answer)["model_version"]] += 1
+
+    @property
+    def versions(self) -> set[int]:
+        return set(self.counts)
 
     def __enter__(self) -> "Load":
         self.start()
@@ -97,6 +104,28 @@ class Load(threading.Thread):
     def __exit__(self, *_: object) -> None:
         self.ends.set()
         self.join()
+
+
+class KeptLoad(Load):
+    """The same over one connection for as long as the server keeps it; it never sends twice."""
+
+    def run(self) -> None:
+        connection = HTTPConnection(self._url.removeprefix("http://"), timeout=30)
+        while not self.ends.is_set():
+            try:
+                connection.request("POST", "/predict_features", self._body)
+                response = connection.getresponse()
+                answer = response.read()
+            except OSError as err:
+                self.failures.append(repr(err).encode())
+                connection.close()
+                continue
+            self.answers += 1
+            if response.status != 200:
+                self.failures.append(answer)
+            else:
+                self.counts[json.loads(answer)["model_version"]] += 1
+        connection.close()
 
 
 def chunked(url: str, limit: int) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.rollout import RolloutSettings
 
 _Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=1))]
 
@@ -52,6 +53,7 @@ class DeploymentSettings(RequestLimits):
     max_rows: int = Field(1000, ge=1, description="Rows per request.")
     max_body_bytes: int = Field(1_000_000, ge=1_000)
     api_keys: ApiKeySettings | None = None
+    rollout: RolloutSettings = RolloutSettings()
 
 
 class ScheduleSettings(Settings):

@@ -1,6 +1,6 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
-`run` brings models up to date and live; `predict`, `status` and `stop` talk to the endpoints;
+`run` brings models up to date and live; `up`, `predict`, `status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
 again and compares;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
@@ -20,8 +20,8 @@ import yaml
 from pydantic import ValidationError
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
-from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
 from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
 from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
 from mlops_assets.dev import serve_user_interfaces
@@ -43,12 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("run", help="materialize what is out of date, and predict once")
     verb.add_argument("models", nargs="*", help="default: all")
-    verb = verbs.add_parser("predict", help="ask an endpoint for entities by id")
-    verb.add_argument("model")
-    verb.add_argument("entities", nargs="+")
-    verbs.add_parser("status", help="what each endpoint serves")
-    verb = verbs.add_parser("stop", help="end endpoints")
-    verb.add_argument("models", nargs="*", help="default: all")
+    add_endpoint_verbs(verbs)
     add_promotion_verbs(verbs)
     add_reproduction_verb(verbs)
     verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
@@ -97,7 +92,7 @@ def predict(model: str, entities: Sequence[str]) -> int:
     definitions = _definitions()
     _chosen(definitions, [model])
     with _deployment(definitions) as deployment:
-        _print_predictions(deployment, model, entities)
+        _say("\n".join(answers(deployment, model, entities)))
     return 0
 
 
@@ -107,10 +102,20 @@ def status() -> int:
     down = 0
     with _deployment(definitions) as deployment:
         for model in _chosen(definitions, []):
-            found = deployment.status(model)
-            down += found is None
-            _say(f"{model}: " + (f"version {found.model_version} at {found.url}" if found else "-"))
+            line = describe(deployment, model)
+            down += line is None
+            _say(line or f"{model}: -")
     return 1 if down else 0
+
+
+def up(models: Sequence[str]) -> int:
+    """Bring back the endpoints that were live, from their kept files; exit code 1 if one fails."""
+    good, bad = bring_up(models)
+    for line in good:
+        _say(line)
+    for line in bad:
+        _say(line, error=True)
+    return 1 if bad else 0
 
 
 def stop(models: Sequence[str]) -> int:
@@ -175,6 +180,7 @@ _VERBS = {
     "run": run,
     "predict": predict,
     "status": status,
+    "up": up,
     "stop": stop,
     "history": history,
     "rollback": rollback,
@@ -201,7 +207,7 @@ def _run(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) 
             _say(f"{key.to_user_string()} is out of date: {reason}")
         if stale and not _materialize(definitions, instance, model, list(stale)):
             return False
-        _print_predictions(deployment, model, [_sample_entity(instance, model)])
+        _say("\n".join(answers(deployment, model, [_sample_entity(instance, model)])))
     return True
 
 
@@ -253,24 +259,6 @@ def _sample_entity(instance: dg.DagsterInstance, model: str) -> str:
     if event is None or event.asset_materialization is None:
         raise MlopsError(f"{model}/features was never materialized; run `mlops run {model}`")
     return str(event.asset_materialization.metadata["newest_entity"].value)
-
-
-def _print_predictions(deployment: EndpointDeployer, model: str, entities: Sequence[str]) -> None:
-    endpoint = deployment.status(model)
-    if endpoint is None:
-        raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
-    for answer in deployment.predict(model, _ids(entities, endpoint.entity)):
-        values = ", ".join(f"{name}={value}" for name, value in answer.items())
-        _say(f"{model}: {values}, version={endpoint.model_version}")
-
-
-def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
-    if entity.dtype == "string":
-        return list(entities)
-    try:
-        return [int(text) for text in entities]
-    except ValueError as err:
-        raise ConfigError(f"a {entity.name} is an integer: {err}") from err
 
 
 def _definitions() -> dg.Definitions:

@@ -9,6 +9,7 @@ from mlops_assets.blocks.base import Settings, Task
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import RequestLimits
 from mlops_assets.records.data import FeatureView
+from mlops_assets.records.rollout import Candidate
 
 
 class Servable(Settings):
@@ -64,6 +65,7 @@ class Manifest(Settings):
     max_rows: int
     max_body_bytes: int
     limits: Limits = Limits()
+    candidate: Candidate | None = Field(None, description="A version on trial beside it.")
 
 
 class Endpoint(Settings):

@@ -36,6 +36,7 @@ from mlops_assets.serving.http import (
 from mlops_assets.serving.model import FeatureRow
 from mlops_assets.serving.online import OnlineRows
 from mlops_assets.serving.openapi import DOCS_PAGE, describe
+from mlops_assets.serving.rollout import Mirror, choose
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class EndpointApp:
         """Without a holder every request is answered 503 until `attach`."""
         self._holder = holder
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="predict")
+        self._mirror = Mirror()
         self._routes: dict[str, tuple[str, Callable[[Scope, Receive], Awaitable[Answer]]]] = {
             "/predict": ("POST", self._predict),
             "/predict_features": ("POST", self._predict_features),
@@ -106,20 +108,31 @@ class EndpointApp:
         active = self._active()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
         entities = active.decoder.entities(body)
-        return await self._run(_predict_entities, active, entities)
+        return await self._run(
+            _predict_entities, choose(active, entities[0]), entities, entities[0]
+        )
 
     async def _predict_features(self, scope: Scope, receive: Receive) -> Answer:
-        active = self._active()
+        active = self._active().by_features()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
-        rows = active.decoder.rows(body)
-        return await self._run(_predict_rows, active, rows)
+        rows, key = active.decoder.rows(body), uuid.uuid4().hex
+        return await self._run(_predict_rows, choose(active, key), rows, key)
 
     async def _run(
-        self, predict: Callable[[Active, Any], list[dict[str, Any]]], active: Active, asked: Any
+        self,
+        predict: Callable[[Active, Any], list[dict[str, Any]]],
+        active: Active,
+        asked: Any,
+        key: int | str,
     ) -> Answer:
         started = time.perf_counter()
         loop = asyncio.get_running_loop()
-        predictions = await loop.run_in_executor(self._compute, predict, active, asked)
+        try:
+            predictions = await loop.run_in_executor(self._compute, predict, active, asked)
+        except Exception as err:
+            if active.tally is not None:
+                active.tally.failed(err)
+            raise
         servable = active.model.servable
         body = msgspec.json.encode(
             {
@@ -131,6 +144,9 @@ class EndpointApp:
         )
         seconds = time.perf_counter() - started
         metrics.observe(servable.model_name, servable.model_version, len(predictions), seconds)
+        if active.tally is not None:
+            active.tally.answered(seconds, predictions)
+            self._mirror.copy(active, predict, asked, key)
         return body, JSON
 
     async def _model(self, _scope: Scope, _receive: Receive) -> Answer:

@@ -11,17 +11,19 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DeploymentError, MlopsError
+from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Role, Sighting
 from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
 from mlops_assets.serving.online import OnlineLookup, OnlineStore
 from mlops_assets.serving.requests import RequestDecoder
+from mlops_assets.serving.rollout import Tally
 
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 5.0
@@ -29,6 +31,8 @@ RETRY_SECONDS = 5.0
 
 MANIFEST_FILE = "deployment.json"
 STATUS_FOLDER = "status"
+ABANDONED_SECONDS = 150.0
+"""A trial that nobody watches for so long ends; a new generation of processes may need 120 s."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,18 @@ class Active:
     model: LoadedModel
     online: OnlineLookup
     decoder: RequestDecoder
+    role: Role = "primary"
+    weight: float = 1.0
+    candidate: "Active | None" = None
+    """A version on trial beside this one; both then have a tally."""
+    tally: Tally | None = None
+
+    def by_features(self) -> "Active":
+        """For requests that bring their features: without a candidate that takes others."""
+        other = self.candidate
+        if other is None or other.model.servable.features == self.model.servable.features:
+            return self
+        return replace(self, candidate=None, tally=None)
 
 
 def read_manifest(endpoint: Path) -> Manifest | None:
@@ -123,6 +139,8 @@ class ModelHolder:
         while True:
             time.sleep(POLL_SECONDS)
             self.reconcile()
+            self.end_abandoned_trial()
+            self.report_trial()
 
     def _reconcile(self) -> None:
         try:
@@ -174,15 +192,70 @@ class ModelHolder:
         served = wanted.model_copy(update={"folder": str(folder)})
         decoder = RequestDecoder(model.servable, wanted.max_rows)
         self.active = Active(served, model, online, decoder)
-        if current is not None and current.model is not model:
-            gc.unfreeze()
+        if wanted.candidate is not None:  # where it cannot be loaded, the version beside it serves
+            self.active = _with_candidate(self.active, wanted.candidate, current)
+        if current is not None:
+            self._report_trial(current)  # to the last request
+            if current.model is not model:
+                gc.unfreeze()
         del current
         # Full collections over the libraries' objects own the tail latency: put them out of reach.
         gc.collect()
         gc.freeze()
+
+    def end_abandoned_trial(self) -> None:
+        """Take a candidate away whose deployer was killed: nobody would judge it."""
+        active = self.active
+        if active is None or active.candidate is None:
+            return
+        try:
+            watched = (self._endpoint / TRIAL_FOLDER / WATCHED_FILE).stat().st_mtime
+        except FileNotFoundError:
+            watched = 0.0
+        if time.time() - watched > ABANDONED_SECONDS:
+            logger.error("nobody watches the candidate; it is taken away")
+            self.active = replace(active, candidate=None, tally=None)
+
+    def report_trial(self) -> None:
+        """Write what was seen of both versions during a trial; never raises."""
+        if self.active is not None:
+            self._report_trial(self.active)
+
+    def _report_trial(self, active: Active) -> None:
+        candidate = active.candidate
+        if candidate is None or active.tally is None or candidate.tally is None:
+            return
+        seen = Sighting(primary=active.tally.sighting(), candidate=candidate.tally.sighting())
+        name = f"{os.getpid()}-{active.manifest.generation}.json"
+        content = seen.model_dump_json().encode()
+        try:
+            path = self._endpoint / TRIAL_FOLDER / name
+            write_atomically(path, lambda file: file.write_bytes(content))
+        except MlopsError as err:
+            logger.warning("%s", err)
 
     def _report(self, wanted: Manifest, error: str | None) -> None:
         served = self.active.model.servable.model_version if self.active else None
         status = WorkerStatus(wanted.generation, served, error)
         path = self._endpoint / STATUS_FOLDER / f"{os.getpid()}.json"
         write_atomically(path, lambda file: file.write_bytes(msgspec.json.encode(status)))
+
+
+def _with_candidate(active: Active, wanted: Candidate, before: Active | None) -> Active:
+    """The same with a version on trial beside it; both counted from zero."""
+    folder = Path(wanted.folder)
+    known = before.candidate if before else None
+    if known is not None and known.manifest.folder == wanted.folder:
+        model = known.model
+    else:
+        model = load_checked(folder)
+    candidate = Active(
+        active.manifest.model_copy(update={"folder": wanted.folder}),
+        model,
+        active.online,
+        RequestDecoder(model.servable, active.manifest.max_rows),
+        role=wanted.role,
+        weight=wanted.weight,
+        tally=Tally(),
+    )
+    return replace(active, candidate=candidate, tally=Tally())

@@ -77,6 +77,21 @@ def require_equal_scores(actual: np.ndarray, expected: np.ndarray, servable: Ser
         )
 
 
+def read_servable(folder: Path) -> Servable:
+    """Read what the version in `folder` is.
+
+    Raises:
+        DeploymentError: The file is missing or damaged.
+    """
+    try:
+        return Servable.model_validate_json((folder / SERVABLE_FILE).read_bytes())
+    except (OSError, ValueError) as err:
+        raise DeploymentError(
+            f"cannot read the model version in {folder}: {err}. "
+            "Delete the folder and deploy the version again."
+        ) from err
+
+
 def load_servable(folder: Path) -> LoadedModel:
     """Load the version in `folder`: `servable.json` and `model.skops`.
 
@@ -84,10 +99,10 @@ def load_servable(folder: Path) -> LoadedModel:
         DeploymentError: A file is missing, damaged, or not the one that was registered.
         UnsafeModelError: The model file holds types outside the allow-list; it was not loaded.
     """
+    servable = read_servable(folder)
     try:
-        servable = Servable.model_validate_json((folder / SERVABLE_FILE).read_bytes())
         content = (folder / MODEL_FILE).read_bytes()
-    except (OSError, ValueError) as err:
+    except OSError as err:
         raise DeploymentError(
             f"cannot read the model version in {folder}: {err}. "
             "Delete the folder and deploy the version again."

@@ -1,14 +1,11 @@
 """The BentoML service of one endpoint; `bentoml serve mlops_assets.serving.service:Endpoint`.
 
-BentoML's process manager and every worker import this module, so what is heavy is imported when a
-worker starts. The environment says what to serve: MLOPS_ENDPOINT, the endpoint's folder, and
-MLOPS_WORKERS. `/livez` and `/readyz` are BentoML's, everything else is `app.EndpointApp`.
+The environment says what to serve: MLOPS_ENDPOINT, the endpoint's folder. `/livez` and `/readyz`
+are BentoML's, everything else is `app.EndpointApp`. The product runs it under `supervisor` and
+`workers`.
 """
 
-import ctypes
 import os
-import signal
-import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +14,6 @@ import bentoml
 
 if TYPE_CHECKING:
     from mlops_assets.serving.guard import Guard
-
-_PR_SET_PDEATHSIG = 1
 
 
 class _Entrance:
@@ -56,7 +51,6 @@ class Endpoint:
 
         A restarted worker thus leaves the requests to its siblings until it can answer.
         """
-        _die_with_parent()
         from mlops_assets.serving.app import EndpointApp
         from mlops_assets.serving.guard import Guard, allow_many_connections
         from mlops_assets.serving.holder import ModelHolder
@@ -69,10 +63,3 @@ class Endpoint:
     def __is_ready__(self) -> bool:
         """Whether `/readyz` answers 200."""
         return self._holder.active is not None
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this worker with its manager, or it would keep the port for ever."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

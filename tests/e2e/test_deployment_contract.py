@@ -130,8 +130,11 @@ def test_a_version_is_deployed_again_from_its_kept_files(subject: Subject) -> No
     assert endpoint.generation > generation
     assert subject.deployer.status("toy") == endpoint
     assert subject.ask() == pytest.approx(subject.recorded(1)[1], abs=1e-9)
+    assert not subject.deployer.stopped("toy")
     subject.deployer.stop("toy")
+    assert subject.deployer.stopped("toy")
     assert subject.deployer.redeploy("toy", 2, subject.settings).model_version == 2
+    assert not subject.deployer.stopped("toy")
     assert subject.ask() == pytest.approx(subject.recorded(2)[1], abs=1e-9)
 
 

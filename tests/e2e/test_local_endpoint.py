@@ -5,18 +5,20 @@ import os
 import signal
 import time
 from collections.abc import Generator
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
+from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from resources.deployment import LocalBentoML
 from resources.endpoint_client import request
 from resources.endpoint_folder import EndpointFolder
 from resources.endpoint_process import EndpointProcess
-from tests.live_endpoints import Load, Subject, build_versions, chunked, publish
-from tests.served_models import VIEW
+from tests.live_endpoints import KeptLoad, Load, Subject, build_versions, chunked, publish
+from tests.served_models import VIEW, with_content
 
 pytestmark = pytest.mark.e2e
 
@@ -138,17 +140,78 @@ def test_it_recovers_from_a_deployment_that_was_killed_midway(
     assert sorted(process.workers()) == sorted(pids)
 
 
-def test_it_recovers_from_a_killed_manager(
+def test_a_killed_worker_is_replaced_within_2_seconds(
     subject: Subject, local: LocalBentoML, process: EndpointProcess
 ) -> None:
-    (manager,) = {psutil.Process(pid).ppid() for pid in process.workers()}
+    status = local.status("toy")
+    assert status is not None
+    before = process.workers()
+    with Load(subject, status.url) as load:
+        os.kill(before[0], signal.SIGKILL)
+        deadline = time.monotonic() + 2
+        while len(set(process.workers()) - set(before)) < 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+    assert len(process.workers()) == len(before)
+    assert set(process.workers()) != set(before)
+    assert len(load.failures) <= 1  # what that worker was answering when it died
+
+
+def test_a_new_generation_takes_over_without_a_failed_request(
+    subject: Subject, local: LocalBentoML, process: EndpointProcess
+) -> None:
+    status = local.status("toy")
+    assert status is not None
+    before = process.workers()
+    subject.settings = subject.settings.model_copy(update={"workers": 1})
+    with Load(subject, status.url) as load, KeptLoad(subject, status.url) as kept:
+        assert subject.deploy(2).workers == 1
+        time.sleep(0.5)
+    assert (load.failures, kept.failures) == ([], [])
+    assert len(process.workers()) == 1
+    assert not set(process.workers()) & set(before)
+
+
+def test_a_canary_is_promoted_or_rolled_back_with_the_harm_counted(
+    subject: Subject, local: LocalBentoML, process: EndpointProcess
+) -> None:
+    subject.deploy(1)
+    status = local.status("toy")
+    assert status is not None
+    same, first = 4, subject.versions[1]
+    subject.versions[same] = with_content(first, first.model_file.read_bytes(), same)
+    canary = RolloutSettings(
+        strategy="canary", weights=(0.2, 0.6), step=timedelta(seconds=1), min_requests=30
+    )
+    with Load(subject, status.url) as load:
+        assert subject.deploy(same, rollout=canary).model_version == same
+        with pytest.raises(DeploymentError, match="canary with 20% of the requests was stopped"):
+            subject.deploy(2, rollout=canary)
+    passed, failed = map(json.loads, (process.folder / "rollouts.jsonl").read_text().splitlines())
+    assert (passed["passed"], passed["harmed_requests"]) == (True, 0)
+    assert (failed["passed"], failed["to_version"]) == (False, 2)
+    assert "its scores diverge by 1.00" in failed["reason"]
+    assert load.failures == []
+    assert load.versions == {1, 2, same}
+    assert failed["harmed_requests"] == load.counts[2]
+    serving = local.status("toy")
+    assert serving is not None
+    assert serving.model_version == same
+
+
+def test_it_recovers_from_a_killed_supervisor(
+    subject: Subject, local: LocalBentoML, process: EndpointProcess
+) -> None:
+    (template,) = {psutil.Process(pid).ppid() for pid in process.workers()}
+    supervisor = psutil.Process(template).ppid()
     workers = [psutil.Process(pid) for pid in process.workers()]
-    os.kill(manager, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
     _, orphans = psutil.wait_procs(workers, timeout=10)
     assert orphans == []  # else they would hold the port for ever
     assert local.status("toy") is None
+    assert local.up("toy").model_version == 4
 
-    subject.deploy(1, workers=1)  # also another number of workers
+    subject.deploy(1)
 
     status = local.status("toy")
     assert status is not None

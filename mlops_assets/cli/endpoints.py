@@ -1,0 +1,79 @@
+"""The verbs `up`, `status`, `stop` and `predict`: what they take, do and say."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
+from mlops_assets.home import home
+from resources.deployment import EndpointDeployer, LocalBentoML
+
+if TYPE_CHECKING:
+    import argparse
+    from argparse import _SubParsersAction
+
+
+def add_endpoint_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the four verbs."""
+    verb = verbs.add_parser("predict", help="ask an endpoint for entities by id")
+    verb.add_argument("model")
+    verb.add_argument("entities", nargs="+")
+    verbs.add_parser("status", help="what each endpoint serves")
+    verb = verbs.add_parser("stop", help="end endpoints; they stay down until deployed or `up`")
+    verb.add_argument("models", nargs="*", help="default: all")
+    verb = verbs.add_parser("up", help="bring endpoints back from their kept files")
+    verb.add_argument("models", nargs="*", help="default: all that were not stopped on purpose")
+
+
+def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Serve again what served before, side by side; needs no registry and no Dagster.
+
+    Returns:
+        A line for each endpoint that answers, and one for each that does not.
+    """
+    root = os.environ.get("MLOPS_ENDPOINTS") or str(home() / "endpoints")
+    deployment = LocalBentoML(root=root)
+    names = list(models) or deployment.names()
+    good, bad = [], []
+    with ThreadPoolExecutor(max(1, len(names))) as pool:
+        for name, future in [(name, pool.submit(deployment.up, name)) for name in names]:
+            try:
+                endpoint = future.result()
+                good.append(f"{name}: version {endpoint.model_version} at {endpoint.url}")
+            except MlopsError as err:
+                bad.append(f"{name}: {err}")
+    return good, bad
+
+
+def describe(deployment: EndpointDeployer, model: str) -> str | None:
+    """A line that says what a model's endpoint serves; None if it is down."""
+    found = deployment.status(model)
+    return f"{model}: version {found.model_version} at {found.url}" if found else None
+
+
+def answers(deployment: EndpointDeployer, model: str, entities: Sequence[str]) -> list[str]:
+    """One line per entity.
+
+    Raises:
+        DeploymentError: No endpoint answers, or it refuses.
+        ConfigError: An entity's id has another type than the model's.
+    """
+    endpoint = deployment.status(model)
+    if endpoint is None:
+        raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
+    lines = []
+    for answer in deployment.predict(model, _ids(entities, endpoint.entity)):
+        values = ", ".join(f"{name}={value}" for name, value in answer.items())
+        lines.append(f"{model}: {values}, version={endpoint.model_version}")
+    return lines
+
+
+def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+    if entity.dtype == "string":
+        return list(entities)
+    try:
+        return [int(text) for text in entities]
+    except ValueError as err:
+        raise ConfigError(f"a {entity.name} is an integer: {err}") from err

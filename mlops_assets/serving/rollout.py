@@ -1,0 +1,121 @@
+"""Two versions in one worker: which of them answers, and what is counted of both.
+
+Everything but `Tally.sighting` runs on the worker's event loop, so nothing is locked.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.records.rollout import Observed
+from mlops_assets.serving.http import RequestError
+
+if TYPE_CHECKING:
+    from mlops_assets.serving.holder import Active
+
+_LATEST = 1000
+_WAITING = 4
+_NO_FAULT = (404, 409)
+"""Statuses of what the features lack, whichever version is asked."""
+
+logger = logging.getLogger(__name__)
+
+
+class Tally:
+    """What a worker saw of one version during a trial."""
+
+    def __init__(self) -> None:
+        self.requests = self.errors = 0
+        self._seconds: deque[float] = deque(maxlen=_LATEST)
+        self._scores: deque[float] = deque(maxlen=_LATEST)
+
+    def answered(self, seconds: float, predictions: list[dict[str, Any]]) -> None:
+        """Count a request that the version computed."""
+        self.requests += 1
+        self._seconds.append(seconds)
+        self._scores.extend(map(_score, predictions))
+
+    def failed(self, err: Exception) -> None:
+        """Count a request that it could not."""
+        if isinstance(err, RequestError) and err.status in _NO_FAULT:
+            return
+        self.requests += 1
+        self.errors += 1
+
+    def sighting(self) -> Observed:
+        """All of it; for any thread."""
+        return Observed(
+            requests=self.requests,
+            errors=self.errors,
+            seconds=tuple(self._seconds.copy()),
+            scores=tuple(self._scores.copy()),
+        )
+
+
+def _score(prediction: dict[str, Any]) -> float:
+    shares = prediction.get("probabilities")
+    return max(shares.values()) if shares else prediction["prediction"]
+
+
+def share(key: int | str) -> float:
+    """A number in [0, 1) that is the same for a key in every worker and at every time."""
+    return int.from_bytes(blake2b(str(key).encode(), digest_size=7).digest()) / 2**56
+
+
+def choose(active: "Active", key: int | str) -> "Active":
+    """The version that answers `key`: a growing weight never moves a key back."""
+    candidate = active.candidate
+    if candidate is None or candidate.role != "canary" or share(key) >= candidate.weight:
+        return active
+    return candidate
+
+
+class Mirror:
+    """Lets a shadow compute what the primary answered, behind it, and never waits for it."""
+
+    def __init__(self) -> None:
+        self._compute = ThreadPoolExecutor(1, thread_name_prefix="shadow")
+        self._running: set[asyncio.Future[Any]] = set()
+
+    def copy(
+        self,
+        active: "Active",
+        predict: Callable[["Active", Any], list[dict[str, Any]]],
+        asked: Any,
+        key: int | str,
+    ) -> None:
+        """Compute once more; left out where the shadow lags behind."""
+        shadow = active.candidate
+        if shadow is None or shadow.role != "shadow" or share(key) >= shadow.weight:
+            return
+        if len(self._running) >= _WAITING:
+            return
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._compute, _timed, predict, shadow, asked)
+        self._running.add(future)
+        future.add_done_callback(lambda done: self._count(done, shadow))
+
+    def _count(self, done: "asyncio.Future[Any]", shadow: "Active") -> None:
+        self._running.discard(done)
+        if done.cancelled() or shadow.tally is None:
+            return
+        err = done.exception()
+        if isinstance(err, Exception):
+            logger.warning("the shadow failed: %s: %s", type(err).__name__, err)
+            shadow.tally.failed(err)
+            return
+        seconds, predictions = done.result()
+        shadow.tally.answered(seconds, predictions)
+
+
+def _timed(
+    predict: Callable[["Active", Any], list[dict[str, Any]]], active: "Active", asked: Any
+) -> tuple[float, list[dict[str, Any]]]:
+    started = perf_counter()
+    predictions = predict(active, asked)
+    return perf_counter() - started, predictions

@@ -1,0 +1,192 @@
+"""One generation of workers: a template imports everything once and forks each worker.
+
+A fork needs the time to load the model, not the libraries (6-10 CPU s): a dead worker is back
+within 2 s even where it was the only one, and the workers share the libraries' memory. The
+application is BentoML's, by its documented `to_asgi`. Its own worker entry imports everything
+anew, and ends connections without telling the clients.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from mlops_assets.atomic import write_atomically
+from mlops_assets.records.serving import Manifest
+from mlops_assets.serving.holder import MANIFEST_FILE, read_manifest
+from mlops_assets.serving.model import read_servable
+from mlops_assets.serving.parents import die_with_parent
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+DRAIN_SECONDS = 2.0
+"""How long a worker that must end waits for its clients to leave by themselves."""
+CRASH_SECONDS = 10.0
+"""A worker that lived shorter crashed."""
+CRASHES = 3
+"""So many in a row, and the version is given up."""
+
+_POLL_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 5.0
+_CLOSE = (b"connection", b"close")
+
+logger = logging.getLogger(__name__)
+
+
+class Worker(uvicorn.Server):
+    """Ends without failing a request: no new connections, the open ones told to close."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain for at most 2 s, then as uvicorn does."""
+        for server in self.servers:
+            server.close()
+        self.config.encoded_headers.append(_CLOSE)
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        ends = time.monotonic() + DRAIN_SECONDS
+        await asyncio.sleep(_POLL_SECONDS)  # what was accepted just now is no connection yet
+        while self.server_state.connections and time.monotonic() < ends:
+            await asyncio.sleep(_POLL_SECONDS)
+        await super().shutdown(sockets)
+
+
+class Template:
+    """Keeps the workers of one generation alive until it is told to end."""
+
+    def __init__(self, endpoint: Path, listener: socket.socket, workers: int) -> None:
+        """Nothing is forked before `run`."""
+        self._endpoint, self._listener, self._wanted = endpoint, listener, workers
+        self._born: dict[int, float] = {}
+        self._crashes = 0
+        self._next_fork = 0.0
+        self._ends = False
+
+    def run(self) -> None:
+        """Fork workers and replace dead ones; returns after SIGTERM, when all have ended."""
+        _import_everything()
+        signal.signal(signal.SIGTERM, self._end)
+        while not self._ends:
+            self._reap()
+            while len(self._born) < self._wanted and time.monotonic() >= self._next_fork:
+                self._fork()
+            time.sleep(_POLL_SECONDS)
+        for pid in self._born:
+            os.kill(pid, signal.SIGTERM)
+        while self._born:
+            self._reap()
+            time.sleep(_POLL_SECONDS)
+
+    def _end(self, _number: int, _frame: "FrameType | None") -> None:
+        self._ends = True
+
+    def _fork(self) -> None:
+        parent, pid = os.getpid(), os.fork()
+        if pid:
+            self._born[pid] = time.monotonic()
+            return
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            die_with_parent(parent)
+            _serve(self._listener)
+        except BaseException:
+            logger.exception("the worker ended")
+        finally:
+            os._exit(1)  # whatever happened, this is not the template
+
+    def _reap(self) -> None:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        while self._born:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            mark_process_dead(pid)
+            lived = time.monotonic() - self._born.pop(pid)
+            if self._ends:
+                continue
+            how = os.waitstatus_to_exitcode(status)
+            logger.warning("worker %d ended by %d after %.1f s; replacing it", pid, how, lived)
+            self._count(crashed=lived < CRASH_SECONDS)
+
+    def _count(self, *, crashed: bool) -> None:
+        """Replace at once what lived long, later what crashed, and leave what crashes always."""
+        self._crashes = self._crashes + 1 if crashed else 0
+        pause = min(0.1 * 2**self._crashes, _LONGEST_PAUSE_SECONDS) if crashed else 0.0
+        self._next_fork = time.monotonic() + pause
+        if self._crashes == CRASHES:
+            give_up_version(self._endpoint)
+
+
+def give_up_version(endpoint: Path) -> Manifest | None:
+    """Make the workers serve the previous good version; None if there is none.
+
+    For a version that ends its workers: one that merely raises, they refuse themselves.
+    """
+    manifest = read_manifest(endpoint)
+    if manifest is not None and manifest.candidate is not None:
+        renewed = manifest.model_copy(
+            update={"generation": manifest.generation + 1, "candidate": None}
+        )
+        return _write(endpoint, renewed, manifest.candidate.model_version)
+    if manifest is None or manifest.previous is None:
+        logger.error("the workers of %s crash, and no version was good before", endpoint)
+        return None
+    folder = Path(manifest.previous)
+    renewed = manifest.model_copy(
+        update={
+            "generation": manifest.generation + 1,
+            "model_version": read_servable(folder).model_version,
+            "folder": manifest.previous,
+            "previous": None,
+        }
+    )
+    return _write(endpoint, renewed, manifest.model_version)
+
+
+def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
+    content = renewed.model_dump_json(indent=2).encode()
+    write_atomically(endpoint / MANIFEST_FILE, lambda file: file.write_bytes(content))
+    logger.error(
+        "version %d crashed %d workers in a row; version %d serves",
+        given_up,
+        CRASHES,
+        renewed.model_version,
+    )
+    return renewed
+
+
+def _import_everything() -> None:
+    import feast  # noqa: F401
+    import sklearn  # noqa: F401
+    import skops.io  # noqa: F401
+
+    from mlops_assets.serving import app, service  # noqa: F401
+
+
+def _serve(listener: socket.socket) -> None:
+    from mlops_assets.serving.service import Endpoint
+
+    config = uvicorn.Config(
+        Endpoint.to_asgi(), log_config=None, server_header=False, lifespan="on", access_log=False
+    )
+    Worker(config).run(sockets=[listener])
+
+
+def main() -> None:
+    """Serve on the socket whose number is the only argument."""
+    die_with_parent(int(os.environ["MLOPS_SUPERVISOR"]))
+    logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    endpoint, workers = Path(os.environ["MLOPS_ENDPOINT"]), int(os.environ["MLOPS_WORKERS"])
+    Template(endpoint, listener, workers).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Bringing one local endpoint from the version that serves to the wanted one, or back.
+
+At once, or after a trial beside the version that serves: as a canary, which answers a growing share
+of the requests, or as a shadow, which answers none. The caller holds the endpoint's lock.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlops_assets.blocks.rollout import RolloutSettings
+from mlops_assets.errors import DeploymentError
+from mlops_assets.ml.canary import judge
+from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
+from mlops_assets.records.serving import Manifest, RecordedRequest
+from mlops_assets.serving.model import read_servable
+from resources.endpoint_client import EndpointClient
+from resources.endpoint_folder import EndpointFolder
+from resources.endpoint_process import EndpointProcess, Launch
+
+_POLL_SECONDS = 0.1
+_LOOK_SECONDS = 0.5
+_GRACE_SECONDS = 2.0
+_LOG_TAIL_BYTES = 2000
+
+
+class Rollout:
+    """Moves one endpoint."""
+
+    def __init__(
+        self, folder: EndpointFolder, launch: Launch, client: EndpointClient, timeout: float
+    ) -> None:
+        """Let workers take `timeout` seconds to load a version."""
+        self._folder, self._launch, self._client = folder, launch, client
+        self._process = EndpointProcess(folder.path)
+        self._timeout = timeout
+
+    def move(
+        self,
+        wanted: Manifest,
+        recorded: Sequence[RecordedRequest],
+        before: Launch | None,
+        settings: RolloutSettings,
+    ) -> None:
+        """Serve and verify `wanted`, or put the last good version back and raise.
+
+        Raises:
+            DeploymentError: Why, and what serves now.
+        """
+        try:
+            wanted = self._try(wanted, before, settings)
+            self._folder.write(wanted)
+            self.reach(wanted)
+            self._client.check(
+                read_servable(Path(wanted.folder)),
+                recorded,
+                max_rows=wanted.max_rows,
+                max_body_bytes=wanted.max_body_bytes,
+            )
+        except BaseException as err:  # also when the run is cancelled
+            tail = _tail(self._process.log)
+            outcome = self._roll_back(before or self._launch)
+            if not isinstance(err, DeploymentError):
+                raise
+            raise DeploymentError(
+                f"{wanted.model_name} version {wanted.model_version} was not deployed: {err} "
+                f"{outcome} The end of {self._process.log}:\n{tail}"
+            ) from err
+        self._folder.mark_verified(wanted)
+        self._folder.prune()
+
+    def reach(self, wanted: Manifest) -> None:
+        """Run what `launch` says, and wait until every worker, and no older one, serves `wanted`.
+
+        Raises:
+            DeploymentError: They do not, or not in time.
+        """
+        self._process.bring(self._launch)
+        deadline = time.monotonic() + self._timeout
+        # Not at once, since a server is visible a moment after its start; and not at every turn,
+        # since it means to look at every process of the machine.
+        next_look = time.monotonic() + _GRACE_SECONDS
+        while True:
+            pids = self._process.workers(self._launch)
+            reported = self._folder.statuses(pids)
+            reached = [status for status in reported if status["generation"] == wanted.generation]
+            if errors := [status["error"] for status in reached if status["error"]]:
+                raise DeploymentError(errors[0])
+            if len(reached) == len(pids) == self._launch.workers and not self._older(pids):
+                return
+            if time.monotonic() > next_look:
+                next_look += _GRACE_SECONDS
+                self._require_alive(wanted)
+            if time.monotonic() > deadline:
+                raise DeploymentError(
+                    f"Only {len(reached)} of {self._launch.workers} workers were ready within "
+                    f"{self._timeout:g} s; allow more by `start_timeout_seconds`."
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _older(self, pids: Sequence[int]) -> bool:
+        return set(self._process.workers()) != set(pids)
+
+    def _require_alive(self, wanted: Manifest) -> None:
+        if self._process.launch() is None:
+            raise DeploymentError("The server process ended.")
+        if failure := self._process.failure():
+            raise DeploymentError(failure)
+        current = self._folder.current()
+        if current is not None and current.generation > wanted.generation:
+            raise DeploymentError("The workers that loaded it crashed, again and again.")
+
+    def _roll_back(self, launch: Launch) -> str:
+        """Serve the last good version again; says how that went."""
+        good = self._folder.verified()
+        if good is None:
+            self._process.stop()
+            self._folder.forget_manifest()
+            return "No version was served before; the endpoint is stopped."
+        try:
+            restored = self._folder.write_again(good)
+            Rollout(self._folder, launch, self._client, self._timeout).reach(restored)
+        except DeploymentError as err:
+            return f"Version {good.model_version} could not be put back either: {err}"
+        self._folder.mark_verified(restored)
+        return f"Version {good.model_version} serves again."
+
+    def _try(self, wanted: Manifest, before: Launch | None, settings: RolloutSettings) -> Manifest:
+        """Put `wanted` on trial, if the settings say so and another version serves."""
+        good = self._folder.verified()
+        if settings.strategy == "all_at_once" or before is None or good is None:
+            return wanted
+        if good.folder == wanted.folder:
+            return wanted
+        last = Trial(self, self._folder, settings).run(good, wanted)
+        return wanted.model_copy(update={"generation": last + 1})
+
+
+class Trial:
+    """A candidate beside the version that serves, until the verdict."""
+
+    def __init__(self, rollout: Rollout, folder: EndpointFolder, settings: RolloutSettings) -> None:
+        self._rollout, self._folder, self._settings = rollout, folder, settings
+        self._began = time.monotonic()
+        self._seen: list[Sighting] = []
+        """What was seen in each step."""
+
+    def run(self, good: Manifest, wanted: Manifest) -> int:
+        """Go through the steps; returns the last generation.
+
+        Raises:
+            DeploymentError: The verdict, with the number of harmed requests.
+        """
+        strategy = "shadow" if self._settings.strategy == "shadow" else "canary"
+        weights = (1.0,) if strategy == "shadow" else self._settings.weights
+        generation, reason = good.generation, "the workers did not take it up"
+        try:
+            for weight in weights:
+                candidate = Candidate(
+                    model_version=wanted.model_version,
+                    folder=wanted.folder,
+                    role=strategy,
+                    weight=weight,
+                )
+                trial = self._folder.write_trial(good, candidate)
+                self._rollout.reach(trial)
+                generation = trial.generation
+                if verdict := self._watch(generation):
+                    reason = verdict
+                    self._end(good, generation)
+                    break
+            else:
+                reason = ""
+        finally:  # also when a worker crashed, or the run is cancelled
+            report = self._report(good, wanted, reason)
+            self._folder.report(report)
+        if reason:
+            share = "" if strategy == "shadow" else f" with {weight:.0%} of the requests"
+            raise DeploymentError(
+                f"The {strategy}{share} was stopped after {report.seconds:.0f} s: {reason}. "
+                f"{report.harmed_requests} of {report.requests} requests were answered by it."
+            )
+        return generation
+
+    def _watch(self, generation: int) -> str | None:
+        """Wait for the end of one step; why the candidate must go, if it must."""
+        settings, started = self._settings, time.monotonic()
+        self._seen.append(self._folder.sightings(generation))
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            self._folder.watch_trial()
+            seen = self._folder.sightings(generation)
+            self._seen[-1] = seen
+            verdict = judge(seen.primary, seen.candidate, settings.limits, settings.min_requests)
+            if verdict:
+                return verdict
+            enough = min(seen.primary.requests, seen.candidate.requests) >= settings.min_requests
+            if enough and time.monotonic() - started >= settings.step.total_seconds():
+                return None
+            if time.monotonic() - self._began > settings.timeout.total_seconds():
+                return (
+                    f"after {settings.timeout} it had {seen.candidate.requests} requests and the "
+                    f"other version {seen.primary.requests}, each needs {settings.min_requests} a "
+                    "step; allow more time or fewer requests in `deployment.rollout`"
+                )
+
+    def _end(self, good: Manifest, generation: int) -> None:
+        """Take the candidate away at once, and count what it still answered."""
+        self._rollout.reach(self._folder.write_again(good))
+        self._seen[-1] = self._folder.sightings(generation)
+
+    def _report(self, good: Manifest, wanted: Manifest, reason: str) -> TrialReport:
+        tried = sum(seen.candidate.requests for seen in self._seen)
+        answered = 0 if self._settings.strategy == "shadow" else tried
+        return TrialReport(
+            ended=datetime.now(UTC),
+            from_version=good.model_version,
+            to_version=wanted.model_version,
+            strategy="shadow" if self._settings.strategy == "shadow" else "canary",
+            passed=not reason,
+            reason=reason,
+            seconds=time.monotonic() - self._began,
+            requests=sum(seen.primary.requests for seen in self._seen) + answered,
+            candidate_requests=tried,
+            harmed_requests=answered if reason else 0,
+        )
+
+
+def _tail(log: Path) -> str:
+    if not log.exists():
+        return "(empty)"
+    return log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")

@@ -1,0 +1,223 @@
+"""Two versions in one worker, the verdict on what they answered, and a version that is given up."""
+
+import asyncio
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.blocks.rollout import RolloutSettings, VerdictLimits
+from mlops_assets.ml.canary import judge, score_divergence
+from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Observed, Sighting
+from mlops_assets.serving.holder import ABANDONED_SECONDS
+from mlops_assets.serving.rollout import share
+from mlops_assets.serving.workers import give_up_version
+from tests.served_models import DTYPES, Built, build, with_content
+from tests.serving_worker import Worker, features
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Worker:
+    """Serves version 1, verified."""
+    worker = Worker(tmp_path / "endpoint")
+    worker.serve(build(tmp_path))
+    current = worker.folder.current()
+    assert current is not None
+    worker.folder.mark_verified(current)
+    return worker
+
+
+def put_on_trial(worker: Worker, built: Built, role: str, weight: float) -> int:
+    folder = worker.folder.stage(built.servable, built.model_file, built.recorded)
+    good = worker.folder.verified()
+    assert good is not None
+    candidate = Candidate.model_validate(
+        {"model_version": 2, "folder": str(folder), "role": role, "weight": weight}
+    )
+    trial = worker.folder.write_trial(good, candidate)
+    worker.holder.reconcile()
+    return trial.generation
+
+
+def seen(worker: Worker, generation: int) -> Sighting:
+    worker.holder.report_trial()
+    return worker.folder.sightings(generation)
+
+
+def test_a_canary_answers_its_share_and_each_answer_names_its_version(
+    worker: Worker, tmp_path: Path
+) -> None:
+    second = build(tmp_path, version=2)
+    generation = put_on_trial(worker, second, "canary", 0.5)
+
+    bodies = [
+        worker.post("/predict_features", features(second.recorded[0].features)).json()
+        for _ in range(60)
+    ]
+
+    expected = {1: build(tmp_path).recorded[0].scores[0], 2: second.recorded[0].scores[0]}
+    assert {body["model_version"] for body in bodies} == {1, 2}
+    for body in bodies:
+        score = body["predictions"][0]["prediction"]
+        assert score == pytest.approx(expected[body["model_version"]], abs=1e-12)
+    counted = seen(worker, generation)
+    assert counted.candidate.requests == [b["model_version"] for b in bodies].count(2)
+    assert counted.primary.requests + counted.candidate.requests == 60
+
+
+def test_an_entity_stays_with_the_canary_while_its_weight_grows(
+    worker: Worker, tmp_path: Path
+) -> None:
+    second = build(tmp_path, version=2)
+    weight = share(1) + 1e-9
+    put_on_trial(worker, second, "canary", weight)
+    assert {worker.post("/predict", {"entities": [1]}).json()["model_version"] for _ in "abc"} == {
+        2
+    }
+    put_on_trial(worker, second, "canary", (1 + weight) / 2)
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 2
+    put_on_trial(worker, second, "canary", weight / 2)
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 1
+
+
+def test_shares_are_even() -> None:
+    below = sum(share(entity) < 0.05 for entity in range(20_000))
+    assert 850 < below < 1150  # 1000 expected, standard deviation 31
+
+
+def test_a_shadow_computes_and_never_answers(worker: Worker, tmp_path: Path) -> None:
+    generation = put_on_trial(worker, build(tmp_path, version=2), "shadow", 1.0)
+
+    async def ask() -> None:
+        async def receive() -> dict:
+            return {"type": "http.request", "body": b'{"entities": [1]}', "more_body": False}
+
+        async def send(message: object) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+        for _ in range(3):
+            await worker.app(scope, receive, send)
+        await asyncio.sleep(0.3)
+
+    sent: list = []
+    asyncio.run(ask())
+
+    assert [b'"model_version":1' in message["body"] for message in sent[1::2]] == [True] * 3
+    counted = seen(worker, generation)
+    assert (counted.primary.requests, counted.candidate.requests) == (3, 3)
+    assert set(counted.primary.scores) != set(counted.candidate.scores)
+
+
+def test_a_candidate_that_cannot_be_loaded_leaves_the_version_beside_it(
+    worker: Worker, tmp_path: Path
+) -> None:
+    put_on_trial(worker, with_content(build(tmp_path), b"no model", 2), "canary", 0.9)
+
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 1
+    assert "damaged" in worker.status()["error"]
+
+    restarted = Worker(worker.folder.path)
+    restarted.holder.reconcile()
+    assert restarted.post("/predict", {"entities": [1]}).json()["model_version"] == 1
+
+
+def test_what_a_canary_refuses_is_its_error_and_what_nobody_knows_is_not(
+    worker: Worker, tmp_path: Path
+) -> None:
+    picky = build(tmp_path, version=2, accepts_missing=False)
+    generation = put_on_trial(worker, picky, "canary", 1.0)
+
+    assert worker.post("/predict", {"entities": [2]}).status_code == 422  # has a null
+    assert worker.post("/predict", {"entities": [99]}).status_code == 404
+
+    counted = seen(worker, generation)
+    assert (counted.candidate.requests, counted.candidate.errors) == (1, 1)
+
+
+def test_features_of_the_version_that_serves_never_reach_a_candidate_with_others(
+    worker: Worker, tmp_path: Path
+) -> None:
+    other = build(tmp_path, version=2)
+    servable = other.servable.model_copy(update={"features": {**DTYPES, "age": "float64"}})
+    put_on_trial(worker, Built(servable, other.model_file, ()), "canary", 1.0)
+    row = other.recorded[0].features
+    assert worker.post("/predict_features", features(row)).json()["model_version"] == 1
+
+
+def test_a_trial_that_nobody_watches_ends(worker: Worker, tmp_path: Path) -> None:
+    put_on_trial(worker, build(tmp_path, version=2), "canary", 1.0)
+    worker.holder.end_abandoned_trial()
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 2
+
+    long_ago = time.time() - ABANDONED_SECONDS - 1
+    os.utime(worker.folder.path / TRIAL_FOLDER / WATCHED_FILE, (long_ago, long_ago))
+    worker.holder.end_abandoned_trial()
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 1
+
+
+def observed(requests: int = 200, errors: int = 0, seconds: float = 0.01, shift: float = 0.0):
+    scores = tuple(n / 100 + shift for n in range(100))
+    return Observed(requests=requests, errors=errors, seconds=(seconds,) * 100, scores=scores)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "verdict"),
+    [
+        (observed(), None),
+        (observed(seconds=0.06), None),
+        (observed(seconds=0.21), "p99 latency is 210.0 ms against 10.0 ms"),
+        (observed(errors=1), None),
+        (observed(errors=10), "10 of its 200 requests failed"),
+        (observed(requests=5, errors=5), "5 of its 5 requests failed"),
+        (observed(requests=4, errors=4), None),
+        (observed(requests=99, shift=0.9), None),
+        (observed(shift=0.5), r"diverge by 0\.5"),
+    ],
+)
+def test_verdicts(candidate: Observed, verdict: str | None) -> None:
+    found = judge(observed(), candidate, VerdictLimits(), min_requests=100)
+    if verdict is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert re.search(verdict, found)
+
+
+def test_divergence_of_scores() -> None:
+    assert score_divergence([1, 2, 3], [3, 1, 2]) == 0
+    assert score_divergence([1, 2], [8, 9, 10]) == 1
+    assert score_divergence([0, 1], [1, 1]) == 0.5
+
+
+def test_weights_must_grow() -> None:
+    with pytest.raises(ValueError, match="weights must grow"):
+        RolloutSettings(weights=(0.5, 0.1))
+
+
+def test_a_version_that_crashes_workers_is_given_up(worker: Worker, tmp_path: Path) -> None:
+    assert give_up_version(worker.folder.path) is None, "no version was good before"
+    worker.serve(build(tmp_path, version=2))
+
+    assert give_up_version(worker.folder.path) is not None
+    worker.holder.reconcile()
+
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 1
+
+
+def test_a_candidate_that_crashes_workers_is_taken_away(worker: Worker, tmp_path: Path) -> None:
+    put_on_trial(worker, build(tmp_path, version=2), "canary", 0.5)
+    renewed = give_up_version(worker.folder.path)
+    assert renewed is not None
+    assert (renewed.candidate, renewed.model_version) == (None, 1)
+
+
+def test_old_versions_are_pruned_but_not_what_serves(worker: Worker, tmp_path: Path) -> None:
+    for version in range(2, 9):
+        built = build(tmp_path, version=version)
+        worker.folder.stage(built.servable, built.model_file, built.recorded)
+    worker.folder.prune()
+    left = {int(path.name) for path in (worker.folder.path / "versions").iterdir()}
+    assert left == {1, 4, 5, 6, 7, 8}

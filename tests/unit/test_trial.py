@@ -1,0 +1,185 @@
+"""A trial from its first step to the verdict, with one worker in this process under load."""
+
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mlops_assets.blocks.rollout import RolloutSettings
+from mlops_assets.errors import DeploymentError
+from mlops_assets.records.serving import Manifest
+from resources.endpoint_client import EndpointClient
+from resources.endpoint_process import Launch
+from resources.rollout import Rollout, Trial
+from tests.served_models import Built, build, with_content
+from tests.serving_worker import Worker, features
+
+SCOPE = {"type": "http", "method": "POST", "path": "/predict_features", "headers": []}
+
+
+def _receiver(body: bytes) -> Callable:
+    async def receive() -> dict:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _sender(sent: list) -> Callable:
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    return send
+
+
+class InProcess(Rollout):
+    """Reaches a worker without a server."""
+
+    def __init__(self, worker: Worker) -> None:
+        launch = Launch(port=1, workers=1, code="")
+        super().__init__(worker.folder, launch, EndpointClient(launch.url), 1.0)
+        self._worker = worker
+
+    def reach(self, wanted: Manifest) -> None:
+        self._worker.holder.reconcile()
+        status = self._worker.status()
+        assert status["generation"] == wanted.generation
+        if status["error"]:
+            raise DeploymentError(status["error"])
+
+
+class Asking(threading.Thread):
+    """Asks one row over and over, and lets the worker report as its own thread would."""
+
+    def __init__(self, worker: Worker, row: dict) -> None:
+        super().__init__()
+        self._worker, self._row, self.ends = worker, row, threading.Event()
+        self.counts: Counter[int] = Counter()
+        self.refused = 0
+
+    def run(self) -> None:
+        asyncio.run(self._ask())
+
+    async def _ask(self) -> None:
+        # In one event loop, as in a server: a shadow answers into it later.
+        while not self.ends.is_set():
+            sent: list = []
+            body = msgspec.json.encode(features(self._row))
+            await self._worker.app(SCOPE, _receiver(body), _sender(sent))
+            if sent[0]["status"] == 200:
+                self.counts[json.loads(sent[1]["body"])["model_version"]] += 1
+            else:
+                self.refused += 1
+            self._worker.holder.report_trial()
+            await asyncio.sleep(0.002)
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Built:
+    return build(tmp_path)
+
+
+@pytest.fixture
+def worker(first: Built, tmp_path: Path) -> Worker:
+    """Serves version 1, verified."""
+    worker = Worker(tmp_path / "endpoint")
+    worker.serve(first)
+    current = worker.folder.current()
+    assert current is not None
+    worker.folder.mark_verified(current)
+    return worker
+
+
+@pytest.fixture
+def load(worker: Worker, first: Built) -> Generator[Asking]:
+    asking = Asking(worker, first.recorded[0].features)
+    asking.start()
+    yield asking
+    asking.ends.set()
+    asking.join()
+
+
+def settings(strategy: str = "canary", **changed: object) -> RolloutSettings:
+    quick = {"weights": (0.2, 0.6), "step": timedelta(seconds=1), "min_requests": 30}
+    return RolloutSettings.model_validate({"strategy": strategy} | quick | changed)
+
+
+def run(worker: Worker, built: Built, chosen: RolloutSettings) -> dict:
+    """Go through a trial; the line that it left."""
+    folder = worker.folder.stage(built.servable, built.model_file, built.recorded)
+    good = worker.folder.verified()
+    assert good is not None
+    number = built.servable.model_version
+    wanted = good.model_copy(update={"folder": str(folder), "model_version": number})
+    try:
+        Trial(InProcess(worker), worker.folder, chosen).run(good, wanted)
+    finally:
+        (line,) = (worker.folder.path / "rollouts.jsonl").read_text().splitlines()
+    return json.loads(line)
+
+
+def same(first: Built) -> Built:
+    return with_content(first, first.model_file.read_bytes(), 4)
+
+
+def test_a_good_canary_passes_every_step(worker: Worker, first: Built, load: Asking) -> None:
+    report = run(worker, same(first), settings())
+
+    assert (report["passed"], report["harmed_requests"]) == (True, 0)
+    assert report["candidate_requests"] >= 60
+    assert set(load.counts) == {1, 4}
+
+
+def test_a_canary_with_other_scores_is_taken_away_and_its_harm_counted(
+    worker: Worker, tmp_path: Path, load: Asking
+) -> None:
+    with pytest.raises(DeploymentError, match=r"canary with 20% .*its scores diverge by 1\.00"):
+        run(worker, build(tmp_path, version=2), settings())
+
+    load.ends.set()
+    load.join()
+    report = json.loads((worker.folder.path / "rollouts.jsonl").read_text())
+    assert report["harmed_requests"] == load.counts[2] > 0
+    assert report["harmed_requests"] < 0.5 * report["requests"]
+    assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 1
+    assert not (worker.folder.path / "trial").exists()
+
+
+def test_a_canary_that_refuses_is_taken_away(worker: Worker, first: Built, tmp_path: Path) -> None:
+    asking = Asking(worker, {"spend": None, "class": "x"})
+    asking.start()
+    try:
+        with pytest.raises(DeploymentError, match=r"of its .* requests failed"):
+            run(worker, build(tmp_path, version=2, accepts_missing=False), settings())
+    finally:
+        asking.ends.set()
+        asking.join()
+    report = json.loads((worker.folder.path / "rollouts.jsonl").read_text())
+    assert 5 <= asking.refused <= report["harmed_requests"]
+
+
+def test_a_shadow_with_other_scores_harms_nobody(
+    worker: Worker, tmp_path: Path, load: Asking
+) -> None:
+    with pytest.raises(DeploymentError, match=r"The shadow was stopped .* diverge by 1\.00"):
+        run(worker, build(tmp_path, version=2), settings("shadow"))
+    report = json.loads((worker.folder.path / "rollouts.jsonl").read_text())
+    assert report["harmed_requests"] == 0
+    assert set(load.counts) == {1}
+
+
+def test_too_few_requests_are_no_verdict(worker: Worker, first: Built) -> None:
+    with pytest.raises(DeploymentError, match="each needs 30 a step"):
+        run(worker, same(first), settings(timeout=timedelta(seconds=1)))
+
+
+def test_a_candidate_that_no_worker_takes_up_is_reported(worker: Worker, first: Built) -> None:
+    with pytest.raises(DeploymentError, match="damaged"):
+        run(worker, with_content(first, b"no model", 3), settings())
+    report = json.loads((worker.folder.path / "rollouts.jsonl").read_text())
+    assert (report["passed"], report["harmed_requests"]) == (False, 0)
