@@ -50,7 +50,8 @@ def main() -> None:
             wait_for(lambda: "Passed" in browser.page_source)
             save(browser, "asset-graph.png")
         with page(f"{url}/assets/{MODEL}/evaluation_report", 1500, 1000, 1) as browser:
-            wait_for(lambda: browser.find_elements(By.LINK_TEXT, "[Show Markdown]"))[0].click()
+            # The last: the model card stands before the plots.
+            wait_for(lambda: browser.find_elements(By.LINK_TEXT, "[Show Markdown]"))[-1].click()
             wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "[role=dialog] img"))
             save(browser, "evaluation.png")
 

@@ -103,14 +103,17 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
-        description="The endpoint is up and serves the version that was deployed.",
+        description="The endpoint is up and serves the champion of the ledger.",
     )
-    def endpoint_is_live(endpoint: Endpoint, deployment: EndpointDeployer) -> dg.AssetCheckResult:
-        found = deployment.status(settings.name)
+    def endpoint_is_live(
+        endpoint: Endpoint, deployment: EndpointDeployer, ledger: PromotionLedger
+    ) -> dg.AssetCheckResult:
+        found, head = deployment.status(settings.name), ledger.head(settings.name)
         served = found.model_version if found else 0
+        champion = head.to_version if head else endpoint.model_version
         return dg.AssetCheckResult(
-            passed=served == endpoint.model_version,
-            metadata={"url": endpoint.url, "served_version": served},
+            passed=served == champion,
+            metadata={"url": endpoint.url, "served_version": served, "champion": champion},
         )
 
     @dg.asset_check(

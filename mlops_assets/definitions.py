@@ -11,8 +11,10 @@ import dagster as dg
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
 from resources.alerts import WebhookAlerts
+from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.datasets import DvcDatasets
+from resources.decisions import DecisionStore
 from resources.deployment import LocalBentoML
 from resources.executors import followed
 from resources.feature_store import FeastFeatureStore
@@ -53,7 +55,12 @@ def build_resources(state: Path) -> dict[str, Any]:
             mlflow_url=interface_url("MLOPS_MLFLOW_PORT"),
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
+        "decisions": DecisionStore(path=_variable("MLOPS_DECISIONS", state / "decisions.db")),
         "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
+        "bentos": BentoBuilder(
+            endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
+            root=_variable("MLOPS_BENTOS", state / "bentoml"),
+        ),
         "predictions": PredictionLog(
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),

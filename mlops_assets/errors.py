@@ -82,6 +82,10 @@ class PredictionLogError(MlopsError):
     """The prediction log holds what no version of the endpoint writes."""
 
 
+class PredictionLogFullError(MlopsError):
+    """A prediction cannot be logged; where the log must be complete it is not answered."""
+
+
 class LedgerError(MlopsError):
     """The ledger of promotions cannot be read or written."""
 
@@ -96,6 +100,14 @@ class PromotionConflictError(LedgerError):
 
 class PromotionRefusedError(LedgerError):
     """The version must not become champion this way."""
+
+
+class DecisionStoreError(MlopsError):
+    """The decisions of the retrain policy cannot be read or written."""
+
+
+class DecisionStoreBusyError(DecisionStoreError, TransientError):
+    """Another process holds the decisions, or has decided in the meantime."""
 
 
 class ReproductionError(MlopsError):

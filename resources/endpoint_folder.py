@@ -141,6 +141,7 @@ class EndpointFolder:
             max_rows=settings.max_rows,
             max_body_bytes=settings.max_body_bytes,
             limits=limits(settings, self.path),
+            log=settings.log,
         )
 
     def current(self) -> Manifest | None:

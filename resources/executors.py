@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.errors import ConfigError, TrackingError
+from mlops_assets.errors import ConfigError
 from resources.run_outcome import finish, mark_process
 from resources.tracking import MLflowTracking
 
@@ -59,8 +59,5 @@ class _Followed(dg.Executor):
                 yield event
             ended = True
         finally:  # the same rule by which Dagster, right after this, gives the run its status
-            try:
-                with dg.build_resources({"tracking": self._tracking}) as built:
-                    finish(instance, run_id, built.tracking, failed=failed or not ended)
-            except TrackingError as err:  # the run ended as it did; `settle` tries again
-                plan_context.log.warning("the MLflow run is still open: %s", err)
+            with dg.build_resources({"tracking": self._tracking}, instance) as built:
+                finish(instance, run_id, built.tracking, failed=failed or not ended)

@@ -7,7 +7,8 @@ at any point neither loses a row nor doubles one.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,8 +28,22 @@ from mlops_assets.ml.prediction_log import (
 from mlops_assets.records.monitoring import LogSummary
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_BATCH_BYTES = 50_000_000
+"""How much of the endpoint's files is taken over at once: some 500 MB of memory."""
+
 _CLOCK_ERROR_SECONDS = 2.0
 """How far a process's start, as the system tells it, may be off."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What became of some files."""
+
+    rows: int
+    torn_lines: int
+    duplicates: int
+    days: list[str]
+    newest: datetime | None
 
 
 class PredictionLog(dg.ConfigurableResource):
@@ -89,24 +104,34 @@ class PredictionLog(dg.ConfigurableResource):
         Raises:
             PredictionLogError: A file holds what no version of the endpoint writes.
         """
-        folder = Path(self.root, model)
-        with exclusive(folder / "compact.lock"):
+        with exclusive(Path(self.root, model) / "compact.lock"):
             files = [file for file in self._files(model) if is_closed(file)]
-            contents = {file: file.read_bytes() for file in files}
-            parsed = [parse(content, str(file)) for file, content in contents.items()]
-            lines = [line for one in parsed for line in one.lines]
-            new = to_frame(lines, self._classes(model, lines))
-            added, days = self._merge(folder, new)
-            self._mark(contents)
+            done = [self._take_over(model, batch) for batch in _batches(files)]
             open_files = len(self._files(model))
+        newest = [one.newest for one in done if one.newest is not None]
         return LogSummary(
             model=model,
             files=len(files),
             open_files=open_files,
+            rows=sum(one.rows for one in done),
+            torn_lines=sum(one.torn_lines for one in done),
+            duplicates=sum(one.duplicates for one in done),
+            days=tuple(sorted({day for one in done for day in one.days})),
+            newest=max(newest, default=None),
+        )
+
+    def _take_over(self, model: str, files: Sequence[Path]) -> "_Batch":
+        contents = {file: file.read_bytes() for file in files}
+        parsed = [parse(content, str(file)) for file, content in contents.items()]
+        lines = [line for one in parsed for line in one.lines]
+        new = to_frame(lines, self._classes(model, lines))
+        added, days = self._merge(Path(self.root, model), new)
+        self._mark(contents)
+        return _Batch(
             rows=added,
             torn_lines=sum(one.torn for one in parsed),
             duplicates=len(lines) - added,
-            days=tuple(days),
+            days=days,
             newest=new["event_time"].max().to_pydatetime() if len(new) else None,
         )
 
@@ -159,6 +184,19 @@ class PredictionLog(dg.ConfigurableResource):
             raise PredictionLogError(
                 f"cannot read the classes of version {version} in {path}: {err}; restore it"
             ) from err
+
+
+def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
+    """Yield the files in groups of some size, in order."""
+    batch, size = [], 0
+    for file in files:
+        batch.append(file)
+        size += file.stat().st_size
+        if size > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def is_closed(file: Path) -> bool:

@@ -19,6 +19,8 @@ from typing import Literal, Protocol
 
 import dagster as dg
 
+from mlops_assets.errors import TrackingError
+
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 PROCESS = "mlops/process"
@@ -58,6 +60,8 @@ def finish(
 ) -> Status | None:
     """Close what a Dagster run left open that has no more steps to run.
 
+    A server that is down does not change how the run ends: it is left to `settle`.
+
     Args:
         instance: Knows whether somebody asked the run to end.
         run_id: Of the Dagster run.
@@ -65,7 +69,7 @@ def finish(
         failed: Whether a step failed for good, or the execution was interrupted.
 
     Returns:
-        The status; None when there is nothing to close, or the run will be resumed.
+        The status; None when nothing was closed, or the run will be resumed.
     """
     run = instance.get_run_by_id(run_id)
     if run is None or run.tags.get(MLFLOW) != _OPEN:
@@ -75,7 +79,11 @@ def finish(
     status: Status = "FINISHED"
     if failed:
         status = "KILLED" if run.status in _CANCELED else "FAILED"
-    _close(instance, run_id, tracking, status)
+    try:
+        _close(instance, run_id, tracking, status)
+    except TrackingError as err:
+        dg.get_dagster_logger().warning("the MLflow run is still open: %s", err)
+        return None
     return status
 
 

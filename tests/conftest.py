@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
+from resources.decisions import DecisionStore
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
@@ -97,6 +98,7 @@ def resources(tmp_path: Path) -> dict[str, Any]:
         "feature_store": FakeFeatureStore(root=str(state / "feast")),
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
         "ledger": PromotionLedger(path=str(state / "ledger.db")),
+        "decisions": DecisionStore(path=str(state / "decisions.db")),
         "deployment": FakeDeployment(root=str(state / "endpoints")),
         "predictions": FakePredictionLog(
             endpoints=str(state / "endpoints"), root=str(state / "predictions")

@@ -23,9 +23,10 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.monitoring import LogSummary
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
+from resources.mlflow_runs import RUN_ID, joined_tags
 from resources.predictions import PredictionLog
 from resources.run_outcome import PROCESS, Status, is_gone
-from resources.tracking import RUN_ID, MLflowTracking, joined_tags
+from resources.tracking import MLflowTracking
 
 
 @dataclass

@@ -43,7 +43,8 @@ def test_definitions_hold_both_models() -> None:
         for what in ("training", "deployment", "monitoring", "rollback", "promotion")
     }
     assert {s.name for s in repository.sensor_defs} == {
-        *("customers_new_data", "flights_new_data", "mlflow_runs", "run_failed", "run_recovered"),
+        *("customers_retraining", "flights_retraining", "mlflow_runs"),
+        *("run_failed", "run_recovered"),
         *("customers_endpoint_health", "flights_endpoint_health"),
     }
     assert {s.name for s in repository.schedule_defs} == {

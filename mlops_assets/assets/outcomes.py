@@ -214,6 +214,7 @@ def describe(report: PerformanceReport) -> dict[str, Any]:
         facts["reasons"] = "; ".join(newest.reasons) or "none"
         facts["summary"] = dg.MetadataValue.json(newest.model_dump(mode="json"))
     if report.windows:
+        facts["estimate"] = dg.MetadataValue.json(report.windows[-1].model_dump(mode="json"))
         facts["by_window"] = markdown_table(pd.DataFrame([_row(w) for w in report.windows]))
         facts |= pictures({"performance": performance_plot(report)})
     return facts

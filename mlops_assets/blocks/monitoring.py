@@ -1,8 +1,9 @@
 """Monitoring of a live model: what is looked at, and when it counts as bad."""
 
 from datetime import timedelta
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mlops_assets.blocks.base import Duration, Settings
 
@@ -39,6 +40,53 @@ class SkewSettings(Settings):
     sample: int = Field(200, ge=1)
 
 
+class AlarmSettings(Settings):
+    """K of N windows, with hysteresis: an alarm is entered at one count and left at a lower one."""
+
+    windows: int = Field(3, ge=1, le=50, description="How many of the newest windows are counted.")
+    enter: int = Field(2, ge=1, description="Bad windows among them that raise the alarm.")
+    leave: int = Field(0, ge=0, description="Bad windows at which it is over; fewer than `enter`.")
+
+    @model_validator(mode="after")
+    def _thresholds_are_ordered(self) -> Self:
+        if not self.leave < self.enter <= self.windows:
+            raise ValueError(
+                f"an alarm needs leave < enter <= windows, not {self.leave} < {self.enter} <= "
+                f"{self.windows}"
+            )
+        return self
+
+
+class RetrainSettings(Settings):
+    """When a model is trained again; a degraded model outranks drift, drift outranks new data."""
+
+    performance: AlarmSettings = AlarmSettings()
+    drift: AlarmSettings = AlarmSettings(windows=5, enter=3, leave=1)
+    on_drift: Literal["train", "confirm", "alert"] = Field(
+        "confirm",
+        description="A drift alarm trains; or only if the estimated loss has risen too; or never.",
+    )
+    estimate_tolerance: float = Field(
+        0.05, ge=0, description="Share above the held-out loss at which an estimate confirms drift."
+    )
+    on_new_data: Literal["train", "signal"] = Field(
+        "train", description="A change of the source's content trains, or is only recorded."
+    )
+    cooldown: Duration = Field(
+        timedelta(days=1), description="After a training, by whomever, before the next."
+    )
+    backoff: Duration = Field(
+        timedelta(days=2), description="After a refused or failed training; doubled by each more."
+    )
+    backoff_most: Duration = Field(timedelta(days=30), description="The back-off grows no further.")
+    budget_per_month: int = Field(10, ge=0, description="Trainings in any 30 days; 0: none.")
+    min_new_rows: int = Field(
+        0,
+        ge=0,
+        description="Rows the source gained since the last training, before an alarm trains.",
+    )
+
+
 class MonitoringSettings(Settings):
     """What is watched once a model is live."""
 
@@ -49,3 +97,4 @@ class MonitoringSettings(Settings):
     labels: LabelSettings = LabelSettings()
     performance: PerformanceSettings = PerformanceSettings()
     skew: SkewSettings = SkewSettings()
+    retrain: RetrainSettings = RetrainSettings()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 
 _Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=1))]
@@ -54,6 +55,7 @@ class DeploymentSettings(RequestLimits):
     max_body_bytes: int = Field(1_000_000, ge=1_000)
     api_keys: ApiKeySettings | None = None
     rollout: RolloutSettings = RolloutSettings()
+    log: LogSettings = LogSettings()
 
 
 class ScheduleSettings(Settings):

@@ -2,7 +2,7 @@
 
 `run` brings models up to date and live; `up`, `predict`, `status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
-again and compares;
+again and compares; `why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
@@ -13,7 +13,9 @@ import sys
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import yaml
@@ -22,6 +24,7 @@ from pydantic import ValidationError
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
+from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
 from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
 from mlops_assets.dev import serve_user_interfaces
@@ -45,10 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb.add_argument("models", nargs="*", help="default: all")
     add_endpoint_verbs(verbs)
     add_promotion_verbs(verbs)
+    add_monitoring_verbs(verbs)
     add_reproduction_verb(verbs)
     verbs.add_parser("api-key", help="make an API key: print it once, and the digest to deploy")
     verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
     verbs.add_parser("env", help="shell exports for plain dagster commands")
+    verb = verbs.add_parser("bento", help="build a Bento of the deployed version, offline")
+    verb.add_argument("model")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="BENTOML_HOME that gets it")
     chosen = vars(parser.parse_args(arguments))
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
@@ -149,6 +156,15 @@ def promote(model: str, version: int, why: str) -> int:
     return 0
 
 
+def retraining(verb: str, model: str, **arguments: Any) -> int:
+    """Look at the retrain policy of a model, or hold it."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with dg.build_resources({"decisions": (definitions.resources or {})["decisions"]}) as built:
+        _say(getattr(Retraining(model, built.decisions), verb)(**arguments))
+    return 0
+
+
 def reproduce(name: str) -> int:
     """Train a version again; exit code 1 when its predictions differ, or it is impossible."""
     said, equal = reproduce_named(name, _definitions().resources or {})
@@ -176,6 +192,15 @@ def env() -> int:
     return 0
 
 
+def bento(model: str, out: Path | None) -> int:
+    """Build a Bento of what is deployed, and print its folder."""
+    definitions = _definitions()
+    _chosen(definitions, [model])
+    with dg.build_resources({"bentos": (definitions.resources or {})["bentos"]}) as built:
+        _say(f"{model}: {built.bentos.build(model, out)}")
+    return 0
+
+
 _VERBS = {
     "run": run,
     "predict": predict,
@@ -185,10 +210,12 @@ _VERBS = {
     "history": history,
     "rollback": rollback,
     "promote": promote,
+    **{verb: partial(retraining, verb) for verb in ("why", "pause", "resume")},
     "reproduce": reproduce,
     "api-key": api_key,
     "dev": dev,
     "env": env,
+    "bento": bento,
 }
 
 
@@ -234,9 +261,9 @@ def _materialize(
         tags={PROCESS: this_process(), "mlops/launched_by": "mlops run"},
         run_config={"loggers": {"progress": {}}},
     )
-    _settle(definitions, instance)
     for event in result.filter_events(lambda event: event.is_step_failure):
         _say(f"{event.step_key}: {_cause(event)}", error=True)
+    _settle(definitions, instance)
     return result.success
 
 
@@ -250,7 +277,8 @@ def _cause(event: dg.DagsterEvent) -> str:
 
 def _settle(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
     """End the runs of killed processes, which the last one may have been."""
-    with dg.build_resources({"tracking": (definitions.resources or {})["tracking"]}) as built:
+    wanted = {"tracking": (definitions.resources or {})["tracking"]}
+    with dg.build_resources(wanted, instance) as built:
         settle(instance, built.tracking)
 
 

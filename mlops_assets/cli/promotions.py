@@ -25,11 +25,11 @@ def add_promotion_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> 
     verb = verbs.add_parser("rollback", help="serve an older version again")
     verb.add_argument("model")
     verb.add_argument("--to", type=int, metavar="VERSION", help="default: the champion before")
-    verb.add_argument("--why", metavar="TEXT", type=_reason)
+    verb.add_argument("--why", metavar="TEXT", type=reason)
     verb = verbs.add_parser("promote", help="serve a version that was deployed before")
     verb.add_argument("model")
     verb.add_argument("version", type=int)
-    verb.add_argument("--why", metavar="TEXT", type=_reason, required=True)
+    verb.add_argument("--why", metavar="TEXT", type=reason, required=True)
 
 
 def said_history(model: str, ledger: PromotionLedger) -> str:
@@ -73,7 +73,8 @@ def parse_moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _reason(text: str) -> str:
+def reason(text: str) -> str:
+    """One line that is not empty, as an argument."""
     if not (line := " ".join(text.split())):
         raise argparse.ArgumentTypeError("say why")
     return line

@@ -20,7 +20,7 @@ from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
 from sensors.endpoint_health import build_endpoint_health_sensor
-from sensors.new_data import build_new_data_sensor
+from sensors.retraining import build_retraining_sensor
 
 
 class ModelPipelineScaffolder(dg.Scaffolder):
@@ -99,5 +99,5 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
             build_monitoring_job(settings),
         ],
         schedules=[*build_training_schedules(settings), *build_monitoring_schedules(settings)],
-        sensors=[build_new_data_sensor(settings), build_endpoint_health_sensor(settings)],
+        sensors=[build_retraining_sensor(settings), build_endpoint_health_sensor(settings)],
     )

@@ -42,6 +42,9 @@ class DriftSummary(Settings):
     scores: dict[str, float] = Field(
         default_factory=dict, description="Feature, or `prediction` -> PSI of the window."
     )
+    broken_columns: tuple[str, ...] = Field(
+        (), description="Missing or constant now, and not in the reference: a fault upstream."
+    )
     reasons: tuple[str, ...] = Field((), description="One sentence per offending column.")
 
 

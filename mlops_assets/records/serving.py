@@ -8,6 +8,7 @@ from pydantic import Field
 from mlops_assets.blocks.base import Settings, Task
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import RequestLimits
+from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.rollout import Candidate
 
@@ -65,6 +66,7 @@ class Manifest(Settings):
     max_rows: int
     max_body_bytes: int
     limits: Limits = Limits()
+    log: LogSettings = LogSettings()
     candidate: Candidate | None = Field(None, description="A version on trial beside it.")
 
 

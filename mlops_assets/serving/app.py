@@ -10,14 +10,10 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from mlops_assets.errors import FeatureStoreError
-from mlops_assets.records.serving import Servable
 from mlops_assets.serving import metrics
 from mlops_assets.serving.holder import Active, ModelHolder
 from mlops_assets.serving.http import (
@@ -33,14 +29,16 @@ from mlops_assets.serving.http import (
     send_bytes,
     send_error,
 )
-from mlops_assets.serving.model import FeatureRow
-from mlops_assets.serving.online import OnlineRows
 from mlops_assets.serving.openapi import DOCS_PAGE, describe
+from mlops_assets.serving.predict import Asked, predict_entities, predict_rows
 from mlops_assets.serving.rollout import Mirror, choose
+from mlops_assets.serving.state import state
 
 logger = logging.getLogger(__name__)
 
 Answer = tuple[bytes, str]
+
+_PREDICTING = ("/predict", "/predict_features")
 
 
 class EndpointApp:
@@ -76,13 +74,21 @@ class EndpointApp:
         except ClientGoneError:
             return
         except RequestError as err:
+            self._count(scope, "failed" if err.status >= 500 else "refused")
             await send_error(send, err)
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
+            self._count(scope, "failed")
             message = "the endpoint failed; its log says why"
             await send_error(send, RequestError(500, "internal_error", message))
         else:
+            self._count(scope, "answered")
             await send_bytes(send, 200, body, media)
+
+    def _count(self, scope: Scope, outcome: metrics.Outcome) -> None:
+        active = self._holder.active if self._holder else None
+        if active is not None and scope["path"] in _PREDICTING:
+            metrics.REQUESTS.labels(active.manifest.model_name, outcome).inc()
 
     def _route(self, scope: Scope) -> Callable[[Scope, Receive], Awaitable[Answer]]:
         path, method = scope["path"], scope["method"]
@@ -108,24 +114,22 @@ class EndpointApp:
         active = self._active()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
         entities = active.decoder.entities(body)
-        return await self._run(
-            _predict_entities, choose(active, entities[0]), entities, entities[0]
-        )
+        return await self._run(predict_entities, choose(active, entities[0]), entities, entities[0])
 
     async def _predict_features(self, scope: Scope, receive: Receive) -> Answer:
         active = self._active().by_features()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
         rows, key = active.decoder.rows(body), uuid.uuid4().hex
-        return await self._run(_predict_rows, choose(active, key), rows, key)
+        return await self._run(predict_rows, choose(active, key), rows, key)
 
     async def _run(
         self,
-        predict: Callable[[Active, Any], list[dict[str, Any]]],
+        predict: Callable[[Active, Asked], list[dict[str, Any]]],
         active: Active,
-        asked: Any,
+        content: Sequence[Any],
         key: int | str,
     ) -> Answer:
-        started = time.perf_counter()
+        asked = Asked(content, uuid.uuid4().hex)
         loop = asyncio.get_running_loop()
         try:
             predictions = await loop.run_in_executor(self._compute, predict, active, asked)
@@ -136,13 +140,13 @@ class EndpointApp:
         servable = active.model.servable
         body = msgspec.json.encode(
             {
-                "request_id": uuid.uuid4().hex,
+                "request_id": asked.request_id,
                 "model_name": servable.model_name,
                 "model_version": servable.model_version,
                 "predictions": predictions,
             }
         )
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - asked.started
         metrics.observe(servable.model_name, servable.model_version, len(predictions), seconds)
         if active.tally is not None:
             active.tally.answered(seconds, predictions)
@@ -159,12 +163,22 @@ class EndpointApp:
             "max_body_bytes": manifest.max_body_bytes,
             "features_ttl_seconds": manifest.online.view.ttl.total_seconds(),
             "features_as_of": manifest.online.as_of,
+            "prediction_log": {
+                **manifest.log.model_dump(mode="json"),
+                "failures": active.log.failures,
+                "error": active.log.error,
+            },
         }
         return msgspec.json.encode(facts), JSON
 
     async def _metrics(self, _scope: Scope, _receive: Receive) -> Answer:
         # In a thread of its own: it reads one file per worker that ever ran.
-        return await asyncio.to_thread(metrics.render), metrics.CONTENT_TYPE
+        return await asyncio.to_thread(self._render), metrics.CONTENT_TYPE
+
+    def _render(self) -> bytes:
+        if self._holder is None or self._holder.active is None:
+            return metrics.render()
+        return metrics.render() + state(self._holder.endpoint, self._holder.active)
 
     async def _livez(self, _scope: Scope, _receive: Receive) -> Answer:
         return b"alive\n", TEXT
@@ -179,66 +193,3 @@ class EndpointApp:
     async def _openapi(self, _scope: Scope, _receive: Receive) -> Answer:
         active = self._active()
         return msgspec.json.encode(describe(active.model.servable, active.manifest)), JSON
-
-
-def _predict_entities(active: Active, entities: Sequence[int | str]) -> list[dict[str, Any]]:
-    try:
-        found = active.online.lookup(entities)
-    except FeatureStoreError as err:
-        logger.warning("%s", err)
-        raise RequestError(503, "feature_store_unavailable", str(err)) from err
-    _require_all_found(found)
-    key = active.model.servable.entity.name
-    predictions = _predict_rows(active, found.rows)
-    for prediction, entity, as_of in zip(predictions, entities, found.as_of, strict=True):
-        prediction |= {key: entity, "features_as_of": _iso(as_of)}
-    return predictions
-
-
-def _require_all_found(found: OnlineRows) -> None:
-    unknown = [{"entity": entity, "reason": "unknown"} for entity in found.unknown]
-    stale = [
-        {
-            "entity": item.entity,
-            "reason": "stale",
-            "features_as_of": _iso(item.features_as_of),
-            "age_seconds": item.age.total_seconds(),
-        }
-        for item in found.stale
-    ]
-    if unknown:
-        message = f"no features of {found.unknown[:10]}; materialize them, or ask for others"
-        raise RequestError(404, "unknown_entity", message, details=[*unknown, *stale])
-    if stale:
-        ids = [item.entity for item in found.stale[:10]]
-        message = f"the features of {ids} are older than their time to live; materialize newer ones"
-        raise RequestError(409, "stale_features", message, details=stale)
-
-
-def _predict_rows(active: Active, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
-    try:
-        scores = active.model.scores(rows)
-    except ValueError as err:  # scikit-learn's refusals: a missing or a huge value, a new category
-        nulls = sorted({name for row in rows for name, value in row.items() if value is None})
-        details = [{"field": name, "message": "is null in some row"} for name in nulls]
-        reason = str(err).partition("\n")[0][:300]
-        message = f"the model refuses these features: {reason}"
-        raise RequestError(422, "features_refused", message, details=details) from err
-    if not np.isfinite(scores).all():
-        bad = [int(row) for row in np.flatnonzero(~np.isfinite(scores).all(axis=1))]
-        details = [{"field": f"$.rows[{row}]", "message": "the result is no number"} for row in bad]
-        raise RequestError(
-            422, "features_refused", "the model's answer is not finite", details=details
-        )
-    return [_prediction(active.model.servable, row) for row in scores]
-
-
-def _prediction(servable: Servable, scores: np.ndarray) -> dict[str, Any]:
-    if servable.task != "multiclass":
-        return {"prediction": float(scores[0])}
-    probabilities = dict(zip(servable.classes, scores.tolist(), strict=True))
-    return {"prediction": servable.classes[int(scores.argmax())], "probabilities": probabilities}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

@@ -22,6 +22,7 @@ from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, 
 from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
 from mlops_assets.serving.online import OnlineLookup, OnlineStore
+from mlops_assets.serving.prediction_log import PredictionLogWriter
 from mlops_assets.serving.requests import RequestDecoder
 from mlops_assets.serving.rollout import Tally
 
@@ -31,6 +32,7 @@ RETRY_SECONDS = 5.0
 
 MANIFEST_FILE = "deployment.json"
 STATUS_FOLDER = "status"
+LOG_FOLDER = "predictions"
 ABANDONED_SECONDS = 150.0
 """A trial that nobody watches for so long ends; a new generation of processes may need 120 s."""
 
@@ -56,6 +58,7 @@ class Active:
     model: LoadedModel
     online: OnlineLookup
     decoder: RequestDecoder
+    log: PredictionLogWriter
     role: Role = "primary"
     weight: float = 1.0
     candidate: "Active | None" = None
@@ -113,7 +116,8 @@ class ModelHolder:
     ) -> None:
         """Serve what `endpoint`'s manifest names; nothing is read before `reconcile`."""
         self.active: Active | None = None
-        self._endpoint = endpoint
+        self.endpoint = endpoint
+        self.log = PredictionLogWriter(endpoint / LOG_FOLDER)
         self._open_online = open_online
         self._seen: tuple[int, int] | None = None
         self._tried_at = 0.0
@@ -141,10 +145,11 @@ class ModelHolder:
             self.reconcile()
             self.end_abandoned_trial()
             self.report_trial()
+            self.log.sync_if_due()
 
     def _reconcile(self) -> None:
         try:
-            stat = (self._endpoint / MANIFEST_FILE).stat()
+            stat = (self.endpoint / MANIFEST_FILE).stat()
         except FileNotFoundError:
             return
         stamp = (stat.st_mtime_ns, stat.st_ino)
@@ -153,7 +158,7 @@ class ModelHolder:
         if stamp == self._seen and not retry:
             return
         self._seen, self._tried_at, self._reported = stamp, time.monotonic(), False
-        wanted = read_manifest(self._endpoint)
+        wanted = read_manifest(self.endpoint)
         if wanted is not None:
             self._report(wanted, self._reach(wanted))
             self._reported = True
@@ -191,7 +196,7 @@ class ModelHolder:
             online = self._open_online(wanted.online)
         served = wanted.model_copy(update={"folder": str(folder)})
         decoder = RequestDecoder(model.servable, wanted.max_rows)
-        self.active = Active(served, model, online, decoder)
+        self.active = Active(served, model, online, decoder, self.log)
         if wanted.candidate is not None:  # where it cannot be loaded, the version beside it serves
             self.active = _with_candidate(self.active, wanted.candidate, current)
         if current is not None:
@@ -209,7 +214,7 @@ class ModelHolder:
         if active is None or active.candidate is None:
             return
         try:
-            watched = (self._endpoint / TRIAL_FOLDER / WATCHED_FILE).stat().st_mtime
+            watched = (self.endpoint / TRIAL_FOLDER / WATCHED_FILE).stat().st_mtime
         except FileNotFoundError:
             watched = 0.0
         if time.time() - watched > ABANDONED_SECONDS:
@@ -229,7 +234,7 @@ class ModelHolder:
         name = f"{os.getpid()}-{active.manifest.generation}.json"
         content = seen.model_dump_json().encode()
         try:
-            path = self._endpoint / TRIAL_FOLDER / name
+            path = self.endpoint / TRIAL_FOLDER / name
             write_atomically(path, lambda file: file.write_bytes(content))
         except MlopsError as err:
             logger.warning("%s", err)
@@ -237,7 +242,7 @@ class ModelHolder:
     def _report(self, wanted: Manifest, error: str | None) -> None:
         served = self.active.model.servable.model_version if self.active else None
         status = WorkerStatus(wanted.generation, served, error)
-        path = self._endpoint / STATUS_FOLDER / f"{os.getpid()}.json"
+        path = self.endpoint / STATUS_FOLDER / f"{os.getpid()}.json"
         write_atomically(path, lambda file: file.write_bytes(msgspec.json.encode(status)))
 
 
@@ -254,6 +259,7 @@ def _with_candidate(active: Active, wanted: Candidate, before: Active | None) ->
         model,
         active.online,
         RequestDecoder(model.servable, active.manifest.max_rows),
+        active.log,
         role=wanted.role,
         weight=wanted.weight,
         tally=Tally(),

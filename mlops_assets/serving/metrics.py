@@ -6,6 +6,7 @@ their numbers, by the variable PROMETHEUS_MULTIPROC_DIR that BentoML sets for it
 
 import os
 from collections.abc import Iterator
+from typing import Literal
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -25,12 +26,26 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if ValueClass._multiprocess else None
 LABELS = ("model_name", "version")
 
+Outcome = Literal["answered", "refused", "failed"]
+"""Refused: the request was wrong (4xx). Failed: the endpoint could not (5xx)."""
+
 PREDICTIONS = Counter("model_predictions_total", "Predictions that were answered.", LABELS)
 LATENCY = Histogram(
     "model_prediction_latency_seconds",
     "From the whole request read to the answer ready; requests that were answered.",
     LABELS,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+REQUESTS = Counter(
+    "model_requests_total",
+    "Requests for predictions by outcome, without those that the limits refused.",
+    ("model_name", "outcome"),
+)
+LOG_FAILURES = Counter(
+    "model_prediction_log_failures_total",
+    "Requests whose rows could not be logged.",
+    ("model_name",),
 )
 
 

@@ -22,6 +22,7 @@ _MESSAGES = {
     "500": "A fault of the endpoint.",
     "503": "No model is loaded yet, the online store does not answer, or too many ask at once.",
     "504": "The answer was not ready in time.",
+    "507": "The prediction cannot be logged, and must be; nothing was answered.",
 }
 
 
@@ -34,6 +35,7 @@ def describe(servable: Servable, manifest: Manifest) -> Schema:
     }
     rows = {"minItems": 1, "maxItems": manifest.max_rows}
     guarded = ("500", "503", "504", *_refusals(manifest.limits))
+    predicting = (*guarded, "507") if manifest.log.enabled else guarded
     document = {
         "openapi": "3.1.0",
         "info": {"title": servable.model_name, "version": str(servable.model_version)},
@@ -42,13 +44,13 @@ def describe(servable: Servable, manifest: Manifest) -> Schema:
                 "Predict for entities, with their features from the online store.",
                 _object({"entities": {"type": "array", "items": entity, **rows}}),
                 _answer(servable, by_entity),
-                ("400", "404", "408", "409", "413", "422", *guarded),
+                ("400", "404", "408", "409", "413", "422", *predicting),
             ),
             "/predict_features": _post(
                 "Predict for rows of features; null means missing.",
                 _object({"rows": {"type": "array", "items": _row(servable), **rows}}),
                 _answer(servable, {}),
-                ("400", "408", "413", "422", *guarded),
+                ("400", "408", "413", "422", *predicting),
             ),
             "/model": _get("What is served now.", "application/json", guarded),
             "/openapi.json": _get("This document.", "application/json", guarded),

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _LATEST = 1000
 _WAITING = 4
-_NO_FAULT = (404, 409)
-"""Statuses of what the features lack, whichever version is asked."""
+_NO_FAULT = (404, 409, 507)
+"""Statuses of what the features or the log lack, whichever version is asked."""
 
 logger = logging.getLogger(__name__)
 

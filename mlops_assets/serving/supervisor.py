@@ -29,7 +29,7 @@ LOG_BYTES = 10_000_000
 
 _POLL_SECONDS = 0.1
 _START_SECONDS = 120.0
-_END_SECONDS = 15.0
+_END_SECONDS = 60.0
 _BACKLOG = 2048
 
 logger = logging.getLogger(__name__)
@@ -90,17 +90,23 @@ class Supervisor:
         """Serve until SIGTERM."""
         signal.signal(signal.SIGTERM, self._end)
         while not self._ends:
-            self._look_for_wanted()
-            self._take_over()
-            self._restart_dead()
-            self._part()
-            shorten(self._endpoint / LOG_FILE)
+            try:
+                self._turn()
+            except Exception:  # e.g. a full disk; the port and the workers must outlive it
+                logger.exception("supervising failed; trying again")
             time.sleep(_POLL_SECONDS)
         for generation in filter(None, (self._serving, self._coming)):
             self._retire(generation)
         while self._leaving:
             self._part()
             time.sleep(_POLL_SECONDS)
+
+    def _turn(self) -> None:
+        self._look_for_wanted()
+        self._take_over()
+        self._restart_dead()
+        self._part()
+        shorten(self._endpoint / LOG_FILE)
 
     def _end(self, _number: int, _frame: "FrameType | None") -> None:
         self._ends = True
@@ -175,9 +181,15 @@ def _identity(launch: dict[str, Any]) -> tuple[Any, str]:
 
 
 def shorten(log: Path) -> None:
-    """Move the content of a long log aside; its writers append, so they go on at its start."""
-    if log.exists() and log.stat().st_size > LOG_BYTES:
+    """Move the content of a long log aside; its writers append, so they go on at its start.
+
+    On a full disk the content is lost, or the log itself would keep it full.
+    """
+    if not log.exists() or log.stat().st_size <= LOG_BYTES:
+        return
+    try:
         shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+    finally:
         os.truncate(log, 0)
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 2.0
 """How long a worker that must end waits for its clients to leave by themselves."""
+LONGEST_REQUEST_SECONDS = 45
+"""What is computed then still is given up; a request's own time-out is shorter."""
 CRASH_SECONDS = 10.0
 """A worker that lived shorter crashed."""
 CRASHES = 3
@@ -73,15 +75,24 @@ class Template:
         _import_everything()
         signal.signal(signal.SIGTERM, self._end)
         while not self._ends:
-            self._reap()
-            while len(self._born) < self._wanted and time.monotonic() >= self._next_fork:
-                self._fork()
+            try:
+                self._turn()
+            except Exception:  # e.g. no memory or a full disk; the other workers must outlive it
+                logger.exception("keeping the workers failed; trying again")
             time.sleep(_POLL_SECONDS)
         for pid in self._born:
             os.kill(pid, signal.SIGTERM)
         while self._born:
             self._reap()
             time.sleep(_POLL_SECONDS)
+
+    def _turn(self) -> None:
+        self._reap()
+        while len(self._born) < self._wanted and time.monotonic() >= self._next_fork:
+            self._fork()
+        grown = time.monotonic() - CRASH_SECONDS
+        if len(self._born) == self._wanted and max(self._born.values()) < grown:
+            self._crashes = 0
 
     def _end(self, _number: int, _frame: "FrameType | None") -> None:
         self._ends = True
@@ -116,7 +127,7 @@ class Template:
             self._count(crashed=lived < CRASH_SECONDS)
 
     def _count(self, *, crashed: bool) -> None:
-        """Replace at once what lived long, later what crashed, and leave what crashes always."""
+        """Replace at once what lived long, later what crashed, and leave a version that crashes."""
         self._crashes = self._crashes + 1 if crashed else 0
         pause = min(0.1 * 2**self._crashes, _LONGEST_PAUSE_SECONDS) if crashed else 0.0
         self._next_fork = time.monotonic() + pause
@@ -174,7 +185,12 @@ def _serve(listener: socket.socket) -> None:
     from mlops_assets.serving.service import Endpoint
 
     config = uvicorn.Config(
-        Endpoint.to_asgi(), log_config=None, server_header=False, lifespan="on", access_log=False
+        Endpoint.to_asgi(),
+        log_config=None,
+        server_header=False,
+        lifespan="on",
+        access_log=False,
+        timeout_graceful_shutdown=LONGEST_REQUEST_SECONDS,
     )
     Worker(config).run(sockets=[listener])
 

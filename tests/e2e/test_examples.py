@@ -150,6 +150,17 @@ def test_dagster_itself_materializes_a_group(first_run: str, project: Project) -
     project.run("dagster", "asset", "materialize", *select)
     assert project.endpoint("customers").model_version == 2
     assert project.post("customers", {"entities": [1]})[1]["model_version"] == 2
+    assert mlflow_statuses(project) == ["FINISHED", "FINISHED"]
+
+
+def mlflow_statuses(project: Project) -> list[str]:
+    """How the runs that trained `customers` ended, newest first."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project.home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("customers")
+    assert experiment is not None
+    return [run.info.status for run in client.search_runs([experiment.experiment_id])]
 
 
 def test_a_run_killed_again_and_again_is_made_good_by_the_next(
@@ -176,5 +187,6 @@ def test_a_run_killed_again_and_again_is_made_good_by_the_next(
         assert "prediction=" in output
         status, answer = project.post("customers", {"entities": [1]})
         assert (status, answer["model_name"]) == (200, "customers")
+        assert set(mlflow_statuses(project)) <= {"FINISHED", "FAILED"}, "none left RUNNING"
     finally:
         project.run("mlops", "stop")

@@ -28,6 +28,7 @@ def check(run: Ended, *, at_once: bool) -> None:
     assert (logged.info.status, logged.data.metrics) == (expected.status, expected.metrics)
     assert logged.data.tags["dagster/asset_key"] == expected.assets
     assert logged.data.tags.get("dagster/partition") == run.partition
+    assert logged.data.tags["mlops/process"] == run.dagster.tags["mlops/process"], "not a step's"
     url = f"http://127.0.0.1:3000/runs/{run.dagster.run_id}"
     assert logged.data.tags["dagster/run_url"] == url
     if at_once:  # not only when the next run looked

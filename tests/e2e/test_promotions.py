@@ -24,6 +24,7 @@ from tests.live_endpoints import free_port, publish
 pytestmark = pytest.mark.e2e
 
 ROUNDS = int(os.environ.get("PROMOTION_ROUNDS", "30"))
+KILLS = int(os.environ.get("PROMOTION_KILLS", "1"))
 PROMOTERS = [sys.executable, "-W", "ignore", "-m", "tests.e2e.promoters"]
 
 
@@ -162,7 +163,7 @@ def test_a_kill_between_any_two_steps_leaves_one_champion_that_serves(
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert answer(process) == "ready"
-        for point in POINTS:
+        for point in POINTS * KILLS:
             old = ledger.head(MODEL)
             assert old is not None
             new = 5 - old.to_version  # 2 and 3 in turn

@@ -11,10 +11,12 @@ import pytest
 
 from mlops_assets.blocks.operation import DeploymentSettings, RateLimitSettings
 from mlops_assets.errors import ConfigError
-from mlops_assets.records.serving import Limits
-from mlops_assets.serving.guard import BUFFERED_BYTES, Buckets, Guard
+from mlops_assets.records.serving import Limits, Manifest
+from mlops_assets.serving.guard import BUFFERED_BYTES, OPEN_PATHS, Buckets, Guard
 from mlops_assets.serving.http import TEXT, RequestError, read_body, send_bytes, send_error
+from mlops_assets.serving.openapi import DOCS_PAGE, describe
 from resources import api_keys
+from tests.served_models import build, no_online
 
 KEY = "a key"
 WITH_KEYS = Limits(key_digests=(api_keys.digest("other"), api_keys.digest(KEY)))
@@ -228,3 +230,28 @@ def test_the_deployers_key_is_its_users_alone_and_stays(tmp_path: Path) -> None:
     assert api_keys.operator_key(tmp_path) == key
     assert stat.S_IMODE((tmp_path / api_keys.OPERATOR_KEY).stat().st_mode) == 0o600
     assert key not in {api_keys.new_key() for _ in range(10)}
+
+
+def described(tmp_path: Path, limits: Limits) -> dict[str, Any]:
+    manifest = Manifest(
+        generation=1, model_name="toy", model_version=1, folder="", previous=None,
+        online=no_online(), max_rows=5, max_body_bytes=1000, limits=limits,
+    )  # fmt: skip
+    return describe(build(tmp_path).servable, manifest)
+
+
+def test_the_document_names_the_refusals_that_are_configured(tmp_path: Path) -> None:
+    limited = Limits(key_digests=("0" * 64,), rate_limit=RateLimitSettings(per_second=1, burst=1))
+    for limits, configured in ((Limits(), False), (limited, True)):
+        document = described(tmp_path, limits)
+        for path, methods in document["paths"].items():
+            (operation,) = methods.values()
+            guarded = configured and path not in OPEN_PATHS
+            assert ({"401", "429"} <= operation["responses"].keys()) == guarded, path
+            assert ("security" in operation) == (path in OPEN_PATHS), path
+        assert ("security" in document) == configured
+
+
+def test_the_page_asks_nobody_else() -> None:
+    assert b"://" not in DOCS_PAGE
+    assert b"default-src 'none'" in DOCS_PAGE

@@ -1,0 +1,94 @@
+"""The verbs `why`, `pause` and `resume` of the retrain policy: what they take, do and say."""
+
+import argparse
+import getpass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mlops_assets.cli.promotions import reason
+from mlops_assets.records.retraining import Pause, Recorded
+from resources.decisions import DecisionStore
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def add_monitoring_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the three verbs."""
+    verb = verbs.add_parser("why", help="what the retrain policy decided, and why")
+    verb.add_argument("model")
+    verb.add_argument("--last", type=_positive, default=10, metavar="N", help="default: 10")
+    verb = verbs.add_parser("pause", help="start no training by the retrain policy for a while")
+    verb.add_argument("model")
+    verb.add_argument("--for", dest="span", type=_span, required=True, metavar="7d")
+    verb.add_argument("--why", metavar="TEXT", type=reason, required=True)
+    verb = verbs.add_parser("resume", help="end a pause now")
+    verb.add_argument("model")
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """The retrain policy of one model: looked at, paused and resumed."""
+
+    model: str
+    decisions: DecisionStore
+
+    def why(self, last: int) -> str:
+        """The newest decisions, one a paragraph, the newest last."""
+        rows = self.decisions.history(self.model, last)
+        if not rows:
+            return (
+                f"{self.model}: nothing decided yet; switch the sensor {self.model}_retraining on "
+                "in the Dagster UI, under Automation"
+            )
+        pause = self.decisions.pause(self.model, datetime.now(UTC))
+        return "\n".join([*_lines(rows), *([_said(self.model, pause)] if pause else [])])
+
+    def pause(self, span: timedelta, why: str) -> str:
+        """Start no training until `span` from now; a training that runs goes on."""
+        now = datetime.now(UTC)
+        pause = Pause(until=now + span, why=why, who=getpass.getuser())
+        self.decisions.set_pause(self.model, pause, now)
+        return _said(self.model, pause)
+
+    def resume(self) -> str:
+        """End the pause in force."""
+        now = datetime.now(UTC)
+        if self.decisions.pause(self.model, now) is None:
+            return f"{self.model}: not paused"
+        ended = Pause(until=now, why="resumed", who=getpass.getuser())
+        self.decisions.set_pause(self.model, ended, now)
+        return f"{self.model}: resumed"
+
+
+def _said(model: str, pause: Pause) -> str:
+    return f"{model}: paused until {pause.until:%Y-%m-%d %H:%M} UTC by {pause.who} ({pause.why})"
+
+
+def _lines(rows: Sequence[Recorded]) -> list[str]:
+    lines = []
+    for row in rows:
+        span = f" to {row.last_seen:%Y-%m-%d %H:%M:%S} ({row.ticks} ticks)" if row.ticks > 1 else ""
+        lines.append(f"{row.time:%Y-%m-%d %H:%M:%S}{span}  {row.action} ({row.rule})")
+        lines.append(f"    {row.reason}")
+        if row.outcome:
+            lines.append(f"    run {row.run_id}: {row.outcome}")
+    return lines
+
+
+def _span(text: str) -> timedelta:
+    match = re.fullmatch(r"([1-9]\d{0,3}) ?(min|h|d|w)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration like 7d, 12h, 30min or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of decisions like 10")
+    return int(text)

@@ -1,0 +1,289 @@
+"""When to train again: one pure function over reports, memory and the clock.
+
+`decide` is level-triggered on purpose, so that a tick that is lost or repeated changes nothing:
+what has caused a training once is remembered in the state and never counts again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from mlops_assets.blocks.monitoring import AlarmSettings, RetrainSettings
+from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
+from mlops_assets.records.retraining import (
+    Action,
+    Alarm,
+    Decision,
+    Judged,
+    Pending,
+    RetrainState,
+    Signals,
+    Trigger,
+)
+
+MONTH = timedelta(days=30)
+_REMEMBERED_FAULTS = 100
+"""Broken windows kept, so that the labels that come for them later do not count."""
+
+
+class _Wish(NamedTuple):
+    """A reason to train, before any limit was asked."""
+
+    trigger: Trigger
+    why: str
+
+
+class _Limit(NamedTuple):
+    """A reason not to train now."""
+
+    action: Action
+    rule: str
+    reason: str
+
+
+def decide(
+    policy: RetrainSettings, state: RetrainState, signals: Signals, now: datetime
+) -> Decision:
+    """Whether to train at `now`, by which rule, and what to remember.
+
+    The same arguments give the same decision. A reason holds moments, not spans until them, so it
+    stays the same text while nothing changes. Rule `repeated` is the pending training of `state`,
+    whose run was never seen: the process that asked for it was killed.
+    """
+    state = observe(policy, state, signals, now)
+    if busy := _busy(state, signals, now):
+        return busy
+    wish = _wish(policy, state, signals)
+    if wish is None:
+        return _calm(policy, state, signals)
+    if limit := _limit(policy, state, signals, wish, now):
+        reason = f"{wish.why}; {limit.reason}"
+        return Decision(action=limit.action, rule=limit.rule, reason=reason, state=state)
+    return _train(state, signals, wish, now)
+
+
+def observe(
+    policy: RetrainSettings, state: RetrainState, signals: Signals, now: datetime
+) -> RetrainState:
+    """The state after taking in what is new in the signals; a repeated report changes nothing."""
+    state = _settled(_handled(state, signals), signals, now)
+    faults = [report.window for report in signals.drift if report.broken_columns]
+    broken = {window.start: window for window in [*state.broken, *faults]}
+    kept = tuple(broken[start] for start in sorted(broken))[-_REMEMBERED_FAULTS:]
+    return state.model_copy(
+        update={
+            "drift": _judge(policy.drift, state.drift, signals.drift, kept),
+            "performance": _judge(policy.performance, state.performance, signals.performance, kept),
+            "broken": kept,
+            "launches": tuple(at for at in state.launches if at > now - MONTH),
+        }
+    )
+
+
+def _handled(state: RetrainState, signals: Signals) -> RetrainState:
+    """Content that a training has read, whoever started it, is no new data any more."""
+    trained = signals.trained_at
+    newer = trained is not None and (state.trained_at is None or trained > state.trained_at)
+    if not newer and state.fingerprint is not None:
+        return state
+    update: dict[str, object] = {"trained_at": trained}
+    if signals.trained_on is not None:
+        update["fingerprint"] = signals.trained_on
+    return state.model_copy(update=update)
+
+
+def _settled(state: RetrainState, signals: Signals, now: datetime) -> RetrainState:
+    """What the outcome of the pending training leaves behind."""
+    pending, outcome = state.pending, signals.outcome
+    if pending is None:
+        return state
+    if outcome is None:
+        # Never seen, and somebody else has trained since: it is not needed any more.
+        replaced = signals.trained_at is not None and signals.trained_at > pending.at
+        return state.model_copy(update={"pending": None}) if replaced else state
+    if outcome.result == "running":
+        seen = pending.model_copy(update={"run_id": outcome.run_id})
+        return state.model_copy(update={"pending": seen})
+    if outcome.result == "promoted":
+        return state.model_copy(update={"pending": None, "refusals": 0})
+    update = {"pending": None, "refusals": state.refusals + 1, "refused_at": now}
+    return state.model_copy(update=update)
+
+
+def _judge(
+    settings: AlarmSettings,
+    alarm: Alarm,
+    reports: Sequence[DriftSummary | PerformanceSummary],
+    broken: Sequence[Window],
+) -> Alarm:
+    """Count each window of the newest version once, but those of a fault upstream."""
+    version = max([alarm.version, *(report.model_version for report in reports)])
+    anew = version > alarm.version
+    verdicts = {} if anew else {judged.start: judged.bad for judged in alarm.windows}
+    for report in reports:
+        start = report.window.start
+        counted = alarm.counted is not None and start <= alarm.counted
+        if counted or report.model_version != version or report.verdict == "unknown":
+            continue
+        verdicts[start] = report.verdict in ("drifted", "degraded")
+        if any(fault.start < report.window.end and start < fault.end for fault in broken):
+            del verdicts[start]
+    newest = sorted(verdicts)[-settings.windows :]
+    bad = sum(verdicts[start] for start in newest)
+    return Alarm(
+        version=version,
+        windows=tuple(Judged(start=start, bad=verdicts[start]) for start in newest),
+        on=bad >= settings.enter or (alarm.on and not anew and bad > settings.leave),
+        counted=alarm.counted,
+    )
+
+
+def _busy(state: RetrainState, signals: Signals, now: datetime) -> Decision | None:
+    """At most one run in flight; a training that was decided is asked for until it is seen."""
+    if signals.in_flight:
+        reason = f"run {signals.in_flight[0]} of the training job is unfinished"
+        return Decision(action="running", rule="one_in_flight", reason=reason, state=state)
+    if state.pending is None:
+        return None
+    if state.pending.run_id is not None:
+        reason = f"run {state.pending.run_id} for decision {state.pending.id} is not settled"
+        return Decision(action="running", rule="one_in_flight", reason=reason, state=state)
+    if paused := _pause(signals, now):
+        return Decision(action="paused", rule="paused", reason=paused.reason, state=state)
+    reason = f"{state.pending.why} (decided {_said(state.pending.at)}, no run seen)"
+    return Decision(action="train", rule="repeated", reason=reason, state=state)
+
+
+def _wish(policy: RetrainSettings, state: RetrainState, signals: Signals) -> _Wish | None:
+    """The most urgent reason to train; a fault upstream leaves new data only."""
+    if not _broken(signals):
+        if state.performance.on:
+            return _Wish("performance", _count(state.performance, "degraded"))
+        if state.drift.on and (why := _confirmed(policy, signals)):
+            return _Wish("drift", f"{_count(state.drift, 'drifted')}, {why}")
+    if policy.on_new_data == "train" and _source_changed(state, signals):
+        return _Wish("new_data", f"the source has new content {signals.fingerprint}")
+    return None
+
+
+def _confirmed(policy: RetrainSettings, signals: Signals) -> str:
+    """Why drift is enough to train; empty if it is not."""
+    if policy.on_drift == "train":
+        return "which is enough (on_drift: train)"
+    rise = loss_rise(signals.estimate)
+    if policy.on_drift == "alert" or rise is None or rise <= policy.estimate_tolerance:
+        return ""
+    return f"and the estimated loss is {rise:+.1%} (tolerance {policy.estimate_tolerance:.0%})"
+
+
+def loss_rise(estimate: PerformanceSummary | None) -> float | None:
+    """Estimated log loss over that of the held-out rows, less 1; None without both."""
+    if estimate is None:
+        return None
+    now, before = estimate.estimated.get("log_loss"), estimate.reference.get("log_loss")
+    return None if now is None or not before else now / before - 1
+
+
+def _calm(policy: RetrainSettings, state: RetrainState, signals: Signals) -> Decision:
+    """No reason to train; what a person should look at all the same is an alert."""
+    counts = f"{_count(state.performance, 'degraded')}, {_count(state.drift, 'drifted')}"
+    if broken := _broken(signals):
+        reason = f"{list(broken)} broke upstream: mend the data, a training would learn the fault"
+        return Decision(action="alert", rule="broken_upstream", reason=reason, state=state)
+    if state.drift.on:
+        rule = "drift_only_alerts" if policy.on_drift == "alert" else "drift_is_not_confirmed"
+        rise = loss_rise(signals.estimate)
+        seen = "not known" if rise is None else f"{rise:+.0%}"
+        reason = (
+            f"{counts}; the estimated loss is {seen} (tolerance {policy.estimate_tolerance:.0%})"
+        )
+        return Decision(action="alert", rule=rule, reason=reason, state=state)
+    source = f"content unchanged: {signals.fingerprint}"
+    if signals.fingerprint is None:
+        source = signals.source_note or "no source to look at"
+    elif _source_changed(state, signals):
+        source = f"the source has new content {signals.fingerprint} (on_new_data: signal)"
+    return Decision(action="idle", rule="calm", reason=f"{counts}; {source}", state=state)
+
+
+def _limit(
+    policy: RetrainSettings, state: RetrainState, signals: Signals, wish: _Wish, now: datetime
+) -> _Limit | None:
+    """The first limit that forbids a training now; None if none does."""
+    if paused := _pause(signals, now):
+        return paused
+    last = max((at for at in (signals.trained_at, *state.launches) if at), default=None)
+    if last and now < (until := last + policy.cooldown):
+        return _Limit("wait", "cooldown", f"trained {_said(last)}, cooldown until {_said(until)}")
+    if state.refused_at and now < (until := state.refused_at + back_off(policy, state.refusals)):
+        said = f"{state.refusals} refused or failed in a row, back-off until {_said(until)}"
+        return _Limit("wait", "backoff", said)
+    if len(state.launches) >= policy.budget_per_month:
+        free = f", next on {_said(state.launches[-policy.budget_per_month] + MONTH)}"
+        spent = f"{len(state.launches)} of {policy.budget_per_month} trainings in 30 days"
+        return _Limit("wait", "budget", spent + (free if policy.budget_per_month else ""))
+    gained = signals.new_rows
+    if wish.trigger != "new_data" and gained is not None and gained < policy.min_new_rows:
+        said = f"{gained} of {policy.min_new_rows} new rows since the last training"
+        return _Limit("wait", "min_new_rows", said)
+    return None
+
+
+def back_off(policy: RetrainSettings, refusals: int) -> timedelta:
+    """How long to wait after so many refusals in a row; doubled by each, up to `backoff_most`."""
+    if refusals == 0:
+        return timedelta(0)
+    factor = 2.0 ** min(refusals - 1, 100)  # bounded before the product, which would overflow
+    return policy.backoff * min(factor, policy.backoff_most / policy.backoff)
+
+
+def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) -> Decision:
+    """Decide a training; all that spoke for it is used up."""
+    number = state.trainings + 1
+    # With the moment, since a deleted store would count anew, and a run key is honoured only once.
+    pending = Pending(
+        id=f"{number}-{int(now.timestamp())}", trigger=wish.trigger, why=wish.why, at=now
+    )
+    after = state.model_copy(
+        update={
+            "drift": _used_up(state.drift),
+            "performance": _used_up(state.performance),
+            "launches": (*state.launches, now),
+            "trainings": number,
+            "fingerprint": signals.fingerprint or state.fingerprint,
+            "pending": pending,
+        }
+    )
+    return Decision(action="train", rule=wish.trigger, reason=wish.why, state=after)
+
+
+def _used_up(alarm: Alarm) -> Alarm:
+    newest = alarm.windows[-1].start if alarm.windows else alarm.counted
+    return Alarm(version=alarm.version, counted=newest)
+
+
+def _pause(signals: Signals, now: datetime) -> _Limit | None:
+    pause = signals.pause
+    if pause is None or now >= pause.until:
+        return None
+    said = f"paused until {_said(pause.until)} by {pause.who}: {pause.why}"
+    return _Limit("paused", "paused", said)
+
+
+def _broken(signals: Signals) -> tuple[str, ...]:
+    """The columns that the newest window found broken."""
+    newest = max(signals.drift, key=lambda report: report.window.start, default=None)
+    return newest.broken_columns if newest else ()
+
+
+def _source_changed(state: RetrainState, signals: Signals) -> bool:
+    return signals.fingerprint is not None and signals.fingerprint != state.fingerprint
+
+
+def _count(alarm: Alarm, word: str) -> str:
+    bad = sum(judged.bad for judged in alarm.windows)
+    return f"{bad} of {len(alarm.windows)} windows {word}"
+
+
+def _said(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"

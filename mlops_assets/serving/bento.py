@@ -1,0 +1,30 @@
+"""What a built Bento does first: give the worker an endpoint folder that it may write.
+
+The Bento holds the version and its manifest, and may be read-only. The workers' state, above all
+the prediction log, goes to MLOPS_ENDPOINT, by default a folder under BENTOML_HOME: mount it, or the
+log ends with the container.
+"""
+
+import os
+from pathlib import Path
+
+from mlops_assets.atomic import write_atomically
+from mlops_assets.records.serving import Manifest
+
+MANIFEST_FILE = "deployment.json"
+
+
+def unpack(bundle: Path) -> Path:
+    """Point the manifest at the version in `bundle`; every worker may do it at the same time."""
+    manifest = Manifest.model_validate_json((bundle / MANIFEST_FILE).read_bytes())
+    manifest = manifest.model_copy(update={"folder": str(bundle / manifest.folder)})
+    endpoint = Path(os.environ.setdefault("MLOPS_ENDPOINT", str(_default(manifest.model_name))))
+    content = manifest.model_dump_json(indent=2).encode()
+    file = endpoint / MANIFEST_FILE
+    if not file.exists() or file.read_bytes() != content:
+        write_atomically(file, lambda path: path.write_bytes(content))
+    return endpoint
+
+
+def _default(model: str) -> Path:
+    return Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml")) / "endpoints" / model

@@ -1,0 +1,171 @@
+"""What one request computes and logs, in a thread and by one version.
+
+The rows are in the log before the answer leaves: what a client was told, monitoring knows.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from mlops_assets.errors import FeatureStoreError, PredictionLogFullError
+from mlops_assets.ml.prediction_log import LogLine
+from mlops_assets.records.serving import Servable
+from mlops_assets.serving import metrics
+from mlops_assets.serving.holder import Active
+from mlops_assets.serving.http import RequestError
+from mlops_assets.serving.model import FeatureRow
+from mlops_assets.serving.online import EntityId, OnlineRows
+
+logger = logging.getLogger(__name__)
+
+_LINES = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came: entities or rows of features."""
+
+    content: Sequence[Any]
+    request_id: str
+    started: float = field(default_factory=time.perf_counter)
+
+
+def predict_entities(active: Active, asked: Asked) -> list[dict[str, Any]]:
+    """Predict for entities, from their features in the online store.
+
+    Raises:
+        RequestError: Some entity has no fresh features, the store does not answer, the model
+            refuses, or the log is full.
+    """
+    entities = asked.content
+    try:
+        found = active.online.lookup(entities)
+    except FeatureStoreError as err:
+        logger.warning("%s", err)
+        raise RequestError(503, "feature_store_unavailable", str(err)) from err
+    _require_all_found(found)
+    key = active.model.servable.entity.name
+    scores = _scores(active, found.rows)
+    _log(active, asked, scores, found.rows, (entities, found.as_of))
+    predictions = [_prediction(active.model.servable, row) for row in scores]
+    for prediction, entity, as_of in zip(predictions, entities, found.as_of, strict=True):
+        prediction |= {key: entity, "features_as_of": _iso(as_of)}
+    return predictions
+
+
+def predict_rows(active: Active, asked: Asked) -> list[dict[str, Any]]:
+    """Predict for rows of features.
+
+    Raises:
+        RequestError: The model refuses, or the log is full.
+    """
+    scores = _scores(active, asked.content)
+    _log(active, asked, scores, asked.content)
+    return [_prediction(active.model.servable, row) for row in scores]
+
+
+def _require_all_found(found: OnlineRows) -> None:
+    unknown = [{"entity": entity, "reason": "unknown"} for entity in found.unknown]
+    stale = [
+        {
+            "entity": item.entity,
+            "reason": "stale",
+            "features_as_of": _iso(item.features_as_of),
+            "age_seconds": item.age.total_seconds(),
+        }
+        for item in found.stale
+    ]
+    if unknown:
+        message = f"no features of {found.unknown[:10]}; materialize them, or ask for others"
+        raise RequestError(404, "unknown_entity", message, details=[*unknown, *stale])
+    if stale:
+        ids = [item.entity for item in found.stale[:10]]
+        message = f"the features of {ids} are older than their time to live; materialize newer ones"
+        raise RequestError(409, "stale_features", message, details=stale)
+
+
+def _scores(active: Active, rows: Sequence[FeatureRow]) -> np.ndarray:
+    try:
+        scores = active.model.scores(rows)
+    except ValueError as err:  # scikit-learn's refusals: a missing or a huge value, a new category
+        nulls = sorted({name for row in rows for name, value in row.items() if value is None})
+        details = [{"field": name, "message": "is null in some row"} for name in nulls]
+        reason = str(err).partition("\n")[0][:300]
+        message = f"the model refuses these features: {reason}"
+        raise RequestError(422, "features_refused", message, details=details) from err
+    if not np.isfinite(scores).all():
+        bad = [int(row) for row in np.flatnonzero(~np.isfinite(scores).all(axis=1))]
+        details = [{"field": f"$.rows[{row}]", "message": "the result is no number"} for row in bad]
+        raise RequestError(
+            422, "features_refused", "the model's answer is not finite", details=details
+        )
+    return scores
+
+
+def _log(
+    active: Active,
+    asked: Asked,
+    scores: np.ndarray,
+    rows: Sequence[FeatureRow],
+    online: tuple[Sequence[EntityId], Sequence[datetime]] | None = None,
+) -> None:
+    """Append one line per row, or refuse or go on without, as configured.
+
+    Args:
+        active: What answered.
+        asked: The request.
+        scores: One row per row of features.
+        rows: The features as fed to the model.
+        online: Entities, and the times of their features, where they came from the store.
+    """
+    manifest = active.manifest
+    if not manifest.log.enabled:
+        return
+    now = datetime.now(UTC)
+    event = (manifest.online.as_of or now).timestamp()
+    entities, times = online or ((None,) * len(rows), (None,) * len(rows))
+    seconds = time.perf_counter() - asked.started
+    features = active.model.servable.features
+    lines = [
+        LogLine(
+            request_id=asked.request_id,
+            row=number,
+            logged_at=now.timestamp(),
+            event_time=event,
+            source="online" if online else "request",
+            role=active.role,
+            entity=entity,
+            features_as_of=as_of.timestamp() if as_of else None,
+            features={name: row[name] for name in features},
+            scores=answer,
+            model_version=active.model.servable.model_version,
+            generation=manifest.generation,
+            latency_seconds=seconds,
+        )
+        for number, (entity, as_of, row, answer) in enumerate(
+            zip(entities, times, rows, scores.tolist(), strict=True)
+        )
+    ]
+    try:
+        active.log.append(_LINES.encode_lines(lines), manifest.log)
+    except PredictionLogFullError as err:
+        metrics.LOG_FAILURES.labels(manifest.model_name).inc()
+        if manifest.log.on_full == "refuse":
+            raise RequestError(507, "prediction_log_full", str(err)) from err
+
+
+def _prediction(servable: Servable, scores: np.ndarray) -> dict[str, Any]:
+    if servable.task != "multiclass":
+        return {"prediction": float(scores[0])}
+    probabilities = dict(zip(servable.classes, scores.tolist(), strict=True))
+    return {"prediction": servable.classes[int(scores.argmax())], "probabilities": probabilities}
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,148 @@
+"""What the retrain policy is told: reports, source, runs and outcomes, read and not judged."""
+
+from typing import TypeVar
+
+import dagster as dg
+
+from jobs.training import training_job_name
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import SourceError
+from mlops_assets.keys import Stage, asset_key
+from mlops_assets.ml.sources import source_fingerprint
+from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary
+from mlops_assets.records.retraining import Outcome, Pending, Signals
+
+DECISION_TAG = "mlops/decision"
+"""Run tag: the id of the decision that asked for the run."""
+
+_FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+_Summary = TypeVar("_Summary", DriftSummary, PerformanceSummary)
+
+
+def read_signals(
+    instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending | None
+) -> Signals:
+    """What Dagster and the source know now."""
+    policy = settings.monitoring.retrain
+    reports = (
+        asset_key(settings.name, "drift_report"),
+        asset_key(settings.name, "performance_report"),
+    )
+    final = _newest(instance, reports[1], policy.performance.windows)
+    (estimate, *_) = [*_summaries(final[:1], "estimate", PerformanceSummary), None]
+    fingerprint, note = _source(settings)
+    trained = _newest(instance, asset_key(settings.name, "trained_model"), 1)
+    before = trained[0].storage_id if trained else None
+    read = _metadata(instance, settings, "raw_data", "source_fingerprint", before)
+    return Signals(
+        drift=_summaries(
+            _newest(instance, reports[0], policy.drift.windows), "summary", DriftSummary
+        ),
+        performance=_summaries(final, "summary", PerformanceSummary),
+        estimate=estimate,
+        fingerprint=fingerprint,
+        source_note=note,
+        trained_at=trained[0].timestamp if trained else None,
+        trained_on=str(read) if read else None,
+        new_rows=_new_rows(instance, settings, before),
+        in_flight=_unfinished(instance, settings),
+        outcome=_outcome(instance, settings, pending) if pending else None,
+    )
+
+
+def _source(settings: ModelSettings) -> tuple[str | None, str]:
+    """The fingerprint of the source's content, or why there is none."""
+    try:
+        fingerprint = source_fingerprint(settings.source)
+    except SourceError as err:  # it may be in the middle of being replaced
+        return None, str(err)
+    return fingerprint, "" if fingerprint else "the loader names no `source.watch` to look at"
+
+
+def _newest(
+    instance: dg.DagsterInstance, key: dg.AssetKey, limit: int, before: int | None = None
+) -> list[dg.EventLogRecord]:
+    """Materializations, the newest first."""
+    wanted = dg.AssetRecordsFilter(asset_key=key, before_storage_id=before)
+    return list(instance.fetch_materializations(wanted, limit=limit).records)
+
+
+def _summaries(
+    records: list[dg.EventLogRecord], name: str, kind: type[_Summary]
+) -> tuple[_Summary, ...]:
+    """The records that reports carry in their metadata, the oldest first."""
+    events = [record.asset_materialization for record in reversed(records)]
+    return tuple(
+        kind.model_validate(event.metadata[name].value)
+        for event in events
+        if event is not None and name in event.metadata
+    )
+
+
+def _metadata(
+    instance: dg.DagsterInstance,
+    settings: ModelSettings,
+    stage: Stage,
+    name: str,
+    before: int | None,
+) -> object:
+    """One metadata value of the newest materialization, or of the newest before an event."""
+    records = _newest(instance, asset_key(settings.name, stage), 1, before)
+    event = records[0].asset_materialization if records else None
+    return event.metadata[name].value if event is not None and name in event.metadata else None
+
+
+def _new_rows(
+    instance: dg.DagsterInstance, settings: ModelSettings, trained: int | None
+) -> int | None:
+    """Rows that the source, as last read, has gained since those that were trained on."""
+    now, then = (
+        _metadata(instance, settings, "processed_data", "dagster/row_count", before)
+        for before in (None, trained)
+    )
+    return now - then if isinstance(now, int) and isinstance(then, int) else None
+
+
+def _unfinished(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[str, ...]:
+    statuses = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
+    wanted = dg.RunsFilter(job_name=training_job_name(settings), statuses=statuses)
+    return tuple(record.dagster_run.run_id for record in instance.get_run_records(wanted))
+
+
+def _outcome(
+    instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending
+) -> Outcome | None:
+    """What became of the run of a decision; None when it was never seen."""
+    wanted = dg.RunsFilter(job_name=training_job_name(settings), tags={DECISION_TAG: pending.id})
+    records = instance.get_run_records(wanted, limit=1)
+    if not records:
+        if pending.run_id is None:
+            return None
+        gone = "the run was deleted"
+        return Outcome(decision=pending.id, result="failed", run_id=pending.run_id, reason=gone)
+    run = records[0].dagster_run
+    if run.status not in _FINISHED:
+        return Outcome(decision=pending.id, result="running", run_id=run.run_id)
+    return _finished(instance, settings, pending, run)
+
+
+def _finished(
+    instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending, run: dg.DagsterRun
+) -> Outcome:
+    """The gate's word, as the run's `evaluation_report` states it; without one, the run failed."""
+    report = asset_key(settings.name, "evaluation_report")
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    events = [
+        r.asset_materialization
+        for r in instance.get_records_for_run(run.run_id, of_type=kind).records
+    ]
+    verdicts = [
+        event.metadata for event in events if event is not None and event.asset_key == report
+    ]
+    if verdicts and not verdicts[-1]["promoted"].value:
+        result, reason = "refused", str(verdicts[-1]["reasons"].value)
+    elif verdicts and run.status is dg.DagsterRunStatus.SUCCESS:
+        result, reason = "promoted", ""
+    else:
+        result, reason = "failed", f"the run ended as {run.status.value.lower()}"
+    return Outcome(decision=pending.id, result=result, run_id=run.run_id, reason=reason)

@@ -1,0 +1,70 @@
+"""Dangerous files in a real MLflow registry: neither the gate nor a deployment loads one."""
+
+import pickle
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mlops_assets.assets.gate import load_version
+from mlops_assets.errors import TrackingError, UnsafeModelError
+from mlops_assets.records.evaluation import ModelVersion
+from resources.tracking import MLflowTracking
+from tests.graph.test_unsafe_models import Maker
+from tests.unit.test_safe_model import Dropper
+
+pytestmark = pytest.mark.e2e
+
+EXAMPLE = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
+
+
+@pytest.fixture
+def tracking(tmp_path: Path) -> MLflowTracking:
+    uri, artifacts = f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path / "artifacts")
+    return MLflowTracking(tracking_uri=uri, artifacts=artifacts)
+
+
+def registered(tracking: MLflowTracking) -> ModelVersion:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression().fit(EXAMPLE, [0, 0, 1, 1])
+    with tracking.run("shop", {}):
+        return tracking.log_model(model, registered_name="shop", example=EXAMPLE)
+
+
+def model_file(tracking: MLflowTracking) -> Path:
+    (file,) = Path(tracking.artifacts).rglob("model.skops")
+    return file
+
+
+def test_a_skops_file_that_was_exchanged_is_refused(
+    tracking: MLflowTracking, tmp_path: Path
+) -> None:
+    import skops.io
+
+    version, target = registered(tracking), tmp_path / "ran"
+    load_version(version, tracking)
+    content = skops.io.dumps(Dropper(str(target)))
+    model_file(tracking).write_bytes(content)
+    with pytest.raises(UnsafeModelError, match=r"outside the allow-list.*Dropper"):
+        load_version(version, tracking)
+    assert not target.exists()
+    skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
+    assert target.exists(), "the trap works"
+
+
+@pytest.mark.parametrize("name", ["model.skops", "model.pkl"])
+def test_a_pickle_is_refused_under_either_name(
+    tracking: MLflowTracking, tmp_path: Path, name: str
+) -> None:
+    version, target = registered(tracking), tmp_path / "ran"
+    file = model_file(tracking)
+    content = pickle.dumps(Maker(str(target)))
+    file.unlink()
+    file.with_name(name).write_bytes(content)
+    expected = {"model.skops": UnsafeModelError, "model.pkl": TrackingError}[name]
+    with pytest.raises(expected, match=r"no skops file|no model\.skops but"):
+        load_version(version, tracking)
+    assert not target.exists()
+    pickle.loads(content)
+    assert target.exists(), "the trap works"

@@ -1,0 +1,179 @@
+"""The champion moved by hand, edited by hand, or left behind by a kill: said, and brought back."""
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlops_assets.cli.promotions import parse_moment, said_as_of, said_history, said_move
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import (
+    ConfigError,
+    DeploymentError,
+    PromotionRefusedError,
+    TrackingError,
+)
+from resources.promotions import Promotions
+from tests.graph.test_pipeline import STAGES, build, checks, failure, materialize, materialized
+
+
+def test_an_alias_edited_by_hand_is_reported_and_put_back(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    materialize(settings, resources, instance)
+    assert checks(materialize(settings, resources, instance))["alias_follows_the_ledger"]
+    aliases = resources["tracking"].server.aliases
+    aliases["champion"] = 1
+
+    failed = evaluate_check("alias_follows_the_ledger", settings, resources, instance)
+
+    assert not failed.passed
+    assert failed.severity is dg.AssetCheckSeverity.WARN
+    assert failed.metadata["edited"].value == "champion: 1, ledger: 2"
+    assert aliases == {"champion": 2, "previous": 1}
+    assert evaluate_check("alias_follows_the_ledger", settings, resources, instance).passed
+
+
+def evaluate_check(
+    name: str, settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> dg.AssetCheckEvaluation:
+    key = dg.AssetCheckKey(dg.AssetKey(["loans", "deployed_endpoint"]), name)
+    definitions = build(settings, resources)
+    job = dg.define_asset_job("check", selection=dg.AssetSelection.checks(key))
+    merged = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
+    result = merged.resolve_job_def("check").execute_in_process(instance=instance)
+    (evaluation,) = result.get_asset_check_evaluations()
+    return evaluation
+
+
+@pytest.fixture
+def promotions(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> Promotions:
+    """Three versions were deployed, one after the other."""
+    for stages in (STAGES, STAGES[3:], STAGES[3:]):
+        materialize(settings, resources, instance, stages)
+    names = ("tracking", "ledger", "deployment")
+    return Promotions("loans", settings.deployment, *(resources[name] for name in names))
+
+
+def test_rollbacks_go_further_back_each_time(promotions: Promotions) -> None:
+    for expected in (2, 1):
+        said = said_move(promotions.roll_back(None, "worse", "ada"))
+        assert said.startswith(f"loans: version {expected} at http://127.0.0.1:18200, champion")
+        live = promotions.deployment.status("loans")
+        assert live is not None
+        assert live.model_version == expected
+    with pytest.raises(PromotionRefusedError, match="no earlier champion"):
+        promotions.roll_back(None, "", "ada")
+    assert promotions.tracking.version_by_alias("loans", "champion").version == 1
+
+
+def test_a_rolled_back_version_is_not_deployed_again_by_the_graph(
+    promotions: Promotions,
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    promotions.roll_back(1, "", "ada")
+    result = materialize(settings, resources, instance, ["deployed_endpoint"])
+    assert materialized(result) == []
+    assert "PromotionRefusedError: version 3 of loans was given up" in failure(result)
+    live = promotions.deployment.status("loans")
+    assert live is not None
+    assert live.model_version == 1
+
+
+def test_a_version_without_files_is_refused(promotions: Promotions) -> None:
+    before = promotions.ledger.history("loans")
+    with promotions.tracking.run("loans", {}):
+        promotions.tracking.register(b"")  # registered, never deployed
+    with pytest.raises(DeploymentError, match=r"version 4 was never deployed.*\[1, 2, 3\]"):
+        promotions.roll_back(4, "", "ada")
+    with pytest.raises(TrackingError, match="no version 9"):
+        promotions.promote(9, "x", "ada")
+    assert promotions.ledger.history("loans") == before
+
+
+def test_what_a_killed_promotion_left_serving_is_brought_back(promotions: Promotions) -> None:
+    # Killed after the swap, before the row.
+    promotions.deployment.redeploy("loans", 1, promotions.settings)
+
+    restored = promotions.restore()
+
+    assert restored is not None
+    assert restored.model_version == promotions.deployment.status("loans").model_version == 3
+    assert promotions.restore() is None
+    promotions.deployment.stop("loans")
+    assert promotions.restore().model_version == 3, "one that is down is started"
+
+
+def test_an_endpoint_that_left_the_ledger_is_reported_and_a_rollback_is_not(
+    promotions: Promotions,
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    promotions.roll_back(1, "", "ada")
+    assert evaluate_check("endpoint_is_live", settings, resources, instance).passed
+    promotions.deployment.redeploy("loans", 2, promotions.settings)
+    failed = evaluate_check("endpoint_is_live", settings, resources, instance)
+    assert not failed.passed
+    assert failed.metadata["served_version"].value == 2
+    assert failed.metadata["champion"].value == 1
+
+
+def test_before_the_first_move_there_is_nothing_to_restore(
+    settings: ModelSettings, resources: dict[str, Any]
+) -> None:
+    parts = (resources[name] for name in ("tracking", "ledger", "deployment"))
+    assert Promotions("loans", settings.deployment, *parts).restore() is None
+
+
+def test_the_jobs_move_the_champion_and_say_who_and_why(
+    promotions: Promotions,
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    def launch(job: str, **config: object) -> dg.ExecuteInProcessResult:
+        found = build(settings, resources).resolve_job_def(f"loans_{job}")
+        ops = {found.nodes[0].name: {"config": config}}
+        return found.execute_in_process({"ops": ops}, instance=instance, raise_on_error=False)
+
+    back = launch("rollback", why="too  slow")
+    forth = launch("promotion", version=3, why="faster machine")
+
+    moves = [(p.to_version, p.who, p.why) for p in promotions.ledger.history("loans")][3:]
+    assert moves == [
+        (2, back.run_id, "rollback: too slow"),
+        (3, forth.run_id, "manual: faster machine"),
+    ]
+    assert promotions.deployment.status("loans").model_version == 3
+    (seen,) = [e.asset_observation_data for e in back.all_events if e.is_asset_observation]
+    assert seen.asset_observation.metadata["version"].value == 2
+    refused = launch("promotion", version=9, why="x")
+    assert "no version 9 of loans" in failure(refused)
+
+
+def test_history_is_a_table(promotions: Promotions) -> None:
+    promotions.promote(1, "the others are worse", "ada")
+    ledger = promotions.ledger
+    head, *rows = said_history("loans", ledger).splitlines()
+    assert head.split() == ["when", "(UTC)", "version", "who", "why"]
+    assert [row[21:27] for row in rows] == ["- -> 1", "1 -> 2", "2 -> 3", "3 -> 1"]
+    assert rows[-1].endswith("manual: the others are worse")
+
+    later = said_as_of("loans", "2999-01-01", ledger)
+    assert "version 1 at 2999-01-01 23:59:59 UTC, champion since" in later
+    assert (
+        said_as_of("loans", "2020-01-01", ledger) == "loans: no champion at 2020-01-01 23:59:59 UTC"
+    )
+
+
+def test_moments() -> None:
+    assert parse_moment("2026-03-03").isoformat() == "2026-03-03T23:59:59.999999+00:00"
+    assert parse_moment("2026-03-03T12:00").isoformat() == "2026-03-03T12:00:00+00:00"
+    assert parse_moment("2026-03-03T12:00+02:00").isoformat() == "2026-03-03T12:00:00+02:00"
+    with pytest.raises(ConfigError, match="yesterday"):
+        parse_moment("yesterday")
