@@ -67,7 +67,7 @@ class RetrainSettings(Settings):
         description="A drift alarm trains; or only if the estimated loss has risen too; or never.",
     )
     estimate_tolerance: float = Field(
-        0.05, ge=0, description="Share above the held-out loss at which an estimate confirms drift."
+        0.1, ge=0, description="Share above the held-out loss at which an estimate confirms drift."
     )
     on_new_data: Literal["train", "signal"] = Field(
         "train", description="A change of the source's content trains, or is only recorded."

@@ -122,8 +122,7 @@ def _judge(
     verdicts = {} if anew else {judged.start: judged.bad for judged in alarm.windows}
     for report in reports:
         start = report.window.start
-        counted = alarm.counted is not None and start <= alarm.counted
-        if counted or report.model_version != version or report.verdict == "unknown":
+        if report.model_version != version or report.verdict == "unknown":
             continue
         verdicts[start] = report.verdict in ("drifted", "degraded")
         if any(fault.start < report.window.end and start < fault.end for fault in broken):
@@ -157,9 +156,9 @@ def _busy(state: RetrainState, signals: Signals, now: datetime) -> Decision | No
 def _wish(policy: RetrainSettings, state: RetrainState, signals: Signals) -> _Wish | None:
     """The most urgent reason to train; a fault upstream leaves new data only."""
     if not _broken(signals):
-        if state.performance.on:
+        if _calls(state.performance):
             return _Wish("performance", _count(state.performance, "degraded"))
-        if state.drift.on and (why := _confirmed(policy, signals)):
+        if _calls(state.drift) and (why := _confirmed(policy, signals)):
             return _Wish("drift", f"{_count(state.drift, 'drifted')}, {why}")
     if policy.on_new_data == "train" and _source_changed(state, signals):
         return _Wish("new_data", f"the source has new content {signals.fingerprint}")
@@ -190,7 +189,7 @@ def _calm(policy: RetrainSettings, state: RetrainState, signals: Signals) -> Dec
     if broken := _broken(signals):
         reason = f"{list(broken)} broke upstream: mend the data, a training would learn the fault"
         return Decision(action="alert", rule="broken_upstream", reason=reason, state=state)
-    if state.drift.on:
+    if _calls(state.drift):
         rule = "drift_only_alerts" if policy.on_drift == "alert" else "drift_is_not_confirmed"
         rise = loss_rise(signals.estimate)
         seen = "not known" if rise is None else f"{rise:+.0%}"
@@ -259,7 +258,13 @@ def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) ->
 
 def _used_up(alarm: Alarm) -> Alarm:
     newest = alarm.windows[-1].start if alarm.windows else alarm.counted
-    return Alarm(version=alarm.version, counted=newest)
+    return alarm.model_copy(update={"counted": newest})
+
+
+def _calls(alarm: Alarm) -> bool:
+    """Whether the alarm is on, and by a window that has not caused a training yet."""
+    bad = [judged.start for judged in alarm.windows if judged.bad]
+    return alarm.on and bool(bad) and (alarm.counted is None or bad[-1] > alarm.counted)
 
 
 def _pause(signals: Signals, now: datetime) -> _Limit | None:
