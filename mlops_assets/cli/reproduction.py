@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,9 +199,10 @@ def _interruptible() -> Generator[None]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
+    with suppress(ProcessLookupError):  # it ended by itself
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
+    with suppress(ProcessLookupError):  # what is left of its group
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()
