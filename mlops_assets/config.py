@@ -93,7 +93,8 @@ class ModelSettings(Settings):
         names = [self.entity.name, *reserved, self.target.name, *self.features.names]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(
-                f"entity, target, features or {reserved} share names {twice}; rename them"
+                f"entity, target and features share the names {twice}, with each other or with "
+                f"{reserved}; rename them"
             )
         return self
 

@@ -40,6 +40,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             "model": dg.AssetIn(asset_key(settings.name, "trained_model")),
             "evaluation": dg.AssetIn(asset_key(settings.name, "evaluation_report")),
         },
+        deps=[asset_key(settings.name, "reference_profile")],  # what is live can be watched
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"bentoml"},

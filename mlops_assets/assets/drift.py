@@ -32,7 +32,7 @@ PROFILE_FILE = "reference_profile.json"
 
 
 def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
-    """`trained_model` -> `reference_profile`; with `prediction_log` -> `drift_report`."""
+    """`evaluation_report` -> `reference_profile`; with `prediction_log` -> `drift_report`."""
     common: dict[str, Any] = {
         "group_name": settings.name,
         "owners": list(settings.owners),
@@ -45,6 +45,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             "rows": dg.AssetIn(asset_key(settings.name, "features")),
             "model": dg.AssetIn(asset_key(settings.name, "trained_model")),
         },
+        deps=[asset_key(settings.name, "evaluation_report")],  # what is refused needs none
         kinds={"pandas", "mlflow"},
         code_version="1",
         description="How the held-out rows and their predictions are distributed; kept with the "

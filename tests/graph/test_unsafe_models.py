@@ -73,9 +73,9 @@ def test_the_deployment_does_not_load_what_was_exchanged_after_the_gate(
     resources: dict[str, Any],
     instance: dg.DagsterInstance,
 ) -> None:
-    materialize(settings, resources, instance, STAGES[:5])
+    materialize(settings, resources, instance, STAGES[:6])
     put(resources, 1, attack)
-    result = materialize(settings, resources, instance, STAGES[5:])
+    result = materialize(settings, resources, instance, STAGES[6:])
     assert "UnsafeModelError: the model file" in failure(result)
     assert resources["deployment"].status("loans") is None
     assert resources["ledger"].head("loans") is None
