@@ -189,10 +189,13 @@ def _in_a_fork(name: str) -> None:
     """For a run that takes its process with it."""
     pid = os.fork()
     if pid == 0:
-        with dg.DagsterInstance.get() as instance:
-            execute(name, instance, {"pid": str(os.getpid())})
-        os._exit(0)
-    os.waitpid(pid, 0)
+        try:
+            with dg.DagsterInstance.get() as instance:
+                execute(name, instance, {"pid": str(os.getpid())})
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status), f"{name} was to be killed, but ended with {status}"
 
 
 def _cancel_when_it_runs(instance: dg.DagsterInstance) -> None:

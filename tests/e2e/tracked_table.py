@@ -74,6 +74,9 @@ def make_table(home: Path, through: str = "ours", id_tag: str = "dagster/run_id"
     tracking.version_by_alias("nothing", "champion")  # creates the store
     (home / "dagster").mkdir()
     (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}", encoding="utf-8")
+    # Processes that race to create Dagster's tables break each other's.
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        assert not instance.get_runs()
     environment = {"TRACKED_HOME": home, "DAGSTER_HOME": home / "dagster", "PYTHONPATH": ROOT}
     _make_runs({name: str(value) for name, value in environment.items()}, through)
     client = MlflowClient(tracking.tracking_uri)
