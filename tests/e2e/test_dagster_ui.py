@@ -31,12 +31,14 @@ LOCATION = "tests.e2e.small_project"
 CLICK, SCHEDULE, SENSOR = "dagster/from_ui", "dagster/schedule_name", "dagster/sensor_name"
 STAGES = {
     *("raw_data", "processed_data", "features"),
-    *("trained_model", "reference_profile", "evaluation_report", "deployed_endpoint"),
+    *("trained_model", "evaluation_report", "reference_profile", "deployed_endpoint"),
+    *("prediction_log", "labels", "drift_report", "performance_report", "skew_report"),
 }
 CHECKS = {
     *("version_is_in_the_cache", "contract_holds", "no_row_was_lost", "online_equals_offline"),
     *("model_is_safe_to_load", "model_passes_the_gate", "endpoint_is_live"),
-    "alias_follows_the_ledger",
+    *("alias_follows_the_ledger", "live_equals_offline", "served_features_equal_offline"),
+    *("performance_has_not_degraded", "features_have_not_drifted"),
 }
 INSTANCE = {
     "telemetry": {"enabled": False},
