@@ -172,6 +172,11 @@ def drift_gauges(summary: DriftSummary, now: datetime) -> list[Gauge]:
             values={(number, name): value for name, value in summary.scores.items()},
         ),
         Gauge(
+            name="model_drift_alarm",
+            help="1: a column that is watched has drifted, or is broken.",
+            values={(): float(summary.verdict == "drifted" or bool(summary.broken_columns))},
+        ),
+        Gauge(
             name="model_drift_last_run_timestamp_seconds",
             help="When drift was last looked at.",
             values={(): now.timestamp()},

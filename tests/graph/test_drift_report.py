@@ -93,7 +93,9 @@ def test_a_shift_is_reported_drawn_and_measured(
     page = Path(found["evidently"]).read_text(encoding="utf-8")
     assert "amount" in page
     gauges = Path(resources["metrics"].root, "loans", "metrics", "drift.prom")
-    assert 'model_feature_drift{feature="amount"' in gauges.read_text(encoding="utf-8")
+    text = gauges.read_text(encoding="utf-8")
+    assert 'model_feature_drift{feature="amount"' in text
+    assert 'model_drift_alarm{model_name="loans"} 1.0' in text
 
 
 def test_a_column_that_went_missing_is_a_fault_and_trains_nothing(
