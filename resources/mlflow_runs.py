@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr
 
 from mlops_assets.atomic import ensure_folder, exclusive
 from resources.mlflow_registry import MLflowRegistry
+from resources.mlflow_store import not_exported
 from resources.run_outcome import (
     PROCESS,
     Status,
@@ -84,6 +85,10 @@ class MLflowRuns(MLflowRegistry):
         with self._mlflow() as mlflow:
             self._experiment_id = self._experiment(mlflow.MlflowClient(), experiment)
             self._run_id = self._find_or_create(mlflow, experiment, tags)
+            # Or MLflow refuses to go on in a run while somebody else in this process, e.g.
+            # dagster-mlflow, has another experiment active.
+            with not_exported("MLFLOW_EXPERIMENT_ID"):
+                mlflow.set_experiment(experiment_id=self._experiment_id)
             mlflow.start_run(run_id=self._run_id)
             status = "FAILED"
             try:

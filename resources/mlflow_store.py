@@ -41,12 +41,8 @@ class MLflowStore(dg.ConfigurableResource):
         from mlflow.exceptions import MlflowException
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        exported = os.environ.get("MLFLOW_TRACKING_URI")
-        mlflow.set_tracking_uri(self.tracking_uri)
-        # MLflow exports it to every child, whose own store may be another one.
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        if exported is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = exported
+        with not_exported("MLFLOW_TRACKING_URI"):
+            mlflow.set_tracking_uri(self.tracking_uri)
         self._create_store(mlflow)
         try:
             yield mlflow
@@ -103,3 +99,15 @@ def ui_url(tracking_uri: str, otherwise: str) -> str:
         return otherwise.rstrip("/")
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+
+
+@contextmanager
+def not_exported(name: str) -> Generator[None]:
+    """Take back what MLflow exports by this variable: a child may be about something else."""
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
