@@ -1,6 +1,7 @@
-"""Evidently's HTML for the columns that offend; imported only when some do (11-14 CPU s)."""
+"""Evidently's HTML, for the columns that offend; imported only to draw some (11-14 CPU s)."""
 
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import dagster as dg
@@ -23,20 +24,28 @@ class EvidentlyReports(dg.ConfigurableResource):
     def render(
         self,
         summary: DriftSummary,
+        columns: Collection[str],
         reference: pd.DataFrame,
         live: pd.DataFrame,
         dtypes: FeatureDtypes,
-    ) -> str:
-        """Write the page of the drifted columns and return its path.
+    ) -> str | None:
+        """Write the page of some columns and return its path.
 
-        The method is fixed to PSI: Evidently's default changes the direction of its score with
-        the number of rows.
+        Evidently refuses a column that has no value on one side; such are left out, and without
+        any other there is no page: None. The method is fixed to PSI: Evidently's default changes
+        the direction of its score with the number of rows.
 
         Raises:
             ReportError: Evidently refused the columns.
         """
-        kinds = {n: k for n, k in with_prediction(dtypes).items() if n in summary.drifted_columns}
-        current, before = self._side(live, kinds), self._side(reference, kinds)
+        current, before = self._sample(live), self._sample(reference)
+        kinds = {
+            name: kind
+            for name, kind in with_prediction(dtypes).items()
+            if name in columns and _has_values(current, name) and _has_values(before, name)
+        }
+        if not kinds:
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of libraries about each other
             from evidently import DataDefinition, Dataset, Report
@@ -47,7 +56,9 @@ class EvidentlyReports(dg.ConfigurableResource):
                 categorical_columns=[name for name, kind in kinds.items() if kind == "string"],
             )
             preset = DataDriftPreset(num_method="psi", cat_method="psi")
-            new, old = (Dataset.from_pandas(side, definition) for side in (current, before))
+            new, old = (
+                Dataset.from_pandas(side[list(kinds)], definition) for side in (current, before)
+            )
             try:
                 html = Report([preset]).run(new, old).get_html_str(as_iframe=False)
             except ValueError as err:
@@ -60,8 +71,11 @@ class EvidentlyReports(dg.ConfigurableResource):
         write_atomically(file, lambda temporary: temporary.write_text(html, encoding="utf-8"))
         return str(file)
 
-    def _side(self, frame: pd.DataFrame, kinds: FeatureDtypes) -> pd.DataFrame:
-        chosen = frame[list(kinds)]
-        if len(chosen) > self.most_rows:
-            chosen = chosen.sample(self.most_rows, random_state=0)
-        return chosen.reset_index(drop=True)
+    def _sample(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if len(frame) > self.most_rows:
+            frame = frame.sample(self.most_rows, random_state=0)
+        return frame.reset_index(drop=True)
+
+
+def _has_values(frame: pd.DataFrame, name: str) -> bool:
+    return name in frame.columns and bool(frame[name].notna().any())

@@ -1,23 +1,26 @@
 """Drift: what the served version was fed and answered, against its reference profile."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
+from pydantic import Field
 
 from mlops_assets.assets.gate import load_version
 from mlops_assets.assets.outcomes import served
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import TrackingError
+from mlops_assets.errors import ReportError, TrackingError
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table, pictures
 from mlops_assets.ml.drift import distance, summarize
-from mlops_assets.ml.drift_plot import drift_plot
+from mlops_assets.ml.drift_plot import columns_plot, drift_plot
 from mlops_assets.ml.prediction_log import FEATURE
 from mlops_assets.ml.profiles import PREDICTION, profile, profile_reference
-from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.ml.scoring import FeatureDtypes, score, select_features
 from mlops_assets.ml.training import split
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.monitoring import DriftSummary, Window
@@ -29,6 +32,14 @@ from resources.reports import EvidentlyReports
 from resources.tracking import MLflowTracking
 
 PROFILE_FILE = "reference_profile.json"
+
+
+class PageConfig(dg.Config):
+    """What a run may ask of `drift_report`."""
+
+    all_columns: bool = Field(
+        default=False, description="Evidently draws every column, not only those that drifted."
+    )
 
 
 def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -72,6 +83,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         **common,
     )
     def drift_report(
+        config: PageConfig,
         rows: pd.DataFrame,
         predictions: PredictionLog,
         ledger: PromotionLedger,
@@ -87,11 +99,12 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             current = profile(live.columns, bins)
             summary = summarize(reference, current, settings, version.version, live.window)
             metrics.write(settings.name, "drift", drift_gauges(summary, datetime.now(UTC)))
-            facts = describe(summary, reference, current)
-            if summary.drifted_columns:
+            facts = describe(summary, reference, current, settings)
+            drawn = tuple(reference.columns) if config.all_columns else summary.drifted_columns
+            if drawn:
                 held_out = held_out_columns(rows, version, settings, tracking)
-                page = reports.render(summary, held_out, live.columns, settings.feature_dtypes)
-                facts["evidently"] = dg.MetadataValue.path(page)
+                page = partial(reports.render, summary, drawn, held_out, live.columns)
+                facts["evidently"] = page_link(page, settings.feature_dtypes)
         return dg.MaterializeResult(value=summary, metadata=facts)
 
     return [reference_profile, drift_report]
@@ -184,8 +197,24 @@ def drift_gauges(summary: DriftSummary, now: datetime) -> list[Gauge]:
     ]
 
 
-def describe(summary: DriftSummary, reference: Profile, live: Profile) -> dict[str, Any]:
-    """A report as metadata: the verdict, every column as a table, and a plot."""
+def page_link(
+    render: Callable[[FeatureDtypes], str | None], dtypes: FeatureDtypes
+) -> dg.MetadataValue:
+    """Where the page is, or why there is none: what cannot be drawn costs no verdict."""
+    try:
+        page = render(dtypes)
+    except ReportError as err:
+        return dg.MetadataValue.text(str(err))
+    return dg.MetadataValue.path(page) if page else dg.MetadataValue.text("no column has values")
+
+
+def describe(
+    summary: DriftSummary, reference: Profile, live: Profile, settings: ModelSettings
+) -> dict[str, Any]:
+    """A report as metadata: the verdict, every column as a table, and plots."""
+    plots = {"drift": drift_plot(summary, settings.monitoring.drift.threshold)}
+    if summary.drifted_columns:
+        plots["columns"] = columns_plot(summary.drifted_columns, reference, live)
     rows = [
         {"column": name, **distance(column, live.columns[name])._asdict()}
         for name, column in reference.columns.items()
@@ -198,5 +227,5 @@ def describe(summary: DriftSummary, reference: Profile, live: Profile) -> dict[s
         "reasons": "; ".join(summary.reasons) or "none",
         "columns": markdown_table(pd.DataFrame(rows).round(4)),
         "summary": dg.MetadataValue.json(summary.model_dump(mode="json")),
-        **pictures({"drift": drift_plot(summary)}),
+        **pictures(plots),
     }

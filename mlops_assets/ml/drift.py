@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary, Window
 from mlops_assets.records.profile import ColumnProfile, Profile
 
@@ -29,6 +30,8 @@ class Distance(NamedTuple):
     """Divergence in bits, 0 to 1."""
     kolmogorov_smirnov: float
     """Largest difference of the distributions at the bins' edges; of texts the total variation."""
+    wasserstein: float
+    """In standard deviations of the reference, values spread evenly inside a bin; of texts 0."""
     p_value: float
     """Of the chi-square test that both come from one distribution."""
 
@@ -79,7 +82,7 @@ def distance(reference: ColumnProfile, live: ColumnProfile) -> Distance:
     """Compare two profiles in the same bins."""
     old, new = _histogram(reference), _histogram(live)
     if not old.sum() or not new.sum():
-        return Distance(0.0, 0.0, 0.0, 1.0)
+        return Distance(0.0, 0.0, 0.0, 0.0, 1.0)
     present = old + new > 0
     old, new = old[present], new[present]
     p, q = old / old.sum(), new / new.sum()
@@ -88,6 +91,7 @@ def distance(reference: ColumnProfile, live: ColumnProfile) -> Distance:
         psi=corrected_psi(old, new),
         jensen_shannon=float(_entropy(middle) - (_entropy(p) + _entropy(q)) / 2),
         kolmogorov_smirnov=_largest_gap(reference, live),
+        wasserstein=wasserstein(reference, live),
         p_value=_chi_square(old, new),
     )
 

@@ -1,7 +1,7 @@
 """Profiles of columns: bins fixed by a reference, counts that merge.
 
-A window is profiled once and never scanned again: profiles of days add up to that of the month,
-exactly, in any order, because all of them count in the bins of the reference. A value that many
+Profiles of parts add up to that of the whole in any order, because all of them count in the bins
+of the reference: exactly, and the sums to rounding. A value that many
 rows share (0 in a column of mostly zeros, a flag, a small integer) has a bin of its own; quantile
 edges alone would put it and its neighbours into one. No input is modified.
 """
@@ -20,7 +20,8 @@ PREDICTION = "prediction"
 _INTERVALS = 10
 _FREQUENT = 0.05
 _DISTINCT = 20
-_CATEGORIES = 50
+_CATEGORIES, _CATEGORY_CHARACTERS = 50, 2_000
+"""The names of the categories may not make a profile long."""
 
 
 def profile_reference(columns: pd.DataFrame, dtypes: FeatureDtypes) -> Profile:
@@ -55,13 +56,13 @@ def count(column: pd.Series, bins: Bins) -> ColumnProfile:
     points = np.array(bins.points, dtype=np.float64)
     at_point = known[:, None] == points[None, :] if len(points) else np.zeros((len(known), 0), bool)
     rest = known[~at_point.any(axis=1)]
-    intervals = np.bincount(np.searchsorted(bins.edges, rest, side="right"), minlength=1)
-    counts = np.zeros(bins.size, dtype=np.int64)
-    counts[: len(points)] = at_point.sum(axis=0)
-    counts[len(points) : len(points) + len(intervals)] = intervals
+    places = np.searchsorted(bins.edges, rest, side="right")
+    intervals = len(bins.edges) + 1
+    counts = [*at_point.sum(axis=0), *np.bincount(places, minlength=intervals)]
     return ColumnProfile(
         bins=bins,
-        counts=tuple(counts.tolist()),
+        counts=tuple(map(int, counts)),
+        sums=tuple(np.bincount(places, weights=rest, minlength=intervals).tolist()),
         missing=len(values) - len(known),
         low=float(known.min()) if len(known) else None,
         high=float(known.max()) if len(known) else None,
@@ -94,6 +95,7 @@ def _merge(left: ColumnProfile, right: ColumnProfile) -> ColumnProfile:
     return ColumnProfile(
         bins=left.bins,
         counts=tuple(a + b for a, b in zip(left.counts, right.counts, strict=True)),
+        sums=tuple(a + b for a, b in zip(left.sums, right.sums, strict=True)),
         missing=left.missing + right.missing,
         low=min(lows, default=None),
         high=max(highs, default=None),
@@ -104,21 +106,27 @@ def _number_bins(column: pd.Series) -> Bins:
     values = number_array(column)
     known = values[np.isfinite(values)]
     distinct, counts = np.unique(known, return_counts=True)
+    scale = float(known.std()) if len(distinct) > 1 else 1.0
     if len(distinct) <= _DISTINCT:
-        return Bins(points=tuple(distinct.tolist()))
+        return Bins(points=tuple(distinct.tolist()), scale=scale)
     frequent = counts >= _FREQUENT * len(known)
     rest = known[~np.isin(known, distinct[frequent])]
     edges: tuple[float, ...] = ()
     if len(rest):
         edges = tuple(np.unique(np.quantile(rest, np.linspace(0, 1, _INTERVALS + 1)[1:-1])))
     return Bins(
-        points=tuple(distinct[frequent].tolist()), edges=tuple(float(edge) for edge in edges)
+        points=tuple(distinct[frequent].tolist()),
+        edges=tuple(float(edge) for edge in edges),
+        scale=scale,
     )
 
 
 def _text_bins(column: pd.Series) -> Bins:
     values = pd.Series(text_array(column)).dropna()
-    return Bins(points=tuple(map(str, values.value_counts().index[:_CATEGORIES])) or ("",))
+    names = [str(name) for name in values.value_counts().index[:_CATEGORIES]]
+    lengths = np.cumsum([len(name) for name in names])
+    kept = [n for n, length in zip(names, lengths, strict=True) if length <= _CATEGORY_CHARACTERS]
+    return Bins(points=tuple(kept) or ("",))
 
 
 def _count_texts(column: pd.Series, bins: Bins) -> ColumnProfile:
@@ -127,4 +135,5 @@ def _count_texts(column: pd.Series, bins: Bins) -> ColumnProfile:
     places = pd.Index(bins.points).get_indexer(known)
     places[places < 0] = len(bins.points)
     counts = np.bincount(places, minlength=bins.size)
-    return ColumnProfile(bins=bins, counts=tuple(counts.tolist()), missing=len(values) - len(known))
+    missing = len(values) - len(known)
+    return ColumnProfile(bins=bins, counts=tuple(counts.tolist()), sums=(), missing=missing)

@@ -1,6 +1,6 @@
 """What a column looked like: counts in fixed bins, which add up over days and workers."""
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from mlops_assets.blocks.base import Settings
 
@@ -15,6 +15,10 @@ class Bins(Settings):
         (), description="Inner edges of the other numbers' intervals, ascending; none for texts."
     )
 
+    scale: float = Field(
+        1.0, gt=0, description="Standard deviation of the reference; 1 for a constant and texts."
+    )
+
     @property
     def size(self) -> int:
         """Number of bins, without that of the missing values."""
@@ -24,8 +28,11 @@ class Bins(Settings):
 class ColumnProfile(Settings):
     """One column of some rows."""
 
+    model_config = ConfigDict(ser_json_inf_nan="strings")  # JSON has no infinity
+
     bins: Bins
     counts: tuple[int, ...] = Field(description="Per point, then per interval, without missing.")
+    sums: tuple[float, ...] = Field(description="Of the numbers in each interval; none of texts.")
     missing: int = 0
     low: float | None = Field(None, description="Smallest number; None without any.")
     high: float | None = None

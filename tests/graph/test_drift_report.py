@@ -42,7 +42,7 @@ def held_out(
     return frame[frame["event_timestamp"] > frame["event_timestamp"].max() - 90 * DAY]
 
 
-def log(resources: dict[str, Any], rows: pd.DataFrame, day: int, *, shift: float = 0.0) -> None:
+def log(resources: dict[str, Any], rows: pd.DataFrame, day: int, *, shift: Any = 0.0) -> None:
     """A day of requests like `rows`, answered as the reference was, but for a shifted amount."""
     logit = (rows["amount"] - 50) / 8 + (rows["grade"] == "c")
     logged = predictions(rows, 1 / (1 + np.exp(-logit.to_numpy())))
@@ -54,11 +54,18 @@ def log(resources: dict[str, Any], rows: pd.DataFrame, day: int, *, shift: float
 
 
 def watch(
-    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    **config: bool,
 ) -> dict[str, Any]:
     job = build(settings, resources).resolve_job_def("loans_monitoring")
     selected = [asset_key("loans", stage) for stage in ("prediction_log", "drift_report")]
-    result = job.execute_in_process(instance=instance, asset_selection=selected)
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=selected,
+        run_config={"ops": {"loans__drift_report": {"config": config}}},
+    )
     (found,) = (
         e
         for e in result.get_asset_check_evaluations()
@@ -96,6 +103,31 @@ def test_a_shift_is_reported_drawn_and_measured(
     text = gauges.read_text(encoding="utf-8")
     assert 'model_feature_drift{feature="amount"' in text
     assert 'model_drift_alarm{model_name="loans"} 1.0' in text
+
+
+def test_every_column_is_drawn_on_demand(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    held_out: pd.DataFrame,
+) -> None:
+    log(resources, held_out, 0)
+    found = watch(watched, resources, instance, all_columns=True)
+    assert found["verdict"] == "calm"
+    page = Path(found["evidently"]).read_text(encoding="utf-8")
+    assert all(name in page for name in ("amount", "grade", "prediction"))
+
+
+def test_what_cannot_be_drawn_costs_no_verdict(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    held_out: pd.DataFrame,
+) -> None:
+    log(resources, held_out, 0, shift=np.where(np.arange(len(held_out)) % 2, np.inf, 0.0))
+    found = watch(watched, resources, instance)
+    assert found["verdict"] == "drifted"
+    assert found["evidently"].startswith("Evidently cannot draw")
 
 
 def test_a_column_that_went_missing_is_a_fault_and_trains_nothing(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.drift import benjamini_hochberg, distance, psi, summarize
 from mlops_assets.ml.profiles import count, merge, profile, profile_reference
+from mlops_assets.ml.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary, Window
-from mlops_assets.records.profile import Bins
+from mlops_assets.records.profile import Bins, Profile
 from tests.unit.toy_models import flat_table
 
 START = pd.Timestamp("2024-03-01", tz="UTC").to_pydatetime()
@@ -78,6 +79,30 @@ def test_an_ignored_column_is_scored_but_raises_no_alarm():
     assert found.scores["spend"] > 1
 
 
+def test_wasserstein_by_hand():
+    bins = Bins(points=(0.0, 1.0), scale=0.5)
+    halves, ones, sevens = (
+        count(pd.Series(values), bins) for values in ([0.0, 1.0] * 50, [1.0] * 100, [7.0] * 10)
+    )
+    assert wasserstein(halves, ones) == pytest.approx(0.5 / 0.5)  # half of the rows moved by 1
+    assert wasserstein(halves, sevens) == pytest.approx(6.5 / 0.5)
+    assert wasserstein(sevens, ones) == pytest.approx(6.0 / 0.5)
+    assert wasserstein(halves, halves) == 0.0
+    assert wasserstein(halves, count(pd.Series([np.nan] * 3), bins)) == 0.0
+    assert wasserstein(halves, count(pd.Series([np.inf]), bins)) == np.inf
+
+
+@pytest.mark.parametrize(("shift", "spread"), [(0.5, 1.0), (3.0, 1.0), (-8.0, 0.1)])
+def test_wasserstein_from_bins_is_that_of_the_rows(shift: float, spread: float):
+    rng = np.random.default_rng(0)
+    old, new = rng.normal(size=20_000), rng.normal(shift, spread, size=20_000)
+    frame = pd.DataFrame({"x": old, "prediction": old})
+    reference = profile_reference(frame, {"x": "float64"}).columns["x"]
+    exact = np.abs(np.sort(old) - np.sort(new)).mean() / old.std()
+    found = wasserstein(reference, count(pd.Series(new), reference.bins))
+    assert found == pytest.approx(exact, rel=0.2)
+
+
 def test_a_trifle_is_no_drift_however_many_rows_show_it():
     rng = np.random.default_rng(0)
     old = count(pd.Series(rng.normal(size=400_000)), Bins(edges=(-1.0, 0.0, 1.0)))
@@ -135,14 +160,25 @@ def test_constant_and_all_missing_references_are_calm():
     assert (again.verdict, again.broken_columns) == ("calm", ())
 
 
+def assert_equal(one: Profile, other: Profile) -> None:
+    """Equal, the sums up to rounding."""
+    assert one.rows == other.rows
+    for name, column in one.columns.items():
+        same = other.columns[name]
+        assert column.sums == pytest.approx(same.sums)
+        assert column.model_copy(update={"sums": same.sums}) == same
+
+
 @hypothesis_settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=5), st.integers(0, 99))
 def test_profiles_of_parts_add_up_to_that_of_the_whole(sizes: list[int], seed: int):
     parts = [columns(size, seed + i) for i, size in enumerate(sizes)]
     whole = profile(pd.concat(parts, ignore_index=True), BINS)
     profiles = [profile(part, BINS) for part in parts]
-    assert merge(profiles) == whole
-    assert merge(profiles[::-1]) == whole
+    assert_equal(merge(profiles), whole)
+    assert_equal(merge(profiles[::-1]), whole)
+    left, right = merge(profiles[:1]), profiles[1:]
+    assert_equal(merge([left, merge(right)]) if right else left, whole)
 
 
 def test_a_column_takes_less_than_ten_kilobytes():
@@ -156,6 +192,20 @@ def test_a_column_takes_less_than_ten_kilobytes():
     )
     found = profile_reference(many, DTYPES)
     assert all(len(column.model_dump_json()) < 10_000 for column in found.columns.values())
+
+
+def test_a_profile_is_read_as_it_was_written():
+    frame = columns(500, 0).assign(spend=np.append(np.arange(499.0), np.inf), city="1")
+    found = profile_reference(frame, DTYPES)
+    assert found.columns["spend"].high == np.inf
+    assert Profile.model_validate_json(found.model_dump_json()) == found
+
+
+def test_long_names_of_categories_take_less_than_ten_kilobytes():
+    long = pd.DataFrame({"city": [f"{i:03}" + "\u00e9" * 300 for i in range(60)] * 10})
+    found = profile_reference(long.assign(prediction=0.5), {"city": "string"}).columns["city"]
+    assert len(found.model_dump_json().encode()) < 10_000
+    assert sum(found.counts) == 600
 
 
 def test_benjamini_hochberg_by_hand():

@@ -1,0 +1,50 @@
+"""Pages of Evidently for columns that it would refuse."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.records.monitoring import DriftSummary, Window
+from resources.reports import EvidentlyReports
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+SUMMARY = DriftSummary(
+    model="loans",
+    model_version=3,
+    window=Window(start=START, end=START + timedelta(days=1)),
+    rows=500,
+    reference_rows=500,
+    verdict="drifted",
+)
+DTYPES: dict[str, Any] = {"empty": "float64", "amount": "float64"}
+
+
+def frame(empty: float) -> pd.DataFrame:
+    values = np.arange(500.0)
+    return pd.DataFrame({"empty": empty, "amount": values, "prediction": values / 500})
+
+
+def test_a_column_without_values_on_a_side_is_left_out(tmp_path: Path) -> None:
+    reports = EvidentlyReports(root=str(tmp_path))
+    old, new = frame(np.nan), frame(1.0)
+    page = reports.render(SUMMARY, ("empty", "amount"), old, new, DTYPES)
+    assert page == str(tmp_path / "loans/drift-20240301T000000-v3.html")
+    assert "amount" in Path(page).read_text(encoding="utf-8")
+    assert reports.render(SUMMARY, ("empty",), old, new, DTYPES) is None
+    assert reports.render(SUMMARY, ("empty",), new, new.drop(columns="empty"), DTYPES) is None
+
+
+def test_without_a_column_to_draw_evidently_is_not_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys, tests.unit.test_reports as t; nan = t.frame(float('nan'))\n"
+        f"reports = t.EvidentlyReports(root={str(tmp_path)!r})\n"
+        "reports.render(t.SUMMARY, ('empty',), nan, nan, t.DTYPES)\n"
+        "print('evidently' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
