@@ -53,12 +53,10 @@ def count(column: pd.Series, bins: Bins) -> ColumnProfile:
         return _count_texts(column, bins)
     values = number_array(column)
     known = values[~np.isnan(values)]
-    points = np.array(bins.points, dtype=np.float64)
-    at_point = known[:, None] == points[None, :] if len(points) else np.zeros((len(known), 0), bool)
-    rest = known[~at_point.any(axis=1)]
+    at_points, rest = _at_points(known, np.array(bins.points, dtype=np.float64))
     places = np.searchsorted(bins.edges, rest, side="right")
     intervals = len(bins.edges) + 1
-    counts = [*at_point.sum(axis=0), *np.bincount(places, minlength=intervals)]
+    counts = [*at_points, *np.bincount(places, minlength=intervals)]
     return ColumnProfile(
         bins=bins,
         counts=tuple(map(int, counts)),
@@ -121,6 +119,16 @@ def _number_bins(column: pd.Series) -> Bins:
     )
 
 
+def _at_points(values: np.ndarray, points: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """How many values are at each point, and the other values."""
+    found = []
+    for point in points:
+        here = values == point
+        found.append(int(np.count_nonzero(here)))
+        values = values[~here]  # fewer to look at: the points are where most rows are
+    return found, values
+
+
 def _text_bins(column: pd.Series) -> Bins:
     values = pd.Series(text_array(column)).dropna()
     names = [str(name) for name in values.value_counts().index[:_CATEGORIES]]
@@ -130,10 +138,9 @@ def _text_bins(column: pd.Series) -> Bins:
 
 
 def _count_texts(column: pd.Series, bins: Bins) -> ColumnProfile:
-    values = pd.Series(text_array(column))
-    known = values.dropna()
+    known = text_array(column)[column.notna().to_numpy()]
     places = pd.Index(bins.points).get_indexer(known)
     places[places < 0] = len(bins.points)
     counts = np.bincount(places, minlength=bins.size)
-    missing = len(values) - len(known)
+    missing = len(column) - len(known)
     return ColumnProfile(bins=bins, counts=tuple(counts.tolist()), sums=(), missing=missing)
