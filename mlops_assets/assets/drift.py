@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mlops_assets.assets.gate import load_version
 from mlops_assets.assets.outcomes import served
@@ -58,7 +58,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         },
         deps=[asset_key(settings.name, "evaluation_report")],  # what is refused needs none
         kinds={"pandas", "mlflow"},
-        code_version="1",
+        code_version="2",
         description="How the held-out rows and their predictions are distributed; kept with the "
         "version.",
         **common,
@@ -163,7 +163,7 @@ def stored_profile(version: ModelVersion, tracking: MLflowTracking) -> Profile:
     """The profile that was kept with a version.
 
     Raises:
-        TrackingError: None was.
+        TrackingError: None was, or one that another release of this project reads.
     """
     text = tracking.read_text(version, PROFILE_FILE)
     if text is None:
@@ -171,7 +171,13 @@ def stored_profile(version: ModelVersion, tracking: MLflowTracking) -> Profile:
             f"{version.uri} has no {PROFILE_FILE}; materialize {version.name}/reference_profile "
             "while it is the newest version, or train a new one"
         )
-    return Profile.model_validate_json(text)
+    try:
+        return Profile.model_validate_json(text)
+    except ValidationError as err:
+        raise TrackingError(
+            f"{PROFILE_FILE} of {version.uri} is of another release ({err.error_count()} errors); "
+            f"train {version.name} anew: `mlops run {version.name}`"
+        ) from err
 
 
 def drift_gauges(summary: DriftSummary, now: datetime) -> list[Gauge]:

@@ -31,7 +31,7 @@ class Distance(NamedTuple):
     kolmogorov_smirnov: float
     """Largest difference of the distributions at the bins' edges; of texts the total variation."""
     wasserstein: float
-    """In standard deviations of the reference, values spread evenly inside a bin; of texts 0."""
+    """In standard deviations of the reference; of texts 0."""
     p_value: float
     """Of the chi-square test that both come from one distribution."""
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.assets.drift import PROFILE_FILE, stored_profile
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import TrackingError
 from mlops_assets.keys import asset_key
 from resources.decisions import DecisionStore
 from sensors.retraining import tick
@@ -128,6 +130,17 @@ def test_what_cannot_be_drawn_costs_no_verdict(
     found = watch(watched, resources, instance)
     assert found["verdict"] == "drifted"
     assert found["evidently"].startswith("Evidently cannot draw")
+
+
+def test_a_profile_of_another_release_says_what_to_do(
+    watched: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    assert materialize(watched, resources, instance).success
+    tracking = resources["tracking"]
+    version = tracking.version("loans", 1)
+    tracking.log_text(version, PROFILE_FILE, '{"rows": 1, "columns": {"amount": {}}}')
+    with pytest.raises(TrackingError, match=r"another release .* train loans anew"):
+        stored_profile(version, tracking)
 
 
 def test_a_column_that_went_missing_is_a_fault_and_trains_nothing(
