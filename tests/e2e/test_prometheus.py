@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Generator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -88,14 +89,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     job["static_configs"] = [{"targets": [endpoint.url.removeprefix("http://")]}]
     file, port = folder / "prometheus.yml", free_port()
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
-    process = subprocess.Popen(
-        [
-            *("prometheus", f"--config.file={file}", f"--storage.tsdb.path={folder / 'data'}"),
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    with ExitStack() as ends:
+        ends.callback(local.stop, "toy")
+        process = subprocess.Popen(
+            [
+                *("prometheus", f"--config.file={file}", f"--storage.tsdb.path={folder / 'data'}"),
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        ends.callback(process.wait, 20)
+        ends.callback(process.terminate)
         body = json.dumps({"entities": [1, 2]}).encode()
         deadline = time.monotonic() + 8
         while time.monotonic() < deadline:  # so that rates have something to rise by
@@ -103,10 +107,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
             request(endpoint.url, "POST", "/predict", b'{"entities": [99]}')
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-        local.stop("toy")
 
 
 def reports(metrics: EndpointMetrics) -> None:
