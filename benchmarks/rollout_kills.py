@@ -77,10 +77,11 @@ class Kills:
         same = None not in (before, after) and before.model_version == after.model_version
         lost = self.trial.lost(loads)
         compacted = self.trial.log.compact("toy")
+        answer, _, _ = (good or bad)[0].partition(" at ")
         self.trial.say(
             f"kill -9 of all {len(pids)} processes",
-            f"`mlops up` after {seconds:.0f} s: {(good or bad)[0].partition(' at ')[0]}, the version "
-            f"before: {same}; {lost}; the log is read with {compacted.torn_lines} torn line counted",
+            f"`mlops up` after {seconds:.0f} s: {answer}, as before: {same}; {lost}; "
+            f"the log is read with {compacted.torn_lines} torn line counted",
         )
 
 
