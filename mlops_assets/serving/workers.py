@@ -192,14 +192,18 @@ def _needs_feast(endpoint: Path) -> bool:
 
 
 def _serve(listener: socket.socket) -> None:
+    from mlops_assets.serving.connections import IDLE_SECONDS, Connection
     from mlops_assets.serving.service import Endpoint
 
     config = uvicorn.Config(
         Endpoint.to_asgi(),
+        http=Connection,
+        ws="none",
         log_config=None,
         server_header=False,
         lifespan="on",
         access_log=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=LONGEST_REQUEST_SECONDS,
     )
     Worker(config).run(sockets=[listener])
