@@ -1,14 +1,14 @@
 """The endpoint's API: a bare ASGI application, because every layer above it costs more than a row.
 
-A request is answered whole or not at all, by one version. One thread per worker computes, so that
-the event loop stays free for health checks and refusals.
+A request is answered by one version; only entities without fresh features are left out of it. One
+thread per worker computes, so that the event loop stays free for health checks and refusals.
 """
 
 import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -74,18 +74,22 @@ class EndpointApp:
         except ClientGoneError:
             return
         except RequestError as err:
-            self._count(scope, "failed" if err.status >= 500 else "refused")
+            self.count(scope, err)
             await send_error(send, err)
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            self._count(scope, "failed")
-            message = "the endpoint failed; its log says why"
-            await send_error(send, RequestError(500, "internal_error", message))
+            err = RequestError(500, "internal_error", "the endpoint failed; its log says why")
+            self.count(scope, err)
+            await send_error(send, err)
         else:
-            self._count(scope, "answered")
+            self.count(scope)
             await send_bytes(send, 200, body, media)
 
-    def _count(self, scope: Scope, outcome: metrics.Outcome) -> None:
+    def count(self, scope: Scope, err: RequestError | None = None) -> None:
+        """Count a request for predictions by its outcome."""
+        outcome: metrics.Outcome = "answered"
+        if err is not None:
+            outcome = "failed" if err.status >= 500 else "refused"
         active = self._holder.active if self._holder else None
         if active is not None and scope["path"] in _PREDICTING:
             metrics.REQUESTS.labels(active.manifest.model_name, outcome).inc()
@@ -114,22 +118,23 @@ class EndpointApp:
         active = self._active()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
         entities = active.decoder.entities(body)
-        return await self._run(predict_entities, choose(active, entities[0]), entities, entities[0])
+        asked = Asked(entities, uuid.uuid4().hex, logged=not scope.get("unlogged"))
+        return await self._run(predict_entities, choose(active, entities[0]), asked, entities[0])
 
     async def _predict_features(self, scope: Scope, receive: Receive) -> Answer:
         active = self._active().by_features()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
         rows, key = active.decoder.rows(body), uuid.uuid4().hex
-        return await self._run(predict_rows, choose(active, key), rows, key)
+        asked = Asked(rows, key, logged=not scope.get("unlogged"))
+        return await self._run(predict_rows, choose(active, key), asked, key)
 
     async def _run(
         self,
         predict: Callable[[Active, Asked], list[dict[str, Any]]],
         active: Active,
-        content: Sequence[Any],
+        asked: Asked,
         key: int | str,
     ) -> Answer:
-        asked = Asked(content, uuid.uuid4().hex)
         loop = asyncio.get_running_loop()
         try:
             predictions = await loop.run_in_executor(self._compute, predict, active, asked)
@@ -147,7 +152,8 @@ class EndpointApp:
             }
         )
         seconds = time.perf_counter() - asked.started
-        metrics.observe(servable.model_name, servable.model_version, len(predictions), seconds)
+        answered = sum("error" not in one for one in predictions)
+        metrics.observe(servable.model_name, servable.model_version, answered, seconds)
         if active.tally is not None:
             active.tally.answered(seconds, predictions)
             self._mirror.copy(active, predict, asked, key)
@@ -163,6 +169,10 @@ class EndpointApp:
             "max_body_bytes": manifest.max_body_bytes,
             "features_ttl_seconds": manifest.online.view.ttl.total_seconds(),
             "features_as_of": manifest.online.as_of,
+            "online_lookup": {
+                "kind": manifest.online.lookup,
+                "reason": manifest.online.lookup_reason,
+            },
             "prediction_log": {
                 **manifest.log.model_dump(mode="json"),
                 "failures": active.log.failures,

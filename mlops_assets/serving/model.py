@@ -21,7 +21,7 @@ MODEL_FILE = "model.skops"
 RECORDED_FILE = "recorded.json"
 TOLERANCE = 1e-9
 """How far a score may be from the recorded one, by the self-check and over HTTP."""
-RESERVED = ("prediction", "probabilities", "features_as_of")
+RESERVED = ("prediction", "probabilities", "features_as_of", "error")
 """Fields of a prediction beside the entity's name."""
 
 FeatureRow = Mapping[str, float | str | None]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mlops_assets.atomic import write_atomically
+from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.holder import MANIFEST_FILE, read_manifest
 from mlops_assets.serving.model import read_servable
@@ -72,7 +73,7 @@ class Template:
 
     def run(self) -> None:
         """Fork workers and replace dead ones; returns after SIGTERM, when all have ended."""
-        _import_everything()
+        _import_everything(self._endpoint)
         signal.signal(signal.SIGTERM, self._end)
         while not self._ends:
             try:
@@ -173,23 +174,36 @@ def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
     return renewed
 
 
-def _import_everything() -> None:
-    import feast  # noqa: F401
+def _import_everything(endpoint: Path) -> None:
+    if _needs_feast(endpoint):
+        import feast  # noqa: F401  6-10 CPU s
     import sklearn  # noqa: F401
     import skops.io  # noqa: F401
 
     from mlops_assets.serving import app, service  # noqa: F401
 
 
+def _needs_feast(endpoint: Path) -> bool:
+    try:
+        manifest = read_manifest(endpoint)
+    except DeploymentError:  # of which the workers tell
+        return False
+    return manifest is not None and manifest.online.lookup == "feast"
+
+
 def _serve(listener: socket.socket) -> None:
+    from mlops_assets.serving.connections import IDLE_SECONDS, Connection
     from mlops_assets.serving.service import Endpoint
 
     config = uvicorn.Config(
         Endpoint.to_asgi(),
+        http=Connection,
+        ws="none",
         log_config=None,
         server_header=False,
         lifespan="on",
         access_log=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=LONGEST_REQUEST_SECONDS,
     )
     Worker(config).run(sockets=[listener])
