@@ -51,7 +51,8 @@ class Case(NamedTuple):
 def main(folder: Path) -> None:
     """Prepare, measure, write, judge."""
     started = time.monotonic()
-    served, measured = make(folder), Measured()
+    served = make(folder)
+    measured = Measured(served.runtime, served.lookup)
     with running(served) as servers:
         cases = all_cases(served, servers)
         with ThreadPoolExecutor() as pool:  # they start together

@@ -20,11 +20,12 @@ from mlops_assets.home import HOST, PROJECT_ROOT
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.records.serving import Manifest, Servable
+from mlops_assets.serving.model import read_servable
 from tests.live_endpoints import free_port
 
 __all__ = ["HOST", "Served", "make"]
 
-SINGLE, BATCH, BATCHES = 200, 100, 8
+SINGLE, BATCH, BATCHES = 200, 100, 7
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,26 @@ class Served:
         """What the endpoint serves."""
         return Manifest.model_validate_json((self.endpoint / "deployment.json").read_bytes())
 
+    @cached_property
+    def servable(self) -> Servable:
+        """What version 1 is."""
+        return read_servable(self.endpoint / "versions" / "1")
+
+    @property
+    def runtime(self) -> str:
+        """By which our endpoint computes."""
+        return {"onnxruntime": "ONNX Runtime"}.get(self.servable.inference.runtime, "scikit-learn")
+
+    @property
+    def lookup(self) -> str:
+        """How our endpoint reads the online store."""
+        direct = self.manifest.online.lookup == "direct"
+        return "reading Feast's sqlite table" if direct else "Feast's SDK"
+
     @property
     def features(self) -> list[str]:
         """In the order of the columns."""
-        servable = (self.endpoint / "versions" / "1" / "servable.json").read_bytes()
-        return list(Servable.model_validate_json(servable).features)
+        return list(self.servable.features)
 
     @property
     def store(self) -> dict[str, Any]:

@@ -43,6 +43,10 @@ class Target(NamedTuple):
 class Measured:
     """Everything that was found."""
 
+    runtime: str
+    """By which our endpoint computed."""
+    lookup: str
+    """How our endpoint read the online store."""
     samples: dict[Key, list[Sample]] = field(default_factory=dict)
     """One for each round."""
     memory: dict[str, list[tuple[float, float]]] = field(default_factory=dict)

@@ -34,7 +34,7 @@ LADDER = {
     "log": "the prediction log",
     "metrics": "metrics that several workers share",
     "guard": "keys, rate, time-outs, concurrency",
-    "bento": "the BentoML shell",
+    "bento": "BentoML's own routes before it",
 }
 """What each rung of `serving_peers.ladder` adds to the one before."""
 

@@ -1,7 +1,7 @@
 """Our endpoint without its outer layers, to see what each costs; LADDER_RUNG names the outermost.
 
 `answer` computes and answers; `log` also logs; `metrics` counts in files that several workers
-share; `guard` stands before it; `bento` is the whole application, without supervisor and template.
+share; `guard` stands before it; `bento` is that again, reached through BentoML's own routes.
 """
 
 import json
@@ -30,9 +30,10 @@ else:
     from mlops_assets.serving.app import EndpointApp
     from mlops_assets.serving.guard import Guard
     from mlops_assets.serving.holder import ModelHolder
+    from mlops_assets.serving.rates import Buckets
 
     _holder = ModelHolder(_endpoint)
     _holder.start()
     app = EndpointApp(_holder)
     if _height >= RUNGS.index("guard"):
-        app = Guard(app, _holder.limits)
+        app = Guard(app, _holder.limits, app.count, Buckets())
