@@ -71,7 +71,7 @@ class Rollouts:
         self.subject.deploy(1)
         before = sorted(self.trial.process.workers())
         with self.trial.load() as loads:
-            said = redeploy_with_broken_code(self.trial.folder, self.subject, version=2)
+            said = redeploy_with_broken_code(self.trial.folder, self.subject, version=1)
         same = sorted(self.trial.process.workers()) == before
         refused = "Version 1 serves again." in said
         self.trial.say(

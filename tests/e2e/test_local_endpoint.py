@@ -218,11 +218,11 @@ def test_a_generation_that_does_not_start_leaves_the_old_one_serving(
     status, workers = local.status("toy"), process.workers()
     assert status is not None
     with Load(subject, status.url) as load:
-        said = redeploy_with_broken_code(tmp_path, subject, version=2)
+        said = redeploy_with_broken_code(tmp_path, subject, status.model_version)
     assert "a_library_that_is_not_installed" in said
     assert f"Version {status.model_version} serves again." in said
     assert (load.failures, load.versions) == ([], {status.model_version})
-    assert process.workers() == workers
+    assert sorted(process.workers()) == sorted(workers)
 
 
 def test_up_after_a_kill_of_everything_serves_the_same_and_nothing_was_lost(
