@@ -27,7 +27,7 @@ _CODE = (
     "records/*.py", "serving/*.py", "serving/*.html",
 )  # fmt: skip
 _PACKAGES = (
-    "bentoml", "feast", "msgspec", "numpy", "onnxruntime", "pandas", "prometheus-client", "psutil",
+    "bentoml", "msgspec", "numpy", "onnxruntime", "pandas", "prometheus-client", "psutil",
     "pydantic", "scikit-learn", "skops", "uvicorn",
 )  # fmt: skip
 _SERVICE = '''"""The service of this Bento."""
@@ -102,7 +102,8 @@ def write_context(context: Path, manifest: Manifest) -> None:
 
 def recipe_of(manifest: Manifest) -> dict[str, object]:
     """The bentofile: named packages in exactly the versions that answered the recorded requests."""
-    pins = [f"{name}=={version(name)}" for name in _PACKAGES]
+    feast = () if manifest.online.lookup == "direct" else ("feast",)
+    pins = [f"{name}=={version(name)}" for name in (*_PACKAGES, *feast)]
     return {
         "service": "bento_service:Endpoint",
         "name": manifest.model_name,

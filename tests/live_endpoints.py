@@ -14,6 +14,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
 from mlops_assets.serving.model import TOLERANCE
+from mlops_assets.serving.online_choice import choose_lookup
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import request
 from resources.feature_store import FeastFeatureStore
@@ -26,7 +27,8 @@ def publish(folder: Path) -> OnlineFeatures:
     store = FeastFeatureStore(root=str(folder / "feast"))
     # Published under a longer time to live, or the stale entity would not be stored at all.
     store.publish(VIEW.model_copy(update={"ttl": timedelta(days=30)}), online_frame())
-    return OnlineFeatures(store=store.serving_config(VIEW), view=VIEW, as_of=AS_OF)
+    online = OnlineFeatures(store=store.serving_config(VIEW), view=VIEW, as_of=AS_OF)
+    return choose_lookup(online, [1, 2, 3])
 
 
 def build_versions(folder: Path) -> dict[int, Built]:

@@ -169,6 +169,10 @@ class EndpointApp:
             "max_body_bytes": manifest.max_body_bytes,
             "features_ttl_seconds": manifest.online.view.ttl.total_seconds(),
             "features_as_of": manifest.online.as_of,
+            "online_lookup": {
+                "kind": manifest.online.lookup,
+                "reason": manifest.online.lookup_reason,
+            },
             "prediction_log": {
                 **manifest.log.model_dump(mode="json"),
                 "failures": active.log.failures,

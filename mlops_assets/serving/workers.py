@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mlops_assets.atomic import write_atomically
+from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.holder import MANIFEST_FILE, read_manifest
 from mlops_assets.serving.model import read_servable
@@ -38,12 +39,14 @@ CRASH_SECONDS = 10.0
 CRASHES = 3
 """So many in a row, and the version is given up."""
 
+# Also what the libraries import when they are first used: each fork would pay it again.
 _IMPORTED = (
     "mlops_assets.serving.app", "mlops_assets.serving.guard", "mlops_assets.serving.service",
-    "sklearn", "skops.io", "feast",
-    # What Feast and BentoML import when they are first used: each fork would pay 0.5 CPU s again.
-    "feast.infra.offline_stores.duckdb", "feast.infra.online_stores.sqlite",
-    "feast.infra.passthrough_provider", "feast.repo_operations", "_bentoml_impl.server.app",
+    "sklearn", "skops.io", "_bentoml_impl.server.app",
+)  # fmt: skip
+_FEAST = (
+    "feast", "feast.repo_operations", "feast.infra.passthrough_provider",
+    "feast.infra.online_stores.sqlite", "feast.infra.offline_stores.duckdb",
 )  # fmt: skip
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -81,7 +84,7 @@ class Template:
 
     def run(self) -> None:
         """Fork workers and replace dead ones; returns after SIGTERM, when all have ended."""
-        _import_everything()
+        _import_everything(self._endpoint)
         signal.signal(signal.SIGTERM, self._end)
         while not self._ends:
             try:
@@ -182,12 +185,20 @@ def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
     return renewed
 
 
-def _import_everything() -> None:
-    for name in _IMPORTED:
+def _import_everything(endpoint: Path) -> None:
+    for name in (*_IMPORTED, *(_FEAST if _needs_feast(endpoint) else ())):
         import_module(name)
     # No fork need look at these objects, nor copy their memory to do so.
     gc.collect()
     gc.freeze()
+
+
+def _needs_feast(endpoint: Path) -> bool:
+    try:
+        manifest = read_manifest(endpoint)
+    except DeploymentError:  # of which the workers tell
+        return False
+    return manifest is not None and manifest.online.lookup == "feast"
 
 
 def _serve(listener: socket.socket) -> None:
