@@ -33,7 +33,7 @@ def main(examples: int = 1000) -> None:
         "# Fuzz of the published API\n\n"
         f"`python -m benchmarks.fuzz {examples}`: Schemathesis against the document that a live "
         f"endpoint publishes, {examples} examples for each operation and kind of model, with every "
-        "check but one. That one says that each request within the schema gets a 2xx; an entity may "
+        "check but one. That one says that any request within the schema gets a 2xx; an entity may "
         "be unknown, and the document says so.\n\n"
         "| model | requests | failures (5xx, undocumented answers, bad input accepted) | s |\n"
         "|---|---|---|---|\n"
