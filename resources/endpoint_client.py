@@ -55,7 +55,7 @@ class EndpointClient:
         """Ask the recorded requests and compare with the recorded scores.
 
         Raises:
-            DeploymentError: Some answer differs by more than 1e-9, or is refused.
+            DeploymentError: Some answer differs by more than its runtime may, or is refused.
         """
         import numpy as np
 

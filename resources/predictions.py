@@ -18,13 +18,8 @@ from pydantic import Field
 
 from mlops_assets.atomic import exclusive, make_durable, write_atomically
 from mlops_assets.errors import PredictionLogError
-from mlops_assets.ml.prediction_log import (
-    LogLine,
-    combine,
-    parse,
-    to_frame,
-    without_duplicates,
-)
+from mlops_assets.ml.log_lines import LogLine, parse
+from mlops_assets.ml.prediction_log import combine, to_frame, without_duplicates
 from mlops_assets.records.monitoring import LogSummary
 
 _EPOCH = datetime.fromtimestamp(0, UTC)

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from mlops_assets.errors import FeatureStoreError, PredictionLogFullError
-from mlops_assets.ml.prediction_log import LogLine
+from mlops_assets.ml.log_lines import LogLine
 from mlops_assets.records.serving import Servable
 from mlops_assets.serving import metrics
 from mlops_assets.serving.holder import Active

@@ -72,7 +72,6 @@ class Template:
 
     def run(self) -> None:
         """Fork workers and replace dead ones; returns after SIGTERM, when all have ended."""
-        _import_everything()
         signal.signal(signal.SIGTERM, self._end)
         while not self._ends:
             try:
@@ -98,6 +97,7 @@ class Template:
         self._ends = True
 
     def _fork(self) -> None:
+        _preload(self._endpoint)
         parent, pid = os.getpid(), os.fork()
         if pid:
             self._born[pid] = time.monotonic()
@@ -173,12 +173,23 @@ def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
     return renewed
 
 
-def _import_everything() -> None:
-    import feast  # noqa: F401
-    import sklearn  # noqa: F401
-    import skops.io  # noqa: F401
+def _preload(endpoint: Path) -> None:
+    """Import what the workers need for the wanted version, and nothing of what they do not.
 
+    scikit-learn and pandas cost a worker 150 MB, Feast 200.
+    """
     from mlops_assets.serving import app, service  # noqa: F401
+
+    manifest = read_manifest(endpoint)
+    if manifest is None:
+        return
+    if manifest.online.store:
+        import feast  # noqa: F401
+    if read_servable(Path(manifest.folder)).inference.runtime == "onnxruntime":
+        import onnxruntime  # noqa: F401
+    else:
+        import sklearn  # noqa: F401
+        import skops.io  # noqa: F401
 
 
 def _serve(listener: socket.socket) -> None:
