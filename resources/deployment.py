@@ -74,8 +74,11 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     def predict(self, name: str, entities: Sequence[int | str]) -> list[dict[str, Any]]:
         """Predict for entities.
 
+        Returns:
+            In the order asked for, predictions, or an `error` for an entity without fresh features.
+
         Raises:
-            DeploymentError: No endpoint answers, or it refuses, e.g. an unknown entity.
+            DeploymentError: No endpoint answers, or it refuses, e.g. because all are unknown.
         """
 
     @abstractmethod

@@ -31,8 +31,12 @@ class EndpointClient:
     def predict(self, entities: Sequence[int | str]) -> list[dict[str, Any]]:
         """Predict for entities.
 
+        Returns:
+            In the order asked for, predictions, or an `error` for an entity without fresh features.
+
         Raises:
-            DeploymentError: The endpoint does not answer, or refuses the request.
+            DeploymentError: The endpoint does not answer, or refuses the request, e.g. because no
+                entity has fresh features.
         """
         return self._call("POST", "/predict", {"entities": list(entities)})["predictions"]
 

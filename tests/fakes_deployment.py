@@ -119,15 +119,18 @@ class FakeDeployment(EndpointDeployer):
         known = self._state.known or {
             entity: live.recorded[int(entity) % len(live.recorded)].features for entity in decoded
         }
-        if unknown := [entity for entity in decoded if entity not in known]:
-            raise DeploymentError(f"{name} answered 404: unknown entities {unknown}")
+        if not set(decoded) & set(known):
+            raise DeploymentError(f"{name} answered 404: unknown entities {decoded}")
         as_of = live.online.as_of.isoformat() if live.online.as_of else ""
-        answers = self._score(live, [known[entity] for entity in decoded])
-        key = live.model.servable.entity.name
-        return [
-            {**answer, key: entity, "features_as_of": as_of}
-            for answer, entity in zip(answers, decoded, strict=True)
-        ]
+        key, answers = live.model.servable.entity.name, []
+        for entity in decoded:
+            if entity not in known:
+                error = {"code": "unknown_entity", "message": f"no features of {entity!r}"}
+                answers.append({key: entity, "error": error})
+                continue
+            (answer,) = self._score(live, [known[entity]])
+            answers.append({**answer, key: entity, "features_as_of": as_of})
+        return answers
 
     def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
         live = self._get(name)

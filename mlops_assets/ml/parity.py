@@ -65,8 +65,8 @@ def compare(
 ) -> Inference:
     """Score held-out and probing rows by both; `reason` says what is too different."""
     rows, flips, unlike, worst = 0, 0, 0, 0.0
-    for frame in _frames(select_features(held_out.tail(COMPARED_ROWS), dtypes), dtypes):
-        expected = _scores_or_refusal(pipeline, frame, task)
+    frames = list(_frames(select_features(held_out.tail(COMPARED_ROWS), dtypes), dtypes))
+    for frame, expected in _expected(pipeline, frames, task):
         actual = model.run(feeds(frame, dtypes))
         answered = np.isfinite(expected).all(axis=1)
         both = answered & np.isfinite(actual).all(axis=1)
@@ -115,11 +115,19 @@ def _frames(rows: pd.DataFrame, dtypes: FeatureDtypes) -> Iterator[pd.DataFrame]
             yield probes.assign(**{name: _UNKNOWN})
 
 
-def _scores_or_refusal(pipeline: Any, frame: pd.DataFrame, task: Task) -> np.ndarray:
+def _expected(
+    pipeline: Any, frames: list[pd.DataFrame], task: Task
+) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Score all frames at once, or one by one where scikit-learn refuses some: those are NaN."""
+    whole = pd.concat(frames, ignore_index=True)
     try:
-        return score(pipeline, frame, task)
-    except ValueError:  # scikit-learn's refusal of a missing value, for which a graph says NaN
-        return np.full((len(frame), 1), np.nan)
+        yield whole, score(pipeline, whole, task)
+    except ValueError:  # a missing value that the model does not take
+        for frame in frames:
+            try:
+                yield frame, score(pipeline, frame, task)
+            except ValueError:
+                yield frame, np.full((len(frame), 1), np.nan)
 
 
 def _decisions(scores: np.ndarray, task: Task) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The endpoint's API: a bare ASGI application, because every layer above it costs more than a row.
 
-A request is answered whole or not at all, by one version. One thread per worker computes, so that
-the event loop stays free for health checks and refusals.
+A request is answered by one version; only entities without fresh features are left out of it. One
+thread per worker computes, so that the event loop stays free for health checks and refusals.
 """
 
 import asyncio
@@ -147,7 +147,8 @@ class EndpointApp:
             }
         )
         seconds = time.perf_counter() - asked.started
-        metrics.observe(servable.model_name, servable.model_version, len(predictions), seconds)
+        answered = sum("error" not in one for one in predictions)
+        metrics.observe(servable.model_name, servable.model_version, answered, seconds)
         if active.tally is not None:
             active.tally.answered(seconds, predictions)
             self._mirror.copy(active, predict, asked, key)

@@ -5,7 +5,8 @@ their numbers, by the variable PROMETHEUS_MULTIPROC_DIR that BentoML sets for it
 """
 
 import os
-from collections.abc import Iterator
+from collections import Counter as Counts
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from prometheus_client import (
@@ -42,6 +43,11 @@ REQUESTS = Counter(
     "Requests for predictions by outcome, without those that the limits refused.",
     ("model_name", "outcome"),
 )
+REFUSED = Counter(
+    "model_entities_refused_total",
+    "Entities without fresh features, by reason: unknown_entity or stale_features.",
+    ("model_name", "reason"),
+)
 LOG_FAILURES = Counter(
     "model_prediction_log_failures_total",
     "Requests whose rows could not be logged.",
@@ -53,6 +59,12 @@ def observe(model_name: str, version: int, predictions: int, seconds: float) -> 
     """Count one answered request."""
     PREDICTIONS.labels(model_name, str(version)).inc(predictions)
     LATENCY.labels(model_name, str(version)).observe(seconds)
+
+
+def count_refused(model_name: str, reasons: Iterable[str]) -> None:
+    """Count entities that were not answered."""
+    for reason, entities in Counts(reasons).items():
+        REFUSED.labels(model_name, reason).inc(entities)
 
 
 class _OurMetrics(Collector):

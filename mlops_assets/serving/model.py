@@ -20,7 +20,7 @@ from mlops_assets.records.serving import RecordedRequest, Servable
 SERVABLE_FILE = "servable.json"
 MODEL_FILE, ONNX_FILE = "model.skops", "model.onnx"
 RECORDED_FILE = "recorded.json"
-RESERVED = ("prediction", "probabilities", "features_as_of")
+RESERVED = ("prediction", "probabilities", "features_as_of", "error")
 """Fields of a prediction beside the entity's name."""
 
 

@@ -38,7 +38,7 @@ class Tally:
         """Count a request that the version computed."""
         self.requests += 1
         self._seconds.append(seconds)
-        self._scores.extend(map(_score, predictions))
+        self._scores.extend(_score(one) for one in predictions if "error" not in one)
 
     def failed(self, err: Exception) -> None:
         """Count a request that it could not."""

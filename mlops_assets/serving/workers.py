@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mlops_assets.atomic import write_atomically
+from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.holder import MANIFEST_FILE, read_manifest
 from mlops_assets.serving.model import read_servable
@@ -180,12 +181,17 @@ def _preload(endpoint: Path) -> None:
     """
     from mlops_assets.serving import app, service  # noqa: F401
 
-    manifest = read_manifest(endpoint)
-    if manifest is None:
+    try:
+        manifest = read_manifest(endpoint)
+        if manifest is None:
+            return
+        runtime = read_servable(Path(manifest.folder)).inference.runtime
+    except DeploymentError as err:  # the worker falls back to the version before
+        logger.warning("%s", err)
         return
     if manifest.online.store:
         import feast  # noqa: F401
-    if read_servable(Path(manifest.folder)).inference.runtime == "onnxruntime":
+    if runtime == "onnxruntime":
         import onnxruntime  # noqa: F401
     else:
         import sklearn  # noqa: F401

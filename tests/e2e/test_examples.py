@@ -118,8 +118,13 @@ def test_the_served_prediction_equals_the_offline_one(
 
 def test_unknown_and_expired_entities_are_errors(first_run: str, project: Project) -> None:
     status, answer = project.post("customers", {"entities": [1, 99_999_999]})
-    assert status == 404
-    assert "99999999" in json.dumps(answer)
+    known, unknown = answer["predictions"]
+    assert (status, known["customer_id"], unknown["customer_id"]) == (200, 1, 99_999_999)
+    assert 0 < known["prediction"] < 1
+    assert unknown["error"]["code"] == "unknown_entity"
+    output = project.run("mlops", "predict", "customers", "1", "99999999", code=1)
+    assert re.search(r"^customers: prediction=0\.\d+.*customer_id=1,", output, re.MULTILINE)
+    assert "customers: no features of 99999999" in output
 
     rows = pd.read_parquet(project.home / "assets" / "flights" / "features.parquet")
     old = rows["flight_id"].iloc[0]  # January: never in the online store, where TTL is 2 days

@@ -55,8 +55,8 @@ def test_http_statuses_of_the_real_server(subject: Subject, local: LocalBentoML)
 
     assert post("/predict", b"{") == (400, "not_json")
     assert post("/predict", b'{"entities": ["x"]}') == (422, "invalid_request")
-    assert post("/predict", b'{"entities": [1, 99]}') == (404, "unknown_entity")
-    assert post("/predict", b'{"entities": [1, 3]}') == (409, "stale_features")
+    assert post("/predict", b'{"entities": [3, 99]}') == (404, "unknown_entity")
+    assert post("/predict", b'{"entities": [3]}') == (409, "stale_features")
     nan = b'{"rows":[{"spend":NaN,"class":"x"}]}'
     assert post("/predict_features", nan) == (422, "invalid_request")
     assert request(status.url, "GET", "/readyz", None)[0] == 200

@@ -92,7 +92,7 @@ def test_a_shadow_computes_and_never_answers(worker: Worker, tmp_path: Path) -> 
 
     async def ask() -> None:
         async def receive() -> dict:
-            return {"type": "http.request", "body": b'{"entities": [1]}', "more_body": False}
+            return {"type": "http.request", "body": b'{"entities": [99, 1]}', "more_body": False}
 
         async def send(message: object) -> None:
             sent.append(message)
@@ -108,6 +108,8 @@ def test_a_shadow_computes_and_never_answers(worker: Worker, tmp_path: Path) -> 
     assert [b'"model_version":1' in message["body"] for message in sent[1::2]] == [True] * 3
     counted = seen(worker, generation)
     assert (counted.primary.requests, counted.candidate.requests) == (3, 3)
+    assert (counted.primary.errors, counted.candidate.errors) == (0, 0)  # 99 is nobody's error
+    assert (len(counted.primary.scores), len(counted.candidate.scores)) == (3, 3)
     assert set(counted.primary.scores) != set(counted.candidate.scores)
 
 
