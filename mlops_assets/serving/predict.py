@@ -4,6 +4,7 @@ The rows are in the log before the answer leaves: what a client was told, monito
 """
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class Asked:
     """A request as it came: entities or rows of features."""
 
     content: Sequence[Any]
-    request_id: str
+    request_id: str = field(default_factory=lambda: os.urandom(16).hex())
     started: float = field(default_factory=time.perf_counter)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_assets.serving.guard import Guard
 
 
-class _Entrance:
+class Entrance:
     """The ASGI application that BentoML mounts when it loads the class; the worker fills it."""
 
     app: "Guard | None" = None
@@ -27,11 +27,12 @@ class _Entrance:
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
+        """Answer one request."""
         if self.app is not None:
             await self.app(scope, receive, send)
 
 
-_entrance = _Entrance()
+entrance = Entrance()
 
 
 @bentoml.service(
@@ -42,7 +43,7 @@ _entrance = _Entrance()
     tracing={"excluded_urls": [".*"]},
     metrics={"enabled": False},
 )
-@bentoml.asgi_app(_entrance, path="/")
+@bentoml.asgi_app(entrance, path="/")
 class Endpoint:
     """One model behind HTTP."""
 
@@ -58,7 +59,7 @@ class Endpoint:
         allow_many_connections()
         self._holder = ModelHolder(Path(os.environ["MLOPS_ENDPOINT"]))
         self._holder.start()
-        _entrance.app = Guard(EndpointApp(self._holder), self._holder.limits)
+        entrance.app = Guard(EndpointApp(self._holder), self._holder.limits)
 
     def __is_ready__(self) -> bool:
         """Whether `/readyz` answers 200."""

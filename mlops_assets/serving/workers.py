@@ -22,11 +22,14 @@ from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.holder import MANIFEST_FILE, read_manifest
+from mlops_assets.serving.http import PREDICTING, Receive, Scope, Send
 from mlops_assets.serving.model import read_servable
 from mlops_assets.serving.parents import die_with_parent
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from mlops_assets.serving.guard import App
 
 DRAIN_SECONDS = 2.0
 """How long a worker that must end waits for its clients to leave by themselves."""
@@ -198,11 +201,24 @@ def _preload(endpoint: Path) -> None:
         import skops.io  # noqa: F401
 
 
+def _front(shell: "App", entrance: "App") -> "App":
+    """Send predictions straight to our application: BentoML's routes before it cost a third more.
+
+    Everything else, and the start and the end, is BentoML's.
+    """
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        predicts = scope["type"] == "http" and scope["path"] in PREDICTING
+        await (entrance if predicts else shell)(scope, receive, send)
+
+    return front
+
+
 def _serve(listener: socket.socket) -> None:
-    from mlops_assets.serving.service import Endpoint
+    from mlops_assets.serving.service import Endpoint, entrance
 
     config = uvicorn.Config(
-        Endpoint.to_asgi(),
+        _front(Endpoint.to_asgi(), entrance),
         log_config=None,
         server_header=False,
         lifespan="on",
