@@ -28,7 +28,7 @@ _CODE = (
     "records/*.py", "serving/*.py", "serving/*.html",
 )  # fmt: skip
 _PACKAGES = (
-    "bentoml", "feast", "msgspec", "numpy", "onnxruntime", "pandas", "prometheus-client", "psutil",
+    "bentoml", "msgspec", "numpy", "onnxruntime", "pandas", "prometheus-client", "psutil",
     "pydantic", "uvicorn",
 )  # fmt: skip
 _BY_RUNTIME = {"onnxruntime": (), "scikit-learn": ("scikit-learn", "skops")}
@@ -104,8 +104,9 @@ def write_context(context: Path, manifest: Manifest) -> None:
 
 def recipe_of(manifest: Manifest) -> dict[str, object]:
     """The bentofile: named packages in exactly the versions that answered the recorded requests."""
-    servable = read_servable(Path(manifest.folder))
-    packages = (*_PACKAGES, *_BY_RUNTIME[servable.inference.runtime])
+    runtime = read_servable(Path(manifest.folder)).inference.runtime
+    feast = () if manifest.online.lookup == "direct" else ("feast",)
+    packages = (*_PACKAGES, *_BY_RUNTIME[runtime], *feast)
     pins = [f"{name}=={version(name)}" for name in packages]
     return {
         "service": "bento_service:Endpoint",

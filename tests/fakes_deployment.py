@@ -113,7 +113,9 @@ class FakeDeployment(EndpointDeployer):
     def status(self, name: str) -> Endpoint | None:
         return self._state.live[name].endpoint if name in self._state.live else None
 
-    def predict(self, name: str, entities: Sequence[int | str]) -> list[dict[str, Any]]:
+    def predict(
+        self, name: str, entities: Sequence[int | str], *, logged: bool = True
+    ) -> list[dict[str, Any]]:
         live = self._get(name)
         decoded = self._decode(live, "entities", {"entities": list(entities)})
         known = self._state.known or {

@@ -74,6 +74,10 @@ class OnlineFeatures(Settings):
     as_of: datetime | None = Field(
         description="What a value's age is measured against; None: the time of the request."
     )
+    lookup: Literal["direct", "feast"] = Field(
+        "feast", description="Read the sqlite table itself, or ask Feast's SDK."
+    )
+    lookup_reason: str = Field("never compared", description="Why that one.")
 
 
 class Limits(RequestLimits):

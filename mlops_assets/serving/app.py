@@ -73,18 +73,22 @@ class EndpointApp:
         except ClientGoneError:
             return
         except RequestError as err:
-            self._count(scope, "failed" if err.status >= 500 else "refused")
+            self.count(scope, err)
             await send_error(send, err)
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            self._count(scope, "failed")
-            message = "the endpoint failed; its log says why"
-            await send_error(send, RequestError(500, "internal_error", message))
+            err = RequestError(500, "internal_error", "the endpoint failed; its log says why")
+            self.count(scope, err)
+            await send_error(send, err)
         else:
-            self._count(scope, "answered")
+            self.count(scope)
             await send_bytes(send, 200, body, media)
 
-    def _count(self, scope: Scope, outcome: metrics.Outcome) -> None:
+    def count(self, scope: Scope, err: RequestError | None = None) -> None:
+        """Count a request for predictions by its outcome."""
+        outcome: metrics.Outcome = "answered"
+        if err is not None:
+            outcome = "failed" if err.status >= 500 else "refused"
         active = self._holder.active if self._holder else None
         if active is not None and scope["path"] in PREDICTING:
             metrics.count(active.manifest.model_name, outcome)
@@ -112,16 +116,16 @@ class EndpointApp:
     async def _predict(self, scope: Scope, receive: Receive) -> Answer:
         active = self._active()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
-        asked = Asked(active.decoder.entities(body))
-        key = asked.content[0]
-        return await self._run(predict_entities, choose(active, key), asked, key)
+        entities = active.decoder.entities(body)
+        asked = Asked(entities, logged=not scope.get("unlogged"))
+        return await self._run(predict_entities, choose(active, entities[0]), asked, entities[0])
 
     async def _predict_features(self, scope: Scope, receive: Receive) -> Answer:
         active = self._active().by_features()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
-        asked = Asked(active.decoder.rows(body))
-        chosen = choose(active, asked.request_id)
-        return await self._run(predict_rows, chosen, asked, asked.request_id)
+        asked = Asked(active.decoder.rows(body), logged=not scope.get("unlogged"))
+        key = asked.request_id
+        return await self._run(predict_rows, choose(active, key), asked, key)
 
     async def _run(
         self,
@@ -131,7 +135,8 @@ class EndpointApp:
         key: int | str,
     ) -> Answer:
         try:
-            if predict is predict_rows and active.is_quick(len(asked.content)):
+            waits = predict is predict_entities and not active.online.is_short
+            if active.is_quick(len(asked.content)) and not waits:
                 predictions = predict(active, asked)
             else:
                 loop = asyncio.get_running_loop()
@@ -167,6 +172,10 @@ class EndpointApp:
             "max_body_bytes": manifest.max_body_bytes,
             "features_ttl_seconds": manifest.online.view.ttl.total_seconds(),
             "features_as_of": manifest.online.as_of,
+            "online_lookup": {
+                "kind": manifest.online.lookup,
+                "reason": manifest.online.lookup_reason,
+            },
             "prediction_log": {
                 **manifest.log.model_dump(mode="json"),
                 "failures": active.log.failures,

@@ -21,7 +21,8 @@ from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Role, Sighting
 from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
-from mlops_assets.serving.online import OnlineLookup, OnlineStore
+from mlops_assets.serving.online import OnlineLookup
+from mlops_assets.serving.online_choice import open_online
 from mlops_assets.serving.prediction_log import PredictionLogWriter
 from mlops_assets.serving.requests import RequestDecoder
 from mlops_assets.serving.rollout import Tally
@@ -120,7 +121,7 @@ class ModelHolder:
     """The one mutable reference of a worker."""
 
     def __init__(
-        self, endpoint: Path, open_online: Callable[[OnlineFeatures], OnlineLookup] = OnlineStore
+        self, endpoint: Path, open_online: Callable[[OnlineFeatures], OnlineLookup] = open_online
     ) -> None:
         """Serve what `endpoint`'s manifest names; nothing is read before `reconcile`."""
         self.active: Active | None = None

@@ -29,7 +29,7 @@ _SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if ValueClass._multiprocess
 LABELS = ("model_name", "version")
 
 Outcome = Literal["answered", "refused", "failed"]
-"""Refused: the request was wrong (4xx). Failed: the endpoint could not (5xx)."""
+"""Refused: wrong, not admitted, too many, too slow (4xx). Failed: the endpoint could not (5xx)."""
 
 PREDICTIONS = Counter("model_predictions_total", "Predictions that were answered.", LABELS)
 LATENCY = Histogram(
@@ -41,7 +41,7 @@ LATENCY = Histogram(
 
 REQUESTS = Counter(
     "model_requests_total",
-    "Requests for predictions by outcome, without those that the limits refused.",
+    "Requests for predictions by outcome, with those that the limits refused.",
     ("model_name", "outcome"),
 )
 REFUSED = Counter(

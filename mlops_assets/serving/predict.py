@@ -35,6 +35,8 @@ class Asked:
 
     content: Sequence[Any]
     request_id: str = field(default_factory=lambda: os.urandom(16).hex())
+    logged: bool = True
+    """False for the deployer's own checks: they are no traffic to be monitored."""
     started: float = field(default_factory=time.perf_counter)
 
 
@@ -120,7 +122,7 @@ def _log(
         online: Of features from the store, each row's place in the request, entity and time.
     """
     manifest = active.manifest
-    if not manifest.log.enabled:
+    if not (manifest.log.enabled and asked.logged):
         return
     now = datetime.now(UTC)
     event = (manifest.online.as_of or now).timestamp()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
+from mlops_assets.serving.rates import Buckets
+
 if TYPE_CHECKING:
     from mlops_assets.serving.guard import Guard
 
@@ -33,6 +35,7 @@ class Entrance:
 
 
 entrance = Entrance()
+_buckets = Buckets()  # made here, so that all workers that the template forks have the same
 
 
 @bentoml.service(
@@ -57,9 +60,12 @@ class Endpoint:
         from mlops_assets.serving.holder import ModelHolder
 
         allow_many_connections()
-        self._holder = ModelHolder(Path(os.environ["MLOPS_ENDPOINT"]))
+        endpoint = Path(os.environ["MLOPS_ENDPOINT"])
+        self._holder = ModelHolder(endpoint)
         self._holder.start()
-        entrance.app = Guard(EndpointApp(self._holder), self._holder.limits)
+        _buckets.share(endpoint)
+        app = EndpointApp(self._holder)
+        entrance.app = Guard(app, self._holder.limits, app.count, _buckets)
 
     def __is_ready__(self) -> bool:
         """Whether `/readyz` answers 200."""

@@ -192,7 +192,7 @@ def _preload(endpoint: Path) -> None:
     except DeploymentError as err:  # the worker falls back to the version before
         logger.warning("%s", err)
         return
-    if manifest.online.store:
+    if manifest.online.lookup == "feast":
         import feast  # noqa: F401
     if runtime == "onnxruntime":
         import onnxruntime  # noqa: F401
@@ -215,14 +215,18 @@ def _front(shell: "App", entrance: "App") -> "App":
 
 
 def _serve(listener: socket.socket) -> None:
+    from mlops_assets.serving.connections import IDLE_SECONDS, Connection
     from mlops_assets.serving.service import Endpoint, entrance
 
     config = uvicorn.Config(
         _front(Endpoint.to_asgi(), entrance),
+        http=Connection,
+        ws="none",
         log_config=None,
         server_header=False,
         lifespan="on",
         access_log=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=LONGEST_REQUEST_SECONDS,
     )
     Worker(config).run(sockets=[listener])

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_assets.records.serving import Endpoint
+from mlops_assets.records.serving import Endpoint, Manifest
 from mlops_assets.serving.model import load_servable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -95,6 +95,8 @@ def test_one_command_ends_with_a_live_endpoint_and_a_prediction(
 ) -> None:
     assert re.search(rf"^{model}: .*prediction=0\.\d+.*version=1", first_run, re.MULTILINE)
     assert f"{model}: version 1 at" in project.run("mlops", "status")
+    manifest = project.home / "endpoints" / model / "deployment.json"
+    assert Manifest.model_validate_json(manifest.read_bytes()).online.lookup == "direct"
 
 
 @pytest.mark.parametrize("model", ["customers", "flights"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.served_models import Built, build
+from tests.served_models import Built, build, no_online
 from tests.serving_worker import Response, Worker, drive, features
 
 
@@ -203,6 +203,14 @@ def test_extreme_values_and_new_categories_are_no_fault(worker: Worker) -> None:
         response = worker.post("/predict_features", features(row))
         assert response.status_code == 200
         assert math.isfinite(response.json()["predictions"][0]["prediction"])
+
+
+def test_the_model_says_how_features_are_found(tmp_path: Path, built: Built) -> None:
+    worker = Worker(tmp_path / "endpoint")
+    chosen = {"lookup": "direct", "lookup_reason": "equal to Feast's SDK for 3 entities"}
+    worker.serve(built, no_online().model_copy(update=chosen))
+    found = worker.call("GET", "/model").json()["online_lookup"]
+    assert found == {"kind": "direct", "reason": "equal to Feast's SDK for 3 entities"}
 
 
 def test_paths_and_methods(worker: Worker) -> None:
