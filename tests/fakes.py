@@ -5,7 +5,7 @@ They import neither MLflow, Feast nor DVC, so that a test of the graph takes mil
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,10 +17,12 @@ import pandas as pd
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
 from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.live_profiles import count_parts
 from mlops_assets.ml.prediction_log import combine, without_duplicates
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import ModelVersion
-from mlops_assets.records.monitoring import LogSummary
+from mlops_assets.records.monitoring import LogSummary, Window
+from mlops_assets.records.profile import Counting, Part
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 from resources.mlflow_runs import RUN_ID, joined_tags
@@ -251,6 +253,16 @@ class FakePredictionLog(PredictionLog):
         rows = self._all(model)
         inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
         return rows[inside].reset_index(drop=True)
+
+    def parts(
+        self,
+        model: str,
+        windows: Sequence[Window],
+        counting: Counting,
+        versions: Collection[int],
+    ) -> list[Part]:
+        frames = (self.read(model, window.start, window.end) for window in windows)
+        return [part for rows in frames for part in count_parts(rows, counting, versions)]
 
     def newest(self, model: str) -> datetime | None:
         times = self._all(model)["event_time"]

@@ -14,7 +14,7 @@ from mlops_assets.ml.drift import benjamini_hochberg, distance, psi, summarize
 from mlops_assets.ml.profiles import count, merge, profile, profile_reference
 from mlops_assets.ml.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary, Window
-from mlops_assets.records.profile import Bins, Profile
+from mlops_assets.records.profile import Ageing, Bins, Profile
 from tests.unit.toy_models import flat_table
 
 START = pd.Timestamp("2024-03-01", tz="UTC").to_pydatetime()
@@ -166,7 +166,9 @@ def assert_equal(one: Profile, other: Profile) -> None:
     for name, column in one.columns.items():
         same = other.columns[name]
         assert column.sums == pytest.approx(same.sums)
-        assert column.model_copy(update={"sums": same.sums}) == same
+        assert column.squares == pytest.approx(same.squares, abs=1e-6)
+        rounded = {"sums": same.sums, "squares": same.squares}
+        assert column.model_copy(update=rounded) == same
 
 
 @hypothesis_settings(max_examples=25, deadline=None)
@@ -179,6 +181,55 @@ def test_profiles_of_parts_add_up_to_that_of_the_whole(sizes: list[int], seed: i
     assert_equal(merge(profiles[::-1]), whole)
     left, right = merge(profiles[:1]), profiles[1:]
     assert_equal(merge([left, merge(right)]) if right else left, whole)
+
+
+def test_moments_and_verdicts_of_merged_days_are_those_of_one_pass():
+    days = [columns(400, seed, shift=seed / 4) for seed in range(5)]
+    whole = pd.concat(days, ignore_index=True)
+    merged = merge([profile(day, BINS) for day in days])
+    assert merged.columns["spend"].mean == pytest.approx(whole["spend"].mean())
+    assert merged.columns["spend"].deviation == pytest.approx(whole["spend"].std(ddof=0))
+    assert merged.columns["city"].mean is None
+    one_pass = summarize(REFERENCE, profile(whole, BINS), model(), 3, WINDOW)
+    assert summarize(REFERENCE, merged, model(), 3, WINDOW) == one_pass
+    assert one_pass.verdict == "drifted"
+
+
+def test_bins_of_a_long_reference_hold_about_equally_many_rows():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.lognormal(size=100_000), "prediction": 0.5})
+    counts = profile_reference(frame, {"x": "float64"}).columns["x"].counts
+    assert sum(counts) == 100_000
+    assert np.abs(np.array(counts) / 100_000 - 0.1).max() < 0.02
+
+
+def cohort(day: int, *, seed: int = 0) -> tuple[pd.DataFrame, pd.Series]:
+    """Customers of one cohort, asked about `day` days after it was closed: each a day older."""
+    rng = np.random.default_rng(seed)
+    age = rng.gamma(4, 10, 2000) + day
+    frame = pd.DataFrame({"tenure": age, "prediction": rng.uniform(size=2000)})
+    return frame, pd.Series([pd.Timestamp(START) + pd.Timedelta(days=day)] * 2000)
+
+
+def judge_cohort(live: pd.DataFrame, moments: pd.Series, ageing: dict[str, Any]) -> DriftSummary:
+    (frame, at), dtypes = cohort(0), {"tenure": "float64"}
+    aged = {name: Ageing(per=per, as_of=START) for name, per in ageing.items()}
+    reference = profile_reference(frame, dtypes, ageing=aged, moments=at)
+    found = profile(live, reference.bins, moments)
+    settings = flat_table({"tenure": "float64", "y": "float64"})
+    return summarize(reference, found, settings, 1, WINDOW)
+
+
+def test_ageing_alone_is_no_drift_where_a_column_is_said_to_age():
+    older = cohort(90, seed=1)
+    assert judge_cohort(*older, {}).drifted_columns == ("tenure",)
+    assert judge_cohort(*older, {"tenure": "1d"}).verdict == "calm"
+
+
+def test_a_change_of_shape_is_a_drift_of_a_column_that_ages():
+    live, moments = cohort(90, seed=1)
+    live.loc[live.index % 3 == 0, "tenure"] = 5.0  # new customers
+    assert judge_cohort(live, moments, {"tenure": "1d"}).drifted_columns == ("tenure",)
 
 
 def test_a_column_takes_less_than_ten_kilobytes():
