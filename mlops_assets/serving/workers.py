@@ -7,12 +7,14 @@ anew, and ends connections without telling the clients.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import socket
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,15 @@ CRASH_SECONDS = 10.0
 CRASHES = 3
 """So many in a row, and the version is given up."""
 
+# Also what the libraries import when they are first used: each fork would pay it again.
+_IMPORTED = (
+    "mlops_assets.serving.app", "mlops_assets.serving.guard", "mlops_assets.serving.service",
+    "sklearn", "skops.io", "_bentoml_impl.server.app",
+)  # fmt: skip
+_FEAST = (
+    "feast", "feast.repo_operations", "feast.infra.passthrough_provider",
+    "feast.infra.online_stores.sqlite", "feast.infra.offline_stores.duckdb",
+)  # fmt: skip
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _CLOSE = (b"connection", b"close")
@@ -175,12 +186,11 @@ def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
 
 
 def _import_everything(endpoint: Path) -> None:
-    if _needs_feast(endpoint):
-        import feast  # noqa: F401  6-10 CPU s
-    import sklearn  # noqa: F401
-    import skops.io  # noqa: F401
-
-    from mlops_assets.serving import app, service  # noqa: F401
+    for name in (*_IMPORTED, *(_FEAST if _needs_feast(endpoint) else ())):
+        import_module(name)
+    # No fork need look at these objects, nor copy their memory to do so.
+    gc.collect()
+    gc.freeze()
 
 
 def _needs_feast(endpoint: Path) -> bool:
@@ -216,6 +226,7 @@ def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     endpoint, workers = Path(os.environ["MLOPS_ENDPOINT"]), int(os.environ["MLOPS_WORKERS"])
     Template(endpoint, listener, workers).run()
+    gc.unfreeze()  # or the libraries complain of leaks
 
 
 if __name__ == "__main__":
