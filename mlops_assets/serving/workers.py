@@ -7,12 +7,14 @@ anew, and ends connections without telling the clients.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import socket
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,19 @@ CRASH_SECONDS = 10.0
 CRASHES = 3
 """So many in a row, and the version is given up."""
 
+# Also what the libraries import when they are first used: each fork would pay it again.
+_IMPORTED = (
+    "mlops_assets.serving.app", "mlops_assets.serving.guard", "mlops_assets.serving.service",
+    "_bentoml_impl.server.app",
+)  # fmt: skip
+_RUNTIMES = {
+    "onnxruntime": ("onnxruntime",),
+    "scikit-learn": ("sklearn", "skops.io", "mlops_assets.ml.scoring"),
+}
+_FEAST = (
+    "feast", "feast.repo_operations", "feast.infra.passthrough_provider",
+    "feast.infra.online_stores.sqlite", "feast.infra.offline_stores.duckdb",
+)  # fmt: skip
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _CLOSE = (b"connection", b"close")
@@ -178,27 +193,27 @@ def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
 
 
 def _preload(endpoint: Path) -> None:
-    """Import what the workers need for the wanted version, and nothing of what they do not.
+    missing = [name for name in _needed(endpoint) if name not in sys.modules]
+    if not missing:
+        return
+    for name in missing:
+        import_module(name)
+    # No fork need look at these objects, nor copy their memory to do so.
+    gc.collect()
+    gc.freeze()
 
-    scikit-learn and pandas cost a worker 150 MB, Feast 200.
-    """
-    from mlops_assets.serving import app, service  # noqa: F401
 
+def _needed(endpoint: Path) -> tuple[str, ...]:
+    """What workers of the wanted version import, and nothing of what they do not."""
     try:
         manifest = read_manifest(endpoint)
         if manifest is None:
-            return
+            return _IMPORTED
         runtime = read_servable(Path(manifest.folder)).inference.runtime
-    except DeploymentError as err:  # the worker falls back to the version before
-        logger.warning("%s", err)
-        return
-    if manifest.online.lookup == "feast":
-        import feast  # noqa: F401
-    if runtime == "onnxruntime":
-        import onnxruntime  # noqa: F401
-    else:
-        import sklearn  # noqa: F401
-        import skops.io  # noqa: F401
+    except DeploymentError:  # of which the workers tell
+        return _IMPORTED
+    feast = _FEAST if manifest.online.lookup == "feast" else ()
+    return (*_IMPORTED, *_RUNTIMES[runtime], *feast)
 
 
 def _front(shell: "App", entrance: "App") -> "App":
@@ -239,6 +254,7 @@ def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     endpoint, workers = Path(os.environ["MLOPS_ENDPOINT"]), int(os.environ["MLOPS_WORKERS"])
     Template(endpoint, listener, workers).run()
+    gc.unfreeze()  # or the libraries complain of leaks
 
 
 if __name__ == "__main__":

@@ -166,6 +166,7 @@ def test_a_worker_of_an_onnx_version_imports_no_scikit_learn_pandas_mlflow_or_sc
 import sys
 from pathlib import Path
 from mlops_assets.serving import app, guard, service, workers
+import _bentoml_impl.server.app
 from mlops_assets.serving.holder import load_checked
 load_checked(Path({str(version)!r}))
 print(*({{"sklearn", "pandas", "mlflow", "scipy", "skops", "feast", "dagster"}} & set(sys.modules)))
