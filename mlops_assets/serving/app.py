@@ -32,7 +32,7 @@ from mlops_assets.serving.http import (
 )
 from mlops_assets.serving.openapi import DOCS_PAGE, describe
 from mlops_assets.serving.predict import Asked, predict_entities, predict_rows
-from mlops_assets.serving.rollout import Mirror, choose
+from mlops_assets.serving.rollout import Mirror, choose, timed
 from mlops_assets.serving.state import state
 
 logger = logging.getLogger(__name__)
@@ -137,11 +137,13 @@ class EndpointApp:
         try:
             waits = predict is predict_entities and not active.online.is_short
             if active.is_quick(len(asked.content)) and not waits:
-                predictions = predict(active, asked)
+                computed, predictions = timed(predict, active, asked)
             else:
                 loop = asyncio.get_running_loop()
-                predictions = await loop.run_in_executor(self._compute, predict, active, asked)
-        except Exception as err:
+                computed, predictions = await loop.run_in_executor(
+                    self._compute, timed, predict, active, asked
+                )
+        except (Exception, asyncio.CancelledError) as err:  # cancelled: it took too long
             if active.tally is not None:
                 active.tally.failed(err)
             raise
@@ -158,7 +160,8 @@ class EndpointApp:
         answered = sum("error" not in one for one in predictions)
         metrics.observe(servable.model_name, servable.model_version, answered, seconds)
         if active.tally is not None:
-            active.tally.answered(seconds, predictions)
+            # By its own time: each of two versions also waits behind the other one.
+            active.tally.answered(computed, predictions)
             self._mirror.copy(active, predict, asked, key)
         return body, JSON
 
