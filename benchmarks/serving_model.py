@@ -117,6 +117,7 @@ def make(folder: Path) -> Served:
     if not served.endpoint.exists():
         environment = os.environ | {
             "MLOPS_HOME": str(folder / "home"),
+            "MLOPS_DATA_ROOT": str(folder / "data"),
             "FLIGHTS_PORT": str(free_port()),
             "PYTHONPATH": str(PROJECT_ROOT),
         }
