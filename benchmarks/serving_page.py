@@ -24,6 +24,19 @@ NAMES = {
     "in process, onnx": "no server: JSON, ONNX Runtime",
     "in process, sklearn": "no server: JSON, DataFrame, scikit-learn",
 }
+LABELS = {
+    "ours": "this project",
+    "bare": "bare + ONNX",
+    "fastapi": "FastAPI",
+    "bentoml": "BentoML",
+    "mlflow": "mlflow serve",
+    "feast": "FastAPI, to_df",
+    "in process, sklearn": "no server, sklearn",
+    "in process, onnx": "no server, ONNX",
+}
+"""In the picture."""
+LAYERS = ("bare", "+ our application", "+ log", "+ shared metrics", "+ guard", LABELS["ours"])
+"""The same rungs as `_rungs`, in the picture."""
 GROUPS = {
     "one row": "One row of features",
     "one entity": "One entity, its features from the online store",
@@ -150,25 +163,31 @@ def _swaps(measured: Measured) -> list[str]:
 
 
 def _draw(measured: Measured) -> None:
-    figure = Figure(figsize=(9, 3.6), dpi=100, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, group in ((left, "one row"), (right, "one entity")):
-        _bars(axes, measured, group)
+    figure = Figure(figsize=(11, 3.4), dpi=100, layout="constrained")
+    rows, entities, ladder = figure.subplots(1, 3, width_ratios=(4, 4, 3))
+    _bars(rows, "One row of features", _costs(measured, "one row"))
+    _bars(entities, "One entity", _costs(measured, "one entity"))
+    layers = zip(LAYERS, _rungs(measured).values(), strict=True)
+    _bars(ladder, "Layer by layer", dict(layers))
     with (RESULTS / "serving.png").open("wb") as file:
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
 
 
-def _bars(axes: Axes, measured: Measured, group: str) -> None:
-    found = {
-        name: measured.median((group, name, 1)).cpu_us
-        for one, name, connections in measured.samples
-        if (one, connections) == (group, 1)
+def _costs(measured: Measured, group: str) -> dict[str, float]:
+    costs = {
+        label: measured.median((group, name, 1)).cpu_us
+        for name, label in LABELS.items()
+        if (group, name, 1) in measured.samples
     }
-    names = sorted(found, key=lambda name: -found[name])
-    labels = [name.replace("ours", "this project") for name in names]
-    colors = [OURS if name.startswith("ours") else PEER for name in names]
-    bars = axes.barh(labels, [found[name] for name in names], color=colors)
-    axes.bar_label(bars, [f"{found[name]:,.0f}" for name in names], padding=3)
-    axes.set(title=GROUPS[group], xlabel="CPU µs per request, one client", xscale="log")
-    axes.margins(x=0.15)
+    return dict(sorted(costs.items(), key=lambda item: item[1]))
+
+
+def _bars(axes: Axes, title: str, costs: dict[str, float]) -> None:
+    colors = [OURS if label == LABELS["ours"] else PEER for label in costs]
+    bars = axes.barh(list(costs), list(costs.values()), color=colors)
+    axes.bar_label(bars, [f"{cost:,.0f}" for cost in costs.values()], padding=3)
+    axes.set(title=title, xlabel="CPU µs per request, one client")
+    axes.invert_yaxis()
+    axes.locator_params(axis="x", nbins=4)
+    axes.margins(x=0.2)
     axes.spines[["top", "right"]].set_visible(False)
