@@ -37,8 +37,8 @@ def main() -> None:
     lines = [
         "# Drift in a seasonal year\n",
         f"`python -m benchmarks.seasons`. {COLUMNS} columns, half of them 1.5 standard deviations "
-        f"higher at weekends; {ROWS:,} rows a day, {YEARS} years of {DAYS} days each way, judged by "
-        "a model that was trained on working days. The shift moves one column by one standard "
+        f"higher at weekends; {ROWS:,} rows a day, {YEARS} years of {DAYS} days each way, judged "
+        "by a model that was trained on working days. The shift moves one column by one standard "
         "deviation for good. Until four such weekdays were logged, `same_weekday` compares with "
         "training, and its reports say so.\n",
         "| reference | year | alarms without a shift, of which compared with training | "
