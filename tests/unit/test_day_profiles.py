@@ -11,7 +11,8 @@ import pytest
 
 from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.live_profiles import answered, as_profiled, count_parts, window_of
-from mlops_assets.ml.prediction_log import parse, to_frame
+from mlops_assets.ml.log_lines import parse
+from mlops_assets.ml.prediction_log import to_frame
 from mlops_assets.ml.profiles import profile, profile_reference
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Counting, DayProfiles, Profile
