@@ -19,14 +19,8 @@ from pydantic import Field
 from mlops_assets.atomic import exclusive, make_durable, write_atomically
 from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.live_profiles import count_parts
-from mlops_assets.ml.prediction_log import (
-    KEY,
-    LogLine,
-    combine,
-    parse,
-    to_frame,
-    without_duplicates,
-)
+from mlops_assets.ml.log_lines import LogLine, parse
+from mlops_assets.ml.prediction_log import KEY, combine, to_frame, without_duplicates
 from mlops_assets.records.monitoring import LogSummary, Window
 from mlops_assets.records.profile import Counting, Part
 from resources.day_profiles import day_parts

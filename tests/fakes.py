@@ -38,6 +38,7 @@ class Server:
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
     models: list[tuple[str, bytes]] = field(default_factory=list)
+    beside: dict[int, dict[str, bytes]] = field(default_factory=dict)
     """Id of the run and file of each version."""
 
 
@@ -190,11 +191,19 @@ class FakeTracking(MLflowTracking):
     def log_dataset(self, rows: pd.DataFrame, *, name: str, digest: str, target: str) -> None:
         self.server.runs[self._run_id]["dataset"] = digest
 
-    def log_model(self, model: Any, *, registered_name: str, example: pd.DataFrame) -> ModelVersion:
+    def log_model(
+        self,
+        model: Any,
+        *,
+        registered_name: str,
+        example: pd.DataFrame,
+        beside: Mapping[str, bytes] | None = None,
+    ) -> ModelVersion:
         import skops.io
 
         self.refuse_unsafe(model)
         self.register(skops.io.dumps(model))
+        self.server.beside[len(self.server.models)] = dict(beside or {})
         return self._version(registered_name, len(self.server.models))
 
     def register(self, file: bytes) -> None:
@@ -217,6 +226,8 @@ class FakeTracking(MLflowTracking):
             raise TrackingError(f"no version {model.uri}")
         file = folder / "model.skops"
         file.write_bytes(self.server.models[model.version - 1][1])
+        for name, content in self.server.beside.get(model.version, {}).items():
+            (folder / name).write_bytes(content)
         return file
 
     def set_alias(self, model: ModelVersion, alias: str) -> None:

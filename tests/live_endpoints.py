@@ -13,7 +13,6 @@ from pathlib import Path
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
-from mlops_assets.serving.model import TOLERANCE
 from mlops_assets.serving.online_choice import choose_lookup
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import request
@@ -112,7 +111,8 @@ class Load(threading.Thread):
         self.counts[version] += 1
         self.acknowledged.append(said["request_id"])
         _, score = self._subject.recorded(version, self._row)
-        if abs(said["predictions"][0]["prediction"] - score) > TOLERANCE:
+        allowed = self._subject.versions[version].servable.inference.tolerance
+        if abs(said["predictions"][0]["prediction"] - score) > allowed:
             self.wrong.append(said)
 
     @property

@@ -30,8 +30,11 @@ def log_columns(names: Iterable[str]) -> list[str]:
 
 def as_profiled(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the prediction log under the names that profiles use."""
-    names = {name: name.removeprefix(FEATURE) for name in rows if name.startswith(FEATURE)}
-    return rows.rename(columns=names | {"score": PREDICTION})
+    named = rows.copy(deep=False)
+    named.columns = [
+        PREDICTION if name == "score" else str(name).removeprefix(FEATURE) for name in rows
+    ]
+    return named
 
 
 def count_parts(rows: pd.DataFrame, counting: Counting, versions: Collection[int]) -> list[Part]:
@@ -45,7 +48,8 @@ def count_parts(rows: pd.DataFrame, counting: Counting, versions: Collection[int
     rows = rows[rows["model_version"].isin(list(versions))]
     starts = pd.Timestamp(EPOCH) + (rows["event_time"] - EPOCH) // counting.window * counting.window
     parts = []
-    for (start, version, role), group in rows.groupby([starts, "model_version", "role"]):
+    keys = [starts, "model_version", "role"]
+    for (start, version, role), group in rows.groupby(keys, observed=True):
         moments = group["features_as_of"].fillna(group["event_time"])
         parts.append(
             Part(

@@ -40,7 +40,7 @@ class Tally:
         self._seconds.append(seconds)
         self._scores.extend(_score(one) for one in predictions if "error" not in one)
 
-    def failed(self, err: Exception) -> None:
+    def failed(self, err: BaseException) -> None:
         """Count a request that it could not."""
         if isinstance(err, RequestError) and err.status in _NO_FAULT:
             return
@@ -96,7 +96,7 @@ class Mirror:
         if len(self._running) >= _WAITING:
             return
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._compute, _timed, predict, shadow, asked)
+        future = loop.run_in_executor(self._compute, timed, predict, shadow, asked)
         self._running.add(future)
         future.add_done_callback(lambda done: self._count(done, shadow))
 
@@ -113,9 +113,10 @@ class Mirror:
         shadow.tally.answered(seconds, predictions)
 
 
-def _timed(
+def timed(
     predict: Callable[["Active", Any], list[dict[str, Any]]], active: "Active", asked: Any
 ) -> tuple[float, list[dict[str, Any]]]:
+    """Predict; also the seconds that it took."""
     started = perf_counter()
     predictions = predict(active, asked)
     return perf_counter() - started, predictions

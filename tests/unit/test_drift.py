@@ -92,6 +92,25 @@ def test_wasserstein_by_hand():
     assert wasserstein(halves, count(pd.Series([np.inf]), bins)) == np.inf
 
 
+def test_jensen_shannon_by_hand():
+    halves, ones = (count(pd.Series(v), Bins(points=(0.0, 1.0))) for v in ([0.0, 1.0], [1.0] * 2))
+    middle = 0.25 * np.log2(0.25) + 0.75 * np.log2(0.75)  # entropies: 1 bit and none
+    assert distance(halves, ones).jensen_shannon == pytest.approx(-middle - 1 / 2)
+    assert distance(ones, ones).jensen_shannon == 0.0
+
+
+def test_kolmogorov_smirnov_and_chi_square_are_scipys():
+    from scipy.stats import chi2_contingency, ks_2samp
+
+    rng = np.random.default_rng(0)
+    old, new = (rng.integers(0, 6, size=500) ** power * 1.0 for power in (1, 2))
+    values = tuple(np.unique([old, new]).tolist())
+    found = distance(*(count(pd.Series(side), Bins(points=values)) for side in (old, new)))
+    counts = [[np.count_nonzero(side == value) for value in values] for side in (old, new)]
+    assert found.kolmogorov_smirnov == pytest.approx(ks_2samp(old, new).statistic)
+    assert found.p_value == pytest.approx(chi2_contingency(counts, correction=False).pvalue)
+
+
 @pytest.mark.parametrize(("shift", "spread"), [(0.5, 1.0), (3.0, 1.0), (-8.0, 0.1)])
 def test_wasserstein_from_bins_is_that_of_the_rows(shift: float, spread: float):
     rng = np.random.default_rng(0)
@@ -116,6 +135,27 @@ def test_a_trifle_is_no_drift_however_many_rows_show_it():
 def test_no_number_of_rows_makes_noise_a_drift(rows: int):
     verdicts = [judge(columns(rows, seed)).verdict for seed in range(10, 30)]
     assert verdicts == ["calm"] * 20
+
+
+@pytest.mark.parametrize("rows", [300, 3_000, 30_000])
+@pytest.mark.parametrize("column", ["spend", "flag", "city", "prediction"])
+def test_the_same_shift_is_found_in_any_number_of_rows(column: str, rows: int):
+    live = columns(rows, 1)
+    moved = {
+        "spend": live["spend"] + 5 * (np.arange(rows) % 3 == 0),  # mostly zeros before
+        "flag": (np.arange(rows) % 10 < 8).astype(float),
+        "city": live["city"].where(np.arange(rows) % 2 == 0, "Bern"),
+        "prediction": live["prediction"] ** 2,
+    }
+    assert judge(live.assign(**{column: moved[column]})).drifted_columns == (column,)
+
+
+def test_a_constant_column_drifts_when_its_value_changes():
+    frame = pd.DataFrame({"a": [1.0] * 500, "prediction": 0.5})
+    reference = profile_reference(frame, {"a": "float64"})
+    settings = flat_table({"a": "float64", "y": "float64"})
+    live = profile(frame.assign(a=2.0), reference.bins)
+    assert summarize(reference, live, settings, 1, WINDOW).drifted_columns == ("a",)
 
 
 def test_few_rows_give_no_verdict():
