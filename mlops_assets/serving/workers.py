@@ -48,7 +48,7 @@ _IMPORTED = (
 )  # fmt: skip
 _RUNTIMES = {
     "onnxruntime": ("onnxruntime",),
-    "scikit-learn": ("sklearn", "skops.io", "mlops_assets.ml.scoring"),
+    "scikit-learn": ("sklearn", "skops.io"),
 }
 _FEAST = (
     "feast", "feast.repo_operations", "feast.infra.passthrough_provider",
