@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mlops_assets.atomic import write_atomically
+from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.live_profiles import count_parts, log_columns
 from mlops_assets.records.profile import Counting, DayProfiles, Part
 
@@ -20,7 +21,11 @@ FOLDER = "profiles"
 
 
 def day_parts(file: Path, counting: Counting, versions: Collection[int]) -> list[Part]:
-    """The parts of one daily file, which need not exist; counted now only if they never were."""
+    """The parts of one daily file, which need not exist; counted now only if they never were.
+
+    Raises:
+        PredictionLogError: The file must be counted and cannot be read.
+    """
     kept = file.parent / FOLDER / counting.digest() / f"{file.stem}.json"
     stored, state = _read(kept), _state(file)
     fresh = stored is not None and set(versions) <= set(stored.versions)
@@ -39,11 +44,16 @@ def _rows(file: Path, counting: Counting) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(file)
-    names = [name for name in log_columns(counting.bins) if name in schema.names]
-    # As categories: a quarter of the time, and each text is in memory once.
-    texts = [name for name in names if schema.field(name).type == pa.string()]
-    return pd.read_parquet(file, columns=names, read_dictionary=texts)
+    try:
+        schema = pq.read_schema(file)
+        names = [name for name in log_columns(counting.bins) if name in schema.names]
+        # As categories: a quarter of the time, and each text is in memory once.
+        texts = [name for name in names if schema.field(name).type == pa.string()]
+        return pd.read_parquet(file, columns=names, read_dictionary=texts)
+    except (OSError, pa.ArrowException) as err:
+        raise PredictionLogError(
+            f"cannot count {file}: {err}; restore it, or move it away to do without its rows"
+        ) from err
 
 
 def _state(file: Path) -> str | None:

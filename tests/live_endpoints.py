@@ -111,7 +111,8 @@ class Load(threading.Thread):
         self.counts[version] += 1
         self.acknowledged.append(said["request_id"])
         _, score = self._subject.recorded(version, self._row)
-        if abs(said["predictions"][0]["prediction"] - score) > 1e-9:
+        allowed = self._subject.versions[version].servable.inference.tolerance
+        if abs(said["predictions"][0]["prediction"] - score) > allowed:
             self.wrong.append(said)
 
     @property

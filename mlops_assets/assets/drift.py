@@ -38,6 +38,7 @@ class PageConfig(dg.Config):
 
 def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`evaluation_report` -> `reference_profile`; with `prediction_log` -> `drift_report`."""
+    rules = settings.monitoring.drift
     common: dict[str, Any] = {
         "group_name": settings.name,
         "owners": list(settings.owners),
@@ -52,7 +53,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         },
         deps=[asset_key(settings.name, "evaluation_report")],  # what is refused needs none
         kinds={"pandas", "mlflow"},
-        code_version="3",
+        code_version="-".join(["3", *(f"{n} {per}" for n, per in rules.ageing.items())]),
         description="How the held-out rows and their predictions are distributed; kept with the "
         "version.",
         **common,
@@ -72,7 +73,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         ins={"rows": dg.AssetIn(asset_key(settings.name, "features"))},
         deps=[asset_key(settings.name, "prediction_log")],
         kinds={"evidently"},
-        code_version=settings.monitoring.drift.digest(),
+        code_version=rules.digest(),
         description="Features and predictions of the newest window against the version's profile, "
         "or earlier windows of its season.",
         **common,
@@ -89,7 +90,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             seen = newest_finding(settings, predictions, ledger, tracking)
             metrics.write(settings.name, "drift", drift_gauges(seen.finding, datetime.now(UTC)))
-            facts = describe(seen.finding, settings.monitoring.drift.threshold)
+            facts = describe(seen.finding, rules.threshold)
             if columns := seen.finding.columns_to_draw(everything=config.all_columns):
                 page = partial(draw, seen, columns, rows, settings, predictions, tracking, reports)
                 facts["evidently"] = page_link(page)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mlops_assets.blocks.monitoring import WEEK, DriftSettings, Reference
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.column_bins import refined
-from mlops_assets.ml.live_profiles import EPOCH, answered, window_of
+from mlops_assets.ml.live_profiles import answered, window_of
 from mlops_assets.ml.profiles import PREDICTION
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Counting, Part, Profile
@@ -60,10 +60,7 @@ def earlier_windows(window: Window, kind: Reference) -> list[Window]:
     return [
         Window(start=start, end=start + length)
         for start in starts
-        if start.month == window.start.month
-        and window.start.year - _YEARS <= start.year
-        and start.year < window.start.year
-        and start >= EPOCH
+        if start.month == window.start.month and 1 <= window.start.year - start.year <= _YEARS
     ]
 
 
@@ -88,13 +85,13 @@ def choose_reference(
     everyone = {part.model_version for part in parts}
     features, missing = _history(parts, counting, everyone, settings)
     if missing:
-        return Chosen(training, "training", (f"compared with training, as {missing}",))
+        return Chosen(training, "training", (f"compared with training: {missing}",))
     own, missing = _history(parts, counting, {version}, settings)
     if not missing:
         columns = features.columns | {PREDICTION: own.columns[PREDICTION]}
         return Chosen(Profile(rows=features.rows, columns=columns), settings.reference)
     columns = features.columns | {PREDICTION: training.columns[PREDICTION]}
-    note = f"{PREDICTION} is compared with training, as version {version} has {missing}"
+    note = f"{PREDICTION} is compared with training: of version {version}, {missing}"
     return Chosen(Profile(rows=features.rows, columns=columns), settings.reference, (note,))
 
 
@@ -108,6 +105,6 @@ def _history(
     if windows >= settings.history and found.rows >= settings.min_rows:
         return found, ""
     return found, (
-        f"{settings.reference} has {windows} earlier windows and {found.rows} rows "
-        f"of the {settings.history} and {settings.min_rows} it needs"
+        f"{windows} earlier windows with {found.rows} rows, and {settings.reference} needs "
+        f"{settings.history} with {settings.min_rows}"
     )

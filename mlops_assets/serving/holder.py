@@ -211,12 +211,11 @@ class ModelHolder:
         if wanted.candidate is not None:  # where it cannot be loaded, the version beside it serves
             self.active = _with_candidate(self.active, wanted.candidate, current)
         self._ended = current
-        if current is not None and current.model is not model:
-            gc.unfreeze()
-        del current
-        # Full collections over the libraries' objects own the tail latency: put them out of reach.
         gc.collect()
-        gc.freeze()
+        if current is None:
+            # Collections over the libraries' objects own the tail latency: put them out of reach,
+            # once. Later versions stay within reach, and go when they are replaced.
+            gc.freeze()
 
     def end_abandoned_trial(self) -> None:
         """Take a candidate away whose deployer was killed: nobody would judge it."""

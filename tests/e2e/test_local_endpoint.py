@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlops_assets.blocks.operation import RateLimitSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.errors import DeploymentError
@@ -108,6 +111,19 @@ def test_metrics_are_summed_over_the_workers(subject: Subject, local: LocalBento
     for _ in range(20):
         subject.ask()
     assert count() == before + 20
+
+
+def test_a_rate_is_counted_over_the_workers(subject: Subject) -> None:
+    url = subject.deploy(1, rate_limit=RateLimitSettings(per_second=0.01, burst=20)).url
+
+    def ask(_: int) -> int:
+        return request(url, "POST", "/predict", b'{"entities": [1]}')[0]
+
+    with ThreadPoolExecutor(8) as clients:
+        statuses = Counter(clients.map(ask, range(60)))
+    assert statuses == {200: 20, 429: 40}
+    subject.deploy(1)
+    assert ask(0) == 200
 
 
 def test_another_moment_of_age_is_taken_up_without_a_restart(
@@ -267,6 +283,15 @@ def require_logged(log: PredictionLog, clients: list[Load]) -> None:
     acknowledged = {one for client in clients for one in client.acknowledged}
     assert len(acknowledged) > 50
     assert acknowledged <= set(log.read("toy", *EVER)["request_id"])
+
+
+def test_a_worker_that_reads_the_online_table_holds_no_feature_store(
+    process: EndpointProcess,
+) -> None:
+    (pid,) = process.workers()
+    libraries = [one.path for one in psutil.Process(pid).memory_maps() if ".so" in one.path]
+    assert any("sqlite3" in path for path in libraries)
+    assert [path for path in libraries if "/duckdb" in path or "/google/_upb" in path] == []
 
 
 def test_the_server_knows_no_secret_of_its_starter(process: EndpointProcess) -> None:

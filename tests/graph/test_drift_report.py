@@ -199,7 +199,7 @@ def test_a_season_is_compared_with_itself_once_it_was_seen_often_enough(
         found.append(watch(seasonal, resources, instance))
     assert [one["verdict"] for one in found] == ["drifted", "drifted", "calm"]
     assert [one["reference"] for one in found] == ["training", "training", "same_weekday"]
-    assert "same_weekday has 1 earlier windows" in found[1]["notes"]
+    assert "training: 1 earlier windows with" in found[1]["notes"]
     assert found[2]["notes"] == "none"
 
     log(resources, held_out, 21, shift=90.0)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.live_profiles import answered, as_profiled, count_parts, window_of
 from mlops_assets.ml.log_lines import parse
 from mlops_assets.ml.prediction_log import to_frame
@@ -94,6 +95,8 @@ def test_a_day_is_never_read_again(log: PredictionLog) -> None:
 
     assert kept.exists()
     assert merged(log) == before
+    with pytest.raises(PredictionLogError, match=r"cannot count .*03-02.parquet"):
+        merged(log, counting(timedelta(hours=6)))
 
 
 def test_late_rows_make_their_day_be_counted_again(log: PredictionLog) -> None:

@@ -114,16 +114,14 @@ def test_finer_counts_add_up_to_those_of_the_training_bins() -> None:
 def test_too_little_history_falls_back_by_name() -> None:
     found = judge(SATURDAY, WEEKS[:21], reference="same_weekday")
     assert (found.verdict, found.reference) == ("drifted", "training")
-    assert found.notes == (
-        "compared with training, as same_weekday has 3 earlier windows and 900 rows of the 4 and "
-        "200 it needs",
-    )
+    (note,) = found.notes
+    assert "training: 3 earlier windows with 900 rows, and same_weekday needs 4 with 200" in note
 
 
 def test_scores_are_compared_with_those_of_the_same_version_only() -> None:
     found = judge(SATURDAY, WEEKS, version=2, reference="same_weekday")
     assert (found.verdict, found.reference) == ("calm", "same_weekday")
-    assert found.notes[0].startswith("prediction is compared with training, as version 2 has")
+    assert found.notes[0].startswith("prediction is compared with training: of version 2")
 
 
 def test_which_windows_are_of_the_season() -> None:
