@@ -91,12 +91,12 @@ def _kind(month: Month) -> str:
 
 def markdown(stories: Sequence[Story]) -> str:
     """The same for the documentation."""
-    minutes = sum(story.seconds for story in stories) / 60
+    minutes = sum(story.cpu_seconds for story in stories) / 60
     lines = [
         "# The demonstration",
         "",
         "Written by `make demo DEMO='--docs docs'`. `make demo` alone writes the same as a page, "
-        f"`MLOPS_HOME/demo/index.html`. This run took {minutes:.1f} minutes.",
+        f"`MLOPS_HOME/demo/index.html`. This run took {minutes:.1f} CPU minutes.",
         "",
         HOW,
         "",

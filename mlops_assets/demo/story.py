@@ -43,7 +43,7 @@ class Story(Settings):
     threshold: float = Field(description="Of `monitoring.drift`.")
     ignored: tuple[str, ...] = Field((), description="Columns that raise no alarm.")
     changes: str = Field(description="What the replay changed in the YAML, as YAML.")
-    seconds: float
+    cpu_seconds: float = Field(description="Of the process that replayed, without the endpoint.")
 
     @property
     def acknowledged(self) -> int:

@@ -76,7 +76,7 @@ def story() -> Story:
         threshold=0.2,
         ignored=("tenure",),
         changes="features:\n  ttl: 32d",
-        seconds=60,
+        cpu_seconds=60,
     )
 
 
