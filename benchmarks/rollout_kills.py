@@ -43,6 +43,20 @@ class Kills:
         ready = {int(file.stem) for file in (self.process.folder / "status").glob("*.json")}
         return len((ready & set(self.process.workers())) - set(before))
 
+    def template(self) -> None:
+        """The supervisor starts it again."""
+        before = self.process.workers()
+        with self.trial.load() as loads:
+            time.sleep(0.5)
+            started = time.monotonic()
+            kill([psutil.Process(before[0]).ppid()])
+            wait(lambda: self._new(before) >= len(before))
+            seconds = time.monotonic() - started
+        self.trial.say(
+            "kill -9 of the template",
+            f"all ready again after {seconds:.0f} s; {loads.said()}; {self.trial.lost(loads)}",
+        )
+
     def supervisor(self) -> None:
         """And the endpoint is brought back."""
         template = psutil.Process(self.process.workers()[0]).ppid()

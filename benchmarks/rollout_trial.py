@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -12,9 +11,7 @@ import psutil
 from resources.deployment import LocalBentoML
 from resources.endpoint_process import EndpointProcess
 from resources.predictions import PredictionLog
-from tests.live_endpoints import KeptLoad, Load, Subject, build_versions, publish
-
-_EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+from tests.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Trial:
 
     def lost(self, loads: Loads) -> str:
         """How many of the acknowledged requests are not in the log."""
-        found = set(self.log.read("toy", *_EVER)["request_id"])
+        found = set(self.log.read("toy", *EVER)["request_id"])
         missing, asked = loads.acknowledged - found, len(loads.acknowledged)
         return f"{len(missing)} of {asked} acknowledged requests missing from the log"
 

@@ -65,7 +65,7 @@ class EndpointClient:
         """Ask the recorded requests, past the log, and compare with the recorded scores.
 
         Raises:
-            DeploymentError: Some answer differs by more than 1e-9, or is refused.
+            DeploymentError: Some answer differs by more than its runtime may, or is refused.
         """
         import numpy as np
 

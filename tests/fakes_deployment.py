@@ -10,9 +10,8 @@ import msgspec
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError, UnsafeModelError
-from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
-from mlops_assets.serving.model import LoadedModel
+from mlops_assets.serving.model import LoadedModel, by_sklearn
 from mlops_assets.serving.requests import RequestDecoder
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import FeatureRow
@@ -70,12 +69,12 @@ class FakeDeployment(EndpointDeployer):
         before = self._state.live.get(name)
         if before is None or before.settings.port != settings.port:
             require_free(settings.port)
-        content = read_checked(model_file, servable)
+        content = read_checked(model_file, servable.sha256)
         staged = self._state.versions.setdefault((name, servable.model_version), servable.sha256)
         if staged != servable.sha256:
             raise DeploymentError(f"version {servable.model_version} has another content")
         try:
-            model = LoadedModel(servable, load_estimator(content))
+            model = by_sklearn(servable, content)
         except UnsafeModelError as err:
             raise DeploymentError(f"{name} was not deployed: {err}") from err
         model.self_check(recorded)

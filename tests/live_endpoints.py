@@ -4,20 +4,22 @@ import itertools
 import json
 import socket
 import threading
+import time
 from collections import Counter
-from datetime import timedelta
-from http.client import HTTPConnection
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
-from mlops_assets.serving.model import TOLERANCE
 from mlops_assets.serving.online_choice import choose_lookup
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import request
 from resources.feature_store import FeastFeatureStore
 from tests.served_models import AS_OF, VIEW, Built, build, online_frame, with_content
+
+EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
 def publish(folder: Path) -> OnlineFeatures:
@@ -95,6 +97,7 @@ class Load(threading.Thread):
                 code, answer = request(self._url, "POST", "/predict_features", self._body)
             except DeploymentError as err:
                 code, answer = 0, str(err).encode()
+                time.sleep(0.01)  # nobody listens; do not spin
             self.take(code, answer)
 
     def take(self, code: int, answer: bytes) -> None:
@@ -108,7 +111,8 @@ class Load(threading.Thread):
         self.counts[version] += 1
         self.acknowledged.append(said["request_id"])
         _, score = self._subject.recorded(version, self._row)
-        if abs(said["predictions"][0]["prediction"] - score) > TOLERANCE:
+        allowed = self._subject.versions[version].servable.inference.tolerance
+        if abs(said["predictions"][0]["prediction"] - score) > allowed:
             self.wrong.append(said)
 
     @property
@@ -134,9 +138,10 @@ class KeptLoad(Load):
                 connection.request("POST", "/predict_features", self._body)
                 response = connection.getresponse()
                 answer = response.read()
-            except OSError as err:
+            except (OSError, HTTPException) as err:
                 self.failures.append(repr(err).encode())
                 connection.close()
+                time.sleep(0.01)
                 continue
             self.take(response.status, answer)
         connection.close()

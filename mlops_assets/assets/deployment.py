@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.assets.gate import CHAMPION
+from mlops_assets.assets.inference import read_inference
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.failures import RETRIES, reported
@@ -139,6 +140,7 @@ def package(
         entity=settings.entity,
         features=settings.feature_dtypes,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        inference=read_inference(file),
     )
     return servable, recorded
 

@@ -7,6 +7,7 @@ their numbers, by the variable PROMETHEUS_MULTIPROC_DIR that BentoML sets for it
 import os
 from collections import Counter as Counts
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal
 
 from prometheus_client import (
@@ -57,8 +58,26 @@ LOG_FAILURES = Counter(
 
 def observe(model_name: str, version: int, predictions: int, seconds: float) -> None:
     """Count one answered request."""
-    PREDICTIONS.labels(model_name, str(version)).inc(predictions)
-    LATENCY.labels(model_name, str(version)).observe(seconds)
+    predicted, latency = _of_version(model_name, version)
+    predicted.inc(predictions)
+    latency.observe(seconds)
+
+
+def count(model_name: str, outcome: Outcome) -> None:
+    """Count one request by how it ended."""
+    _of_outcome(model_name, outcome).inc()
+
+
+# Finding a series by its labels costs more than counting in it.
+@lru_cache
+def _of_version(model_name: str, version: int) -> tuple[Counter, Histogram]:
+    labels = (model_name, str(version))
+    return PREDICTIONS.labels(*labels), LATENCY.labels(*labels)
+
+
+@lru_cache
+def _of_outcome(model_name: str, outcome: Outcome) -> Counter:
+    return REQUESTS.labels(model_name, outcome)
 
 
 def count_refused(model_name: str, reasons: Iterable[str]) -> None:

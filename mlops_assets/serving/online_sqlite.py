@@ -40,9 +40,7 @@ class SqliteLookup:
         if reason := why_not_direct(online):
             raise FeatureStoreError(f"{reason}. Deploy again, which chooses another lookup.")
         self._view, self._as_of = online.view, online.as_of
-        self._dtypes = tuple(online.view.features.items())
-        path = online.store["online_store"]["path"]
-        self._address = f"file:{quote(path)}?mode=ro"
+        self._path = Path(online.store["online_store"]["path"])
         self._prefix = key_prefix(online.view.entity)
         table = f"{online.store['project']}_{online.view.name}".replace('"', '""')
         self._where = f'FROM "{table}" WHERE entity_key = ?'
@@ -57,7 +55,7 @@ class SqliteLookup:
         """See `OnlineLookup.lookup`; all entities are read from one state of the store."""
         try:
             stored = self._read(entities)
-        except (sqlite3.Error, ValueError, TypeError) as err:
+        except (OSError, sqlite3.Error, ValueError, TypeError) as err:
             raise FeatureStoreError(
                 f"the online store of {self._view.name!r} cannot be read: "
                 f"{type(err).__name__}: {err}. Materialize the features again."
@@ -82,8 +80,12 @@ class SqliteLookup:
             connection.rollback()
 
     def _connection(self) -> sqlite3.Connection:
-        if not hasattr(self._local, "connection"):
-            self._local.connection = sqlite3.connect(self._address, uri=True, isolation_level=None)
+        """This thread's; another one where the file was deleted and published anew."""
+        file = self._path.stat().st_ino
+        if getattr(self._local, "file", None) != file:
+            address = f"file:{quote(str(self._path))}?mode=ro"
+            self._local.connection = sqlite3.connect(address, uri=True, isolation_level=None)
+            self._local.file = file
         return self._local.connection
 
     def _key(self, entity: EntityId) -> bytes:
@@ -94,10 +96,10 @@ class SqliteLookup:
 
     def _stored(self, cells: Iterable[_Cell]) -> Stored | None:
         known = {name: (value, seconds) for name, value, seconds in cells}
-        if any(name not in known for name, _ in self._dtypes):
+        if not known.keys() >= self._view.features.keys():
             return None
-        features = {name: decode(known[name][0], dtype) for name, dtype in self._dtypes}
-        return Stored(_moment(min(known[name][1] for name, _ in self._dtypes)), features)
+        features = {n: decode(known[n][0], dtype) for n, dtype in self._view.features.items()}
+        return Stored(_moment(min([known[name][1] for name in features])), features)
 
 
 def why_not_direct(online: OnlineFeatures) -> str | None:

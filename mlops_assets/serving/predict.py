@@ -4,6 +4,7 @@ The rows are in the log before the answer leaves: what a client was told, monito
 """
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 
 from mlops_assets.errors import FeatureStoreError, PredictionLogFullError
-from mlops_assets.ml.prediction_log import LogLine
+from mlops_assets.ml.log_lines import LogLine
 from mlops_assets.records.serving import Servable
 from mlops_assets.serving import metrics
 from mlops_assets.serving.holder import Active
@@ -33,7 +34,7 @@ class Asked:
     """A request as it came: entities or rows of features."""
 
     content: Sequence[Any]
-    request_id: str
+    request_id: str = field(default_factory=lambda: os.urandom(16).hex())
     logged: bool = True
     """False for the deployer's own checks: they are no traffic to be monitored."""
     started: float = field(default_factory=time.perf_counter)
@@ -87,18 +88,21 @@ def _scores(active: Active, rows: Sequence[FeatureRow]) -> np.ndarray:
     try:
         scores = active.model.scores(rows)
     except ValueError as err:  # scikit-learn's refusals: a missing or a huge value, a new category
-        nulls = sorted({name for row in rows for name, value in row.items() if value is None})
-        details = [{"field": name, "message": "is null in some row"} for name in nulls]
         reason = str(err).partition("\n")[0][:300]
         message = f"the model refuses these features: {reason}"
-        raise RequestError(422, "features_refused", message, details=details) from err
+        raise RequestError(422, "features_refused", message, details=_nulls(rows)) from err
     if not np.isfinite(scores).all():
         bad = [int(row) for row in np.flatnonzero(~np.isfinite(scores).all(axis=1))]
-        details = [{"field": f"$.rows[{row}]", "message": "the result is no number"} for row in bad]
-        raise RequestError(
-            422, "features_refused", "the model's answer is not finite", details=details
-        )
+        places = [{"field": f"$.rows[{row}]", "message": "the result is no number"} for row in bad]
+        details = _nulls([rows[row] for row in bad]) or places
+        message = "the model refuses these features: its answer is not finite"
+        raise RequestError(422, "features_refused", message, details=details)
     return scores
+
+
+def _nulls(rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
+    names = sorted({name for row in rows for name, value in row.items() if value is None})
+    return [{"field": name, "message": "is null in some row"} for name in names]
 
 
 def _log(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlops_assets.serving.guard import Guard
 
 
-class _Entrance:
+class Entrance:
     """The ASGI application that BentoML mounts when it loads the class; the worker fills it."""
 
     app: "Guard | None" = None
@@ -29,11 +29,12 @@ class _Entrance:
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
+        """Answer one request."""
         if self.app is not None:
             await self.app(scope, receive, send)
 
 
-_entrance = _Entrance()
+entrance = Entrance()
 _buckets = Buckets()  # made here, so that all workers that the template forks have the same
 
 
@@ -45,7 +46,7 @@ _buckets = Buckets()  # made here, so that all workers that the template forks h
     tracing={"excluded_urls": [".*"]},
     metrics={"enabled": False},
 )
-@bentoml.asgi_app(_entrance, path="/")
+@bentoml.asgi_app(entrance, path="/")
 class Endpoint:
     """One model behind HTTP."""
 
@@ -64,7 +65,7 @@ class Endpoint:
         self._holder.start()
         _buckets.share(endpoint)
         app = EndpointApp(self._holder)
-        _entrance.app = Guard(app, self._holder.limits, app.count, _buckets)
+        entrance.app = Guard(app, self._holder.limits, app.count, _buckets)
 
     def __is_ready__(self) -> bool:
         """Whether `/readyz` answers 200."""

@@ -13,7 +13,7 @@ import pytest
 
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import PredictionLogFullError
-from mlops_assets.ml.prediction_log import LogLine, parse
+from mlops_assets.ml.log_lines import LogLine, parse
 from mlops_assets.serving.prediction_log import PredictionLogWriter, backlog
 from tests.served_models import AS_OF, Built, build, no_online
 from tests.serving_worker import Worker, features

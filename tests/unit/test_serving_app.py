@@ -66,7 +66,8 @@ def test_a_regression_answer_is_the_value(tmp_path: Path) -> None:
 
     response = worker.post("/predict_features", features(built.recorded[0].features))
 
-    assert response.json()["predictions"] == [{"prediction": built.recorded[0].scores[0]}]
+    (answer,) = response.json()["predictions"]
+    assert answer == pytest.approx({"prediction": built.recorded[0].scores[0]}, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +185,10 @@ def test_a_store_that_is_down_is_503(worker: Worker) -> None:
     assert response.json()["error"]["code"] == "feature_store_unavailable"
 
 
-def test_a_model_that_cannot_take_a_missing_value_refuses_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("onnx", [True, False])
+def test_a_model_that_cannot_take_a_missing_value_refuses_it(tmp_path: Path, onnx: bool) -> None:
     worker = Worker(tmp_path / "endpoint")
-    worker.serve(build(tmp_path, accepts_missing=False))
+    worker.serve(build(tmp_path, accepts_missing=False, onnx=onnx))
 
     response = worker.post("/predict_features", features({"spend": None, "class": "x"}))
 
