@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.drift import stored_profile
+from mlops_assets.assets.live_window import stored_profile
 from mlops_assets.assets.gate import load_version
 from mlops_assets.demo.story import Month, Quality
 from mlops_assets.demo.system import System
@@ -86,4 +86,6 @@ def _drift(system: System, number: int, rows: pd.DataFrame, columns: pd.DataFram
     bins = {name: column.bins for name, column in reference.columns.items()}
     start = rows["event_time"].iloc[0].to_pydatetime()
     window = Window(start=start, end=start + timedelta(microseconds=1))
-    return summarize(reference, profile(columns, bins), settings, number, window)
+    return summarize(
+        reference, profile(columns, bins, rows["features_as_of"]), settings, number, window
+    )
