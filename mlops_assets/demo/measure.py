@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.live_window import stored_profile
 from mlops_assets.assets.gate import load_version
+from mlops_assets.assets.live_window import stored_profile
 from mlops_assets.demo.story import Month, Quality
 from mlops_assets.demo.system import System
 from mlops_assets.ml.drift import summarize
