@@ -96,13 +96,21 @@ class FakeDeployment(EndpointDeployer):
         self._state.kept.setdefault((name, servable.model_version), live)
         return endpoint
 
-    def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
+    def redeploy(
+        self,
+        name: str,
+        version: int,
+        settings: DeploymentSettings,
+        online: OnlineFeatures | None = None,
+    ) -> Endpoint:
         if (name, version) not in self._state.kept:
             known = sorted(number for model, number in self._state.kept if model == name)
             raise DeploymentError(
                 f"version {version} was never deployed at this endpoint; there are {known}"
             )
         kept, before = self._state.kept[name, version], self._state.live.get(name)
+        if online is not None:
+            kept = replace(kept, online=online)
         if before and before == replace(kept, endpoint=before.endpoint, settings=settings):
             return before.endpoint
         generation = before.endpoint.generation + 1 if before else 1

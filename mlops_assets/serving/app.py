@@ -32,7 +32,7 @@ from mlops_assets.serving.http import (
 )
 from mlops_assets.serving.openapi import DOCS_PAGE, describe
 from mlops_assets.serving.predict import Asked, predict_entities, predict_rows
-from mlops_assets.serving.rollout import Mirror, choose, timed
+from mlops_assets.serving.rollout import Key, Mirror, choose, draws, timed
 from mlops_assets.serving.state import state
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class EndpointApp:
         """Without a holder every request is answered 503 until `attach`."""
         self._holder = holder
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="predict")
-        self._mirror = Mirror()
+        self._mirror, self._draws = Mirror(), draws()
         self._routes: dict[str, tuple[str, Callable[[Scope, Receive], Awaitable[Answer]]]] = {
             "/predict": ("POST", self._predict),
             "/predict_features": ("POST", self._predict_features),
@@ -124,7 +124,7 @@ class EndpointApp:
         active = self._active().by_features()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
         asked = Asked(active.decoder.rows(body), logged=not scope.get("unlogged"))
-        key = asked.request_id
+        key = next(self._draws)
         return await self._run(predict_rows, choose(active, key), asked, key)
 
     async def _run(
@@ -132,7 +132,7 @@ class EndpointApp:
         predict: Callable[[Active, Asked], list[dict[str, Any]]],
         active: Active,
         asked: Asked,
-        key: int | str,
+        key: Key,
     ) -> Answer:
         try:
             waits = predict is predict_entities and not active.online.is_short

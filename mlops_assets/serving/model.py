@@ -1,8 +1,8 @@
 """One model version in memory: read from its folder, checked, and asked for scores.
 
 By ONNX Runtime where the version passed the parity gate, else by scikit-learn, which only then is
-imported, and pandas with it. No pickle: a file's checksum, and the types in a skops file, are
-compared before anything in it is loaded.
+imported. No pickle: a file's checksum, and the types in a skops file, are compared before anything
+in it is loaded.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import numpy as np
 
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.ml.nameless import feature_array, forget_names, needs_names
 from mlops_assets.ml.onnx_runtime import FeatureRow, OnnxModel
 from mlops_assets.records.serving import RecordedRequest, Servable
 
@@ -105,12 +106,16 @@ def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
     Raises:
         UnsafeModelError: It holds types outside the allow-list; it was not loaded.
     """
-    from mlops_assets.ml.scoring import feature_frame, score  # pandas: 2 CPU s
+    from mlops_assets.ml.scoring import feature_frame, score  # pandas, as skops does
 
-    estimator = load_estimator(content)
+    estimator, build = load_estimator(content), feature_array
+    if needs_names(estimator):
+        build = feature_frame
+    else:
+        forget_names(estimator)
 
     def scores(rows: Sequence[FeatureRow]) -> np.ndarray:
-        return score(estimator, feature_frame(rows, servable.features), servable.task)
+        return score(estimator, build(rows, servable.features), servable.task)
 
     return LoadedModel(servable, scores)
 
