@@ -1,25 +1,29 @@
 """One model version in memory: read from its folder, checked, and asked for scores.
 
 By ONNX Runtime where the version passed the parity gate, else by scikit-learn, which only then is
-imported, and pandas with it. No pickle: a file's checksum, and the types in a skops file, are
-compared before anything in it is loaded.
+imported. No pickle: a file's checksum, and the types in a skops file, are compared before anything
+in it is loaded.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.ml.nameless import feature_array, forget_names, needs_names
 from mlops_assets.ml.onnx_runtime import FeatureRow, OnnxModel
 from mlops_assets.records.serving import RecordedRequest, Servable
 
 SERVABLE_FILE = "servable.json"
 MODEL_FILE, ONNX_FILE = "model.skops", "model.onnx"
 RECORDED_FILE = "recorded.json"
+CARD_FILE = "model_card.json"
 RESERVED = ("prediction", "probabilities", "features_as_of", "error")
 """Fields of a prediction beside the entity's name."""
 
@@ -32,6 +36,8 @@ class LoadedModel:
     scores: Callable[[Sequence[FeatureRow]], np.ndarray]
     """One row per row of features: the positive class's probability, one probability per class, or
     the value; NaN, or a `ValueError`, for what the model refuses."""
+    card: dict[str, Any] | None = None
+    """The facts of its model card; None of a version without one."""
 
     def self_check(self, recorded: Sequence[RecordedRequest]) -> None:
         """Compare with what the model said offline.
@@ -93,10 +99,14 @@ def load_servable(folder: Path) -> LoadedModel:
         raise DeploymentError(
             f"the entity {servable.entity.name!r} has the name of a field of the answer; rename it"
         )
+    documents = {name: _read(folder / name, sha256) for name, sha256 in servable.documents.items()}
     if servable.inference.runtime == "onnxruntime":
         content = _read(folder / ONNX_FILE, servable.inference.onnx_sha256)
-        return LoadedModel(servable, OnnxModel(content, servable.features).scores)
-    return by_sklearn(servable, _read(folder / MODEL_FILE, servable.sha256))
+        loaded = LoadedModel(servable, OnnxModel(content, servable.features).scores)
+    else:
+        loaded = by_sklearn(servable, _read(folder / MODEL_FILE, servable.sha256))
+    card = documents.get(CARD_FILE)
+    return replace(loaded, card=json.loads(card)) if card else loaded
 
 
 def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
@@ -105,12 +115,16 @@ def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
     Raises:
         UnsafeModelError: It holds types outside the allow-list; it was not loaded.
     """
-    from mlops_assets.ml.scoring import feature_frame, score  # pandas: 2 CPU s
+    from mlops_assets.ml.scoring import feature_frame, score  # pandas, as skops does
 
-    estimator = load_estimator(content)
+    estimator, build = load_estimator(content), feature_array
+    if needs_names(estimator):
+        build = feature_frame
+    else:
+        forget_names(estimator)
 
     def scores(rows: Sequence[FeatureRow]) -> np.ndarray:
-        return score(estimator, feature_frame(rows, servable.features), servable.task)
+        return score(estimator, build(rows, servable.features), servable.task)
 
     return LoadedModel(servable, scores)
 

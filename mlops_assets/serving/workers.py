@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +32,6 @@ from mlops_assets.serving.parents import die_with_parent
 if TYPE_CHECKING:
     from types import FrameType
 
-    from mlops_assets.serving.guard import App
-
 DRAIN_SECONDS = 2.0
 """How long a worker that must end waits for its clients to leave by themselves."""
 LONGEST_REQUEST_SECONDS = 45
@@ -49,7 +48,7 @@ _IMPORTED = (
 )  # fmt: skip
 _RUNTIMES = {
     "onnxruntime": ("onnxruntime",),
-    "scikit-learn": ("sklearn", "skops.io", "mlops_assets.ml.scoring"),
+    "scikit-learn": ("sklearn", "skops.io"),
 }
 _FEAST = (
     "feast", "feast.repo_operations", "feast.infra.passthrough_provider",
@@ -58,6 +57,7 @@ _FEAST = (
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _CLOSE = (b"connection", b"close")
+_App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ def _needed(endpoint: Path) -> tuple[str, ...]:
     return (*_IMPORTED, *_RUNTIMES[runtime], *feast)
 
 
-def _front(shell: "App", entrance: "App") -> "App":
+def _front(shell: _App, entrance: _App) -> _App:
     """Send predictions straight to our application: BentoML's routes before it cost a third more.
 
     Everything else, and the start and the end, is BentoML's.

@@ -1,5 +1,6 @@
 """The two example models on their real data, as the README's commands run them."""
 
+import hashlib
 import json
 import os
 import re
@@ -19,7 +20,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.records.serving import Endpoint, Manifest
-from mlops_assets.serving.model import load_servable
+from mlops_assets.serving.model import by_sklearn, read_servable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -111,11 +112,30 @@ def test_the_served_prediction_equals_the_offline_one(
     status, answer = project.post(model, {"entities": sample[entity].tolist()})
 
     assert status == 200
-    servable = load_servable(project.home / "endpoints" / model / "versions" / "1")
-    offline = servable.scores(sample.to_dict("records"))[:, 0]
+    version = project.home / "endpoints" / model / "versions" / "1"
+    servable = read_servable(version)
+    assert (servable.inference.runtime, servable.inference.flips) == ("onnxruntime", 0)
+    assert servable.inference.rows > 10_000
+    by_hand = by_sklearn(servable, (version / "model.skops").read_bytes())
+    offline = by_hand.scores(sample.to_dict("records"))[:, 0]
     served = [prediction["prediction"] for prediction in answer["predictions"]]
     assert [p[entity] for p in answer["predictions"]] == sample[entity].tolist()
     assert max(abs(offline - served)) <= 1e-9
+
+
+def test_the_endpoint_says_what_it_serves(first_run: str, project: Project) -> None:
+    url = project.endpoint("customers").url
+    with urllib.request.urlopen(f"{url}/model", timeout=30) as answer:
+        told = json.load(answer)
+    (pointer,) = (project.home / "project" / "data" / "customers").glob("*.dvc")
+    assert f"md5: {told['data_version']}" in pointer.read_text()
+    assert told["model_card"]["evaluation"]["model"]["version"] == told["model_version"] == 1
+    version = project.home / "endpoints" / "customers" / "versions" / "1"
+    assert set(told["documents"]) == {
+        "model_card.json", "reference_profile.json", "requirements.lock"
+    }  # fmt: skip
+    for name, digest in told["documents"].items():
+        assert hashlib.sha256((version / name).read_bytes()).hexdigest() == digest
 
 
 def test_unknown_and_expired_entities_are_errors(first_run: str, project: Project) -> None:

@@ -285,6 +285,15 @@ def require_logged(log: PredictionLog, clients: list[Load]) -> None:
     assert acknowledged <= set(log.read("toy", *EVER)["request_id"])
 
 
+def test_a_worker_that_reads_the_online_table_holds_no_feature_store(
+    process: EndpointProcess,
+) -> None:
+    (pid,) = process.workers()
+    libraries = [one.path for one in psutil.Process(pid).memory_maps() if ".so" in one.path]
+    assert any("sqlite3" in path for path in libraries)
+    assert [path for path in libraries if "/duckdb" in path or "/google/_upb" in path] == []
+
+
 def test_the_server_knows_no_secret_of_its_starter(process: EndpointProcess) -> None:
     (pid,) = process.workers()
     environment = psutil.Process(pid).environ()
