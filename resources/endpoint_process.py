@@ -34,7 +34,7 @@ _PASSED_ON = (
 )  # fmt: skip
 WATCHED = (
     "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "ml/scoring.py",
-    "ml/model_files.py", "ml/onnx_runtime.py", "ml/log_lines.py", "serving/*.py",
+    "ml/model_files.py", "ml/nameless.py", "ml/onnx_runtime.py", "ml/log_lines.py", "serving/*.py",
 )  # fmt: skip
 """What a worker imports, within `mlops_assets`."""
 _LIBRARIES = (
