@@ -9,8 +9,8 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field, ValidationError
 
+from mlops_assets.assets.answers import served
 from mlops_assets.assets.gate import load_version
-from mlops_assets.assets.outcomes import served
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ReportError, TrackingError
 from mlops_assets.failures import RETRIES, reported

@@ -3,7 +3,7 @@
 None of these belongs to the training job: they look at what a trained version does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +11,9 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from mlops_assets.assets.answers import held_out_metrics, judged_answers, registered, served
 from mlops_assets.assets.gate import load_version
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import TrackingError
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table, pictures, rounded
@@ -26,7 +26,6 @@ from mlops_assets.ml.skew import compare_features, request_keys, sample_requests
 from mlops_assets.ml.training import split
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
-from mlops_assets.records.promotion import Promotion
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics, Gauge
@@ -84,13 +83,14 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult[PerformanceReport]:
         with reported():
             recent = predictions.recent(settings.name, span)
-            live = served(recent, ledger.head(settings.name))
+            history = ledger.history(settings.name)
+            live = judged_answers(recent, history, settings, tracking)
             joined = with_outcomes(live, known, settings)
             joined["calibrated"] = calibrated(joined, rows, settings, tracking)
             report = summarize_windows(
                 joined,
                 settings,
-                reference=held_out_metrics(ledger.history(settings.name)),
+                reference=held_out_metrics(history),
                 known_until=datetime.fromisoformat(known.attrs["known_until"]),
             )
             gauges = performance_gauges(report, datetime.now(UTC))
@@ -125,20 +125,6 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     return [labels, performance_report, skew_report]
 
 
-def served(predictions: pd.DataFrame, head: Promotion | None) -> pd.DataFrame:
-    """The answers that clients got from the champion."""
-    version = head.to_version if head else 0
-    ours = (predictions["model_version"] == version) & (predictions["role"] == "primary")
-    return predictions[ours].reset_index(drop=True)
-
-
-def held_out_metrics(history: Sequence[Promotion]) -> dict[str, float]:
-    """What the gate measured of the champion when it was promoted; empty if it never did."""
-    version = history[-1].to_version if history else None
-    evaluations = [m.evaluation for m in history if m.to_version == version and m.evaluation]
-    return dict(evaluations[-1]["metrics"]) if evaluations else {}
-
-
 def calibrated(
     live: pd.DataFrame,
     rows: pd.DataFrame,
@@ -151,10 +137,7 @@ def calibrated(
     """
     if settings.target.task != "binary" or live.empty:
         return np.full(len(live), np.nan)
-    number = int(live["model_version"].iloc[0])
-    version = tracking.version(settings.name, number)
-    if version is None:
-        raise TrackingError(f"the registry has no version {number} of {settings.name} any more")
+    version = registered(settings, int(live["model_version"].iloc[0]), tracking)
     test = split(rows, settings).test
     features = select_features(test, settings.feature_dtypes)
     scores = score(load_version(version, tracking), features, "binary")[:, 0]
@@ -214,6 +197,8 @@ def describe(report: PerformanceReport) -> dict[str, Any]:
         facts["reasons"] = "; ".join(newest.reasons) or "none"
         facts["summary"] = dg.MetadataValue.json(newest.model_dump(mode="json"))
     if report.windows:
+        labelled = {w.window.start.isoformat(): w.labelled_rows for w in report.windows}
+        facts["labelled"] = dg.MetadataValue.json(labelled)
         facts["estimate"] = dg.MetadataValue.json(report.windows[-1].model_dump(mode="json"))
         facts["by_window"] = markdown_table(pd.DataFrame([_row(w) for w in report.windows]))
         facts |= pictures({"performance": performance_plot(report)})
