@@ -13,9 +13,11 @@ run: $(VENV)/installed  ## Bring every model from raw data to a live endpoint; p
 	$(BIN)/mlops run
 
 test: lint  ## Lint, then fast tests, then tests against real servers
-	$(BIN)/coverage run -m pytest -q -m "not e2e"
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -m "not e2e" -n 2
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
-	$(BIN)/pytest -q -m e2e
+	$(BIN)/pytest -q -m e2e -n 2 --dist loadfile
 
 lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports
 	$(BIN)/ruff format --check .

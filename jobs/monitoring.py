@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from jobs.schedules import cron_schedules
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key, monitoring_selection
 
@@ -34,13 +35,4 @@ def build_monitoring_job(settings: ModelSettings) -> "UnresolvedAssetJobDefiniti
 
 def build_monitoring_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
     """The schedule of `schedule.monitor`, in UTC; none without a cron expression."""
-    if settings.schedule.monitor is None:
-        return []
-    schedule = dg.ScheduleDefinition(
-        name=f"{monitoring_job_name(settings)}_schedule",
-        job_name=monitoring_job_name(settings),
-        cron_schedule=settings.schedule.monitor,
-        execution_timezone="UTC",
-        tags={"mlops/trigger": "schedule"},
-    )
-    return [schedule]
+    return cron_schedules(monitoring_job_name(settings), settings.schedule.monitor)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from jobs.schedules import cron_schedules
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key, monitoring_selection
 
@@ -33,13 +34,4 @@ def build_training_job(settings: ModelSettings) -> "UnresolvedAssetJobDefinition
 
 def build_training_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
     """The training schedule of `schedule.train`, in UTC; none without a cron expression."""
-    if settings.schedule.train is None:
-        return []
-    schedule = dg.ScheduleDefinition(
-        name=f"{training_job_name(settings)}_schedule",
-        job_name=training_job_name(settings),
-        cron_schedule=settings.schedule.train,
-        execution_timezone="UTC",
-        tags={"mlops/trigger": "schedule"},
-    )
-    return [schedule]
+    return cron_schedules(training_job_name(settings), settings.schedule.train)

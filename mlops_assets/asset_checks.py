@@ -165,7 +165,8 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         newest = rows.tail(SAMPLED_ENTITIES)[[settings.entity.name, TIMESTAMP]]
         offline = feature_store.training_rows(view, newest)
         expected = version_scores(endpoint, offline, settings, tracking)
-        answers = deployment.predict(settings.name, offline[settings.entity.name].tolist())
+        entities = offline[settings.entity.name].tolist()
+        answers = deployment.predict(settings.name, entities, logged=False)
         different = [
             str(answer[settings.entity.name])
             for answer, scores in zip(answers, expected, strict=True)

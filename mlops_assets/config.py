@@ -127,6 +127,8 @@ class ModelSettings(Settings):
         require_known(self.evaluation.slices, self.features.names, "evaluation.slices")
         watched = (*self.features.names, "prediction")
         require_known(self.monitoring.drift.ignore, watched, "monitoring.drift.ignore")
+        numbers = [name for name, dtype in self.feature_dtypes.items() if dtype != "string"]
+        require_known(self.monitoring.drift.ageing, numbers, "monitoring.drift.ageing")
         return self
 
     @property

@@ -10,7 +10,7 @@ import dagster as dg
 
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
-from resources.alerts import WebhookAlerts
+from resources.alerts import Alerts
 from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
 from resources.datasets import DvcDatasets
@@ -67,7 +67,12 @@ def build_resources(state: Path) -> dict[str, Any]:
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
         ),
         "reports": EvidentlyReports(root=_variable("MLOPS_REPORTS", state / "reports")),
-        "alerts": WebhookAlerts(url=_variable("MLOPS_ALERT_WEBHOOK", "")),
+        "alerts": Alerts(
+            webhook=_variable("MLOPS_ALERT_WEBHOOK", ""),
+            smtp=_variable("MLOPS_ALERT_SMTP", ""),
+            email_to=_variable("MLOPS_ALERT_EMAIL", ""),
+            email_from=_variable("MLOPS_ALERT_SENDER", ""),
+        ),
         "metrics": EndpointMetrics(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":

@@ -42,6 +42,10 @@ class TrainingError(MlopsError):
     """The estimator cannot be built or fitted."""
 
 
+class NotExportableError(TrainingError):
+    """A fitted pipeline has a part that cannot be written as ONNX."""
+
+
 class EvaluationError(MlopsError):
     """The held-out rows do not allow the metrics that were asked for."""
 

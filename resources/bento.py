@@ -20,6 +20,7 @@ import mlops_assets
 from mlops_assets.atomic import ensure_folder
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
+from mlops_assets.serving.model import read_servable
 from resources.endpoint_folder import MANIFEST, EndpointFolder
 
 _CODE = (
@@ -27,9 +28,10 @@ _CODE = (
     "records/*.py", "serving/*.py", "serving/*.html",
 )  # fmt: skip
 _PACKAGES = (
-    "bentoml", "feast", "msgspec", "numpy", "onnxruntime", "pandas", "prometheus-client", "psutil",
-    "pydantic", "scikit-learn", "skops", "uvicorn",
+    "bentoml", "msgspec", "numpy", "onnxruntime", "pandas", "prometheus-client", "psutil",
+    "pydantic", "uvicorn",
 )  # fmt: skip
+_BY_RUNTIME = {"onnxruntime": (), "scikit-learn": ("scikit-learn", "skops")}
 _SERVICE = '''"""The service of this Bento."""
 
 from pathlib import Path
@@ -102,7 +104,10 @@ def write_context(context: Path, manifest: Manifest) -> None:
 
 def recipe_of(manifest: Manifest) -> dict[str, object]:
     """The bentofile: named packages in exactly the versions that answered the recorded requests."""
-    pins = [f"{name}=={version(name)}" for name in _PACKAGES]
+    runtime = read_servable(Path(manifest.folder)).inference.runtime
+    feast = () if manifest.online.lookup == "direct" else ("feast",)
+    packages = (*_PACKAGES, *_BY_RUNTIME[runtime], *feast)
+    pins = [f"{name}=={version(name)}" for name in packages]
     return {
         "service": "bento_service:Endpoint",
         "name": manifest.model_name,

@@ -71,11 +71,16 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         """The live endpoint of a model; None if none answers."""
 
     @abstractmethod
-    def predict(self, name: str, entities: Sequence[int | str]) -> list[dict[str, Any]]:
-        """Predict for entities.
+    def predict(
+        self, name: str, entities: Sequence[int | str], *, logged: bool = True
+    ) -> list[dict[str, Any]]:
+        """Predict for entities; a check that is no traffic is not `logged`.
+
+        Returns:
+            In the order asked for, predictions, or an `error` for an entity without fresh features.
 
         Raises:
-            DeploymentError: No endpoint answers, or it refuses, e.g. an unknown entity.
+            DeploymentError: No endpoint answers, or it refuses, e.g. because all are unknown.
         """
 
     @abstractmethod
@@ -156,9 +161,11 @@ class LocalBentoML(EndpointDeployer):
             entity=EntitySettings.model_validate(served["entity"]),
         )
 
-    def predict(self, name: str, entities: Sequence[int | str]) -> list[dict[str, Any]]:
+    def predict(
+        self, name: str, entities: Sequence[int | str], *, logged: bool = True
+    ) -> list[dict[str, Any]]:
         """See `EndpointDeployer.predict`."""
-        return self._client(name).predict(entities)
+        return self._client(name).predict(entities, logged=logged)
 
     def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
         """See `EndpointDeployer.predict_features`."""

@@ -1,6 +1,7 @@
 """The files of one local endpoint, as its workers and its deployer share them.
 
-versions/<version>/   servable.json, model.skops, recorded.json; never changed once there
+versions/<version>/   servable.json, model.skops, recorded.json, and model.onnx where ONNX Runtime
+                      serves; never changed once there
 deployment.json       what the workers must serve
 verified.json         the last deployment.json that passed every check: where to go back to
 status/<pid>.json     what each worker serves
@@ -55,20 +56,22 @@ class EndpointFolder:
             DeploymentError: The file is not the registered one, or the version stands here with
                 another content.
         """
-        model = read_checked(model_file, servable)
+        inference = servable.inference
         requests = [request.model_dump(mode="json") for request in recorded]
         content = {
             "servable.json": servable.model_dump_json(indent=2).encode(),
-            "model.skops": model,
+            "model.skops": read_checked(model_file, servable.sha256),
             "recorded.json": json.dumps(requests).encode(),
         }
+        if inference.onnx_sha256 is not None:
+            onnx_file = model_file.with_suffix(".onnx")
+            content["model.onnx"] = read_checked(onnx_file, inference.onnx_sha256)
         versions = ensure_folder(self.path / "versions")
         target = versions / str(servable.model_version)
         for leftover in versions.glob(".staging-*"):
             shutil.rmtree(leftover)
         if target.exists():
-            del content["recorded.json"]
-            _require_equal(target, content)
+            _require_equal(target, servable, content)
             return target
         staging = Path(tempfile.mkdtemp(dir=versions, prefix=".staging-"))
         for name, data in content.items():
@@ -238,7 +241,7 @@ class EndpointFolder:
         write_atomically(self.path / name, lambda file: file.write_bytes(content))
 
 
-def read_checked(model_file: Path, servable: Servable) -> bytes:
+def read_checked(model_file: Path, sha256: str) -> bytes:
     """Read the model file if it is the one that was registered.
 
     Raises:
@@ -249,19 +252,28 @@ def read_checked(model_file: Path, servable: Servable) -> bytes:
     except OSError as err:
         raise DeploymentError(f"cannot read {model_file}: {err.strerror}; train again") from err
     actual = hashlib.sha256(model).hexdigest()
-    if actual != servable.sha256:
+    if actual != sha256:
         raise DeploymentError(
-            f"{model_file} has sha256 {actual}, registered was {servable.sha256}; "
+            f"{model_file} has sha256 {actual}, registered was {sha256}; "
             "download the model again, or register a new version"
         )
     return model
 
 
-def _require_equal(target: Path, content: dict[str, bytes]) -> None:
-    for name, data in content.items():
+def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) -> None:
+    """Compare models byte by byte, what is told of them by meaning: a later release adds fields."""
+    for name in ("servable.json", *(name for name in content if name.startswith("model."))):
         path = target / name
-        if not path.exists() or path.read_bytes() != data:
+        found = path.read_bytes() if path.exists() else b""
+        if found != content[name] and not (name == "servable.json" and _means(found, servable)):
             raise DeploymentError(
                 f"{path} stands there with another content, and versions never change. "
                 f"Register a new version; if the file was damaged, delete {target}."
             )
+
+
+def _means(found: bytes, servable: Servable) -> bool:
+    try:
+        return Servable.model_validate_json(found) == servable
+    except ValueError:
+        return False

@@ -6,6 +6,7 @@ missing or expired. Nothing of Feast leaves this module but its configuration as
 
 import contextlib
 import io
+import sqlite3
 import warnings
 from collections.abc import Generator, Sequence
 from datetime import datetime
@@ -51,6 +52,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             registry, following = folder / "registry.db", folder / "registry.next.db"
             following.unlink(missing_ok=True)
             newest = rows[TIMESTAMP].max().to_pydatetime()
+            self._keep_readers_going(view)
             with self._quiet():
                 store = self._store(view, following)
                 store.apply(self._objects(view))
@@ -107,6 +109,18 @@ class FeastFeatureStore(dg.ConfigurableResource):
             "offline_store": {"type": "duckdb"},
             "entity_key_serialization_version": 3,
         }
+
+    def _keep_readers_going(self, view: FeatureView) -> None:
+        """Keep a write-ahead log: workers read the state before, and never wait for a write."""
+        path = self._folder(view) / "online.db"
+        try:
+            with contextlib.closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as err:
+            raise FeatureStoreError(
+                f"cannot write to the online store {path}: {err}. "
+                "End what uses it, or delete it, and materialize the features again."
+            ) from err
 
     def _store(self, view: FeatureView, registry: Path) -> Any:
         if not (self._folder(view) / "features.parquet").exists():

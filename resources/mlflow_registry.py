@@ -13,11 +13,15 @@ class MLflowRegistry(MLflowStore):
     def download_model(self, model: ModelVersion, folder: Path) -> Path:
         """Fetch the version's files into `folder` and return its `model.skops`, not loaded.
 
+        What was logged with the model stands beside it.
+
         Raises:
             TrackingError: The registry has no such version, or it is no skops model.
         """
         with self._mlflow() as mlflow:
             path = Path(mlflow.artifacts.download_artifacts(model.uri, dst_path=str(folder)))
+        for extra in (path / "extra_files").glob("*"):
+            extra.rename(path / extra.name)
         file = path / "model.skops"
         if not file.exists():
             raise TrackingError(

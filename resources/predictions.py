@@ -7,7 +7,7 @@ at any point neither loses a row nor doubles one.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,18 +18,18 @@ from pydantic import Field
 
 from mlops_assets.atomic import exclusive, make_durable, write_atomically
 from mlops_assets.errors import PredictionLogError
-from mlops_assets.ml.prediction_log import (
-    LogLine,
-    combine,
-    parse,
-    to_frame,
-    without_duplicates,
-)
-from mlops_assets.records.monitoring import LogSummary
+from mlops_assets.ml.live_profiles import count_parts
+from mlops_assets.ml.log_lines import LogLine, parse
+from mlops_assets.ml.prediction_log import KEY, combine, to_frame, without_duplicates
+from mlops_assets.records.monitoring import LogSummary, Window
+from mlops_assets.records.profile import Counting, Part
+from resources.day_profiles import day_parts
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BATCH_BYTES = 50_000_000
 """How much of the endpoint's files is taken over at once: some 500 MB of memory."""
+
+_LOCK = "compact.lock"
 
 _CLOCK_ERROR_SECONDS = 2.0
 """How far a process's start, as the system tells it, may be off."""
@@ -61,17 +61,10 @@ class PredictionLog(dg.ConfigurableResource):
             PredictionLogError: A file holds what no version of the endpoint writes.
         """
         # The endpoint's files first: one that is compacted and deleted meanwhile is found below.
-        lines = [
-            line
-            for content in self._contents(model)
-            for line in parse(content[1], str(content[0])).lines
-            if start.timestamp() <= line.event_time < end.timestamp()
-        ]
+        fresh = self._fresh(model, start, end)
         first, last = (f"{moment.astimezone(UTC):%Y-%m-%d}" for moment in (start, end))
         days = [p for p in self._days(model) if first <= p.stem <= last]
-        rows = without_duplicates(
-            combine([*map(pd.read_parquet, days), to_frame(lines, self._classes(model, lines))])
-        )
+        rows = without_duplicates(combine([*map(pd.read_parquet, days), fresh]))
         inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
         return rows[inside].reset_index(drop=True)
 
@@ -85,6 +78,35 @@ class PredictionLog(dg.ConfigurableResource):
         if newest is None:
             return self.read(model, _EPOCH, _EPOCH)
         return self.read(model, newest - span, newest + timedelta(microseconds=1))
+
+    def parts(
+        self,
+        model: str,
+        windows: Sequence[Window],
+        counting: Counting,
+        versions: Collection[int],
+    ) -> list[Part]:
+        """Profiles of all rows in `windows` of these versions, some for each window.
+
+        A daily file is read the first time only; of one whose day still gets rows, the keys.
+
+        Raises:
+            PredictionLogError: A file holds what no version of the endpoint writes.
+        """
+        if not windows:
+            return []
+        folder, parts = Path(self.root, model), []
+        start, end = min(one.start for one in windows), max(one.end for one in windows)
+        with exclusive(folder / _LOCK):  # no compaction between the lines and the days
+            fresh = self._fresh(model, start, end)
+            for day in sorted({day for window in windows for day in _days_of(window)}):
+                file = folder / f"{day}.parquet"
+                parts += day_parts(file, counting, versions)
+                rows = fresh[fresh["event_time"].dt.strftime("%Y-%m-%d") == day]
+                if len(rows):
+                    parts += count_parts(_without_those_in(rows, file), counting, versions)
+        wanted = {window.start for window in windows}
+        return [part for part in parts if part.start in wanted]
 
     def newest(self, model: str) -> datetime | None:
         """Event time of the newest row; None where there is none."""
@@ -104,7 +126,7 @@ class PredictionLog(dg.ConfigurableResource):
         Raises:
             PredictionLogError: A file holds what no version of the endpoint writes.
         """
-        with exclusive(Path(self.root, model) / "compact.lock"):
+        with exclusive(Path(self.root, model) / _LOCK):
             files = [file for file in self._files(model) if is_closed(file)]
             done = [self._take_over(model, batch) for batch in _batches(files)]
             open_files = len(self._files(model))
@@ -119,6 +141,16 @@ class PredictionLog(dg.ConfigurableResource):
             days=tuple(sorted({day for one in done for day in one.days})),
             newest=max(newest, default=None),
         )
+
+    def _fresh(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:
+        """Rows of the files that are not compacted."""
+        lines = [
+            line
+            for path, content in self._contents(model)
+            for line in parse(content, str(path)).lines
+            if start.timestamp() <= line.event_time < end.timestamp()
+        ]
+        return to_frame(lines, self._classes(model, lines))
 
     def _take_over(self, model: str, files: Sequence[Path]) -> "_Batch":
         contents = {file: file.read_bytes() for file in files}
@@ -184,6 +216,21 @@ class PredictionLog(dg.ConfigurableResource):
             raise PredictionLogError(
                 f"cannot read the classes of version {version} in {path}: {err}; restore it"
             ) from err
+
+
+def _days_of(window: Window) -> list[str]:
+    """The UTC days that a window touches."""
+    first, last = window.start, window.end - timedelta(microseconds=1)
+    return [f"{day:%Y-%m-%d}" for day in pd.date_range(first.date(), last.date())]
+
+
+def _without_those_in(rows: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """Each row once, and none that a crash left both in the endpoint's file and in the day's."""
+    rows = without_duplicates(rows)
+    if not file.exists():
+        return rows
+    stored = pd.MultiIndex.from_frame(pd.read_parquet(file, columns=KEY))
+    return rows[~pd.MultiIndex.from_frame(rows[KEY]).isin(stored)]
 
 
 def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:

@@ -79,22 +79,32 @@ class MLflowTracking(MLflowRuns):
             data = mlflow.data.from_pandas(rows, name=name, targets=target, digest=digest[:36])
             mlflow.log_input(data, context="training")
 
-    def log_model(self, model: Any, *, registered_name: str, example: pd.DataFrame) -> ModelVersion:
+    def log_model(
+        self,
+        model: Any,
+        *,
+        registered_name: str,
+        example: pd.DataFrame,
+        beside: Mapping[str, bytes] | None = None,
+    ) -> ModelVersion:
         """Log a fitted scikit-learn model into the open run and register it.
 
         Args:
             model: Estimator or pipeline made of types on the allow-list.
             registered_name: The model's name in the registry.
             example: A few rows of features, as the model is fed.
+            beside: Further files of the version, by name.
 
         Raises:
             UnsafeModelError: The model holds a type that is not on the allow-list.
         """
-        with self._mlflow() as mlflow:
+        with self._mlflow() as mlflow, tempfile.TemporaryDirectory() as folder:
             import mlflow.sklearn
             from mlflow.models import infer_signature
 
             self.refuse_unsafe(model)
+            for name, content in (beside or {}).items():
+                Path(folder, name).write_bytes(content)
             classifier = hasattr(model, "predict_proba")
             output = model.predict_proba(example) if classifier else model.predict(example)
             info = mlflow.sklearn.log_model(
@@ -109,6 +119,7 @@ class MLflowTracking(MLflowRuns):
                 signature=infer_signature(example, output),
                 input_example=example,
                 skops_trusted_types=sorted(TRUSTED_TYPES),
+                extra_files=[str(file) for file in Path(folder).iterdir()],
             )
         number = int(info.registered_model_version)
         return ModelVersion(

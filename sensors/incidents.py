@@ -6,7 +6,7 @@ at its model's endpoint, for those who watch by Prometheus.
 
 import dagster as dg
 
-from resources.alerts import WebhookAlerts
+from resources.alerts import Alerts
 from resources.metrics import EndpointMetrics, Gauge
 
 _MODEL_TAG = "mlops/model"
@@ -31,7 +31,7 @@ def _build(name: str, status: dg.DagsterRunStatus, description: str) -> dg.Senso
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def sensor(
-        context: dg.RunStatusSensorContext, alerts: WebhookAlerts, metrics: EndpointMetrics
+        context: dg.RunStatusSensorContext, alerts: Alerts, metrics: EndpointMetrics
     ) -> dg.SkipReason | None:
         run = context.dagster_run
         if model := run.tags.get(_MODEL_TAG):
@@ -40,7 +40,9 @@ def _build(name: str, status: dg.DagsterRunStatus, description: str) -> dg.Senso
         if text is None:
             return dg.SkipReason(f"{run.job_name} ended as its run before did")
         if not alerts.is_configured:
-            return dg.SkipReason(f"nobody to tell (MLOPS_ALERT_WEBHOOK is not set): {text}")
+            return dg.SkipReason(
+                f"nobody to tell (neither MLOPS_ALERT_WEBHOOK nor MLOPS_ALERT_SMTP is set): {text}"
+            )
         alerts.send(text)
         return None
 

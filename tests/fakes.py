@@ -5,7 +5,7 @@ They import neither MLflow, Feast nor DVC, so that a test of the graph takes mil
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,10 +17,12 @@ import pandas as pd
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
 from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.live_profiles import count_parts
 from mlops_assets.ml.prediction_log import combine, without_duplicates
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import ModelVersion
-from mlops_assets.records.monitoring import LogSummary
+from mlops_assets.records.monitoring import LogSummary, Window
+from mlops_assets.records.profile import Counting, Part
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 from resources.mlflow_runs import RUN_ID, joined_tags
@@ -36,6 +38,7 @@ class Server:
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
     models: list[tuple[str, bytes]] = field(default_factory=list)
+    beside: dict[int, dict[str, bytes]] = field(default_factory=dict)
     """Id of the run and file of each version."""
 
 
@@ -188,11 +191,19 @@ class FakeTracking(MLflowTracking):
     def log_dataset(self, rows: pd.DataFrame, *, name: str, digest: str, target: str) -> None:
         self.server.runs[self._run_id]["dataset"] = digest
 
-    def log_model(self, model: Any, *, registered_name: str, example: pd.DataFrame) -> ModelVersion:
+    def log_model(
+        self,
+        model: Any,
+        *,
+        registered_name: str,
+        example: pd.DataFrame,
+        beside: Mapping[str, bytes] | None = None,
+    ) -> ModelVersion:
         import skops.io
 
         self.refuse_unsafe(model)
         self.register(skops.io.dumps(model))
+        self.server.beside[len(self.server.models)] = dict(beside or {})
         return self._version(registered_name, len(self.server.models))
 
     def register(self, file: bytes) -> None:
@@ -215,6 +226,8 @@ class FakeTracking(MLflowTracking):
             raise TrackingError(f"no version {model.uri}")
         file = folder / "model.skops"
         file.write_bytes(self.server.models[model.version - 1][1])
+        for name, content in self.server.beside.get(model.version, {}).items():
+            (folder / name).write_bytes(content)
         return file
 
     def set_alias(self, model: ModelVersion, alias: str) -> None:
@@ -251,6 +264,16 @@ class FakePredictionLog(PredictionLog):
         rows = self._all(model)
         inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
         return rows[inside].reset_index(drop=True)
+
+    def parts(
+        self,
+        model: str,
+        windows: Sequence[Window],
+        counting: Counting,
+        versions: Collection[int],
+    ) -> list[Part]:
+        frames = (self.read(model, window.start, window.end) for window in windows)
+        return [part for rows in frames for part in count_parts(rows, counting, versions)]
 
     def newest(self, model: str) -> datetime | None:
         times = self._all(model)["event_time"]

@@ -10,9 +10,8 @@ import msgspec
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError, UnsafeModelError
-from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
-from mlops_assets.serving.model import LoadedModel
+from mlops_assets.serving.model import LoadedModel, by_sklearn
 from mlops_assets.serving.requests import RequestDecoder
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import FeatureRow
@@ -70,12 +69,12 @@ class FakeDeployment(EndpointDeployer):
         before = self._state.live.get(name)
         if before is None or before.settings.port != settings.port:
             require_free(settings.port)
-        content = read_checked(model_file, servable)
+        content = read_checked(model_file, servable.sha256)
         staged = self._state.versions.setdefault((name, servable.model_version), servable.sha256)
         if staged != servable.sha256:
             raise DeploymentError(f"version {servable.model_version} has another content")
         try:
-            model = LoadedModel(servable, load_estimator(content))
+            model = by_sklearn(servable, content)
         except UnsafeModelError as err:
             raise DeploymentError(f"{name} was not deployed: {err}") from err
         model.self_check(recorded)
@@ -114,21 +113,26 @@ class FakeDeployment(EndpointDeployer):
     def status(self, name: str) -> Endpoint | None:
         return self._state.live[name].endpoint if name in self._state.live else None
 
-    def predict(self, name: str, entities: Sequence[int | str]) -> list[dict[str, Any]]:
+    def predict(
+        self, name: str, entities: Sequence[int | str], *, logged: bool = True
+    ) -> list[dict[str, Any]]:
         live = self._get(name)
         decoded = self._decode(live, "entities", {"entities": list(entities)})
         known = self._state.known or {
             entity: live.recorded[int(entity) % len(live.recorded)].features for entity in decoded
         }
-        if unknown := [entity for entity in decoded if entity not in known]:
-            raise DeploymentError(f"{name} answered 404: unknown entities {unknown}")
+        if not set(decoded) & set(known):
+            raise DeploymentError(f"{name} answered 404: unknown entities {decoded}")
         as_of = live.online.as_of.isoformat() if live.online.as_of else ""
-        answers = self._score(live, [known[entity] for entity in decoded])
-        key = live.model.servable.entity.name
-        return [
-            {**answer, key: entity, "features_as_of": as_of}
-            for answer, entity in zip(answers, decoded, strict=True)
-        ]
+        key, answers = live.model.servable.entity.name, []
+        for entity in decoded:
+            if entity not in known:
+                error = {"code": "unknown_entity", "message": f"no features of {entity!r}"}
+                answers.append({key: entity, "error": error})
+                continue
+            (answer,) = self._score(live, [known[entity]])
+            answers.append({**answer, key: entity, "features_as_of": as_of})
+        return answers
 
     def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
         live = self._get(name)

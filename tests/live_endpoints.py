@@ -4,25 +4,30 @@ import itertools
 import json
 import socket
 import threading
+import time
 from collections import Counter
-from datetime import timedelta
-from http.client import HTTPConnection
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
+from mlops_assets.serving.online_choice import choose_lookup
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import request
 from resources.feature_store import FeastFeatureStore
 from tests.served_models import AS_OF, VIEW, Built, build, online_frame, with_content
+
+EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
 def publish(folder: Path) -> OnlineFeatures:
     store = FeastFeatureStore(root=str(folder / "feast"))
     # Published under a longer time to live, or the stale entity would not be stored at all.
     store.publish(VIEW.model_copy(update={"ttl": timedelta(days=30)}), online_frame())
-    return OnlineFeatures(store=store.serving_config(VIEW), view=VIEW, as_of=AS_OF)
+    online = OnlineFeatures(store=store.serving_config(VIEW), view=VIEW, as_of=AS_OF)
+    return choose_lookup(online, [1, 2, 3])
 
 
 def build_versions(folder: Path) -> dict[int, Built]:
@@ -71,13 +76,18 @@ class Subject:
 
 
 class Load(threading.Thread):
-    """Asks one row over and over; remembers every answer that is not 200."""
+    """Asks one row over and over; remembers every answer that is not 200, and every other score."""
 
     def __init__(self, subject: Subject, url: str, row: int = 0) -> None:
         super().__init__()
+        self._subject, self._row = subject, row
         self._body = json.dumps({"rows": [subject.recorded(1, row)[0]]}).encode()
         self._url, self.ends = url, threading.Event()
         self.answers, self.failures = 0, []
+        self.wrong: list[dict] = []
+        """Answers with a score that the version they name does not give."""
+        self.acknowledged: list[str] = []
+        """Ids of the requests that were answered 200."""
         self.counts: Counter[int] = Counter()
         """Answers of each version."""
 
@@ -87,11 +97,23 @@ class Load(threading.Thread):
                 code, answer = request(self._url, "POST", "/predict_features", self._body)
             except DeploymentError as err:
                 code, answer = 0, str(err).encode()
-            self.answers += 1
-            if code != 200:
-                self.failures.append(answer)
-            else:
-                self.counts[json.loads(answer)["model_version"]] += 1
+                time.sleep(0.01)  # nobody listens; do not spin
+            self.take(code, answer)
+
+    def take(self, code: int, answer: bytes) -> None:
+        """Remember an answer."""
+        self.answers += 1
+        if code != 200:
+            self.failures.append(answer)
+            return
+        said = json.loads(answer)
+        version = said["model_version"]
+        self.counts[version] += 1
+        self.acknowledged.append(said["request_id"])
+        _, score = self._subject.recorded(version, self._row)
+        allowed = self._subject.versions[version].servable.inference.tolerance
+        if abs(said["predictions"][0]["prediction"] - score) > allowed:
+            self.wrong.append(said)
 
     @property
     def versions(self) -> set[int]:
@@ -116,15 +138,12 @@ class KeptLoad(Load):
                 connection.request("POST", "/predict_features", self._body)
                 response = connection.getresponse()
                 answer = response.read()
-            except OSError as err:
+            except (OSError, HTTPException) as err:
                 self.failures.append(repr(err).encode())
                 connection.close()
+                time.sleep(0.01)
                 continue
-            self.answers += 1
-            if response.status != 200:
-                self.failures.append(answer)
-            else:
-                self.counts[json.loads(answer)["model_version"]] += 1
+            self.take(response.status, answer)
         connection.close()
 
 

@@ -11,9 +11,10 @@ import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.ml.parity import Exported, export_checked
 from mlops_assets.ml.scoring import feature_frame, score
 from mlops_assets.records.data import FeatureView
-from mlops_assets.records.serving import OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.records.serving import Inference, OnlineFeatures, RecordedRequest, Servable
 
 ENTITY = EntitySettings(name="customer_id", dtype="int64")
 DTYPES: dict[str, Literal["float64", "string"]] = {
@@ -79,14 +80,20 @@ def build(
     task: Task = "binary",
     name: str = "toy",
     accepts_missing: bool = True,
+    onnx: bool = True,
 ) -> Built:
-    """Fit, save and record; another version is another model."""
+    """Fit, export, save and record; another version is another model."""
     import skops.io
 
     folder.mkdir(parents=True, exist_ok=True)
     model = fit(task, version, accepts_missing=accepts_missing)
     file = folder / f"{name}-{version}.skops"
     skops.io.dump(model, file)
+    exported = Exported(Inference(reason="the test says so"))
+    if onnx:
+        exported = export_checked(model, feature_frame(rows(), DTYPES), DTYPES, task)
+    if exported.content:
+        file.with_suffix(".onnx").write_bytes(exported.content)
     asked = rows(7)
     if accepts_missing:
         asked.append({"spend": None, "class": None})
@@ -103,15 +110,20 @@ def build(
         entity=ENTITY,
         features=DTYPES,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        inference=exported.inference,
     )
     return Built(servable, file, tuple(recorded))
 
 
 def with_content(built: Built, content: bytes, version: int) -> Built:
-    """The same with another model file, registered under its true checksum."""
+    """The same with another model file, registered under its true checksum, for scikit-learn."""
     file = built.model_file.with_name(f"other-{version}.skops")
     file.write_bytes(content)
-    update = {"model_version": version, "sha256": hashlib.sha256(content).hexdigest()}
+    update = {
+        "model_version": version,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "inference": Inference(),
+    }
     return Built(built.servable.model_copy(update=update), file, built.recorded)
 
 

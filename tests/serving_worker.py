@@ -23,6 +23,8 @@ SETTINGS = DeploymentSettings(port=3000, max_rows=5, max_body_bytes=1000)
 class StubLookup:
     """The rows of `ONLINE`, in memory; entity 500 breaks the store."""
 
+    is_short = False
+
     def __init__(self, online: OnlineFeatures) -> None:
         if "broken" in online.store:
             raise FeatureStoreError("no such store")

@@ -92,6 +92,15 @@ MODEL = Board(
             "ops",
         ),
         Panel(
+            "Entities refused, by reason",
+            {
+                "{{reason}}": "sum by (reason) "
+                '(rate(model_entities_refused_total{model_name="$model"}[5m]))'
+            },
+            "ops",
+            "The online store does not have them, or only features older than their TTL.",
+        ),
+        Panel(
             "Quality",
             {"{{metric}}, {{kind}}": 'model_performance{model_name="$model"}'},
             note="Measured by labels, estimated before they come, and on the held-out rows.",

@@ -1,5 +1,6 @@
 """The model card between tracking and pure functions: gather, compare with the champion's, log."""
 
+from mlops_assets.assets.inference import INFERENCE_TAG
 from mlops_assets.assets.provenance import read_record
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.model_card import markdown, model_card
@@ -20,8 +21,16 @@ def log_card(
     model, champion = report.model, report.champion
     if settings.training.tune:
         settings = with_params(settings, read_record(model, tracking).params)
-    data_version, git_sha = origin(tracking.tags(model))
-    card = model_card(report, rows, settings, data_version=data_version, git_sha=git_sha)
+    tags = tracking.tags(model)
+    data_version, git_sha = origin(tags)
+    card = model_card(
+        report,
+        rows,
+        settings,
+        data_version=data_version,
+        git_sha=git_sha,
+        inference=tags.get(INFERENCE_TAG, ""),
+    )
     other = champion if champion and champion.version != model.version else None
     text = markdown(card, _logged(other, tracking) if other else None)
     tracking.log_text(model, _TEXT, text)

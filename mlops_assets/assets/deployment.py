@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.assets.gate import CHAMPION
+from mlops_assets.assets.inference import read_inference
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.failures import RETRIES, reported
@@ -20,6 +21,7 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
 from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.serving.online_choice import choose_lookup
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
@@ -28,6 +30,8 @@ from resources.tracking import MLflowTracking
 
 RECORDED_REQUESTS = 20
 """Rows that the live endpoint must answer as the model did offline."""
+COMPARED = 100
+"""Entities of each kind of which a direct lookup must find what Feast finds."""
 
 
 def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -70,7 +74,8 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             with promote(move, head, tracking=tracking, ledger=ledger):
                 endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
         url = {"url": dg.MetadataValue.url(endpoint.url)}
-        facts = {"version": model.version, "generation": endpoint.generation, **url}
+        read = {"online_lookup": f"{online.lookup}: {online.lookup_reason}"}
+        facts = {"version": model.version, "generation": endpoint.generation, **read, **url}
         return dg.MaterializeResult(value=endpoint, metadata=facts)
 
     return [deployed_endpoint]
@@ -135,6 +140,7 @@ def package(
         entity=settings.entity,
         features=settings.feature_dtypes,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        inference=read_inference(file),
     )
     return servable, recorded
 
@@ -142,8 +148,16 @@ def package(
 def online_features(
     rows: pd.DataFrame, settings: ModelSettings, feature_store: FeastFeatureStore
 ) -> OnlineFeatures:
-    """How workers read features, and against what they measure age."""
+    """How workers read features, compared once with Feast, and what they measure age against."""
     view = FeatureView.of(settings)
     newest = rows[TIMESTAMP].max().to_pydatetime()
     as_of = newest if settings.features.clock == "data" else None
-    return OnlineFeatures(store=feature_store.serving_config(view), view=view, as_of=as_of)
+    online = OnlineFeatures(store=feature_store.serving_config(view), view=view, as_of=as_of)
+    return choose_lookup(online, entities_to_compare(rows, view))
+
+
+def entities_to_compare(rows: pd.DataFrame, view: FeatureView) -> list[int | str]:
+    """The newest entities, the newest with a feature that is missing, and some of all times."""
+    missing = rows[rows[list(view.features)].isna().any(axis=1)]
+    parts = [rows.tail(COMPARED), missing.tail(COMPARED), rows.iloc[:: len(rows) // COMPARED + 1]]
+    return pd.concat(parts)[view.entity.name].drop_duplicates().tolist()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mlops_assets.assets.card import log_card
 from mlops_assets.assets.gate import compared_metrics, facts, judge, load_version
+from mlops_assets.assets.inference import choose_inference
 from mlops_assets.assets.provenance import record_training
 from mlops_assets.assets.servable import measure_servable
 from mlops_assets.assets.tuning import tuned
@@ -45,18 +46,26 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             chosen, search = tuned(train, settings, tracking)
             model = fit(train, chosen)
             example = select_features(train.head(), settings.feature_dtypes)
+            inference, files = choose_inference(model, held_out, settings, tracking)
             tracking.log_params(_params(chosen))
             tracking.log_dataset(
                 train, name=settings.name, digest=rows.attrs["dataset"], target=target
             )
-            version = tracking.log_model(model, registered_name=settings.name, example=example)
+            version = tracking.log_model(
+                model, registered_name=settings.name, example=example, beside=files
+            )
             predictions = prediction_hash(model, held_out, settings)
             params = chosen.training.params
             record_training(version, rows, settings, params, predictions, tracking)
             links = tracking.links(version)
         return dg.MaterializeResult(
             value=version,
-            metadata={**describe(version, links), "train_rows": len(train), **search},
+            metadata={
+                **describe(version, links),
+                "train_rows": len(train),
+                "inference": inference.spelled,
+                **search,
+            },
         )
 
     @dg.asset(

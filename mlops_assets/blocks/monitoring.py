@@ -7,6 +7,10 @@ from pydantic import Field, model_validator
 
 from mlops_assets.blocks.base import Duration, Settings
 
+Reference = Literal["training", "same_weekday", "same_month"]
+
+WEEK = timedelta(weeks=1)
+
 
 class LabelSettings(Settings):
     """When the outcome of a prediction is known."""
@@ -67,10 +71,27 @@ class DriftSettings(Settings):
         0.01, gt=0, lt=0.5, description="False-discovery rate over the columns of a window."
     )
     min_rows: int = Field(200, ge=2, description="Of the window and the reference; fewer: unknown.")
+    reference: Reference = Field(
+        "training",
+        description="What a window is compared with: the version's held-out rows; or what was live "
+        "a whole number of weeks before (13 at most), or in the same month of the 3 years before, "
+        "of any version whose features are defined alike.",
+    )
+    history: int = Field(
+        4,
+        ge=1,
+        description="Earlier windows with rows that a seasonal reference needs; with fewer it is "
+        "`training`, and the report says so.",
+    )
+    ageing: dict[str, Duration] = Field(
+        default_factory=dict,
+        description="Columns that grow by the calendar alone -> the time in which they grow by 1, "
+        "e.g. `{tenure_days: 1d}`. They are compared as of the newest held-out row, so that ageing "
+        "is no drift and any other change is one. From the next `reference_profile` on.",
+    )
     ignore: tuple[str, ...] = Field(
         (),
-        description="Columns that are scored but raise no alarm, e.g. one that must age; "
-        "`prediction` is a column too.",
+        description="Columns that are scored but raise no alarm; `prediction` is a column too.",
     )
 
 
@@ -120,3 +141,12 @@ class MonitoringSettings(Settings):
     skew: SkewSettings = SkewSettings()
     drift: DriftSettings = DriftSettings()
     retrain: RetrainSettings = RetrainSettings()
+
+    @model_validator(mode="after")
+    def _weeks_are_whole_windows(self) -> Self:
+        if self.drift.reference == "same_weekday" and WEEK % self.window:
+            raise ValueError(
+                f"drift.reference same_weekday needs a window that divides a week, e.g. 1d or 6h, "
+                f"not {self.window}"
+            )
+        return self

@@ -15,7 +15,7 @@ _Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=1))]
 class RateLimitSettings(Settings):
     """A token bucket for each API key, or for each address where there are no keys."""
 
-    per_second: float = Field(gt=0, description="Requests that each worker allows on average.")
+    per_second: float = Field(gt=0, description="Requests on average, over all workers.")
     burst: int = Field(ge=1, description="Requests at once after a pause.")
 
 

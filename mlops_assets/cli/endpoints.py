@@ -53,21 +53,29 @@ def describe(deployment: EndpointDeployer, model: str) -> str | None:
     return f"{model}: version {found.model_version} at {found.url}" if found else None
 
 
-def answers(deployment: EndpointDeployer, model: str, entities: Sequence[str]) -> list[str]:
-    """One line per entity.
+def answers(
+    deployment: EndpointDeployer, model: str, entities: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Ask for entities.
+
+    Returns:
+        A line for each that was answered, and one for each that was refused.
 
     Raises:
-        DeploymentError: No endpoint answers, or it refuses.
+        DeploymentError: No endpoint answers, or it refuses all of them.
         ConfigError: An entity's id has another type than the model's.
     """
     endpoint = deployment.status(model)
     if endpoint is None:
         raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
-    lines = []
+    good, bad = [], []
     for answer in deployment.predict(model, _ids(entities, endpoint.entity)):
+        if "error" in answer:
+            bad.append(f"{model}: {answer['error']['message']}")
+            continue
         values = ", ".join(f"{name}={value}" for name, value in answer.items())
-        lines.append(f"{model}: {values}, version={endpoint.model_version}")
-    return lines
+        good.append(f"{model}: {values}, version={endpoint.model_version}")
+    return good, bad
 
 
 def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:

@@ -99,12 +99,12 @@ def run(models: Sequence[str]) -> int:
 
 
 def predict(model: str, entities: Sequence[str]) -> int:
-    """Print one line per entity."""
+    """Print one line per entity; exit code 1 when one is refused."""
     definitions = load_definitions()
     chosen_models(definitions, [model])
     with open_deployment(definitions) as deployment:
-        say("\n".join(answers(deployment, model, entities)))
-    return 0
+        good, bad = answers(deployment, model, entities)
+    return _say_both(good, bad)
 
 
 def status() -> int:
@@ -121,7 +121,11 @@ def status() -> int:
 
 def up(models: Sequence[str]) -> int:
     """Bring back the endpoints that were live, from their kept files; exit code 1 if one fails."""
-    good, bad = bring_up(models)
+    return _say_both(*bring_up(models))
+
+
+def _say_both(good: Sequence[str], bad: Sequence[str]) -> int:
+    """Print what went well and what did not; the exit code."""
     for line in good:
         say(line)
     for line in bad:

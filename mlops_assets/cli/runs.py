@@ -28,7 +28,8 @@ def bring_up_to_date(definitions: dg.Definitions, instance: dg.DagsterInstance, 
             say(f"{key.to_user_string()} is out of date: {reason}")
         if stale and not _materialize(definitions, instance, model, list(stale)):
             return False
-        say("\n".join(answers(deployment, model, [_sample_entity(instance, model)])))
+        good, _ = answers(deployment, model, [_sample_entity(instance, model)])
+        say("\n".join(good))
     return True
 
 

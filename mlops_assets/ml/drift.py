@@ -8,12 +8,15 @@ both histograms, under control of the false-discovery rate over the columns (Ben
 of noise. Missing values are a bin like any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.profiles import coarsened
+from mlops_assets.ml.seasons import Chosen
 from mlops_assets.ml.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary, Window
 from mlops_assets.records.profile import ColumnProfile, Profile
@@ -36,15 +39,37 @@ class Distance(NamedTuple):
     """Of the chi-square test that both come from one distribution."""
 
 
+class Finding(NamedTuple):
+    """A window beside what it was compared with, and the verdict."""
+
+    reference: Profile
+    live: Profile
+    distances: dict[str, Distance]
+    summary: DriftSummary
+
+    def columns_to_draw(self, *, everything: bool) -> tuple[str, ...]:
+        """Those that drifted, or all."""
+        return tuple(self.reference.columns) if everything else self.summary.drifted_columns
+
+
+def examine(
+    reference: Chosen, live: Profile, model: ModelSettings, version: int, window: Window
+) -> Finding:
+    """Judge a window against the reference that was chosen for it."""
+    live = coarsened(live, reference.profile.bins)
+    judged = summarize(reference.profile, live, model, version, window)
+    notes = (*reference.notes, *_ageing_otherwise(live, model.monitoring.drift.ageing))
+    summary = judged.model_copy(update={"reference": reference.kind, "notes": notes})
+    return Finding(reference.profile, live, distances(reference.profile, live), summary)
+
+
 def summarize(
     reference: Profile, live: Profile, model: ModelSettings, version: int, window: Window
 ) -> DriftSummary:
     """Judge a window; columns of `monitoring.drift.ignore` are scored, but do not count."""
     settings = model.monitoring.drift
     enough = live.rows >= settings.min_rows and reference.rows >= settings.min_rows
-    found = {
-        name: distance(column, live.columns[name]) for name, column in reference.columns.items()
-    }
+    found = distances(reference, live)
     watched = [name for name in found if name not in settings.ignore]
     adjusted = dict(
         zip(watched, benjamini_hochberg([found[n].p_value for n in watched]), strict=True)
@@ -76,6 +101,13 @@ def summarize(
         scores={name: one.psi for name, one in found.items()},
         reasons=tuple(reasons) if enough else (),
     )
+
+
+def distances(reference: Profile, live: Profile) -> dict[str, Distance]:
+    """Compare each column of the reference."""
+    return {
+        name: distance(column, live.columns[name]) for name, column in reference.columns.items()
+    }
 
 
 def distance(reference: ColumnProfile, live: ColumnProfile) -> Distance:
@@ -130,6 +162,16 @@ def is_broken(reference: ColumnProfile, live: ColumnProfile) -> bool:
     return went_missing or (_is_constant(live) and not _is_constant(reference))
 
 
+def _ageing_otherwise(live: Profile, asked: Mapping[str, timedelta]) -> tuple[str, ...]:
+    found = {name: bins.ageing.per for name, bins in live.bins.items() if bins.ageing}
+    if found == asked:
+        return ()
+    names = ", ".join(found) or "none"
+    return (
+        f"columns counted as ageing: {names}; drift.ageing is as of the next reference_profile",
+    )
+
+
 def _is_constant(column: ColumnProfile) -> bool:
     if column.missing == column.rows:
         return True
@@ -169,7 +211,7 @@ def _largest_gap(reference: ColumnProfile, live: ColumnProfile) -> float:
         return 0.0
     p, q = p / p.sum(), q / q.sum()
     points = reference.bins.points
-    if points and isinstance(points[0], str):
+    if reference.bins.are_texts:
         return float(np.abs(p - q).sum() / 2)
     # Where each bin ends: a point at itself, an interval at its upper edge.
     ends = np.array([*points, *reference.bins.edges, np.inf], dtype=np.float64)

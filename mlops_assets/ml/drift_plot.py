@@ -52,7 +52,7 @@ def _bars(old: ColumnProfile, new: ColumnProfile) -> tuple[list[str], np.ndarray
 
 def _labels(bins: Bins) -> tuple[list[str], list[int]]:
     """A name for each bin, and the places of the bins in the order of their values."""
-    if bins.points and isinstance(bins.points[0], str):
+    if bins.are_texts:
         labels = [*(str(point)[:12] for point in bins.points), "other", "missing"]
         return labels, list(range(len(labels)))
     uppers = [f"<{edge:.3g}" for edge in bins.edges]

@@ -27,6 +27,7 @@ def model_card(
     *,
     data_version: str | None,
     git_sha: str | None,
+    inference: str = "",
 ) -> ModelCard:
     """Gather the facts of an evaluated version; `rows` are those it was trained and measured on."""
     training = settings.training
@@ -40,6 +41,7 @@ def model_card(
         target=settings.target.name,
         estimator=training.estimator,
         params={"seed": training.seed, **training.params},
+        inference=inference,
         features={name: _computed(name, settings) for name in settings.features.names},
         train_period=_period(rows.train),
         test_period=_period(rows.test),
@@ -93,6 +95,7 @@ def _identity(card: ModelCard) -> list[Row]:
         ("git commit", card.git_sha or _UNKNOWN),
         ("estimator", card.estimator),
         ("parameters", ", ".join(f"{name}={value}" for name, value in card.params.items())),
+        ("served by", card.inference or _UNKNOWN),
         ("trained on", f"{found.train_rows:,} rows, {_spelled_period(card.train_period)}"),
     ]
 

@@ -1,4 +1,4 @@
-"""The prediction log as a frame: lines as the endpoint wrote them, rows as monitoring reads them.
+"""The prediction log as a frame: rows as monitoring reads them, made of `log_lines`.
 
 One row per predicted row and role. Key columns `request_id`, `row`, `role`; times are
 `datetime64[us, UTC]`; `score` is the probability of the positive class, the value, or (multiclass)
@@ -7,13 +7,12 @@ the highest probability; `predicted` is there for a multiclass model only; one c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
 import pandas as pd
 
 from mlops_assets.errors import PredictionLogError
+from mlops_assets.ml.log_lines import LogLine
 
 KEY = ["request_id", "row", "role"]
 FEATURE = "feature_"
@@ -32,57 +31,6 @@ _DTYPES = {
 }
 COLUMNS = tuple(_DTYPES)
 """What every log has; `predicted` and the features come after."""
-
-
-class LogLine(msgspec.Struct, frozen=True):
-    """One line of the endpoint's log; times in UTC epoch seconds."""
-
-    request_id: str
-    row: int
-    logged_at: float
-    event_time: float
-    source: str
-    role: str
-    entity: int | str | None
-    features_as_of: float | None
-    features: dict[str, float | str | None]
-    scores: Annotated[list[float], msgspec.Meta(min_length=1)]
-    model_version: int
-    generation: int
-    latency_seconds: float
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """The lines of one file."""
-
-    lines: list[LogLine]
-    torn: int
-
-
-_DECODER = msgspec.json.Decoder(LogLine)
-
-
-def parse(content: bytes, origin: str) -> Parsed:
-    """Read the lines of one file; what a crash cut off is counted, wherever it stands.
-
-    Raises:
-        PredictionLogError: A whole line lacks a field or has one of a wrong type.
-    """
-    lines, torn = [], 0
-    for number, text in enumerate(content.split(b"\n"), start=1):
-        if not text:
-            continue
-        try:
-            lines.append(_DECODER.decode(text))
-        except msgspec.ValidationError as err:
-            raise PredictionLogError(
-                f"{origin}, line {number}: {err}. Another version of the project wrote it; "
-                "move the file away, or read it with that version."
-            ) from err
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            torn += 1
-    return Parsed(lines, torn)
 
 
 def to_frame(lines: Sequence[LogLine], classes: Mapping[int, Sequence[str]]) -> pd.DataFrame:

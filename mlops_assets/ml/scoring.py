@@ -60,8 +60,8 @@ def select_features(frame: pd.DataFrame, dtypes: FeatureDtypes) -> pd.DataFrame:
     )
 
 
-def score(model: Any, features: pd.DataFrame, task: Task) -> np.ndarray:
-    """Predict every row of `features`, a frame as `feature_frame` builds it.
+def score(model: Any, features: pd.DataFrame | np.ndarray, task: Task) -> np.ndarray:
+    """Predict every row of `features`, a frame as `feature_frame` builds it, or an array.
 
     Returns:
         float64 of shape (rows, k). Binary: k = 1, the probability of the positive class;

@@ -30,5 +30,6 @@ class ModelCard(Settings):
     estimator: str
     params: dict[str, Any]
     features: dict[str, str] = Field(description="Name -> how it is computed.")
+    inference: str = Field("", description="By what it is served, and why.")
     train_period: Period
     test_period: Period

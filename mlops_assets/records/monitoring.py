@@ -28,7 +28,7 @@ class LogSummary(Settings):
 
 
 class DriftSummary(Settings):
-    """One window of live predictions against the reference profile of its model version."""
+    """One window of live predictions against a reference of its model version."""
 
     model: str
     model_version: int
@@ -46,6 +46,10 @@ class DriftSummary(Settings):
         (), description="Missing or constant now, and not in the reference: a fault upstream."
     )
     reasons: tuple[str, ...] = Field((), description="One sentence per offending column.")
+    reference: Literal["training", "same_weekday", "same_month"] = "training"
+    notes: tuple[str, ...] = Field(
+        (), description="Where the report did otherwise than the settings ask for, and why."
+    )
 
 
 class PerformanceSummary(Settings):

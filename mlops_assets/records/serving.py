@@ -13,6 +13,36 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.records.rollout import Candidate
 
 
+class Inference(Settings):
+    """By what a version is served, and how its ONNX export compared with scikit-learn."""
+
+    runtime: Literal["onnxruntime", "scikit-learn"] = "scikit-learn"
+    reason: str = Field(
+        "it was trained before there was an ONNX export",
+        description="Why not ONNX Runtime; empty where it serves.",
+    )
+    rows: int = Field(0, description="That were compared.")
+    max_difference: float | None = Field(None, description="Of any score.")
+    flips: int = Field(0, description="Rows with another decision.")
+    unlike: int = Field(0, description="Rows that only one of the two answers.")
+    onnx_sha256: str | None = Field(None, description="Of the ONNX file beside the model file.")
+
+    @property
+    def tolerance(self) -> float:
+        """How far a served score may be from scikit-learn's."""
+        return 1e-6 if self.runtime == "onnxruntime" else 1e-9
+
+    @property
+    def spelled(self) -> str:
+        """For a person."""
+        if self.runtime == "scikit-learn":
+            return f"scikit-learn: {self.reason}"
+        return (
+            f"ONNX Runtime: on {self.rows:,} rows no decision differs from scikit-learn's, and no "
+            f"score by more than {self.max_difference:.2g}"
+        )
+
+
 class Servable(Settings):
     """`servable.json`: all that a worker needs to serve one version; never changes once written."""
 
@@ -23,6 +53,7 @@ class Servable(Settings):
     entity: EntitySettings
     features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
     sha256: str = Field(description="Of `model.skops` beside it.")
+    inference: Inference = Inference()
 
 
 class RecordedRequest(Settings):
@@ -43,6 +74,10 @@ class OnlineFeatures(Settings):
     as_of: datetime | None = Field(
         description="What a value's age is measured against; None: the time of the request."
     )
+    lookup: Literal["direct", "feast"] = Field(
+        "feast", description="Read the sqlite table itself, or ask Feast's SDK."
+    )
+    lookup_reason: str = Field("never compared", description="Why that one.")
 
 
 class Limits(RequestLimits):
@@ -60,7 +95,7 @@ class Manifest(Settings):
     generation: int = Field(ge=1)
     model_name: str
     model_version: int
-    folder: str = Field(description="Holds servable.json and model.skops of that version.")
+    folder: str = Field(description="Holds servable.json and the model files of that version.")
     previous: str | None = Field(description="Folder of the last good version before this one.")
     online: OnlineFeatures
     max_rows: int

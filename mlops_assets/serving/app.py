@@ -1,14 +1,14 @@
 """The endpoint's API: a bare ASGI application, because every layer above it costs more than a row.
 
-A request is answered whole or not at all, by one version. One thread per worker computes, so that
-the event loop stays free for health checks and refusals.
+A request is answered by one version; only entities without fresh features are left out of it. What
+takes microseconds is computed where it is; all else by one thread per worker, so that the event
+loop stays free for health checks and refusals.
 """
 
 import asyncio
 import logging
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +19,7 @@ from mlops_assets.serving.holder import Active, ModelHolder
 from mlops_assets.serving.http import (
     HTML,
     JSON,
+    PREDICTING,
     TEXT,
     ClientGoneError,
     Receive,
@@ -31,14 +32,12 @@ from mlops_assets.serving.http import (
 )
 from mlops_assets.serving.openapi import DOCS_PAGE, describe
 from mlops_assets.serving.predict import Asked, predict_entities, predict_rows
-from mlops_assets.serving.rollout import Mirror, choose
+from mlops_assets.serving.rollout import Key, Mirror, choose, draws, timed
 from mlops_assets.serving.state import state
 
 logger = logging.getLogger(__name__)
 
 Answer = tuple[bytes, str]
-
-_PREDICTING = ("/predict", "/predict_features")
 
 
 class EndpointApp:
@@ -48,7 +47,7 @@ class EndpointApp:
         """Without a holder every request is answered 503 until `attach`."""
         self._holder = holder
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="predict")
-        self._mirror = Mirror()
+        self._mirror, self._draws = Mirror(), draws()
         self._routes: dict[str, tuple[str, Callable[[Scope, Receive], Awaitable[Answer]]]] = {
             "/predict": ("POST", self._predict),
             "/predict_features": ("POST", self._predict_features),
@@ -74,21 +73,25 @@ class EndpointApp:
         except ClientGoneError:
             return
         except RequestError as err:
-            self._count(scope, "failed" if err.status >= 500 else "refused")
+            self.count(scope, err)
             await send_error(send, err)
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
-            self._count(scope, "failed")
-            message = "the endpoint failed; its log says why"
-            await send_error(send, RequestError(500, "internal_error", message))
+            err = RequestError(500, "internal_error", "the endpoint failed; its log says why")
+            self.count(scope, err)
+            await send_error(send, err)
         else:
-            self._count(scope, "answered")
+            self.count(scope)
             await send_bytes(send, 200, body, media)
 
-    def _count(self, scope: Scope, outcome: metrics.Outcome) -> None:
+    def count(self, scope: Scope, err: RequestError | None = None) -> None:
+        """Count a request for predictions by its outcome."""
+        outcome: metrics.Outcome = "answered"
+        if err is not None:
+            outcome = "failed" if err.status >= 500 else "refused"
         active = self._holder.active if self._holder else None
-        if active is not None and scope["path"] in _PREDICTING:
-            metrics.REQUESTS.labels(active.manifest.model_name, outcome).inc()
+        if active is not None and scope["path"] in PREDICTING:
+            metrics.count(active.manifest.model_name, outcome)
 
     def _route(self, scope: Scope) -> Callable[[Scope, Receive], Awaitable[Answer]]:
         path, method = scope["path"], scope["method"]
@@ -114,26 +117,33 @@ class EndpointApp:
         active = self._active()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
         entities = active.decoder.entities(body)
-        return await self._run(predict_entities, choose(active, entities[0]), entities, entities[0])
+        asked = Asked(entities, logged=not scope.get("unlogged"))
+        return await self._run(predict_entities, choose(active, entities[0]), asked, entities[0])
 
     async def _predict_features(self, scope: Scope, receive: Receive) -> Answer:
         active = self._active().by_features()
         body = await read_body(scope, receive, active.manifest.max_body_bytes)
-        rows, key = active.decoder.rows(body), uuid.uuid4().hex
-        return await self._run(predict_rows, choose(active, key), rows, key)
+        asked = Asked(active.decoder.rows(body), logged=not scope.get("unlogged"))
+        key = next(self._draws)
+        return await self._run(predict_rows, choose(active, key), asked, key)
 
     async def _run(
         self,
         predict: Callable[[Active, Asked], list[dict[str, Any]]],
         active: Active,
-        content: Sequence[Any],
-        key: int | str,
+        asked: Asked,
+        key: Key,
     ) -> Answer:
-        asked = Asked(content, uuid.uuid4().hex)
-        loop = asyncio.get_running_loop()
         try:
-            predictions = await loop.run_in_executor(self._compute, predict, active, asked)
-        except Exception as err:
+            waits = predict is predict_entities and not active.online.is_short
+            if active.is_quick(len(asked.content)) and not waits:
+                computed, predictions = timed(predict, active, asked)
+            else:
+                loop = asyncio.get_running_loop()
+                computed, predictions = await loop.run_in_executor(
+                    self._compute, timed, predict, active, asked
+                )
+        except (Exception, asyncio.CancelledError) as err:  # cancelled: it took too long
             if active.tally is not None:
                 active.tally.failed(err)
             raise
@@ -147,9 +157,11 @@ class EndpointApp:
             }
         )
         seconds = time.perf_counter() - asked.started
-        metrics.observe(servable.model_name, servable.model_version, len(predictions), seconds)
+        answered = sum("error" not in one for one in predictions)
+        metrics.observe(servable.model_name, servable.model_version, answered, seconds)
         if active.tally is not None:
-            active.tally.answered(seconds, predictions)
+            # By its own time: each of two versions also waits behind the other one.
+            active.tally.answered(computed, predictions)
             self._mirror.copy(active, predict, asked, key)
         return body, JSON
 
@@ -163,6 +175,10 @@ class EndpointApp:
             "max_body_bytes": manifest.max_body_bytes,
             "features_ttl_seconds": manifest.online.view.ttl.total_seconds(),
             "features_as_of": manifest.online.as_of,
+            "online_lookup": {
+                "kind": manifest.online.lookup,
+                "reason": manifest.online.lookup_reason,
+            },
             "prediction_log": {
                 **manifest.log.model_dump(mode="json"),
                 "failures": active.log.failures,

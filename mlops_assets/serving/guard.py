@@ -1,7 +1,8 @@
 """What stands before the endpoint's application: who may ask, how often, how many, how long.
 
 Everything it enforces comes with the manifest, so it changes as a version does: without a restart.
-Each worker counts alone. Health, metrics and the page that shows the API pass it.
+Rates are counted over the endpoint's workers together, what runs and waits by each alone. Health,
+metrics and the page that shows the API pass it.
 """
 
 import asyncio
@@ -10,32 +11,40 @@ import hmac
 import math
 import resource
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+import types
+from collections.abc import Callable, Coroutine, Generator, MutableMapping
+from functools import partial
 from typing import Any
 
-from mlops_assets.blocks.operation import RateLimitSettings
 from mlops_assets.records.serving import Limits
 from mlops_assets.serving.http import Receive, RequestError, Scope, Send, send_error
+from mlops_assets.serving.rates import Buckets
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+Count = Callable[[Scope, RequestError], None]
 
 OPEN_PATHS = ("/livez", "/readyz", "/metrics", "/", "/docs")
 BUFFERED_BYTES = 64_000_000
 """How much of unfinished bodies a worker holds; many slow clients must not fill its memory."""
 
-_CLIENTS = 10_000
-"""How many clients' buckets a worker remembers; the one that asked longest ago is forgotten."""
+UNLOGGED = (b"x-mlops-log", b"no")
+"""The header of the deployer's own checks: no traffic, so no rows of the prediction log."""
 
 
 class Guard:
     """Passes a request on to `app` within the limits; answers it itself otherwise."""
 
-    def __init__(self, app: App, limits: Callable[[], Limits | None]) -> None:
-        """Ask `limits` at each request; None, before there is a manifest, limits nothing."""
+    def __init__(
+        self, app: App, limits: Callable[[], Limits | None], count: Count, buckets: Buckets
+    ) -> None:
+        """Ask `limits` at each request; None, before there is a manifest, limits nothing.
+
+        `count` is told of each request that is refused here and never reached `app`'s own count.
+        """
         self._app = app
         self._limits = limits
-        self._buckets = Buckets()
+        self._count = count
+        self._buckets = buckets
         self.running = 0
         """Complete requests that are not answered yet."""
         self.buffered = 0
@@ -49,12 +58,18 @@ class Guard:
         try:
             self._admit(scope, limits)
         except RequestError as err:
-            return await send_error(send, err)
+            return await self.refuse(scope, send, err)
         return await _Request(self, limits, receive, send).run(self._app, scope)
+
+    async def refuse(self, scope: Scope, send: Send, err: RequestError) -> None:
+        """Answer by the error, and count it."""
+        self._count(scope, err)
+        await send_error(send, err)
 
     def _admit(self, scope: Scope, limits: Limits) -> None:
         who = identify(scope, limits)
         if who is not None and who == limits.operator_digest:
+            scope["unlogged"] = UNLOGGED in scope["headers"]
             return
         if limits.key_digests and who is None:
             raise RequestError(
@@ -85,17 +100,21 @@ class _Request:
         self._clock: asyncio.Timeout | None = None
 
     async def run(self, app: App, scope: Scope) -> None:
-        seconds = self._limits.body_timeout.total_seconds()
         try:
-            async with asyncio.timeout(seconds) as self._clock:
-                if scope["method"] != "POST":
-                    self._begin()
-                await app(scope, self.receive, self.send)
+            if scope["method"] != "POST":
+                self._begin()
+            # Most requests never wait: their body is there, and they are computed at once. They
+            # need no clock, which would be a tenth of what they cost.
+            answering = app(scope, self.receive, self.send)
+            waits_for = _first_step(answering)
+            if waits_for is not _ENDED:
+                async with asyncio.timeout(self._allowed()) as self._clock:
+                    await _rest(answering, waits_for)
         except RequestError as err:  # of `_begin`, before the application was called
-            await send_error(self._send, err)
+            await self._guard.refuse(scope, self._send, err)
         except TimeoutError:
             if not self._started:
-                await send_error(self._send, self._too_slow())
+                await self._guard.refuse(scope, self._send, self._too_slow())
         finally:
             self._guard.running -= self._runs
             self._guard.buffered -= self._held
@@ -121,16 +140,19 @@ class _Request:
             raise _busy(f"{self._limits.max_concurrent} requests are being computed")
         self._runs, self._guard.running = True, self._guard.running + 1
         if self._clock is not None:
-            seconds = self._limits.request_timeout.total_seconds()
-            self._clock.reschedule(asyncio.get_running_loop().time() + seconds)
+            self._clock.reschedule(asyncio.get_running_loop().time() + self._allowed())
+
+    def _allowed(self) -> float:
+        """Seconds for what it is at: receiving the body, or computing."""
+        limits = self._limits
+        return (limits.request_timeout if self._runs else limits.body_timeout).total_seconds()
 
     def _too_slow(self) -> RequestError:
+        allowed = self._allowed()
         if self._runs:
-            allowed = self._limits.request_timeout.total_seconds()
             return RequestError(
                 504, "timeout", f"not answered within {allowed:g} s; send fewer rows, or later"
             )
-        allowed = self._limits.body_timeout.total_seconds()
         return RequestError(
             408,
             "body_too_slow",
@@ -139,21 +161,31 @@ class _Request:
         )
 
 
-class Buckets:
-    """A token bucket per key or client address."""
+_ENDED = object()
 
-    def __init__(self) -> None:
-        self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, who: str, limit: RateLimitSettings, now: float) -> float:
-        """Take one token; 0 if there was one, else the seconds until there is."""
-        tokens, at = self._tokens.pop(who, (float(limit.burst), now))
-        tokens = min(limit.burst, tokens + (now - at) * limit.per_second)
-        wait = 0.0 if tokens >= 1 else (1 - tokens) / limit.per_second
-        self._tokens[who] = (tokens if wait else tokens - 1, now)
-        if len(self._tokens) > _CLIENTS:
-            self._tokens.popitem(last=False)
-        return wait
+def _first_step(coroutine: Coroutine[Any, Any, None]) -> Any:
+    """Run until it waits; what it waits for, or `_ENDED`, which no task waits for."""
+    try:
+        return coroutine.send(None)
+    except StopIteration:
+        return _ENDED
+
+
+@types.coroutine
+def _rest(started: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Run to its end what `_first_step` left waiting."""
+    while True:
+        try:
+            answer = yield waits_for
+        except BaseException as err:
+            resume = partial(started.throw, err)
+        else:
+            resume = partial(started.send, answer)
+        try:
+            waits_for = resume()
+        except StopIteration:
+            return
 
 
 def identify(scope: Scope, limits: Limits) -> str | None:

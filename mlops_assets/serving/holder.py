@@ -21,7 +21,8 @@ from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Role, Sighting
 from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
-from mlops_assets.serving.online import OnlineLookup, OnlineStore
+from mlops_assets.serving.online import OnlineLookup
+from mlops_assets.serving.online_choice import open_online
 from mlops_assets.serving.prediction_log import PredictionLogWriter
 from mlops_assets.serving.requests import RequestDecoder
 from mlops_assets.serving.rollout import Tally
@@ -35,6 +36,9 @@ STATUS_FOLDER = "status"
 LOG_FOLDER = "predictions"
 ABANDONED_SECONDS = 150.0
 """A trial that nobody watches for so long ends; a new generation of processes may need 120 s."""
+
+QUICK_ROWS = 16
+"""ONNX Runtime computes so many in some 0.1 ms; to hand them to a thread and back costs 0.1-0.6."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +68,11 @@ class Active:
     candidate: "Active | None" = None
     """A version on trial beside this one; both then have a tally."""
     tally: Tally | None = None
+
+    def is_quick(self, rows: int) -> bool:
+        """Whether so many rows of features are predicted and logged in less than a thread costs."""
+        by_onnx = self.model.servable.inference.runtime == "onnxruntime"
+        return by_onnx and rows <= QUICK_ROWS and self.manifest.log.fsync != "request"
 
     def by_features(self) -> "Active":
         """For requests that bring their features: without a candidate that takes others."""
@@ -112,7 +121,7 @@ class ModelHolder:
     """The one mutable reference of a worker."""
 
     def __init__(
-        self, endpoint: Path, open_online: Callable[[OnlineFeatures], OnlineLookup] = OnlineStore
+        self, endpoint: Path, open_online: Callable[[OnlineFeatures], OnlineLookup] = open_online
     ) -> None:
         """Serve what `endpoint`'s manifest names; nothing is read before `reconcile`."""
         self.active: Active | None = None
@@ -202,12 +211,11 @@ class ModelHolder:
         if wanted.candidate is not None:  # where it cannot be loaded, the version beside it serves
             self.active = _with_candidate(self.active, wanted.candidate, current)
         self._ended = current
-        if current is not None and current.model is not model:
-            gc.unfreeze()
-        del current
-        # Full collections over the libraries' objects own the tail latency: put them out of reach.
         gc.collect()
-        gc.freeze()
+        if current is None:
+            # Collections over the libraries' objects own the tail latency: put them out of reach,
+            # once. Later versions stay within reach, and go when they are replaced.
+            gc.freeze()
 
     def end_abandoned_trial(self) -> None:
         """Take a candidate away whose deployer was killed: nobody would judge it."""

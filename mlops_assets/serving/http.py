@@ -13,6 +13,9 @@ JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 
+PREDICTING = ("/predict", "/predict_features")
+"""Paths that answer with predictions."""
+
 
 class RequestError(Exception):
     """Answered as `{"error": {"code", "message", "details"}}`."""
@@ -43,30 +46,35 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         RequestError: 413, the body is longer.
         ClientGoneError: The client closed the connection.
     """
-    too_long = RequestError(
-        413, "body_too_large", f"the body is longer than {limit} bytes; send fewer rows"
-    )
-    claimed = dict(scope["headers"]).get(b"content-length", b"")
+    claimed = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if claimed.isdigit() and int(claimed[:20]) > limit:
-        raise too_long
-    body = bytearray()
+        raise _too_long(limit)
+    parts, size = [], 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise too_long
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise _too_long(limit)
         if not message.get("more_body", False):
-            return bytes(body)
+            return b"".join(parts)
+
+
+def _too_long(limit: int) -> RequestError:
+    message = f"the body is longer than {limit} bytes; send fewer rows"
+    return RequestError(413, "body_too_large", message)
 
 
 async def send_bytes(
     send: Send, status: int, body: bytes, media: str, headers: Mapping[str, str] | None = None
 ) -> None:
     """Send a whole response."""
-    fields = {"content-type": media, "content-length": str(len(body)), **(headers or {})}
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+    encoded = [(b"content-type", media.encode()), (b"content-length", b"%d" % len(body))]
+    for name, value in (headers or {}).items():
+        encoded.append((name.encode("latin-1"), value.encode("latin-1")))
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
 

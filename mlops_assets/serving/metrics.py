@@ -5,7 +5,9 @@ their numbers, by the variable PROMETHEUS_MULTIPROC_DIR that BentoML sets for it
 """
 
 import os
-from collections.abc import Iterator
+from collections import Counter as Counts
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal
 
 from prometheus_client import (
@@ -27,7 +29,7 @@ _SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if ValueClass._multiprocess
 LABELS = ("model_name", "version")
 
 Outcome = Literal["answered", "refused", "failed"]
-"""Refused: the request was wrong (4xx). Failed: the endpoint could not (5xx)."""
+"""Refused: wrong, not admitted, too many, too slow (4xx). Failed: the endpoint could not (5xx)."""
 
 PREDICTIONS = Counter("model_predictions_total", "Predictions that were answered.", LABELS)
 LATENCY = Histogram(
@@ -39,8 +41,13 @@ LATENCY = Histogram(
 
 REQUESTS = Counter(
     "model_requests_total",
-    "Requests for predictions by outcome, without those that the limits refused.",
+    "Requests for predictions by outcome, with those that the limits refused.",
     ("model_name", "outcome"),
+)
+REFUSED = Counter(
+    "model_entities_refused_total",
+    "Entities without fresh features, by reason: unknown_entity or stale_features.",
+    ("model_name", "reason"),
 )
 LOG_FAILURES = Counter(
     "model_prediction_log_failures_total",
@@ -51,8 +58,32 @@ LOG_FAILURES = Counter(
 
 def observe(model_name: str, version: int, predictions: int, seconds: float) -> None:
     """Count one answered request."""
-    PREDICTIONS.labels(model_name, str(version)).inc(predictions)
-    LATENCY.labels(model_name, str(version)).observe(seconds)
+    predicted, latency = _of_version(model_name, version)
+    predicted.inc(predictions)
+    latency.observe(seconds)
+
+
+def count(model_name: str, outcome: Outcome) -> None:
+    """Count one request by how it ended."""
+    _of_outcome(model_name, outcome).inc()
+
+
+# Finding a series by its labels costs more than counting in it.
+@lru_cache
+def _of_version(model_name: str, version: int) -> tuple[Counter, Histogram]:
+    labels = (model_name, str(version))
+    return PREDICTIONS.labels(*labels), LATENCY.labels(*labels)
+
+
+@lru_cache
+def _of_outcome(model_name: str, outcome: Outcome) -> Counter:
+    return REQUESTS.labels(model_name, outcome)
+
+
+def count_refused(model_name: str, reasons: Iterable[str]) -> None:
+    """Count entities that were not answered."""
+    for reason, entities in Counts(reasons).items():
+        REFUSED.labels(model_name, reason).inc(entities)
 
 
 class _OurMetrics(Collector):

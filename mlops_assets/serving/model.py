@@ -1,54 +1,44 @@
 """One model version in memory: read from its folder, checked, and asked for scores.
 
-No pickle: the file's checksum and its types are compared before anything in it is loaded.
+By ONNX Runtime where the version passed the parity gate, else by scikit-learn, which only then is
+imported. No pickle: a file's checksum, and the types in a skops file, are compared before anything
+in it is loaded.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.model_files import load_estimator
-from mlops_assets.ml.scoring import feature_frame, score
+from mlops_assets.ml.nameless import feature_array, forget_names, needs_names
+from mlops_assets.ml.onnx_runtime import FeatureRow, OnnxModel
 from mlops_assets.records.serving import RecordedRequest, Servable
 
 SERVABLE_FILE = "servable.json"
-MODEL_FILE = "model.skops"
+MODEL_FILE, ONNX_FILE = "model.skops", "model.onnx"
 RECORDED_FILE = "recorded.json"
-TOLERANCE = 1e-9
-"""How far a score may be from the recorded one, by the self-check and over HTTP."""
-RESERVED = ("prediction", "probabilities", "features_as_of")
+RESERVED = ("prediction", "probabilities", "features_as_of", "error")
 """Fields of a prediction beside the entity's name."""
-
-FeatureRow = Mapping[str, float | str | None]
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A servable and its estimator."""
+    """A servable and what computes it."""
 
     servable: Servable
-    estimator: Any
-
-    def scores(self, rows: Sequence[FeatureRow]) -> np.ndarray:
-        """Score feature rows.
-
-        Returns:
-            One row per input row: the positive class's probability, one probability per class, or
-            the value.
-        """
-        frame = feature_frame(rows, self.servable.features)
-        return score(self.estimator, frame, self.servable.task)
+    scores: Callable[[Sequence[FeatureRow]], np.ndarray]
+    """One row per row of features: the positive class's probability, one probability per class, or
+    the value; NaN, or a `ValueError`, for what the model refuses."""
 
     def self_check(self, recorded: Sequence[RecordedRequest]) -> None:
         """Compare with what the model said offline.
 
         Raises:
-            DeploymentError: Some score differs by more than 1e-9.
+            DeploymentError: Some score differs by more than the runtime's tolerance.
         """
         if not recorded:
             return
@@ -61,7 +51,7 @@ def require_equal_scores(actual: np.ndarray, expected: np.ndarray, servable: Ser
     """Compare served with recorded scores, both of shape (rows, scores).
 
     Raises:
-        DeploymentError: Another shape, or a difference above 1e-9.
+        DeploymentError: Another shape, or a difference above the runtime's tolerance.
     """
     what = f"{servable.model_name} version {servable.model_version}"
     if actual.shape != expected.shape:
@@ -69,10 +59,10 @@ def require_equal_scores(actual: np.ndarray, expected: np.ndarray, servable: Ser
             f"{what} answers scores of shape {actual.shape}, recorded were {expected.shape}; "
             "train and evaluate the model again"
         )
-    worst = float(np.abs(actual - expected).max())
-    if not worst <= TOLERANCE:  # also true for NaN
+    worst, allowed = float(np.abs(actual - expected).max()), servable.inference.tolerance
+    if not worst <= allowed:  # also true for NaN
         raise DeploymentError(
-            f"{what} differs from its recorded scores by {worst:.3g} (allowed {TOLERANCE:g}); "
+            f"{what} differs from its recorded scores by {worst:.3g} (allowed {allowed:g}); "
             "serve with the library versions it was trained with, or train again"
         )
 
@@ -93,28 +83,55 @@ def read_servable(folder: Path) -> Servable:
 
 
 def load_servable(folder: Path) -> LoadedModel:
-    """Load the version in `folder`: `servable.json` and `model.skops`.
+    """Load the version in `folder`: `servable.json`, and `model.onnx` or `model.skops`.
 
     Raises:
         DeploymentError: A file is missing, damaged, or not the one that was registered.
         UnsafeModelError: The model file holds types outside the allow-list; it was not loaded.
     """
     servable = read_servable(folder)
-    try:
-        content = (folder / MODEL_FILE).read_bytes()
-    except OSError as err:
-        raise DeploymentError(
-            f"cannot read the model version in {folder}: {err}. "
-            "Delete the folder and deploy the version again."
-        ) from err
     if servable.entity.name in RESERVED:
         raise DeploymentError(
             f"the entity {servable.entity.name!r} has the name of a field of the answer; rename it"
         )
-    actual = hashlib.sha256(content).hexdigest()
-    if actual != servable.sha256:
+    if servable.inference.runtime == "onnxruntime":
+        content = _read(folder / ONNX_FILE, servable.inference.onnx_sha256)
+        return LoadedModel(servable, OnnxModel(content, servable.features).scores)
+    return by_sklearn(servable, _read(folder / MODEL_FILE, servable.sha256))
+
+
+def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
+    """Load a skops file.
+
+    Raises:
+        UnsafeModelError: It holds types outside the allow-list; it was not loaded.
+    """
+    from mlops_assets.ml.scoring import feature_frame, score  # pandas, as skops does
+
+    estimator, build = load_estimator(content), feature_array
+    if needs_names(estimator):
+        build = feature_frame
+    else:
+        forget_names(estimator)
+
+    def scores(rows: Sequence[FeatureRow]) -> np.ndarray:
+        return score(estimator, build(rows, servable.features), servable.task)
+
+    return LoadedModel(servable, scores)
+
+
+def _read(file: Path, sha256: str | None) -> bytes:
+    try:
+        content = file.read_bytes()
+    except OSError as err:
         raise DeploymentError(
-            f"{folder / MODEL_FILE} has sha256 {actual}, but {SERVABLE_FILE} says "
-            f"{servable.sha256}: the file changed. Delete the folder and deploy the version again."
+            f"cannot read the model version in {file.parent}: {err}. "
+            "Delete the folder and deploy the version again."
+        ) from err
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise DeploymentError(
+            f"{file} has sha256 {actual}, but {SERVABLE_FILE} says "
+            f"{sha256}: the file changed. Delete the folder and deploy the version again."
         )
-    return LoadedModel(servable, load_estimator(content))
+    return content

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.records.serving import Limits, Manifest, Servable
+from mlops_assets.serving.refusals import STALE, UNKNOWN
 
 Schema = dict[str, Any]
 
@@ -13,9 +14,9 @@ DOCS_PAGE = Path(__file__).with_name("docs.html").read_bytes()
 _MESSAGES = {
     "400": "The body is not JSON.",
     "401": "No key was sent, or one that is not known.",
-    "404": "Entities without features; details lists them.",
+    "404": "No entity can be answered, and some have no features; details lists all.",
     "408": "The body did not arrive in time; the connection is closed.",
-    "409": "Entities whose features are too old; details lists them with their ages.",
+    "409": "The features of all entities are too old; details lists them with their ages.",
     "413": "The body is too long.",
     "422": "A field is missing, unknown or of a wrong type, or the model refuses the features.",
     "429": "Too many requests; `retry-after` says in how many seconds to come again.",
@@ -29,10 +30,8 @@ _MESSAGES = {
 def describe(servable: Servable, manifest: Manifest) -> Schema:
     """Describe the endpoint that serves `servable` under `manifest`."""
     entity = _entity(servable)
-    by_entity = {
-        servable.entity.name: entity,
-        "features_as_of": {"type": "string", "format": "date-time"},
-    }
+    predicted = _prediction(servable, {servable.entity.name: entity, "features_as_of": _MOMENT})
+    refused = _object({servable.entity.name: entity, "error": {"anyOf": [_UNKNOWN, _STALE]}})
     rows = {"minItems": 1, "maxItems": manifest.max_rows}
     guarded = ("500", "503", "504", *_refusals(manifest.limits))
     predicting = (*guarded, "507") if manifest.log.enabled else guarded
@@ -41,15 +40,16 @@ def describe(servable: Servable, manifest: Manifest) -> Schema:
         "info": {"title": servable.model_name, "version": str(servable.model_version)},
         "paths": {
             "/predict": _post(
-                "Predict for entities, with their features from the online store.",
+                "Predict for entities, with their features from the online store. Answers in the "
+                "order asked for; an entity without fresh features gets an error in its place.",
                 _object({"entities": {"type": "array", "items": entity, **rows}}),
-                _answer(servable, by_entity),
+                _answer(servable, {"anyOf": [predicted, refused]}),
                 ("400", "404", "408", "409", "413", "422", *predicting),
             ),
             "/predict_features": _post(
                 "Predict for rows of features; null means missing.",
                 _object({"rows": {"type": "array", "items": _row(servable), **rows}}),
-                _answer(servable, {}),
+                _answer(servable, _prediction(servable, {})),
                 ("400", "408", "413", "422", *predicting),
             ),
             "/model": _get("What is served now.", "application/json", guarded),
@@ -94,7 +94,7 @@ def _row(servable: Servable) -> Schema:
     return _object({n: {"type": [types[kind], "null"]} for n, kind in servable.features.items()})
 
 
-def _answer(servable: Servable, extra: Schema) -> Schema:
+def _prediction(servable: Servable, extra: Schema) -> Schema:
     prediction: Schema = {"prediction": {"type": "number"}}
     if servable.task == "binary":
         described = {"type": "number", "minimum": 0, "maximum": 1}
@@ -105,12 +105,16 @@ def _answer(servable: Servable, extra: Schema) -> Schema:
             "prediction": {"type": "string", "enum": list(servable.classes)},
             "probabilities": _object(dict.fromkeys(servable.classes, share)),
         }
+    return _object({**prediction, **extra})
+
+
+def _answer(servable: Servable, one: Schema) -> Schema:
     return _object(
         {
             "request_id": {"type": "string"},
             "model_name": {"type": "string", "const": servable.model_name},
             "model_version": {"type": "integer"},
-            "predictions": {"type": "array", "items": _object({**prediction, **extra})},
+            "predictions": {"type": "array", "items": one},
         }
     )
 
@@ -130,7 +134,7 @@ def _post(summary: str, request: Schema, answer: Schema, errors: tuple[str, ...]
             "summary": summary,
             "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
             "responses": {
-                "200": {"description": "All rows.", "content": _json(answer)},
+                "200": {"description": "One answer for each row.", "content": _json(answer)},
                 **_errors(errors),
             },
         }
@@ -152,6 +156,20 @@ def _open(summary: str, media: str, others: Schema | None = None) -> Schema:
 
 def _json(schema: Schema) -> Schema:
     return {"application/json": {"schema": schema}}
+
+
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+
+_UNKNOWN = _object({"code": {"const": UNKNOWN}, "message": {"type": "string"}})
+
+_STALE = _object(
+    {
+        "code": {"const": STALE},
+        "message": {"type": "string"},
+        "features_as_of": _MOMENT,
+        "age_seconds": {"type": "number"},
+    }
+)
 
 
 def _errors(codes: tuple[str, ...]) -> Schema:

@@ -4,6 +4,7 @@ The rows are in the log before the answer leaves: what a client was told, monito
 """
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ import msgspec
 import numpy as np
 
 from mlops_assets.errors import FeatureStoreError, PredictionLogFullError
-from mlops_assets.ml.prediction_log import LogLine
+from mlops_assets.ml.log_lines import LogLine
 from mlops_assets.records.serving import Servable
 from mlops_assets.serving import metrics
 from mlops_assets.serving.holder import Active
 from mlops_assets.serving.http import RequestError
 from mlops_assets.serving.model import FeatureRow
-from mlops_assets.serving.online import EntityId, OnlineRows
+from mlops_assets.serving.online import EntityId
+from mlops_assets.serving.refusals import iso, refusals, require_some_answered
 
 logger = logging.getLogger(__name__)
 
@@ -32,16 +34,21 @@ class Asked:
     """A request as it came: entities or rows of features."""
 
     content: Sequence[Any]
-    request_id: str
+    request_id: str = field(default_factory=lambda: os.urandom(16).hex())
+    logged: bool = True
+    """False for the deployer's own checks: they are no traffic to be monitored."""
     started: float = field(default_factory=time.perf_counter)
 
 
 def predict_entities(active: Active, asked: Asked) -> list[dict[str, Any]]:
     """Predict for entities, from their features in the online store.
 
+    Returns:
+        In the order asked for, predictions, or an `error` for an entity without fresh features.
+
     Raises:
-        RequestError: Some entity has no fresh features, the store does not answer, the model
-            refuses, or the log is full.
+        RequestError: No entity has fresh features, the store does not answer, the model refuses,
+            or the log is full.
     """
     entities = asked.content
     try:
@@ -49,14 +56,21 @@ def predict_entities(active: Active, asked: Asked) -> list[dict[str, Any]]:
     except FeatureStoreError as err:
         logger.warning("%s", err)
         raise RequestError(503, "feature_store_unavailable", str(err)) from err
-    _require_all_found(found)
-    key = active.model.servable.entity.name
+    refused = refusals(found)
+    if refused and active.role != "shadow":  # which is asked once more what was refused already
+        codes = [refused[entity]["code"] for entity in entities if entity in refused]
+        metrics.count_refused(active.manifest.model_name, codes)
+    require_some_answered(entities, refused)
+    kept = [(row, entity) for row, entity in enumerate(entities) if entity not in refused]
+    places = [(row, entity, as_of) for (row, entity), as_of in zip(kept, found.as_of, strict=True)]
     scores = _scores(active, found.rows)
-    _log(active, asked, scores, found.rows, (entities, found.as_of))
-    predictions = [_prediction(active.model.servable, row) for row in scores]
-    for prediction, entity, as_of in zip(predictions, entities, found.as_of, strict=True):
-        prediction |= {key: entity, "features_as_of": _iso(as_of)}
-    return predictions
+    _log(active, asked, scores, found.rows, places)
+    key = active.model.servable.entity.name
+    answers = [{key: entity, "error": refused.get(entity)} for entity in entities]
+    for (row, entity, as_of), one in zip(places, scores, strict=True):
+        prediction = _prediction(active.model.servable, one)
+        answers[row] = {**prediction, key: entity, "features_as_of": iso(as_of)}
+    return answers
 
 
 def predict_rows(active: Active, asked: Asked) -> list[dict[str, Any]]:
@@ -70,42 +84,25 @@ def predict_rows(active: Active, asked: Asked) -> list[dict[str, Any]]:
     return [_prediction(active.model.servable, row) for row in scores]
 
 
-def _require_all_found(found: OnlineRows) -> None:
-    unknown = [{"entity": entity, "reason": "unknown"} for entity in found.unknown]
-    stale = [
-        {
-            "entity": item.entity,
-            "reason": "stale",
-            "features_as_of": _iso(item.features_as_of),
-            "age_seconds": item.age.total_seconds(),
-        }
-        for item in found.stale
-    ]
-    if unknown:
-        message = f"no features of {found.unknown[:10]}; materialize them, or ask for others"
-        raise RequestError(404, "unknown_entity", message, details=[*unknown, *stale])
-    if stale:
-        ids = [item.entity for item in found.stale[:10]]
-        message = f"the features of {ids} are older than their time to live; materialize newer ones"
-        raise RequestError(409, "stale_features", message, details=stale)
-
-
 def _scores(active: Active, rows: Sequence[FeatureRow]) -> np.ndarray:
     try:
         scores = active.model.scores(rows)
     except ValueError as err:  # scikit-learn's refusals: a missing or a huge value, a new category
-        nulls = sorted({name for row in rows for name, value in row.items() if value is None})
-        details = [{"field": name, "message": "is null in some row"} for name in nulls]
         reason = str(err).partition("\n")[0][:300]
         message = f"the model refuses these features: {reason}"
-        raise RequestError(422, "features_refused", message, details=details) from err
+        raise RequestError(422, "features_refused", message, details=_nulls(rows)) from err
     if not np.isfinite(scores).all():
         bad = [int(row) for row in np.flatnonzero(~np.isfinite(scores).all(axis=1))]
-        details = [{"field": f"$.rows[{row}]", "message": "the result is no number"} for row in bad]
-        raise RequestError(
-            422, "features_refused", "the model's answer is not finite", details=details
-        )
+        places = [{"field": f"$.rows[{row}]", "message": "the result is no number"} for row in bad]
+        details = _nulls([rows[row] for row in bad]) or places
+        message = "the model refuses these features: its answer is not finite"
+        raise RequestError(422, "features_refused", message, details=details)
     return scores
+
+
+def _nulls(rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
+    names = sorted({name for row in rows for name, value in row.items() if value is None})
+    return [{"field": name, "message": "is null in some row"} for name in names]
 
 
 def _log(
@@ -113,7 +110,7 @@ def _log(
     asked: Asked,
     scores: np.ndarray,
     rows: Sequence[FeatureRow],
-    online: tuple[Sequence[EntityId], Sequence[datetime]] | None = None,
+    online: Sequence[tuple[int, EntityId, datetime]] | None = None,
 ) -> None:
     """Append one line per row, or refuse or go on without, as configured.
 
@@ -122,14 +119,14 @@ def _log(
         asked: The request.
         scores: One row per row of features.
         rows: The features as fed to the model.
-        online: Entities, and the times of their features, where they came from the store.
+        online: Of features from the store, each row's place in the request, entity and time.
     """
     manifest = active.manifest
-    if not manifest.log.enabled:
+    if not (manifest.log.enabled and asked.logged):
         return
     now = datetime.now(UTC)
     event = (manifest.online.as_of or now).timestamp()
-    entities, times = online or ((None,) * len(rows), (None,) * len(rows))
+    places = online or [(number, None, None) for number in range(len(rows))]
     seconds = time.perf_counter() - asked.started
     features = active.model.servable.features
     lines = [
@@ -148,9 +145,7 @@ def _log(
             generation=manifest.generation,
             latency_seconds=seconds,
         )
-        for number, (entity, as_of, row, answer) in enumerate(
-            zip(entities, times, rows, scores.tolist(), strict=True)
-        )
+        for (number, entity, as_of), row, answer in zip(places, rows, scores.tolist(), strict=True)
     ]
     try:
         active.log.append(_LINES.encode_lines(lines), manifest.log)
@@ -165,7 +160,3 @@ def _prediction(servable: Servable, scores: np.ndarray) -> dict[str, Any]:
         return {"prediction": float(scores[0])}
     probabilities = dict(zip(servable.classes, scores.tolist(), strict=True))
     return {"prediction": servable.classes[int(scores.argmax())], "probabilities": probabilities}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

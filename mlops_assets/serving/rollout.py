@@ -5,8 +5,10 @@ Everything but `Tally.sighting` runs on the worker's event loop, so nothing is l
 
 import asyncio
 import logging
+import math
+import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from time import perf_counter
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _LATEST = 1000
 _WAITING = 4
+_GOLDEN = (math.sqrt(5) - 1) / 2
 _NO_FAULT = (404, 409, 507)
 """Statuses of what the features or the log lack, whichever version is asked."""
 
@@ -38,9 +41,9 @@ class Tally:
         """Count a request that the version computed."""
         self.requests += 1
         self._seconds.append(seconds)
-        self._scores.extend(map(_score, predictions))
+        self._scores.extend(_score(one) for one in predictions if "error" not in one)
 
-    def failed(self, err: Exception) -> None:
+    def failed(self, err: BaseException) -> None:
         """Count a request that it could not."""
         if isinstance(err, RequestError) and err.status in _NO_FAULT:
             return
@@ -62,12 +65,30 @@ def _score(prediction: dict[str, Any]) -> float:
     return max(shares.values()) if shares else prediction["prediction"]
 
 
-def share(key: int | str) -> float:
-    """A number in [0, 1) that is the same for a key in every worker and at every time."""
+Key = int | str | float
+"""An entity, or a number of `draws` for a request without one."""
+
+
+def draws() -> Iterator[float]:
+    """Numbers in [0, 1) that no weight is unlucky with: of any n, it gets its share but some two.
+
+    Weyl's sequence of the golden ratio, each worker's from another start. Independent draws would
+    harm a fifth more now and then.
+    """
+    at = share(f"{os.getpid()}")
+    while True:
+        at = (at + _GOLDEN) % 1
+        yield at
+
+
+def share(key: Key) -> float:
+    """A number in [0, 1) that is the same for an entity in every worker and at every time."""
+    if isinstance(key, float):
+        return key
     return int.from_bytes(blake2b(str(key).encode(), digest_size=7).digest()) / 2**56
 
 
-def choose(active: "Active", key: int | str) -> "Active":
+def choose(active: "Active", key: Key) -> "Active":
     """The version that answers `key`: a growing weight never moves a key back."""
     candidate = active.candidate
     if candidate is None or candidate.role != "canary" or share(key) >= candidate.weight:
@@ -87,7 +108,7 @@ class Mirror:
         active: "Active",
         predict: Callable[["Active", Any], list[dict[str, Any]]],
         asked: Any,
-        key: int | str,
+        key: Key,
     ) -> None:
         """Compute once more; left out where the shadow lags behind."""
         shadow = active.candidate
@@ -96,7 +117,7 @@ class Mirror:
         if len(self._running) >= _WAITING:
             return
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._compute, _timed, predict, shadow, asked)
+        future = loop.run_in_executor(self._compute, timed, predict, shadow, asked)
         self._running.add(future)
         future.add_done_callback(lambda done: self._count(done, shadow))
 
@@ -113,9 +134,10 @@ class Mirror:
         shadow.tally.answered(seconds, predictions)
 
 
-def _timed(
+def timed(
     predict: Callable[["Active", Any], list[dict[str, Any]]], active: "Active", asked: Any
 ) -> tuple[float, list[dict[str, Any]]]:
+    """Predict; also the seconds that it took."""
     started = perf_counter()
     predictions = predict(active, asked)
     return perf_counter() - started, predictions

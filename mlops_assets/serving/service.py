@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
+from mlops_assets.serving.rates import Buckets
+
 if TYPE_CHECKING:
     from mlops_assets.serving.guard import Guard
 
 
-class _Entrance:
+class Entrance:
     """The ASGI application that BentoML mounts when it loads the class; the worker fills it."""
 
     app: "Guard | None" = None
@@ -27,11 +29,13 @@ class _Entrance:
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
+        """Answer one request."""
         if self.app is not None:
             await self.app(scope, receive, send)
 
 
-_entrance = _Entrance()
+entrance = Entrance()
+_buckets = Buckets()  # made here, so that all workers that the template forks have the same
 
 
 @bentoml.service(
@@ -42,7 +46,7 @@ _entrance = _Entrance()
     tracing={"excluded_urls": [".*"]},
     metrics={"enabled": False},
 )
-@bentoml.asgi_app(_entrance, path="/")
+@bentoml.asgi_app(entrance, path="/")
 class Endpoint:
     """One model behind HTTP."""
 
@@ -56,9 +60,12 @@ class Endpoint:
         from mlops_assets.serving.holder import ModelHolder
 
         allow_many_connections()
-        self._holder = ModelHolder(Path(os.environ["MLOPS_ENDPOINT"]))
+        endpoint = Path(os.environ["MLOPS_ENDPOINT"])
+        self._holder = ModelHolder(endpoint)
         self._holder.start()
-        _entrance.app = Guard(EndpointApp(self._holder), self._holder.limits)
+        _buckets.share(endpoint)
+        app = EndpointApp(self._holder)
+        entrance.app = Guard(app, self._holder.limits, app.count, _buckets)
 
     def __is_ready__(self) -> bool:
         """Whether `/readyz` answers 200."""

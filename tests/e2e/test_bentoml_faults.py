@@ -1,5 +1,16 @@
 """One test for each fault that was reproduced in BentoML 1.4.39: our endpoints do not have it.
 
+1. A batch of another shape takes a worker's semaphore for good: every later call is a 504.
+2. A second server with the same BENTOML_HOME deletes the first one's metrics.
+3. `kill -9` of the arbiter leaves workers that hold the port.
+4. In a container a dead worker is not replaced, and `/livez` hides it.
+5. A reload restarts all workers at once: seconds of stall; one that cannot start hangs the clients.
+6. Each unknown path makes a series of its own.
+7. A dead worker's gauges stay, with its pid.
+8. A second monitor in the process takes over the first one's file; its request ids are not those
+   that clients get, and its times have no zone.
+9. An answer is sent in three chunks, of no known length.
+
 Two models' endpoints on one machine, asked through the deployer and over HTTP only, so that the
 tests hold whatever manages the processes.
 """
@@ -13,16 +24,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 
+from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint
+from mlops_assets.serving.prediction_log import PredictionLogWriter
 from resources.deployment import LocalBentoML
 from resources.endpoint_client import request
 from resources.endpoint_process import EndpointProcess
+from resources.predictions import PredictionLog
 from tests.e2e.servers import alive_with, listens, wait_for
-from tests.live_endpoints import Load, Subject, build_versions, publish
+from tests.live_endpoints import EVER, Load, Subject, build_versions, publish
 from tests.served_models import Built
 
 pytestmark = pytest.mark.e2e
@@ -159,6 +174,30 @@ def test_7_a_dead_worker_keeps_its_counts_and_leaves_no_series_of_its_own(
     assert f'pid="{victim}"' not in request(url, "GET", "/metrics", None)[1].decode()
 
 
+def test_8_two_logs_do_not_take_each_others_rows(
+    local: LocalBentoML, url: str, neighbour: Endpoint, tmp_path: Path
+) -> None:
+    ids: dict[str, list[str]] = {}
+    for model, address in (("toy", url), ("other", neighbour.url), ("toy", url)):
+        answer = request(address, "POST", "/predict", b'{"entities": [1, 2]}')[1]
+        ids.setdefault(model, []).append(json.loads(answer)["request_id"])
+    log = PredictionLog(endpoints=local.root, root=str(tmp_path))
+
+    for model, own in ids.items():
+        rows = log.read(model, *EVER)
+        assert set(own) <= set(rows["request_id"]), "the id that the client got"
+        others = {one for name, known in ids.items() if name != model for one in known}
+        assert not others & set(rows["request_id"])
+        times = rows[rows["request_id"].isin(own)]["logged_at"]
+        assert (pd.Timestamp.now("UTC") - times).abs().max() < pd.Timedelta("1min")
+
+    one, other = (PredictionLogWriter(tmp_path / name) for name in ("one", "other"))
+    for writer, line in ((one, b"1\n"), (other, b"2\n"), (one, b"3\n")):
+        writer.append(line, LogSettings())
+    written = [(tmp_path / name).glob("*.jsonl") for name in ("one", "other")]
+    assert [file.read_bytes() for files in written for file in files] == [b"1\n3\n", b"2\n"]
+
+
 def test_9_an_answer_is_sent_in_one_piece_of_known_length(url: str) -> None:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     try:
@@ -173,15 +212,14 @@ def test_9_an_answer_is_sent_in_one_piece_of_known_length(url: str) -> None:
 def test_3_a_killed_manager_leaves_no_orphan_and_the_port_is_free_again(
     subject: Subject, local: LocalBentoML, process: EndpointProcess
 ) -> None:
-    workers = [psutil.Process(pid) for pid in process.workers()]
-    managers = set(alive_with("MLOPS_ENDPOINT", str(process.folder))) - set(workers)
-    assert managers
-    for manager in managers:
-        manager.kill()
+    (template,) = {psutil.Process(pid).ppid() for pid in process.workers()}
+    below = [psutil.Process(pid) for pid in (template, *process.workers())]
+    os.kill(psutil.Process(template).ppid(), signal.SIGKILL)
 
-    psutil.wait_procs(workers, timeout=20)
-    assert not [worker for worker in workers if worker.is_running()]
+    psutil.wait_procs(below, timeout=20)
+    assert alive_with("MLOPS_ENDPOINT", str(process.folder)) == []
     assert not listens(subject.settings.port)
+    assert local.status("toy") is None
     subject.deploy(1)
     found = local.status("toy")
     assert found is not None

@@ -80,12 +80,19 @@ def test_entities_are_looked_up(subject: Subject) -> None:
     assert second["features_as_of"]
 
 
+def test_an_unknown_entity_does_not_refuse_the_others(subject: Subject) -> None:
+    unknown, known = subject.deployer.predict("toy", [99, 1])
+    assert (unknown["customer_id"], unknown["error"]["code"]) == (99, "unknown_entity")
+    assert "prediction" not in unknown
+    assert known == subject.deployer.predict("toy", [1])[0]
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda d: d.predict("toy", []),
         lambda d: d.predict("toy", ["1"]),
-        lambda d: d.predict("toy", [1, 99]),
+        lambda d: d.predict("toy", [98, 99]),
         lambda d: d.predict("toy", [3]),
         lambda d: d.predict("toy", [1] * 6),
         lambda d: d.predict_features("toy", []),

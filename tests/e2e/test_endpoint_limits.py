@@ -58,6 +58,8 @@ def test_keys_are_asked_for_and_stand_nowhere(endpoint: Endpoint, local: LocalBe
     status, answer = request(endpoint.url, "POST", "/predict", body)
     assert (status, json.loads(answer)["error"]["code"]) == (401, "unauthorized")
     assert request(endpoint.url, "POST", "/predict", body, key=KEY)[0] == 200
+    metrics = request(endpoint.url, "GET", "/metrics", None)[1].decode()
+    assert 'model_requests_total{model_name="toy",outcome="refused"} 1.0' in metrics
     for path in ("/livez", "/readyz", "/metrics", "/docs"):
         assert request(endpoint.url, "GET", path, None)[0] == 200, path
     document = json.loads(request(endpoint.url, "GET", "/openapi.json", None, key=KEY)[1])

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_assets.records.serving import Endpoint
+from mlops_assets.records.serving import Endpoint, Manifest
 from mlops_assets.serving.model import load_servable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -95,6 +95,8 @@ def test_one_command_ends_with_a_live_endpoint_and_a_prediction(
 ) -> None:
     assert re.search(rf"^{model}: .*prediction=0\.\d+.*version=1", first_run, re.MULTILINE)
     assert f"{model}: version 1 at" in project.run("mlops", "status")
+    manifest = project.home / "endpoints" / model / "deployment.json"
+    assert Manifest.model_validate_json(manifest.read_bytes()).online.lookup == "direct"
 
 
 @pytest.mark.parametrize("model", ["customers", "flights"])
@@ -118,8 +120,13 @@ def test_the_served_prediction_equals_the_offline_one(
 
 def test_unknown_and_expired_entities_are_errors(first_run: str, project: Project) -> None:
     status, answer = project.post("customers", {"entities": [1, 99_999_999]})
-    assert status == 404
-    assert "99999999" in json.dumps(answer)
+    known, unknown = answer["predictions"]
+    assert (status, known["customer_id"], unknown["customer_id"]) == (200, 1, 99_999_999)
+    assert 0 < known["prediction"] < 1
+    assert unknown["error"]["code"] == "unknown_entity"
+    output = project.run("mlops", "predict", "customers", "1", "99999999", code=1)
+    assert re.search(r"^customers: prediction=0\.\d+.*customer_id=1,", output, re.MULTILINE)
+    assert "customers: no features of 99999999" in output
 
     rows = pd.read_parquet(project.home / "assets" / "flights" / "features.parquet")
     old = rows["flight_id"].iloc[0]  # January: never in the online store, where TTL is 2 days

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.assets.drift import PROFILE_FILE, stored_profile
+from mlops_assets.assets.live_window import PROFILE_FILE, stored_profile
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
 from mlops_assets.keys import asset_key
@@ -104,6 +104,9 @@ def test_a_shift_is_reported_drawn_and_measured(
     gauges = Path(resources["metrics"].root, "loans", "metrics", "drift.prom")
     text = gauges.read_text(encoding="utf-8")
     assert 'model_feature_drift{feature="amount"' in text
+    for method in ("jensen_shannon", "kolmogorov_smirnov", "wasserstein", "p_value"):
+        assert f'feature="amount",method="{method}"' in text
+        assert method in found["columns"]
     assert 'model_drift_alarm{model_name="loans"} 1.0' in text
 
 
@@ -179,3 +182,46 @@ def test_drift_that_stays_requests_one_training(
     keys = {request.run_key for request in requested}
     assert len(keys) == 1
     assert requested[0].tags["mlops/trigger"] == "drift"
+
+
+def test_a_season_is_compared_with_itself_once_it_was_seen_often_enough(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    held_out: pd.DataFrame,
+) -> None:
+    values = watched.model_dump()
+    values["monitoring"]["drift"] |= {"reference": "same_weekday", "history": 2}
+    seasonal = ModelSettings.model_validate(values)
+    found = []
+    for week in range(3):
+        log(resources, held_out, 7 * week, shift=40.0)
+        found.append(watch(seasonal, resources, instance))
+    assert [one["verdict"] for one in found] == ["drifted", "drifted", "calm"]
+    assert [one["reference"] for one in found] == ["training", "training", "same_weekday"]
+    assert "training: 1 earlier windows with" in found[1]["notes"]
+    assert found[2]["notes"] == "none"
+
+    log(resources, held_out, 21, shift=90.0)
+    moved = watch(seasonal, resources, instance)
+    assert moved["drifted_columns"] == "amount"
+    assert "amount" in Path(moved["evidently"]).read_text(encoding="utf-8")
+
+
+def test_a_column_that_ages_is_compared_at_the_same_age(
+    watched: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    values = watched.model_dump()
+    values["monitoring"]["drift"]["ageing"] = {"amount": "1d"}
+    ageing = ModelSettings.model_validate(values)
+    assert materialize(ageing, resources, instance).success
+    key = dg.AssetKey(["loans", "features"])
+    rows = pd.read_parquet(resources["io_manager"].path(key, pd.DataFrame))
+    rows = rows[rows["event_timestamp"] > rows["event_timestamp"].max() - 90 * DAY]
+    moment = pd.Timestamp("2025-01-01", tz="UTC")
+    log(resources, rows, 0, shift=((moment - rows["event_timestamp"]) / DAY).to_numpy())
+
+    aged = watch(ageing, resources, instance)
+    assert (aged["verdict"], aged["notes"]) == ("calm", "none")
+    plain = watch(watched, resources, instance)
+    assert plain["notes"].startswith("columns counted as ageing: amount")

@@ -72,7 +72,9 @@ def test_a_flat_table_becomes_a_live_endpoint(
     assert materialized(result) == STAGES
     assert set(checks(result).values()) == {True}
     assert metadata(result, "loans", "evaluation_report")["roc_auc"] > 0.7
-    assert metadata(result, "loans", "deployed_endpoint")["version"] == 1
+    deployed = metadata(result, "loans", "deployed_endpoint")
+    assert deployed["version"] == 1
+    assert deployed["online_lookup"] == "feast: the online store is None, no sqlite file"
     (answer,) = resources["deployment"].predict("loans", [5])
     assert 0 < answer["prediction"] < 1
 

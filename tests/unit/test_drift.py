@@ -14,7 +14,7 @@ from mlops_assets.ml.drift import benjamini_hochberg, distance, psi, summarize
 from mlops_assets.ml.profiles import count, merge, profile, profile_reference
 from mlops_assets.ml.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary, Window
-from mlops_assets.records.profile import Bins, Profile
+from mlops_assets.records.profile import Ageing, Bins, Profile
 from tests.unit.toy_models import flat_table
 
 START = pd.Timestamp("2024-03-01", tz="UTC").to_pydatetime()
@@ -92,6 +92,25 @@ def test_wasserstein_by_hand():
     assert wasserstein(halves, count(pd.Series([np.inf]), bins)) == np.inf
 
 
+def test_jensen_shannon_by_hand():
+    halves, ones = (count(pd.Series(v), Bins(points=(0.0, 1.0))) for v in ([0.0, 1.0], [1.0] * 2))
+    middle = 0.25 * np.log2(0.25) + 0.75 * np.log2(0.75)  # entropies: 1 bit and none
+    assert distance(halves, ones).jensen_shannon == pytest.approx(-middle - 1 / 2)
+    assert distance(ones, ones).jensen_shannon == 0.0
+
+
+def test_kolmogorov_smirnov_and_chi_square_are_scipys():
+    from scipy.stats import chi2_contingency, ks_2samp
+
+    rng = np.random.default_rng(0)
+    old, new = (rng.integers(0, 6, size=500) ** power * 1.0 for power in (1, 2))
+    values = tuple(np.unique([old, new]).tolist())
+    found = distance(*(count(pd.Series(side), Bins(points=values)) for side in (old, new)))
+    counts = [[np.count_nonzero(side == value) for value in values] for side in (old, new)]
+    assert found.kolmogorov_smirnov == pytest.approx(ks_2samp(old, new).statistic)
+    assert found.p_value == pytest.approx(chi2_contingency(counts, correction=False).pvalue)
+
+
 @pytest.mark.parametrize(("shift", "spread"), [(0.5, 1.0), (3.0, 1.0), (-8.0, 0.1)])
 def test_wasserstein_from_bins_is_that_of_the_rows(shift: float, spread: float):
     rng = np.random.default_rng(0)
@@ -116,6 +135,27 @@ def test_a_trifle_is_no_drift_however_many_rows_show_it():
 def test_no_number_of_rows_makes_noise_a_drift(rows: int):
     verdicts = [judge(columns(rows, seed)).verdict for seed in range(10, 30)]
     assert verdicts == ["calm"] * 20
+
+
+@pytest.mark.parametrize("rows", [300, 3_000, 30_000])
+@pytest.mark.parametrize("column", ["spend", "flag", "city", "prediction"])
+def test_the_same_shift_is_found_in_any_number_of_rows(column: str, rows: int):
+    live = columns(rows, 1)
+    moved = {
+        "spend": live["spend"] + 5 * (np.arange(rows) % 3 == 0),  # mostly zeros before
+        "flag": (np.arange(rows) % 10 < 8).astype(float),
+        "city": live["city"].where(np.arange(rows) % 2 == 0, "Bern"),
+        "prediction": live["prediction"] ** 2,
+    }
+    assert judge(live.assign(**{column: moved[column]})).drifted_columns == (column,)
+
+
+def test_a_constant_column_drifts_when_its_value_changes():
+    frame = pd.DataFrame({"a": [1.0] * 500, "prediction": 0.5})
+    reference = profile_reference(frame, {"a": "float64"})
+    settings = flat_table({"a": "float64", "y": "float64"})
+    live = profile(frame.assign(a=2.0), reference.bins)
+    assert summarize(reference, live, settings, 1, WINDOW).drifted_columns == ("a",)
 
 
 def test_few_rows_give_no_verdict():
@@ -166,7 +206,9 @@ def assert_equal(one: Profile, other: Profile) -> None:
     for name, column in one.columns.items():
         same = other.columns[name]
         assert column.sums == pytest.approx(same.sums)
-        assert column.model_copy(update={"sums": same.sums}) == same
+        assert column.squares == pytest.approx(same.squares, abs=1e-6)
+        rounded = {"sums": same.sums, "squares": same.squares}
+        assert column.model_copy(update=rounded) == same
 
 
 @hypothesis_settings(max_examples=25, deadline=None)
@@ -179,6 +221,55 @@ def test_profiles_of_parts_add_up_to_that_of_the_whole(sizes: list[int], seed: i
     assert_equal(merge(profiles[::-1]), whole)
     left, right = merge(profiles[:1]), profiles[1:]
     assert_equal(merge([left, merge(right)]) if right else left, whole)
+
+
+def test_moments_and_verdicts_of_merged_days_are_those_of_one_pass():
+    days = [columns(400, seed, shift=seed / 4) for seed in range(5)]
+    whole = pd.concat(days, ignore_index=True)
+    merged = merge([profile(day, BINS) for day in days])
+    assert merged.columns["spend"].mean == pytest.approx(whole["spend"].mean())
+    assert merged.columns["spend"].deviation == pytest.approx(whole["spend"].std(ddof=0))
+    assert merged.columns["city"].mean is None
+    one_pass = summarize(REFERENCE, profile(whole, BINS), model(), 3, WINDOW)
+    assert summarize(REFERENCE, merged, model(), 3, WINDOW) == one_pass
+    assert one_pass.verdict == "drifted"
+
+
+def test_bins_of_a_long_reference_hold_about_equally_many_rows():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.lognormal(size=100_000), "prediction": 0.5})
+    counts = profile_reference(frame, {"x": "float64"}).columns["x"].counts
+    assert sum(counts) == 100_000
+    assert np.abs(np.array(counts) / 100_000 - 0.1).max() < 0.02
+
+
+def cohort(day: int, *, seed: int = 0) -> tuple[pd.DataFrame, pd.Series]:
+    """Customers of one cohort, asked about `day` days after it was closed: each a day older."""
+    rng = np.random.default_rng(seed)
+    age = rng.gamma(4, 10, 2000) + day
+    frame = pd.DataFrame({"tenure": age, "prediction": rng.uniform(size=2000)})
+    return frame, pd.Series([pd.Timestamp(START) + pd.Timedelta(days=day)] * 2000)
+
+
+def judge_cohort(live: pd.DataFrame, moments: pd.Series, ageing: dict[str, Any]) -> DriftSummary:
+    (frame, at), dtypes = cohort(0), {"tenure": "float64"}
+    aged = {name: Ageing(per=per, as_of=START) for name, per in ageing.items()}
+    reference = profile_reference(frame, dtypes, ageing=aged, moments=at)
+    found = profile(live, reference.bins, moments)
+    settings = flat_table({"tenure": "float64", "y": "float64"})
+    return summarize(reference, found, settings, 1, WINDOW)
+
+
+def test_ageing_alone_is_no_drift_where_a_column_is_said_to_age():
+    older = cohort(90, seed=1)
+    assert judge_cohort(*older, {}).drifted_columns == ("tenure",)
+    assert judge_cohort(*older, {"tenure": "1d"}).verdict == "calm"
+
+
+def test_a_change_of_shape_is_a_drift_of_a_column_that_ages():
+    live, moments = cohort(90, seed=1)
+    live.loc[live.index % 3 == 0, "tenure"] = 5.0  # new customers
+    assert judge_cohort(live, moments, {"tenure": "1d"}).drifted_columns == ("tenure",)
 
 
 def test_a_column_takes_less_than_ten_kilobytes():

@@ -9,8 +9,11 @@ import pytest
 import yaml
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.drift import distances
 from mlops_assets.ml.features import build_features, build_labels
+from mlops_assets.ml.profiles import profile, profile_reference
 from mlops_assets.ml.training import split
+from mlops_assets.records.profile import Ageing
 
 DAY = pd.Timedelta("1D")
 PAIRS = 200
@@ -133,3 +136,27 @@ def test_the_test_months_are_the_last_three_labelled_and_training_is_purged(buil
     # A label of December 1 reaches to March 1: it would be made of what February predicts.
     assert [str(m)[:7] for m in months[0]] == [f"1997-{m:02}" for m in range(4, 12)]
     assert np.isin(test["buys_again"], (0, 1)).all()
+
+
+def test_a_cohort_that_only_gets_older_has_not_drifted(built):
+    at = built[0]["event_timestamp"]
+    names = ["tenure_days", "recency_days"]
+    dtypes = dict.fromkeys(names, "float64")
+    summer, december = (
+        built[0][(at >= start) & (at <= end)].assign(prediction=0.5)
+        for start, end in (("1997-07-01", "1997-09-01"), ("1997-12-01", "1997-12-01"))
+    )
+    newest = summer["event_timestamp"].max()
+    ageing = dict.fromkeys(names, Ageing(per=DAY.to_pytimedelta(), as_of=newest))
+    scores = []
+    for aged in ({}, ageing):
+        reference = profile_reference(
+            summer, dtypes, ageing=aged, moments=summer["event_timestamp"]
+        )
+        live = profile(december, reference.bins, december["event_timestamp"])
+        found = distances(reference, live)
+        scores.append([found[name].psi for name in names])
+    (tenure, recency), (aged_tenure, aged_recency) = scores
+    assert min(tenure, recency) > 2
+    assert aged_tenure < 0.01
+    assert aged_recency < 0.25  # some did buy in between

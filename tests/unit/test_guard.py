@@ -12,14 +12,23 @@ import pytest
 from mlops_assets.blocks.operation import DeploymentSettings, RateLimitSettings
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.serving import Limits, Manifest
-from mlops_assets.serving.guard import BUFFERED_BYTES, OPEN_PATHS, Buckets, Guard
+from mlops_assets.serving.guard import BUFFERED_BYTES, OPEN_PATHS, UNLOGGED, App, Guard
 from mlops_assets.serving.http import TEXT, RequestError, read_body, send_bytes, send_error
 from mlops_assets.serving.openapi import DOCS_PAGE, describe
+from mlops_assets.serving.rates import Buckets
 from resources import api_keys
 from tests.served_models import build, no_online
 
 KEY = "a key"
 WITH_KEYS = Limits(key_digests=(api_keys.digest("other"), api_keys.digest(KEY)))
+
+
+class Guarded(Guard):
+    """A guard that remembers what it counted."""
+
+    def __init__(self, app: App, limits: Callable[[], Limits | None]) -> None:
+        self.counted: list[int] = []
+        super().__init__(app, limits, lambda _, err: self.counted.append(err.status), Buckets())
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -88,31 +97,34 @@ def run(guard: Guard, **asked: Any) -> Answer:
     ],
 )
 def test_only_a_known_key_opens(headers: tuple, status: int) -> None:
-    answer = run(Guard(echo, lambda: WITH_KEYS), headers=headers)
+    guard = Guarded(echo, lambda: WITH_KEYS)
+    answer = run(guard, headers=headers)
     assert answer.status == status
     if status == 401:
         assert (answer.code, answer.headers["www-authenticate"]) == ("unauthorized", "Bearer")
+    assert guard.counted == [status] * (status == 401)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/docs", "/"])
 def test_health_metrics_and_the_page_need_no_key(path: str) -> None:
-    assert run(Guard(echo, lambda: WITH_KEYS), path=path, method="GET").status == 200
+    assert run(Guarded(echo, lambda: WITH_KEYS), path=path, method="GET").status == 200
 
 
 @pytest.mark.parametrize("path", ["/model", "/openapi.json", "/predict", "/livez/", "//metrics"])
 def test_everything_else_does(path: str) -> None:
-    assert run(Guard(echo, lambda: WITH_KEYS), path=path, method="GET").status == 401
+    assert run(Guarded(echo, lambda: WITH_KEYS), path=path, method="GET").status == 401
 
 
 def test_each_client_has_its_own_rate_and_is_told_when_to_come_again() -> None:
     limits = Limits(rate_limit=RateLimitSettings(per_second=0.1, burst=2))
-    guard = Guard(echo, lambda: limits)
+    guard = Guarded(echo, lambda: limits)
 
     assert [run(guard).status for _ in range(3)] == [200, 200, 429]
     refused = run(guard)
     assert refused.code == "too_many_requests"
     assert 1 <= int(refused.headers["retry-after"]) <= 10
     assert run(guard, client="10.0.0.2").status == 200
+    assert guard.counted == [429, 429]
 
 
 def test_the_deployer_is_not_limited_in_number_but_needs_its_key() -> None:
@@ -121,19 +133,28 @@ def test_the_deployer_is_not_limited_in_number_but_needs_its_key() -> None:
         key_digests=(api_keys.digest(KEY),),
         operator_digest=api_keys.digest("operator"),
     )
-    guard = Guard(echo, lambda: limits)
+    guard = Guarded(echo, lambda: limits)
 
     own = ((b"x-api-key", b"operator"),)
     assert [run(guard, headers=own).status for _ in range(5)] == [200] * 5
     assert run(guard).status == 401
 
 
-def test_a_bucket_fills_again_up_to_its_burst() -> None:
-    limit, buckets = RateLimitSettings(per_second=2, burst=3), Buckets()
+def test_only_the_deployer_may_ask_past_the_log() -> None:
+    unlogged: list[bool] = []
 
-    assert [buckets.take("a", limit, 100.0) for _ in range(4)] == [0, 0, 0, 0.5]
-    assert buckets.take("a", limit, 100.25) == 0.25
-    assert [buckets.take("a", limit, 1000.0) for _ in range(4)] == [0, 0, 0, 0.5]
+    async def remember(scope: Any, receive: Any, send: Any) -> None:
+        unlogged.append(bool(scope.get("unlogged")))
+        await send_bytes(send, 200, b"", TEXT)
+
+    operator = api_keys.digest("operator")
+    limits = Limits(key_digests=WITH_KEYS.key_digests, operator_digest=operator)
+    for key in ("operator", KEY):
+        for header in ((UNLOGGED,), ()):
+            asked = ((b"x-api-key", key.encode()), *header)
+            assert run(Guarded(remember, lambda: limits), headers=asked).status == 200
+
+    assert unlogged == [True, False, False, False]
 
 
 def test_a_slow_body_is_refused_in_time_and_the_connection_closed() -> None:
@@ -141,12 +162,12 @@ def test_a_slow_body_is_refused_in_time_and_the_connection_closed() -> None:
         await asyncio.sleep(0.3)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    guard = Guard(echo, lambda: Limits(body_timeout="1s"))
+    guard = Guarded(echo, lambda: Limits(body_timeout="1s"))
     answer = run(guard, receive=trickle)
 
     assert (answer.status, answer.code) == (408, "body_too_slow")
     assert answer.headers["connection"] == "close"
-    assert (guard.running, guard.buffered) == (0, 0)
+    assert (guard.running, guard.buffered, guard.counted) == (0, 0, [408])
 
 
 def test_a_slow_answer_is_refused_in_time() -> None:
@@ -154,11 +175,11 @@ def test_a_slow_answer_is_refused_in_time() -> None:
         await receive()
         await asyncio.sleep(30)
 
-    guard = Guard(slow, lambda: Limits(request_timeout="1s"))
+    guard = Guarded(slow, lambda: Limits(request_timeout="1s"))
     answer = run(guard)
 
     assert (answer.status, answer.code) == (504, "timeout")
-    assert guard.running == 0
+    assert (guard.running, guard.counted) == (0, [504])
 
 
 def test_slow_bodies_take_no_place_among_those_that_run() -> None:
@@ -176,7 +197,7 @@ def test_slow_bodies_take_no_place_among_those_that_run() -> None:
     async def scenario() -> None:
         nonlocal release
         release = asyncio.Event()
-        guard = Guard(held, lambda: Limits(max_concurrent=2))
+        guard = Guarded(held, lambda: Limits(max_concurrent=2))
         slow = [asyncio.ensure_future(ask(guard, receive=never)) for _ in range(50)]
         quick = [asyncio.ensure_future(ask(guard)) for _ in range(2)]
         await asyncio.sleep(0.05)
@@ -201,7 +222,7 @@ def test_bodies_that_wait_cannot_fill_the_memory() -> None:
     async def endless() -> dict:
         return {"type": "http.request", "body": part, "more_body": True}
 
-    guard = Guard(echo, lambda: Limits())
+    guard = Guarded(echo, lambda: Limits())
     answer = run(guard, receive=endless)
 
     assert (answer.status, answer.code) == (503, "overloaded")

@@ -13,7 +13,7 @@ import pytest
 
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import PredictionLogFullError
-from mlops_assets.ml.prediction_log import LogLine, parse
+from mlops_assets.ml.log_lines import LogLine, parse
 from mlops_assets.serving.prediction_log import PredictionLogWriter, backlog
 from tests.served_models import AS_OF, Built, build, no_online
 from tests.serving_worker import Worker, features
@@ -61,20 +61,20 @@ def files_end_at(size: int) -> Generator[None]:
 
 
 def test_each_answered_row_is_logged_as_it_was_answered(worker: Worker) -> None:
-    by_entity = worker.post("/predict", {"entities": [2, 1]}).json()
+    by_entity = worker.post("/predict", {"entities": [2, 99, 1, 3]}).json()
     by_features = worker.post("/predict_features", features({"spend": None, "class": "z"})).json()
     assert worker.post("/predict", {"entities": [99]}).status_code == 404
 
     second, first, sent = logged(worker)
     assert [second.request_id, first.request_id] == [by_entity["request_id"]] * 2
     assert [(one.row, one.entity, one.source, one.role) for one in (second, first, sent)] == [
-        (0, 2, "online", "primary"), (1, 1, "online", "primary"), (0, None, "request", "primary"),
+        (0, 2, "online", "primary"), (2, 1, "online", "primary"), (0, None, "request", "primary"),
     ]  # fmt: skip
     assert first.features == {"spend": 0.5, "class": "x"}
     assert first.features_as_of == first.event_time == AS_OF.timestamp()
     assert sent.features == {"spend": None, "class": "z"}
     assert sent.features_as_of is None
-    answers = [*by_entity["predictions"], *by_features["predictions"]]
+    answers = [*by_entity["predictions"][::2], *by_features["predictions"]]
     assert [one.scores for one in (second, first, sent)] == [[a["prediction"]] for a in answers]
     assert {(one.model_version, one.generation) for one in (second, first, sent)} == {(1, 1)}
 

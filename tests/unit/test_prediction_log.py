@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import PredictionLogError
-from mlops_assets.ml.prediction_log import COLUMNS, combine, parse, to_frame
+from mlops_assets.ml.log_lines import parse
+from mlops_assets.ml.prediction_log import COLUMNS, combine, to_frame
 from resources.predictions import PredictionLog
 from tests.fakes import FakePredictionLog
 

@@ -12,7 +12,7 @@ from mlops_assets.blocks.rollout import RolloutSettings, VerdictLimits
 from mlops_assets.ml.canary import judge, score_divergence
 from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Observed, Sighting
 from mlops_assets.serving.holder import ABANDONED_SECONDS
-from mlops_assets.serving.rollout import share
+from mlops_assets.serving.rollout import draws, share
 from mlops_assets.serving.workers import give_up_version
 from tests.served_models import DTYPES, Built, build, with_content
 from tests.serving_worker import Worker, features
@@ -92,7 +92,7 @@ def test_a_shadow_computes_and_never_answers(worker: Worker, tmp_path: Path) -> 
 
     async def ask() -> None:
         async def receive() -> dict:
-            return {"type": "http.request", "body": b'{"entities": [1]}', "more_body": False}
+            return {"type": "http.request", "body": b'{"entities": [99, 1]}', "more_body": False}
 
         async def send(message: object) -> None:
             sent.append(message)
@@ -108,6 +108,8 @@ def test_a_shadow_computes_and_never_answers(worker: Worker, tmp_path: Path) -> 
     assert [b'"model_version":1' in message["body"] for message in sent[1::2]] == [True] * 3
     counted = seen(worker, generation)
     assert (counted.primary.requests, counted.candidate.requests) == (3, 3)
+    assert (counted.primary.errors, counted.candidate.errors) == (0, 0)  # 99 is nobody's error
+    assert (len(counted.primary.scores), len(counted.candidate.scores)) == (3, 3)
     assert set(counted.primary.scores) != set(counted.candidate.scores)
 
 
@@ -221,3 +223,12 @@ def test_old_versions_are_pruned_but_not_what_serves(worker: Worker, tmp_path: P
     worker.folder.prune()
     left = {int(path.name) for path in (worker.folder.path / "versions").iterdir()}
     assert left == {1, 4, 5, 6, 7, 8}
+
+
+@pytest.mark.parametrize("weight", [0.01, 0.2, 0.5])
+def test_requests_without_an_entity_are_shared_out_evenly(weight: float) -> None:
+    drawn = [number < weight for number, _ in zip(draws(), range(2000), strict=False)]
+    for start in range(0, 1800, 50):
+        assert abs(sum(drawn[start : start + 200]) - 200 * weight) <= 2
+    for row in range(5):
+        assert any(drawn[row::5]), "a client that asks five rows in turn meets it with each"

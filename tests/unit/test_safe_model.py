@@ -1,3 +1,5 @@
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -6,6 +8,7 @@ import pytest
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError, UnsafeModelError
 from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.records.serving import Inference
 from mlops_assets.serving.model import load_servable
 from resources.endpoint_folder import EndpointFolder
 from tests.served_models import Built, build, with_content
@@ -61,15 +64,44 @@ def test_a_function_of_the_system_is_refused() -> None:
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_supported_models_load_and_pass_their_self_check(tmp_path: Path, task: Task) -> None:
     built = build(tmp_path, task=task)
+    assert built.servable.inference.runtime == "onnxruntime"
     load_servable(stage(built, tmp_path)).self_check(built.recorded)
 
 
-def test_a_changed_file_is_refused(built: Built, tmp_path: Path) -> None:
-    version = stage(built, tmp_path)
-    file = version / "model.skops"
+@pytest.mark.parametrize("onnx", [True, False])
+def test_a_changed_or_missing_file_is_refused(tmp_path: Path, onnx: bool) -> None:
+    version = stage(build(tmp_path, onnx=onnx), tmp_path)
+    file = version / ("model.onnx" if onnx else "model.skops")
     file.write_bytes(file.read_bytes() + b"\0")
     with pytest.raises(DeploymentError, match=r"has sha256 .* the file changed"):
         load_servable(version)
+    file.unlink()
+    with pytest.raises(DeploymentError, match=r"cannot read the model version in"):
+        load_servable(version)
+
+
+def test_a_damaged_graph_under_its_true_checksum_is_refused(built: Built, tmp_path: Path) -> None:
+    file, content = built.model_file.with_suffix(".onnx"), b"no graph"
+    file.write_bytes(content)
+    inference = built.servable.inference.model_copy(
+        update={"onnx_sha256": hashlib.sha256(content).hexdigest()}
+    )
+    servable = built.servable.model_copy(update={"inference": inference})
+    version = stage(Built(servable, built.model_file, built.recorded), tmp_path)
+    with pytest.raises(DeploymentError, match="the ONNX model cannot be loaded"):
+        load_servable(version)
+
+
+def test_a_version_of_an_earlier_release_still_loads(tmp_path: Path) -> None:
+    built = build(tmp_path, onnx=False)
+    servable = built.servable.model_copy(update={"inference": Inference()})
+    version = stage(Built(servable, built.model_file, built.recorded), tmp_path)
+    facts = json.loads((version / "servable.json").read_bytes())
+    del facts["inference"]
+    (version / "servable.json").write_text(json.dumps(facts), encoding="utf-8")
+
+    load_servable(version).self_check(built.recorded)
+    assert stage(Built(servable, built.model_file, built.recorded), tmp_path) == version
 
 
 def test_a_file_other_than_the_registered_one_is_not_staged(built: Built, tmp_path: Path) -> None:

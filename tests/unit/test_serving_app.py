@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.served_models import Built, build
+from tests.served_models import Built, build, no_online
 from tests.serving_worker import Response, Worker, drive, features
 
 
@@ -66,7 +66,8 @@ def test_a_regression_answer_is_the_value(tmp_path: Path) -> None:
 
     response = worker.post("/predict_features", features(built.recorded[0].features))
 
-    assert response.json()["predictions"] == [{"prediction": built.recorded[0].scores[0]}]
+    (answer,) = response.json()["predictions"]
+    assert answer == pytest.approx({"prediction": built.recorded[0].scores[0]}, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -138,19 +139,44 @@ def test_a_client_that_leaves_gets_no_answer_and_no_fault(worker: Worker) -> Non
     assert drive(worker.app, "POST", "/predict", gone) == []
 
 
-def test_every_failing_entity_is_listed(worker: Worker) -> None:
-    unknown = worker.post("/predict", {"entities": [1, 98, 3, 99]})
-    assert unknown.status_code == 404
-    details = unknown.json()["error"]["details"]
-    assert [(item["entity"], item["reason"]) for item in details] == [
-        (98, "unknown"), (99, "unknown"), (3, "stale"),
-    ]  # fmt: skip
+def test_an_entity_without_fresh_features_does_not_refuse_the_others(worker: Worker) -> None:
+    response = worker.post("/predict", {"entities": [98, 2, 3, 98, 1]})
 
-    stale = worker.post("/predict", {"entities": [1, 3]})
-    assert stale.status_code == 409
-    (detail,) = stale.json()["error"]["details"]
-    assert detail["age_seconds"] == timedelta(days=6).total_seconds()
-    assert detail["features_as_of"] == "2024-01-04T00:00:00Z"
+    assert response.status_code == 200
+    unknown, second, stale, again, first = response.json()["predictions"]
+    alone = worker.post("/predict", {"entities": [2, 1]}).json()["predictions"]
+    assert [second, first] == alone
+    assert unknown == again
+    assert (unknown.keys(), unknown["customer_id"]) == ({"customer_id", "error"}, 98)
+    assert unknown["error"].pop("message")
+    assert unknown["error"] == {"code": "unknown_entity"}
+    assert stale["customer_id"] == 3
+    assert stale["error"].pop("message")
+    assert stale["error"] == {
+        "code": "stale_features",
+        "age_seconds": timedelta(days=6).total_seconds(),
+        "features_as_of": "2024-01-04T00:00:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code", "details"),
+    [
+        ([98], 404, "unknown_entity", [(98, "unknown_entity")]),
+        ([3], 409, "stale_features", [(3, "stale_features")]),
+        ([3, 98, 3], 404, "unknown_entity", [(98, "unknown_entity"), (3, "stale_features")]),
+    ],
+)
+def test_a_request_without_any_answer_is_refused(
+    worker: Worker, asked: list[int], status: int, code: str, details: list[tuple[int, str]]
+) -> None:
+    response = worker.post("/predict", {"entities": asked})
+
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert error["code"] == code
+    assert [(item["entity"], item["code"]) for item in error["details"]] == details
+    assert all(item["message"] in error["message"] for item in error["details"])
 
 
 def test_a_store_that_is_down_is_503(worker: Worker) -> None:
@@ -159,9 +185,10 @@ def test_a_store_that_is_down_is_503(worker: Worker) -> None:
     assert response.json()["error"]["code"] == "feature_store_unavailable"
 
 
-def test_a_model_that_cannot_take_a_missing_value_refuses_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("onnx", [True, False])
+def test_a_model_that_cannot_take_a_missing_value_refuses_it(tmp_path: Path, onnx: bool) -> None:
     worker = Worker(tmp_path / "endpoint")
-    worker.serve(build(tmp_path, accepts_missing=False))
+    worker.serve(build(tmp_path, accepts_missing=False, onnx=onnx))
 
     response = worker.post("/predict_features", features({"spend": None, "class": "x"}))
 
@@ -178,6 +205,14 @@ def test_extreme_values_and_new_categories_are_no_fault(worker: Worker) -> None:
         assert math.isfinite(response.json()["predictions"][0]["prediction"])
 
 
+def test_the_model_says_how_features_are_found(tmp_path: Path, built: Built) -> None:
+    worker = Worker(tmp_path / "endpoint")
+    chosen = {"lookup": "direct", "lookup_reason": "equal to Feast's SDK for 3 entities"}
+    worker.serve(built, no_online().model_copy(update=chosen))
+    found = worker.call("GET", "/model").json()["online_lookup"]
+    assert found == {"kind": "direct", "reason": "equal to Feast's SDK for 3 entities"}
+
+
 def test_paths_and_methods(worker: Worker) -> None:
     assert worker.call("GET", "/nothing").status_code == 404
     wrong = worker.call("GET", "/predict")
@@ -192,17 +227,22 @@ def test_without_a_model_the_answer_is_503(tmp_path: Path) -> None:
     assert worker.call("GET", "/metrics").status_code == 200
 
 
-def test_predictions_are_counted_by_version(worker: Worker) -> None:
-    def count() -> float:
-        text = worker.call("GET", "/metrics").text
-        start = 'model_predictions_total{model_name="toy",version="1"} '
-        lines = [line for line in text.splitlines() if line.startswith(start)]
-        return float(lines[0].removeprefix(start)) if lines else 0.0
+def test_predictions_are_counted_by_version_and_refusals_by_reason(worker: Worker) -> None:
+    series = (
+        'model_predictions_total{model_name="toy",version="1"}',
+        'model_entities_refused_total{model_name="toy",reason="unknown_entity"}',
+        'model_entities_refused_total{model_name="toy",reason="stale_features"}',
+    )
 
-    before = count()
-    worker.post("/predict", {"entities": [1, 2]})
+    def counts() -> np.ndarray:
+        lines = worker.call("GET", "/metrics").text.splitlines()
+        known = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return np.array([float(known.get(name, 0)) for name in series])
+
+    before = counts()
+    worker.post("/predict", {"entities": [1, 99, 2, 3, 99]})
     worker.post("/predict", {"entities": [99]})
-    assert count() == before + 2
+    assert (counts() - before).tolist() == [2, 3, 1]
     assert "model_prediction_latency_seconds_bucket" in worker.call("GET", "/metrics").text
 
 

@@ -39,13 +39,16 @@ def test_a_damaged_version_leaves_the_old_one(worker: Worker, built: Built) -> N
     assert "the model file is damaged or no skops file" in status["error"]
 
 
-def test_another_answer_than_recorded_leaves_the_old_one(worker: Worker, tmp_path: Path) -> None:
-    built = build(tmp_path, version=2)
-    wrong = built.recorded[0].model_copy(update={"scores": (built.recorded[0].scores[0] + 1e-8,)})
+@pytest.mark.parametrize(("onnx", "off"), [(True, 2e-6), (False, 1e-8)])
+def test_another_answer_than_recorded_leaves_the_old_one(
+    worker: Worker, tmp_path: Path, onnx: bool, off: float
+) -> None:
+    built = build(tmp_path, version=2, onnx=onnx)
+    wrong = built.recorded[0].model_copy(update={"scores": (built.recorded[0].scores[0] + off,)})
     worker.serve(Built(built.servable, built.model_file, (wrong, *built.recorded[1:])))
 
     assert worker.call("GET", "/model").json()["model_version"] == 1
-    assert "differs from its recorded scores by 1e-08" in worker.status()["error"]
+    assert f"differs from its recorded scores by {off:.3g}" in worker.status()["error"]
 
 
 def test_a_new_as_of_is_taken_up_without_loading_the_model(worker: Worker, built: Built) -> None:

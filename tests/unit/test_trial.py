@@ -3,17 +3,24 @@
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
+from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
+from mlops_assets.serving.holder import Active
+from mlops_assets.serving.model import FeatureRow
+from mlops_assets.serving.rollout import Tally
 from resources.endpoint_client import EndpointClient
 from resources.endpoint_process import Launch
 from resources.rollout import Rollout, Trial
@@ -183,3 +190,52 @@ def test_a_candidate_that_no_worker_takes_up_is_reported(worker: Worker, first: 
         run(worker, with_content(first, b"no model", 3), settings())
     report = json.loads((worker.folder.path / "rollouts.jsonl").read_text())
     assert (report["passed"], report["harmed_requests"]) == (False, 0)
+
+
+def on_trial(worker: Worker, seconds: float, weight: float) -> tuple[Active, Active]:
+    """Two versions that a thread computes, one of them slowly."""
+    active = worker.holder.active
+    assert active is not None
+
+    def slowly(rows: Sequence[FeatureRow]) -> np.ndarray:
+        time.sleep(seconds)
+        return active.model.scores(rows)
+
+    log = LogSettings(fsync="request")  # which is nothing for the event loop
+    active = replace(active, manifest=active.manifest.model_copy(update={"log": log}))
+    slow = replace(active.model, scores=slowly)
+    candidate = replace(active, model=slow, role="canary", weight=weight, tally=Tally())
+    worker.holder.active = both = replace(active, candidate=candidate, tally=Tally())
+    return both, candidate
+
+
+def test_what_waits_behind_a_slow_candidate_is_not_slow_itself(
+    worker: Worker, first: Built
+) -> None:
+    both, candidate = on_trial(worker, 0.1, weight=0.5)
+    body = msgspec.json.encode(features(first.recorded[0].features))
+
+    async def ask_at_once() -> None:
+        asked = (worker.app(SCOPE, _receiver(body), _sender([])) for _ in range(30))
+        await asyncio.gather(*asked)
+
+    asyncio.run(ask_at_once())
+    assert both.tally is not None
+    assert candidate.tally is not None
+    before, now = both.tally.sighting(), candidate.tally.sighting()
+    assert before.requests + now.requests == 30
+    assert np.median(before.seconds) < 0.1 <= min(now.seconds)
+
+
+def test_a_candidate_that_does_not_answer_in_time_has_failed(worker: Worker, first: Built) -> None:
+    _, candidate = on_trial(worker, 0.3, weight=1.0)
+    body = msgspec.json.encode(features(first.recorded[0].features))
+
+    async def give_up() -> None:
+        async with asyncio.timeout(0.1):  # as the guard does
+            await worker.app(SCOPE, _receiver(body), _sender([]))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(give_up())
+    assert candidate.tally is not None
+    assert candidate.tally.sighting().errors == 1

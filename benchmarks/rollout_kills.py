@@ -1,0 +1,105 @@
+"""`kill -9` of workers, of the supervisor and of everything, under load."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+
+import psutil
+
+from benchmarks.rollout_trial import Trial, wait
+from mlops_assets.cli.endpoints import bring_up
+from mlops_assets.serving.workers import CRASH_SECONDS
+
+
+class Kills:
+    """What is lost, and when it answers again."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial, self.process = trial, trial.process
+
+    def workers(self, times: int = 5) -> None:
+        """One of two, several times, then both at once."""
+        for count, rounds in ((1, times), (2, 1)):
+            for _ in range(rounds):
+                self._workers(count)
+
+    def _workers(self, count: int) -> None:
+        before = self.process.workers()
+        with self.trial.load() as loads:
+            time.sleep(0.5)
+            started = time.monotonic()
+            kill(before[:count])
+            wait(lambda: self._new(before) >= count)
+            seconds = time.monotonic() - started
+            time.sleep(1)
+        self.trial.say(
+            f"kill -9 of {count} of 2 workers",
+            f"all ready again after {seconds:.2f} s; {loads.said()}; {self.trial.lost(loads)}",
+        )
+        time.sleep(CRASH_SECONDS + 1)  # or the next one would count as a crash
+
+    def _new(self, before: list[int]) -> int:
+        ready = {int(file.stem) for file in (self.process.folder / "status").glob("*.json")}
+        return len((ready & set(self.process.workers())) - set(before))
+
+    def template(self) -> None:
+        """The supervisor starts it again."""
+        before = self.process.workers()
+        with self.trial.load() as loads:
+            time.sleep(0.5)
+            started = time.monotonic()
+            kill([psutil.Process(before[0]).ppid()])
+            wait(lambda: self._new(before) >= len(before))
+            seconds = time.monotonic() - started
+        self.trial.say(
+            "kill -9 of the template",
+            f"all ready again after {seconds:.0f} s; {loads.said()}; {self.trial.lost(loads)}",
+        )
+
+    def supervisor(self) -> None:
+        """And the endpoint is brought back."""
+        template = psutil.Process(self.process.workers()[0]).ppid()
+        with self.trial.load() as loads:
+            time.sleep(0.5)
+            kill([psutil.Process(template).ppid()])
+            started = time.monotonic()
+            wait(lambda: not self.trial.processes())
+            gone = time.monotonic() - started
+        self.trial.local.up("toy")
+        self.trial.say(
+            "kill -9 of the supervisor",
+            f"no process left after {gone:.1f} s; answers again by `up` "
+            f"{time.monotonic() - started:.0f} s after the kill; {self.trial.lost(loads)}",
+        )
+
+    def everything(self) -> None:
+        """Every process at once; then, as a power cut may leave it, a line cut off."""
+        before = self.trial.local.status("toy")
+        with self.trial.load() as loads:
+            time.sleep(1)
+            pids = [process.pid for process in self.trial.processes()]
+            kill(pids)
+        log = max((self.process.folder / "predictions").glob("*.jsonl"), key=os.path.getmtime)
+        with log.open("ab") as file:
+            file.write(log.read_bytes()[:100])
+        started = time.monotonic()
+        os.environ["MLOPS_ENDPOINTS"] = self.trial.local.root
+        good, bad = bring_up(["toy"])
+        seconds = time.monotonic() - started
+        after = self.trial.local.status("toy")
+        same = None not in (before, after) and before.model_version == after.model_version
+        lost = self.trial.lost(loads)
+        compacted = self.trial.log.compact("toy")
+        answer, _, _ = (good or bad)[0].partition(" at ")
+        self.trial.say(
+            f"kill -9 of all {len(pids)} processes",
+            f"`mlops up` after {seconds:.0f} s: {answer}, as before: {same}; {lost}; "
+            f"the log is read with {compacted.torn_lines} torn line counted",
+        )
+
+
+def kill(pids: Iterable[int]) -> None:
+    """By SIGKILL."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)

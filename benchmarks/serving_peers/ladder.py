@@ -1,0 +1,39 @@
+"""Our endpoint without its outer layers, to see what each costs; LADDER_RUNG names the outermost.
+
+`answer` computes and answers; `log` also logs; `metrics` counts in files that several workers
+share; `guard` stands before it; `bento` is that again, reached through BentoML's own routes.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+RUNGS = ("answer", "log", "metrics", "guard", "bento")
+_height = RUNGS.index(os.environ["LADDER_RUNG"])
+
+_endpoint = Path(tempfile.mkdtemp()) / "flights"
+shutil.copytree(os.environ["PEER_ENDPOINT"], _endpoint)
+_manifest = json.loads((_endpoint / "deployment.json").read_bytes())
+_manifest["log"]["enabled"] = _height >= RUNGS.index("log")
+(_endpoint / "deployment.json").write_text(json.dumps(_manifest))
+os.environ["MLOPS_ENDPOINT"] = str(_endpoint)
+if _height >= RUNGS.index("metrics"):  # before the library is imported
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp()
+
+if _height == RUNGS.index("bento"):
+    from mlops_assets.serving.service import Endpoint
+
+    app = Endpoint.to_asgi()
+else:
+    from mlops_assets.serving.app import EndpointApp
+    from mlops_assets.serving.guard import Guard
+    from mlops_assets.serving.holder import ModelHolder
+    from mlops_assets.serving.rates import Buckets
+
+    _holder = ModelHolder(_endpoint)
+    _holder.start()
+    app = EndpointApp(_holder)
+    if _height >= RUNGS.index("guard"):
+        app = Guard(app, _holder.limits, app.count, Buckets())

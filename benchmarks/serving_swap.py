@@ -1,0 +1,46 @@
+"""How fast a new version is live once its files are there."""
+
+import json
+import shutil
+from pathlib import Path
+
+from benchmarks.serving_model import Served
+from mlops_assets.blocks.operation import DeploymentSettings
+from resources.deployment import LocalBentoML
+from tests.live_endpoints import free_port
+
+SWAPS = 10
+WORKERS = 2
+
+
+def swap_seconds(served: Served) -> list[float]:
+    """Deploy two versions in turn; each time from the manifest's writing to the last worker's swap.
+
+    A worker swaps, then reports: so the age of the manifest in the newest report is what a client
+    would have to wait for at most.
+    """
+    root = served.folder / "swaps"
+    endpoint = Path(shutil.copytree(served.endpoint, root / "flights"))
+    _second_version(endpoint / "versions")
+    local = LocalBentoML(root=str(root))
+    settings = DeploymentSettings(port=free_port(), workers=WORKERS)
+    local.redeploy("flights", 1, settings)
+    try:
+        return [_swap(local, 2 - number % 2, settings, endpoint) for number in range(SWAPS)]
+    finally:
+        local.stop("flights")
+
+
+def _swap(local: LocalBentoML, version: int, settings: DeploymentSettings, endpoint: Path) -> float:
+    generation = local.redeploy("flights", version, settings).generation
+    reports = list((endpoint / "status").glob("*.json"))
+    live = [r for r in reports if json.loads(r.read_bytes())["generation"] == generation]
+    wanted = (endpoint / "deployment.json").stat().st_mtime
+    return max(report.stat().st_mtime for report in live) - wanted
+
+
+def _second_version(versions: Path) -> None:
+    shutil.copytree(versions / "1", versions / "2")
+    described = versions / "2" / "servable.json"
+    servable = json.loads(described.read_bytes()) | {"model_version": 2}
+    described.write_text(json.dumps(servable, indent=2), encoding="utf-8")

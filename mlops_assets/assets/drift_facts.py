@@ -1,0 +1,86 @@
+"""What a drift report shows: gauges, asset metadata, and the link to Evidently's page."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.errors import ReportError
+from mlops_assets.metadata import markdown_table, pictures
+from mlops_assets.ml.drift import Distance, Finding
+from mlops_assets.ml.drift_plot import columns_plot, drift_plot
+from resources.metrics import Gauge
+
+
+def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
+    """Every score of every column, and when they were computed."""
+    summary, version = found.summary, str(found.summary.model_version)
+    return [
+        Gauge(
+            name="model_feature_drift",
+            help="Population stability index of the newest window, corrected for chance.",
+            labels=("version", "feature"),
+            values={(version, name): value for name, value in summary.scores.items()},
+        ),
+        Gauge(
+            name="model_feature_drift_distance",
+            help="Other scores of the newest window; the report's metadata says what they mean.",
+            labels=("version", "feature", "method"),
+            values={
+                (version, name, method): getattr(one, method)
+                for name, one in found.distances.items()
+                for method in Distance._fields
+                if method != "psi"
+            },
+        ),
+        Gauge(
+            name="model_drift_alarm",
+            help="1: a column that is watched has drifted, or is broken.",
+            values={(): float(summary.verdict == "drifted" or bool(summary.broken_columns))},
+        ),
+        Gauge(
+            name="model_drift_last_run_timestamp_seconds",
+            help="When drift was last looked at.",
+            values={(): now.timestamp()},
+        ),
+    ]
+
+
+def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
+    """Where the page is, or why there is none: what cannot be drawn costs no verdict."""
+    try:
+        page = draw()
+    except ReportError as err:
+        return dg.MetadataValue.text(str(err))
+    return dg.MetadataValue.path(page) if page else dg.MetadataValue.text("no column has values")
+
+
+def describe(found: Finding, threshold: float) -> dict[str, Any]:
+    """A report as metadata: the verdict, every column as a table, and plots."""
+    summary = found.summary
+    plots = {"drift": drift_plot(summary, threshold)}
+    if summary.drifted_columns:
+        plots["columns"] = columns_plot(summary.drifted_columns, found.reference, found.live)
+    return {
+        "verdict": summary.verdict,
+        "rows": summary.rows,
+        "reference": summary.reference,
+        "drifted_columns": ", ".join(summary.drifted_columns) or "none",
+        "broken_columns": ", ".join(summary.broken_columns) or "none",
+        "reasons": "; ".join(summary.reasons) or "none",
+        "notes": "; ".join(summary.notes) or "none",
+        "columns": markdown_table(_table(found)),
+        "summary": dg.MetadataValue.json(summary.model_dump(mode="json")),
+        **pictures(plots),
+    }
+
+
+def _table(found: Finding) -> pd.DataFrame:
+    rows = []
+    for name, scores in found.distances.items():
+        old, new = found.reference.columns[name], found.live.columns[name]
+        moments = {"mean before": old.mean, "mean": new.mean, "std before": old.deviation}
+        rows.append({"column": name, **scores._asdict(), **moments, "std": new.deviation})
+    return pd.DataFrame(rows).round(4)

@@ -1,0 +1,176 @@
+"""The newest window of the served version: gathered from log, ledger and registry, and judged."""
+
+import json
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pandas as pd
+from pydantic import ValidationError
+
+from mlops_assets.assets.gate import load_version
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import TrackingError
+from mlops_assets.ml.drift import Finding, examine
+from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.live_profiles import answered, as_profiled, window_of
+from mlops_assets.ml.profiles import PREDICTION, profile_reference
+from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.ml.seasons import choose_reference, counting_for, earlier_windows, features_digest
+from mlops_assets.ml.training import split
+from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.monitoring import Window
+from mlops_assets.records.profile import Ageing, Profile
+from resources.ledger import PromotionLedger
+from resources.predictions import PredictionLog
+from resources.reports import EvidentlyReports
+from resources.tracking import MLflowTracking
+
+PROFILE_FILE = "reference_profile.json"
+
+
+class Seen(NamedTuple):
+    """A verdict, and where what it compares can be read again."""
+
+    finding: Finding
+    version: ModelVersion
+    season: list[Window]
+    """Earlier windows that are the reference, the newest first; empty: the held-out rows are."""
+    versions: list[int]
+    """Whose answers those windows hold."""
+
+
+def newest_finding(
+    settings: ModelSettings,
+    predictions: PredictionLog,
+    ledger: PromotionLedger,
+    tracking: MLflowTracking,
+) -> Seen:
+    """Judge the window that holds the newest prediction; of the log only what is new is read."""
+    name, rules = settings.name, settings.monitoring.drift
+    version = served_version(settings, tracking, ledger)
+    training = stored_profile(version, tracking)
+    counting = counting_for(training, settings.monitoring.window, rules.reference)
+    window = window_of(predictions.newest(name) or datetime.now(UTC), counting.window)
+    live = answered(predictions.parts(name, [window], counting, [version.version]), counting)
+    earlier = earlier_windows(window, rules.reference)
+    versions = comparable_versions(version, training, ledger, tracking) if earlier else []
+    history = predictions.parts(name, earlier, counting, versions)
+    reference = choose_reference(history, counting, training, version.version, rules)
+    found = examine(reference, live, settings, version.version, window)
+    return Seen(found, version, earlier if reference.kind != "training" else [], versions)
+
+
+def comparable_versions(
+    version: ModelVersion, training: Profile, ledger: PromotionLedger, tracking: MLflowTracking
+) -> list[int]:
+    """This version, and all that were ever served whose features are defined as its own are."""
+    others = {move.to_version for move in ledger.history(version.name)} - {version.version}
+    found = [version.version]
+    for number in others:
+        other = tracking.version(version.name, number)
+        text = tracking.read_text(other, PROFILE_FILE) if other else None
+        digest = json.loads(text).get("features_digest") if text else None
+        if digest and digest == training.features_digest:
+            found.append(number)
+    return sorted(found)
+
+
+def served_version(
+    settings: ModelSettings, tracking: MLflowTracking, ledger: PromotionLedger
+) -> ModelVersion:
+    """The champion as the registry knows it.
+
+    Raises:
+        TrackingError: There is none yet, or the registry does not have it any more.
+    """
+    head = ledger.head(settings.name)
+    version = tracking.version(settings.name, head.to_version) if head else None
+    if version is None:
+        number = head.to_version if head else "at all"
+        raise TrackingError(
+            f"no version {number} of {settings.name} is registered; deploy one first: "
+            f"`mlops run {settings.name}`"
+        )
+    return version
+
+
+def stored_profile(version: ModelVersion, tracking: MLflowTracking) -> Profile:
+    """The profile that was kept with a version.
+
+    Raises:
+        TrackingError: None was, or one that another release of this project reads.
+    """
+    text = tracking.read_text(version, PROFILE_FILE)
+    if text is None:
+        raise TrackingError(
+            f"{version.uri} has no {PROFILE_FILE}; materialize {version.name}/reference_profile "
+            "while it is the newest version, or train a new one"
+        )
+    try:
+        return Profile.model_validate_json(text)
+    except ValidationError as err:
+        raise TrackingError(
+            f"{PROFILE_FILE} of {version.uri} is of another release ({err.error_count()} errors); "
+            f"train {version.name} anew: `mlops run {version.name}`"
+        ) from err
+
+
+def held_out_profile(
+    rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
+) -> Profile:
+    """The reference profile of a version, from features and targets known today."""
+    moments = split(rows, settings).test[TIMESTAMP].reset_index(drop=True)
+    ageing = {
+        name: Ageing(per=per, as_of=moments.max().to_pydatetime())
+        for name, per in settings.monitoring.drift.ageing.items()
+    }
+    found = profile_reference(
+        held_out_columns(rows, model, settings, tracking),
+        settings.feature_dtypes,
+        ageing=ageing,
+        moments=moments,
+    )
+    return found.model_copy(update={"features_digest": features_digest(settings)})
+
+
+def held_out_columns(
+    rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
+) -> pd.DataFrame:
+    """Features of the held-out rows and what the version says of them."""
+    features = select_features(split(rows, settings).test, settings.feature_dtypes)
+    scores = score(load_version(model, tracking), features, settings.target.task)
+    return features.assign(**{PREDICTION: scores.max(axis=1)})
+
+
+def draw(
+    seen: Seen,
+    columns: Collection[str],
+    rows: pd.DataFrame,
+    settings: ModelSettings,
+    predictions: PredictionLog,
+    tracking: MLflowTracking,
+    reports: EvidentlyReports,
+) -> str | None:
+    """Evidently's page of some columns; only for it are whole rows of the log read.
+
+    Raises:
+        ReportError: Evidently refused the columns.
+    """
+    summary, enough = seen.finding.summary, settings.monitoring.drift.history
+    live = _rows(predictions, settings.name, [summary.window], [seen.version.version])
+    if seen.season:
+        before = _rows(predictions, settings.name, seen.season[:enough], seen.versions)
+    else:
+        before = held_out_columns(rows, seen.version, settings, tracking)
+    return reports.render(summary, columns, before, live, settings.feature_dtypes)
+
+
+def _rows(
+    predictions: PredictionLog, model: str, windows: Iterable[Window], versions: Collection[int]
+) -> pd.DataFrame:
+    """What clients got from these versions in these windows, under the names of the profiles."""
+    frames = [predictions.read(model, window.start, window.end) for window in windows]
+    logged = pd.concat([frame for frame in frames if len(frame)] or frames[:1])
+    ours = (logged["role"] == "primary") & logged["model_version"].isin(list(versions))
+    return as_profiled(logged[ours])

@@ -1,0 +1,85 @@
+"""What the reports on outcomes show: gauges, and asset metadata."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.metadata import markdown_table, pictures, rounded
+from mlops_assets.ml.performance_plot import performance_plot
+from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
+from resources.metrics import Gauge
+
+
+def performance_gauges(report: PerformanceReport, now: datetime) -> list[Gauge]:
+    """The newest final window beside the held-out rows, and the newest estimate."""
+    final, values = report.newest_final, {}
+    for kind, found in (
+        ("measured", final.metrics if final else {}),
+        ("held_out", report.windows[-1].reference if report.windows else {}),
+        ("estimated", report.windows[-1].estimated if report.windows else {}),
+    ):
+        values |= {(metric, kind): value for metric, value in found.items()}
+    degraded = float(final is not None and final.verdict == "degraded")
+    return [
+        Gauge(
+            name="model_performance",
+            help="Metrics of the served version: measured by labels, estimated, and held out.",
+            labels=("metric", "kind"),
+            values=values,
+        ),
+        Gauge(
+            name="model_performance_degraded",
+            help="1: the newest window with all its labels was predicted worse than promised.",
+            values={(): degraded},
+        ),
+        Gauge(
+            name="model_performance_last_run_timestamp_seconds",
+            help="When performance was last looked at.",
+            values={(): now.timestamp()},
+        ),
+    ]
+
+
+def skew_gauges(report: SkewSummary, names: Iterable[str]) -> list[Gauge]:
+    """Share of requests whose feature the offline store knows otherwise, 0 for the others."""
+    shares = {skew.feature: skew.rows / report.rows for skew in report.skewed}
+    return [
+        Gauge(
+            name="model_feature_skew_ratio",
+            help="Share of sampled requests whose feature the offline store knows otherwise.",
+            labels=("feature",),
+            values={(name,): shares.get(name, 0.0) for name in names},
+        )
+    ]
+
+
+def describe(report: PerformanceReport) -> dict[str, Any]:
+    """A report as metadata: the newest verdict, every window as a table, and a plot."""
+    newest = report.newest_final
+    facts: dict[str, Any] = {"windows": len(report.windows)}
+    if newest is not None:
+        facts |= {"verdict": newest.verdict, **rounded(newest.metrics)}
+        facts["reasons"] = "; ".join(newest.reasons) or "none"
+        facts["summary"] = dg.MetadataValue.json(newest.model_dump(mode="json"))
+    if report.windows:
+        labelled = {w.window.start.isoformat(): w.labelled_rows for w in report.windows}
+        facts["labelled"] = dg.MetadataValue.json(labelled)
+        facts["estimate"] = dg.MetadataValue.json(report.windows[-1].model_dump(mode="json"))
+        facts["by_window"] = markdown_table(pd.DataFrame([_row(w) for w in report.windows]))
+        facts |= pictures({"performance": performance_plot(report)})
+    return facts
+
+
+def _row(summary: PerformanceSummary) -> dict[str, Any]:
+    name = "log_loss" if "log_loss" in {**summary.estimated, **summary.metrics} else "rmse"
+    return {
+        "window": summary.window.start.isoformat(),
+        "rows": summary.rows,
+        "labelled": summary.labelled_rows,
+        "verdict": summary.verdict if summary.final else "waiting for labels",
+        f"estimated {name}": round(summary.estimated.get(name, float("nan")), 4),
+        name: round(summary.metrics.get(name, float("nan")), 4),
+    }

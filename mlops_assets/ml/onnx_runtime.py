@@ -1,0 +1,79 @@
+"""A model as ONNX Runtime computes it: rows in, scores out, nothing of pandas or scikit-learn.
+
+The graph is one of `onnx_export`. Its texts hold `MISSING` where a row has none.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlops_assets.errors import DeploymentError
+
+NUMBERS, TEXTS, SCORES = "numbers", "texts", "scores"
+MISSING = "\ufdd0"
+"""Stands for null among texts; Unicode keeps this character free for such use."""
+
+FeatureRow = Mapping[str, float | str | None]
+
+
+class OnnxModel:
+    """One graph in memory."""
+
+    def __init__(self, content: bytes, dtypes: Mapping[str, str]) -> None:
+        """Load the graph.
+
+        Args:
+            content: The file.
+            dtypes: Of the features, in column order.
+
+        Raises:
+            DeploymentError: It is damaged, or no graph over these features.
+        """
+        import onnxruntime  # 0.3 CPU s
+
+        options = onnxruntime.SessionOptions()
+        # One row is computed in microseconds: a thread's start would cost more.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as err:  # its own exceptions have no common root
+            raise DeploymentError(
+                f"the ONNX model cannot be loaded: {type(err).__name__}: {err}; "
+                "train and register the model again"
+            ) from err
+        self._numbers = [name for name, dtype in dtypes.items() if dtype == "float64"]
+        self._texts = [name for name, dtype in dtypes.items() if dtype == "string"]
+        expected = {NUMBERS: len(self._numbers), TEXTS: len(self._texts)}
+        found = {each.name: each.shape[1] for each in self._session.get_inputs()}
+        if found != {name: columns for name, columns in expected.items() if columns}:
+            raise DeploymentError(
+                f"the ONNX model takes {found}, but the features are {dict(dtypes)}; "
+                "train and register the model again"
+            )
+
+    def scores(self, rows: Sequence[FeatureRow]) -> np.ndarray:
+        """Score rows; NaN where scikit-learn would refuse one.
+
+        Returns:
+            As `scoring.score`.
+        """
+        feeds: dict[str, Any] = {}
+        if self._numbers:
+            # None becomes NaN.
+            values = [[row[name] for name in self._numbers] for row in rows]
+            feeds[NUMBERS] = np.array(values, dtype=np.float64)
+        if self._texts:
+            feeds[TEXTS] = [
+                [MISSING if (value := row[name]) is None else value for name in self._texts]
+                for row in rows
+            ]
+        return self.run(feeds)
+
+    def run(self, feeds: Mapping[str, Any]) -> np.ndarray:
+        """Score arrays `numbers` and `texts`, of those that the graph takes."""
+        (scores,) = self._session.run([SCORES], feeds)
+        return np.asarray(scores)

@@ -1,0 +1,136 @@
+"""The parity gate: whether the ONNX export of a pipeline may answer in scikit-learn's place.
+
+Both score the same held-out rows, and rows with a value missing or a category that training did not
+see. The export may serve if no decision differs, no score by more than 1e-6, and both refuse the
+same rows.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.blocks.base import Task
+from mlops_assets.errors import DeploymentError, NotExportableError
+from mlops_assets.ml.onnx_export import export
+from mlops_assets.ml.onnx_runtime import MISSING, NUMBERS, TEXTS, OnnxModel
+from mlops_assets.ml.scoring import FeatureDtypes, score, select_features
+from mlops_assets.records.serving import Inference
+
+COMPARED_ROWS = 20_000
+"""Held-out rows that are compared at most, the newest."""
+PROBE_ROWS = 20
+"""Rows for each feature that is made missing, and for each text that is made unknown."""
+
+_ONNX = Inference(runtime="onnxruntime", reason="")
+_UNKNOWN = "\ufdd1"
+"""A category that no training data has."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was found, and the ONNX file if it may serve."""
+
+    inference: Inference
+    content: bytes | None = None
+
+
+def export_checked(
+    pipeline: Any, held_out: pd.DataFrame, dtypes: FeatureDtypes, task: Task
+) -> Exported:
+    """Export a fitted pipeline and compare; never an error, but a reason to go on without.
+
+    Args:
+        pipeline: As `training.fit` returns it.
+        held_out: Rows that it was not fitted on, sorted by time.
+        dtypes: Of its features.
+        task: Of the model.
+    """
+    try:
+        content = export(pipeline, dtypes, task)
+        found = compare(pipeline, OnnxModel(content, dtypes), held_out, dtypes, task)
+    except (NotExportableError, DeploymentError) as err:
+        return Exported(Inference(reason=str(err)))
+    if found.reason:
+        return Exported(found.model_copy(update={"runtime": "scikit-learn"}))
+    digest = hashlib.sha256(content).hexdigest()
+    return Exported(found.model_copy(update={"onnx_sha256": digest}), content)
+
+
+def compare(
+    pipeline: Any, model: OnnxModel, held_out: pd.DataFrame, dtypes: FeatureDtypes, task: Task
+) -> Inference:
+    """Score held-out and probing rows by both; `reason` says what is too different."""
+    rows, flips, unlike, worst = 0, 0, 0, 0.0
+    frames = list(_frames(select_features(held_out.tail(COMPARED_ROWS), dtypes), dtypes))
+    for frame, expected in _expected(pipeline, frames, task):
+        actual = model.run(feeds(frame, dtypes))
+        answered = np.isfinite(expected).all(axis=1)
+        both = answered & np.isfinite(actual).all(axis=1)
+        unlike += int((answered != np.isfinite(actual).all(axis=1)).sum())
+        flips += int((_decisions(expected[both], task) != _decisions(actual[both], task)).sum())
+        worst = max(worst, float(np.abs(expected[both] - actual[both]).max(initial=0.0)))
+        rows += len(frame)
+    found = _ONNX.model_copy(
+        update={"rows": rows, "max_difference": worst, "flips": flips, "unlike": unlike}
+    )
+    return found.model_copy(update={"reason": _reason(found)})
+
+
+def feeds(frame: pd.DataFrame, dtypes: FeatureDtypes) -> dict[str, np.ndarray]:
+    """A frame as `scoring.select_features` builds it, as `OnnxModel.run` takes it."""
+    kinds = {NUMBERS: "float64", TEXTS: "string"}
+    columns = {
+        name: [feature for feature, dtype in dtypes.items() if dtype == kind]
+        for name, kind in kinds.items()
+    }
+    parts = {name: frame[chosen] for name, chosen in columns.items() if chosen}
+    if TEXTS in parts:
+        parts[TEXTS] = parts[TEXTS].where(parts[TEXTS].notna(), MISSING)
+    return {name: part.to_numpy() for name, part in parts.items()}
+
+
+def _reason(found: Inference) -> str:
+    broken = []
+    if found.flips:
+        broken.append(f"{found.flips} decisions differ")
+    if found.unlike:
+        broken.append(f"{found.unlike} rows are answered by only one of the two")
+    if found.max_difference is None or not found.max_difference <= found.tolerance:
+        broken.append(
+            f"scores differ by up to {found.max_difference:.3g} (allowed {found.tolerance:g})"
+        )
+    return f"of {found.rows} rows, {' and '.join(broken)}" if broken else ""
+
+
+def _frames(rows: pd.DataFrame, dtypes: FeatureDtypes) -> Iterator[pd.DataFrame]:
+    yield rows
+    probes = rows.tail(PROBE_ROWS)
+    for name, dtype in dtypes.items():
+        yield probes.assign(**{name: np.nan}).astype({name: probes[name].dtype})
+        if dtype == "string":
+            yield probes.assign(**{name: _UNKNOWN})
+
+
+def _expected(
+    pipeline: Any, frames: list[pd.DataFrame], task: Task
+) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Score all frames at once, or one by one where scikit-learn refuses some: those are NaN."""
+    whole = pd.concat(frames, ignore_index=True)
+    try:
+        yield whole, score(pipeline, whole, task)
+    except ValueError:  # a missing value that the model does not take
+        for frame in frames:
+            try:
+                yield frame, score(pipeline, frame, task)
+            except ValueError:
+                yield frame, np.full((len(frame), 1), np.nan)
+
+
+def _decisions(scores: np.ndarray, task: Task) -> np.ndarray:
+    if task == "regression":
+        return np.zeros(len(scores))
+    return scores[:, 0] >= 0.5 if task == "binary" else scores.argmax(axis=1)

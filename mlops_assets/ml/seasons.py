@@ -1,0 +1,110 @@
+"""The reference of a window that follows a season: what was live in earlier windows like it.
+
+Features are compared with those of all versions whose features are defined alike, predictions with
+those of the same version only. Where too little was live, the profile of the held-out rows takes
+its place, and a note says so.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from mlops_assets.blocks.monitoring import WEEK, DriftSettings, Reference
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.column_bins import refined
+from mlops_assets.ml.live_profiles import answered, window_of
+from mlops_assets.ml.profiles import PREDICTION
+from mlops_assets.records.monitoring import Window
+from mlops_assets.records.profile import Counting, Part, Profile
+
+_WEEKS, _YEARS = 13, 3
+"""How far back windows are looked for: a drift that lasts is the norm only long after its alarm."""
+
+
+class Chosen(NamedTuple):
+    """What a window is compared with."""
+
+    profile: Profile
+    kind: Reference
+    notes: tuple[str, ...] = ()
+
+
+def features_digest(settings: ModelSettings) -> str:
+    """Short hash of what the features are; two versions with the same one were fed the same."""
+    features = settings.features.model_dump(mode="json", include={"aggregates", "columns"})
+    defined = json.dumps([features, settings.feature_dtypes], sort_keys=True)
+    return hashlib.sha256(defined.encode()).hexdigest()[:12]
+
+
+def counting_for(training: Profile, length: timedelta, kind: Reference) -> Counting:
+    """How live rows are counted, to be compared with `training` and with earlier windows."""
+    bins = training.bins
+    if kind != "training":
+        bins = {name: refined(one) for name, one in bins.items()}
+    return Counting(bins=bins, window=length)
+
+
+def earlier_windows(window: Window, kind: Reference) -> list[Window]:
+    """The windows before `window` that a reference of this kind is made of, the newest first."""
+    length = window.end - window.start
+    if kind == "training":
+        return []
+    if kind == "same_weekday":
+        starts = [window.start - week * WEEK for week in range(1, _WEEKS + 1)]
+        return [Window(start=start, end=start + length) for start in starts]
+    oldest = window_of(window.start - timedelta(days=_YEARS * 366 + 31), length)
+    steps = (window.start - oldest.start) // length
+    starts = [window.start - step * length for step in range(1, steps + 1)]
+    return [
+        Window(start=start, end=start + length)
+        for start in starts
+        if start.month == window.start.month and 1 <= window.start.year - start.year <= _YEARS
+    ]
+
+
+def choose_reference(
+    parts: Sequence[Part],
+    counting: Counting,
+    training: Profile,
+    version: int,
+    settings: DriftSettings,
+) -> Chosen:
+    """The season's profile column by column, or `training` where the season's history is short.
+
+    Args:
+        parts: Of the earlier windows, of all versions that may be compared.
+        counting: Of the parts.
+        training: Profile of the held-out rows.
+        version: That the window is of.
+        settings: Which reference is asked for, and how much history it needs.
+    """
+    if settings.reference == "training":
+        return Chosen(training, "training")
+    everyone = {part.model_version for part in parts}
+    features, missing = _history(parts, counting, everyone, settings)
+    if missing:
+        return Chosen(training, "training", (f"compared with training: {missing}",))
+    own, missing = _history(parts, counting, {version}, settings)
+    if not missing:
+        columns = features.columns | {PREDICTION: own.columns[PREDICTION]}
+        return Chosen(Profile(rows=features.rows, columns=columns), settings.reference)
+    columns = features.columns | {PREDICTION: training.columns[PREDICTION]}
+    note = f"{PREDICTION} is compared with training: of version {version}, {missing}"
+    return Chosen(Profile(rows=features.rows, columns=columns), settings.reference, (note,))
+
+
+def _history(
+    parts: Sequence[Part], counting: Counting, versions: Collection[int], settings: DriftSettings
+) -> tuple[Profile, str]:
+    """What these versions answered, and what it lacks to be a reference; empty: nothing."""
+    found = answered(parts, counting, versions)
+    ours = [p for p in parts if p.role == "primary" and p.model_version in versions]
+    windows = len({part.start for part in ours})
+    if windows >= settings.history and found.rows >= settings.min_rows:
+        return found, ""
+    return found, (
+        f"{windows} earlier windows with {found.rows} rows, and {settings.reference} needs "
+        f"{settings.history} with {settings.min_rows}"
+    )

@@ -1,0 +1,58 @@
+"""Entities that cannot be answered: what each is told, and when the whole request is refused.
+
+One that has no fresh features does not refuse the others. A request of which none can be answered
+is an error by its status too, so that a client that looks at nothing else notices.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from mlops_assets.serving.http import RequestError
+from mlops_assets.serving.online import EntityId, OnlineRows, StaleEntity
+
+UNKNOWN = "unknown_entity"
+STALE = "stale_features"
+
+Refusal = dict[str, Any]
+
+
+def refusals(found: OnlineRows) -> dict[EntityId, Refusal]:
+    """The `error` of each entity that cannot be answered."""
+    unknown = {entity: _unknown(entity) for entity in found.unknown}
+    return unknown | {item.entity: _stale(item) for item in found.stale}
+
+
+def require_some_answered(entities: Sequence[EntityId], refused: dict[EntityId, Refusal]) -> None:
+    """Refuse a request whose entities all are refused.
+
+    Raises:
+        RequestError: 404 if one of them is unknown, 409 if all are stale; `details` has them all.
+    """
+    if any(entity not in refused for entity in entities):
+        return
+    details = [{"entity": entity, **error} for entity, error in refused.items()]
+    status = 404 if any(error["code"] == UNKNOWN for error in refused.values()) else 409
+    code = UNKNOWN if status == 404 else STALE
+    message = "; ".join(error["message"] for error in list(refused.values())[:10])
+    raise RequestError(status, code, message, details=details)
+
+
+def _unknown(entity: EntityId) -> Refusal:
+    message = f"no features of {entity!r}; materialize them, or ask for another"
+    return {"code": UNKNOWN, "message": message}
+
+
+def _stale(item: StaleEntity) -> Refusal:
+    return {
+        "code": STALE,
+        "message": f"the features of {item.entity!r} are older than their time to live; "
+        "materialize newer ones",
+        "features_as_of": iso(item.features_as_of),
+        "age_seconds": item.age.total_seconds(),
+    }
+
+
+def iso(moment: datetime) -> str:
+    """A time in UTC as the API writes it."""
+    return moment.isoformat().replace("+00:00", "Z")

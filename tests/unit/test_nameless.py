@@ -1,0 +1,61 @@
+"""A pipeline without column names scores arrays as it scored frames, to the last bit."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_assets.ml.nameless import feature_array, forget_names, needs_names
+from mlops_assets.ml.scoring import feature_frame, score
+from mlops_assets.ml.training import fit
+from tests.unit.test_onnx import COLUMNS, table
+from tests.unit.toy_models import flat_table
+
+ENCODING = {"item": "one_hot", "shop": "target"}
+
+
+class Named:
+    """An estimator of the user's own, which may look at the columns."""
+
+
+def fitted(columns: dict[str, str], encoding: dict[str, str], **training: Any) -> Any:
+    settings = flat_table(
+        columns | {"y": "float64"},
+        encoding=encoding,
+        target={"task": "binary", "column": "y"},
+        training={"split": {"by": "random", "fraction": 0.3}, **training},
+    )
+    return fit(table("binary", nulls=training.get("impute", "none") != "none"), settings)
+
+
+@pytest.mark.parametrize(
+    ("columns", "encoding"), [(COLUMNS, ENCODING), ({"spend": "float64", "age": "float64"}, {})]
+)
+@pytest.mark.parametrize("impute", ["none", "median", "zero"])
+@pytest.mark.parametrize("scale", [True, False])
+def test_arrays_score_as_frames(
+    columns: dict[str, str], encoding: dict[str, str], impute: str, scale: bool
+) -> None:
+    model = "sklearn.neighbors.KNeighborsClassifier"
+    pipeline = fitted(columns, encoding, estimator=model, impute=impute, scale=scale)
+    rows: list[dict[str, Any]] = table("binary", nulls=False).head(50).to_dict("records")
+    if impute != "none":
+        rows += [rows[0] | {name: None} for name in columns]
+    rows += [rows[0] | {name: "never seen"} for name in encoding]
+    expected = score(pipeline, feature_frame(rows, columns), "binary")
+
+    assert not needs_names(pipeline)
+    forget_names(pipeline)
+
+    assert np.array_equal(score(pipeline, feature_array(rows, columns), "binary"), expected)
+
+
+def test_what_may_look_at_names_keeps_them() -> None:
+    pipeline = fitted(COLUMNS, ENCODING)
+    by_user, by_slice = copy.deepcopy(pipeline), copy.deepcopy(pipeline)
+    by_user.steps[-1] = ("model", Named())
+    ((label, each, _), *others) = by_slice.steps[0][1].transformers_
+    by_slice.steps[0][1].transformers_ = [(label, each, slice(0, 1)), *others]
+
+    assert [needs_names(each) for each in (pipeline, by_user, by_slice)] == [False, True, True]

@@ -1,0 +1,177 @@
+"""ONNX exports score as scikit-learn does, and what does not is served by scikit-learn."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_limits
+
+from mlops_assets.blocks.base import Task
+from mlops_assets.ml.onnx_runtime import OnnxModel
+from mlops_assets.ml.parity import Exported, compare, export_checked
+from mlops_assets.ml.scoring import feature_frame, score
+from mlops_assets.ml.training import fit
+from resources.endpoint_folder import EndpointFolder
+from tests.served_models import build
+from tests.unit.toy_models import flat_table
+
+ROOT = Path(__file__).parents[2]
+COLUMNS = {"spend": "float64", "item": "string", "age": "float64", "shop": "string"}
+ENCODINGS = [
+    {"item": "one_hot", "shop": "target"},
+    {"item": "ordinal", "shop": "one_hot"},
+    {"item": "target", "shop": "ordinal"},
+]
+ENSEMBLE, TREE, LINEAR = "sklearn.ensemble.", "sklearn.tree.", "sklearn.linear_model."
+MODELS: list[tuple[Task, str, dict[str, Any]]] = [
+    ("binary", f"{ENSEMBLE}HistGradientBoostingClassifier", {"max_iter": 20}),
+    ("binary", f"{ENSEMBLE}RandomForestClassifier", {"n_estimators": 20}),
+    ("binary", f"{TREE}DecisionTreeClassifier", {}),
+    ("binary", f"{LINEAR}LogisticRegression", {}),
+    ("multiclass", f"{ENSEMBLE}HistGradientBoostingClassifier", {"max_iter": 8}),
+    ("multiclass", f"{ENSEMBLE}ExtraTreesClassifier", {"n_estimators": 10}),
+    ("multiclass", f"{LINEAR}LogisticRegression", {}),
+    ("regression", f"{ENSEMBLE}HistGradientBoostingRegressor", {"max_iter": 20}),
+    ("regression", f"{ENSEMBLE}HistGradientBoostingRegressor", {"loss": "poisson", "max_iter": 9}),
+    ("regression", f"{ENSEMBLE}RandomForestRegressor", {"n_estimators": 10}),
+    ("regression", f"{LINEAR}Ridge", {}),
+    ("regression", f"{LINEAR}PoissonRegressor", {"max_iter": 1000}),
+]
+
+
+def table(task: Task, *, nulls: bool) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "spend": random.normal(size=600) * 1e3,
+            "item": random.choice(["a", "b", "c"], 600).astype(object),
+            "age": random.integers(18, 90, 600).astype(float),
+            "shop": random.choice([f"s{i}" for i in range(15)], 600).astype(object),
+        }
+    )
+    value = frame["spend"] + 400 * frame["item"].eq("a") + random.normal(size=600) * 300
+    targets = {
+        "binary": (value > 0).astype(int),
+        "multiclass": pd.cut(value, 3, labels=["low", "mid", "top"]).astype(str),
+        "regression": (value - value.min()) / 1000,
+    }
+    if nulls:
+        for step, name in zip((7, 11, 13, 17), COLUMNS, strict=True):
+            frame.loc[::step, name] = np.nan
+    return frame.assign(y=targets[task])
+
+
+def exported(task: Task, estimator: str, params: dict[str, Any], **changes: Any) -> Exported:
+    """Of a pipeline as `training.fit` makes it."""
+    encoding, nulls = changes.pop("encoding", ENCODINGS[0]), changes.pop("nulls", False)
+    training = {"estimator": estimator, "params": params, **changes}
+    settings = flat_table(
+        COLUMNS | {"y": "string" if task == "multiclass" else "float64"},
+        encoding=encoding,
+        target={"task": task, "column": "y"},
+        training={"split": {"by": "random", "fraction": 0.3}, **training},
+    )
+    rows, dtypes = table(task, nulls=nulls), settings.feature_dtypes
+    with threadpool_limits(limits=1):  # a busy machine makes several of them wait for each other
+        return export_checked(fit(rows[:400], settings), rows[400:], dtypes, task)
+
+
+@pytest.mark.parametrize(
+    ("task", "estimator", "params", "encoding"),
+    [(*model, ENCODINGS[number % 3]) for number, model in enumerate(MODELS)],
+)
+def test_every_supported_model_is_exported_exactly(
+    task: Task, estimator: str, params: dict[str, Any], encoding: dict[str, str]
+) -> None:
+    found = exported(task, estimator, params, encoding=encoding, impute="median", scale=True)
+
+    assert found.inference.reason == ""
+    assert found.inference.runtime == "onnxruntime"
+    assert found.inference.rows == 200 + 6 * 20
+    assert found.inference.max_difference == pytest.approx(0, abs=1e-9)
+    assert found.content
+
+
+@pytest.mark.parametrize(("task", "estimator", "params"), MODELS[:2])
+def test_missing_values_go_the_way_they_were_trained(
+    task: Task, estimator: str, params: dict[str, Any]
+) -> None:
+    found = exported(task, estimator, params, nulls=True)
+    assert (found.inference.runtime, found.inference.unlike) == ("onnxruntime", 0)
+
+
+def test_a_row_that_scikit_learn_refuses_has_no_score() -> None:
+    """LogisticRegression takes no null, a forest no number beyond float32."""
+    for estimator, row in (
+        (f"{LINEAR}LogisticRegression", {"spend": None}),
+        (f"{ENSEMBLE}RandomForestClassifier", {"spend": 1e300}),
+    ):
+        found = exported("binary", estimator, {}, scale=True)
+        assert found.inference.unlike == 0
+        whole = {"spend": 1.0, "item": "a", "age": 40.0, "shop": "s1"}
+        model = OnnxModel(found.content or b"", COLUMNS)
+        assert np.isnan(model.scores([whole, whole | row]))[:, 0].tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "params", "why"),
+    [
+        ("sklearn.neighbors.KNeighborsClassifier", {}, "KNeighborsClassifier has no ONNX export"),
+        # One against the rest, normalised: the graph's softmax is something else.
+        (f"{LINEAR}SGDClassifier", {"loss": "log_loss"}, r"scores differ by up to 0\.\d+ \(allow"),
+    ],
+)
+def test_what_cannot_be_exported_exactly_says_why(
+    estimator: str, params: dict[str, Any], why: str
+) -> None:
+    found = exported("multiclass", estimator, params, scale=True, impute="median")
+
+    assert found.content is None
+    assert found.inference.runtime == "scikit-learn"
+    assert found.inference.onnx_sha256 is None
+    assert re.search(why, found.inference.reason)
+
+
+def test_the_gate_sees_a_flipped_decision_and_an_answer_in_place_of_a_refusal() -> None:
+    """By the graph of one model beside another model."""
+    rows, dtypes = table("binary", nulls=False), {"spend": "float64", "age": "float64"}
+    forest = importlib.import_module("sklearn.ensemble").RandomForestClassifier(5, random_state=0)
+    linear = importlib.import_module("sklearn.linear_model").LogisticRegression()
+    pipe = importlib.import_module("sklearn.pipeline").make_pipeline
+    features = feature_frame(rows.to_dict("records"), dtypes)
+    one, other = pipe(forest).fit(features, rows["y"]), pipe(linear).fit(features, rows["y"])
+    graph = OnnxModel(export_checked(one, rows, dtypes, "binary").content or b"", dtypes)
+
+    found = compare(other, graph, rows, dtypes, "binary")
+
+    different = (score(one, features, "binary") >= 0.5) != (score(other, features, "binary") >= 0.5)
+    assert found.flips == int(different.sum()) > 0
+    assert found.unlike == 40  # the linear model takes no null
+    assert "decisions differ" in found.reason
+    assert "answered by only one" in found.reason
+
+
+def test_a_worker_of_an_onnx_version_imports_no_scikit_learn_pandas_mlflow_or_scipy(
+    tmp_path: Path,
+) -> None:
+    built = build(tmp_path)
+    version = EndpointFolder(tmp_path).stage(built.servable, built.model_file, built.recorded)
+    worker = f"""
+import sys
+from pathlib import Path
+from mlops_assets.serving import app, guard, service, workers
+import _bentoml_impl.server.app
+from mlops_assets.serving.holder import load_checked
+load_checked(Path({str(version)!r}))
+print(*({{"sklearn", "pandas", "mlflow", "scipy", "skops", "feast", "dagster"}} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", worker], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
