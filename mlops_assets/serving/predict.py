@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -124,8 +124,8 @@ def _log(
     manifest = active.manifest
     if not (manifest.log.enabled and asked.logged):
         return
-    now = datetime.now(UTC)
-    event = (manifest.online.as_of or now).timestamp()
+    now, clock = time.time(), manifest.online.as_of
+    event = clock.timestamp() if clock else now
     places = online or [(number, None, None) for number in range(len(rows))]
     seconds = time.perf_counter() - asked.started
     features = active.model.servable.features
@@ -133,7 +133,7 @@ def _log(
         LogLine(
             request_id=asked.request_id,
             row=number,
-            logged_at=now.timestamp(),
+            logged_at=now,
             event_time=event,
             source="online" if online else "request",
             role=active.role,

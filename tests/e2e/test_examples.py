@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.records.serving import Endpoint, Manifest
-from mlops_assets.serving.model import load_servable
+from mlops_assets.serving.model import by_sklearn, read_servable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -111,8 +111,12 @@ def test_the_served_prediction_equals_the_offline_one(
     status, answer = project.post(model, {"entities": sample[entity].tolist()})
 
     assert status == 200
-    servable = load_servable(project.home / "endpoints" / model / "versions" / "1")
-    offline = servable.scores(sample.to_dict("records"))[:, 0]
+    version = project.home / "endpoints" / model / "versions" / "1"
+    servable = read_servable(version)
+    assert (servable.inference.runtime, servable.inference.flips) == ("onnxruntime", 0)
+    assert servable.inference.rows > 10_000
+    by_hand = by_sklearn(servable, (version / "model.skops").read_bytes())
+    offline = by_hand.scores(sample.to_dict("records"))[:, 0]
     served = [prediction["prediction"] for prediction in answer["predictions"]]
     assert [p[entity] for p in answer["predictions"]] == sample[entity].tolist()
     assert max(abs(offline - served)) <= 1e-9

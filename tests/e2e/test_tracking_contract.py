@@ -43,7 +43,9 @@ def log(tracking: MLflowTracking) -> ModelVersion:
     with tracking.run("shop", {"dvc/md5": "0" * 32}):
         tracking.log_params({"C": 1.0})
         tracking.log_dataset(EXAMPLE, name="shop", digest="0" * 32, target="x")
-        return tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+        return tracking.log_model(
+            fitted(), registered_name="shop", example=EXAMPLE, beside={"model.onnx": b"a graph"}
+        )
 
 
 def test_a_registered_model_comes_back_as_it_was(tracking: MLflowTracking, tmp_path: Path) -> None:
@@ -55,6 +57,7 @@ def test_a_registered_model_comes_back_as_it_was(tracking: MLflowTracking, tmp_p
     (tmp_path / "out").mkdir()
     file = tracking.download_model(second, tmp_path / "out")
 
+    assert file.with_name("model.onnx").read_bytes() == b"a graph"
     restored = load_estimator(file.read_bytes())
     assert restored.predict_proba(EXAMPLE).tolist() == fitted().predict_proba(EXAMPLE).tolist()
 

@@ -72,6 +72,14 @@ def test_a_flat_table_becomes_a_live_endpoint(
     assert materialized(result) == STAGES
     assert set(checks(result).values()) == {True}
     assert metadata(result, "loans", "evaluation_report")["roc_auc"] > 0.7
+    inference = metadata(result, "loans", "trained_model")["inference"]
+    assert inference.startswith("ONNX Runtime: on ")
+    (run,) = resources["tracking"].server.runs.values()
+    assert run["tags"]["mlops/inference"] == inference
+    assert run["metrics"]["onnx_flips"] == 0
+    assert run["metrics"]["onnx_max_difference"] < 1e-9
+    assert run["metrics"]["onnx_rows"] > 100
+    assert f"| served by | {inference} |" in run["texts"]["model_card.md"]
     deployed = metadata(result, "loans", "deployed_endpoint")
     assert deployed["version"] == 1
     assert deployed["online_lookup"] == "feast: the online store is None, no sqlite file"
