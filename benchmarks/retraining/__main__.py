@@ -120,10 +120,13 @@ def _table(title: str, found: Found, cost: Sequence[dict[str, float]]) -> Iterat
 def _streams(found: Found, cost: Sequence[dict[str, float]]) -> Iterator[str]:
     ours, stacks = (np.array(_late(found[name], cost)) for name in (OURS, STACKS))
     fewer = [len(a.wrong) < len(b.wrong) for a, b in zip(found[OURS], found[STACKS], strict=True)]
-    yield "\nBeside the 2-of-5 rule, stream by stream: ours recovers earlier in "
-    yield f"{(ours < stacks).sum()}, on the same day in {(ours == stacks).sum()} and later in "
-    yield f"{(ours > stacks).sum()} of {len(ours)} (median {np.median(ours):.0f} against "
-    yield f"{np.median(stacks):.0f} days); it has fewer wrong retrainings in {sum(fewer)}."
+    yield "\nBeside the 2-of-5 rule, stream by stream:"
+    yield (
+        f"- ours recovers earlier in {(ours < stacks).sum()}, on the same day in "
+        f"{(ours == stacks).sum()} and later in {(ours > stacks).sum()} of {len(ours)} "
+        f"(median {np.median(ours):g} against {np.median(stacks):g} days);"
+    )
+    yield f"- ours has fewer wrong retrainings in {sum(fewer)}."
 
 
 def _phases(found: Found, cost: Sequence[dict[str, float]]) -> Iterator[str]:
