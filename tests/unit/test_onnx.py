@@ -152,6 +152,19 @@ def test_what_cannot_be_exported_exactly_says_why(
     assert re.search(why, found.inference.reason)
 
 
+def test_an_export_that_fails_is_a_reason_and_no_error() -> None:
+    pipe = importlib.import_module("sklearn.pipeline").make_pipeline
+    imputer = importlib.import_module("sklearn.impute").SimpleImputer(add_indicator=True)
+    linear = importlib.import_module("sklearn.linear_model").LogisticRegression()
+    rows, dtypes = table("binary", nulls=True), {"spend": "float64", "age": "float64"}
+    pipeline = pipe(imputer, linear).fit(feature_frame(rows.to_dict("records"), dtypes), rows["y"])
+
+    found = export_checked(pipeline, rows, dtypes, "binary")
+
+    assert found.content is None
+    assert "the ONNX model cannot be loaded" in found.inference.reason
+
+
 def test_the_gate_sees_a_flipped_decision_and_an_answer_in_place_of_a_refusal() -> None:
     """By the graph of one model beside another model."""
     rows, dtypes = table("binary", nulls=False), {"spend": "float64", "age": "float64"}
