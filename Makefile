@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MLOPS_HOME ?= $(CURDIR)/.mlops
 
-.PHONY: help run test lint dev lock clean
+.PHONY: help run demo test lint dev lock clean
 
 help:  ## Say what each command does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
 run: $(VENV)/installed  ## Bring every model from raw data to a live endpoint; predict once each
 	$(BIN)/mlops run
+
+demo: $(VENV)/installed  ## Replay both data sets month by month through the system; writes a page
+	$(BIN)/python -m mlops_assets.demo $(DEMO)
 
 test: lint  ## Lint, then fast tests, then tests against real servers
 	$(BIN)/coverage erase

@@ -56,10 +56,22 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         """
 
     @abstractmethod
-    def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
+    def redeploy(
+        self,
+        name: str,
+        version: int,
+        settings: DeploymentSettings,
+        online: OnlineFeatures | None = None,
+    ) -> Endpoint:
         """Serve a version that was deployed before, from the files kept of it; all at once.
 
         Does nothing if exactly this is served already.
+
+        Args:
+            name: Of the model.
+            version: Of the model.
+            settings: As for `deploy`.
+            online: How workers read features from now on; default: as they do.
 
         Raises:
             DeploymentError: It never was deployed here, or as with `deploy`.
@@ -138,12 +150,20 @@ class LocalBentoML(EndpointDeployer):
                 current = folder.current() or wanted
             return self._endpoint(launch, current)
 
-    def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
+    def redeploy(
+        self,
+        name: str,
+        version: int,
+        settings: DeploymentSettings,
+        online: OnlineFeatures | None = None,
+    ) -> Endpoint:
         """See `EndpointDeployer.redeploy`."""
         folder = self._folder(name)
         servable, model_file, recorded = folder.kept(version)
         at_once = settings.model_copy(update={"rollout": RolloutSettings()})
-        return self.deploy(servable, model_file, recorded, folder.online(servable), at_once)
+        return self.deploy(
+            servable, model_file, recorded, online or folder.online(servable), at_once
+        )
 
     def status(self, name: str) -> Endpoint | None:
         """See `EndpointDeployer.status`."""

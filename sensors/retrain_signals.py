@@ -1,5 +1,6 @@
 """What the retrain policy is told: reports, source, runs and outcomes, read and not judged."""
 
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import dagster as dg
@@ -14,6 +15,8 @@ from mlops_assets.records.retraining import Outcome, Pending, Signals
 
 DECISION_TAG = "mlops/decision"
 """Run tag: the id of the decision that asked for the run."""
+AS_OF_TAG = "mlops/as_of"
+"""Run tag of a replay: the moment that the run stands for, ISO 8601 with its zone."""
 
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _Summary = TypeVar("_Summary", DriftSummary, PerformanceSummary)
@@ -42,12 +45,21 @@ def read_signals(
         estimate=estimate,
         fingerprint=fingerprint,
         source_note=note,
-        trained_at=trained[0].timestamp if trained else None,
+        trained_at=_moment(instance, trained[0]) if trained else None,
         trained_on=str(read) if read else None,
         new_rows=_new_rows(instance, settings, before),
         in_flight=_unfinished(instance, settings),
         outcome=_outcome(instance, settings, pending) if pending else None,
     )
+
+
+def _moment(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> datetime:
+    """When it happened; in a replay, on the clock that is replayed."""
+    run = instance.get_run_by_id(record.run_id)
+    as_of = run.tags.get(AS_OF_TAG) if run else None
+    if as_of is not None:
+        return datetime.fromisoformat(as_of)
+    return datetime.fromtimestamp(record.timestamp, UTC)
 
 
 def _source(settings: ModelSettings) -> tuple[str | None, str]:

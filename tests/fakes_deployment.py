@@ -78,11 +78,13 @@ class FakeDeployment(EndpointDeployer):
         except UnsafeModelError as err:
             raise DeploymentError(f"{name} was not deployed: {err}") from err
         model.self_check(recorded)
-        same = (servable, tuple(recorded), online, settings)
-        if before and same == (
-            before.model.servable, before.recorded, before.online, before.settings
-        ):  # fmt: skip
-            return before.endpoint
+        if before:
+            # What was said of a version since it was deployed first changes nothing.
+            told = servable.model_copy(update={"documents": before.model.servable.documents})
+            now = (told, tuple(recorded), online, settings)
+            was = (before.model.servable, before.recorded, before.online, before.settings)
+            if now == was:
+                return before.endpoint
         endpoint = Endpoint(
             url=f"http://{HOST}:{settings.port}",
             model_name=name,
@@ -96,13 +98,21 @@ class FakeDeployment(EndpointDeployer):
         self._state.kept.setdefault((name, servable.model_version), live)
         return endpoint
 
-    def redeploy(self, name: str, version: int, settings: DeploymentSettings) -> Endpoint:
+    def redeploy(
+        self,
+        name: str,
+        version: int,
+        settings: DeploymentSettings,
+        online: OnlineFeatures | None = None,
+    ) -> Endpoint:
         if (name, version) not in self._state.kept:
             known = sorted(number for model, number in self._state.kept if model == name)
             raise DeploymentError(
                 f"version {version} was never deployed at this endpoint; there are {known}"
             )
         kept, before = self._state.kept[name, version], self._state.live.get(name)
+        if online is not None:
+            kept = replace(kept, online=online)
         if before and before == replace(kept, endpoint=before.endpoint, settings=settings):
             return before.endpoint
         generation = before.endpoint.generation + 1 if before else 1

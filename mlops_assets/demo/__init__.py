@@ -1,0 +1,1 @@
+"""`make demo`: the two example models, replayed month by month through the system itself."""

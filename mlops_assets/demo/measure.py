@@ -1,0 +1,91 @@
+"""What the versions were worth: labels, calibration and drift of every month that was asked."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.assets.gate import load_version
+from mlops_assets.assets.live_window import stored_profile
+from mlops_assets.demo.story import Month, Quality
+from mlops_assets.demo.system import System
+from mlops_assets.ml.drift import summarize
+from mlops_assets.ml.evaluation import metrics_of
+from mlops_assets.ml.features import label_array
+from mlops_assets.ml.outcomes import known_labels, predicted_moments, with_outcomes
+from mlops_assets.ml.prediction_log import FEATURE
+from mlops_assets.ml.profiles import PREDICTION, profile
+from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.records.monitoring import DriftSummary, Window
+
+_ALWAYS = datetime.fromtimestamp(0, UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def answered(system: System) -> pd.DataFrame:
+    """Every row that the log holds of answers to clients, with its label as far as it is known."""
+    log = system.built.predictions.read(system.settings.name, *_ALWAYS)
+    log = log[log["role"] == "primary"]
+    known = known_labels(
+        system.value("processed_data"), predicted_moments(log, system.settings), system.settings
+    )
+    return with_outcomes(log, known, system.settings)
+
+
+def measured(system: System, months: Sequence[Month], rows: pd.DataFrame) -> list[Month]:
+    """The months with the quality of the version that answered, and of the first one.
+
+    The first version scores the logged features again, offline: the same rows, the same labels.
+    """
+    asked = [month for month in months if month.acknowledged]
+    times = sorted(rows["event_time"].unique())
+    batches = dict(zip([month.now for month in asked], times, strict=True))
+    return [
+        _measured(system, month, rows[rows["event_time"] == batches[month.now]], months[0].version)
+        if month.now in batches
+        else month
+        for month in months
+    ]
+
+
+def _measured(system: System, month: Month, rows: pd.DataFrame, first: int) -> Month:
+    live = rows["score"].to_numpy()
+    names = {f"{FEATURE}{name}": name for name in system.settings.features.names}
+    features = select_features(rows.rename(columns=names), system.settings.feature_dtypes)
+    version = system.built.tracking.version(system.settings.name, first)
+    shadow = score(load_version(version, system.built.tracking), features, "binary")[:, 0]
+    return month.model_copy(
+        update={
+            "labelled": int(rows["label"].notna().sum()),
+            "live": _quality(system, month.version, rows, features, live),
+            "first": _quality(system, first, rows, features, shadow),
+        }
+    )
+
+
+def _quality(
+    system: System, number: int, rows: pd.DataFrame, features: pd.DataFrame, scores: np.ndarray
+) -> Quality:
+    return Quality(
+        metrics=_metrics(rows["label"], scores),
+        drift=_drift(system, number, rows, features.assign(**{PREDICTION: scores})),
+    )
+
+
+def _metrics(labels: pd.Series, scores: np.ndarray) -> dict[str, float]:
+    known = labels.notna().to_numpy()
+    if not known.any():
+        return {}
+    return metrics_of(label_array(labels[known], "binary"), scores[known][:, None], "binary")
+
+
+def _drift(system: System, number: int, rows: pd.DataFrame, columns: pd.DataFrame) -> DriftSummary:
+    """As `drift_report` judges, whatever version answered."""
+    settings, tracking = system.settings, system.built.tracking
+    reference = stored_profile(tracking.version(settings.name, number), tracking)
+    bins = {name: column.bins for name, column in reference.columns.items()}
+    start = rows["event_time"].iloc[0].to_pydatetime()
+    window = Window(start=start, end=start + timedelta(microseconds=1))
+    return summarize(
+        reference, profile(columns, bins, rows["features_as_of"]), settings, number, window
+    )

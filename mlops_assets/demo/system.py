@@ -1,0 +1,131 @@
+"""One model's system at a moment of the past: jobs, sensor and endpoint, driven in this process.
+
+Nothing is simulated here: the jobs are those of the definitions, the policy is asked by the
+function that the sensor calls, predictions come from the live endpoint over HTTP. Only the present
+is moved: the source's file, the tag `AS_OF_TAG` of each run, and the sensor's `now`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.assets.deployment import online_features
+from mlops_assets.components.model_pipeline import build_model_defs
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import MlopsError
+from mlops_assets.keys import Stage, asset_key
+from mlops_assets.records.retraining import Recorded
+from resources.executors import followed
+from resources.run_outcome import PROCESS, this_process
+from sensors.retrain_signals import AS_OF_TAG
+from sensors.retraining import tick
+
+_SETTLED = timedelta(hours=1)
+"""After a training the sensor looks again, and learns what became of it."""
+_ASKED_AT_ONCE = 500
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class System:
+    """The definitions of one model as of `now`, over resources that outlive it."""
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        resources: Mapping[str, Any],
+        built: SimpleNamespace,
+        instance: dg.DagsterInstance,
+        now: datetime,
+    ) -> None:
+        """Take the same resources twice: for the definitions, and as values to call."""
+        self.settings, self.built, self.instance, self.now = settings, built, instance, now
+        executor = followed(dg.in_process_executor, resources["tracking"])
+        self.definitions = dg.Definitions.merge(
+            build_model_defs(settings), dg.Definitions(resources=resources, executor=executor)
+        )
+
+    @property
+    def live_version(self) -> int:
+        """The champion."""
+        return self.built.ledger.head(self.settings.name).to_version
+
+    def train_first(self) -> None:
+        """From raw data to the endpoint, as `mlops run` does it.
+
+        Raises:
+            MlopsError: The gate or a step refused.
+        """
+        self._require(self._run("training", {"mlops/launched_by": "make demo"}))
+
+    def watch(self) -> None:
+        """Renew every report.
+
+        Raises:
+            MlopsError: A report failed.
+        """
+        self._require(self._run("monitoring", {"mlops/trigger": "schedule"}))
+
+    def decide(self) -> Recorded:
+        """One tick of the sensor; a training that it requests is run, and its outcome learnt."""
+        for request in self._tick(self.now).run_requests or []:
+            self._run("training", request.tags)
+            self._tick(self.now + _SETTLED)
+        first = [
+            row
+            for row in self.built.decisions.history(self.settings.name, 3)
+            if row.time <= self.now <= row.last_seen
+        ]
+        return first[-1]
+
+    def serve_newest(self) -> None:
+        """Bring the features of now into the online store and before the champion."""
+        self._require(self._run("training", {}, ["features"]))
+        online = online_features(self.value("features"), self.settings, self.built.feature_store)
+        self.built.deployment.redeploy(
+            self.settings.name, self.live_version, self.settings.deployment, online
+        )
+
+    def ask(self, entities: Sequence[Any]) -> int:
+        """Predict for entities; how many answers came."""
+        answers = 0
+        for start in range(0, len(entities), _ASKED_AT_ONCE):
+            part = entities[start : start + _ASKED_AT_ONCE]
+            answers += len(self.built.deployment.predict(self.settings.name, part))
+        return answers
+
+    def value(self, stage: Stage) -> pd.DataFrame:
+        """The newest value of an asset that is a frame."""
+        key = asset_key(self.settings.name, stage)
+        frame: Any = self.definitions.load_asset_value(
+            key, python_type=pd.DataFrame, instance=self.instance
+        )
+        return frame
+
+    def _tick(self, now: datetime) -> dg.SensorResult:
+        result = tick(self.instance, self.settings, self.built.decisions, now)
+        for event in result.asset_events:
+            self.instance.report_runless_asset_event(event)
+        return result
+
+    def _run(
+        self, job: str, tags: Mapping[str, str], stages: Sequence[Stage] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        name = self.settings.name
+        ours = {PROCESS: this_process(), AS_OF_TAG: self.now.isoformat()}
+        return self.definitions.resolve_job_def(f"{name}_{job}").execute_in_process(
+            instance=self.instance,
+            asset_selection=[asset_key(name, stage) for stage in stages] if stages else None,
+            raise_on_error=False,
+            tags={**ours, **tags},
+            run_config=_QUIET,
+        )
+
+    def _require(self, result: dg.ExecuteInProcessResult) -> None:
+        for event in result.filter_events(lambda event: event.is_step_failure):
+            failure = event.step_failure_data
+            said = failure.error.to_string() if failure.error else "failed"
+            raise MlopsError(f"{self.settings.name}, {self.now:%Y-%m}, {event.step_key}: {said}")
