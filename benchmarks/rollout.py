@@ -169,7 +169,7 @@ def main() -> None:
         f"`python -m benchmarks.rollout {swaps}`, on {os.cpu_count()} shared cores, two clients "
         "in a closed loop, of which one keeps its connection. Each answer's score is compared with "
         "the recorded one of the version that it names. What fails at a kill is what the killed "
-        "worker was answering; nobody waits for its end.\n\n"
+        "worker was answering, at once: no client hung.\n\n"
         "| trial | outcome |\n|---|---|\n" + "\n".join(trial.lines) + "\n",
         encoding="utf-8",
     )
