@@ -39,9 +39,12 @@ def measured(system: System, months: Sequence[Month], rows: pd.DataFrame) -> lis
     """
     asked = [month for month in months if month.acknowledged]
     times = sorted(rows["event_time"].unique())
-    batches = dict(zip([month.now for month in asked], times, strict=True))
+    batches = {
+        month.now: rows[rows["event_time"] == moment].reset_index(drop=True)
+        for month, moment in zip(asked, times, strict=True)
+    }
     return [
-        _measured(system, month, rows[rows["event_time"] == batches[month.now]], months[0].version)
+        _measured(system, month, batches[month.now], months[0].version)
         if month.now in batches
         else month
         for month in months
