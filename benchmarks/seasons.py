@@ -4,7 +4,7 @@
 days; a daily window has 2,000 rows. In the years with a shift a column moves for good by one
 standard deviation on day 250.
 
-    python -m benchmarks.seasons              # writes results/seasons.md
+    python -m benchmarks.seasons              # writes results/seasons.md and .png
 """
 
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from mlops_assets.blocks.monitoring import Reference
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.drift import examine
 from mlops_assets.ml.live_profiles import answered, count_parts, window_of
+from mlops_assets.ml.plots import INK, MODEL, REFERENCE, figure_and_axes, png
 from mlops_assets.ml.prediction_log import FEATURE
 from mlops_assets.ml.profiles import profile_reference
 from mlops_assets.ml.seasons import choose_reference, counting_for, earlier_windows
@@ -24,7 +25,7 @@ from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Counting, Part, Profile
 from tests.unit.toy_models import flat_table
 
-RESULTS = Path(__file__).parent / "results" / "seasons.md"
+RESULTS = Path(__file__).parent / "results"
 DAY = timedelta(days=1)
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS, SHIFT_DAY, ROWS, COLUMNS, YEARS = 364, 250, 2_000, 20, 3
@@ -46,14 +47,30 @@ def main() -> None:
         "|---|---|---|---|",
     ]
     kinds: tuple[Reference, ...] = ("training", "same_weekday")
+    shown: dict[str, list[DriftSummary]] = {}
     for kind in kinds:
         for year in range(YEARS):
             calm, moved = (_year(year, kind, shift=shift) for shift in (0.0, 1.0))
+            shown.setdefault(kind, moved)
             alarms = [day for day in calm if day.verdict == "drifted"]
             fallen = sum(day.reference == "training" for day in alarms)
             lines.append(f"| {kind} | {year + 1} | {len(alarms)}, {fallen} | {_delay(moved)} |")
-    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines.append("\n![Highest score of each day of a year with a shift](seasons.png)")
+    (RESULTS / "seasons.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (RESULTS / "seasons.png").write_bytes(_picture(shown))
     print("\n".join(lines))
+
+
+def _picture(years: dict[str, list[DriftSummary]]) -> bytes:
+    figure, axes = figure_and_axes()
+    for (kind, days), color in zip(years.items(), (REFERENCE, MODEL), strict=True):
+        highest = [max(day.scores.values()) for day in days]
+        axes.plot(highest, color=color, label=kind, linewidth=1)
+    axes.axhline(0.2, color=INK, linestyle="--", linewidth=0.8, label="threshold")
+    axes.axvline(SHIFT_DAY, color=INK, linestyle=":", linewidth=0.8, label="a column moves")
+    axes.set(xlabel="day", ylabel="highest PSI of the columns", yscale="symlog")
+    axes.legend(frameon=False, fontsize=8)
+    return png(figure)
 
 
 def _year(seed: int, kind: Reference, *, shift: float) -> list[DriftSummary]:

@@ -1,7 +1,7 @@
 """The files of one local endpoint, as its workers and its deployer share them.
 
-versions/<version>/   servable.json, model.skops, recorded.json, and model.onnx where ONNX Runtime
-                      serves; never changed once there
+versions/<version>/   servable.json, model.skops, recorded.json, model.onnx where ONNX Runtime
+                      serves, model card, reference profile and lock; never changed once there
 deployment.json       what the workers must serve
 verified.json         the last deployment.json that passed every check: where to go back to
 status/<pid>.json     what each worker serves
@@ -49,8 +49,8 @@ class EndpointFolder:
     ) -> Path:
         """Put a version in place, whole or not at all.
 
-        Requests recorded later, on newer rows, do not change a version that stands there: its
-        workers keep checking themselves with the first ones.
+        Requests recorded later, on newer rows, do not change a version that stands there, nor does
+        what was said of it since: its workers keep checking themselves with the first ones.
 
         Raises:
             DeploymentError: The file is not the registered one, or the version stands here with
@@ -66,6 +66,8 @@ class EndpointFolder:
         if inference.onnx_sha256 is not None:
             onnx_file = model_file.with_suffix(".onnx")
             content["model.onnx"] = read_checked(onnx_file, inference.onnx_sha256)
+        for name, sha256 in servable.documents.items():
+            content[name] = read_checked(model_file.with_name(name), sha256)
         versions = ensure_folder(self.path / "versions")
         target = versions / str(servable.model_version)
         for leftover in versions.glob(".staging-*"):
@@ -274,6 +276,7 @@ def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) 
 
 def _means(found: bytes, servable: Servable) -> bool:
     try:
-        return Servable.model_validate_json(found) == servable
+        stands = Servable.model_validate_json(found)
+        return stands.model_copy(update={"documents": servable.documents}) == servable
     except ValueError:
         return False

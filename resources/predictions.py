@@ -99,10 +99,11 @@ class PredictionLog(dg.ConfigurableResource):
         start, end = min(one.start for one in windows), max(one.end for one in windows)
         with exclusive(folder / _LOCK):  # no compaction between the lines and the days
             fresh = self._fresh(model, start, end)
+            dates = fresh["event_time"].dt.strftime("%Y-%m-%d")
             for day in sorted({day for window in windows for day in _days_of(window)}):
                 file = folder / f"{day}.parquet"
                 parts += day_parts(file, counting, versions)
-                rows = fresh[fresh["event_time"].dt.strftime("%Y-%m-%d") == day]
+                rows = fresh[dates == day]
                 if len(rows):
                     parts += count_parts(_without_those_in(rows, file), counting, versions)
         wanted = {window.start for window in windows}

@@ -78,11 +78,13 @@ class FakeDeployment(EndpointDeployer):
         except UnsafeModelError as err:
             raise DeploymentError(f"{name} was not deployed: {err}") from err
         model.self_check(recorded)
-        same = (servable, tuple(recorded), online, settings)
-        if before and same == (
-            before.model.servable, before.recorded, before.online, before.settings
-        ):  # fmt: skip
-            return before.endpoint
+        if before:
+            # What was said of a version since it was deployed first changes nothing.
+            told = servable.model_copy(update={"documents": before.model.servable.documents})
+            now = (told, tuple(recorded), online, settings)
+            was = (before.model.servable, before.recorded, before.online, before.settings)
+            if now == was:
+                return before.endpoint
         endpoint = Endpoint(
             url=f"http://{HOST}:{settings.port}",
             model_name=name,

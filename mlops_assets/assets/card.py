@@ -8,10 +8,11 @@ from mlops_assets.ml.training import Split
 from mlops_assets.ml.tuning import with_params
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.model_card import ModelCard
+from mlops_assets.serving.model import CARD_FILE
 from resources.registry import origin
 from resources.tracking import MLflowTracking
 
-_TEXT, _FACTS = "model_card.md", "model_card.json"
+_TEXT = "model_card.md"
 
 
 def log_card(
@@ -34,11 +35,11 @@ def log_card(
     other = champion if champion and champion.version != model.version else None
     text = markdown(card, _logged(other, tracking) if other else None)
     tracking.log_text(model, _TEXT, text)
-    tracking.log_text(model, _FACTS, card.model_dump_json(indent=2))
+    tracking.log_text(model, CARD_FILE, card.model_dump_json(indent=2))
     return text
 
 
 def _logged(version: ModelVersion, tracking: MLflowTracking) -> ModelCard | None:
     """The card of an earlier version; None if it was evaluated before there were cards."""
-    text = tracking.read_text(version, _FACTS)
+    text = tracking.read_text(version, CARD_FILE)
     return ModelCard.model_validate_json(text) if text else None

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.assets.documents import documented
 from mlops_assets.assets.gate import CHAMPION
 from mlops_assets.assets.inference import read_inference
 from mlops_assets.config import ModelSettings
@@ -70,6 +71,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             require_passed(evaluation, model, champion, settings)
             file = tracking.download_model(model, Path(folder))
             servable, recorded = package(file, model, rows, settings)
+            servable = documented(servable, model, file.parent, tracking)
             online = online_features(rows, settings, feature_store)
             with promote(move, head, tracking=tracking, ledger=ledger):
                 endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)

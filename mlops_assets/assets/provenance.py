@@ -18,6 +18,7 @@ from resources.source_code import source_state
 from resources.tracking import MLflowTracking
 
 RECORD, SETTINGS, PATCH = "reproduction.json", "settings.json", "uncommitted.patch"
+LOCK_FILE = "requirements.lock"
 
 
 def record_training(
@@ -89,7 +90,7 @@ def read_record(version: ModelVersion, tracking: MLflowTracking) -> TrainingReco
 
 def lock_digest(root: Path) -> str | None:
     """SHA-256 of the project's requirements.lock; None if it has none."""
-    lock = root / "requirements.lock"
+    lock = root / LOCK_FILE
     return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None
 
 

@@ -54,6 +54,8 @@ def export_checked(
         found = compare(pipeline, OnnxModel(content, dtypes), held_out, dtypes, task)
     except (NotExportableError, DeploymentError) as err:
         return Exported(Inference(reason=str(err)))
+    except Exception as err:  # an estimator otherwise built than was known; training must not fail
+        return Exported(Inference(reason=f"the export failed: {type(err).__name__}: {err}"))
     if found.reason:
         return Exported(found.model_copy(update={"runtime": "scikit-learn"}))
     digest = hashlib.sha256(content).hexdigest()

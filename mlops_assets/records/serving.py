@@ -54,6 +54,10 @@ class Servable(Settings):
     features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
     sha256: str = Field(description="Of `model.skops` beside it.")
     inference: Inference = Inference()
+    documents: dict[str, str] = Field(
+        {},
+        description="Files beside it that say what the version is, when first deployed -> SHA-256.",
+    )
 
 
 class RecordedRequest(Settings):

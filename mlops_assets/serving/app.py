@@ -170,6 +170,8 @@ class EndpointApp:
         servable, manifest = active.model.servable, active.manifest
         facts = {
             **servable.model_dump(mode="json"),
+            "data_version": (active.model.card or {}).get("data_version"),
+            "model_card": active.model.card,
             "generation": manifest.generation,
             "max_rows": manifest.max_rows,
             "max_body_bytes": manifest.max_body_bytes,

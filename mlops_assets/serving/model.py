@@ -6,9 +6,11 @@ in it is loaded.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from mlops_assets.records.serving import RecordedRequest, Servable
 SERVABLE_FILE = "servable.json"
 MODEL_FILE, ONNX_FILE = "model.skops", "model.onnx"
 RECORDED_FILE = "recorded.json"
+CARD_FILE = "model_card.json"
 RESERVED = ("prediction", "probabilities", "features_as_of", "error")
 """Fields of a prediction beside the entity's name."""
 
@@ -33,6 +36,8 @@ class LoadedModel:
     scores: Callable[[Sequence[FeatureRow]], np.ndarray]
     """One row per row of features: the positive class's probability, one probability per class, or
     the value; NaN, or a `ValueError`, for what the model refuses."""
+    card: dict[str, Any] | None = None
+    """The facts of its model card; None of a version without one."""
 
     def self_check(self, recorded: Sequence[RecordedRequest]) -> None:
         """Compare with what the model said offline.
@@ -94,10 +99,14 @@ def load_servable(folder: Path) -> LoadedModel:
         raise DeploymentError(
             f"the entity {servable.entity.name!r} has the name of a field of the answer; rename it"
         )
+    documents = {name: _read(folder / name, sha256) for name, sha256 in servable.documents.items()}
     if servable.inference.runtime == "onnxruntime":
         content = _read(folder / ONNX_FILE, servable.inference.onnx_sha256)
-        return LoadedModel(servable, OnnxModel(content, servable.features).scores)
-    return by_sklearn(servable, _read(folder / MODEL_FILE, servable.sha256))
+        loaded = LoadedModel(servable, OnnxModel(content, servable.features).scores)
+    else:
+        loaded = by_sklearn(servable, _read(folder / MODEL_FILE, servable.sha256))
+    card = documents.get(CARD_FILE)
+    return replace(loaded, card=json.loads(card)) if card else loaded
 
 
 def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:

@@ -1,5 +1,6 @@
 """The two example models on their real data, as the README's commands run them."""
 
+import hashlib
 import json
 import os
 import re
@@ -120,6 +121,21 @@ def test_the_served_prediction_equals_the_offline_one(
     served = [prediction["prediction"] for prediction in answer["predictions"]]
     assert [p[entity] for p in answer["predictions"]] == sample[entity].tolist()
     assert max(abs(offline - served)) <= 1e-9
+
+
+def test_the_endpoint_says_what_it_serves(first_run: str, project: Project) -> None:
+    url = project.endpoint("customers").url
+    with urllib.request.urlopen(f"{url}/model", timeout=30) as answer:
+        told = json.load(answer)
+    (pointer,) = (project.home / "project" / "data" / "customers").glob("*.dvc")
+    assert f"md5: {told['data_version']}" in pointer.read_text()
+    assert told["model_card"]["evaluation"]["model"]["version"] == told["model_version"] == 1
+    version = project.home / "endpoints" / "customers" / "versions" / "1"
+    assert set(told["documents"]) == {
+        "model_card.json", "reference_profile.json", "requirements.lock"
+    }  # fmt: skip
+    for name, digest in told["documents"].items():
+        assert hashlib.sha256((version / name).read_bytes()).hexdigest() == digest
 
 
 def test_unknown_and_expired_entities_are_errors(first_run: str, project: Project) -> None:

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,25 @@ def test_supported_models_load_and_pass_their_self_check(tmp_path: Path, task: T
     built = build(tmp_path, task=task)
     assert built.servable.inference.runtime == "onnxruntime"
     load_servable(stage(built, tmp_path)).self_check(built.recorded)
+
+
+def test_what_describes_a_version_stands_beside_it_as_it_was_first(
+    built: Built, tmp_path: Path
+) -> None:
+    def told(text: str) -> Path:
+        built.model_file.with_name("model_card.json").write_text(text)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        documents = {"model_card.json": digest}
+        servable = built.servable.model_copy(update={"documents": documents})
+        return stage(replace(built, servable=servable), tmp_path)
+
+    version = told('{"data_version": "abc"}')
+    assert told('{"data_version": "told later"}') == version
+    assert load_servable(version).card == {"data_version": "abc"}
+
+    (version / "model_card.json").write_text("{}")
+    with pytest.raises(DeploymentError, match=r"model_card\.json has sha256"):
+        load_servable(version)
 
 
 @pytest.mark.parametrize("onnx", [True, False])
