@@ -60,6 +60,7 @@ class System:
     ) -> None:
         """Take the same resources twice: for the definitions, and built, as `tools`."""
         self.settings, self.tools, self.instance, self.now = settings, tools, instance, now
+        self._features_are_new = False
         executor = followed(dg.in_process_executor, resources["tracking"])
         self.definitions = dg.Definitions.merge(
             build_model_defs(settings), dg.Definitions(resources=resources, executor=executor)
@@ -100,7 +101,9 @@ class System:
     def decide(self) -> Recorded:
         """One tick of the sensor; a training that it requests is run, and its outcome learnt."""
         for request in self._tick(self.now).run_requests or []:
-            self._run("training", request.tags)
+            done = self._run("training", request.tags).get_asset_materialization_events()
+            features = asset_key(self.settings.name, "features")
+            self._features_are_new = features in [event.asset_key for event in done]
             self._tick(self.now + _SETTLED)
         first = [
             row
@@ -111,7 +114,8 @@ class System:
 
     def serve_newest(self) -> None:
         """Bring the features of now into the online store and before the champion."""
-        self._require(self._run("training", {}, ["features"]))
+        if not self._features_are_new:
+            self._require(self._run("training", {}, ["features"]))
         online = online_features(self.value("features"), self.settings, self.tools.feature_store)
         self.tools.deployment.redeploy(
             self.settings.name, self.live_version, self.settings.deployment, online

@@ -175,7 +175,7 @@ def _places(values: np.ndarray, bins: Bins) -> np.ndarray:
     places = np.full(len(values), len(bins.points), dtype=np.uint16)
     for edge in bins.edges:
         places += values >= edge - near
-    for place, point in enumerate(bins.points):
+    for place, point in enumerate(np.asarray(bins.points, dtype=np.float64)):
         places[(values >= point - near) & (values <= point + near)] = place
     return places
 
