@@ -13,13 +13,13 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.inference import read_inference
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import load_estimator, untrusted_types
+from mlops_assets.ml.parity import read_inference
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
