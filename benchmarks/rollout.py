@@ -155,6 +155,7 @@ def main() -> None:
             rollouts.swaps(swaps)
             rollouts.generations()
             kills.workers()
+            kills.crash_loop()
             kills.template()
             kills.supervisor()
             kills.everything()
