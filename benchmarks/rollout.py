@@ -155,6 +155,7 @@ def main() -> None:
             rollouts.swaps(swaps)
             rollouts.generations()
             kills.workers()
+            kills.crash_loop()
             kills.template()
             kills.supervisor()
             kills.everything()
@@ -168,7 +169,8 @@ def main() -> None:
         "# Swaps, kills and canaries\n\n"
         f"`python -m benchmarks.rollout {swaps}`, on {os.cpu_count()} shared cores, two clients "
         "in a closed loop, of which one keeps its connection. Each answer's score is compared with "
-        "the recorded one of the version that it names.\n\n"
+        "the recorded one of the version that it names. What fails at a kill is what the killed "
+        "worker was answering, at once: no client hung.\n\n"
         "| trial | outcome |\n|---|---|\n" + "\n".join(trial.lines) + "\n",
         encoding="utf-8",
     )

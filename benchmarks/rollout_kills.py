@@ -9,7 +9,7 @@ import psutil
 
 from benchmarks.rollout_trial import Trial, wait
 from mlops_assets.cli.endpoints import bring_up
-from mlops_assets.serving.workers import CRASH_SECONDS
+from mlops_assets.serving.workers import CRASH_SECONDS, CRASHES
 
 
 class Kills:
@@ -42,6 +42,28 @@ class Kills:
     def _new(self, before: list[int]) -> int:
         ready = {int(file.stem) for file in (self.process.folder / "status").glob("*.json")}
         return len((ready & set(self.process.workers())) - set(before))
+
+    def crash_loop(self) -> None:
+        """A version whose workers die young, each in turn, is given up for the one before."""
+        self.trial.subject.deploy(2)
+        with self.trial.load() as loads:
+            started = time.monotonic()
+            for _ in range(CRASHES + 1):  # the first one is old
+                before = self.process.workers()
+                newest = max(before, key=lambda pid: psutil.Process(pid).create_time())
+                kill([newest])
+                wait(lambda before=before: self._new(before) >= 1)
+            wait(lambda: self._served() == 1)
+            seconds = time.monotonic() - started
+        self.trial.say(
+            f"kill -9 of {CRASHES + 1} workers, each as soon as it is ready",
+            f"version 1 serves after {seconds:.1f} s; {loads.said()}; {self.trial.lost(loads)}",
+        )
+        time.sleep(CRASH_SECONDS + 1)
+
+    def _served(self) -> int | None:
+        found = self.trial.local.status("toy")
+        return found.model_version if found else None
 
     def template(self) -> None:
         """The supervisor starts it again."""

@@ -9,6 +9,7 @@ rounds' ratios. Ours has its prediction log and its metrics on.
 Exits 1 when a target is missed.
 """
 
+import signal
 import sys
 import tempfile
 import time
@@ -50,6 +51,7 @@ class Case(NamedTuple):
 
 def main(folder: Path) -> None:
     """Prepare, measure, write, judge."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that the servers end
     started = time.monotonic()
     served = make(folder)
     measured = Measured(served.runtime, served.lookup)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.serving_model import Served
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.serving.model import SERVABLE_FILE, read_servable
 from resources.deployment import LocalBentoML
 from tests.live_endpoints import free_port
 
@@ -41,6 +42,5 @@ def _swap(local: LocalBentoML, version: int, settings: DeploymentSettings, endpo
 
 def _second_version(versions: Path) -> None:
     shutil.copytree(versions / "1", versions / "2")
-    described = versions / "2" / "servable.json"
-    servable = json.loads(described.read_bytes()) | {"model_version": 2}
-    described.write_text(json.dumps(servable, indent=2), encoding="utf-8")
+    second = read_servable(versions / "1").model_copy(update={"model_version": 2})
+    (versions / "2" / SERVABLE_FILE).write_bytes(second.model_dump_json(indent=2).encode())

@@ -19,6 +19,7 @@ from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import load_estimator, untrusted_types
+from mlops_assets.ml.parity import read_inference
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
@@ -164,13 +165,13 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
     ) -> dg.AssetCheckResult:
         newest = rows.tail(SAMPLED_ENTITIES)[[settings.entity.name, TIMESTAMP]]
         offline = feature_store.training_rows(view, newest)
-        expected = version_scores(endpoint, offline, settings, tracking)
+        expected, allowed = version_scores(endpoint, offline, settings, tracking)
         entities = offline[settings.entity.name].tolist()
         answers = deployment.predict(settings.name, entities, logged=False)
         different = [
             str(answer[settings.entity.name])
             for answer, scores in zip(answers, expected, strict=True)
-            if not answers_alike(answer, scores)
+            if not answers_alike(answer, scores, allowed)
         ]
         return dg.AssetCheckResult(
             passed=not different,
@@ -223,8 +224,10 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
 def version_scores(
     endpoint: Endpoint, rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
-) -> list[list[float]]:
-    """What the registered file of the deployed version says of `rows`, a list per row.
+) -> tuple[list[list[float]], float]:
+    """What scikit-learn says of `rows` by the deployed version's file, a list per row.
+
+    Also how far the endpoint may be from it, which depends on its runtime.
 
     Raises:
         TrackingError: The registry does not have that version any more.
@@ -233,18 +236,18 @@ def version_scores(
     if version is None:
         raise TrackingError(f"the registry has no version {endpoint.model_version} any more")
     with tempfile.TemporaryDirectory() as folder:
-        model = load_estimator(tracking.download_model(version, Path(folder)).read_bytes())
-    return score(
-        model, select_features(rows, settings.feature_dtypes), settings.target.task
-    ).tolist()
+        file = tracking.download_model(version, Path(folder))
+        model, allowed = load_estimator(file.read_bytes()), read_inference(file).tolerance
+    features = select_features(rows, settings.feature_dtypes)
+    return score(model, features, settings.target.task).tolist(), allowed
 
 
-def answers_alike(answer: Mapping[str, Any], scores: Sequence[float]) -> bool:
-    """Whether an answer of the endpoint says what the scores do, to 1e-6."""
+def answers_alike(answer: Mapping[str, Any], scores: Sequence[float], allowed: float) -> bool:
+    """Whether an answer of the endpoint says what the scores do, to `allowed`."""
     served = list(answer.get("probabilities", {"": answer.get("prediction")}).values())
     if "error" in answer or len(served) != len(scores):
         return False
-    return bool(np.allclose(np.sort(served), np.sort(scores), rtol=0, atol=1e-6))
+    return bool(np.allclose(np.sort(served), np.sort(scores), rtol=0, atol=allowed))
 
 
 def unequal_columns(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:

@@ -28,10 +28,10 @@ _CODE = (
     "records/*.py", "serving/*.py", "serving/*.html",
 )  # fmt: skip
 _PACKAGES = (
-    "bentoml", "msgspec", "numpy", "onnxruntime", "pandas", "prometheus-client", "psutil",
-    "pydantic", "uvicorn",
+    "bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client", "psutil", "pydantic",
+    "uvicorn",
 )  # fmt: skip
-_BY_RUNTIME = {"onnxruntime": (), "scikit-learn": ("scikit-learn", "skops")}
+_SKLEARN, _FEAST = ("pandas", "scikit-learn", "skops"), ("feast", "pandas")
 _SERVICE = '''"""The service of this Bento."""
 
 from pathlib import Path
@@ -105,9 +105,10 @@ def write_context(context: Path, manifest: Manifest) -> None:
 def recipe_of(manifest: Manifest) -> dict[str, object]:
     """The bentofile: named packages in exactly the versions that answered the recorded requests."""
     runtime = read_servable(Path(manifest.folder)).inference.runtime
-    feast = () if manifest.online.lookup == "direct" else ("feast",)
-    packages = (*_PACKAGES, *_BY_RUNTIME[runtime], *feast)
-    pins = [f"{name}=={version(name)}" for name in packages]
+    needed = {*_PACKAGES}
+    needed |= {*_SKLEARN} if runtime == "scikit-learn" else set()
+    needed |= {*_FEAST} if manifest.online.lookup == "feast" else set()
+    pins = [f"{name}=={version(name)}" for name in sorted(needed)]
     return {
         "service": "bento_service:Endpoint",
         "name": manifest.model_name,

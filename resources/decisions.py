@@ -6,20 +6,17 @@ transaction as the decision that led to it, before a run is asked for: a killed 
 """
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import NamedTuple
 
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import DecisionStoreBusyError, DecisionStoreError
 from mlops_assets.records.retraining import Decision, Outcome, Pause, Recorded, RetrainState
+from resources.sqlite import SqliteFile, sortable
 
-_SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE states (
     model TEXT PRIMARY KEY, revision INTEGER NOT NULL, state TEXT NOT NULL
@@ -113,7 +110,7 @@ class DecisionStore(dg.ConfigurableResource):
                     "UPDATE decisions SET run_id = ?, outcome = ? WHERE model = ? AND pending = ?",
                     (outcome.run_id, text, model, outcome.decision),
                 )
-            new = _add_or_beat(connection, model, decision, _text(now))
+            new = _add_or_beat(connection, model, decision, sortable(now))
             connection.execute("COMMIT")
         return new
 
@@ -129,7 +126,7 @@ class DecisionStore(dg.ConfigurableResource):
         """Start no training of a model until a moment; one in the past ends an earlier pause."""
         insert = "INSERT INTO pauses (model, time, until, why, who) VALUES (?, ?, ?, ?, ?)"
         with self._connection() as connection:
-            values = (model, _text(now), _text(pause.until), pause.why, pause.who)
+            values = (model, sortable(now), sortable(pause.until), pause.why, pause.who)
             connection.execute(insert, values)
 
     def pause(self, model: str, now: datetime) -> Pause | None:
@@ -137,44 +134,21 @@ class DecisionStore(dg.ConfigurableResource):
         query = "SELECT until, why, who FROM pauses WHERE model = ? ORDER BY number DESC LIMIT 1"
         with self._connection() as connection:
             found = connection.execute(query, (model,)).fetchone()
-        if found is None or found[0] <= _text(now):
+        if found is None or found[0] <= sortable(now):
             return None
         return Pause.model_validate(dict(zip(("until", "why", "who"), found, strict=True)))
 
-    @contextmanager
-    def _connection(self) -> Generator[sqlite3.Connection]:
-        """A connection in autocommit mode; sqlite's errors become ours."""
-        file = Path(self.path)
-        ensure_folder(file.parent)
-        try:
-            with closing(
-                sqlite3.connect(file, timeout=self.timeout_seconds, isolation_level=None)
-            ) as connection:
-                connection.execute("PRAGMA synchronous = FULL")  # a row survives a power cut
-                self._create_schema(connection)
-                yield connection
-        except sqlite3.Error as err:
-            busy = getattr(err, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-            kind = DecisionStoreBusyError if busy else DecisionStoreError
-            raise kind(
-                f"the decisions {file} refused: {err}. Look whether another process holds the file "
-                "and whether this user may write it; MLOPS_DECISIONS names another one."
-            ) from err
-
-    def _create_schema(self, connection: sqlite3.Connection) -> None:
-        if _schema_version(connection) == _SCHEMA_VERSION:
-            return
-        # Switching to WAL does not wait for others but fails, so it is done by one process.
-        with exclusive(Path(f"{self.path}.lock")):
-            if _schema_version(connection) == 0:
-                connection.execute("PRAGMA journal_mode = WAL")
-                stamp = f"PRAGMA user_version = {_SCHEMA_VERSION};"
-                connection.executescript(f"BEGIN;{_SCHEMA}{stamp}COMMIT;")
-        if (found := _schema_version(connection)) != _SCHEMA_VERSION:
-            raise DecisionStoreError(
-                f"{self.path} has layout {found}, this program knows {_SCHEMA_VERSION}; "
-                "update the program, or point MLOPS_DECISIONS at another file"
-            )
+    def _connection(self) -> AbstractContextManager[sqlite3.Connection]:
+        return SqliteFile(
+            path=self.path,
+            timeout_seconds=self.timeout_seconds,
+            layout=1,
+            schema=_SCHEMA,
+            name="the decisions",
+            variable="MLOPS_DECISIONS",
+            error=DecisionStoreError,
+            busy=DecisionStoreBusyError,
+        ).connection()
 
 
 def _keep_state(
@@ -216,12 +190,3 @@ def _add_or_beat(connection: sqlite3.Connection, model: str, decision: Decision,
         (model, newest[0] + 1 if newest else 1, now, now, *said, pending),
     )
     return True
-
-
-def _schema_version(connection: sqlite3.Connection) -> int:
-    return connection.execute("PRAGMA user_version").fetchone()[0]
-
-
-def _text(time: datetime) -> str:
-    """Of one width, so that texts sort as times do."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds")

@@ -32,12 +32,15 @@ _PASSED_ON = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH",
     "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
-# What a worker imports.
-_MODULES = (
-    "blocks/*.py", "config.py", "records/*.py", "errors.py", "atomic.py", "ml/scoring.py",
-    "ml/model_files.py", "serving/*.py",
+WATCHED = (
+    "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "ml/scoring.py",
+    "ml/model_files.py", "ml/nameless.py", "ml/onnx_runtime.py", "ml/log_lines.py", "serving/*.py",
 )  # fmt: skip
-_LIBRARIES = ("scikit-learn", "skops", "numpy", "pandas", "feast", "bentoml", "uvicorn")
+"""What a worker imports, within `mlops_assets`."""
+_LIBRARIES = (
+    "scikit-learn", "skops", "numpy", "pandas", "onnxruntime", "feast", "bentoml", "uvicorn",
+    "httptools", "msgspec", "prometheus-client",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Launch:
         """Describe a start with the code and libraries that are installed now."""
         digest = hashlib.sha256()
         package = Path(mlops_assets.__file__).parent
-        for pattern in _MODULES:
+        for pattern in WATCHED:
             for module in sorted(package.glob(pattern)):
                 digest.update(module.read_bytes())
         for name in _LIBRARIES:

@@ -8,18 +8,18 @@ other programs.
 import json
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.atomic import ensure_folder, exclusive
+from mlops_assets.atomic import exclusive
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
 from mlops_assets.records.promotion import Move, Promotion
+from resources.sqlite import SqliteFile, sortable
 
-_SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE promotions (
     model TEXT NOT NULL,
@@ -117,45 +117,22 @@ class PromotionLedger(dg.ConfigurableResource):
             raise LedgerError(f"{time.isoformat()} has no timezone; say which, e.g. UTC")
         condition = "WHERE model = ? AND time <= ? ORDER BY time DESC, sequence DESC LIMIT 1"
         with self._connection() as connection:
-            return _one(connection, condition, model, _text(time))
+            return _one(connection, condition, model, sortable(time))
 
     def _now(self) -> datetime:
         return datetime.now(UTC)
 
-    @contextmanager
-    def _connection(self) -> Generator[sqlite3.Connection]:
-        """A connection in autocommit mode; sqlite's errors become ours."""
-        file = Path(self.path)
-        ensure_folder(file.parent)
-        try:
-            with closing(
-                sqlite3.connect(file, timeout=self.timeout_seconds, isolation_level=None)
-            ) as connection:
-                connection.execute("PRAGMA synchronous = FULL")  # a row survives a power cut
-                self._create_schema(connection)
-                yield connection
-        except sqlite3.Error as err:
-            locked = getattr(err, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-            kind = LedgerLockedError if locked else LedgerError
-            raise kind(
-                f"the ledger {file} refused: {err}. Look whether another process holds it and "
-                "whether this user may write it; MLOPS_LEDGER names another file."
-            ) from err
-
-    def _create_schema(self, connection: sqlite3.Connection) -> None:
-        if _schema_version(connection) == _SCHEMA_VERSION:
-            return
-        # Switching to WAL does not wait for others but fails, so it is done by one process.
-        with exclusive(Path(f"{self.path}.lock")):
-            if _schema_version(connection) == 0:
-                connection.execute("PRAGMA journal_mode = WAL")
-                stamp = f"PRAGMA user_version = {_SCHEMA_VERSION};"
-                connection.executescript(f"BEGIN;{_SCHEMA}{stamp}COMMIT;")
-        if (found := _schema_version(connection)) != _SCHEMA_VERSION:
-            raise LedgerError(
-                f"{self.path} has layout {found}, this program knows {_SCHEMA_VERSION}; "
-                "update the program, or point MLOPS_LEDGER at another file"
-            )
+    def _connection(self) -> AbstractContextManager[sqlite3.Connection]:
+        return SqliteFile(
+            path=self.path,
+            timeout_seconds=self.timeout_seconds,
+            layout=1,
+            schema=_SCHEMA,
+            name="the ledger",
+            variable="MLOPS_LEDGER",
+            error=LedgerError,
+            busy=LedgerLockedError,
+        ).connection()
 
 
 def require_head(move: Move, head: Promotion | None, expected_from: Promotion | None) -> None:
@@ -197,19 +174,10 @@ def _said(head: Promotion | None) -> str:
     return f"version {head.to_version} was champion (move {head.sequence} by {head.who})"
 
 
-def _schema_version(connection: sqlite3.Connection) -> int:
-    return connection.execute("PRAGMA user_version").fetchone()[0]
-
-
-def _text(time: datetime) -> str:
-    """Of one width, so that texts sort as times do."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds")
-
-
 def _row(promotion: Promotion) -> list[str | int | None]:
     values = promotion.model_dump()
     evaluation = promotion.evaluation
-    values["time"] = _text(promotion.time)
+    values["time"] = sortable(promotion.time)
     values["evaluation"] = None if evaluation is None else json.dumps(evaluation)
     return [values[name] for name in _COLUMNS]
 

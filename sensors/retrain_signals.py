@@ -47,7 +47,7 @@ def read_signals(
         source_note=note,
         trained_at=_moment(instance, trained[0]) if trained else None,
         trained_on=str(read) if read else None,
-        new_rows=_new_rows(instance, settings, before),
+        new_labels=_new_labels(instance, settings),
         in_flight=_unfinished(instance, settings),
         outcome=_outcome(instance, settings, pending) if pending else None,
     )
@@ -104,15 +104,14 @@ def _metadata(
     return event.metadata[name].value if event is not None and name in event.metadata else None
 
 
-def _new_rows(
-    instance: dg.DagsterInstance, settings: ModelSettings, trained: int | None
-) -> int | None:
-    """Rows that the source, as last read, has gained since those that were trained on."""
-    now, then = (
-        _metadata(instance, settings, "processed_data", "dagster/row_count", before)
-        for before in (None, trained)
-    )
-    return now - then if isinstance(now, int) and isinstance(then, int) else None
+def _new_labels(instance: dg.DagsterInstance, settings: ModelSettings) -> int | None:
+    """Labelled predictions of the windows that end after what the last training has read."""
+    until = _metadata(instance, settings, "evaluation_report", "learnt_until", None)
+    labelled = _metadata(instance, settings, "performance_report", "labelled", None)
+    if not isinstance(until, str) or not isinstance(labelled, dict):
+        return None
+    first = datetime.fromisoformat(until) - settings.monitoring.window
+    return sum(n for start, n in labelled.items() if datetime.fromisoformat(start) > first)
 
 
 def _unfinished(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[str, ...]:

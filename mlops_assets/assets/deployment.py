@@ -9,7 +9,6 @@ import pandas as pd
 
 from mlops_assets.assets.documents import documented
 from mlops_assets.assets.gate import CHAMPION
-from mlops_assets.assets.inference import read_inference
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.failures import RETRIES, reported
@@ -17,6 +16,7 @@ from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
 from mlops_assets.ml.evaluation import breaches
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.ml.parity import read_inference
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion

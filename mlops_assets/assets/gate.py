@@ -10,6 +10,7 @@ from mlops_assets.errors import NotComparableError
 from mlops_assets.metadata import rounded
 from mlops_assets.ml.champion import compare_models
 from mlops_assets.ml.evaluation import evaluate
+from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.gate import decide
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.training import Split
@@ -67,6 +68,7 @@ def judge(
         metrics=metrics,
         train_rows=len(rows.train),
         test_rows=len(rows.test),
+        learnt_until=max(part[TIMESTAMP].max() for part in rows).to_pydatetime(),
         champion=champion,
         comparison=comparison,
         not_compared=not_compared,
@@ -91,6 +93,7 @@ def facts(report: Evaluation) -> dict[str, Any]:
     shown = {
         "model_uri": report.model.uri,
         "test_rows": report.test_rows,
+        **({"learnt_until": report.learnt_until.isoformat()} if report.learnt_until else {}),
         **rounded(report.metrics),
         "champion": report.champion.uri if report.champion else "none",
         "promoted": report.decision.promoted,

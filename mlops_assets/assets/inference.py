@@ -1,18 +1,14 @@
 """By what a version is served: decided when it is trained, kept beside its model file."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import DeploymentError
-from mlops_assets.ml.parity import export_checked
+from mlops_assets.ml.parity import INFERENCE_FILE, ONNX_FILE, export_checked
 from mlops_assets.records.serving import Inference
 from resources.tracking import MLflowTracking
 
-INFERENCE_FILE, ONNX_FILE = "inference.json", "model.onnx"
 INFERENCE_TAG = "mlops/inference"
 
 
@@ -34,20 +30,3 @@ def choose_inference(
     tracking.add_tags({INFERENCE_TAG: found.spelled})
     files = {INFERENCE_FILE: found.model_dump_json(indent=2).encode()}
     return found, files | ({ONNX_FILE: exported.content} if exported.content else {})
-
-
-def read_inference(model_file: Path) -> Inference:
-    """What was decided of the version whose model file this is.
-
-    Raises:
-        DeploymentError: The record is damaged.
-    """
-    file = model_file.with_name(INFERENCE_FILE)
-    if not file.exists():
-        return Inference()
-    try:
-        return Inference.model_validate_json(file.read_bytes())
-    except ValidationError as err:
-        raise DeploymentError(
-            f"the {INFERENCE_FILE} beside {model_file.name} is damaged: {err}; train again"
-        ) from err

@@ -65,6 +65,8 @@ def describe(report: PerformanceReport) -> dict[str, Any]:
         facts["reasons"] = "; ".join(newest.reasons) or "none"
         facts["summary"] = dg.MetadataValue.json(newest.model_dump(mode="json"))
     if report.windows:
+        labelled = {w.window.start.isoformat(): w.labelled_rows for w in report.windows}
+        facts["labelled"] = dg.MetadataValue.json(labelled)
         facts["estimate"] = dg.MetadataValue.json(report.windows[-1].model_dump(mode="json"))
         facts["by_window"] = markdown_table(pd.DataFrame([_row(w) for w in report.windows]))
         facts |= pictures({"performance": performance_plot(report)})

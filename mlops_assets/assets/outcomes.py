@@ -3,7 +3,6 @@
 None of these belongs to the training job: they look at what a trained version does.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +10,10 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from mlops_assets.assets.answers import held_out_metrics, judged_answers, registered, served
 from mlops_assets.assets.gate import load_version
 from mlops_assets.assets.outcome_facts import describe, performance_gauges, skew_gauges
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import TrackingError
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.features import label_array
@@ -25,7 +24,6 @@ from mlops_assets.ml.skew import compare_features, request_keys, sample_requests
 from mlops_assets.ml.training import split
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.monitoring import PerformanceReport, SkewSummary
-from mlops_assets.records.promotion import Promotion
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
@@ -82,10 +80,12 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[PerformanceReport]:
         with reported():
-            live = served(predictions.recent(settings.name, span), ledger.head(settings.name))
+            recent = predictions.recent(settings.name, span)
+            history = ledger.history(settings.name)
+            live = judged_answers(recent, history, settings, tracking)
             joined = with_outcomes(live, known, settings)
             joined["calibrated"] = calibrated(joined, rows, settings, tracking)
-            held_out = held_out_metrics(ledger.history(settings.name))
+            held_out = held_out_metrics(history)
             until = datetime.fromisoformat(known.attrs["known_until"])
             report = summarize_windows(joined, settings, reference=held_out, known_until=until)
             gauges = performance_gauges(report, datetime.now(UTC))
@@ -120,20 +120,6 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     return [labels, performance_report, skew_report]
 
 
-def served(predictions: pd.DataFrame, head: Promotion | None) -> pd.DataFrame:
-    """The answers that clients got from the champion."""
-    version = head.to_version if head else 0
-    ours = (predictions["model_version"] == version) & (predictions["role"] == "primary")
-    return predictions[ours].reset_index(drop=True)
-
-
-def held_out_metrics(history: Sequence[Promotion]) -> dict[str, float]:
-    """What the gate measured of the champion when it was promoted; empty if it never did."""
-    version = history[-1].to_version if history else None
-    evaluations = [m.evaluation for m in history if m.to_version == version and m.evaluation]
-    return dict(evaluations[-1]["metrics"]) if evaluations else {}
-
-
 def calibrated(
     live: pd.DataFrame,
     rows: pd.DataFrame,
@@ -146,10 +132,7 @@ def calibrated(
     """
     if settings.target.task != "binary" or live.empty:
         return np.full(len(live), np.nan)
-    number = int(live["model_version"].iloc[0])
-    version = tracking.version(settings.name, number)
-    if version is None:
-        raise TrackingError(f"the registry has no version {number} of {settings.name} any more")
+    version = registered(settings, int(live["model_version"].iloc[0]), tracking)
     test = split(rows, settings).test
     features = select_features(test, settings.feature_dtypes)
     scores = score(load_version(version, tracking), features, "binary")[:, 0]

@@ -98,11 +98,12 @@ class DriftSettings(Settings):
 class RetrainSettings(Settings):
     """When a model is trained again; a degraded model outranks drift, drift outranks new data."""
 
-    performance: AlarmSettings = AlarmSettings()
+    performance: AlarmSettings = AlarmSettings(windows=2)
     drift: AlarmSettings = AlarmSettings(windows=5, enter=3, leave=1)
     on_drift: Literal["train", "confirm", "alert"] = Field(
         "confirm",
-        description="A drift alarm trains; or only if the estimated loss has risen too; or never.",
+        description="A drift alarm trains; or only if the estimated loss has risen too; or never. "
+        "Only binary models have an estimate: to confirm, all others wait for their labels.",
     )
     estimate_tolerance: float = Field(
         0.1, ge=0, description="Share above the held-out loss at which an estimate confirms drift."
@@ -114,14 +115,17 @@ class RetrainSettings(Settings):
         timedelta(days=1), description="After a training, by whomever, before the next."
     )
     backoff: Duration = Field(
-        timedelta(days=2), description="After a refused or failed training; doubled by each more."
+        timedelta(days=1),
+        description="After the start of a training that was refused or failed, before the next; "
+        "doubled by each more.",
     )
     backoff_most: Duration = Field(timedelta(days=30), description="The back-off grows no further.")
     budget_per_month: int = Field(10, ge=0, description="Trainings in any 30 days; 0: none.")
-    min_new_rows: int = Field(
+    min_new_labels: int = Field(
         0,
         ge=0,
-        description="Rows the source gained since the last training, before an alarm trains.",
+        description="Predictions labelled since the last training read its data, before an alarm "
+        "trains; counted in the windows that `performance_report` holds.",
     )
 
 

@@ -13,7 +13,7 @@ Value = Callable[[Quality], float | None]
 def figure(story: Story) -> bytes:
     """PNG; a dashed line where a new version was promoted, a red cross where one was refused."""
     drawing, axes = figure_and_axes(3, 1, sharex=True)
-    drawing.set_size_inches(8.4, 7.2)
+    drawing.set_size_inches(9, 7.2)
     auc, calibration, drift = axes
     _curves(auc, story, lambda quality: quality.metrics.get("roc_auc"))
     auc.set_ylabel("ROC AUC", color=INK)
@@ -25,12 +25,14 @@ def figure(story: Story) -> bytes:
     drift.annotate("threshold", (story.months[0].now, story.threshold), (0, 3),
                    textcoords="offset points", fontsize=8, color=INK)  # fmt: skip
     drift.set_ylabel("largest PSI of a column", color=INK)
+    drift.set_ylim(bottom=0)
     for axis in axes:
-        _trainings(axis, story)
+        _promotions(axis, story)
+    _refusals(auc, story)
     _versions(auc, story)
     drift.set_xticks([m.now for m in story.months], [f"{m.now:%b %y}" for m in story.months])
     handles, labels = auc.get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
+    drawing.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     return png(drawing)
 
 
@@ -51,11 +53,14 @@ def _curves(axis: Any, story: Story, value: Value) -> None:
             axis.plot(*zip(*points, strict=True), style, color=color, marker="o", ms=4, label=label)
 
 
-def _trainings(axis: Any, story: Story) -> None:
-    refused = [m.now for m in story.months if m.trained and m.now not in story.promotions]
+def _promotions(axis: Any, story: Story) -> None:
     for number, now in enumerate(story.promotions):
         label = "retrained and promoted" if number == 0 else None
         axis.axvline(now, color=MODEL, linestyle=":", linewidth=1.2, label=label)
+
+
+def _refusals(axis: Any, story: Story) -> None:
+    refused = [m.now for m in story.months if m.trained and m.now not in story.promotions]
     if refused:
         low = [axis.get_ylim()[0]] * len(refused)
         axis.plot(refused, low, "x", color=_REFUSED, ms=8, clip_on=False,

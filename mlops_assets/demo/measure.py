@@ -24,7 +24,7 @@ _ALWAYS = datetime.fromtimestamp(0, UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 def answered(system: System) -> pd.DataFrame:
     """Every row that the log holds of answers to clients, with its label as far as it is known."""
-    log = system.built.predictions.read(system.settings.name, *_ALWAYS)
+    log = system.tools.predictions.read(system.settings.name, *_ALWAYS)
     log = log[log["role"] == "primary"]
     known = known_labels(
         system.value("processed_data"), predicted_moments(log, system.settings), system.settings
@@ -39,9 +39,12 @@ def measured(system: System, months: Sequence[Month], rows: pd.DataFrame) -> lis
     """
     asked = [month for month in months if month.acknowledged]
     times = sorted(rows["event_time"].unique())
-    batches = dict(zip([month.now for month in asked], times, strict=True))
+    batches = {
+        month.now: rows[rows["event_time"] == moment].reset_index(drop=True)
+        for month, moment in zip(asked, times, strict=True)
+    }
     return [
-        _measured(system, month, rows[rows["event_time"] == batches[month.now]], months[0].version)
+        _measured(system, month, batches[month.now], months[0].version)
         if month.now in batches
         else month
         for month in months
@@ -52,8 +55,8 @@ def _measured(system: System, month: Month, rows: pd.DataFrame, first: int) -> M
     live = rows["score"].to_numpy()
     names = {f"{FEATURE}{name}": name for name in system.settings.features.names}
     features = select_features(rows.rename(columns=names), system.settings.feature_dtypes)
-    version = system.built.tracking.version(system.settings.name, first)
-    shadow = score(load_version(version, system.built.tracking), features, "binary")[:, 0]
+    estimator = load_version(system.registered(first), system.tools.tracking)
+    shadow = score(estimator, features, "binary")[:, 0]
     return month.model_copy(
         update={
             "labelled": int(rows["label"].notna().sum()),
@@ -81,11 +84,9 @@ def _metrics(labels: pd.Series, scores: np.ndarray) -> dict[str, float]:
 
 def _drift(system: System, number: int, rows: pd.DataFrame, columns: pd.DataFrame) -> DriftSummary:
     """As `drift_report` judges, whatever version answered."""
-    settings, tracking = system.settings, system.built.tracking
-    reference = stored_profile(tracking.version(settings.name, number), tracking)
+    reference = stored_profile(system.registered(number), system.tools.tracking)
     bins = {name: column.bins for name, column in reference.columns.items()}
     start = rows["event_time"].iloc[0].to_pydatetime()
     window = Window(start=start, end=start + timedelta(microseconds=1))
-    return summarize(
-        reference, profile(columns, bins, rows["features_as_of"]), settings, number, window
-    )
+    live = profile(columns, bins, rows["features_as_of"])
+    return summarize(reference, live, system.settings, number, window)

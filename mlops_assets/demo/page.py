@@ -29,7 +29,8 @@ padding:0 1rem}
 h1,h2{color:#0f172a}img{max-width:52rem;width:100%}
 table{border-collapse:collapse;font-size:13px;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid #e2e8f0}
-th{background:#f8fafc}td:nth-child(n+4):nth-child(-n+7){white-space:nowrap}
+th{background:#f8fafc}
+td:nth-child(-n+2),td:nth-child(n+4):nth-child(-n+7){white-space:nowrap}
 .train{background:#eff6ff}.alert{background:#fffbeb}pre{background:#f8fafc;padding:.8rem}
 """
 

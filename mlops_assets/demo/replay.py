@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -11,10 +10,8 @@ import dagster as dg
 from mlops_assets.cli.context import say
 from mlops_assets.demo.measure import answered, measured
 from mlops_assets.demo.story import Month, Story
-from mlops_assets.demo.system import System
+from mlops_assets.demo.system import System, Tools
 from mlops_assets.demo.worlds import World, changes_text
-
-_ROLES = ("tracking", "ledger", "decisions", "deployment", "predictions", "feature_store")
 
 
 def replay(world: World, resources: Mapping[str, Any], rows: int, months: int | None) -> Story:
@@ -32,13 +29,13 @@ def replay(world: World, resources: Mapping[str, Any], rows: int, months: int | 
     started = time.process_time()
     with (
         dg.DagsterInstance.get() as instance,
-        dg.build_resources({role: resources[role] for role in _ROLES}, instance) as values,
+        dg.build_resources({role: resources[role] for role in Tools._fields}, instance) as built,
     ):
-        built = SimpleNamespace(**{role: getattr(values, role) for role in _ROLES})
+        tools = Tools(*(getattr(built, role) for role in Tools._fields))
 
         def at(now: datetime) -> System:
             world.write(now)
-            return System(world.settings(now), resources, built, instance, now)
+            return System(world.settings(now), resources, tools, instance, now)
 
         moments = world.months()[: None if months is None else months + 1]
         try:
@@ -59,7 +56,7 @@ def replay(world: World, resources: Mapping[str, Any], rows: int, months: int | 
                 cpu_seconds=time.process_time() - started,
             )
         finally:
-            built.deployment.stop(world.name)
+            tools.deployment.stop(world.name)
 
 
 def begin(system: System, world: World, rows: int) -> Month:

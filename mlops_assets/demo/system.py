@@ -7,8 +7,7 @@ is moved: the source's file, the tag `AS_OF_TAG` of each run, and the sensor's `
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
@@ -16,11 +15,18 @@ import pandas as pd
 from mlops_assets.assets.deployment import online_features
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import MlopsError
+from mlops_assets.errors import MlopsError, TrackingError
 from mlops_assets.keys import Stage, asset_key
+from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.retraining import Recorded
+from resources.decisions import DecisionStore
+from resources.deployment import EndpointDeployer
 from resources.executors import followed
+from resources.feature_store import FeastFeatureStore
+from resources.ledger import PromotionLedger
+from resources.predictions import PredictionLog
 from resources.run_outcome import PROCESS, this_process
+from resources.tracking import MLflowTracking
 from sensors.retrain_signals import AS_OF_TAG
 from sensors.retraining import tick
 
@@ -30,6 +36,17 @@ _ASKED_AT_ONCE = 500
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
+class Tools(NamedTuple):
+    """Those resources that the replay itself calls."""
+
+    tracking: MLflowTracking
+    ledger: PromotionLedger
+    decisions: DecisionStore
+    deployment: EndpointDeployer
+    predictions: PredictionLog
+    feature_store: FeastFeatureStore
+
+
 class System:
     """The definitions of one model as of `now`, over resources that outlive it."""
 
@@ -37,12 +54,13 @@ class System:
         self,
         settings: ModelSettings,
         resources: Mapping[str, Any],
-        built: SimpleNamespace,
+        tools: Tools,
         instance: dg.DagsterInstance,
         now: datetime,
     ) -> None:
-        """Take the same resources twice: for the definitions, and as values to call."""
-        self.settings, self.built, self.instance, self.now = settings, built, instance, now
+        """Take the same resources twice: for the definitions, and built, as `tools`."""
+        self.settings, self.tools, self.instance, self.now = settings, tools, instance, now
+        self._features_are_new = False
         executor = followed(dg.in_process_executor, resources["tracking"])
         self.definitions = dg.Definitions.merge(
             build_model_defs(settings), dg.Definitions(resources=resources, executor=executor)
@@ -51,7 +69,18 @@ class System:
     @property
     def live_version(self) -> int:
         """The champion."""
-        return self.built.ledger.head(self.settings.name).to_version
+        return self.tools.ledger.history(self.settings.name)[-1].to_version
+
+    def registered(self, number: int) -> ModelVersion:
+        """A version that was trained here.
+
+        Raises:
+            TrackingError: Somebody has deleted it.
+        """
+        version = self.tools.tracking.version(self.settings.name, number)
+        if version is None:
+            raise TrackingError(f"the registry has no {self.settings.name}@{number} any more")
+        return version
 
     def train_first(self) -> None:
         """From raw data to the endpoint, as `mlops run` does it.
@@ -72,20 +101,23 @@ class System:
     def decide(self) -> Recorded:
         """One tick of the sensor; a training that it requests is run, and its outcome learnt."""
         for request in self._tick(self.now).run_requests or []:
-            self._run("training", request.tags)
+            done = self._run("training", request.tags).get_asset_materialization_events()
+            features = asset_key(self.settings.name, "features")
+            self._features_are_new = features in [event.asset_key for event in done]
             self._tick(self.now + _SETTLED)
         first = [
             row
-            for row in self.built.decisions.history(self.settings.name, 3)
+            for row in self.tools.decisions.history(self.settings.name, 3)
             if row.time <= self.now <= row.last_seen
         ]
         return first[-1]
 
     def serve_newest(self) -> None:
         """Bring the features of now into the online store and before the champion."""
-        self._require(self._run("training", {}, ["features"]))
-        online = online_features(self.value("features"), self.settings, self.built.feature_store)
-        self.built.deployment.redeploy(
+        if not self._features_are_new:
+            self._require(self._run("training", {}, ["features"]))
+        online = online_features(self.value("features"), self.settings, self.tools.feature_store)
+        self.tools.deployment.redeploy(
             self.settings.name, self.live_version, self.settings.deployment, online
         )
 
@@ -94,7 +126,7 @@ class System:
         answers = 0
         for start in range(0, len(entities), _ASKED_AT_ONCE):
             part = entities[start : start + _ASKED_AT_ONCE]
-            answers += len(self.built.deployment.predict(self.settings.name, part))
+            answers += len(self.tools.deployment.predict(self.settings.name, part))
         return answers
 
     def value(self, stage: Stage) -> pd.DataFrame:
@@ -106,7 +138,7 @@ class System:
         return frame
 
     def _tick(self, now: datetime) -> dg.SensorResult:
-        result = tick(self.instance, self.settings, self.built.decisions, now)
+        result = tick(self.instance, self.settings, self.tools.decisions, now)
         for event in result.asset_events:
             self.instance.report_runless_asset_event(event)
         return result

@@ -8,10 +8,12 @@ same rows.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError, NotExportableError
@@ -20,6 +22,8 @@ from mlops_assets.ml.onnx_runtime import MISSING, NUMBERS, TEXTS, OnnxModel
 from mlops_assets.ml.scoring import FeatureDtypes, score, select_features
 from mlops_assets.records.serving import Inference
 
+INFERENCE_FILE, ONNX_FILE = "inference.json", "model.onnx"
+"""Kept beside the model file of a version."""
 COMPARED_ROWS = 20_000
 """Held-out rows that are compared at most, the newest."""
 PROBE_ROWS = 20
@@ -54,10 +58,29 @@ def export_checked(
         found = compare(pipeline, OnnxModel(content, dtypes), held_out, dtypes, task)
     except (NotExportableError, DeploymentError) as err:
         return Exported(Inference(reason=str(err)))
+    except Exception as err:  # an estimator otherwise built than was known; training must not fail
+        return Exported(Inference(reason=f"the export failed: {type(err).__name__}: {err}"))
     if found.reason:
         return Exported(found.model_copy(update={"runtime": "scikit-learn"}))
     digest = hashlib.sha256(content).hexdigest()
     return Exported(found.model_copy(update={"onnx_sha256": digest}), content)
+
+
+def read_inference(model_file: Path) -> Inference:
+    """What was decided of the version whose model file this is.
+
+    Raises:
+        DeploymentError: The record is damaged.
+    """
+    file = model_file.with_name(INFERENCE_FILE)
+    if not file.exists():
+        return Inference()
+    try:
+        return Inference.model_validate_json(file.read_bytes())
+    except ValidationError as err:
+        raise DeploymentError(
+            f"the {INFERENCE_FILE} beside {model_file.name} is damaged: {err}; train again"
+        ) from err
 
 
 def compare(

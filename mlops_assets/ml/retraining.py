@@ -4,17 +4,16 @@
 what has caused a training once is remembered in the state and never counts again.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from mlops_assets.blocks.monitoring import AlarmSettings, RetrainSettings
-from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
+from mlops_assets.blocks.monitoring import RetrainSettings
+from mlops_assets.ml.alarms import count, is_news, judge, newest, of_reference
+from mlops_assets.records.monitoring import PerformanceSummary
 from mlops_assets.records.retraining import (
     Action,
     Alarm,
     Decision,
-    Judged,
     Pending,
     RetrainState,
     Signals,
@@ -66,14 +65,16 @@ def observe(
     policy: RetrainSettings, state: RetrainState, signals: Signals, now: datetime
 ) -> RetrainState:
     """The state after taking in what is new in the signals; a repeated report changes nothing."""
-    state = _settled(_handled(state, signals), signals, now)
+    state = _settled(_handled(state, signals), signals)
     faults = [report.window for report in signals.drift if report.broken_columns]
     broken = {window.start: window for window in [*state.broken, *faults]}
     kept = tuple(broken[start] for start in sorted(broken))[-_REMEMBERED_FAULTS:]
     return state.model_copy(
         update={
-            "drift": _judge(policy.drift, state.drift, signals.drift, kept),
-            "performance": _judge(policy.performance, state.performance, signals.performance, kept),
+            "drift": judge(
+                policy.drift, of_reference(state.drift, signals.drift), signals.drift, kept
+            ),
+            "performance": judge(policy.performance, state.performance, signals.performance, kept),
             "broken": kept,
             "launches": tuple(at for at in state.launches if at > now - MONTH),
         }
@@ -92,7 +93,7 @@ def _handled(state: RetrainState, signals: Signals) -> RetrainState:
     return state.model_copy(update=update)
 
 
-def _settled(state: RetrainState, signals: Signals, now: datetime) -> RetrainState:
+def _settled(state: RetrainState, signals: Signals) -> RetrainState:
     """What the outcome of the pending training leaves behind."""
     pending, outcome = state.pending, signals.outcome
     if pending is None:
@@ -106,36 +107,8 @@ def _settled(state: RetrainState, signals: Signals, now: datetime) -> RetrainSta
         return state.model_copy(update={"pending": seen})
     if outcome.result == "promoted":
         return state.model_copy(update={"pending": None, "refusals": 0})
-    update = {"pending": None, "refusals": state.refusals + 1, "refused_at": now}
+    update = {"pending": None, "refusals": state.refusals + 1, "refused_at": pending.at}
     return state.model_copy(update=update)
-
-
-def _judge(
-    settings: AlarmSettings,
-    alarm: Alarm,
-    reports: Sequence[DriftSummary | PerformanceSummary],
-    broken: Sequence[Window],
-) -> Alarm:
-    """Count each window of the newest version once, but those of a fault upstream."""
-    version = max([alarm.version, *(report.model_version for report in reports)])
-    anew = version > alarm.version
-    verdicts = {} if anew else {judged.start: judged.bad for judged in alarm.windows}
-    for report in reports:
-        start = report.window.start
-        counted = alarm.counted is not None and start <= alarm.counted
-        if counted or report.model_version != version or report.verdict == "unknown":
-            continue
-        verdicts[start] = report.verdict in ("drifted", "degraded")
-        if any(fault.start < report.window.end and start < fault.end for fault in broken):
-            del verdicts[start]
-    newest = sorted(verdicts)[-settings.windows :]
-    bad = sum(verdicts[start] for start in newest)
-    return Alarm(
-        version=version,
-        windows=tuple(Judged(start=start, bad=verdicts[start]) for start in newest),
-        on=bad >= settings.enter or (alarm.on and not anew and bad > settings.leave),
-        counted=alarm.counted,
-    )
 
 
 def _busy(state: RetrainState, signals: Signals, now: datetime) -> Decision | None:
@@ -157,10 +130,10 @@ def _busy(state: RetrainState, signals: Signals, now: datetime) -> Decision | No
 def _wish(policy: RetrainSettings, state: RetrainState, signals: Signals) -> _Wish | None:
     """The most urgent reason to train; a fault upstream leaves new data only."""
     if not _broken(signals):
-        if state.performance.on:
-            return _Wish("performance", _count(state.performance, "degraded"))
+        if state.performance.on and is_news(state.performance):
+            return _Wish("performance", count(state.performance, "degraded"))
         if state.drift.on and (why := _confirmed(policy, signals)):
-            return _Wish("drift", f"{_count(state.drift, 'drifted')}, {why}")
+            return _Wish("drift", f"{count(state.drift, 'drifted')}, {why}")
     if policy.on_new_data == "train" and _source_changed(state, signals):
         return _Wish("new_data", f"the source has new content {signals.fingerprint}")
     return None
@@ -186,14 +159,17 @@ def loss_rise(estimate: PerformanceSummary | None) -> float | None:
 
 def _calm(policy: RetrainSettings, state: RetrainState, signals: Signals) -> Decision:
     """No reason to train; what a person should look at all the same is an alert."""
-    counts = f"{_count(state.performance, 'degraded')}, {_count(state.drift, 'drifted')}"
+    counts = f"{count(state.performance, 'degraded')}, {count(state.drift, 'drifted')}"
     if broken := _broken(signals):
         reason = f"{list(broken)} broke upstream: mend the data, a training would learn the fault"
         return Decision(action="alert", rule="broken_upstream", reason=reason, state=state)
+    if state.performance.on:
+        reason = f"{counts}; trained since, the next labelled window decides"
+        return Decision(action="wait", rule="labels", reason=reason, state=state)
     if state.drift.on:
         rule = "drift_only_alerts" if policy.on_drift == "alert" else "drift_is_not_confirmed"
         rise = loss_rise(signals.estimate)
-        seen = "not known" if rise is None else f"{rise:+.0%}"
+        seen = f"{rise:+.0%}" if rise is not None else "not known (binary models have one)"
         reason = (
             f"{counts}; the estimated loss is {seen} (tolerance {policy.estimate_tolerance:.0%})"
         )
@@ -222,10 +198,10 @@ def _limit(
         free = f", next on {_said(state.launches[-policy.budget_per_month] + MONTH)}"
         spent = f"{len(state.launches)} of {policy.budget_per_month} trainings in 30 days"
         return _Limit("wait", "budget", spent + (free if policy.budget_per_month else ""))
-    gained = signals.new_rows
-    if wish.trigger != "new_data" and gained is not None and gained < policy.min_new_rows:
-        said = f"{gained} of {policy.min_new_rows} new rows since the last training"
-        return _Limit("wait", "min_new_rows", said)
+    gained = signals.new_labels
+    if wish.trigger != "new_data" and gained is not None and gained < policy.min_new_labels:
+        said = f"{gained} of {policy.min_new_labels} new labels since the last training"
+        return _Limit("wait", "min_new_labels", said)
     return None
 
 
@@ -238,7 +214,12 @@ def back_off(policy: RetrainSettings, refusals: int) -> timedelta:
 
 
 def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) -> Decision:
-    """Decide a training; all that spoke for it is used up."""
+    """Decide a training; all that spoke for it is used up.
+
+    Drift is forgotten, for the training moves its reference. Degraded performance is not: it may
+    have been trained on few rows of the new world yet, so while the alarm is on, each window that
+    is labelled since is a reason to train again, by whatever version it was answered.
+    """
     number = state.trainings + 1
     # With the moment, since a deleted store would count anew, and a run key is honoured only once.
     pending = Pending(
@@ -246,8 +227,10 @@ def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) ->
     )
     after = state.model_copy(
         update={
-            "drift": _used_up(state.drift),
-            "performance": _used_up(state.performance),
+            "drift": Alarm(version=state.drift.version, counted=newest(state.drift)),
+            "performance": state.performance.model_copy(
+                update={"counted": newest(state.performance)}
+            ),
             "launches": (*state.launches, now),
             "trainings": number,
             "fingerprint": signals.fingerprint or state.fingerprint,
@@ -255,11 +238,6 @@ def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) ->
         }
     )
     return Decision(action="train", rule=wish.trigger, reason=wish.why, state=after)
-
-
-def _used_up(alarm: Alarm) -> Alarm:
-    newest = alarm.windows[-1].start if alarm.windows else alarm.counted
-    return Alarm(version=alarm.version, counted=newest)
 
 
 def _pause(signals: Signals, now: datetime) -> _Limit | None:
@@ -272,17 +250,12 @@ def _pause(signals: Signals, now: datetime) -> _Limit | None:
 
 def _broken(signals: Signals) -> tuple[str, ...]:
     """The columns that the newest window found broken."""
-    newest = max(signals.drift, key=lambda report: report.window.start, default=None)
-    return newest.broken_columns if newest else ()
+    last = max(signals.drift, key=lambda report: report.window.start, default=None)
+    return last.broken_columns if last else ()
 
 
 def _source_changed(state: RetrainState, signals: Signals) -> bool:
     return signals.fingerprint is not None and signals.fingerprint != state.fingerprint
-
-
-def _count(alarm: Alarm, word: str) -> str:
-    bad = sum(judged.bad for judged in alarm.windows)
-    return f"{bad} of {len(alarm.windows)} windows {word}"
 
 
 def _said(time: datetime) -> str:

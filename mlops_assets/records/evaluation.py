@@ -1,6 +1,6 @@
 """A registered version, its metrics, and how it compares with the champion."""
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from mlops_assets.blocks.base import Settings
 
@@ -93,6 +93,9 @@ class Evaluation(Settings):
     )
     train_rows: int
     test_rows: int
+    learnt_until: AwareDatetime | None = Field(
+        None, description="Newest moment of those rows; None of what an earlier release stored."
+    )
     champion: ModelVersion | None = Field(None, description="At the time of the evaluation.")
     comparison: Comparison | None = None
     not_compared: str = Field("", description="Why there is no comparison.")

@@ -40,7 +40,9 @@ class Signals(Settings):
     trained_on: str | None = Field(
         None, description="Fingerprint of what it read; before any training, of what was read last."
     )
-    new_rows: int | None = Field(None, description="Rows of the source since; None: not known.")
+    new_labels: int | None = Field(
+        None, description="Labelled predictions that it has not seen; None: not known."
+    )
     in_flight: tuple[str, ...] = Field((), description="Unfinished runs of the training job.")
     outcome: Outcome | None = None
     pause: Pause | None = None
@@ -83,7 +85,7 @@ class RetrainState(Settings):
     launches: tuple[AwareDatetime, ...] = Field((), description="Trainings of the last 30 days.")
     trainings: int = Field(0, description="Trainings ever asked for; numbers the decisions.")
     refusals: int = Field(0, description="Refused or failed trainings since one was promoted.")
-    refused_at: AwareDatetime | None = None
+    refused_at: AwareDatetime | None = Field(None, description="When the last of them was asked.")
     trained_at: AwareDatetime | None = Field(None, description="The last training that was seen.")
     fingerprint: str | None = Field(None, description="Content that needs no training any more.")
     pending: Pending | None = None

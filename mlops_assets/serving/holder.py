@@ -32,6 +32,8 @@ RETRY_SECONDS = 5.0
 """How often a worker that could load nothing at all tries again."""
 
 MANIFEST_FILE = "deployment.json"
+VERIFIED_FILE = "verified.json"
+"""The manifest to go back to; the deployer's, and of the template that gives a version up."""
 STATUS_FOLDER = "status"
 LOG_FOLDER = "predictions"
 ABANDONED_SECONDS = 150.0

@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from mlops_assets.errors import FeatureStoreError, PredictionLogFullError
 from mlops_assets.ml.log_lines import LogLine
@@ -84,15 +84,14 @@ def predict_rows(active: Active, asked: Asked) -> list[dict[str, Any]]:
     return [_prediction(active.model.servable, row) for row in scores]
 
 
-def _scores(active: Active, rows: Sequence[FeatureRow]) -> np.ndarray:
+def _scores(active: Active, rows: Sequence[FeatureRow]) -> list[list[float]]:
     try:
-        scores = active.model.scores(rows)
+        scores: list[list[float]] = active.model.scores(rows).tolist()
     except ValueError as err:  # scikit-learn's refusals: a missing or a huge value, a new category
         reason = str(err).partition("\n")[0][:300]
         message = f"the model refuses these features: {reason}"
         raise RequestError(422, "features_refused", message, details=_nulls(rows)) from err
-    if not np.isfinite(scores).all():
-        bad = [int(row) for row in np.flatnonzero(~np.isfinite(scores).all(axis=1))]
+    if bad := [row for row, answer in enumerate(scores) if not all(map(isfinite, answer))]:
         places = [{"field": f"$.rows[{row}]", "message": "the result is no number"} for row in bad]
         details = _nulls([rows[row] for row in bad]) or places
         message = "the model refuses these features: its answer is not finite"
@@ -108,7 +107,7 @@ def _nulls(rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
 def _log(
     active: Active,
     asked: Asked,
-    scores: np.ndarray,
+    scores: Sequence[list[float]],
     rows: Sequence[FeatureRow],
     online: Sequence[tuple[int, EntityId, datetime]] | None = None,
 ) -> None:
@@ -145,7 +144,7 @@ def _log(
             generation=manifest.generation,
             latency_seconds=seconds,
         )
-        for (number, entity, as_of), row, answer in zip(places, rows, scores.tolist(), strict=True)
+        for (number, entity, as_of), row, answer in zip(places, rows, scores, strict=True)
     ]
     try:
         active.log.append(_LINES.encode_lines(lines), manifest.log)
@@ -155,8 +154,9 @@ def _log(
             raise RequestError(507, "prediction_log_full", str(err)) from err
 
 
-def _prediction(servable: Servable, scores: np.ndarray) -> dict[str, Any]:
+def _prediction(servable: Servable, scores: list[float]) -> dict[str, Any]:
     if servable.task != "multiclass":
-        return {"prediction": float(scores[0])}
-    probabilities = dict(zip(servable.classes, scores.tolist(), strict=True))
-    return {"prediction": servable.classes[int(scores.argmax())], "probabilities": probabilities}
+        return {"prediction": scores[0]}
+    probabilities = dict(zip(servable.classes, scores, strict=True))
+    best = servable.classes[scores.index(max(scores))]
+    return {"prediction": best, "probabilities": probabilities}

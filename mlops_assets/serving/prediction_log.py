@@ -22,6 +22,7 @@ RETRY_SECONDS = 1.0
 """How long a log that was full refuses before it looks again."""
 
 _MEGABYTE = 1_000_000
+_DAY_SECONDS = 86_400
 _CHECK_BYTES = _MEGABYTE
 """How much a worker writes before it measures the folder again."""
 
@@ -40,7 +41,7 @@ class PredictionLogWriter:
         self._folder = folder
         self._lock = threading.Lock()
         self._handle: int | None = None
-        self._day = ""
+        self._day = 0
         self._size = self._unchecked = 0
         self._measured = False
         self._full_until = 0.0
@@ -91,11 +92,11 @@ class PredictionLogWriter:
 
     def _append(self, lines: bytes, settings: LogSettings) -> None:
         self._require_space(settings, len(lines))
-        day = f"{datetime.now(UTC):%Y-%m-%d}"
+        day = int(time.time() // _DAY_SECONDS)
         if day != self._day or self._size >= settings.rotate_mb * _MEGABYTE:
             self._close()
         if self._handle is None:
-            self._handle, self._day, self._size = self._open(day), day, 0
+            self._handle, self._day, self._size = self._open(), day, 0
         self._write(self._handle, lines)
         self._unchecked += len(lines)
         if settings.fsync == "request":
@@ -114,11 +115,12 @@ class PredictionLogWriter:
             self._close()
         raise OSError(errno.ENOSPC, f"only {written} of {len(lines)} bytes were written")
 
-    def _open(self, day: str) -> int:
+    def _open(self) -> int:
         pid = os.getpid()
         known = [int(p.stem.rsplit("-", 1)[1]) for p in self._folder.glob(f"*-{pid}-*.jsonl")]
         number = max(known, default=-1) + 1
-        path = ensure_folder(self._folder) / f"{day}-{pid}-{number}.jsonl"
+        day = datetime.now(UTC)
+        path = ensure_folder(self._folder) / f"{day:%Y-%m-%d}-{pid}-{number}.jsonl"
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
 
     def _close(self) -> None:

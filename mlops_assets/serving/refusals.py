@@ -39,14 +39,14 @@ def require_some_answered(entities: Sequence[EntityId], refused: dict[EntityId, 
 
 
 def _unknown(entity: EntityId) -> Refusal:
-    message = f"no features of {entity!r}; materialize them, or ask for another"
+    message = f"no features of {entity!r:.100}; materialize them, or ask for another"
     return {"code": UNKNOWN, "message": message}
 
 
 def _stale(item: StaleEntity) -> Refusal:
     return {
         "code": STALE,
-        "message": f"the features of {item.entity!r} are older than their time to live; "
+        "message": f"the features of {item.entity!r:.100} are older than their time to live; "
         "materialize newer ones",
         "features_as_of": iso(item.features_as_of),
         "age_seconds": item.age.total_seconds(),

@@ -24,7 +24,7 @@ import uvicorn
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
-from mlops_assets.serving.holder import MANIFEST_FILE, read_manifest
+from mlops_assets.serving.holder import MANIFEST_FILE, VERIFIED_FILE, read_manifest
 from mlops_assets.serving.http import PREDICTING, Receive, Scope, Send
 from mlops_assets.serving.model import read_servable
 from mlops_assets.serving.parents import die_with_parent
@@ -182,7 +182,8 @@ def give_up_version(endpoint: Path) -> Manifest | None:
 
 def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
     content = renewed.model_dump_json(indent=2).encode()
-    write_atomically(endpoint / MANIFEST_FILE, lambda file: file.write_bytes(content))
+    for name in (VERIFIED_FILE, MANIFEST_FILE):  # or `mlops up` would bring the crashes back
+        write_atomically(endpoint / name, lambda file: file.write_bytes(content))
     logger.error(
         "version %d crashed %d workers in a row; version %d serves",
         given_up,

@@ -133,8 +133,8 @@ def test_another_moment_of_age_is_taken_up_without_a_restart(
     newest = online.as_of
     assert newest is not None
     try:
-        subject.online = online.model_copy(update={"as_of": newest - VIEW.ttl / 2})
-        subject.deploy(1)
+        moved = online.model_copy(update={"as_of": newest - VIEW.ttl / 2})
+        local.redeploy("toy", 1, subject.settings, moved)
         assert len(local.predict("toy", [3])) == 1
         subject.online = online.model_copy(update={"as_of": None})  # the time of the request
         subject.deploy(1)

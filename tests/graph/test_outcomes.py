@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.assets.answers import judged_answers, learnt_until
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.prediction_log import combine
@@ -108,6 +109,27 @@ def test_scores_that_promise_the_contrary_are_degraded(
     assert not found.passed
     assert "log loss" in found.metadata["reasons"].value
     assert result.success  # a verdict about the model, not a failure of the run
+
+
+def test_a_version_is_judged_from_its_first_day_by_what_another_was_asked(
+    watched: ModelSettings, resources: dict[str, Any], live: pd.DataFrame
+) -> None:
+    history = resources["ledger"].history("loans")
+    until = learnt_until(history)
+    assert until is not None
+    logged = predictions(live.head(40), np.full(40, 0.5)).assign(model_version=7)
+    since = pd.Series(pd.date_range(until, periods=21, freq="D")[1:].as_unit("us"))
+    newer = logged.tail(20).assign(features_as_of=since.to_numpy(), event_time=since.to_numpy())
+    newer = newer.astype({name: logged[name].dtype for name in ("features_as_of", "event_time")})
+
+    judged = judged_answers(
+        combine([logged.head(20), newer]), history, watched, resources["tracking"]
+    )
+    assert len(judged) == 20, "what it has learnt from is no evidence"
+    assert set(judged["model_version"]) == {1}
+    assert judged["score"].nunique() > 5
+    without = combine([logged.head(20), newer.drop(columns="feature_grade")])
+    assert judged_answers(without, history, watched, resources["tracking"]).empty, "another model"
 
 
 def test_a_feature_served_otherwise_fails_its_check_by_name(

@@ -7,12 +7,14 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from mlops_assets.assets.deployment import COMPARED, entities_to_compare
 from mlops_assets.assets.provenance import read_record, record_training
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import StateError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import asset_key
+from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import ModelVersion
 
 STAGES = [
@@ -85,6 +87,21 @@ def test_a_flat_table_becomes_a_live_endpoint(
     assert deployed["online_lookup"] == "feast: the online store is None, no sqlite file"
     (answer,) = resources["deployment"].predict("loans", [5])
     assert 0 < answer["prediction"] < 1
+
+
+def test_a_direct_lookup_is_compared_for_new_old_and_incomplete_entities(
+    settings: ModelSettings,
+) -> None:
+    view = FeatureView.of(settings)
+    ids = [number % 900 for number in range(1000)]
+    rows = pd.DataFrame({view.entity.name: ids, **dict.fromkeys(view.features, 1.0)})
+    rows.loc[500:502, next(iter(view.features))] = None
+
+    compared = entities_to_compare(rows, view)
+
+    assert len(compared) == len(set(compared)) <= 3 * COMPARED
+    assert set(ids[-COMPARED:]) | {500, 501, 502} <= set(compared)
+    assert {number // 100 for number in compared} == set(range(9))
 
 
 @pytest.fixture

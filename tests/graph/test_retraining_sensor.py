@@ -32,6 +32,7 @@ class Loop:
         self.decisions = resources["decisions"]
         self.job = build(settings, resources).resolve_job_def("loans_training")
         self.now, self.windows = START, 0
+        self.estimate: dict[str, Any] = {}
 
     def tick(self, *, launched: bool = True) -> dg.SensorResult:
         """One evaluation; `launched=False`: the daemon is killed before it reads the answer."""
@@ -95,7 +96,8 @@ class Loop:
             reference={"log_loss": 0.3},
         )
         self.report("drift_report", {"summary": found.model_dump(mode="json")})
-        self.report("performance_report", {"estimate": estimate.model_dump(mode="json")})
+        self.estimate = estimate.model_dump(mode="json")
+        self.report("performance_report", {"estimate": self.estimate})
 
 
 @pytest.fixture
@@ -147,6 +149,22 @@ def test_enough_drifted_windows_train_once_and_say_why(loop: Loop) -> None:
     assert len(loop.instance.get_runs()) == 1
     rows = loop.decisions.history("loans", 10)
     assert [row.outcome for row in rows if row.action == "train"] == ["promoted"]
+
+
+def test_too_few_labels_since_the_last_training_make_an_alarm_wait(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    loans["monitoring"] = {"retrain": {"on_new_data": "signal", "min_new_labels": 300}}
+    loop = Loop(ModelSettings.model_validate(loans), resources, instance)
+    loop.report("evaluation_report", {"learnt_until": (START + 2 * DAY).isoformat()})
+    labelled = {(START + day * DAY).isoformat(): 100 for day in range(4)}
+    for _ in range(3):
+        loop.window()
+    loop.report("performance_report", {"labelled": labelled, "estimate": loop.estimate})
+    assert "200 of 300 new labels" in str(loop.tick().skip_reason)
+    more = {**labelled, (START + 4 * DAY).isoformat(): 100}
+    loop.report("performance_report", {"labelled": more, "estimate": loop.estimate})
+    assert requested(loop.tick())
 
 
 def test_drift_without_a_worse_estimate_is_an_alert(loop: Loop) -> None:

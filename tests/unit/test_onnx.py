@@ -17,8 +17,9 @@ from mlops_assets.ml.onnx_runtime import OnnxModel
 from mlops_assets.ml.parity import Exported, compare, export_checked
 from mlops_assets.ml.scoring import feature_frame, score
 from mlops_assets.ml.training import fit
+from mlops_assets.serving.model import by_sklearn
 from resources.endpoint_folder import EndpointFolder
-from tests.served_models import build
+from tests.served_models import DTYPES, build
 from tests.unit.toy_models import flat_table
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +120,19 @@ def test_a_row_that_scikit_learn_refuses_has_no_score() -> None:
         assert np.isnan(model.scores([whole, whole | row]))[:, 0].tolist() == [False, True]
 
 
+def test_odd_texts_and_huge_numbers_score_as_by_scikit_learn(tmp_path: Path) -> None:
+    built = build(tmp_path, accepts_missing=False)
+    graph = OnnxModel(built.model_file.with_suffix(".onnx").read_bytes(), DTYPES)
+    texts = ["x", "x\0y", "\0", "", "ü", "nan", "z" * 10_000]
+    rows: list[dict[str, Any]] = [{"spend": 0.3, "class": text} for text in texts]
+    rows += [{"spend": number, "class": "x"} for number in (1e308, -1e308, 5e-324, 2**60 + 1)]
+
+    expected = by_sklearn(built.servable, built.model_file.read_bytes()).scores(rows)
+
+    assert graph.scores(rows) == pytest.approx(expected, abs=1e-12)
+    assert expected[0] != pytest.approx(expected[1])
+
+
 @pytest.mark.parametrize(
     ("estimator", "params", "why"),
     [
@@ -136,6 +150,19 @@ def test_what_cannot_be_exported_exactly_says_why(
     assert found.inference.runtime == "scikit-learn"
     assert found.inference.onnx_sha256 is None
     assert re.search(why, found.inference.reason)
+
+
+def test_an_export_that_fails_is_a_reason_and_no_error() -> None:
+    pipe = importlib.import_module("sklearn.pipeline").make_pipeline
+    imputer = importlib.import_module("sklearn.impute").SimpleImputer(add_indicator=True)
+    linear = importlib.import_module("sklearn.linear_model").LogisticRegression()
+    rows, dtypes = table("binary", nulls=True), {"spend": "float64", "age": "float64"}
+    pipeline = pipe(imputer, linear).fit(feature_frame(rows.to_dict("records"), dtypes), rows["y"])
+
+    found = export_checked(pipeline, rows, dtypes, "binary")
+
+    assert found.content is None
+    assert "the ONNX model cannot be loaded" in found.inference.reason
 
 
 def test_the_gate_sees_a_flipped_decision_and_an_answer_in_place_of_a_refusal() -> None:

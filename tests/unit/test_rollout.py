@@ -202,11 +202,15 @@ def test_weights_must_grow() -> None:
 def test_a_version_that_crashes_workers_is_given_up(worker: Worker, tmp_path: Path) -> None:
     assert give_up_version(worker.folder.path) is None, "no version was good before"
     worker.serve(build(tmp_path, version=2))
+    second = worker.folder.current()
+    assert second is not None
+    worker.folder.mark_verified(second)
 
     assert give_up_version(worker.folder.path) is not None
     worker.holder.reconcile()
 
     assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 1
+    assert worker.folder.verified() == worker.folder.current(), "`mlops up` brings back the same"
 
 
 def test_a_candidate_that_crashes_workers_is_taken_away(worker: Worker, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import grimp
 import pytest
 
+import mlops_assets
 from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.serving import supervisor
 from mlops_assets.serving.supervisor import LOG_BYTES, shorten
-from resources.endpoint_process import EndpointProcess, Launch
+from resources.endpoint_process import WATCHED, EndpointProcess, Launch
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
@@ -52,3 +54,13 @@ def test_up_brings_back_nothing_where_nothing_was_deployed(
     assert good == []
     assert line == "shop: 'shop' was never deployed here; run `mlops run shop`"
     assert not (tmp_path / "endpoints").exists()
+
+
+def test_a_change_of_any_module_that_a_worker_imports_makes_a_new_generation() -> None:
+    graph = grimp.build_graph("mlops_assets", exclude_type_checking_imports=True, cache_dir=None)
+    used = graph.find_upstream_modules("mlops_assets.serving", as_package=True)
+    package = Path(mlops_assets.__file__).parent
+    watched = {path for pattern in WATCHED for path in package.glob(pattern)}
+    files = {package.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in used}
+    assert len(files) > 10
+    assert {file for file in files if file.exists()} - watched == set()

@@ -1,0 +1,1 @@
+"""When to retrain, replayed: `python -m benchmarks.retraining`."""

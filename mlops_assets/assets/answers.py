@@ -1,0 +1,89 @@
+"""Which answers in the prediction log a version is judged by, and what it promised."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mlops_assets.assets.gate import load_version
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import TrackingError
+from mlops_assets.ml.prediction_log import FEATURE, combine
+from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.promotion import Promotion
+from resources.tracking import MLflowTracking
+
+
+def served(predictions: pd.DataFrame, head: Promotion | None) -> pd.DataFrame:
+    """The answers that clients got from the champion."""
+    version = head.to_version if head else 0
+    ours = (predictions["model_version"] == version) & (predictions["role"] == "primary")
+    return predictions[ours].reset_index(drop=True)
+
+
+def judged_answers(
+    recent: pd.DataFrame,
+    history: Sequence[Promotion],
+    settings: ModelSettings,
+    tracking: MLflowTracking,
+) -> pd.DataFrame:
+    """The champion's answers, and what it says of newer moments that others were asked about.
+
+    So a version is judged from its first day on: by the rows that it has not learnt from and that
+    another version answered, scored anew from their logged features. A version whose log lacks one
+    of the features had others; its rows are left out.
+    """
+    ours, until = served(recent, history[-1] if history else None), learnt_until(history)
+    if until is None:
+        return ours
+    columns = {f"{FEATURE}{name}": name for name in settings.features.names}
+    others = recent[
+        (recent["role"] == "primary")
+        & (recent["model_version"] != history[-1].to_version)
+        & (recent["features_as_of"] > until)
+    ]
+    complete = others.reindex(columns=list(columns)).notna().groupby(others["model_version"]).any()
+    versions = complete.index[complete.all(axis=1)]
+    others = others[others["model_version"].isin(versions)]
+    if others.empty:
+        return ours
+    version = registered(settings, history[-1].to_version, tracking)
+    estimator = load_version(version, tracking)
+    features = select_features(others.rename(columns=columns), settings.feature_dtypes)
+    scores = score(estimator, features, settings.target.task)
+    anew = others.assign(score=scores.max(axis=1), model_version=version.version)
+    if settings.target.task == "multiclass":
+        anew["predicted"] = estimator.classes_[scores.argmax(axis=1)].astype(str)
+    return combine([ours, anew])
+
+
+def learnt_until(history: Sequence[Promotion]) -> datetime | None:
+    """Newest moment of the rows that the champion was trained or tested on; None: not known."""
+    found = (_evaluation(history) or {}).get("learnt_until")
+    return datetime.fromisoformat(found) if found else None
+
+
+def held_out_metrics(history: Sequence[Promotion]) -> dict[str, float]:
+    """What the gate measured of the champion when it was promoted; empty if it never did."""
+    return dict((_evaluation(history) or {}).get("metrics", {}))
+
+
+def _evaluation(history: Sequence[Promotion]) -> dict[str, Any] | None:
+    """The champion's newest, as the ledger holds it."""
+    version = history[-1].to_version if history else None
+    found = [m.evaluation for m in history if m.to_version == version and m.evaluation]
+    return found[-1] if found else None
+
+
+def registered(settings: ModelSettings, number: int, tracking: MLflowTracking) -> ModelVersion:
+    """A version of the model.
+
+    Raises:
+        TrackingError: The registry does not have it any more.
+    """
+    version = tracking.version(settings.name, number)
+    if version is None:
+        raise TrackingError(f"the registry has no version {number} of {settings.name} any more")
+    return version
