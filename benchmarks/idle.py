@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,10 +153,7 @@ def watch(daemon: subprocess.Popen[bytes], folder: Path, looks: int) -> Iterator
             looks=sum(seen),
             daemon_mb=psutil.Process(daemon.pid).memory_info().rss / 1e6,
             server_mb=sum(process.memory_info().rss for process in server) / 1e6,
-            disk_kb={
-                name: sum(file.stat().st_size for file in folder.glob(pattern)) / 1e3
-                for name, pattern in STORES.items()
-            },
+            disk_kb={name: size(folder, pattern) for name, pattern in STORES.items()},
         )
         if min(seen) >= looks:
             return
@@ -166,6 +164,15 @@ STORES = {
     "events (Dagster)": "dagster/history/**/*",
     "decisions.db": "decisions.db*",
 }
+
+
+def size(folder: Path, pattern: str) -> float:
+    """Of all files of a pattern, in kB; sqlite's logs come and go."""
+    found = 0
+    for file in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            found += file.stat().st_size
+    return found / 1e3
 
 
 def store(folder: Path) -> DecisionStore:

@@ -3,7 +3,8 @@
 The graph is one of `onnx_export`. Its texts hold `MISSING` where a row has none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,10 @@ class OnnxModel:
                 f"the ONNX model cannot be loaded: {type(err).__name__}: {err}; "
                 "train and register the model again"
             ) from err
-        self._numbers = [name for name, dtype in dtypes.items() if dtype == "float64"]
-        self._texts = [name for name, dtype in dtypes.items() if dtype == "string"]
-        expected = {NUMBERS: len(self._numbers), TEXTS: len(self._texts)}
+        numbers = [name for name, dtype in dtypes.items() if dtype == "float64"]
+        texts = [name for name, dtype in dtypes.items() if dtype == "string"]
+        self._numbers, self._texts = _taker(numbers), _taker(texts)
+        expected = {NUMBERS: len(numbers), TEXTS: len(texts)}
         found = {each.name: each.shape[1] for each in self._session.get_inputs()}
         if found != {name: columns for name, columns in expected.items() if columns}:
             raise DeploymentError(
@@ -64,12 +66,11 @@ class OnnxModel:
         feeds: dict[str, Any] = {}
         if self._numbers:
             # None becomes NaN.
-            values = [[row[name] for name in self._numbers] for row in rows]
-            feeds[NUMBERS] = np.array(values, dtype=np.float64)
+            feeds[NUMBERS] = np.array(list(map(self._numbers, rows)), dtype=np.float64)
         if self._texts:
             feeds[TEXTS] = [
-                [MISSING if (value := row[name]) is None else value for name in self._texts]
-                for row in rows
+                [MISSING if value is None else value for value in row]
+                for row in map(self._texts, rows)
             ]
         return self.run(feeds)
 
@@ -77,3 +78,10 @@ class OnnxModel:
         """Score arrays `numbers` and `texts`, of those that the graph takes."""
         (scores,) = self._session.run([SCORES], feeds)
         return np.asarray(scores)
+
+
+def _taker(names: Sequence[str]) -> Callable[[FeatureRow], Sequence[float | str | None]] | None:
+    """What takes the values of `names` out of a row; None if there are none."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return (lambda row: (row[names[0]],)) if names else None

@@ -91,12 +91,12 @@ def compare(
     frames = list(_frames(select_features(held_out.tail(COMPARED_ROWS), dtypes), dtypes))
     for frame, expected in _expected(pipeline, frames, task):
         actual = model.run(feeds(frame, dtypes))
-        answered = np.isfinite(expected).all(axis=1)
-        both = answered & np.isfinite(actual).all(axis=1)
-        unlike += int((answered != np.isfinite(actual).all(axis=1)).sum())
+        answered, served = (np.isfinite(each).all(axis=1) for each in (expected, actual))
+        both = answered & served
+        unlike += int((answered != served).sum())
         flips += int((_decisions(expected[both], task) != _decisions(actual[both], task)).sum())
         worst = max(worst, float(np.abs(expected[both] - actual[both]).max(initial=0.0)))
-        rows += len(frame)
+        rows += int(both.sum())
     found = _ONNX.model_copy(
         update={"rows": rows, "max_difference": worst, "flips": flips, "unlike": unlike}
     )
@@ -117,6 +117,8 @@ def feeds(frame: pd.DataFrame, dtypes: FeatureDtypes) -> dict[str, np.ndarray]:
 
 
 def _reason(found: Inference) -> str:
+    if not found.rows:
+        return "no row is answered by both"
     broken = []
     if found.flips:
         broken.append(f"{found.flips} decisions differ")

@@ -21,7 +21,7 @@ class Inference(Settings):
         "it was trained before there was an ONNX export",
         description="Why not ONNX Runtime; empty where it serves.",
     )
-    rows: int = Field(0, description="That were compared.")
+    rows: int = Field(0, description="That both answered.")
     max_difference: float | None = Field(None, description="Of any score.")
     flips: int = Field(0, description="Rows with another decision.")
     unlike: int = Field(0, description="Rows that only one of the two answers.")

@@ -6,7 +6,7 @@ The rows are in the log before the answer leaves: what a client was told, monito
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
@@ -138,7 +138,7 @@ def _log(
             role=active.role,
             entity=entity,
             features_as_of=as_of.timestamp() if as_of else None,
-            features={name: row[name] for name in features},
+            features=_only(features, row),
             scores=answer,
             model_version=active.model.servable.model_version,
             generation=manifest.generation,
@@ -152,6 +152,11 @@ def _log(
         metrics.LOG_FAILURES.labels(manifest.model_name).inc()
         if manifest.log.on_full == "refuse":
             raise RequestError(507, "prediction_log_full", str(err)) from err
+
+
+def _only(features: Mapping[str, str], row: FeatureRow) -> dict[str, float | str | None]:
+    """The row without what the model is not fed; itself, as a rule."""
+    return dict(row) if len(row) == len(features) else {name: row[name] for name in features}
 
 
 def _prediction(servable: Servable, scores: list[float]) -> dict[str, Any]:

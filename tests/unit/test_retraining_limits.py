@@ -134,6 +134,7 @@ class World(RuleBasedStateMachine):
                 self.performance_is_reported(bad=True)
             self._tick_every_half_day(4)
             if self.run is not None:
+                self._tick_while_the_run_appears()
                 self.run_ends(result)
 
     @precondition(lambda self: self.run is not None)
@@ -149,6 +150,14 @@ class World(RuleBasedStateMachine):
         for _ in range(times):
             self.now += timedelta(hours=12)
             self.sensor_ticks(killed=False)
+
+    def _tick_while_the_run_appears(self) -> None:
+        """It was not there yet when unfinished runs were looked for, and is a moment later."""
+        found = self.signals.in_flight
+        if self.run != "by hand":
+            self._set(in_flight=())
+        self.sensor_ticks(killed=False)
+        self._set(in_flight=found)
 
     @invariant()
     def memory_is_bounded(self) -> None:
