@@ -1,11 +1,11 @@
 """`python -m mlops_assets.demo`: replay the models, and write the page."""
 
 import argparse
+import logging
 import os
 import shutil
 import socket
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--docs", type=Path, metavar="DIR", help="also write demo.md and pictures")
     chosen = parser.parse_args(arguments)
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # of libraries about each other; tests show them
+        # Of libraries about each other; tests show them. Feast undoes a filter.
+        logging.captureWarnings(True)
+        logging.getLogger("py.warnings").addHandler(logging.NullHandler())
+        logging.getLogger("py.warnings").propagate = False
     try:
         folder = fresh(home() / "demo")
         stories = [_replay(model, chosen.rows, chosen.months) for model in chosen.models or WORLDS]
