@@ -33,7 +33,8 @@ MAX_BYTES = 300_000
 MODEL = "customers"
 STAGES = (
     *("raw_data", "processed_data", "features"),
-    *("trained_model", "evaluation_report", "deployed_endpoint"),
+    *("trained_model", "evaluation_report", "reference_profile", "deployed_endpoint"),
+    *("prediction_log", "labels", "drift_report", "performance_report", "skew_report"),
 )
 # What the UI itself remembers of a user: the menu folded away.
 PREFERENCES = "localStorage.setItem('dagster-nav-collapsed', 'true')"
@@ -46,7 +47,8 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with dagster_ui() as url:
         # Small pixels, since a node shows its checks only at full zoom.
-        with page(f"{url}/locations/mlops_assets/asset-groups/{MODEL}", 2360, 840, 0.65) as browser:
+        graph = f"{url}/locations/mlops_assets/asset-groups/{MODEL}"
+        with page(graph, 3600, 1700, 0.65) as browser:
             wait_for(lambda: "Passed" in browser.page_source)
             save(browser, "asset-graph.png")
         with page(f"{url}/assets/{MODEL}/evaluation_report", 1500, 1000, 1) as browser:
