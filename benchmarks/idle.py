@@ -51,6 +51,9 @@ class Moment(NamedTuple):
     """Of all models together."""
     daemon_mb: float
     server_mb: float
+    """Of the largest code server."""
+    servers: int
+    """The daemon starts a new one every minute and ends the old one within 20 s."""
     disk_kb: dict[str, float]
     """By store."""
 
@@ -147,12 +150,13 @@ def watch(daemon: subprocess.Popen[bytes], folder: Path, looks: int) -> Iterator
         seen = [sum(row.ticks for row in store(folder).history(name, 1000)) for name in MODELS]
         if not min(seen):
             continue  # it still starts
-        server = psutil.Process(daemon.pid).children(recursive=True)
+        servers = code_servers(daemon.pid)
         yield Moment(
             seconds=time.monotonic() - begun,
             looks=sum(seen),
             daemon_mb=psutil.Process(daemon.pid).memory_info().rss / 1e6,
-            server_mb=sum(process.memory_info().rss for process in server) / 1e6,
+            server_mb=max(servers, default=0.0),
+            servers=len(servers),
             disk_kb={name: size(folder, pattern) for name, pattern in STORES.items()},
         )
         if min(seen) >= looks:
@@ -164,6 +168,16 @@ STORES = {
     "events (Dagster)": "dagster/history/**/*",
     "decisions.db": "decisions.db*",
 }
+
+
+def code_servers(daemon: int) -> list[float]:
+    """MB of each process of the daemon that serves the code location."""
+    found = []
+    for process in psutil.Process(daemon).children(recursive=True):
+        with suppress(psutil.Error):
+            if "grpc" in process.cmdline():
+                found.append(process.memory_info().rss / 1e6)
+    return found
 
 
 def size(folder: Path, pattern: str) -> float:

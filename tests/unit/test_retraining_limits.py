@@ -125,11 +125,13 @@ class World(RuleBasedStateMachine):
             self._set(outcome=None)
         self.run = None
 
-    @rule(results=st.lists(Result, min_size=2, max_size=6))
-    def it_degrades_again_and_again(self, results: list[str]) -> None:
-        """Half a day apart: only the limits hold a training back."""
+    @rule(results=st.lists(Result, min_size=2, max_size=6), paused=st.booleans())
+    def it_degrades_again_and_again(self, results: list[str], paused: bool) -> None:
+        """Half a day apart: only the limits, or a pause, hold a training back."""
         self._set(new_labels=None)
         for result in results:
+            if paused:
+                self.somebody_pauses(days=1)
             for _ in range(3):
                 self.performance_is_reported(bad=True)
             self._tick_every_half_day(4)
