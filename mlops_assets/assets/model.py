@@ -26,7 +26,6 @@ from resources.tracking import MLflowTracking
 
 def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`features` -> `trained_model` -> `evaluation_report` of one model."""
-    target = settings.target.name
 
     @dg.asset(
         key=asset_key(settings.name, "trained_model"),
@@ -42,31 +41,9 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
         with reported(), tracking.run(settings.name, _tags(context, rows, tracking)):
-            train, held_out = split(rows, settings)
-            chosen, search = tuned(train, settings, tracking)
-            model = fit(train, chosen)
-            example = select_features(train.head(), settings.feature_dtypes)
-            inference, files = choose_inference(model, held_out, settings, tracking)
-            tracking.log_params(_params(chosen))
-            tracking.log_dataset(
-                train, name=settings.name, digest=rows.attrs["dataset"], target=target
-            )
-            version = tracking.log_model(
-                model, registered_name=settings.name, example=example, beside=files
-            )
-            predictions = prediction_hash(model, held_out, settings)
-            params = chosen.training.params
-            record_training(version, rows, settings, params, predictions, tracking)
+            version, found = train(rows, settings, tracking)
             links = tracking.links(version)
-        return dg.MaterializeResult(
-            value=version,
-            metadata={
-                **describe(version, links),
-                "train_rows": len(train),
-                "inference": inference.spelled,
-                **search,
-            },
-        )
+        return dg.MaterializeResult(value=version, metadata={**describe(version, links), **found})
 
     @dg.asset(
         key=asset_key(settings.name, "evaluation_report"),
@@ -98,6 +75,33 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return [trained_model, evaluation_report]
+
+
+def train(
+    rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
+) -> tuple[ModelVersion, dict[str, Any]]:
+    """Tune, fit and register a version, with all that its repetition needs, in the open run.
+
+    Args:
+        rows: Features, with the attributes that `processed_data` gave them.
+        settings: Of the model.
+        tracking: Has the open run.
+
+    Returns:
+        The version, and what the training found, as metadata.
+    """
+    fitted_on, held_out = split(rows, settings)
+    chosen, search = tuned(fitted_on, settings, tracking)
+    model = fit(fitted_on, chosen)
+    inference, files = choose_inference(model, held_out, settings, tracking)
+    tracking.log_params(_params(chosen))
+    name, target, digest = settings.name, settings.target.name, rows.attrs["dataset"]
+    tracking.log_dataset(fitted_on, name=name, digest=digest, target=target)
+    example = select_features(fitted_on.head(), settings.feature_dtypes)
+    version = tracking.log_model(model, registered_name=name, example=example, beside=files)
+    predictions = prediction_hash(model, held_out, settings)
+    record_training(version, rows, settings, chosen.training.params, predictions, tracking)
+    return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
 
 
 def draw(estimator: Any, test: pd.DataFrame, settings: ModelSettings) -> dict[str, bytes]:
