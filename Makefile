@@ -34,6 +34,8 @@ dev: $(VENV)/installed  ## Dagster UI, daemon and MLflow UI; Ctrl-C ends all of 
 lock: $(VENV)/installed  ## Resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 \
 		--upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
+		--upgrade deploy/airflow/requirements.in -o deploy/airflow/requirements.lock
 
 clean:  ## End the endpoints and delete all state
 	test ! -x $(BIN)/mlops || $(BIN)/mlops stop

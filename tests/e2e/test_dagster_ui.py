@@ -6,28 +6,24 @@ The tests share one server and what it materialized, since each start costs 15 s
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
-import pandas as pd
 import pytest
-import yaml
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from resources.deployment import LocalBentoML
-from tests.e2e.servers import ROOT, end_group, free_port, wait_for
+from tests.e2e.servers import free_port, wait_for
+from tests.e2e.small_dagster import LOCATION, dagster_dev, loans, write_loans
 
 pytestmark = pytest.mark.e2e
 
-LOCATION = "tests.e2e.small_project"
 CLICK, SCHEDULE, SENSOR = "dagster/from_ui", "dagster/schedule_name", "dagster/sensor_name"
 STAGES = {
     *("raw_data", "processed_data", "features"),
@@ -40,56 +36,6 @@ CHECKS = {
     *("alias_follows_the_ledger", "live_equals_offline", "served_features_equal_offline"),
     *("performance_has_not_degraded", "features_have_not_drifted"),
 }
-INSTANCE = {
-    "telemetry": {"enabled": False},
-    "nux": {"enabled": False},  # its dialog would cover the first page
-    # Two trainings of one model at once would put their model and its evaluation asunder.
-    "concurrency": {"runs": {"max_concurrent_runs": 1}},
-}
-
-
-def write_loans(file: Path, rows: int) -> None:
-    """A flat table whose target depends on `amount`; more rows are other content."""
-    rng = np.random.default_rng(rows)
-    amount = rng.uniform(1, 100, rows).round(2)
-    frame = pd.DataFrame(
-        {
-            "id": np.arange(rows),
-            "time": pd.date_range("2024-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
-            "amount": amount,
-            "label": (rng.uniform(size=rows) < 1 / (1 + np.exp((50 - amount) / 8))).astype(int),
-        }
-    )
-    temporary = file.with_suffix(".new")
-    frame.to_csv(temporary, index=False)
-    temporary.replace(file)
-
-
-def loans(source: Path, port: int) -> dict[str, Any]:
-    columns = {
-        "id": {"dtype": "int64"},
-        "time": {"dtype": "datetime"},
-        "amount": {"dtype": "float64"},
-        "label": {"dtype": "int64"},
-    }
-    return {
-        "name": "loans",
-        "source": {"uri": str(source)},
-        "entity": {"name": "id"},
-        "timestamp": "time",
-        "contract": {"columns": columns},
-        "features": {"columns": ["amount"], "ttl": "400d", "clock": "data"},
-        "target": {"name": "defaulted", "task": "binary", "column": "label"},
-        "training": {
-            "estimator": "sklearn.linear_model.LogisticRegression",
-            "scale": True,
-            "split": {"by": "time", "test": "3 months"},
-        },
-        "evaluation": {"primary": "roc_auc", "gate": {"limits": {"roc_auc": {"min": 0.7}}}},
-        "deployment": {"port": port},
-        "monitoring": {"new_data_every": "5s", "retrain": {"cooldown": "1s"}},
-        "schedule": {"train": "* * * * *"},
-    }
 
 
 @dataclass(frozen=True)
@@ -189,29 +135,12 @@ def _selector(kind: str, name: str) -> dict[str, str]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
     folder, port = tmp_path_factory.mktemp("ui"), free_port()
     running = Server(f"http://127.0.0.1:{port}", folder)
-    for name in ("dagster", "project"):
-        (folder / name).mkdir()
-    (folder / "dagster" / "dagster.yaml").write_text(yaml.safe_dump(INSTANCE))
     write_loans(running.source, 400)
-    (folder / "loans.yaml").write_text(yaml.safe_dump(loans(running.source, free_port())))
-    environment = os.environ | {
-        "DAGSTER_HOME": str(folder / "dagster"),
-        "MLOPS_HOME": str(folder / "state"),
-        "MLOPS_DATA_ROOT": str(folder / "project"),
-        "SMALL_PROJECT": str(folder / "loans.yaml"),
-        "PYTHONWARNINGS": "ignore",
-    }
-    tool = str(Path(sys.executable).parent / "dagster")
-    command = [tool, "dev", "--host", "127.0.0.1", "--port", str(port), "-m", LOCATION]
-    with (folder / "dagster.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
     try:
-        wait_for("an answer of dagster dev", lambda: _is_loaded(running, process), 90)
-        yield running
+        with dagster_dev(folder, port, loans(running.source, free_port())) as process:
+            wait_for("an answer of dagster dev", lambda: _is_loaded(running, process), 90)
+            yield running
     finally:
-        end_group(process)
         running.deployer.stop("loans")
 
 

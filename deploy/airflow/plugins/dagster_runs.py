@@ -1,0 +1,176 @@
+"""Jobs and runs of a Dagster webserver over its GraphQL; imports neither Dagster nor Airflow."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+_TIMEOUT_SECONDS = 60  # the webserver asks the code location before it launches
+_END_EVENTS = ("RunFailureEvent", "RunCanceledEvent")
+_FINAL_ERRORS = ("Failure", "DagsterAssetCheckFailedError")  # `dg.Failure`, a blocking check
+
+JOBS = """query {
+    workspaceOrError { __typename ... on Error { message }
+        ... on Workspace { locationEntries { name locationOrLoadError { __typename
+            ... on Error { message }
+            ... on RepositoryLocation { repositories { name jobs { name } } } } } } } }"""
+LAUNCH = """mutation($params: ExecutionParams!) {
+    launchRun(executionParams: $params) { __typename ... on Error { message }
+        ... on RunConfigValidationInvalid { errors { message } }
+        ... on LaunchRunSuccess { run { runId status } } } }"""
+NEWEST = """query($filter: RunsFilter!) {
+    runsOrError(filter: $filter, limit: 1) { __typename ... on Error { message }
+        ... on Runs { results { runId status } } } }"""
+STATUS = """query($id: ID!) {
+    runOrError(runId: $id) { __typename ... on Error { message } ... on Run { runId status } } }"""
+EVENTS = """query($id: ID!, $cursor: String) {
+    logsForRun(runId: $id, afterCursor: $cursor) { __typename ... on Error { message }
+        ... on EventConnection { cursor hasMore events { __typename
+            ... on MessageEvent { message stepKey }
+            ... on ErrorEvent { error { className message causes { message } } }
+            ... on ExecutionStepFailureEvent { failureMetadata { description } } } } } }"""
+CANCEL = """mutation($id: String!) {
+    terminateRun(runId: $id) { __typename ... on Error { message }
+        ... on TerminateRunFailure { message } } }"""
+
+
+class DagsterError(Exception):
+    """Dagster refused what was asked, or did not answer; says which, and the remedy."""
+
+
+@dataclass(frozen=True)
+class DagsterRun:
+    """A run at the moment of asking; `status` as Dagster's GraphQL spells it."""
+
+    run_id: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a run did not succeed; `final` if the same run again would end the same way."""
+
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True)
+class DagsterWebserver:
+    """The webserver at `url`, which has no trailing slash; the headers may hold a secret."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def run_url(self, run_id: str) -> str:
+        """The run's page."""
+        return f"{self.url}/runs/{run_id}"
+
+    def launch(self, job: str, tags: Mapping[str, str]) -> DagsterRun:
+        """Start a run of the job, in the code location that has it.
+
+        Raises:
+            DagsterError: No code location has the job, or several have; or Dagster refused it.
+        """
+        selector = {"jobName": job, **self._selector(job)}
+        params = {"selector": selector, "executionMetadata": {"tags": _pairs(tags)}}
+        return _run(self._ask(LAUNCH, "LaunchRunSuccess", params=params)["run"])
+
+    def newest(self, job: str, tags: Mapping[str, str]) -> DagsterRun | None:
+        """The job's last run that carries all of the tags."""
+        wanted = {"pipelineName": job, "tags": _pairs(tags)}
+        found = self._ask(NEWEST, "Runs", filter=wanted)["results"]
+        return _run(found[0]) if found else None
+
+    def run(self, run_id: str) -> DagsterRun:
+        """The run as it is now."""
+        return _run(self._ask(STATUS, "Run", id=run_id))
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to end; it is CANCELED once its process has."""
+        self._ask(CANCEL, "TerminateRunSuccess", id=run_id)
+
+    def reason(self, run_id: str) -> Reason:
+        """What Dagster says of a run that did not succeed: its failed steps, or how it ended."""
+        events = list(self._events(run_id))
+        if steps := [e for e in events if e["__typename"] == "ExecutionStepFailureEvent"]:
+            text = "; ".join(f"{step['stepKey']}: {_cause(step)}" for step in steps)
+            return Reason(text, any(step["error"]["className"] in _FINAL_ERRORS for step in steps))
+        said = [event["message"] for event in events if event["__typename"] in _END_EVENTS]
+        return Reason(said[-1] if said else "Dagster gives no reason", final=False)
+
+    def _events(self, run_id: str) -> Iterator[dict[str, Any]]:
+        cursor, more = None, True
+        while more:
+            page = self._ask(EVENTS, "EventConnection", id=run_id, cursor=cursor)
+            yield from page["events"]
+            cursor, more = page["cursor"], page["hasMore"]
+
+    def _selector(self, job: str) -> dict[str, str]:
+        """The code location and the repository that have the job."""
+        entries = self._ask(JOBS, "Workspace")["locationEntries"]
+        jobs = {
+            (entry["name"], repository["name"]): {job["name"] for job in repository["jobs"]}
+            for entry in entries
+            for repository in (entry["locationOrLoadError"] or {}).get("repositories", [])
+        }
+        places = [place for place, names in jobs.items() if job in names]
+        if len(places) == 1:
+            location, repository = places[0]
+            return {"repositoryLocationName": location, "repositoryName": repository}
+        if places:
+            raise DagsterError(f"{self.url} has several jobs {job!r}: {places}; rename all but one")
+        there = sorted(n for names in jobs.values() for n in names if not n.startswith("__"))
+        missing = "".join(f"; {text}" for text in _not_loaded(entries))
+        raise DagsterError(f"{self.url} has no job {job!r}; it has {there}{missing}")
+
+    def _ask(self, query: str, wanted: str, **variables: Any) -> dict[str, Any]:
+        """The one field that the query asks for, which has the wanted GraphQL type.
+
+        Raises:
+            DagsterError: There is no answer, or it has another type.
+        """
+        body = {"query": query, "variables": variables}
+        try:
+            answer = httpx.post(
+                f"{self.url}/graphql", json=body, headers=self.headers, timeout=_TIMEOUT_SECONDS
+            )
+            answer.raise_for_status()
+            result = answer.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as err:
+            raise DagsterError(
+                f"no Dagster webserver answers at {self.url}: {str(err) or type(err).__name__}. "
+                "Start it, or correct the address or the token."
+            ) from err
+        if errors := result.get("errors"):
+            raise DagsterError(f"{self.url} refuses the query: {errors[0]['message']}")
+        (found,) = result["data"].values()
+        if found["__typename"] != wanted:
+            said = found.get("message") or "; ".join(e["message"] for e in found.get("errors", []))
+            raise DagsterError(f"{self.url}: {found['__typename']}: {said}")
+        return found
+
+
+def _run(found: Mapping[str, Any]) -> DagsterRun:
+    return DagsterRun(found["runId"], found["status"])
+
+
+def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in tags.items()]
+
+
+def _not_loaded(entries: list[dict[str, Any]]) -> list[str]:
+    """What is to be said of the code locations whose jobs Dagster does not know."""
+    broken = {entry["name"]: entry["locationOrLoadError"] for entry in entries}
+    return [
+        f"code location {name!r}: {location['message'] if location else 'still loading'}"
+        for name, location in broken.items()
+        if location is None or "message" in location
+    ]
+
+
+def _cause(step: Mapping[str, Any]) -> str:
+    """The message that the step's author wrote, without Dagster's words around it."""
+    written = (step["failureMetadata"] or {}).get("description")
+    causes = step["error"]["causes"]
+    return (written or (causes or [step["error"]])[-1]["message"]).strip()

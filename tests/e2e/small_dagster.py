@@ -1,0 +1,95 @@
+"""A real `dagster dev`, with its webserver and its daemon, over the small project."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from tests.e2e.servers import ROOT, end_group
+
+LOCATION = "tests.e2e.small_project"
+INSTANCE = {
+    "telemetry": {"enabled": False},
+    "nux": {"enabled": False},  # its dialog would cover the first page
+    # Two trainings of one model at once would put their model and its evaluation asunder.
+    "concurrency": {"runs": {"max_concurrent_runs": 1}},
+}
+
+
+def write_loans(file: Path, rows: int) -> None:
+    """A flat table whose target depends on `amount`; more rows are other content."""
+    rng = np.random.default_rng(rows)
+    amount = rng.uniform(1, 100, rows).round(2)
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "time": pd.date_range("2024-01-01", periods=rows, freq="D").strftime("%Y-%m-%d"),
+            "amount": amount,
+            "label": (rng.uniform(size=rows) < 1 / (1 + np.exp((50 - amount) / 8))).astype(int),
+        }
+    )
+    temporary = file.with_suffix(".new")
+    frame.to_csv(temporary, index=False)
+    temporary.replace(file)
+
+
+def loans(source: Path, port: int) -> dict[str, Any]:
+    columns = {
+        "id": {"dtype": "int64"},
+        "time": {"dtype": "datetime"},
+        "amount": {"dtype": "float64"},
+        "label": {"dtype": "int64"},
+    }
+    return {
+        "name": "loans",
+        "source": {"uri": str(source)},
+        "entity": {"name": "id"},
+        "timestamp": "time",
+        "contract": {"columns": columns},
+        "features": {"columns": ["amount"], "ttl": "400d", "clock": "data"},
+        "target": {"name": "defaulted", "task": "binary", "column": "label"},
+        "training": {
+            "estimator": "sklearn.linear_model.LogisticRegression",
+            "scale": True,
+            "split": {"by": "time", "test": "3 months"},
+        },
+        "evaluation": {"primary": "roc_auc", "gate": {"limits": {"roc_auc": {"min": 0.7}}}},
+        "deployment": {"port": port},
+        "monitoring": {"new_data_every": "5s", "retrain": {"cooldown": "1s"}},
+        "schedule": {"train": "* * * * *"},
+    }
+
+
+@contextmanager
+def dagster_dev(
+    folder: Path, port: int, settings: dict[str, Any]
+) -> Generator[subprocess.Popen[bytes]]:
+    """Start it over the one model, with all state and the log in the folder; it answers later."""
+    for name in ("dagster", "project"):
+        (folder / name).mkdir()
+    (folder / "dagster" / "dagster.yaml").write_text(yaml.safe_dump(INSTANCE))
+    (folder / "loans.yaml").write_text(yaml.safe_dump(settings))
+    environment = os.environ | {
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "MLOPS_HOME": str(folder / "state"),
+        "MLOPS_DATA_ROOT": str(folder / "project"),
+        "SMALL_PROJECT": str(folder / "loans.yaml"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    tool = str(Path(sys.executable).parent / "dagster")
+    command = [tool, "dev", "--host", "127.0.0.1", "--port", str(port), "-m", LOCATION]
+    with (folder / "dagster.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        end_group(process)
