@@ -11,7 +11,6 @@ truth, label and noise but for a little, as the snapshots of one customer do.
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,10 +99,6 @@ def _compare(
 
 def _below(loss: LossDifference, margin: float) -> bool:
     return loss.upper is not None and loss.upper < margin
-
-
-def _share(runs: int, promoted: Callable[[], bool]) -> float:
-    return sum(promoted() for _ in range(runs)) / runs
 
 
 def _equal(rng: np.random.Generator) -> list[Case]:
