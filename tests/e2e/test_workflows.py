@@ -24,7 +24,7 @@ TESTED = {"test": "success"}
 
 
 class Machine:
-    """What a job finds: a workspace, and actions that do what GitHub's own would."""
+    """The machines of the jobs: a new one each, or one that keeps its files, and their actions."""
 
     def __init__(self, repository: TinyRepository, folder: Path) -> None:
         self.repository = repository

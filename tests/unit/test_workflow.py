@@ -59,6 +59,31 @@ def test_an_output_that_exists_is_not_reported() -> None:
     assert dangling(workflow) == []
 
 
+def test_a_pull_request_is_not_deployed(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, {}, {"github": {"ref": "refs/pull/1/merge"}}, actions={})
+    done = {"test": "success", "train": "success"}
+    assert runner.run(read_workflow(), done) == done | {"deploy-staging": "skipped"}
+
+
+def test_only_main_trains_on_the_user_s_machine_and_store() -> None:
+    home, uri = {"MLOPS_HOME": "/srv/mlops"}, {"MLFLOW_TRACKING_URI": "https://mlflow.ours"}
+    artifacts = {"MLFLOW_ARTIFACTS": "mlflow-artifacts:///mlops"}
+    variables = {"MLOPS_RUNNER": "staging", **home, **artifacts}
+    train = read_workflow()["jobs"]["train"]
+    (training,) = (step for step in train["steps"] if "run" in step)
+    settings = {"runs-on": train["runs-on"], **train["env"], **training["env"]}
+
+    def at(ref: str) -> dict[str, str]:
+        github = {"ref": ref, "workspace": "/work"}
+        contexts = {"github": github, "vars": variables, "secrets": uri}
+        return {name: evaluate(text[3:-2], contexts) for name, text in settings.items()}
+
+    main, branch = at("refs/heads/main"), at("refs/pull/1/merge")
+    assert main.items() >= {"runs-on": "staging", **home, **artifacts, **uri}.items()
+    assert (branch["runs-on"], branch["MLOPS_HOME"]) == ("ubuntu-latest", "/work/.mlops")
+    assert branch["MLFLOW_ARTIFACTS"] == branch["MLFLOW_TRACKING_URI"] == ""
+
+
 @pytest.mark.parametrize(
     ("command", "result"),
     [
