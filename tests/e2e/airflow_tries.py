@@ -15,6 +15,7 @@ import pendulum
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, get_current_context
 from dagster_job import DagsterRunJobOperator, DagsterRunTrigger, webserver
+from dagster_runs import DagsterError
 
 DAY = pendulum.datetime(2026, 1, 2, tz="UTC")
 
@@ -62,6 +63,26 @@ async def killed() -> dict[str, str]:
     return (await anext(trigger.run())).payload
 
 
+class PatientTrigger(DagsterRunTrigger):
+    """Counts how often it asked."""
+
+    asked = 0
+
+    def _status(self) -> str:
+        self.asked += 1
+        return super()._status()
+
+
+async def away() -> dict[str, Any]:
+    """A webserver that goes away while a task waits for its run."""
+    trigger = PatientTrigger(conn_id="nowhere", run_id="r1", poll_interval=0, deadline=None)
+    try:
+        event = (await anext(trigger.run())).payload
+    except DagsterError as err:
+        return {"said": str(err), "asked": trigger.asked}
+    return {"said": f"an event, {event}", "asked": trigger.asked}
+
+
 def main(source: Path) -> None:
     """The shipped DAG and one that is stopped early; those that fail, when the data are gone."""
     bag = DagBag(Path(os.environ["AIRFLOW_HOME"]) / "dags")
@@ -78,6 +99,7 @@ def main(source: Path) -> None:
     for dag_id in ("unreachable", "unknown", "lost"):
         bag.dags[dag_id].test(logical_date=DAY)
     say(dag="killed", **asyncio.run(killed()))
+    say(dag="away", **asyncio.run(away()))
 
 
 if __name__ == "__main__":

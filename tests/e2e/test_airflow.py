@@ -158,6 +158,12 @@ def test_an_unreachable_webserver_is_named_with_the_remedy(tried: Tried) -> None
     assert "Start it, or correct the address" in said
 
 
+def test_a_webserver_that_is_away_is_asked_ten_times_more(tried: Tried) -> None:
+    away = tried.said["away"]
+    assert away["asked"] == 11
+    assert "no Dagster webserver answers at http://127.0.0.1:9" in away["said"]
+
+
 def test_an_unknown_job_is_named_with_those_that_there_are(tried: Tried) -> None:
     said = tried.said["unknown"]["said"]
     assert "no job 'lones_training'; it has ['loans_deployment'," in said
