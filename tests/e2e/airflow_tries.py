@@ -48,7 +48,7 @@ def wrong(dag_id: str, operator: type[DagsterRunJobOperator], **arguments: Any) 
 
 
 wrong("lost", LostWorker, retries=3, retry_delay=timedelta(0))
-wrong("late", DagsterRunJobOperator, execution_timeout=timedelta(seconds=6))
+wrong("late", DagsterRunJobOperator, execution_timeout=timedelta(seconds=8))
 wrong("unknown", DagsterRunJobOperator, job_name="lones_training")
 wrong("unreachable", DagsterRunJobOperator, dagster_conn_id="nowhere")
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -12,8 +13,9 @@ from dagster_graphql.schema import create_schema
 from graphql import parse, validate
 
 from deploy.airflow.plugins import dagster_runs
-from deploy.airflow.plugins.dagster_runs import DagsterError, DagsterWebserver
+from deploy.airflow.plugins.dagster_runs import DagsterError, DagsterWebserver, Reason
 
+ROOT = Path(__file__).resolve().parents[2]
 QUERIES = ("JOBS", "LAUNCH", "NEWEST", "STATUS", "EVENTS", "CANCEL")
 
 
@@ -24,13 +26,13 @@ def location(name: str, *jobs: str) -> dict[str, Any]:
 
 
 @contextmanager
-def answering(answer: Callable[[str | None], tuple[int, str]]) -> Generator[str]:
-    """The address of a server that answers every request, which it knows by its token."""
+def answering(answer: Callable[[str | None, dict[str, Any]], tuple[int, str]]) -> Generator[str]:
+    """The address of a server that answers by a request's token and variables."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            status, text = answer(self.headers["Authorization"])
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, text = answer(self.headers["Authorization"], body["variables"])
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
@@ -57,7 +59,7 @@ def workspace(*entries: dict[str, Any]) -> str:
 
 def launch_error(text: str, status: int = 200) -> str:
     with (
-        answering(lambda _: (status, text)) as url,
+        answering(lambda *_: (status, text)) as url,
         pytest.raises(DagsterError) as raised,
     ):
         DagsterWebserver(url).launch("loans_training", {})
@@ -68,6 +70,12 @@ def test_every_query_fits_the_schema_of_the_installed_dagster() -> None:
     schema = create_schema().graphql_schema
     wrong = {name: validate(schema, parse(getattr(dagster_runs, name))) for name in QUERIES}
     assert wrong == {name: [] for name in QUERIES}
+
+
+def test_the_shipped_dag_trains_the_models_of_the_repository() -> None:
+    dag = (ROOT / "deploy/airflow/dags/ml_training_pipeline.py").read_text(encoding="utf-8")
+    models = sorted(file.parent.name for file in ROOT.glob("mlops_assets/defs/*/defs.yaml"))
+    assert f"MODELS = {json.dumps(models)}".replace("[", "(").replace("]", ")") in dag
 
 
 def test_an_unknown_job_is_named_with_those_that_exist() -> None:
@@ -108,7 +116,7 @@ def test_a_login_page_is_no_answer(status: int, text: str, said: str) -> None:
 
 
 def test_the_token_is_sent_and_never_shown() -> None:
-    def answer(token: str | None) -> tuple[int, str]:
+    def answer(token: str | None, _: dict[str, Any]) -> tuple[int, str]:
         found = {"__typename": "Run", "runId": "r1", "status": "STARTED"}
         return (
             (200, json.dumps({"data": {"runOrError": found}}))
@@ -122,3 +130,59 @@ def test_the_token_is_sent_and_never_shown() -> None:
         assert "s3cret" not in repr(webserver)
         with pytest.raises(DagsterError, match="403"):
             DagsterWebserver(url).run("r1")
+
+
+def step_failure(key: str, class_name: str | None, message: str, *causes: str) -> dict[str, Any]:
+    error = {
+        "className": class_name,
+        "message": "Error occurred while executing op\n",
+        "causes": [{"message": cause} for cause in causes],
+    }
+    return {
+        "__typename": "ExecutionStepFailureEvent",
+        "stepKey": key,
+        "message": message,
+        "error": error if class_name else None,
+        "failureMetadata": None,
+    }
+
+
+def reason(*pages: list[dict[str, Any]]) -> Reason:
+    def answer(_: str | None, variables: dict[str, Any]) -> tuple[int, str]:
+        page = int(variables["cursor"] or 0)
+        found = {
+            "__typename": "EventConnection",
+            "cursor": str(page + 1),
+            "hasMore": page + 1 < len(pages),
+            "events": pages[page],
+        }
+        return 200, json.dumps({"data": {"logsForRun": found}})
+
+    with answering(answer) as url:
+        return DagsterWebserver(url).reason("r1")
+
+
+ENDED = {"__typename": "RunFailureEvent", "message": "the process is gone", "stepKey": None}
+
+
+@pytest.mark.parametrize(
+    ("pages", "expected"),
+    [
+        (
+            [
+                [],
+                [step_failure("a", "DagsterExecutionStepExecutionError", "", "x", "KeyError: 1\n")],
+            ],
+            Reason("a: KeyError: 1", final=False),
+        ),
+        (
+            [[step_failure("a", None, "a crashed"), step_failure("b", "Failure", "")], [ENDED]],
+            Reason("a: a crashed; b: Error occurred while executing op", final=True),
+        ),
+        ([[ENDED]], Reason("the process is gone", final=False)),
+        ([[]], Reason("Dagster gives no reason", final=False)),
+    ],
+    ids=["innermost cause, second page", "final", "no step", "nothing"],
+)
+def test_the_reason_is_that_of_the_steps_or_of_the_run(pages: Any, expected: Reason) -> None:
+    assert reason(*pages) == expected

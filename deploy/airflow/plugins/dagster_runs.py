@@ -95,7 +95,8 @@ class DagsterWebserver:
         events = list(self._events(run_id))
         if steps := [e for e in events if e["__typename"] == "ExecutionStepFailureEvent"]:
             text = "; ".join(f"{step['stepKey']}: {_cause(step)}" for step in steps)
-            return Reason(text, any(step["error"]["className"] in _FINAL_ERRORS for step in steps))
+            classes = {step["error"]["className"] for step in steps if step["error"]}
+            return Reason(text, final=not classes.isdisjoint(_FINAL_ERRORS))
         said = [event["message"] for event in events if event["__typename"] in _END_EVENTS]
         return Reason(said[-1] if said else "Dagster gives no reason", final=False)
 
@@ -171,6 +172,7 @@ def _not_loaded(entries: list[dict[str, Any]]) -> list[str]:
 
 def _cause(step: Mapping[str, Any]) -> str:
     """The message that the step's author wrote, without Dagster's words around it."""
-    written = (step["failureMetadata"] or {}).get("description")
-    causes = step["error"]["causes"]
-    return (written or (causes or [step["error"]])[-1]["message"]).strip()
+    if step["failureMetadata"] and step["failureMetadata"]["description"]:
+        return step["failureMetadata"]["description"]
+    error = step["error"] or step
+    return (error.get("causes") or [error])[-1]["message"].strip()
