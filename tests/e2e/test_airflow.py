@@ -140,11 +140,9 @@ def test_a_failure_of_dagster_is_told_with_its_reason_and_link_and_not_tried_aga
 
 def test_a_task_that_takes_too_long_cancels_its_run(tried: Tried) -> None:
     (launched,) = tried.runs("late")
-    wait_for("the canceled run", lambda: tried.runs("late")[0]["status"] == "CANCELED", 30)
-    assert (
-        f"did not end within 0:00:08. {tried.url}/runs/{launched['runId']}"
-        in tried.said["late"]["said"]
-    )
+    told = f"did not end within 0:00:05. {tried.url}/runs/{launched['runId']}"
+    assert told in tried.said["late"]["said"]
+    assert launched["status"] == "CANCELED"
 
 
 def test_killing_a_task_that_waits_cancels_its_run(tried: Tried) -> None:

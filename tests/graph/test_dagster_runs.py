@@ -186,3 +186,30 @@ ENDED = {"__typename": "RunFailureEvent", "message": "the process is gone", "ste
 )
 def test_the_reason_is_that_of_the_steps_or_of_the_run(pages: Any, expected: Reason) -> None:
     assert reason(*pages) == expected
+
+
+def answers(*found: dict[str, str]) -> Callable[..., tuple[int, str]]:
+    """One after the other; a request too many is an error."""
+    texts = iter(found)
+    return lambda *_: (200, json.dumps({"data": {"found": next(texts)}}))
+
+
+REFUSED = {"__typename": "TerminateRunFailure", "message": "has status STARTING"}
+
+
+def status(name: str) -> dict[str, str]:
+    return {"__typename": "Run", "runId": "r1", "status": name}
+
+
+def test_a_run_that_is_starting_is_canceled_when_it_has_started() -> None:
+    told = answers(REFUSED, status("STARTING"), {"__typename": "TerminateRunSuccess"})
+    with answering(told) as url:
+        DagsterWebserver(url).cancel("r1")
+
+
+def test_a_run_that_has_ended_cannot_be_canceled() -> None:
+    with (
+        answering(answers(REFUSED, status("SUCCESS"))) as url,
+        pytest.raises(DagsterError, match="TerminateRunFailure"),
+    ):
+        DagsterWebserver(url).cancel("r1")

@@ -1,5 +1,6 @@
 """Jobs and runs of a Dagster webserver over its GraphQL; imports neither Dagster nor Airflow."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 
 _TIMEOUT_SECONDS = 60  # the webserver asks the code location before it launches
+_STARTING_SECONDS = 20  # Airflow gives a trigger 30 s to kill
 _END_EVENTS = ("RunFailureEvent", "RunCanceledEvent")
 _FINAL_ERRORS = ("Failure", "DagsterAssetCheckFailedError")  # `dg.Failure`, a blocking check
 
@@ -87,8 +89,16 @@ class DagsterWebserver:
         return _run(self._ask(STATUS, "Run", id=run_id))
 
     def cancel(self, run_id: str) -> None:
-        """Ask a run to end; it is CANCELED once its process has."""
-        self._ask(CANCEL, "TerminateRunSuccess", id=run_id)
+        """Ask a run to end; while its process is STARTING, Dagster refuses, so ask again."""
+        give_up = time.monotonic() + _STARTING_SECONDS
+        while True:
+            try:
+                self._ask(CANCEL, "TerminateRunSuccess", id=run_id)
+                return
+            except DagsterError:
+                if self.run(run_id).status != "STARTING" or time.monotonic() > give_up:
+                    raise
+            time.sleep(1)
 
     def reason(self, run_id: str) -> Reason:
         """What Dagster says of a run that did not succeed: its failed steps, or how it ended."""
