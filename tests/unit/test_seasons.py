@@ -67,7 +67,7 @@ def judge(
 
 
 def parts(rows: pd.DataFrame, by: Counting) -> list[Part]:
-    return count_parts(rows, by, [1, 2])
+    return count_parts(rows, rows.get, by, [1, 2])
 
 
 WEEKS = [SATURDAY - n * DAY for n in range(1, 57)]
