@@ -224,8 +224,8 @@ def _page(found: dict[str, Any]) -> str:
     lines = [
         "# Drift from profiles\n",
         f"`python -m benchmarks.drift`. {COLUMNS} columns of {ROWS:,} rows on each side, "
-        f"{len(expected)} of which clearly moved; CPU seconds of one thread, each line the median of "
-        "three processes:\n",
+        f"{len(expected)} of which clearly moved; CPU seconds of one thread, medians of three "
+        "processes:\n",
         "| | CPU s | Evidently costs | moved columns found | false |",
         "|---|---|---|---|---|",
         f"| Evidently, default preset | {peer['run']:.2f} | | "
