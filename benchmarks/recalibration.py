@@ -141,7 +141,7 @@ def main() -> None:
     labels = build_labels(processed, features, settings)
     rows = features.merge(labels.dropna(), on=[settings.entity.name, TIMESTAMP])
     ways, found = Ways(settings), []
-    for now in pd.date_range(Flights.first, "2013-12-01", freq="MS", tz="UTC"):
+    for now in pd.date_range(Flights.first, Flights.last, freq="MS", inclusive="left"):
         month = before(rows[rows[TIMESTAMP] >= now], now + MONTH)
         actual = ways.labels(month)
         for name, predict in ways.all().items():
