@@ -13,6 +13,7 @@ from mlops_assets.progress import progress
 from resources.alerts import Alerts
 from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
+from resources.dagster_storage import read_migrations_once
 from resources.datasets import DvcDatasets
 from resources.decisions import DecisionStore
 from resources.deployment import LocalBentoML
@@ -85,6 +86,7 @@ def build_resources(state: Path) -> dict[str, Any]:
 def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
     turn_telemetry_off()
+    read_migrations_once()
     resources = build_resources(home())
     executor = _EXECUTORS[os.environ.get("MLOPS_EXECUTOR", "in_process")]
     return dg.Definitions.merge(
