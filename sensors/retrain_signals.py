@@ -26,23 +26,19 @@ def read_signals(
     instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending | None
 ) -> Signals:
     """What Dagster and the source know now."""
-    policy = settings.monitoring.retrain
-    reports = (
-        asset_key(settings.name, "drift_report"),
-        asset_key(settings.name, "performance_report"),
-    )
-    final = _newest(instance, reports[1], policy.performance.windows)
-    (estimate, *_) = [*_summaries(final[:1], "estimate", PerformanceSummary), None]
+    policy, name = settings.monitoring.retrain, settings.name
+    drift = _newest(instance, asset_key(name, "drift_report"), policy.drift.windows)
+    measured = asset_key(name, "performance_report")
+    performance = _newest(instance, measured, policy.performance.windows)
+    estimates = _summaries(performance[:1], "estimate", PerformanceSummary)
     fingerprint, note = _source(settings)
-    trained = _newest(instance, asset_key(settings.name, "trained_model"), 1)
+    trained = _newest(instance, asset_key(name, "trained_model"), 1)
     before = trained[0].storage_id if trained else None
     read = _metadata(instance, settings, "raw_data", "source_fingerprint", before)
     return Signals(
-        drift=_summaries(
-            _newest(instance, reports[0], policy.drift.windows), "summary", DriftSummary
-        ),
-        performance=_summaries(final, "summary", PerformanceSummary),
-        estimate=estimate,
+        drift=_summaries(drift, "summary", DriftSummary),
+        performance=_summaries(performance, "summary", PerformanceSummary),
+        estimate=estimates[0] if estimates else None,
         fingerprint=fingerprint,
         source_note=note,
         trained_at=_moment(instance, trained[0]) if trained else None,

@@ -62,6 +62,11 @@ class EntitySettings(Settings):
     name: Name
     dtype: Literal["int64", "string"] = "int64"
 
+    @property
+    def column_dtype(self) -> Literal["int64", "object"]:
+        """What a frame's column of entities has."""
+        return "int64" if self.dtype == "int64" else "object"
+
 
 class ColumnContract(Settings):
     """What every value of one column must be."""
@@ -77,11 +82,6 @@ class ColumnContract(Settings):
         "one", description="Whether the datetimes of one column may have several UTC offsets."
     )
     future: Literal["refuse", "allow"] = Field("refuse", description="Datetimes after now.")
-
-    @property
-    def is_number(self) -> bool:
-        """Whether bounds make sense."""
-        return self.dtype in ("int64", "float64")
 
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
