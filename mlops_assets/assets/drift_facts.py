@@ -62,9 +62,12 @@ def describe(found: Finding, threshold: float) -> dict[str, Any]:
     summary = found.summary
     plots = {"drift": drift_plot(summary, threshold)}
     if summary.drifted_columns:
-        plots["columns"] = columns_plot(summary.drifted_columns, found.reference, found.live)
+        worst = sorted(summary.drifted_columns, key=lambda name: -summary.scores[name])
+        plots["columns"] = columns_plot(worst, found.reference, found.live)
     return {
         "verdict": summary.verdict,
+        "window": f"{summary.window.start:%Y-%m-%d %H:%M} to {summary.window.end:%Y-%m-%d %H:%M} UTC",
+        "model_version": summary.model_version,
         "rows": summary.rows,
         "reference": summary.reference,
         "drifted_columns": ", ".join(summary.drifted_columns) or "none",
