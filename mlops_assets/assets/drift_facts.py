@@ -11,7 +11,7 @@ from mlops_assets.errors import ReportError
 from mlops_assets.metadata import markdown_table, pictures
 from mlops_assets.ml.drift import Distance, Finding
 from mlops_assets.ml.drift_plot import columns_plot, drift_plot
-from resources.metrics import Gauge
+from resources.metrics import Gauge, last_run
 
 
 def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
@@ -40,11 +40,7 @@ def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
             help="1: a column that is watched has drifted, or is broken.",
             values={(): float(summary.verdict == "drifted" or bool(summary.broken_columns))},
         ),
-        Gauge(
-            name="model_drift_last_run_timestamp_seconds",
-            help="When drift was last looked at.",
-            values={(): now.timestamp()},
-        ),
+        last_run("drift", now),
     ]
 
 
@@ -66,7 +62,7 @@ def describe(found: Finding, threshold: float) -> dict[str, Any]:
         plots["columns"] = columns_plot(worst, found.reference, found.live)
     return {
         "verdict": summary.verdict,
-        "window": f"{summary.window.start:%Y-%m-%d %H:%M} to {summary.window.end:%Y-%m-%d %H:%M} UTC",
+        "window": " to ".join(f"{t:%Y-%m-%d %H:%M} UTC" for _, t in summary.window),
         "model_version": summary.model_version,
         "rows": summary.rows,
         "reference": summary.reference,
