@@ -28,12 +28,14 @@ class EvidentlyReports(dg.ConfigurableResource):
         reference: pd.DataFrame,
         live: pd.DataFrame,
         dtypes: FeatureDtypes,
+        threshold: float,
     ) -> str | None:
         """Write the page of some columns and return its path.
 
         Evidently refuses a column that has no value on one side; such are left out, and without
-        any other there is no page: None. The method is fixed to PSI: Evidently's default changes
-        the direction of its score with the number of rows.
+        any other there is no page: None. Scores and verdicts on it are those of `summary`:
+        Evidently's default score changes its direction with the number of rows, and its PSI, of
+        thirty bins of equal width, sees nothing move in a skewed column.
 
         Raises:
             ReportError: Evidently refused the columns.
@@ -51,11 +53,13 @@ class EvidentlyReports(dg.ConfigurableResource):
             from evidently import DataDefinition, Dataset, Report
             from evidently.presets import DataDriftPreset
 
+            method = _judged(summary, threshold)
             definition = DataDefinition(
                 numerical_columns=[name for name, kind in kinds.items() if kind != "string"],
                 categorical_columns=[name for name, kind in kinds.items() if kind == "string"],
             )
-            preset = DataDriftPreset(num_method="psi", cat_method="psi")
+            # One column that drifted is a drift, here as in the summary.
+            preset = DataDriftPreset(method=method, drift_share=1 / len(kinds))
             new, old = (
                 Dataset.from_pandas(side[list(kinds)], definition) for side in (current, before)
             )
@@ -75,6 +79,23 @@ class EvidentlyReports(dg.ConfigurableResource):
         if len(frame) > self.most_rows:
             frame = frame.sample(self.most_rows, random_state=0)
         return frame.reset_index(drop=True)
+
+
+def _judged(summary: DriftSummary, threshold: float) -> str:
+    """Name of a method, made known to Evidently, that answers what `summary` says of a column."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    def judge(
+        reference: pd.Series, _live: pd.Series, _kind: ColumnType, _threshold: float
+    ) -> tuple[float, bool]:
+        name = str(reference.name)
+        return summary.scores[name], name in summary.drifted_columns
+
+    kinds = [ColumnType.Numerical, ColumnType.Categorical]
+    test = StatTest("mlops_assets", "PSI, corrected for chance", kinds, threshold)
+    register_stattest(test, judge)
+    return test.name
 
 
 def _has_values(frame: pd.DataFrame, name: str) -> bool:

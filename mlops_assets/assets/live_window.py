@@ -163,7 +163,8 @@ def draw(
         before = _rows(predictions, settings.name, seen.season[:enough], seen.versions)
     else:
         before = held_out_columns(rows, seen.version, settings, tracking)
-    return reports.render(summary, columns, before, live, settings.feature_dtypes)
+    threshold = settings.monitoring.drift.threshold
+    return reports.render(summary, columns, before, live, settings.feature_dtypes, threshold)
 
 
 def _rows(

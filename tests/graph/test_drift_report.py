@@ -129,7 +129,7 @@ def test_what_cannot_be_drawn_costs_no_verdict(
     instance: dg.DagsterInstance,
     held_out: pd.DataFrame,
 ) -> None:
-    log(resources, held_out, 0, shift=np.where(np.arange(len(held_out)) % 2, np.inf, 0.0))
+    log(resources, held_out, 0, shift=np.where(np.arange(len(held_out)) % 2, np.inf, -np.inf))
     found = watch(watched, resources, instance)
     assert found["verdict"] == "drifted"
     assert found["evidently"].startswith("Evidently cannot draw")

@@ -20,6 +20,8 @@ SUMMARY = DriftSummary(
     rows=500,
     reference_rows=500,
     verdict="drifted",
+    drifted_columns=("amount",),
+    scores={"empty": 0.0, "amount": 0.4321, "prediction": 0.0},
 )
 DTYPES: dict[str, Any] = {"empty": "float64", "amount": "float64"}
 
@@ -32,18 +34,30 @@ def frame(empty: float) -> pd.DataFrame:
 def test_a_column_without_values_on_a_side_is_left_out(tmp_path: Path) -> None:
     reports = EvidentlyReports(root=str(tmp_path))
     old, new = frame(np.nan), frame(1.0)
-    page = reports.render(SUMMARY, ("empty", "amount"), old, new, DTYPES)
+    page = reports.render(SUMMARY, ("empty", "amount"), old, new, DTYPES, 0.2)
     assert page == str(tmp_path / "loans/drift-20240301T000000-v3.html")
     assert "amount" in Path(page).read_text(encoding="utf-8")
-    assert reports.render(SUMMARY, ("empty",), old, new, DTYPES) is None
-    assert reports.render(SUMMARY, ("empty",), new, new.drop(columns="empty"), DTYPES) is None
+    assert reports.render(SUMMARY, ("empty",), old, new, DTYPES, 0.2) is None
+    assert reports.render(SUMMARY, ("empty",), new, new.drop(columns="empty"), DTYPES, 0.2) is None
+
+
+def test_the_page_says_what_the_report_says(tmp_path: Path) -> None:
+    rows = frame(1.0)  # the same on both sides: what is said of it is not Evidently's own
+    page = EvidentlyReports(root=str(tmp_path)).render(
+        SUMMARY, ("amount", "prediction"), rows, rows, DTYPES, 0.2
+    )
+    text = Path(str(page)).read_text(encoding="utf-8")
+    assert "Drift is detected for 50.0% of columns (1 out of 2)." in text
+    assert "0.4321" in text
+    assert "PSI, corrected for chance" in text
+    assert "Dataset Drift is detected" in text
 
 
 def test_without_a_column_to_draw_evidently_is_not_imported(tmp_path: Path) -> None:
     code = (
         "import sys, tests.unit.test_reports as t; nan = t.frame(float('nan'))\n"
         f"reports = t.EvidentlyReports(root={str(tmp_path)!r})\n"
-        "reports.render(t.SUMMARY, ('empty',), nan, nan, t.DTYPES)\n"
+        "reports.render(t.SUMMARY, ('empty',), nan, nan, t.DTYPES, 0.2)\n"
         "print('evidently' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
