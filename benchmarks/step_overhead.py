@@ -23,7 +23,7 @@ import pandas as pd
 from mlops_assets.assets.data import read_rows, source_files
 from mlops_assets.assets.deployment import online_features, package, require_passed
 from mlops_assets.assets.features import with_labels
-from mlops_assets.assets.gate import CHAMPION, judge, load_version
+from mlops_assets.assets.gate import judge, load_version
 from mlops_assets.assets.model import draw
 from mlops_assets.assets.servable import measure_servable
 from mlops_assets.components.model_pipeline import build_model_defs
@@ -37,6 +37,7 @@ from mlops_assets.ml.training import fit, split
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import ModelVersion
 from resources.io import ParquetStorage
+from resources.registry import CHAMPION
 from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.fakes_deployment import FakeDeployment
 

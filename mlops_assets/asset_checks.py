@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import TrackingError
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
 from mlops_assets.ml.features import TIMESTAMP
@@ -29,7 +28,7 @@ from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
-from resources.registry import reconcile
+from resources.registry import reconcile, registered
 from resources.tracking import MLflowTracking
 
 SAMPLED_ENTITIES = 20
@@ -168,11 +167,8 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         expected, allowed = version_scores(endpoint, offline, settings, tracking)
         entities = offline[settings.entity.name].tolist()
         answers = deployment.predict(settings.name, entities, logged=False)
-        different = [
-            str(answer[settings.entity.name])
-            for answer, scores in zip(answers, expected, strict=True)
-            if not answers_alike(answer, scores, allowed)
-        ]
+        asked = zip(entities, answers, expected, strict=True)
+        different = [str(who) for who, said, s in asked if not answers_alike(said, s, allowed)]
         return dg.AssetCheckResult(
             passed=not different,
             metadata={"entities": len(answers), "different": ", ".join(different) or "none"},
@@ -232,9 +228,7 @@ def version_scores(
     Raises:
         TrackingError: The registry does not have that version any more.
     """
-    version = tracking.version(settings.name, endpoint.model_version)
-    if version is None:
-        raise TrackingError(f"the registry has no version {endpoint.model_version} any more")
+    version = registered(settings.name, endpoint.model_version, tracking)
     with tempfile.TemporaryDirectory() as folder:
         file = tracking.download_model(version, Path(folder))
         model, allowed = load_estimator(file.read_bytes()), read_inference(file).tolerance

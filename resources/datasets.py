@@ -100,9 +100,9 @@ class DvcDatasets(dg.ConfigurableResource):
                 ensure_folder(target.parent)
                 shutil.copyfile(blob, target)
                 found = _md5(target)
-            if found != _name(blob).removesuffix(".dir"):
+            if found != _expected_md5(blob):
                 said = f"found {found}" if found else "found no such file"
-                wrong.append(f"{name}: md5 {_name(blob)} expected, {said} at {blob}")
+                wrong.append(f"{name}: md5 {_expected_md5(blob)} expected, {said} at {blob}")
         if wrong:
             raise DatasetError(
                 f"data: version {version.md5} of {version.pointer} is damaged: {'; '.join(wrong)}; "
@@ -111,8 +111,11 @@ class DvcDatasets(dg.ConfigurableResource):
 
     def damaged_files(self, version: DatasetVersion) -> list[str]:
         """Names of the version's files that are missing from the cache or changed in it."""
-        blobs = self._blobs(version).items()
-        return [name for name, blob in blobs if not blob.exists() or _md5(blob) != _name(blob)]
+        return [
+            name
+            for name, blob in self._all_blobs(version).items()
+            if not blob.exists() or _md5(blob) != _expected_md5(blob)
+        ]
 
     def keep_rejected(self, model: str, version: DatasetVersion, rows: pd.DataFrame) -> str:
         """Store rows that broke the contract, one file per data version, and return its path."""
@@ -126,8 +129,14 @@ class DvcDatasets(dg.ConfigurableResource):
         listing = self._blob(version.md5)
         if not listing.exists():
             return {"the folder's listing": listing}
-        entries = json.loads(listing.read_text(encoding="utf-8"))
-        return {entry["relpath"]: self._blob(entry["md5"]) for entry in entries}
+        try:
+            entries = json.loads(listing.read_bytes())
+            return {entry["relpath"]: self._blob(entry["md5"]) for entry in entries}
+        except (ValueError, TypeError, KeyError) as err:
+            raise DatasetError(
+                f"the list of the files of version {version.md5} is damaged: {listing}; delete it "
+                "and fetch it again with `dvc pull`"
+            ) from err
 
     def _all_blobs(self, version: DatasetVersion) -> Mapping[str, Path]:
         """The files and, of a folder, its listing; that alone where it cannot be trusted."""
@@ -135,7 +144,7 @@ class DvcDatasets(dg.ConfigurableResource):
             return self._blobs(version)
         listing = self._blob(version.md5)
         named = {"the folder's listing": listing}
-        if not listing.exists() or _md5(listing) != version.md5.removesuffix(".dir"):
+        if not listing.exists() or _md5(listing) != _expected_md5(listing):
             return named
         return {**named, **self._blobs(version)}
 
@@ -192,5 +201,6 @@ def _md5(blob: Path) -> str:
         return hashlib.file_digest(content, "md5").hexdigest()
 
 
-def _name(blob: Path) -> str:
-    return "".join(blob.parts[-2:])
+def _expected_md5(blob: Path) -> str:
+    """The md5 of the content, by which the cache names it."""
+    return "".join(blob.parts[-2:]).removesuffix(".dir")

@@ -243,23 +243,23 @@ class EndpointFolder:
         write_atomically(self.path / name, lambda file: file.write_bytes(content))
 
 
-def read_checked(model_file: Path, sha256: str) -> bytes:
-    """Read the model file if it is the one that was registered.
+def read_checked(file: Path, sha256: str) -> bytes:
+    """Read a file of a version if its content is the one that was registered.
 
     Raises:
         DeploymentError: It is not, or cannot be read.
     """
     try:
-        model = model_file.read_bytes()
+        content = file.read_bytes()
     except OSError as err:
-        raise DeploymentError(f"cannot read {model_file}: {err.strerror}; train again") from err
-    actual = hashlib.sha256(model).hexdigest()
+        raise DeploymentError(f"cannot read {file}: {err.strerror}; train again") from err
+    actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
         raise DeploymentError(
-            f"{model_file} has sha256 {actual}, registered was {sha256}; "
+            f"{file} has sha256 {actual}, registered was {sha256}; "
             "download the model again, or register a new version"
         )
-    return model
+    return content
 
 
 def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) -> None:

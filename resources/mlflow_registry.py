@@ -52,9 +52,7 @@ class MLflowRegistry(MLflowStore):
             if number is None:
                 return None
             run_id = client.get_model_version(name, number).run_id
-        return ModelVersion(
-            name=name, version=int(number), run_id=run_id, uri=f"models:/{name}/{number}"
-        )
+        return model_version(name, int(number), run_id)
 
     def version(self, name: str, number: int) -> ModelVersion | None:
         """One version of a model; None when the registry does not have it."""
@@ -67,11 +65,14 @@ class MLflowRegistry(MLflowStore):
                 if err.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 return None
-        return ModelVersion(
-            name=name, version=number, run_id=run_id, uri=f"models:/{name}/{number}"
-        )
+        return model_version(name, number, run_id)
 
     def tags(self, model: ModelVersion) -> dict[str, str]:
         """Tags of the run that trained the version."""
         with self._mlflow() as mlflow:
             return dict(mlflow.MlflowClient().get_run(model.run_id).data.tags)
+
+
+def model_version(name: str, number: int, run_id: str) -> ModelVersion:
+    """The record of a version, with MLflow's address of it."""
+    return ModelVersion(name=name, version=number, run_id=run_id, uri=f"models:/{name}/{number}")

@@ -26,11 +26,9 @@ from mlops_assets.records.profile import Counting, Part
 from resources.day_profiles import day_parts
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_LOCK = "compact.lock"
 _BATCH_BYTES = 50_000_000
 """How much of the endpoint's files is taken over at once: some 500 MB of memory."""
-
-_LOCK = "compact.lock"
-
 _CLOCK_ERROR_SECONDS = 2.0
 """How far a process's start, as the system tells it, may be off."""
 
@@ -153,7 +151,7 @@ class PredictionLog(dg.ConfigurableResource):
         ]
         return to_frame(lines, self._classes(model, lines))
 
-    def _take_over(self, model: str, files: Sequence[Path]) -> "_Batch":
+    def _take_over(self, model: str, files: Sequence[Path]) -> _Batch:
         contents = {file: file.read_bytes() for file in files}
         parsed = [parse(content, str(file)) for file, content in contents.items()]
         lines = [line for one in parsed for line in one.lines]
@@ -186,7 +184,7 @@ class PredictionLog(dg.ConfigurableResource):
     def _mark(self, contents: Mapping[Path, bytes]) -> None:
         for file, content in contents.items():
             size = str(len(content))
-            write_atomically(_marker(file), lambda path, size=size: path.write_text(size))
+            write_atomically(_marker(file), lambda path, size=size: path.write_text(size, "ascii"))
             make_durable(file.parent)
 
     def _days(self, model: str) -> list[Path]:
@@ -272,6 +270,6 @@ def _marker(file: Path) -> Path:
 def _is_done(file: Path) -> bool:
     """Whether all that the file holds is compacted; the marker says how much that was."""
     try:
-        return _marker(file).read_text() == str(file.stat().st_size)
+        return _marker(file).read_text(encoding="ascii") == str(file.stat().st_size)
     except FileNotFoundError:
         return False

@@ -12,9 +12,13 @@ from contextlib import contextmanager
 import dagster as dg
 
 from mlops_assets.errors import PromotionRefusedError, TrackingError
+from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move, Promotion
 from resources.ledger import PromotionLedger, require_head
 from resources.tracking import MLflowTracking
+
+CHAMPION, PREVIOUS = "champion", "previous"
+"""Aliases: the version that is deployed, and the one that was before."""
 
 Edits = dict[str, tuple[int | None, int | None]]
 """Alias -> the version it stood at, and the version that the ledger says."""
@@ -75,7 +79,7 @@ def follow(model: str, head: Promotion | None, tracking: MLflowTracking) -> Edit
     if head is None:
         return {}  # a registry older than its ledger keeps its aliases, until the first move
     edits: Edits = {}
-    for alias, wanted in (("champion", head.to_version), ("previous", head.from_version)):
+    for alias, wanted in ((CHAMPION, head.to_version), (PREVIOUS, head.from_version)):
         found = tracking.version_by_alias(model, alias)
         number = found.version if found else None
         if wanted is None or number == wanted:
@@ -91,7 +95,7 @@ def _adopt(move: Move, tracking: MLflowTracking, ledger: PromotionLedger) -> Pro
 
     Before the body runs: it was champion whether or not the move succeeds.
     """
-    found = tracking.version_by_alias(move.model, "champion")
+    found = tracking.version_by_alias(move.model, CHAMPION)
     if found is None or found.version == move.to_version:
         return None
     why = "adopted: the registry's champion before this ledger"
@@ -127,14 +131,23 @@ def require_not_given_up(move: Move, history: Sequence[Promotion]) -> None:
 
 
 def _described(move: Move, tracking: MLflowTracking) -> Move:
-    version = tracking.version(move.model, move.to_version)
-    if version is None:
-        raise TrackingError(
-            f"the registry has no version {move.to_version} of {move.model}; "
-            "see its versions in the MLflow UI"
-        )
+    version = registered(move.model, move.to_version, tracking)
     data_version, git_sha = origin(tracking.tags(version))
     return move.model_copy(update={"data_version": data_version, "git_sha": git_sha})
+
+
+def registered(model: str, number: int, tracking: MLflowTracking) -> ModelVersion:
+    """A version that must be in the registry.
+
+    Raises:
+        TrackingError: It never was, or somebody has deleted it.
+    """
+    version = tracking.version(model, number)
+    if version is None:
+        raise TrackingError(
+            f"the registry has no version {number} of {model}; see its versions in the MLflow UI"
+        )
+    return version
 
 
 def origin(tags: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
@@ -146,13 +147,17 @@ class Trial:
         self._seen: list[Sighting] = []
         """What was seen in each step."""
 
+    @property
+    def _strategy(self) -> Literal["canary", "shadow"]:
+        return "shadow" if self._settings.strategy == "shadow" else "canary"
+
     def run(self, good: Manifest, wanted: Manifest) -> int:
         """Go through the steps; returns the last generation.
 
         Raises:
             DeploymentError: The verdict, with the number of harmed requests.
         """
-        strategy = "shadow" if self._settings.strategy == "shadow" else "canary"
+        strategy = self._strategy
         weights = (1.0,) if strategy == "shadow" else self._settings.weights
         generation, reason = good.generation, "the workers did not take it up"
         try:
@@ -213,12 +218,12 @@ class Trial:
 
     def _report(self, good: Manifest, wanted: Manifest, reason: str) -> TrialReport:
         tried = sum(seen.candidate.requests for seen in self._seen)
-        answered = 0 if self._settings.strategy == "shadow" else tried
+        answered = 0 if self._strategy == "shadow" else tried
         return TrialReport(
             ended=datetime.now(UTC),
             from_version=good.model_version,
             to_version=wanted.model_version,
-            strategy="shadow" if self._settings.strategy == "shadow" else "canary",
+            strategy=self._strategy,
             passed=not reason,
             reason=reason,
             seconds=time.monotonic() - self._began,

@@ -19,6 +19,7 @@ from pydantic import Field
 from mlops_assets.errors import UnsafeModelError
 from mlops_assets.ml.model_files import TRUSTED_TYPES, untrusted_types
 from mlops_assets.records.evaluation import ModelVersion
+from resources.mlflow_registry import model_version
 from resources.mlflow_runs import MLflowRuns
 from resources.mlflow_store import ui_url
 
@@ -121,13 +122,7 @@ class MLflowTracking(MLflowRuns):
                 skops_trusted_types=sorted(TRUSTED_TYPES),
                 extra_files=[str(file) for file in Path(folder).iterdir()],
             )
-        number = int(info.registered_model_version)
-        return ModelVersion(
-            name=registered_name,
-            version=number,
-            run_id=self._run_id,
-            uri=f"models:/{registered_name}/{number}",
-        )
+        return model_version(registered_name, int(info.registered_model_version), self._run_id)
 
     def refuse_unsafe(self, model: Any) -> None:
         """Raise `UnsafeModelError` if `model` holds a type outside the allow-list."""

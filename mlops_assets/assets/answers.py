@@ -8,11 +8,10 @@ import pandas as pd
 
 from mlops_assets.assets.gate import load_version
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import TrackingError
 from mlops_assets.ml.prediction_log import FEATURE, combine
 from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Promotion
+from resources.registry import registered
 from resources.tracking import MLflowTracking
 
 
@@ -49,7 +48,7 @@ def judged_answers(
     others = others[others["model_version"].isin(versions)]
     if others.empty:
         return ours
-    version = registered(settings, history[-1].to_version, tracking)
+    version = registered(settings.name, history[-1].to_version, tracking)
     estimator = load_version(version, tracking)
     features = select_features(others.rename(columns=columns), settings.feature_dtypes)
     scores = score(estimator, features, settings.target.task)
@@ -75,15 +74,3 @@ def _evaluation(history: Sequence[Promotion]) -> dict[str, Any] | None:
     version = history[-1].to_version if history else None
     found = [m.evaluation for m in history if m.to_version == version and m.evaluation]
     return found[-1] if found else None
-
-
-def registered(settings: ModelSettings, number: int, tracking: MLflowTracking) -> ModelVersion:
-    """A version of the model.
-
-    Raises:
-        TrackingError: The registry does not have it any more.
-    """
-    version = tracking.version(settings.name, number)
-    if version is None:
-        raise TrackingError(f"the registry has no version {number} of {settings.name} any more")
-    return version

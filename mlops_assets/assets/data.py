@@ -3,7 +3,9 @@
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -45,14 +47,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             value=version,
             data_version=dg.DataVersion(version.md5),
-            metadata={
-                "dagster/row_count": len(rows),
-                "size_bytes": version.size_bytes,
-                "md5": version.md5,
-                "source_fingerprint": fingerprint or "",
-                "record_in_git": f"git add {version.pointer}",
-                "preview": markdown_table(rows.head()),
-            },
+            metadata=describe_version(version, rows, fingerprint),
         )
 
     @dg.asset(
@@ -76,9 +71,8 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, raw: DatasetVersion, datasets: DvcDatasets
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         with reported(), datasets.open(raw) as files:
-            rows = read_rows(files, settings)
             now = datasets.now()
-            checked = enforce(rows, settings.contract, now=now)
+            checked = enforce(read_rows(files, settings), settings.contract, now=now)
             quarantine = datasets.keep_rejected(settings.name, raw, checked.bad)
             holds = contract_holds(checked, settings.contract)
         facts = {"rejected_rows": len(checked.bad), "quarantine": quarantine, **violations(checked)}
@@ -87,12 +81,37 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             raise dg.Failure(broken_contract(checked, quarantine), allow_retries=False)
         with reported():
             frame = process(checked.rows, settings.processing)
-        frame.attrs["dataset"] = raw.md5
-        frame.attrs.update(raw=raw.model_dump(mode="json"), checked_at=now.isoformat())
-        metadata = {"dagster/row_count": len(frame), "preview": markdown_table(frame.head())}
-        yield dg.MaterializeResult(value=frame, metadata={**metadata, **facts})
+        frame.attrs.update(origin(raw, now))
+        yield dg.MaterializeResult(value=frame, metadata={**describe_rows(frame), **facts})
 
     return [raw_data, processed_data]
+
+
+def describe_version(
+    version: DatasetVersion, rows: pd.DataFrame, fingerprint: str | None
+) -> dict[str, Any]:
+    """A version of the raw data as metadata; the fingerprint is of where it came from."""
+    return {
+        "size_bytes": version.size_bytes,
+        "md5": version.md5,
+        "source_fingerprint": fingerprint or "",
+        "record_in_git": f"git add {version.pointer}",
+        **describe_rows(rows),
+    }
+
+
+def describe_rows(rows: pd.DataFrame) -> dict[str, Any]:
+    """A frame as metadata: how long it is, and what it looks like."""
+    return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
+
+
+def origin(raw: DatasetVersion, now: datetime) -> dict[str, Any]:
+    """What processed rows say of themselves as attributes, so that a training can be repeated."""
+    return {
+        "dataset": raw.md5,
+        "raw": raw.model_dump(mode="json"),
+        "checked_at": now.isoformat(),
+    }
 
 
 def broken_contract(checked: Checked, quarantine: str) -> str:

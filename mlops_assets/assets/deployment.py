@@ -3,12 +3,12 @@
 import hashlib
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from mlops_assets.assets.documents import documented
-from mlops_assets.assets.gate import CHAMPION
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.failures import RETRIES, reported
@@ -26,7 +26,7 @@ from mlops_assets.serving.online_choice import choose_lookup
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
-from resources.registry import promote, require_not_given_up
+from resources.registry import CHAMPION, promote, require_not_given_up
 from resources.tracking import MLflowTracking
 
 RECORDED_REQUESTS = 20
@@ -75,12 +75,19 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             online = online_features(rows, settings, feature_store)
             with promote(move, head, tracking=tracking, ledger=ledger):
                 endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
-        url = {"url": dg.MetadataValue.url(endpoint.url)}
-        read = {"online_lookup": f"{online.lookup}: {online.lookup_reason}"}
-        facts = {"version": model.version, "generation": endpoint.generation, **read, **url}
-        return dg.MaterializeResult(value=endpoint, metadata=facts)
+        return dg.MaterializeResult(value=endpoint, metadata=describe(endpoint, online))
 
     return [deployed_endpoint]
+
+
+def describe(endpoint: Endpoint, online: OnlineFeatures) -> dict[str, Any]:
+    """A live endpoint as metadata: what it serves, how it reads features, and where."""
+    return {
+        "version": endpoint.model_version,
+        "generation": endpoint.generation,
+        "online_lookup": f"{online.lookup}: {online.lookup_reason}",
+        "url": dg.MetadataValue.url(endpoint.url),
+    }
 
 
 def gate_move(evaluation: Evaluation, run_id: str) -> Move:

@@ -15,10 +15,8 @@ from mlops_assets.ml.gate import decide
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.training import Split
 from mlops_assets.records.evaluation import Comparison, Evaluation, ModelVersion
+from resources.registry import CHAMPION
 from resources.tracking import MLflowTracking
-
-CHAMPION = "champion"
-"""The registry's alias of the version that is deployed."""
 
 
 def load_version(version: ModelVersion, tracking: MLflowTracking) -> Any:

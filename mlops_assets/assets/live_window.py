@@ -23,6 +23,7 @@ from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Profile
 from resources.ledger import PromotionLedger
 from resources.predictions import PredictionLog
+from resources.registry import registered
 from resources.reports import EvidentlyReports
 from resources.tracking import MLflowTracking
 
@@ -85,14 +86,12 @@ def served_version(
         TrackingError: There is none yet, or the registry does not have it any more.
     """
     head = ledger.head(settings.name)
-    version = tracking.version(settings.name, head.to_version) if head else None
-    if version is None:
-        number = head.to_version if head else "at all"
+    if head is None:
         raise TrackingError(
-            f"no version {number} of {settings.name} is registered; deploy one first: "
+            f"no version of {settings.name} was ever champion; deploy one first: "
             f"`mlops run {settings.name}`"
         )
-    return version
+    return registered(settings.name, head.to_version, tracking)
 
 
 def stored_profile(version: ModelVersion, tracking: MLflowTracking) -> Profile:

@@ -10,7 +10,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.answers import held_out_metrics, judged_answers, registered, served
+from mlops_assets.assets.answers import held_out_metrics, judged_answers, served
 from mlops_assets.assets.gate import load_version
 from mlops_assets.assets.outcome_facts import describe, performance_gauges, skew_gauges
 from mlops_assets.config import ModelSettings
@@ -28,6 +28,7 @@ from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
+from resources.registry import registered
 from resources.tracking import MLflowTracking
 
 
@@ -133,7 +134,7 @@ def calibrated(
     """
     if settings.target.task != "binary" or live.empty:
         return np.full(len(live), np.nan)
-    version = registered(settings, int(live["model_version"].iloc[0]), tracking)
+    version = registered(settings.name, int(live["model_version"].iloc[0]), tracking)
     test = split(rows, settings).test
     features = select_features(test, settings.feature_dtypes)
     scores = score(load_version(version, tracking), features, "binary")[:, 0]

@@ -62,6 +62,11 @@ class EntitySettings(Settings):
     name: Name
     dtype: Literal["int64", "string"] = "int64"
 
+    @property
+    def column_dtype(self) -> Literal["int64", "object"]:
+        """What a frame's column of entities has."""
+        return "int64" if self.dtype == "int64" else "object"
+
 
 class ColumnContract(Settings):
     """What every value of one column must be."""

@@ -15,7 +15,7 @@ import pandas as pd
 from mlops_assets.assets.deployment import online_features
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import MlopsError, TrackingError
+from mlops_assets.errors import MlopsError
 from mlops_assets.keys import Stage, asset_key
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.retraining import Recorded
@@ -25,6 +25,7 @@ from resources.executors import followed
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
 from resources.predictions import PredictionLog
+from resources.registry import registered
 from resources.run_outcome import PROCESS, this_process
 from resources.tracking import MLflowTracking
 from sensors.retrain_signals import AS_OF_TAG
@@ -77,10 +78,7 @@ class System:
         Raises:
             TrackingError: Somebody has deleted it.
         """
-        version = self.tools.tracking.version(self.settings.name, number)
-        if version is None:
-            raise TrackingError(f"the registry has no {self.settings.name}@{number} any more")
-        return version
+        return registered(self.settings.name, number, self.tools.tracking)
 
     def train_first(self) -> None:
         """From raw data to the endpoint, as `mlops run` does it.

@@ -56,8 +56,8 @@ def aggregate(events: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
 
     Returns:
         One row per snapshot and entity with an event before it, sorted by both; float64 features
-        as `Window.compute` defines them. The last event of one that is aggregated over a window
-        may be older than the window: its count is 0.
+        as `Window.compute` defines them. An entity whose events are all older than an
+        aggregate's window has a row, with a count of 0.
 
     Raises:
         FeatureError: No event, none before any snapshot, or a column that cannot be aggregated.

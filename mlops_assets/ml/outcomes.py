@@ -18,12 +18,10 @@ KEYS = ("entity", "features_as_of")
 
 def predicted_moments(predictions: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     """Each entity and moment that was predicted, once: `[entity, event_timestamp]`."""
-    known = predictions.dropna(subset=list(KEYS))
-    keys = known[list(KEYS)].set_axis([settings.entity.name, TIMESTAMP], axis=1)
-    keys[TIMESTAMP] = keys[TIMESTAMP].astype("datetime64[ns, UTC]")
-    kind = "int64" if settings.entity.dtype == "int64" else object
-    keys[settings.entity.name] = keys[settings.entity.name].astype(kind)
-    return keys.drop_duplicates().sort_values([TIMESTAMP, settings.entity.name], ignore_index=True)
+    name = settings.entity.name
+    known = _typed(predictions.dropna(subset=list(KEYS))[list(KEYS)], settings)
+    keys = known.set_axis([name, TIMESTAMP], axis=1).drop_duplicates()
+    return keys.sort_values([TIMESTAMP, name], ignore_index=True)
 
 
 def known_labels(rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
@@ -56,20 +54,20 @@ def with_outcomes(
 
     A moment that was asked for several times counts once: its newest prediction.
     """
-    keys = labels.rename(
-        columns={settings.entity.name: "entity", TIMESTAMP: "features_as_of"}
-    ).rename(columns={settings.target.name: "label"})
+    names = {settings.entity.name: "entity", TIMESTAMP: "features_as_of"}
+    known = labels.rename(columns={**names, settings.target.name: "label"})
     last = (
         predictions.dropna(subset=list(KEYS))
         .sort_values("event_time")
         .drop_duplicates([*KEYS, "model_version"], keep="last")
     )
-    kind = "int64" if settings.entity.dtype == "int64" else object
-    last = last.assign(
-        entity=last["entity"].astype(kind),
-        features_as_of=last["features_as_of"].astype("datetime64[ns, UTC]"),
-    )
-    return last.merge(keys, on=list(KEYS), how="left", validate="many_to_one")
+    return _typed(last, settings).merge(known, on=list(KEYS), how="left", validate="many_to_one")
+
+
+def _typed(predictions: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """Logged rows with their keys typed as features and labels have them."""
+    dtypes = {"entity": settings.entity.column_dtype, "features_as_of": "datetime64[ns, UTC]"}
+    return predictions.astype(dtypes)
 
 
 def label_delay(settings: ModelSettings) -> timedelta:

@@ -17,9 +17,9 @@ from mlops_assets.errors import ContractError
 def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
     """Drop columns, then exact duplicates, then fill missing values; empty settings change nothing.
 
-    Of duplicates the first stays. `categorical_encoding` is not
-    applied here but in the model's own pipeline: an encoding is fitted, on the training rows only,
-    and the endpoint must apply the very same one to what it is asked.
+    Of duplicates the first stays. `categorical_encoding` is not applied here but in the model's own
+    pipeline: an encoding is fitted, on the training rows only, and the endpoint must apply the very
+    same one to what it is asked.
 
     Args:
         rows: Typed, from `ml.contract.enforce`. Not modified.

@@ -26,13 +26,10 @@ def sample_requests(predictions: pd.DataFrame, size: int, seed: int) -> pd.DataF
 
 def request_keys(requests: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     """`[entity, event_timestamp]` to rebuild the features of `requests` at."""
-    kind = "int64" if settings.entity.dtype == "int64" else object
-    return pd.DataFrame(
-        {
-            settings.entity.name: requests["entity"].astype(kind).to_numpy(),
-            TIMESTAMP: requests["event_time"].astype("datetime64[ns, UTC]").to_numpy(),
-        }
-    ).assign(**{TIMESTAMP: lambda keys: pd.to_datetime(keys[TIMESTAMP], utc=True)})
+    entity = settings.entity
+    keys = requests[["entity", "event_time"]].set_axis([entity.name, TIMESTAMP], axis=1)
+    dtypes = {entity.name: entity.column_dtype, TIMESTAMP: "datetime64[ns, UTC]"}
+    return keys.astype(dtypes).reset_index(drop=True)
 
 
 def compare_features(

@@ -83,6 +83,18 @@ def test_damage_in_the_cache_is_found(datasets: DvcDatasets, file: Path) -> None
     assert datasets.damaged_files(version) == ["rows.csv"]
 
 
+def test_a_damaged_listing_of_a_folder_is_damage_too(tmp_path: Path, file: Path) -> None:
+    datasets, more = build(DvcDatasets, tmp_path), file.with_name("more.csv")
+    more.write_text("a\n2\n")
+    version = datasets.add("m", [file, more])
+    listing = Path(datasets.cache, "files", "md5", version.md5[:2], version.md5[2:])
+    listing.chmod(0o644)
+    listing.write_text("[{")
+    assert datasets.damaged_files(version) == ["the folder's listing"]
+    with pytest.raises(DatasetError, match=r"damaged.*dvc pull"), datasets.open(version):
+        pass
+
+
 def test_a_restored_version_is_checked_file_by_file(tmp_path: Path, file: Path) -> None:
     datasets, restored = build(DvcDatasets, tmp_path), build(DvcDatasets, tmp_path / "other")
     more = file.with_name("more.csv")
