@@ -67,7 +67,8 @@ def describe(report: PerformanceReport) -> dict[str, Any]:
     if newest is not None:
         facts |= {"verdict": newest.verdict, **rounded(newest.metrics)}
         facts["reasons"] = "; ".join(newest.reasons) or "none"
-        facts["summary"] = dg.MetadataValue.json(newest.model_dump(mode="json"))
+        final = [w.model_dump(mode="json") for w in report.windows if w.final]
+        facts["final"] = dg.MetadataValue.json(final)
     if report.windows:
         rows = [_row(window, report.headline) for window in report.windows]
         facts["by_window"] = markdown_table(pd.DataFrame(rows))

@@ -96,7 +96,7 @@ def test_a_sound_model_is_good_and_without_skew(
     gauges = written.read_text(encoding="utf-8")
     assert measured in gauges
     # The estimate before the labels came, held against what they said.
-    final = facts["summary"]
+    final = facts["final"][-1]
     error = final["estimated"]["log_loss"] - final["metrics"]["log_loss"]
     name = 'model_performance_estimate_error{metric="log_loss",model_name="loans"} '
     assert float(gauges.split(name)[1].split()[0]) == pytest.approx(error)
