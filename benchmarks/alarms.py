@@ -9,7 +9,7 @@ content does not change. Labels come three days late.
 In the other half of the models the concept changes on day 120: the label of a row depends on two
 features otherwise than before, the features themselves are drawn as ever.
 
-    nice python benchmarks/alarms.py [MODELS]    # default 40; writes results/alarms.md
+    nice python -m benchmarks.alarms [MODELS]    # default 40; writes results/alarms.md
 """
 
 import sys
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from mlops_assets.config import ModelSettings
+from mlops_assets.blocks.monitoring import LabelSettings, MonitoringSettings
 from mlops_assets.ml import drift, performance
 from mlops_assets.ml.evaluation import metrics_of
 from mlops_assets.ml.profiles import PREDICTION, profile, profile_reference
@@ -30,6 +30,7 @@ from mlops_assets.ml.retraining import decide
 from mlops_assets.records.monitoring import PerformanceSummary, Window
 from mlops_assets.records.profile import Profile
 from mlops_assets.records.retraining import RetrainState, Signals
+from tests.unit.toy_models import flat_table
 
 RESULTS = Path(__file__).parent / "results"
 YEAR, ROWS, DELAY, CHANGE = 365, 400, 3, 120
@@ -37,28 +38,9 @@ NAMES = [f"x{i}" for i in range(6)]
 WEIGHTS = np.array([1.5, -1.0, 0.8, 0.5, 0.0, 0.0])
 AFTER = np.array([1.5, 1.0, -0.8, 0.5, 0.0, 0.0])
 START, DAY = datetime(2024, 1, 1, tzinfo=UTC), timedelta(days=1)
-FLOATS = {name: {"dtype": "float64"} for name in NAMES}
-SETTINGS = ModelSettings.model_validate(
-    {
-        "name": "shop",
-        "source": {"uri": "rows.csv"},
-        "entity": {"name": "id"},
-        "timestamp": "time",
-        "contract": {
-            "columns": {
-                "id": {"dtype": "int64"},
-                "time": {"dtype": "datetime"},
-                "label": {"dtype": "int64"},
-                **FLOATS,
-            }
-        },
-        "features": {"columns": NAMES, "ttl": "400d"},
-        "target": {"name": "bought", "task": "binary", "column": "label"},
-        "training": {"split": {"by": "time", "test": "3 months"}},
-        "evaluation": {"primary": "roc_auc"},
-        "deployment": {"port": 3000},
-        "monitoring": {"labels": {"maturity": f"{DELAY}d"}},
-    }
+MATURITY = MonitoringSettings(labels=LabelSettings(maturity=timedelta(days=DELAY)))
+SETTINGS = flat_table({**dict.fromkeys(NAMES, "float64"), "y": "int64"}).model_copy(
+    update={"monitoring": MATURITY}
 )
 
 
@@ -211,7 +193,7 @@ PAGE = """# Alarms: none without a cause, and concept drift by its labels
 
 {doc}
 
-`nice python benchmarks/alarms.py` writes this page; it fails when a model of the quiet years is
+`nice python -m benchmarks.alarms` writes this page; it fails when a model of the quiet years is
 trained more than once, or a changed concept is not caught.
 
 | a year without drift, {models} models | |

@@ -6,12 +6,11 @@ integrated by quadrature. Every case counts promotions over fresh held-out rows,
 `ml.gate.compare` that the pipeline runs. In the case of entities, the five rows of one entity share
 truth, label and noise but for a little, as the snapshots of one customer do.
 
-    python benchmarks/gate.py        # writes results/gate.md and results/gate.png
+    python -m benchmarks.gate        # writes results/gate.md and results/gate.png
 """
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,10 +99,6 @@ def _compare(
 
 def _below(loss: LossDifference, margin: float) -> bool:
     return loss.upper is not None and loss.upper < margin
-
-
-def _share(runs: int, promoted: Callable[[], bool]) -> float:
-    return sum(promoted() for _ in range(runs)) / runs
 
 
 def _equal(rng: np.random.Generator) -> list[Case]:
@@ -196,7 +191,7 @@ def _page(cases: list[Case], power: dict[int, list[tuple[float, float]]]) -> str
     gains = " | ".join(f"{gain:.2%}" for gain in GAINS)
     lines = [
         "# The champion gate, simulated\n",
-        f"`python benchmarks/gate.py`: {RUNS:,} challengers a line on {ROWS:,} new held-out rows "
+        f"`python -m benchmarks.gate`: {RUNS:,} challengers a line on {ROWS:,} new held-out rows "
         f"each, alpha {ALPHA}, margin {MARGIN:.0%}. Chance alone moves a share of {ALPHA:.0%} "
         f"by +- {_tolerance():.1%} (three standard errors).\n",
         "| challenger in truth | rule | promoted | promised |",

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.errors import ConfigError
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
 from resources.alerts import Alerts
@@ -86,16 +87,27 @@ def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
     turn_telemetry_off()
     resources = build_resources(home())
-    executor = _EXECUTORS[os.environ.get("MLOPS_EXECUTOR", "in_process")]
     return dg.Definitions.merge(
         _models(),
         dg.Definitions(
             resources=resources,
             sensors=[build_mlflow_runs_sensor(), *build_incident_sensors()],
             loggers={"console": dg.colored_console_logger, "progress": progress},
-            executor=followed(executor, resources["tracking"]),
+            executor=followed(chosen_executor(), resources["tracking"]),
         ),
     )
+
+
+def chosen_executor() -> dg.ExecutorDefinition:
+    """The executor that MLOPS_EXECUTOR names.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    name = os.environ.get("MLOPS_EXECUTOR", "in_process")
+    if name not in _EXECUTORS:
+        raise ConfigError(f"MLOPS_EXECUTOR={name!r} is none of {list(_EXECUTORS)}; correct it")
+    return _EXECUTORS[name]
 
 
 @cache  # a `dagster asset materialize` asks six times, 0.3 CPU s each

@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class Alerts(dg.ConfigurableResource):
-    """Sends to each address that is set; without one nothing is sent."""
+    """The addresses of whom to tell; without one nobody is told."""
 
     webhook: str = Field("", description="Gets `{'text': ...}`. A secret in most services.")
     smtp: str = Field(
@@ -27,25 +27,17 @@ class Alerts(dg.ConfigurableResource):
     email_from: str = Field("", description="The sender's address; default: the first of them.")
 
     @property
-    def is_configured(self) -> bool:
-        """Whether there is somebody to tell."""
-        return bool(self.webhook or self.smtp)
+    def addresses(self) -> tuple[str, ...]:
+        """Which of `webhook` and `email` there are."""
+        return (*(["webhook"] if self.webhook else []), *(["email"] if self.smtp else []))
 
-    def send(self, text: str) -> None:
-        """Send one message to every address; those that take it get it though another does not.
+    def send(self, address: str, text: str) -> None:
+        """Send one message to one of the addresses.
 
         Raises:
-            AlertError: Somebody did not take it. The message names hosts, never a URL.
+            AlertError: It was not taken. The message names a host, never a URL.
         """
-        failures = []
-        for address, deliver in ((self.webhook, self._post), (self.smtp, self._mail)):
-            try:
-                if address:
-                    deliver(text)
-            except AlertError as err:
-                failures.append(str(err))
-        if failures:
-            raise AlertError("; ".join(failures))
+        {"webhook": self._post, "email": self._mail}[address](text)
 
     def _post(self, text: str) -> None:
         parts = urlsplit(self.webhook)

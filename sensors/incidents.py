@@ -2,61 +2,169 @@
 
 What fails in between belongs to the same incident. The newest outcome of each job is also a gauge
 at its model's endpoint, for those who watch by Prometheus.
+
+A run status sensor of Dagster's goes on to the next run though its message was not delivered. So
+these keep the place of each address in the stream of ended runs: who does not take a message is
+asked again at the next look, and nobody is told twice.
 """
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Literal, NamedTuple
 
 import dagster as dg
 
+from mlops_assets.errors import AlertError, MlopsError
 from resources.alerts import Alerts
 from resources.metrics import EndpointMetrics, Gauge
 
 _MODEL_TAG = "mlops/model"
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _LOOKED_AT = 100
-"""Newest ended runs of a model among which each job's newest is found."""
+"""Newest ended runs of a model among which each job's newest is found; and most runs of a look."""
+_SECONDS = 10.0
+"""No message to an address is begun later in a look, which Dagster ends after 60 s."""
+_GAUGES = "gauges"
+"""Follow the stream as the addresses do."""
+_NOBODY = "nobody to tell: neither MLOPS_ALERT_WEBHOOK nor MLOPS_ALERT_SMTP is set"
+
+_End = Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS]
 
 
-def build_incident_sensors() -> list[dg.SensorDefinition]:
+class Ended(NamedTuple):
+    """The end of a run, at its place in the stream."""
+
+    place: int
+    run: dg.DagsterRun | None
+    """None: deleted since, or of another code location."""
+    said: str
+    """The event's own words."""
+
+
+class Look(NamedTuple):
+    """How far a listener came."""
+
+    place: int
+    told: list[str]
+    failure: str | None = None
+
+
+def build_incident_sensors(every_seconds: int = 30) -> list[dg.SensorDefinition]:
     """One for failures and one for successes, over all jobs."""
+    failure, success = dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS
     return [
-        _build("run_failed", dg.DagsterRunStatus.FAILURE, "Tells of a job that begins to fail."),
-        _build("run_recovered", dg.DagsterRunStatus.SUCCESS, "Tells when it succeeds again."),
+        _build("run_failed", failure, every_seconds, "Tells of a job that begins to fail."),
+        _build("run_recovered", success, every_seconds, "Tells when it succeeds again."),
     ]
 
 
-def _build(name: str, status: dg.DagsterRunStatus, description: str) -> dg.SensorDefinition:
-    @dg.run_status_sensor(
-        run_status=status,
+def _build(name: str, end: _End, every_seconds: int, description: str) -> dg.SensorDefinition:
+    @dg.sensor(
         name=name,
         description=description,
+        minimum_interval_seconds=every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def sensor(
-        context: dg.RunStatusSensorContext, alerts: Alerts, metrics: EndpointMetrics
-    ) -> dg.SkipReason | None:
-        run = context.dagster_run
-        if model := run.tags.get(_MODEL_TAG):
-            metrics.write(model, "runs", [failing_jobs(context.instance, model)])
-        text = message(context.instance, run, _failure(context))
-        if text is None:
-            return dg.SkipReason(f"{run.job_name} ended as its run before did")
-        if not alerts.is_configured:
-            return dg.SkipReason(
-                f"nobody to tell (neither MLOPS_ALERT_WEBHOOK nor MLOPS_ALERT_SMTP is set): {text}"
-            )
-        alerts.send(text)
-        return None
+        context: dg.SensorEvaluationContext, alerts: Alerts, metrics: EndpointMetrics
+    ) -> dg.SensorResult:
+        before = _places(context.cursor)
+        listeners: dict[str, Callable[[Ended], str | None]] = {
+            _GAUGES: partial(_gauge, context.instance, metrics),
+            **{a: partial(_tell, context.instance, alerts, a) for a in alerts.addresses},
+        }
+        looks = {
+            listener: _follow(_stream(context, end, before.get(listener)), listen)
+            for listener, listen in listeners.items()
+        }
+        return _result(looks, before, alerts)
 
     return sensor
 
 
-def message(instance: dg.DagsterInstance, run: dg.DagsterRun, failure: str) -> str | None:
+def _result(looks: dict[str, Look], before: dict[str, int], alerts: Alerts) -> dg.SensorResult:
+    """What was told and what was not, with the new places."""
+    places = {listener: look.place for listener, look in looks.items()}
+    failures = [look.failure for look in looks.values() if look.failure]
+    if failures and places == before:
+        raise AlertError("; ".join(failures))  # a tick that fails does not keep its places
+    told = [f"told {name}: {text}" for name, look in looks.items() for text in look.told]
+    nothing = "nothing to tell" if alerts.addresses else _NOBODY
+    said = "; ".join([*told, *failures]) or nothing
+    return dg.SensorResult(skip_reason=said, cursor=json.dumps(places))
+
+
+def _places(cursor: str | None) -> dict[str, int]:
+    """Of each listener that was there at the last look."""
+    found = json.loads(cursor) if cursor else {}
+    return {name: place for name, place in found.items() if isinstance(place, int)}
+
+
+def _stream(
+    context: dg.SensorEvaluationContext, end: _End, place: int | None
+) -> tuple[int, Iterable[Ended]]:
+    """The place, and the ends after it; a listener without one begins with the next end."""
+    fetch = context.instance.fetch_run_status_changes
+    if place is None:
+        newest = fetch(dg.RunStatusChangeRecordsFilter(end), limit=1).records
+        return newest[0].storage_id if newest else 0, ()
+    after = dg.RunStatusChangeRecordsFilter(end, after_storage_id=place)
+    records = fetch(after, limit=_LOOKED_AT, ascending=True).records
+    return place, (_ended(context, record) for record in records)
+
+
+def _ended(context: dg.SensorEvaluationContext, record: dg.EventLogRecord) -> Ended:
+    entry, here = record.event_log_entry, context.code_location_origin
+    run = context.instance.get_run_by_id(entry.run_id)
+    # A run of `mlops run` comes from no code server; it may end an incident, or begin one.
+    if run and run.remote_job_origin and here:
+        run = run if run.remote_job_origin.location_name == here.location_name else None
+    said = entry.dagster_event.message if entry.dagster_event else None
+    return Ended(record.storage_id, run, said or "no step failed")
+
+
+def _follow(stream: tuple[int, Iterable[Ended]], listen: Callable[[Ended], str | None]) -> Look:
+    """Pass the ends on until one is not taken, or time is up."""
+    (place, ends), told, deadline = stream, [], time.monotonic() + _SECONDS
+    for ended in ends:
+        if time.monotonic() > deadline:
+            break
+        try:
+            text = listen(ended)
+        except MlopsError as err:
+            return Look(place, told, str(err))
+        place = ended.place
+        if text is not None:
+            told.append(text)
+    return Look(place, told)
+
+
+def _tell(instance: dg.DagsterInstance, alerts: Alerts, address: str, ended: Ended) -> str | None:
+    text = message(instance, ended.run, ended.said) if ended.run else None
+    if text is not None:
+        alerts.send(address, text)
+    return text
+
+
+def _gauge(instance: dg.DagsterInstance, metrics: EndpointMetrics, ended: Ended) -> str | None:
+    model = ended.run.tags.get(_MODEL_TAG) if ended.run else None
+    if model is None:
+        return None
+    metrics.write(model, "runs", [failing_jobs(instance, model)])
+    return None
+
+
+def message(instance: dg.DagsterInstance, run: dg.DagsterRun, said: str) -> str | None:
     """What to say of an ended run; None while its job goes on as before."""
     failed = run.status == dg.DagsterRunStatus.FAILURE
     before = _before(instance, run)
     if failed == (before is not None and before.status == dg.DagsterRunStatus.FAILURE):
         return None
     if failed:
-        return f"{run.job_name} failed (run {run.run_id[:8]}): {failure}"
+        cause = _first_failure(instance, run) or said
+        return f"{run.job_name} failed (run {run.run_id[:8]}): {cause}"
     return f"{run.job_name} succeeds again (run {run.run_id[:8]})"
 
 
@@ -82,15 +190,13 @@ def _before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun |
     return older[0] if older else None
 
 
-def _failure(context: dg.RunStatusSensorContext) -> str:
-    """The first failed step's own words."""
-    if context.dagster_run.status != dg.DagsterRunStatus.FAILURE:
-        return ""
-    for event in context.for_run_failure().get_step_failure_events():
-        failure = event.step_failure_data
-        data = failure.user_failure_data
-        text = data.description if data and data.description else None
-        if text is None and failure.error:
-            text = failure.error.message.strip()
-        return f"{event.step_key}: {text or 'failed'}"
-    return context.for_run_failure().failure_event.message or "no step failed"
+def _first_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """The first failed step's own words; None if no step failed."""
+    failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    events = [entry.dagster_event for entry in failures if entry.dagster_event]
+    if not events:
+        return None
+    failure, step = events[0].step_failure_data, events[0].step_key
+    described = failure.user_failure_data and failure.user_failure_data.description
+    raised = failure.error.message.strip() if failure.error else None
+    return f"{step}: {described or raised or 'failed'}"

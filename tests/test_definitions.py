@@ -15,6 +15,7 @@ import sensors
 from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.definitions import defs
+from mlops_assets.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {
@@ -51,6 +52,12 @@ def test_definitions_hold_both_models() -> None:
         *("customers_training_schedule", "flights_training_schedule"),
         *("customers_monitoring_schedule", "flights_monitoring_schedule"),
     }
+
+
+def test_an_unknown_executor_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_EXECUTOR", "in-process")
+    with pytest.raises(ConfigError, match=r"MLOPS_EXECUTOR='in-process' is none of.*'in_process'"):
+        defs()
 
 
 def test_loading_imports_no_heavy_library() -> None:

@@ -83,11 +83,6 @@ class ColumnContract(Settings):
     )
     future: Literal["refuse", "allow"] = Field("refuse", description="Datetimes after now.")
 
-    @property
-    def is_number(self) -> bool:
-        """Whether bounds make sense."""
-        return self.dtype in ("int64", "float64")
-
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
         if self.min is not None and self.max is not None and self.min > self.max:

@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import dagster as dg
 from pydantic import ValidationError
@@ -45,10 +46,18 @@ def chosen_models(definitions: dg.Definitions, models: Sequence[str]) -> list[st
     return list(models) or known
 
 
+def open_resources(
+    definitions: dg.Definitions, *roles: str, instance: dg.DagsterInstance | None = None
+) -> AbstractContextManager[Any]:
+    """The resources of these roles, set up as for a run; an attribute each."""
+    resources = definitions.resources or {}
+    return dg.build_resources({role: resources[role] for role in roles}, instance)
+
+
 @contextmanager
 def open_deployment(definitions: dg.Definitions) -> Generator[EndpointDeployer]:
     """The deployer of this environment."""
-    with dg.build_resources({"deployment": (definitions.resources or {})["deployment"]}) as built:
+    with open_resources(definitions, "deployment") as built:
         yield built.deployment
 
 
@@ -62,9 +71,7 @@ def open_promotions(definitions: dg.Definitions, model: str) -> Generator[Promot
         if spec.key == asset_key(model, "deployed_endpoint")
     )
     settings = DeploymentSettings.model_validate(spec.metadata[DEPLOYMENT_SETTINGS])
-    names = ("tracking", "ledger", "deployment")
-    wanted = {name: (definitions.resources or {})[name] for name in names}
-    with dg.build_resources(wanted) as built:
+    with open_resources(definitions, "tracking", "ledger", "deployment") as built:
         yield Promotions(model, settings, built.tracking, built.ledger, built.deployment)
 
 

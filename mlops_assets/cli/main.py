@@ -25,6 +25,7 @@ from mlops_assets.cli.context import (
     load_definitions,
     open_deployment,
     open_promotions,
+    open_resources,
     say,
 )
 from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
@@ -168,14 +169,14 @@ def retraining(verb: str, model: str, **arguments: Any) -> int:
     """Look at the retrain policy of a model, or hold it."""
     definitions = load_definitions()
     chosen_models(definitions, [model])
-    with dg.build_resources({"decisions": (definitions.resources or {})["decisions"]}) as built:
+    with open_resources(definitions, "decisions") as built:
         say(getattr(Retraining(model, built.decisions), verb)(**arguments))
     return 0
 
 
 def reproduce(name: str) -> int:
     """Train a version again; exit code 1 when its predictions differ, or it is impossible."""
-    said, equal = reproduce_named(name, load_definitions().resources or {})
+    said, equal = reproduce_named(name, load_definitions())
     say(said)
     return 0 if equal else 1
 
@@ -204,7 +205,7 @@ def bento(model: str, out: Path | None) -> int:
     """Build a Bento of what is deployed, and print its folder."""
     definitions = load_definitions()
     chosen_models(definitions, [model])
-    with dg.build_resources({"bentos": (definitions.resources or {})["bentos"]}) as built:
+    with open_resources(definitions, "bentos") as built:
         say(f"{model}: {built.bentos.build(model, out)}")
     return 0
 

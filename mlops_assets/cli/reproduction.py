@@ -14,12 +14,13 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from mlops_assets.assets.provenance import lock_digest, read_record
 from mlops_assets.atomic import ensure_folder, write_atomically
+from mlops_assets.cli.context import open_resources
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import PROJECT_ROOT
 from mlops_assets.keys import TrainingStage, asset_key
@@ -47,10 +48,10 @@ def add_reproduction_verb(verbs: "_SubParsersAction[argparse.ArgumentParser]") -
     verb.add_argument("name", metavar="MODEL@VERSION", help="or MODEL@champion")
 
 
-def reproduce_named(name: str, resources: Mapping[str, Any]) -> tuple[str, bool]:
+def reproduce_named(name: str, definitions: dg.Definitions) -> tuple[str, bool]:
     """What to print of `MODEL@VERSION`, and whether its predictions are equal; as `reproduce`."""
     model, number = split_name(name)
-    with dg.build_resources({role: resources[role] for role in ("tracking", "datasets")}) as built:
+    with open_resources(definitions, "tracking", "datasets") as built:
         version = find_version(model, number, built.tracking)
         recorded, found = reproduce(version, built.tracking, built.datasets)
     return report(f"{model}@{version.version}", recorded, found), are_equal(found)

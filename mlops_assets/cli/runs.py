@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from mlops_assets.cli.context import open_promotions, say
+from mlops_assets.cli.context import open_promotions, open_resources, say
 from mlops_assets.cli.endpoints import answers
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
@@ -72,8 +72,7 @@ def _cause(event: dg.DagsterEvent) -> str:
 
 def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
     """End the runs of killed processes, which the last one may have been."""
-    wanted = {"tracking": (definitions.resources or {})["tracking"]}
-    with dg.build_resources(wanted, instance) as built:
+    with open_resources(definitions, "tracking", instance=instance) as built:
         settle(instance, built.tracking)
 
 

@@ -23,30 +23,11 @@ from mlops_assets.records.monitoring import PerformanceSummary, Window
 from resources.decisions import DecisionStore
 from sensors.retrain_signals import DECISION_TAG
 from sensors.retraining import tick
+from tests.loans import loans_yaml
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-SETTINGS = ModelSettings.model_validate(
-    {
-        "name": "loans",
-        "source": {"uri": "nowhere.csv"},
-        "entity": {"name": "id"},
-        "timestamp": "time",
-        "contract": {
-            "columns": {
-                "id": {"dtype": "int64"},
-                "time": {"dtype": "datetime"},
-                "amount": {"dtype": "float64"},
-                "label": {"dtype": "int64"},
-            }
-        },
-        "features": {"columns": ["amount"], "ttl": "400d"},
-        "target": {"name": "defaulted", "task": "binary", "column": "label"},
-        "training": {"split": {"by": "time", "test": "3 months"}},
-        "evaluation": {"primary": "roc_auc"},
-        "deployment": {"port": 3000},
-        "monitoring": {"retrain": {"on_new_data": "signal"}},
-    }
-)
+RETRAIN = {"monitoring": {"retrain": {"on_new_data": "signal"}}}
+SETTINGS = ModelSettings.model_validate(loans_yaml(Path("nowhere.csv")) | RETRAIN)
 
 
 @dg.op

@@ -1,10 +1,6 @@
 """One message per incident, to a real HTTP server and a real mail server."""
 
-import json
-import socketserver
-import threading
 from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import dagster as dg
@@ -14,34 +10,34 @@ from mlops_assets.errors import AlertError
 from resources.alerts import Alerts
 from resources.metrics import EndpointMetrics
 from sensors.incidents import build_incident_sensors
+from tests.message_receivers import SECRET, Receiver, mailbox, webhook
 
-FAILED, RECOVERED = build_incident_sensors()
-
-
-@pytest.fixture
-def hook() -> Generator[tuple[str, list[str]]]:
-    """The URL of a server that takes messages, and those it took."""
-    taken: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            taken.append(json.loads(body)["text"])
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/secret-token", taken
-        server.shutdown()
-        thread.join()
+PEOPLE = "ada@example.org, bob@example.org"
 
 
-def outcome(instance: dg.DagsterInstance, broken: bool) -> dg.ExecuteInProcessResult:
+class Watch:
+    """Both sensors, as the daemon evaluates them one after the other."""
+
+    def __init__(self, instance: dg.DagsterInstance, folder: Path, alerts: Alerts) -> None:
+        self.instance, self.alerts = instance, alerts
+        self.metrics = EndpointMetrics(root=str(folder))
+        self.cursors: dict[str, str | None] = {}
+        self.look()  # what ended before is not told
+
+    def look(self) -> dict[str, str]:
+        """What each says that it did."""
+        said = {}
+        for sensor in build_incident_sensors():
+            context = dg.build_sensor_context(self.instance, cursor=self.cursors.get(sensor.name))
+            result = sensor(context, alerts=self.alerts, metrics=self.metrics)
+            assert isinstance(result, dg.SensorResult)
+            assert isinstance(result.skip_reason, dg.SkipReason)
+            self.cursors[sensor.name] = result.cursor
+            said[sensor.name] = result.skip_reason.skip_message or ""
+        return said
+
+
+def run_a_job(instance: dg.DagsterInstance, *, broken: bool) -> None:
     @dg.op
     def work() -> None:
         if broken:
@@ -51,93 +47,106 @@ def outcome(instance: dg.DagsterInstance, broken: bool) -> dg.ExecuteInProcessRe
     def shop_training() -> None:
         work()
 
-    return shop_training.execute_in_process(instance=instance, raise_on_error=False)
-
-
-def tell(
-    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, alerts: Alerts, folder: Path
-) -> None:
-    context = dg.build_run_status_sensor_context(
-        "sensor",
-        dagster_event=result.all_events[-1],
-        dagster_instance=instance,
-        dagster_run=instance.get_run_by_id(result.run_id),
-    )
-    sensor = RECOVERED if result.success else FAILED
-    sensor(context, alerts=alerts, metrics=EndpointMetrics(root=str(folder)))
-
-
-def test_an_incident_is_told_once_and_its_end_once(
-    instance: dg.DagsterInstance, hook: tuple[str, list[str]], tmp_path: Path
-) -> None:
-    url, taken = hook
-    gauge = tmp_path / "shop" / "metrics" / "runs.prom"
-    for broken in (False, True, True, True, False, False):
-        tell(instance, outcome(instance, broken), Alerts(webhook=url), tmp_path)
-        value = 'job_name="shop_training",model_name="shop"} ' + ("1.0" if broken else "0.0")
-        assert value in gauge.read_text(encoding="utf-8")
-    began, ended = taken
-    assert began.startswith("shop_training failed")
-    assert "the source is gone; bring it back" in began
-    assert ended.startswith("shop_training succeeds again")
-
-
-def test_without_a_webhook_nothing_is_sent(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    tell(instance, outcome(instance, broken=True), Alerts(), tmp_path)
-
-
-def test_an_undelivered_message_is_an_error_that_keeps_the_secret(
-    instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    nobody = Alerts(
-        webhook="http://127.0.0.1:1/secret-token",
-        smtp="smtp://ada:secret-token@127.0.0.1:1",
-        email_to="ada@example.org",
-    )
-    with pytest.raises(
-        AlertError, match=r"webhook at 127\.0\.0\.1 did not.* mail server"
-    ) as caught:
-        tell(instance, outcome(instance, broken=True), nobody, tmp_path)
-    assert "secret-token" not in str(caught.value)
+    shop_training.execute_in_process(instance=instance, raise_on_error=False)
 
 
 @pytest.fixture
-def mailbox() -> Generator[tuple[str, list[str]]]:
-    """The URL of a mail server, and what it took, line by line."""
-    taken: list[str] = []
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(b"220 ready\r\n")
-            while line := self.rfile.readline().decode().rstrip():
-                taken.append(line)
-                if line == "data":
-                    self.wfile.write(b"354 go on\r\n")
-                    while (line := self.rfile.readline().decode().rstrip()) != ".":
-                        taken.append(line)
-                self.wfile.write(b"221 bye\r\n" if line == "QUIT" else b"250 good\r\n")
-
-    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"smtp://127.0.0.1:{server.server_address[1]}", taken
-        server.shutdown()
-        thread.join()
+def hook() -> Generator[Receiver]:
+    with webhook() as receiver:
+        yield receiver
 
 
-def test_an_incident_goes_out_by_mail_though_the_webhook_is_down(
-    instance: dg.DagsterInstance, mailbox: tuple[str, list[str]], tmp_path: Path
+@pytest.fixture
+def mail() -> Generator[Receiver]:
+    with mailbox() as receiver:
+        yield receiver
+
+
+def test_an_incident_is_told_once_and_its_end_once(
+    instance: dg.DagsterInstance, hook: Receiver, tmp_path: Path
 ) -> None:
-    smtp, taken = mailbox
-    both = Alerts(
-        webhook="http://127.0.0.1:1/", smtp=smtp, email_to="ada@example.org, bob@example.org"
-    )
-    with pytest.raises(AlertError, match="webhook"):
-        tell(instance, outcome(instance, broken=True), both, tmp_path)
-    assert "rcpt TO:<bob@example.org>" in taken
-    text = " ".join(" ".join(taken).split())  # a long header is folded
-    assert "Subject: shop_training failed (run " in text
-    assert "the source is gone; bring it back" in text
+    run_a_job(instance, broken=True)
+    watch = Watch(instance, tmp_path, Alerts(webhook=hook.url))
+    gauge = tmp_path / "shop" / "metrics" / "runs.prom"
+    for broken in (False, True, True, True, False, False):
+        run_a_job(instance, broken=broken)
+        watch.look()
+        value = 'job_name="shop_training",model_name="shop"} ' + ("1.0" if broken else "0.0")
+        assert value in gauge.read_text(encoding="utf-8")
+    recovered, began, ended = hook.taken
+    assert began.startswith("shop_training failed (run ")
+    assert began.endswith("work: the source is gone; bring it back")
+    assert recovered.startswith("shop_training succeeds again")
+    assert ended.startswith("shop_training succeeds again")
+
+
+def test_runs_that_ended_between_two_looks_are_told_as_if_each_had_been_seen(
+    instance: dg.DagsterInstance, hook: Receiver, tmp_path: Path
+) -> None:
+    watch = Watch(instance, tmp_path, Alerts(webhook=hook.url))
+    for broken in (True, True, False, True, True):
+        run_a_job(instance, broken=broken)
+    watch.look()
+    assert [text.split(" (")[0] for text in hook.taken] == [
+        *("shop_training failed", "shop_training failed"),  # one sensor looks after the other
+        "shop_training succeeds again",
+    ]
+
+
+def test_without_an_address_nobody_is_told_and_the_look_says_so(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    watch = Watch(instance, tmp_path, Alerts())
+    run_a_job(instance, broken=True)
+    assert "MLOPS_ALERT_WEBHOOK" in watch.look()["run_failed"]
+
+
+@pytest.mark.parametrize("down", ["webhook", "email"])
+def test_what_an_address_refused_it_gets_at_a_later_look_and_the_other_gets_it_once(
+    instance: dg.DagsterInstance, hook: Receiver, mail: Receiver, tmp_path: Path, down: str
+) -> None:
+    alerts = Alerts(webhook=hook.url, smtp=mail.url, email_to=PEOPLE)
+    watch = Watch(instance, tmp_path, alerts)
+    broken, good = (hook, mail) if down == "webhook" else (mail, hook)
+    broken.refuses = 2
+
+    run_a_job(instance, broken=True)
+    first = watch.look()["run_failed"]
+    with pytest.raises(AlertError, match=r"127\.0\.0\.1 did not take the message") as second:
+        watch.look()  # nobody got on by this look, so it fails as a whole
+    assert (len(broken.taken), len(good.taken)) == (0, 1)
+    assert "did not take the message" in first
+    assert SECRET not in first + str(second.value)
+
+    for _ in range(2):
+        watch.look()
+    run_a_job(instance, broken=False)
+    watch.look()
+    assert (len(broken.taken), len(good.taken)) == (2, 2)
+
+
+def test_a_mail_goes_to_everybody_after_a_login(
+    instance: dg.DagsterInstance, mail: Receiver, tmp_path: Path
+) -> None:
+    watch = Watch(instance, tmp_path, Alerts(smtp=mail.url, email_to=PEOPLE))
+    run_a_job(instance, broken=True)
+    watch.look()
+    (text,) = mail.taken
+    subject, _, body = text.partition("\n")
+    assert subject == body
+    assert "the source is gone; bring it back" in body
+    assert mail.recipients == PEOPLE.split(", ")
+    assert mail.logins == [f"ada:{SECRET}"]
+
+
+def test_a_folder_that_cannot_be_written_stops_no_message(
+    instance: dg.DagsterInstance, hook: Receiver, tmp_path: Path
+) -> None:
+    (tmp_path / "shop").touch()
+    watch = Watch(instance, tmp_path, Alerts(webhook=hook.url))
+    run_a_job(instance, broken=True)
+    assert str(tmp_path / "shop") in watch.look()["run_failed"]
+    assert len(hook.taken) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,4 +154,4 @@ def test_an_incident_goes_out_by_mail_though_the_webhook_is_down(
 )
 def test_a_half_set_mail_address_says_what_is_missing(alerts: Alerts) -> None:
     with pytest.raises(AlertError, match=r"MLOPS_ALERT_SMTP .* MLOPS_ALERT_EMAIL"):
-        alerts.send("x")
+        alerts.send("email", "x")

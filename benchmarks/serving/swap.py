@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from benchmarks.serving_model import Served
+from benchmarks.serving.model import Served
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.serving.model import SERVABLE_FILE, read_servable
 from resources.deployment import LocalBentoML

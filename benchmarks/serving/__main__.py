@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.serving_model import Served, make
-from benchmarks.serving_page import write
-from benchmarks.serving_results import Measured, Sample
-from benchmarks.serving_servers import (
+from benchmarks.serving.model import Served, make
+from benchmarks.serving.page import write
+from benchmarks.serving.results import Measured, Sample
+from benchmarks.serving.servers import (
     LADDER,
     InProcess,
     Machine,
@@ -32,7 +32,7 @@ from benchmarks.serving_servers import (
     ours,
     peers,
 )
-from benchmarks.serving_swap import swap_seconds
+from benchmarks.serving.swap import swap_seconds
 
 ROUNDS, SECONDS, WARM_SECONDS = 4, 0.9, 0.2
 SCORES_AGREE = 1e-6

@@ -6,7 +6,7 @@ graph of `customers` against a script. A ratio is the median of the ratios of al
 user + system time of a process and its children, without the endpoint's server, which outlives
 them. Everything is written to a temporary folder, and to `results/overhead.md`.
 
-    python benchmarks/overhead.py [ROUNDS]
+    python -m benchmarks.overhead [ROUNDS]
 """
 
 import json
@@ -28,11 +28,12 @@ from pathlib import Path
 from resources.endpoint_process import HOST, EndpointProcess
 from resources.telemetry import SWITCHES
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "overhead.md"
 LOAD = "from mlops_assets.definitions import defs; defs().get_repository_def()"
 # Imported once before anything is measured, so that no round has to compile them.
 _LIBRARIES = "import bentoml, dvc.repo, feast, matplotlib.figure, mlflow.sklearn, sklearn, skops.io"
+_HERE = "benchmarks.overhead"
 _OURS = ("MLOPS_", "DAGSTER_", "MLFLOW_", "CUSTOMERS_", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -86,7 +87,7 @@ def steps(folder: Path) -> Row:
     """What a step of an in-process run adds to its own work."""
     state = folder / "steps"
     state.mkdir()
-    cpu_seconds([["-m", "benchmarks.step_overhead", str(state)]], folder)
+    cpu_seconds([["-m", f"{_HERE}.step", str(state)]], folder)
     found = json.loads((folder / "0.log").read_text(encoding="utf-8").splitlines()[-1])
     return Row(
         f"a run of {found['steps']} small steps",
@@ -106,8 +107,8 @@ def whole_graph(folder: Path, rounds: int) -> Row:
         work = folder / f"round-{number}"
         with _servers_stopped(work / "graph", work / "plain"):
             environment = _graph_environment(work / "graph")
-            script = ["-m", "benchmarks.plain_customers", str(work / "plain"), str(_free_port())]
-            arguments = [["-m", "benchmarks.graph_customers"], script]
+            script = [f"{_HERE}.plain_customers", str(work / "plain"), str(_free_port())]
+            arguments = [["-m", f"{_HERE}.graph_customers"], ["-m", *script]]
             graph_cpu, plain_cpu = cpu_seconds(arguments, folder, environment)
         graph.append(graph_cpu)
         plain.append(plain_cpu)
@@ -155,7 +156,7 @@ def report(rows: Sequence[Row], rounds: int) -> str:
     lines = [
         "# Overhead",
         "",
-        "Written by `python benchmarks/overhead.py`. CPU seconds, medians; a ratio is the median "
+        "Written by `python -m benchmarks.overhead`. CPU seconds, medians; a ratio is the median "
         f"of each round's; {rounds} rounds of the whole graph.",
         "",
         header,

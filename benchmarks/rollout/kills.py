@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import psutil
 
-from benchmarks.rollout_trial import Trial, wait
+from benchmarks.rollout.trial import Trial, wait
 from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.serving.workers import CRASH_SECONDS, CRASHES
 

@@ -2,11 +2,11 @@
 
 The same libraries do the same work as in the asset graph, with nothing kept between the stages:
 DVC, strict reading, contract, Feast, scikit-learn, MLflow, plots, a BentoML server. What the graph
-adds (events, lineage, stored values, staleness, retries) is the difference that `overhead.py`
-measures. Of this project it uses the settings and the arithmetic, and the files and HTTP client of
-the endpoint; none of these imports Dagster.
+adds (events, lineage, stored values, staleness, retries) is the difference that
+`benchmarks.overhead` measures. Of this project it uses the settings and the arithmetic, and the
+files and HTTP client of the endpoint; none of these imports Dagster.
 
-    python -m benchmarks.plain_customers FOLDER PORT
+    python -m benchmarks.overhead.plain_customers FOLDER PORT
 """
 
 import contextlib

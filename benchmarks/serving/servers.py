@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.serving_model import HOST, Served
-from benchmarks.serving_results import Sample
+from benchmarks.serving.model import HOST, Served
+from benchmarks.serving.results import Sample
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.home import PROJECT_ROOT
@@ -26,7 +26,7 @@ from resources.endpoint_client import request
 from resources.endpoint_process import EndpointProcess
 from tests.live_endpoints import free_port
 
-LOAD = Path(__file__).with_name("serving_load.py")
+LOAD = Path(__file__).with_name("load.py")
 BIN = Path(sys.executable).parent
 START_SECONDS = 180.0
 LADDER = {
@@ -149,7 +149,7 @@ class InProcess:
 
     def __init__(self, served: Served) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.serving_peers.in_process"],
+            [sys.executable, "-m", "benchmarks.serving.peers.in_process"],
             env=_environment(served),
             cwd=PROJECT_ROOT,
             stdin=subprocess.PIPE,
@@ -199,14 +199,14 @@ class Machine:
 
 
 def _uvicorn(module: str, served: Served, **more: str) -> Server:
-    port, app = free_port(), f"benchmarks.serving_peers.{module}:app"
+    port, app = free_port(), f"benchmarks.serving.peers.{module}:app"
     command = [sys.executable, "-m", "uvicorn", app, "--host", HOST, "--port", port]
     command += ["--no-access-log", "--log-level", "warning"]
     return Server.start(command, port, _environment(served) | more)
 
 
 def _bentoml(served: Served) -> Server:
-    port, service = free_port(), "benchmarks.serving_peers.bento_sklearn:Flights"
+    port, service = free_port(), "benchmarks.serving.peers.bento_sklearn:Flights"
     command = [BIN / "bentoml", "serve", service, "--host", HOST, "--port", port]
     return Server.start(command, port, _environment(served))
 

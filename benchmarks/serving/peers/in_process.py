@@ -15,7 +15,7 @@ from typing import Any
 import joblib
 import pandas as pd
 
-from benchmarks.serving_peers.bare_onnx import scores as onnx_scores
+from benchmarks.serving.peers.bare_onnx import scores as onnx_scores
 
 model = joblib.load(os.environ["PEER_MODEL"])
 

@@ -4,7 +4,7 @@ What `mlops run customers` and a launched run do: load the code location, then r
 on a Dagster instance with sqlite storage. The environment says where: MLOPS_HOME, MLOPS_DATA_ROOT,
 DAGSTER_HOME, CUSTOMERS_PORT.
 
-    python -m benchmarks.graph_customers
+    python -m benchmarks.overhead.graph_customers
 """
 
 import dagster as dg

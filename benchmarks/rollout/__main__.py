@@ -14,8 +14,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.rollout_kills import Kills
-from benchmarks.rollout_trial import Trial
+from benchmarks.rollout.kills import Kills
+from benchmarks.rollout.trial import Trial
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from resources.endpoint_client import request
@@ -23,7 +23,7 @@ from tests.broken_code import redeploy_with_broken_code
 from tests.live_endpoints import Subject
 from tests.served_models import Built, build, fit, with_content
 
-RESULT = Path(__file__).parent / "results" / "rollout.md"
+RESULT = Path(__file__).parents[1] / "results" / "rollout.md"
 NULLS = 7
 """The recorded request whose values are missing."""
 _STEPS = 1500

@@ -3,7 +3,7 @@
 Reads one JSON object from stdin: `port`, `path`, `bodies` (sent in turn), `connections`, `seconds`;
 writes `requests`, `seconds` and the sorted `latencies` in seconds. Each connection sends its next
 request when its last one is answered. An answer other than 200 ends it with an error. The standard
-library only, so that a load costs next to nothing to start: `python -I -S serving_load.py`.
+library only, so that a load costs next to nothing to start: `python -I -S load.py`.
 """
 
 import json

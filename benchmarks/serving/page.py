@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.serving_results import Key, Measured, Target
-from benchmarks.serving_servers import LADDER
+from benchmarks.serving.results import Key, Measured, Target
+from benchmarks.serving.servers import LADDER
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 OURS, PEER = "#2563eb", "#94a3b8"
 NAMES = {
     "ours": "**this project**, 1 worker",

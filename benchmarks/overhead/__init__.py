@@ -1,0 +1,1 @@
+"""What Dagster and this project cost beside their libraries: `python -m benchmarks.overhead`."""

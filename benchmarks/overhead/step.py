@@ -1,0 +1,143 @@
+"""CPU seconds that Dagster adds to a step: a run of the whole graph against its functions alone.
+
+A table of 400 rows and the resources of the tests, so that the work is small and the same; but a
+real instance with sqlite storage, and real files for the stored values. Both are run in turn in one
+process, and the first round, which imports the libraries, is not counted.
+
+    python -m benchmarks.overhead.step FOLDER [ROUNDS]
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.asset_checks import SAMPLED_ENTITIES, version_scores
+from mlops_assets.assets.card import log_card
+from mlops_assets.assets.data import origin, read_rows, source_files
+from mlops_assets.assets.deployment import gate_move, online_features, package, require_passed
+from mlops_assets.assets.documents import documented
+from mlops_assets.assets.features import with_labels
+from mlops_assets.assets.gate import judge, load_version
+from mlops_assets.assets.live_window import PROFILE_FILE, held_out_profile
+from mlops_assets.assets.model import draw, train
+from mlops_assets.assets.servable import measure_servable
+from mlops_assets.components.model_pipeline import build_model_defs
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.contract import enforce
+from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.model_files import untrusted_types
+from mlops_assets.ml.processing import process
+from mlops_assets.ml.sources import source_fingerprint
+from mlops_assets.ml.training import split
+from mlops_assets.records.data import FeatureView
+from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from resources.registry import CHAMPION, promote, reconcile
+from tests.loans import fake_resources, loans_yaml, write_loans
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def main(folder: Path, rounds: int) -> None:
+    """Print `{"per_step": ..., "run": ..., "direct": ..., "steps": ...}` as JSON, medians."""
+    settings = ModelSettings.model_validate(loans_yaml(write_loans(folder / "loans.csv")))
+    fakes = fake_resources(folder)
+    job = dg.Definitions.merge(
+        build_model_defs(settings), dg.Definitions(resources=fakes)
+    ).resolve_job_def(f"{settings.name}_training")
+    runs, directs, steps = [], [], 0
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        for _ in range(rounds + 1):
+            begin = time.process_time()
+            result = job.execute_in_process(instance=instance, run_config=_QUIET)
+            middle = time.process_time()
+            call_directly(settings, fakes)
+            runs.append(middle - begin)
+            directs.append(time.process_time() - middle)
+            steps = len(result.filter_events(lambda event: event.is_step_success))
+    added = [run - direct for run, direct in zip(runs[1:], directs[1:], strict=True)]
+    found = {
+        "per_step": statistics.median(added) / steps,
+        "run": statistics.median(runs[1:]),
+        "direct": statistics.median(directs[1:]),
+        "steps": steps,
+    }
+    print(json.dumps(found))
+
+
+def call_directly(settings: ModelSettings, fakes: dict[str, Any]) -> None:
+    """The calls that the assets and checks make, without storing or reporting anything."""
+    rows = _features(settings, fakes)
+    with fakes["tracking"].run(settings.name, tags={"dvc/md5": rows.attrs["dataset"]}):
+        model, _ = train(rows, settings, fakes["tracking"])
+    report = _evaluate(rows, model, settings, fakes)
+    _deploy(rows, report, settings, fakes)
+
+
+def _features(settings: ModelSettings, fakes: dict[str, Any]) -> pd.DataFrame:
+    datasets, store, view = fakes["datasets"], fakes["feature_store"], FeatureView.of(settings)
+    with source_files(settings) as files:
+        source_fingerprint(settings.source)
+        read_rows(files, settings)
+        raw = datasets.add(settings.name, files)
+    datasets.damaged_files(raw)
+    with datasets.open(raw) as files:
+        now = datasets.now()
+        checked = enforce(read_rows(files, settings), settings.contract, now=now)
+        datasets.keep_rejected(settings.name, raw, checked.bad)
+    frame = process(checked.rows, settings.processing)
+    computed = build_features(frame, settings)
+    keys = with_labels(computed, build_labels(frame, computed, settings), settings)
+    store.publish(view, computed)
+    rows = store.training_rows(view, keys)
+    store.online_rows(view, rows.tail(SAMPLED_ENTITIES)[settings.entity.name].tolist())
+    rows.attrs.update(origin(raw, now))
+    return rows
+
+
+def _evaluate(
+    rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, fakes: dict[str, Any]
+) -> Evaluation:
+    tracking, parts = fakes["tracking"], split(rows, settings)
+    with tempfile.TemporaryDirectory() as folder:
+        untrusted_types(tracking.download_model(model, Path(folder)).read_bytes())
+    estimator = load_version(model, tracking)
+    measured = measure_servable(model, rows, settings, tracking)
+    report = judge(model, estimator, parts, settings, tracking, measured)
+    tracking.log_evaluation(model, report.metrics, draw(estimator, parts.test, settings))
+    log_card(report, parts, settings, tracking)
+    reference = held_out_profile(rows, model, settings, tracking)
+    tracking.log_text(model, PROFILE_FILE, reference.model_dump_json())
+    return report
+
+
+def _deploy(
+    rows: pd.DataFrame, report: Evaluation, settings: ModelSettings, fakes: dict[str, Any]
+) -> None:
+    tracking, ledger, deployment = fakes["tracking"], fakes["ledger"], fakes["deployment"]
+    name, model = settings.name, report.model
+    with tempfile.TemporaryDirectory() as folder:
+        champion = tracking.version_by_alias(name, CHAMPION)
+        require_passed(report, model, champion, settings)
+        file = tracking.download_model(model, Path(folder))
+        servable, recorded = package(file, model, rows, settings)
+        servable = documented(servable, model, file.parent, tracking)
+        online = online_features(rows, settings, fakes["feature_store"])
+        move = gate_move(report, "called directly")
+        with promote(move, ledger.head(name), tracking=tracking, ledger=ledger):
+            endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
+    reconcile(name, tracking=tracking, ledger=ledger)
+    newest = rows.tail(SAMPLED_ENTITIES)[[settings.entity.name, TIMESTAMP]]
+    offline = fakes["feature_store"].training_rows(FeatureView.of(settings), newest)
+    version_scores(endpoint, offline, settings, tracking)
+    deployment.predict(name, offline[settings.entity.name].tolist(), logged=False)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute(), int(sys.argv[2]) if len(sys.argv) > 2 else 7)

@@ -1,0 +1,1 @@
+"""Swaps, canaries and kills under load: `python -m benchmarks.rollout`."""

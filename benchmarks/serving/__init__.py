@@ -1,0 +1,1 @@
+"""A prediction's cost beside other servers: `python -m benchmarks.serving`."""

@@ -1,0 +1,24 @@
+"""The shipped `dagster.yaml` as Dagster reads it, in place and as `mlops` copies it."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mlops_assets.cli.main import use_dagster_home
+from mlops_assets.home import PROJECT_ROOT
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_history_of_looks_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the shipped file's folders are relative
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    folder = use_dagster_home(tmp_path) if copied else PROJECT_ROOT
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        retention = instance.get_settings("retention")
+    for kind in ("sensor", "schedule"):
+        days = retention[kind]["purge_after_days"]
+        assert set(days) == {"skipped", "started", "success", "failure"}
+        assert min(days.values()) > 0, "0 and -1 keep them for ever"
