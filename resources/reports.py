@@ -2,13 +2,11 @@
 
 import warnings
 from collections.abc import Collection
-from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import ReportError
 from mlops_assets.ml.profiles import with_prediction
 from mlops_assets.ml.scoring import FeatureDtypes
@@ -16,9 +14,8 @@ from mlops_assets.records.monitoring import DriftSummary
 
 
 class EvidentlyReports(dg.ConfigurableResource):
-    """Pages under `<root>/<model>/`, for a person to read; no verdict comes from them."""
+    """Pages for a person to read; no verdict comes from them."""
 
-    root: str = Field(description="Folder of the reports, one folder for each model.")
     most_rows: int = Field(20_000, ge=1, description="Of each side; a sample beyond.")
 
     def render(
@@ -30,7 +27,7 @@ class EvidentlyReports(dg.ConfigurableResource):
         dtypes: FeatureDtypes,
         threshold: float,
     ) -> str | None:
-        """Write the page of some columns and return its path.
+        """The page of some columns, as HTML.
 
         Evidently refuses a column that has no value on one side; such are left out, and without
         any other there is no page: None. Scores and verdicts on it are those of `summary`:
@@ -64,16 +61,12 @@ class EvidentlyReports(dg.ConfigurableResource):
                 Dataset.from_pandas(side[list(kinds)], definition) for side in (current, before)
             )
             try:
-                html = Report([preset]).run(new, old).get_html_str(as_iframe=False)
+                return Report([preset]).run(new, old).get_html_str(as_iframe=False)
             except ValueError as err:
                 raise ReportError(
                     f"Evidently cannot draw {list(kinds)}: {err}; the verdict stands in the "
                     "report's metadata"
                 ) from err
-        name = f"drift-{summary.window.start:%Y%m%dT%H%M%S}-v{summary.model_version}.html"
-        file = Path(self.root, summary.model, name).absolute()
-        write_atomically(file, lambda temporary: temporary.write_text(html, encoding="utf-8"))
-        return str(file)
 
     def _sample(self, frame: pd.DataFrame) -> pd.DataFrame:
         if len(frame) > self.most_rows:

@@ -50,7 +50,7 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
         page = draw()
     except ReportError as err:
         return dg.MetadataValue.text(str(err))
-    return dg.MetadataValue.path(page) if page else dg.MetadataValue.text("no column has values")
+    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text("no column has values")
 
 
 def describe(found: Finding, threshold: float) -> dict[str, Any]:
