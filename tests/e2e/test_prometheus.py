@@ -171,4 +171,3 @@ def test_what_alerts_look_at_is_there_before_anything_is_wrong(server: str) -> N
     names = sorted({*re.findall(r"\bmodel_\w+", looked_at)} - {"model_name"})
     assert len(names) > 6
     assert [name for name in names if not query(server, name)] == []
-    assert query(server, "ALERTS") == []
