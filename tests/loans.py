@@ -11,8 +11,9 @@ from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
 from resources.reports import EvidentlyReports
-from tests.fakes import FakeDatasets, FakeFeatureStore, FakePredictionLog, FakeTracking
+from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.fakes_deployment import FakeDeployment
+from tests.fakes_predictions import FakePredictionLog
 
 ROWS = 400
 
