@@ -8,6 +8,7 @@ import pytest
 
 from mlops_assets.cli.monitoring import Retraining
 from mlops_assets.config import ModelSettings
+from mlops_assets.records.monitoring import PerformanceSummary, Window
 from mlops_assets.records.retraining import Pause
 from sensors.retrain_signals import DECISION_TAG
 from tests.graph.retraining_loop import DAY, START, Loop, requested
