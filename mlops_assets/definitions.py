@@ -68,7 +68,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
         ),
-        "reports": EvidentlyReports(root=_variable("MLOPS_REPORTS", state / "reports")),
+        "reports": EvidentlyReports(),
         "alerts": Alerts(
             webhook=_variable("MLOPS_ALERT_WEBHOOK", ""),
             smtp=_variable("MLOPS_ALERT_SMTP", ""),

@@ -17,7 +17,7 @@ from mlops_assets.ml.profiles import profile, profile_reference
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Counting, DayProfiles, Profile
 from resources.predictions import PredictionLog
-from tests.fakes import FakePredictionLog
+from tests.fakes_predictions import FakePredictionLog
 from tests.unit.test_drift import assert_equal
 from tests.unit.test_prediction_log import DAY, line, text, write
 

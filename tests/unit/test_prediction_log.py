@@ -12,7 +12,7 @@ from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.log_lines import parse
 from mlops_assets.ml.prediction_log import COLUMNS, combine, to_frame
 from resources.predictions import PredictionLog
-from tests.fakes import FakePredictionLog
+from tests.fakes_predictions import FakePredictionLog
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 DEAD = 2**22 + 1
