@@ -14,6 +14,7 @@ from mlops_assets.progress import progress
 from resources.alerts import Alerts
 from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
+from resources.dagster_storage import read_migrations_once
 from resources.datasets import DvcDatasets
 from resources.decisions import DecisionStore
 from resources.deployment import LocalBentoML
@@ -67,7 +68,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
         ),
-        "reports": EvidentlyReports(root=_variable("MLOPS_REPORTS", state / "reports")),
+        "reports": EvidentlyReports(),
         "alerts": Alerts(
             webhook=_variable("MLOPS_ALERT_WEBHOOK", ""),
             smtp=_variable("MLOPS_ALERT_SMTP", ""),
@@ -86,6 +87,7 @@ def build_resources(state: Path) -> dict[str, Any]:
 def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
     turn_telemetry_off()
+    read_migrations_once()
     resources = build_resources(home())
     return dg.Definitions.merge(
         _models(),

@@ -81,5 +81,5 @@ def fake_resources(state: Path) -> dict[str, Any]:
             endpoints=str(state / "endpoints"), root=str(state / "predictions")
         ),
         "metrics": EndpointMetrics(root=str(state / "endpoints")),
-        "reports": EvidentlyReports(root=str(state / "reports")),
+        "reports": EvidentlyReports(),
     }

@@ -93,7 +93,16 @@ def test_a_sound_model_is_good_and_without_skew(
     }
     written = Path(resources["metrics"].root, "loans", "metrics", "performance.prom")
     measured = 'model_performance{kind="measured",metric="roc_auc",model_name="loans"}'
-    assert measured in written.read_text(encoding="utf-8")
+    gauges = written.read_text(encoding="utf-8")
+    assert measured in gauges
+    # The estimate before the labels came, held against what they said.
+    final = facts["final"][-1]
+    error = final["estimated"]["log_loss"] - final["metrics"]["log_loss"]
+    name = 'model_performance_estimate_error{metric="log_loss",model_name="loans"} '
+    assert float(gauges.split(name)[1].split()[0]) == pytest.approx(error)
+    assert f"| {error:.4f} |" in facts["by_window"]
+    skew = written.with_name("skew.prom").read_text(encoding="utf-8")
+    assert "model_skew_last_run_timestamp_seconds" in skew
 
 
 def test_scores_that_promise_the_contrary_are_degraded(

@@ -8,6 +8,7 @@ import pytest
 
 from mlops_assets.cli.monitoring import Retraining
 from mlops_assets.config import ModelSettings
+from mlops_assets.records.monitoring import PerformanceSummary, Window
 from mlops_assets.records.retraining import Pause
 from sensors.retrain_signals import DECISION_TAG
 from tests.graph.retraining_loop import DAY, START, Loop, requested
@@ -74,6 +75,27 @@ def test_too_few_labels_since_the_last_training_make_an_alarm_wait(
     more = {**labelled, (START + 4 * DAY).isoformat(): 100}
     loop.report("performance_report", {"labelled": more, "estimate": loop.estimate})
     assert requested(loop.tick())
+
+
+def test_windows_whose_labels_came_at_once_are_all_counted(loop: Loop) -> None:
+    late = [outcome(day).model_dump(mode="json") for day in (1, 2)]
+    loop.report("performance_report", {"final": late})
+    (request,) = loop.tick().run_requests or []
+    assert request.tags["mlops/why"] == "2 of 2 windows degraded"
+
+
+def outcome(day: int) -> PerformanceSummary:
+    """A degraded window."""
+    start = START + day * DAY
+    return PerformanceSummary(
+        model="loans",
+        model_version=1,
+        window=Window(start=start, end=start + DAY),
+        rows=500,
+        labelled_rows=500,
+        final=True,
+        verdict="degraded",
+    )
 
 
 def test_drift_without_a_worse_estimate_is_an_alert(loop: Loop) -> None:

@@ -186,7 +186,18 @@ def test_a_column_that_went_missing_or_constant_is_a_fault_not_a_drift():
     found = judge(live)
     assert found.broken_columns == ("spend", "flag")
     assert found.drifted_columns == ()
+    assert found.reasons == (
+        "spend: every row is 7.0, of the reference 1% are like that",
+        "flag: 100% of the rows are missing, 0% in the reference",
+    )
     assert judge(columns(1000, 1).drop(columns="flag")).broken_columns == ("flag",)
+
+
+@pytest.mark.parametrize(("column", "usual"), [("spend", 0.0), ("city", "Rome")])
+def test_a_window_of_the_usual_value_only_is_no_fault(column: str, usual: float | str):
+    found = judge(columns(1000, 1).assign(**{column: usual}))
+    assert found.broken_columns == ()  # or every dry day would be a fault of the rain gauge
+    assert judge(columns(1000, 1).assign(city="Bern")).broken_columns == ("city",)
 
 
 def test_constant_and_all_missing_references_are_calm():

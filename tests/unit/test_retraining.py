@@ -118,3 +118,5 @@ def test_the_rise_of_the_estimated_loss_needs_both_numbers() -> None:
 def test_thresholds_out_of_order_are_refused() -> None:
     with pytest.raises(ValueError, match="leave < enter <= windows"):
         AlarmSettings(windows=3, enter=2, leave=2)
+    with pytest.raises(ValueError, match="raise the bound"):
+        RetrainSettings(backoff=31 * DAY)

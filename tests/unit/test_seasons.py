@@ -142,6 +142,8 @@ def test_a_weekday_needs_windows_that_divide_a_week() -> None:
     assert MonitoringSettings(window=timedelta(hours=6), drift=weekly)
     with pytest.raises(ValidationError, match="divides a week"):
         MonitoringSettings(window=timedelta(days=2), drift=weekly)
+    with pytest.raises(ValidationError, match=r"history is 14.* 13 earlier windows"):
+        MonitoringSettings(drift=DriftSettings(reference="same_weekday", history=14))
 
 
 def test_only_numbers_age() -> None:
