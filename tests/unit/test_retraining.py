@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_assets.blocks.monitoring import AlarmSettings
+from mlops_assets.blocks.monitoring import AlarmSettings, RetrainSettings
 from mlops_assets.ml.retraining import back_off, decide, loss_rise, observe
 from mlops_assets.records.retraining import RetrainState
 from tests.unit.retraining_reports import DAY, POLICY, START, drift, feed, performance

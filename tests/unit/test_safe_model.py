@@ -16,11 +16,6 @@ from tests.attacks import Dropper
 from tests.served_models import Built, build, with_content
 
 
-@pytest.fixture
-def built(tmp_path: Path) -> Built:
-    return build(tmp_path)
-
-
 def stage(built: Built, tmp_path: Path) -> Path:
     folder = EndpointFolder(tmp_path / "endpoint")
     return folder.stage(built.servable, built.model_file, built.recorded)
