@@ -14,6 +14,7 @@ from mlops_assets.progress import progress
 from resources.alerts import Alerts
 from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
+from resources.dagster_storage import read_migrations_once
 from resources.datasets import DvcDatasets
 from resources.decisions import DecisionStore
 from resources.executors import followed, pods_of_steps
@@ -92,6 +93,7 @@ def build_resources(state: Path) -> dict[str, Any]:
 def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
     turn_telemetry_off()
+    read_migrations_once()
     resources, models = build_resources(home()), _models()
     executor = chosen_executor(models)
     return dg.Definitions.merge(
