@@ -134,6 +134,20 @@ def test_a_file_ends_at_its_size_and_a_name_is_never_used_twice(tmp_path: Path) 
     assert all(f"-{os.getpid()}-" in file.name for file in tmp_path.glob("*.jsonl"))
 
 
+def test_pods_with_one_pid_write_beside_each_other(tmp_path: Path) -> None:
+    settings = LogSettings(rotate_mb=1)
+    for _ in range(2):
+        for pod in ("toy-7f-abcde", "toy-7f-vwxyz", ""):
+            writer = PredictionLogWriter(tmp_path, pod)
+            writer.append(LINE % 1, settings)
+            writer.close()
+    names = sorted(file.stem[11:] for file in tmp_path.glob("*.jsonl"))
+    pid = os.getpid()
+    pods = [f"toy-7f-{name}-{pid}-{n}" for name in ("abcde", "vwxyz") for n in (0, 1)]
+    assert [name for name in names if name.startswith("toy")] == pods
+    assert len(names) == 6
+
+
 def test_only_compacted_files_make_room(tmp_path: Path) -> None:
     settings = LogSettings(max_disk_mb=1)
     old, older = tmp_path / "2024-01-02-1-0.jsonl", tmp_path / "2024-01-01-2-0.jsonl"
