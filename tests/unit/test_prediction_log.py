@@ -116,6 +116,28 @@ def test_a_dead_workers_file_is_closed_even_when_its_pid_lives_again(log: Predic
     assert log.compact("toy").files == 1
 
 
+def test_a_pods_file_is_closed_when_its_day_is_over(log: PredictionLog) -> None:
+    """Its process is on another machine: what this one says of the pid means nothing."""
+    today = datetime.now(UTC)
+    folder = Path(log.endpoints, "toy", "predictions")
+    folder.mkdir(parents=True)
+    names = [
+        f"2026-03-01-toy-6c9f-x2lq4-{os.getpid()}-0.jsonl",
+        f"{today:%Y-%m-%d}-toy-6c9f-x2lq4-{DEAD}-1.jsonl",
+        f"{today:%Y-%m-%d}-toy-6c9f-x2lq4-{DEAD}-2.jsonl",
+        f"{today:%Y-%m-%d}-toy-6c9f-zzzzz-{DEAD}-1.jsonl",
+    ]
+    for number, name in enumerate(names):
+        (folder / name).write_bytes(text(line(str(number))))
+
+    summary = log.compact("toy")
+
+    done = {file.name.removesuffix(".done") for file in folder.glob("*.done")}
+    assert done == set(names[:2])  # the second went on to the third
+    assert (summary.files, summary.open_files) == (2, 2)
+    assert len(everything(log)) == 4
+
+
 def test_a_file_that_grew_after_it_was_taken_over_is_read_again(log: PredictionLog) -> None:
     file = write(log, text(line("a")))
     log.compact("toy")
