@@ -1,6 +1,5 @@
 """A registered file that would run code: refused by gate and deployment before it is loaded."""
 
-import os
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,20 +9,10 @@ import dagster as dg
 import pytest
 
 from mlops_assets.config import ModelSettings
+from tests.attacks import Dropper, Maker
 from tests.graph.pipeline_runs import STAGES, failure, materialize, materialized
-from tests.unit.test_safe_model import Dropper
 
 Exchange = Callable[[Sequence[str], Sequence[str]], dg.ExecuteInProcessResult]
-
-
-class Maker:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.target,)
 
 
 @pytest.fixture

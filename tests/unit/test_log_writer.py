@@ -15,22 +15,10 @@ from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import PredictionLogFullError
 from mlops_assets.ml.log_lines import LogLine, parse
 from mlops_assets.serving.prediction_log import PredictionLogWriter, backlog
-from tests.served_models import AS_OF, Built, build, no_online
+from tests.served_models import AS_OF, Built, no_online
 from tests.serving_worker import Worker, features
 
 LINE = b'{"n":%d}\n'
-
-
-@pytest.fixture
-def built(tmp_path: Path) -> Built:
-    return build(tmp_path)
-
-
-@pytest.fixture
-def worker(built: Built, tmp_path: Path) -> Worker:
-    worker = Worker(tmp_path / "endpoint")
-    worker.serve(built)
-    return worker
 
 
 def logged(worker: Worker) -> list[LogLine]:
