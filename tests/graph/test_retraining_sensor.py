@@ -28,7 +28,7 @@ def test_a_calm_model_is_left_alone_and_a_quiet_time_is_one_row(loop: Loop) -> N
         assert "idle (calm)" in str(loop.tick().skip_reason)
     (row,) = loop.decisions.history("loans", 10)
     assert row.ticks == 20
-    assert "0 of 1 windows drifted" in row.reason
+    assert "0 of 1 windows drifted (alarm at 3 of 5)" in row.reason
 
 
 def test_one_drifted_window_does_not_train_however_often_it_is_seen(loop: Loop) -> None:

@@ -10,8 +10,8 @@ apply knows one manager, and KServe's controller is a stand-in written from its 
 two differ, the real one is right.
 
 Seen on a real 1.36 cluster and kept here: deleting without a propagation policy leaves a Job's pods
-behind, a Service learns late of a pod that ends, a process that crashed is started again once
-before it backs off, the log of a container that never ran is an error 400.
+behind, the log of a container that never ran is an error 400, and a rolling update without a pause
+before a pod ends loses requests, since its Service learns late of it.
 """
 
 import threading

@@ -127,6 +127,7 @@ class PodRunner(threading.Thread):
         container = {
             "name": self._container.spec["name"],
             "image": self._container.spec["image"],
+            "imageID": "",
             "restartCount": self._restarts,
             "ready": ready,
             "state": state,

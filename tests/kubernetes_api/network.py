@@ -9,8 +9,8 @@ import time
 from tests.kubernetes_api.objects import Object, Objects, matches
 
 LAG_SECONDS = 1.0
-"""How late each node learns which pods a Service has, on a real cluster some 0.1 to 2 s: without a
-pause before it ends, a pod still gets connections that it no longer takes."""
+"""How late a node learns which pods a Service has: without a pause before it ends, a pod still gets
+connections that it no longer takes."""
 
 
 class Network:

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.drift import summarize
+from mlops_assets.ml.drift import (
+    summarize,
+)
 from mlops_assets.ml.profiles import profile, profile_reference
 from mlops_assets.records.monitoring import DriftSummary, Window
 from mlops_assets.records.profile import Profile

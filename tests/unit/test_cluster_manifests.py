@@ -179,3 +179,30 @@ def test_the_cluster_keeps_what_the_laptop_keeps() -> None:
     local = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     for name in ("concurrency", "telemetry", "nux"):
         assert DAGSTER[name] == local[name]
+
+
+def test_the_charts_values_say_what_the_manifests_say() -> None:
+    text = (ROOT / "deploy/helm/values.yaml").read_text(encoding="utf-8")
+    values = yaml.safe_load(text)
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    daemon, monitoring = values["dagsterDaemon"], DAGSTER["run_monitoring"]
+
+    assert {one["name"]: one["value"] for one in code["env"]}.items() <= SETTINGS.items()
+    assert [one["name"] for one in code["envSecrets"]] == LAUNCHER["env_secrets"]
+    assert code["volumes"][0] in LAUNCHER["volumes"]
+    assert code["volumeMounts"][0] in LAUNCHER["volume_mounts"]
+    image = code["image"]
+    assert f"{image['repository']}:{image['tag']}" == SETTINGS["MLOPS_IMAGE"]
+    run = launcher["runK8sConfig"]
+    assert run["containerConfig"]["resources"] == LAUNCHER["resources"]
+    job = LAUNCHER["run_k8s_config"]["job_spec_config"]
+    ttl = run["jobSpecConfig"]["ttlSecondsAfterFinished"]
+    assert ttl == job["ttl_seconds_after_finished"]
+    assert daemon["runMonitoring"] == {
+        "enabled": True,
+        "startTimeoutSeconds": monitoring["start_timeout_seconds"],
+        "maxResumeRunAttempts": monitoring["max_resume_run_attempts"],
+    }
+    queue = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
+    assert queue["maxConcurrentRuns"] == DAGSTER["concurrency"]["runs"]["max_concurrent_runs"]

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mlops_assets.ml.drift import summarize
+from mlops_assets.ml.drift import (
+    summarize,
+)
 from mlops_assets.ml.profiles import merge, profile, profile_reference
 from mlops_assets.records.profile import Profile
 from tests.unit.drift_columns import (
