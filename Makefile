@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MLOPS_HOME ?= $(CURDIR)/.mlops
 
-.PHONY: help run demo test lint dev lock clean
+.PHONY: help install run demo test lint dev lock clean
 
 help:  ## Say what each command does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+install: $(VENV)/installed  ## Create .venv with the locked dependencies
 
 run: $(VENV)/installed  ## Bring every model from raw data to a live endpoint; predict once each
 	$(BIN)/mlops run
@@ -22,11 +24,14 @@ test: lint  ## Lint, then fast tests, then tests against real servers
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/pytest -q -m e2e -n 2 --dist loadfile
 
-lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports
+lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/ty check
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 
 dev: $(VENV)/installed  ## Dagster UI, daemon and MLflow UI; Ctrl-C ends all of it
 	exec $(BIN)/mlops dev

@@ -11,7 +11,7 @@ from mlops_assets.errors import ReportError
 from mlops_assets.metadata import markdown_table, pictures
 from mlops_assets.ml.drift import Distance, Finding
 from mlops_assets.ml.drift_plot import columns_plot, drift_plot
-from resources.metrics import Gauge
+from resources.metrics import Gauge, last_run
 
 
 def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
@@ -40,11 +40,7 @@ def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
             help="1: a column that is watched has drifted, or is broken.",
             values={(): float(summary.verdict == "drifted" or bool(summary.broken_columns))},
         ),
-        Gauge(
-            name="model_drift_last_run_timestamp_seconds",
-            help="When drift was last looked at.",
-            values={(): now.timestamp()},
-        ),
+        last_run("drift", now),
     ]
 
 
@@ -54,7 +50,7 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
         page = draw()
     except ReportError as err:
         return dg.MetadataValue.text(str(err))
-    return dg.MetadataValue.path(page) if page else dg.MetadataValue.text("no column has values")
+    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text("no column has values")
 
 
 def describe(found: Finding, threshold: float) -> dict[str, Any]:
@@ -62,9 +58,12 @@ def describe(found: Finding, threshold: float) -> dict[str, Any]:
     summary = found.summary
     plots = {"drift": drift_plot(summary, threshold)}
     if summary.drifted_columns:
-        plots["columns"] = columns_plot(summary.drifted_columns, found.reference, found.live)
+        worst = sorted(summary.drifted_columns, key=lambda name: -summary.scores[name])
+        plots["columns"] = columns_plot(worst, found.reference, found.live)
     return {
         "verdict": summary.verdict,
+        "window": " to ".join(f"{t:%Y-%m-%d %H:%M} UTC" for _, t in summary.window),
+        "model_version": summary.model_version,
         "rows": summary.rows,
         "reference": summary.reference,
         "drifted_columns": ", ".join(summary.drifted_columns) or "none",

@@ -1,6 +1,7 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
-`run` brings models up to date and live; `up`, `predict`, `status` and `stop` talk to the endpoints;
+`run` brings models up to date and live, `train` and `deploy` are its two halves; `up`, `predict`,
+`status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
 again and compares; `why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
@@ -11,7 +12,8 @@ import getpass
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,14 @@ from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, de
 from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
 from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
-from mlops_assets.cli.runs import bring_up_to_date, settle_runs
+from mlops_assets.cli.runs import (
+    add_run_verbs,
+    bring_up_to_date,
+    deploy_evaluated,
+    settle_runs,
+    train_and_judge,
+)
+from mlops_assets.cli.verdict import append_report
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import MlopsError
 from mlops_assets.home import PROJECT_ROOT, home
@@ -45,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; errors of ours are one line on stderr and exit code 1."""
     parser = argparse.ArgumentParser(prog="mlops", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verb = verbs.add_parser("run", help="materialize what is out of date, and predict once")
-    verb.add_argument("models", nargs="*", help="default: all")
+    add_run_verbs(verbs)
     add_endpoint_verbs(verbs)
     add_promotion_verbs(verbs)
     add_monitoring_verbs(verbs)
@@ -86,17 +94,43 @@ def use_dagster_home(state: Path) -> Path:
 
 def run(models: Sequence[str]) -> int:
     """Bring each model from its source to a live endpoint; one sample prediction each."""
+    with _models_of_a_run(models) as (definitions, instance, chosen):
+        failed = [m for m in chosen if not bring_up_to_date(definitions, instance, m)]
+    return _say_failed(failed)
+
+
+def train(models: Sequence[str], report: Path | None) -> int:
+    """Bring each model from its source to the gate's verdict; exit code 1 unless all passed."""
+    with _models_of_a_run(models) as (definitions, instance, chosen):
+        verdicts = [train_and_judge(definitions, instance, model) for model in chosen]
+    if report:
+        append_report(report, verdicts)
+    passed = [verdict.said for verdict in verdicts if verdict.passed]
+    return _say_both(passed, [verdict.said for verdict in verdicts if not verdict.passed])
+
+
+def deploy(models: Sequence[str]) -> int:
+    """Deploy each model's version that was evaluated last; one sample prediction each."""
+    with _models_of_a_run(models) as (definitions, instance, chosen):
+        failed = [m for m in chosen if not deploy_evaluated(definitions, instance, m)]
+    return _say_failed(failed)
+
+
+@contextmanager
+def _models_of_a_run(
+    models: Sequence[str],
+) -> Generator[tuple[dg.Definitions, dg.DagsterInstance, list[str]]]:
+    """Hold the lock of runs, and end those of killed processes first."""
     definitions = load_definitions()
     with exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
         settle_runs(definitions, instance)
-        failed = [
-            m
-            for m in chosen_models(definitions, models)
-            if not bring_up_to_date(definitions, instance, m)
-        ]
-    if failed:
-        say(f"failed: {', '.join(failed)}", error=True)
-    return 1 if failed else 0
+        yield definitions, instance, chosen_models(definitions, models)
+
+
+def _say_failed(models: Sequence[str]) -> int:
+    if models:
+        say(f"failed: {', '.join(models)}", error=True)
+    return 1 if models else 0
 
 
 def predict(model: str, entities: Sequence[str]) -> int:
@@ -108,12 +142,12 @@ def predict(model: str, entities: Sequence[str]) -> int:
     return _say_both(good, bad)
 
 
-def status() -> int:
+def status(models: Sequence[str]) -> int:
     """Print what each endpoint serves; exit code 1 when one is down."""
     definitions = load_definitions()
     down = 0
     with open_deployment(definitions) as deployment:
-        for model in chosen_models(definitions, []):
+        for model in chosen_models(definitions, models):
             line = describe(deployment, model)
             down += line is None
             say(line or f"{model}: -")
@@ -212,6 +246,8 @@ def bento(model: str, out: Path | None) -> int:
 
 _VERBS = {
     "run": run,
+    "train": train,
+    "deploy": deploy,
     "predict": predict,
     "status": status,
     "up": up,

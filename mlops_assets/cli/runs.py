@@ -1,36 +1,108 @@
-"""The verb `run`: one model from its source to a live endpoint, as far as it is out of date."""
+"""The verbs `run`, `train` and `deploy`: one model on its way from its source to an endpoint.
+
+`run` goes all the way, as far as it is out of date; `train` ends with the gate's verdict, and
+`deploy` begins there.
+"""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mlops_assets.cli.context import open_promotions, open_resources, say
+from mlops_assets.cli.context import open_deployment, open_promotions, open_resources, say
 from mlops_assets.cli.endpoints import answers
+from mlops_assets.cli.verdict import Verdict, read_verdict
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import asset_key
+from resources.deployment import EndpointDeployer
 from resources.promotions import Promotions
 from resources.run_outcome import PROCESS, settle, this_process
+
+if TYPE_CHECKING:
+    import argparse
+    from argparse import _SubParsersAction
+
+
+def add_run_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the three verbs."""
+    verb = verbs.add_parser("run", help="materialize what is out of date, and predict once")
+    verb.add_argument("models", nargs="*", help="default: all")
+    verb = verbs.add_parser("train", help="the same up to the gate's verdict; deploys nothing")
+    verb.add_argument("models", nargs="*", help="default: all")
+    verb.add_argument("--report", type=Path, metavar="FILE", help="add verdicts and model cards")
+    verb = verbs.add_parser("deploy", help="deploy what `train` left, if it passed; predict once")
+    verb.add_argument("models", nargs="*", help="default: all")
 
 
 def bring_up_to_date(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
     """Follow the ledger, then the source, and materialize what is stale; False if a step failed."""
-    specs = [spec for spec in definitions.resolve_all_asset_specs() if spec.group_name == model]
-    raw, endpoint = asset_key(model, "raw_data"), asset_key(model, "deployed_endpoint")
     with open_promotions(definitions, model) as promotions:
         _restore(promotions)
-        if not _materialize(definitions, instance, model, [raw]):
+        if not _renew(definitions, instance, model, promotions.deployment):
             return False
-        stale, deployment = stale_assets(instance, specs), promotions.deployment
-        if endpoint not in stale and deployment.status(model) is None:
-            stale[endpoint] = "the endpoint is down"
-        for key, reason in stale.items():
-            say(f"{key.to_user_string()} is out of date: {reason}")
-        if stale and not _materialize(definitions, instance, model, list(stale)):
-            return False
-        good, _ = answers(deployment, model, [_sample_entity(instance, model)])
-        say("\n".join(good))
+        _predict_once(instance, model, promotions.deployment)
     return True
+
+
+def train_and_judge(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, model: str
+) -> Verdict:
+    """Materialize what is out of date, all but the endpoint; what the gate says of the version.
+
+    The champion is not touched.
+    """
+    key = asset_key(model, "evaluation_report")
+    before = instance.get_latest_materialization_event(key)
+    complete = _renew(definitions, instance, model, None)
+    report = instance.get_latest_materialization_event(key)
+    if report is None or (report == before and not complete):
+        return Verdict(f"{model}: not evaluated, since a step before that failed", passed=False)
+    return read_verdict(model, report, complete=complete)
+
+
+def deploy_evaluated(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
+    """Deploy the version that was evaluated last, as it is, and ask it once.
+
+    Nothing is read from the source and nothing trained; False if it is refused or cannot be served.
+    """
+    endpoint = asset_key(model, "deployed_endpoint")
+    if not _materialize(definitions, instance, model, [endpoint], job="deployment"):
+        return False
+    with open_deployment(definitions) as deployment:
+        _predict_once(instance, model, deployment)
+    return True
+
+
+def _renew(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    model: str,
+    deployment: EndpointDeployer | None,
+) -> bool:
+    """Read the source and materialize what is stale, without `deployment` all but the endpoint.
+
+    Returns:
+        False if a step or a blocking check failed.
+    """
+    if not _materialize(definitions, instance, model, [asset_key(model, "raw_data")]):
+        return False
+    stale, endpoint = _stale(definitions, instance, model), asset_key(model, "deployed_endpoint")
+    if deployment is None:
+        stale.pop(endpoint, None)
+    elif endpoint not in stale and deployment.status(model) is None:
+        stale[endpoint] = "the endpoint is down"
+    for key, reason in stale.items():
+        say(f"{key.to_user_string()} is out of date: {reason}")
+    return not stale or _materialize(definitions, instance, model, list(stale))
+
+
+def _stale(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, model: str
+) -> dict[dg.AssetKey, str]:
+    specs = definitions.resolve_all_asset_specs()
+    return stale_assets(instance, [spec for spec in specs if spec.group_name == model])
 
 
 def _restore(promotions: Promotions) -> None:
@@ -47,13 +119,14 @@ def _materialize(
     instance: dg.DagsterInstance,
     model: str,
     keys: Sequence[dg.AssetKey],
+    job: str = "training",
 ) -> bool:
-    job = definitions.resolve_job_def(f"{model}_training")
-    result = job.execute_in_process(
+    resolved = definitions.resolve_job_def(f"{model}_{job}")
+    result = resolved.execute_in_process(
         instance=instance,
         asset_selection=list(keys),
         raise_on_error=False,
-        tags={PROCESS: this_process(), "mlops/launched_by": "mlops run"},
+        tags={PROCESS: this_process(), "mlops/launched_by": "mlops"},
         run_config={"loggers": {"progress": {}}},
     )
     for event in result.filter_events(lambda event: event.is_step_failure):
@@ -74,6 +147,11 @@ def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> No
     """End the runs of killed processes, which the last one may have been."""
     with open_resources(definitions, "tracking", instance=instance) as built:
         settle(instance, built.tracking)
+
+
+def _predict_once(instance: dg.DagsterInstance, model: str, deployment: EndpointDeployer) -> None:
+    good, _ = answers(deployment, model, [_sample_entity(instance, model)])
+    say("\n".join(good))
 
 
 def _sample_entity(instance: dg.DagsterInstance, model: str) -> str:

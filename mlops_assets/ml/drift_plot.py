@@ -17,7 +17,8 @@ def drift_plot(summary: DriftSummary, threshold: float) -> bytes:
     """Draw the columns with the highest scores as bars, those that raise the alarm in red."""
     shown = sorted(summary.scores.items(), key=lambda item: item[1])[-_MOST:]
     figure, axes = figure_and_axes()
-    colors = [_DRIFTED if name in summary.drifted_columns else MODEL for name, _ in shown]
+    alarming = {*summary.drifted_columns, *summary.broken_columns}
+    colors = [_DRIFTED if name in alarming else MODEL for name, _ in shown]
     axes.barh([name for name, _ in shown], [score for _, score in shown], color=colors)
     axes.axvline(threshold, color=REFERENCE, linestyle="--")
     axes.set(title=f"Drift: {summary.verdict}", xlabel="population stability index")

@@ -1,0 +1,51 @@
+"""What the gate says of a trained version, as a person reads it: a line, and the model card."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from mlops_assets.errors import StateError
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of one model's newest training; `passed` means that it may be deployed."""
+
+    said: str
+    passed: bool
+    card: str = ""
+    """Markdown; empty where nothing was evaluated."""
+
+
+def read_verdict(model: str, report: dg.EventLogEntry, *, complete: bool) -> Verdict:
+    """Read the verdict from a materialization of `evaluation_report`.
+
+    Args:
+        model: Whose.
+        report: The materialization.
+        complete: Whether nothing else failed: the gate is not the only step of a training.
+    """
+    metadata = report.asset_materialization.metadata if report.asset_materialization else {}
+    facts = {name: value.value for name, value in metadata.items()}
+    version, card = str(facts["model_uri"]).rpartition("/")[2], str(facts["model_card"])
+    if not facts["promoted"]:
+        return Verdict(f"{model}: version {version} is refused: {facts['reasons']}", False, card)
+    failed = "" if complete else ", but another step failed"
+    return Verdict(f"{model}: version {version} passed the gate{failed}", complete, card)
+
+
+def append_report(file: Path, verdicts: Sequence[Verdict]) -> None:
+    """Add the verdicts and then the model cards to a Markdown file, e.g. the summary of a CI job.
+
+    Raises:
+        StateError: The file cannot be written.
+    """
+    lines = "".join(f"- {verdict.said}\n" for verdict in verdicts)
+    cards = "".join(f"\n{verdict.card}" for verdict in verdicts if verdict.card)
+    try:
+        with file.open("a", encoding="utf-8") as report:
+            report.write(f"{lines}{cards}\n")
+    except OSError as err:
+        raise StateError(f"cannot write {file}: {err.strerror}; choose another --report") from err

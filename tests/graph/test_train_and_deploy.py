@@ -1,0 +1,88 @@
+"""`mlops train` and `mlops deploy`, the two halves of `mlops run`, on fakes."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlops_assets.cli.runs import deploy_evaluated, train_and_judge
+from mlops_assets.cli.verdict import Verdict, append_report
+from mlops_assets.components.model_pipeline import build_model_defs
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import StateError
+from mlops_assets.progress import progress
+
+
+def build(loans: dict[str, Any], resources: dict[str, Any]) -> dg.Definitions:
+    models = build_model_defs(ModelSettings.model_validate(loans))
+    ours = dg.Definitions(resources=resources, loggers={"progress": progress})
+    return dg.Definitions.merge(models, ours)
+
+
+def test_what_passed_is_deployed_by_the_second_half_alone(
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loans["deployment"]["automatic"] = False
+    definitions = build(loans, resources)
+
+    verdict = train_and_judge(definitions, instance, "loans")
+
+    assert verdict.passed
+    assert verdict.said == "loans: version 1 passed the gate"
+    assert verdict.card.startswith("# loans, version 1")
+    assert resources["deployment"].status("loans") is None
+    assert resources["ledger"].head("loans") is None
+
+    capsys.readouterr()
+    assert deploy_evaluated(definitions, instance, "loans")
+    assert resources["deployment"].status("loans").model_version == 1
+    first, predicted = capsys.readouterr().out.splitlines()
+    assert first == "loans/deployed_endpoint: materialized", "and nothing but that"
+    assert predicted.startswith("loans: prediction=0.")
+
+
+def test_a_refused_version_stays_refused_and_is_not_deployed(
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loans["evaluation"]["gate"]["limits"]["roc_auc"]["min"] = 0.9999
+    definitions = build(loans, resources)
+
+    first = train_and_judge(definitions, instance, "loans")
+    again = train_and_judge(definitions, instance, "loans")
+
+    assert not first.passed
+    assert "loans: version 1 is refused: roc_auc" in first.said
+    assert first.card.startswith("# loans, version 1")
+    assert again == first, "nothing was out of date, and it is as bad as it was"
+    assert not deploy_evaluated(definitions, instance, "loans")
+    assert "did not pass the gate: roc_auc" in capsys.readouterr().err
+    assert resources["deployment"].status("loans") is None
+
+
+def test_a_training_that_fails_does_not_show_the_verdict_of_the_one_before(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    definitions = build(loans, resources)
+    assert train_and_judge(definitions, instance, "loans").passed
+    Path(loans["source"]["uri"]).unlink()
+
+    verdict = train_and_judge(definitions, instance, "loans")
+
+    assert verdict == Verdict("loans: not evaluated, since a step before that failed", False)
+
+
+def test_a_report_is_added_to_what_the_file_holds(tmp_path: Path) -> None:
+    file = tmp_path / "summary.md"
+    file.write_text("before\n", encoding="utf-8")
+    verdicts = [Verdict("a: version 1 passed the gate", True, "# a\n"), Verdict("b: failed", False)]
+    append_report(file, verdicts)
+    assert file.read_text() == "before\n- a: version 1 passed the gate\n- b: failed\n\n# a\n\n"
+    with pytest.raises(StateError, match="cannot write"):
+        append_report(tmp_path / "nowhere" / "summary.md", verdicts)
