@@ -18,7 +18,7 @@ from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Counting, DayProfiles, Profile
 from resources.predictions import PredictionLog
 from tests.fakes_predictions import FakePredictionLog
-from tests.unit.test_drift import assert_equal
+from tests.unit.drift_columns import assert_equal
 from tests.unit.test_prediction_log import DAY, line, text, write
 
 DTYPES: dict[str, Any] = {"spend": "float64", "class": "string", "tenure": "float64"}

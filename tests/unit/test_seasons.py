@@ -16,7 +16,7 @@ from mlops_assets.ml.profiles import coarsened, profile, profile_reference
 from mlops_assets.ml.seasons import choose_reference, counting_for, earlier_windows, features_digest
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Counting, Part
-from tests.unit.test_drift import assert_equal
+from tests.unit.drift_columns import assert_equal
 from tests.unit.toy_models import flat_table
 
 DAY = timedelta(days=1)
