@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.assets.answers import judged_answers, learnt_until
+from mlops_assets.assets.outcomes import calibrated
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.prediction_log import combine
@@ -105,6 +106,15 @@ def test_a_sound_model_is_good_and_without_skew(
     assert f"| {error:.4f} |" in facts["by_window"]
     skew = written.with_name("skew.prom").read_text(encoding="utf-8")
     assert "model_skew_last_run_timestamp_seconds" in skew
+
+
+def test_the_estimate_takes_scores_for_what_they_were_worth_on_held_out_rows(
+    watched: ModelSettings, resources: dict[str, Any], live: pd.DataFrame
+) -> None:
+    logged = predictions(live.head(200), np.linspace(0, 1, 200))
+    found = calibrated(logged, live, watched, resources["tracking"])
+    assert (np.diff(found) >= 0).all()
+    assert len(np.unique(found)) < 50  # the steps of the map, not the scores themselves
 
 
 def test_scores_that_promise_the_contrary_are_degraded(
