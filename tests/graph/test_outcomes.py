@@ -15,31 +15,10 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.prediction_log import combine
 from tests.fakes_deployment import FakeDeployment
-from tests.graph.test_pipeline import build, materialize, metadata
+from tests.graph.live_rows import chances, predictions, stored_features
+from tests.graph.pipeline_runs import build, materialize, metadata
 
 STAGES = ["prediction_log", "labels", "performance_report", "skew_report"]
-
-
-def predictions(features: pd.DataFrame, score: np.ndarray) -> pd.DataFrame:
-    """What an endpoint logs that is asked for every row of `features` at its own moment."""
-    moments = features["event_timestamp"].dt.as_unit("us")
-    return pd.DataFrame(
-        {
-            "request_id": [f"r{i}" for i in range(len(features))],
-            "row": 0,
-            "logged_at": moments,
-            "event_time": moments,
-            "features_as_of": moments,
-            "source": "online",
-            "role": "primary",
-            "entity": features["id"].astype(object),
-            "score": score,
-            "model_version": 1,
-            "generation": 1,
-            "latency_seconds": 0.001,
-            **{f"feature_{name}": features[name] for name in ("amount", "grade")},
-        }
-    )
 
 
 @pytest.fixture
@@ -54,10 +33,8 @@ def live(
 ) -> pd.DataFrame:
     """A deployed model; its features, each with a probability like the data's own."""
     assert materialize(watched, resources, instance).success
-    key = dg.AssetKey(["loans", "features"])
-    frame = pd.read_parquet(resources["io_manager"].path(key, pd.DataFrame))
-    logit = (frame["amount"] - 50) / 8 + (frame["grade"] == "c")
-    return frame.assign(chance=1 / (1 + np.exp(-logit)))
+    frame = stored_features(resources)
+    return frame.assign(chance=chances(frame))
 
 
 def watch(
