@@ -56,14 +56,14 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
 
 def describe(found: Finding, rules: DriftSettings) -> dict[str, Any]:
     """A report as metadata: the verdict, every column as a table, and plots."""
-    summary = found.summary
+    summary, window = found.summary, found.summary.window
     plots = {"drift": drift_plot(summary, rules)}
     if summary.drifted_columns:
         worst = sorted(summary.drifted_columns, key=lambda name: -summary.scores[name])
         plots["columns"] = columns_plot(worst, found.reference, found.live)
     return {
         "verdict": summary.verdict,
-        "window": " to ".join(f"{t:%Y-%m-%d %H:%M} UTC" for _, t in summary.window),
+        "window": f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC",
         "model_version": summary.model_version,
         "rows": summary.rows,
         "reference": summary.reference,
