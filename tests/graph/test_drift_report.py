@@ -109,6 +109,8 @@ def test_a_shift_is_reported_drawn_and_measured(watch: Watch, held_out: pd.DataF
     for method in ("jensen_shannon", "kolmogorov_smirnov", "wasserstein", "p_value"):
         assert f'feature="amount",method="{method}"' in text
         assert method in found["columns"]
+    assert "| amount | drifted |" in found["columns"]
+    assert "| grade | calm |" in found["columns"]
     assert 'model_drift_alarm{model_name="loans"} 1.0' in text
 
 
