@@ -175,8 +175,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
     @contextlib.contextmanager
     def _quiet(self) -> Generator[None]:
         """Feast prints its progress and what it uses is deprecated; neither helps a user."""
-        import feast  # noqa: F401 - first, since importing it changes the warnings' filters
-
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            import feast  # noqa: F401 - here, since importing it changes the filters of everybody
+
             warnings.simplefilter("ignore", DeprecationWarning)
             yield

@@ -105,7 +105,8 @@ class PredictionLog(dg.ConfigurableResource):
                 parts += day_parts(file, counting, versions)
                 rows = fresh[dates == day]
                 if len(rows):
-                    parts += count_parts(_without_those_in(rows, file), counting, versions)
+                    new = _without_those_in(rows, file)
+                    parts += count_parts(new, new.get, counting, versions)
         wanted = {window.start for window in windows}
         return [part for part in parts if part.start in wanted]
 

@@ -36,7 +36,7 @@ class FakePredictionLog(PredictionLog):
         versions: Collection[int],
     ) -> list[Part]:
         frames = (self.read(model, window.start, window.end) for window in windows)
-        return [part for rows in frames for part in count_parts(rows, counting, versions)]
+        return [part for rows in frames for part in count_parts(rows, rows.get, counting, versions)]
 
     def newest(self, model: str) -> datetime | None:
         times = self._all(model)["event_time"]

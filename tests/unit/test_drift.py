@@ -1,13 +1,10 @@
-"""Profiles that add up, distances by hand, and verdicts that the number of rows does not change."""
+"""Distances by hand, and verdicts that the number of rows does not change."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.drift import (
@@ -18,43 +15,19 @@ from mlops_assets.ml.drift import (
     psi,
     summarize,
 )
-from mlops_assets.ml.profiles import count, merge, profile, profile_reference
+from mlops_assets.ml.profiles import count, profile, profile_reference
 from mlops_assets.ml.wasserstein import wasserstein
-from mlops_assets.records.monitoring import DriftSummary, Window
-from mlops_assets.records.profile import Ageing, Bins, Profile
+from mlops_assets.records.monitoring import DriftSummary
+from mlops_assets.records.profile import Ageing, Bins
+from tests.unit.drift_columns import (
+    BINS,
+    REFERENCE,
+    START,
+    WINDOW,
+    columns,
+    judge,
+)
 from tests.unit.toy_models import flat_table
-
-START = pd.Timestamp("2024-03-01", tz="UTC").to_pydatetime()
-WINDOW = Window(start=START, end=START + pd.Timedelta(days=1).to_pytimedelta())
-DTYPES: dict[str, Any] = {"spend": "float64", "flag": "float64", "city": "string"}
-
-
-def model(**drift: Any) -> ModelSettings:
-    base = flat_table({**DTYPES, "y": "float64"}, encoding={"city": "one_hot"})
-    values = base.model_dump(exclude={"monitoring"})
-    return ModelSettings.model_validate({**values, "monitoring": {"drift": drift}})
-
-
-def columns(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
-    """A column of mostly zeros, a flag, a text and a prediction."""
-    rng = np.random.default_rng(seed)
-    spend = np.where(rng.uniform(size=rows) < 0.9, 0.0, rng.lognormal(3, 1, rows))
-    return pd.DataFrame(
-        {
-            "spend": spend + shift,
-            "flag": rng.integers(0, 2, rows).astype(float),
-            "city": rng.choice(["Rome", "Oslo", "Bern"], rows, p=[0.6, 0.3, 0.1]),
-            "prediction": rng.beta(2, 5, rows),
-        }
-    )
-
-
-REFERENCE = profile_reference(columns(5000, 0), DTYPES)
-BINS = {name: column.bins for name, column in REFERENCE.columns.items()}
-
-
-def judge(live: pd.DataFrame, **drift: Any) -> DriftSummary:
-    return summarize(REFERENCE, profile(live, BINS), model(**drift), 3, WINDOW)
 
 
 def test_psi_of_two_bins_by_hand():
@@ -71,14 +44,6 @@ def test_what_chance_adds_to_the_index_is_taken_off():
     old, new = np.array([50, 50]), np.array([20, 80])
     assert corrected_psi(old, new) == pytest.approx(psi(old, new) - 2 / 100)
     assert corrected_psi(old, old) == 0
-
-
-def test_a_column_of_mostly_zeros_has_a_bin_for_zero():
-    assert 0.0 in BINS["spend"].points
-    assert BINS["spend"].edges
-    more = columns(5000, 1)
-    more["spend"] = np.where(np.random.default_rng(2).uniform(size=5000) < 0.5, 0.0, 20.0)
-    assert judge(more).drifted_columns == ("spend",)
 
 
 def test_the_same_distribution_is_calm_and_another_is_not():
@@ -251,49 +216,6 @@ def test_constant_and_all_missing_references_are_calm():
     assert (again.verdict, again.broken_columns) == ("calm", ())
 
 
-def assert_equal(one: Profile, other: Profile) -> None:
-    """Equal, the sums up to rounding."""
-    assert one.rows == other.rows
-    for name, column in one.columns.items():
-        same = other.columns[name]
-        assert column.sums == pytest.approx(same.sums)
-        assert column.squares == pytest.approx(same.squares, abs=1e-6)
-        rounded = {"sums": same.sums, "squares": same.squares}
-        assert column.model_copy(update=rounded) == same
-
-
-@hypothesis_settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, 300), min_size=1, max_size=5), st.integers(0, 99))
-def test_profiles_of_parts_add_up_to_that_of_the_whole(sizes: list[int], seed: int):
-    parts = [columns(size, seed + i) for i, size in enumerate(sizes)]
-    whole = profile(pd.concat(parts, ignore_index=True), BINS)
-    profiles = [profile(part, BINS) for part in parts]
-    assert_equal(merge(profiles), whole)
-    assert_equal(merge(profiles[::-1]), whole)
-    left, right = merge(profiles[:1]), profiles[1:]
-    assert_equal(merge([left, merge(right)]) if right else left, whole)
-
-
-def test_moments_and_verdicts_of_merged_days_are_those_of_one_pass():
-    days = [columns(400, seed, shift=seed / 4) for seed in range(5)]
-    whole = pd.concat(days, ignore_index=True)
-    merged = merge([profile(day, BINS) for day in days])
-    assert merged.columns["spend"].mean == pytest.approx(whole["spend"].mean())
-    assert merged.columns["spend"].deviation == pytest.approx(whole["spend"].std(ddof=0))
-    assert merged.columns["city"].mean is None
-    one_pass = summarize(REFERENCE, profile(whole, BINS), model(), 3, WINDOW)
-    assert summarize(REFERENCE, merged, model(), 3, WINDOW) == one_pass
-    assert one_pass.verdict == "drifted"
-
-
-def test_bins_of_a_long_reference_hold_about_equally_many_rows():
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"x": rng.lognormal(size=100_000), "prediction": 0.5})
-    counts = profile_reference(frame, {"x": "float64"}).columns["x"].counts
-    assert sum(counts) == 100_000
-    assert np.abs(np.array(counts) / 100_000 - 0.1).max() < 0.02
-
-
 def cohort(day: int, *, seed: int = 0) -> tuple[pd.DataFrame, pd.Series]:
     """Customers of one cohort, asked about `day` days after it was closed: each a day older."""
     rng = np.random.default_rng(seed)
@@ -321,33 +243,6 @@ def test_a_change_of_shape_is_a_drift_of_a_column_that_ages():
     live, moments = cohort(90, seed=1)
     live.loc[live.index % 3 == 0, "tenure"] = 5.0  # new customers
     assert judge_cohort(live, moments, {"tenure": "1d"}).drifted_columns == ("tenure",)
-
-
-def test_a_column_takes_less_than_ten_kilobytes():
-    many = pd.DataFrame(
-        {
-            "spend": np.random.default_rng(0).normal(size=5000),
-            "flag": 0.0,
-            "city": [f"a rather long name of a city {i % 3000}" for i in range(5000)],
-            "prediction": 0.5,
-        }
-    )
-    found = profile_reference(many, DTYPES)
-    assert all(len(column.model_dump_json()) < 10_000 for column in found.columns.values())
-
-
-def test_a_profile_is_read_as_it_was_written():
-    frame = columns(500, 0).assign(spend=np.append(np.arange(499.0), np.inf), city="1")
-    found = profile_reference(frame, DTYPES)
-    assert found.columns["spend"].high == np.inf
-    assert Profile.model_validate_json(found.model_dump_json()) == found
-
-
-def test_long_names_of_categories_take_less_than_ten_kilobytes():
-    long = pd.DataFrame({"city": [f"{i:03}" + "\u00e9" * 300 for i in range(60)] * 10})
-    found = profile_reference(long.assign(prediction=0.5), {"city": "string"}).columns["city"]
-    assert len(found.model_dump_json().encode()) < 10_000
-    assert sum(found.counts) == 600
 
 
 def test_benjamini_hochberg_by_hand():
