@@ -1,6 +1,6 @@
 """Drift from profiles beside Evidently's default preset: CPU, memory, verdicts, false alarms.
 
-Each part runs in a process of its own, on one thread; Evidently's import stands apart, because a
+Each part runs in processes of its own, on one thread; Evidently's import stands apart, because a
 long-lived process pays it once. Both judge the same rows: half of the columns are drawn as in the
 reference, the other half clearly differ.
 
@@ -46,10 +46,18 @@ def main() -> None:
     if len(sys.argv) > 1:
         print(json.dumps(PARTS[sys.argv[1]]()))
         return
-    found = {name: _run(name) for name in PARTS}
+    found = {name: _median(name) for name in PARTS}
     page = _page(found)
     (RESULTS / "drift.md").write_text(page, encoding="utf-8")
     print(page)
+
+
+def _median(part: str) -> Any:
+    """Of three processes the middle one by its CPU seconds, where seconds are compared."""
+    key = COMPARED.get(part)
+    if key is None:
+        return _run(part)
+    return sorted((_run(part) for _ in range(3)), key=lambda one: one[key])[1]
 
 
 def _run(part: str) -> Any:
@@ -216,7 +224,8 @@ def _page(found: dict[str, Any]) -> str:
     lines = [
         "# Drift from profiles\n",
         f"`python -m benchmarks.drift`. {COLUMNS} columns of {ROWS:,} rows on each side, "
-        f"{len(expected)} of which clearly moved; CPU seconds of one thread:\n",
+        f"{len(expected)} of which clearly moved; CPU seconds of one thread, medians of three "
+        "processes:\n",
         "| | CPU s | Evidently costs | moved columns found | false |",
         "|---|---|---|---|---|",
         f"| Evidently, default preset | {peer['run']:.2f} | | "
@@ -259,6 +268,8 @@ def _verdicts(drifted: list[str], expected: list[str]) -> str:
 
 
 PARTS = {"ours": _ours, "daily": _daily, "evidently": _evidently, "wide": _wide, "years": _years}
+COMPARED = {"ours": "window", "daily": "first", "evidently": "run"}
+"""Their seconds are compared."""
 
 if __name__ == "__main__":
     main()

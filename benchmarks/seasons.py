@@ -116,7 +116,7 @@ def _day(rng: np.random.Generator, moment: datetime, shift: float, by: Counting)
         model_version=1,
         score=rng.uniform(size=ROWS),
     )
-    return count_parts(log, by, [1])
+    return count_parts(log, log.get, by, [1])
 
 
 def _settings(kind: Reference) -> ModelSettings:

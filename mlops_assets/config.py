@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from mlops_assets.blocks.base import NUMBERS, Name, Settings, require_known
 from mlops_assets.blocks.card import CardSettings
+from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.blocks.data import (
     ContractSettings,
     EntitySettings,
@@ -42,6 +43,9 @@ class ModelSettings(Settings):
     deployment: DeploymentSettings
     monitoring: MonitoringSettings = MonitoringSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    compute: dict[str, ComputeSettings] = Field(
+        {}, description="Asset, e.g. `trained_model` -> its pod, where each step is a pod."
+    )
 
     @property
     def feature_dtypes(self) -> dict[str, Literal["float64", "string"]]:
@@ -129,6 +133,17 @@ class ModelSettings(Settings):
         require_known(self.monitoring.drift.ignore, watched, "monitoring.drift.ignore")
         numbers = [name for name, dtype in self.feature_dtypes.items() if dtype != "string"]
         require_known(self.monitoring.drift.ageing, numbers, "monitoring.drift.ageing")
+        return self
+
+    @model_validator(mode="after")
+    def _name_fits_the_cluster(self) -> Self:
+        # KServe appends `-predictor` for a Service, whose name has at most 63 characters.
+        fits = len(self.name) <= 50 and not self.name.endswith("_")
+        if self.deployment.target != "local" and not fits:
+            raise ValueError(
+                f"{self.name!r} names no Service of a cluster: at most 50 characters, and a letter "
+                "or digit at the end"
+            )
         return self
 
     @property

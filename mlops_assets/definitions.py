@@ -14,16 +14,17 @@ from mlops_assets.progress import progress
 from resources.alerts import Alerts
 from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
+from resources.dagster_storage import read_migrations_once
 from resources.datasets import DvcDatasets
 from resources.decisions import DecisionStore
-from resources.deployment import LocalBentoML
-from resources.executors import followed
+from resources.executors import followed, pods_of_steps
 from resources.feature_store import FeastFeatureStore
 from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
 from resources.reports import EvidentlyReports
+from resources.targets import EndpointTargets
 from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
 from sensors.incidents import build_incident_sensors
@@ -49,7 +50,10 @@ def build_resources(state: Path) -> dict[str, Any]:
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
         ),
-        "feature_store": FeastFeatureStore(root=_variable("MLOPS_FEAST", state / "feast")),
+        "feature_store": FeastFeatureStore(
+            root=_variable("MLOPS_FEAST", state / "feast"),
+            online_store=_variable("MLOPS_ONLINE_STORE", ""),
+        ),
         "tracking": MLflowTracking(
             tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
             artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
@@ -58,7 +62,10 @@ def build_resources(state: Path) -> dict[str, Any]:
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "decisions": DecisionStore(path=_variable("MLOPS_DECISIONS", state / "decisions.db")),
-        "deployment": LocalBentoML(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
+        "deployment": EndpointTargets(
+            root=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
+            shared=_variable("MLOPS_SHARED", state),
+        ),
         "bentos": BentoBuilder(
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_BENTOS", state / "bentoml"),
@@ -67,7 +74,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
             root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
         ),
-        "reports": EvidentlyReports(root=_variable("MLOPS_REPORTS", state / "reports")),
+        "reports": EvidentlyReports(),
         "alerts": Alerts(
             webhook=_variable("MLOPS_ALERT_WEBHOOK", ""),
             smtp=_variable("MLOPS_ALERT_SMTP", ""),
@@ -86,27 +93,38 @@ def build_resources(state: Path) -> dict[str, Any]:
 def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
     turn_telemetry_off()
-    resources = build_resources(home())
+    read_migrations_once()
+    resources, models = build_resources(home()), _models()
+    executor = chosen_executor(models)
     return dg.Definitions.merge(
-        _models(),
+        models,
         dg.Definitions(
             resources=resources,
             sensors=[build_mlflow_runs_sensor(), *build_incident_sensors()],
             loggers={"console": dg.colored_console_logger, "progress": progress},
-            executor=followed(chosen_executor(), resources["tracking"]),
+            executor=followed(executor, resources["tracking"]),
         ),
     )
 
 
-def chosen_executor() -> dg.ExecutorDefinition:
-    """The executor that MLOPS_EXECUTOR names.
+def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefinition:
+    """The executor that MLOPS_EXECUTOR names; in a cluster, told what the models' assets ask for.
 
     Raises:
         ConfigError: There is none of that name.
     """
     name = os.environ.get("MLOPS_EXECUTOR", "in_process")
+    if name == "k8s":
+        from dagster_k8s import k8s_job_executor  # 1.5-5 CPU s, for those who are in a cluster
+
+        # Without the references, what ends a run's pod leaves those of its steps behind.
+        pods = pods_of_steps(models) if models else {}
+        return k8s_job_executor.configured(
+            {"enable_owner_references": True, "per_step_k8s_config": pods}
+        )
     if name not in _EXECUTORS:
-        raise ConfigError(f"MLOPS_EXECUTOR={name!r} is none of {list(_EXECUTORS)}; correct it")
+        known = [*_EXECUTORS, "k8s"]
+        raise ConfigError(f"MLOPS_EXECUTOR={name!r} is none of {known}; correct it")
     return _EXECUTORS[name]
 
 

@@ -82,6 +82,10 @@ class PortInUseError(DeploymentError):
     """Somebody else listens on the endpoint's port."""
 
 
+class ClusterUnavailableError(DeploymentError, TransientError):
+    """The Kubernetes API does not answer, or is too busy to."""
+
+
 class PredictionLogError(MlopsError):
     """The prediction log holds what no version of the endpoint writes."""
 

@@ -22,6 +22,8 @@ MonitoringStage = Literal[
 ]
 Stage = TrainingStage | MonitoringStage
 
+COMPUTE = "compute"
+"""Metadata of an asset's definition: what its pod is granted, where each step is a pod."""
 DEPLOYMENT_SETTINGS = "deployment"
 """Metadata of `deployed_endpoint`'s definition: its block of the YAML, for the command line."""
 

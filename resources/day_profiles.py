@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import PredictionLogError
-from mlops_assets.ml.live_profiles import count_parts, log_columns
+from mlops_assets.ml.live_profiles import KEYS, count_parts, log_column
 from mlops_assets.records.profile import Counting, DayProfiles, Part
 
 FOLDER = "profiles"
@@ -33,23 +33,29 @@ def day_parts(file: Path, counting: Counting, versions: Collection[int]) -> list
         return [part for part in stored.parts if part.model_version in versions]
     if state is None:
         return []
-    parts = count_parts(_rows(file, counting), counting, versions)
+    parts = _counted(file, counting, versions)
     counted = DayProfiles(file=state, versions=tuple(sorted(versions)), parts=tuple(parts))
     text = counted.model_dump_json()
     write_atomically(kept, lambda path: path.write_text(text, encoding="utf-8"))
     return parts
 
 
-def _rows(file: Path, counting: Counting) -> pd.DataFrame:
+def _counted(file: Path, counting: Counting, versions: Collection[int]) -> list[Part]:
+    """Read one column after the other: less memory, and a third of the time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    texts = [log_column(name) for name, bins in counting.bins.items() if bins.are_texts]
     try:
-        schema = pq.read_schema(file)
-        names = [name for name in log_columns(counting.bins) if name in schema.names]
-        # As categories: a quarter of the time, and each text is in memory once.
-        texts = [name for name in names if schema.field(name).type == pa.string()]
-        return pd.read_parquet(file, columns=names, read_dictionary=texts)
+        with pq.ParquetFile(file, read_dictionary=["role", *texts]) as opened:
+            there = set(opened.schema_arrow.names)
+
+            def read(*names: str) -> pd.DataFrame:
+                return opened.read(columns=names, use_threads=False).to_pandas(split_blocks=True)
+
+            return count_parts(
+                read(*KEYS), lambda n: read(n)[n] if n in there else None, counting, versions
+            )
     except (OSError, pa.ArrowException) as err:
         raise PredictionLogError(
             f"cannot count {file}: {err}; restore it, or move it away to do without its rows"

@@ -25,6 +25,7 @@ from mlops_assets.records.serving import (
     RecordedRequest,
     Servable,
 )
+from mlops_assets.serving.supervisor import LAUNCH_FILE
 from resources.api_keys import operator_key
 from resources.endpoint_client import EndpointClient, FeatureRow
 from resources.endpoint_folder import STOPPED, VERIFIED, EndpointFolder
@@ -207,7 +208,8 @@ class LocalBentoML(EndpointDeployer):
     def names(self) -> list[str]:
         """Models whose endpoint was deployed here once and not stopped on purpose."""
         found = [path.parent for path in Path(self.root).resolve().glob(f"*/{VERIFIED}")]
-        return sorted(path.name for path in found if not self.stopped(path.name))
+        here = [path.name for path in found if (path / LAUNCH_FILE).exists()]
+        return sorted(name for name in here if not self.stopped(name))
 
     def up(self, name: str) -> Endpoint:
         """Serve again what served last, from the kept files alone.

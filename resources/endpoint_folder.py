@@ -1,4 +1,4 @@
-"""The files of one local endpoint, as its workers and its deployer share them.
+"""The files of one endpoint, as its workers and its deployer share them.
 
 versions/<version>/   servable.json, model.skops, recorded.json, model.onnx where ONNX Runtime
                       serves, model card, reference profile and lock; never changed once there
@@ -10,6 +10,9 @@ metrics/<name>.prom   what batch jobs measured, passed on by `/metrics`
 launch.json           how its processes are started; server.log, what they say
 trial/                what each worker saw of a candidate; rollouts.jsonl, how each trial ended
 stopped               somebody stopped it on purpose: nothing starts it by itself
+
+Of an endpoint in a cluster, `cluster_applied` adds to versions/, verified.json, predictions/ and
+metrics/ what its pods read.
 """
 
 import hashlib
@@ -34,6 +37,7 @@ from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedReque
 from resources.api_keys import limits
 
 MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
+GENERATIONS = "generations"
 STOPPED, ROLLOUTS = "stopped", "rollouts.jsonl"
 KEPT_VERSIONS = 5
 
@@ -230,6 +234,7 @@ class EndpointFolder:
 
     def _next_generation(self) -> int:
         known = [manifest.generation for manifest in (self.current(), self.verified()) if manifest]
+        known += [int(file.stem) for file in (self.path / GENERATIONS).glob("*.json")]
         return max(known, default=0) + 1
 
     def _read(self, name: str) -> Manifest | None:

@@ -1,11 +1,13 @@
-"""Executors that tell MLflow how the Dagster run ended, in the process that runs it."""
+"""Executors: they tell MLflow how the Dagster run ended, and a cluster what each step needs."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.errors import ConfigError
+from mlops_assets.keys import COMPUTE
 from resources.run_outcome import finish, mark_process
 from resources.tracking import MLflowTracking
 
@@ -33,6 +35,27 @@ def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.Ex
         executor_creation_fn=create,
         description=executor.description,
     )
+
+
+def pods_of_steps(models: dg.Definitions) -> dict[str, dict[str, Any]]:
+    """Step -> its pod, as `k8s_job_executor` takes it, of the assets that ask for something."""
+    assets = [one for one in models.assets or () if isinstance(one, dg.AssetsDefinition)]
+    specs = [spec for asset in assets for spec in asset.specs if COMPUTE in spec.metadata]
+    return {
+        "__".join(spec.key.path): _pod(ComputeSettings.model_validate(spec.metadata[COMPUTE]))
+        for spec in specs
+    }
+
+
+def _pod(compute: ComputeSettings) -> dict[str, Any]:
+    memory = {"memory": compute.memory} if compute.memory else {}
+    gpu = {"nvidia.com/gpu": str(compute.gpu)} if compute.gpu else {}
+    cpu = {"cpu": compute.cpu} if compute.cpu else {}
+    resources = {"requests": {**cpu, **memory, **gpu}, "limits": {**memory, **gpu}}
+    return {
+        "container_config": {"resources": resources},
+        "pod_spec_config": {"node_selector": dict(compute.node_selector)},
+    }
 
 
 class _Followed(dg.Executor):

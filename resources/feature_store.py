@@ -6,6 +6,7 @@ missing or expired. Nothing of Feast leaves this module but its configuration as
 
 import contextlib
 import io
+import json
 import sqlite3
 import warnings
 from collections.abc import Generator, Sequence
@@ -18,15 +19,21 @@ import pandas as pd
 from pydantic import Field
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
-from mlops_assets.errors import FeatureStoreError
+from mlops_assets.errors import ConfigError, FeatureStoreError
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.records.data import FeatureView
+from mlops_assets.serving.online_secrets import with_secrets
 
 
 class FeastFeatureStore(dg.ConfigurableResource):
     """One definition of a model's features for training (offline) and serving (online)."""
 
     root: str = Field(description="Folder of the registries, feature files and online stores.")
+    online_store: str = Field(
+        "",
+        description="Feast's configuration of an online store with a server, as JSON, secrets as "
+        "`${NAME}`; default: a sqlite file for each model.",
+    )
 
     def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
         """Make `rows` the view's features, offline and online.
@@ -52,7 +59,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
             registry, following = folder / "registry.db", folder / "registry.next.db"
             following.unlink(missing_ok=True)
             newest = rows[TIMESTAMP].max().to_pydatetime()
-            self._keep_readers_going(view)
+            if not self.online_store:
+                self._keep_readers_going(view)
             with self._quiet():
                 store = self._store(view, following)
                 store.apply(self._objects(view))
@@ -105,10 +113,22 @@ class FeastFeatureStore(dg.ConfigurableResource):
             "project": view.name,
             "provider": "local",
             "registry": {"registry_type": "file", "path": str(registry), "cache_ttl_seconds": 0},
-            "online_store": {"type": "sqlite", "path": str(self._folder(view) / "online.db")},
+            "online_store": self._online_store(view),
             "offline_store": {"type": "duckdb"},
             "entity_key_serialization_version": 3,
         }
+
+    def _online_store(self, view: FeatureView) -> dict[str, Any]:
+        if not self.online_store:
+            return {"type": "sqlite", "path": str(self._folder(view) / "online.db")}
+        try:
+            store = json.loads(self.online_store)
+            return {"type": store.pop("type"), **store}
+        except (ValueError, KeyError, AttributeError) as err:
+            raise ConfigError(
+                "MLOPS_ONLINE_STORE is no JSON object with a `type`, as Feast's `online_store` is, "
+                'e.g. {"type": "redis", "connection_string": "redis:6379"}'
+            ) from err
 
     def _keep_readers_going(self, view: FeatureView) -> None:
         """Keep a write-ahead log: workers read the state before, and never wait for a write."""
@@ -129,7 +149,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             )
         from feast import FeatureStore, RepoConfig  # 6-10 CPU s
 
-        return FeatureStore(config=RepoConfig(**self._config(view, registry)))
+        return FeatureStore(config=RepoConfig(**with_secrets(self._config(view, registry))))
 
     def _objects(self, view: FeatureView) -> list[Any]:
         from feast import Entity, FileSource, ValueType
@@ -155,8 +175,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
     @contextlib.contextmanager
     def _quiet(self) -> Generator[None]:
         """Feast prints its progress and what it uses is deprecated; neither helps a user."""
-        import feast  # noqa: F401 - first, since importing it changes the warnings' filters
-
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            import feast  # noqa: F401 - here, since importing it changes the filters of everybody
+
             warnings.simplefilter("ignore", DeprecationWarning)
             yield

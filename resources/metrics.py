@@ -1,11 +1,12 @@
 """Figures of batch work for Prometheus, served by the endpoint of the model they are about.
 
 No push gateway and no second port: a file stands beside the deployment, and the endpoint appends it
-to its own `/metrics`, whichever worker answers. It outlives restarts, so every family comes with
-the time of its last run, by which an alert tells old figures from calm ones.
+to its own `/metrics`, whichever worker answers. It outlives restarts, so every report comes with
+the time of its `last_run`, by which an alert tells old figures from calm ones.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -25,6 +26,15 @@ class Gauge(Settings):
     labels: tuple[str, ...] = ()
     values: dict[tuple[str, ...], float] = Field(
         default_factory=dict, description="Label values, in the order of `labels` -> value."
+    )
+
+
+def last_run(report: str, now: datetime) -> Gauge:
+    """When a report was last made: `drift`, `performance` or `skew`."""
+    return Gauge(
+        name=f"model_{report}_last_run_timestamp_seconds",
+        help=f"When {report} was last looked at.",
+        values={(): now.timestamp()},
     )
 
 

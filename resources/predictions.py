@@ -1,9 +1,9 @@
 """The prediction log: what the endpoints wrote, kept as one Parquet file per model and day.
 
-The endpoint writes `<endpoints>/<model>/predictions/<date>-<pid>-<n>.jsonl`. `compact` takes over
-the files that are closed and leaves `<file>.done` beside each: from then on it may be deleted. The
-marker comes after the Parquet is durable, and rows that are there already are dropped, so a crash
-at any point neither loses a row nor doubles one.
+The endpoint writes `<endpoints>/<model>/predictions/<date>-<pid>-<n>.jsonl`, a pod with its name
+before the pid. `compact` takes over the files that are closed and leaves `<file>.done` beside each:
+from then on it may be deleted. The marker comes after the Parquet is durable, and rows that are
+there already are dropped, so a crash at any point neither loses a row nor doubles one.
 """
 
 import json
@@ -29,6 +29,8 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _LOCK = "compact.lock"
 _BATCH_BYTES = 50_000_000
 """How much of the endpoint's files is taken over at once: some 500 MB of memory."""
+_CLOCKS_APART = timedelta(minutes=10)
+"""How much the clocks of two machines may differ."""
 _CLOCK_ERROR_SECONDS = 2.0
 """How far a process's start, as the system tells it, may be off."""
 
@@ -103,7 +105,8 @@ class PredictionLog(dg.ConfigurableResource):
                 parts += day_parts(file, counting, versions)
                 rows = fresh[dates == day]
                 if len(rows):
-                    parts += count_parts(_without_those_in(rows, file), counting, versions)
+                    new = _without_those_in(rows, file)
+                    parts += count_parts(new, new.get, counting, versions)
         wanted = {window.start for window in windows}
         return [part for part in parts if part.start in wanted]
 
@@ -248,14 +251,20 @@ def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
 def is_closed(file: Path) -> bool:
     """Whether nobody appends to the file any more.
 
-    The writer goes on to the next number of its pid, or it died, or its pid is another's by now.
+    The writer goes on to the next number of its pid, or it died, or its pid is another's by now. Of
+    a pod's writer only the first is seen from here; but it writes in no file of a day that is over.
     """
     import psutil
 
-    _date, pid, number = file.stem.rsplit("-", 2)
-    later = (other.stem.rsplit("-", 1)[1] for other in file.parent.glob(f"*-{pid}-*.jsonl"))
-    if any(int(other) > int(number) for other in later):
+    date, (writer, number) = file.stem[:10], file.stem[11:].rsplit("-", 1)
+    others = file.parent.glob(f"{'[0-9]' * 4}-??-??-{writer}-*.jsonl")
+    later = [int(other.stem.rsplit("-", 1)[1]) for other in others]
+    if max(later, default=0) > int(number):
         return True
+    host, _, pid = writer.rpartition("-")
+    if host:  # a pod: no process of this machine
+        ended = datetime.fromisoformat(date).replace(tzinfo=UTC) + timedelta(days=1)
+        return datetime.now(UTC) > ended + _CLOCKS_APART
     try:
         started = psutil.Process(int(pid)).create_time()
     except psutil.NoSuchProcess:

@@ -2,13 +2,11 @@
 
 import warnings
 from collections.abc import Collection
-from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import ReportError
 from mlops_assets.ml.profiles import with_prediction
 from mlops_assets.ml.scoring import FeatureDtypes
@@ -16,9 +14,8 @@ from mlops_assets.records.monitoring import DriftSummary
 
 
 class EvidentlyReports(dg.ConfigurableResource):
-    """Pages under `<root>/<model>/`, for a person to read; no verdict comes from them."""
+    """Pages for a person to read; no verdict comes from them."""
 
-    root: str = Field(description="Folder of the reports, one folder for each model.")
     most_rows: int = Field(20_000, ge=1, description="Of each side; a sample beyond.")
 
     def render(
@@ -28,12 +25,14 @@ class EvidentlyReports(dg.ConfigurableResource):
         reference: pd.DataFrame,
         live: pd.DataFrame,
         dtypes: FeatureDtypes,
+        threshold: float,
     ) -> str | None:
-        """Write the page of some columns and return its path.
+        """The page of some columns, as HTML.
 
         Evidently refuses a column that has no value on one side; such are left out, and without
-        any other there is no page: None. The method is fixed to PSI: Evidently's default changes
-        the direction of its score with the number of rows.
+        any other there is no page: None. Scores and verdicts on it are those of `summary`:
+        Evidently's default score changes its direction with the number of rows, and its PSI, of
+        thirty bins of equal width, sees nothing move in a skewed column.
 
         Raises:
             ReportError: Evidently refused the columns.
@@ -51,30 +50,45 @@ class EvidentlyReports(dg.ConfigurableResource):
             from evidently import DataDefinition, Dataset, Report
             from evidently.presets import DataDriftPreset
 
+            method = _judged(summary, threshold)
             definition = DataDefinition(
                 numerical_columns=[name for name, kind in kinds.items() if kind != "string"],
                 categorical_columns=[name for name, kind in kinds.items() if kind == "string"],
             )
-            preset = DataDriftPreset(num_method="psi", cat_method="psi")
+            # One column that drifted is a drift, here as in the summary.
+            preset = DataDriftPreset(method=method, drift_share=1 / len(kinds))
             new, old = (
                 Dataset.from_pandas(side[list(kinds)], definition) for side in (current, before)
             )
             try:
-                html = Report([preset]).run(new, old).get_html_str(as_iframe=False)
+                return Report([preset]).run(new, old).get_html_str(as_iframe=False)
             except ValueError as err:
                 raise ReportError(
                     f"Evidently cannot draw {list(kinds)}: {err}; the verdict stands in the "
                     "report's metadata"
                 ) from err
-        name = f"drift-{summary.window.start:%Y%m%dT%H%M%S}-v{summary.model_version}.html"
-        file = Path(self.root, summary.model, name).absolute()
-        write_atomically(file, lambda temporary: temporary.write_text(html, encoding="utf-8"))
-        return str(file)
 
     def _sample(self, frame: pd.DataFrame) -> pd.DataFrame:
         if len(frame) > self.most_rows:
             frame = frame.sample(self.most_rows, random_state=0)
         return frame.reset_index(drop=True)
+
+
+def _judged(summary: DriftSummary, threshold: float) -> str:
+    """Name of a method, made known to Evidently, that answers what `summary` says of a column."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    def judge(
+        reference: pd.Series, _live: pd.Series, _kind: ColumnType, _threshold: float
+    ) -> tuple[float, bool]:
+        name = str(reference.name)
+        return summary.scores[name], name in summary.drifted_columns
+
+    kinds = [ColumnType.Numerical, ColumnType.Categorical]
+    test = StatTest("mlops_assets", "PSI, corrected for chance", kinds, threshold)
+    register_stattest(test, judge)
+    return test.name
 
 
 def _has_values(frame: pd.DataFrame, name: str) -> bool:

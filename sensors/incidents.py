@@ -5,7 +5,8 @@ at its model's endpoint, for those who watch by Prometheus.
 
 A run status sensor of Dagster's goes on to the next run though its message was not delivered. So
 these keep the place of each address in the stream of ended runs: who does not take a message is
-asked again at the next look, and nobody is told twice.
+asked again at the next look, and the other is not told twice. Only a daemon that is killed between
+a message and the end of its look repeats it.
 """
 
 import json

@@ -1,7 +1,8 @@
 """What the retrain policy is told: reports, source, runs and outcomes, read and not judged."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any
 
 import dagster as dg
 
@@ -19,31 +20,27 @@ AS_OF_TAG = "mlops/as_of"
 """Run tag of a replay: the moment that the run stands for, ISO 8601 with its zone."""
 
 _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-_Summary = TypeVar("_Summary", DriftSummary, PerformanceSummary)
 
 
 def read_signals(
     instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending | None
 ) -> Signals:
     """What Dagster and the source know now."""
-    policy, name = settings.monitoring.retrain, settings.name
-    drift = _newest(instance, asset_key(name, "drift_report"), policy.drift.windows)
-    measured = asset_key(name, "performance_report")
-    performance = _newest(instance, measured, policy.performance.windows)
-    estimates = _summaries(performance[:1], "estimate", PerformanceSummary)
-    fingerprint, note = _source(settings)
-    trained = _newest(instance, asset_key(name, "trained_model"), 1)
+    trained = _newest(instance, asset_key(settings.name, "trained_model"), 1)
     before = trained[0].storage_id if trained else None
-    read = _metadata(instance, settings, "raw_data", "source_fingerprint", before)
+    read = _facts(instance, settings, "raw_data", before).get("source_fingerprint")
+    outcomes = _facts(instance, settings, "performance_report")
+    estimate = outcomes.get("estimate")
+    fingerprint, note = _source(settings)
     return Signals(
-        drift=_summaries(drift, "summary", DriftSummary),
-        performance=_summaries(performance, "summary", PerformanceSummary),
-        estimate=estimates[0] if estimates else None,
+        drift=_drift(instance, settings),
+        performance=_final_windows(outcomes, settings.monitoring.retrain.performance.windows),
+        estimate=PerformanceSummary.model_validate(estimate) if estimate else None,
         fingerprint=fingerprint,
         source_note=note,
         trained_at=_moment(instance, trained[0]) if trained else None,
         trained_on=str(read) if read else None,
-        new_labels=_new_labels(instance, settings),
+        new_labels=_new_labels(instance, settings, outcomes),
         in_flight=_unfinished(instance, settings),
         outcome=_outcome(instance, settings, pending) if pending else None,
     )
@@ -75,35 +72,39 @@ def _newest(
     return list(instance.fetch_materializations(wanted, limit=limit).records)
 
 
-def _summaries(
-    records: list[dg.EventLogRecord], name: str, kind: type[_Summary]
-) -> tuple[_Summary, ...]:
-    """The records that reports carry in their metadata, the oldest first."""
+def _drift(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[DriftSummary, ...]:
+    """The newest reports, the oldest of them first."""
+    limit = settings.monitoring.retrain.drift.windows
+    records = _newest(instance, asset_key(settings.name, "drift_report"), limit)
     events = [record.asset_materialization for record in reversed(records)]
     return tuple(
-        kind.model_validate(event.metadata[name].value)
+        DriftSummary.model_validate(event.metadata["summary"].value)
         for event in events
-        if event is not None and name in event.metadata
+        if event is not None and "summary" in event.metadata
     )
 
 
-def _metadata(
-    instance: dg.DagsterInstance,
-    settings: ModelSettings,
-    stage: Stage,
-    name: str,
-    before: int | None,
-) -> object:
-    """One metadata value of the newest materialization, or of the newest before an event."""
+def _final_windows(outcomes: Mapping[str, Any], most: int) -> tuple[PerformanceSummary, ...]:
+    """The newest of one report, the oldest of them first: labels may come for many at once."""
+    found = outcomes.get("final", ())
+    return tuple(PerformanceSummary.model_validate(one) for one in found[-most:])
+
+
+def _facts(
+    instance: dg.DagsterInstance, settings: ModelSettings, stage: Stage, before: int | None = None
+) -> dict[str, Any]:
+    """Metadata of the newest materialization, or of the newest before an event."""
     records = _newest(instance, asset_key(settings.name, stage), 1, before)
     event = records[0].asset_materialization if records else None
-    return event.metadata[name].value if event is not None and name in event.metadata else None
+    return {name: found.value for name, found in event.metadata.items()} if event else {}
 
 
-def _new_labels(instance: dg.DagsterInstance, settings: ModelSettings) -> int | None:
+def _new_labels(
+    instance: dg.DagsterInstance, settings: ModelSettings, outcomes: Mapping[str, Any]
+) -> int | None:
     """Labelled predictions of the windows that end after what the last training has read."""
-    until = _metadata(instance, settings, "evaluation_report", "learnt_until", None)
-    labelled = _metadata(instance, settings, "performance_report", "labelled", None)
+    until = _facts(instance, settings, "evaluation_report").get("learnt_until")
+    labelled = outcomes.get("labelled")
     if not isinstance(until, str) or not isinstance(labelled, dict):
         return None
     first = datetime.fromisoformat(until) - settings.monitoring.window

@@ -5,7 +5,7 @@ They import neither MLflow, Feast nor DVC, so that a test of the graph takes mil
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,16 +17,12 @@ import pandas as pd
 from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
 from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.live_profiles import count_parts
-from mlops_assets.ml.prediction_log import combine, without_duplicates
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import ModelVersion
-from mlops_assets.records.monitoring import LogSummary, Window
-from mlops_assets.records.profile import Counting, Part
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
+from resources.mlflow_registry import model_version
 from resources.mlflow_runs import RUN_ID, joined_tags
-from resources.predictions import PredictionLog
 from resources.run_outcome import PROCESS, Status, is_gone
 from resources.tracking import MLflowTracking
 
@@ -45,8 +41,6 @@ class Server:
 # By address, as with the real ones: Dagster makes a new resource object for each run.
 _SERVERS: dict[str, Server] = defaultdict(Server)
 _PUBLISHED: dict[tuple[str, str], pd.DataFrame] = {}
-_LOGGED: dict[tuple[str, str], list[pd.DataFrame]] = defaultdict(list)
-_COMPACTED: dict[tuple[str, str], pd.DataFrame] = {}
 
 
 class FakeDatasets(DvcDatasets):
@@ -119,7 +113,7 @@ class FakeTracking(MLflowTracking):
     """A registry of skops files; remembers what it was told."""
 
     @property
-    def server(self) -> "Server":
+    def server(self) -> Server:
         return _SERVERS[self.artifacts]
 
     @contextmanager
@@ -240,9 +234,7 @@ class FakeTracking(MLflowTracking):
 
     def _version(self, name: str, number: int) -> ModelVersion:
         run_id, _ = self.server.models[number - 1]
-        return ModelVersion(
-            name=name, version=number, run_id=run_id, uri=f"models:/{name}/{number}"
-        )
+        return model_version(name, number, run_id)
 
     def tags(self, model: ModelVersion) -> dict[str, str]:
         return self.server.runs[model.run_id]["tags"]
@@ -251,51 +243,3 @@ class FakeTracking(MLflowTracking):
         if alias not in self.server.aliases:
             return None
         return self._version(name, self.server.aliases[alias])
-
-
-class FakePredictionLog(PredictionLog):
-    """Frames in memory; `add` stands for an endpoint that closed a file."""
-
-    def add(self, model: str, rows: pd.DataFrame) -> None:
-        """Log rows with the columns of `ml.prediction_log`."""
-        _LOGGED[self.root, model].append(rows)
-
-    def read(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:
-        rows = self._all(model)
-        inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
-        return rows[inside].reset_index(drop=True)
-
-    def parts(
-        self,
-        model: str,
-        windows: Sequence[Window],
-        counting: Counting,
-        versions: Collection[int],
-    ) -> list[Part]:
-        frames = (self.read(model, window.start, window.end) for window in windows)
-        return [part for rows in frames for part in count_parts(rows, counting, versions)]
-
-    def newest(self, model: str) -> datetime | None:
-        times = self._all(model)["event_time"]
-        return times.max().to_pydatetime() if len(times) else None
-
-    def compact(self, model: str) -> LogSummary:
-        before = _COMPACTED.get((self.root, model), combine([]))
-        after = self._all(model)
-        files = _LOGGED.pop((self.root, model), [])
-        _COMPACTED[self.root, model] = after
-        added = len(after) - len(before)
-        return LogSummary(
-            model=model,
-            files=len(files),
-            open_files=0,
-            rows=added,
-            torn_lines=0,
-            duplicates=sum(map(len, files)) - added,
-            days=tuple(sorted({f"{time:%Y-%m-%d}" for rows in files for time in rows.event_time})),
-            newest=max((rows.event_time.max() for rows in files if len(rows)), default=None),
-        )
-
-    def _all(self, model: str) -> pd.DataFrame:
-        compacted = _COMPACTED.get((self.root, model), combine([]))
-        return without_duplicates(combine([compacted, *_LOGGED[self.root, model]]))

@@ -11,8 +11,9 @@ from resources.io import ParquetStorage
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
 from resources.reports import EvidentlyReports
-from tests.fakes import FakeDatasets, FakeFeatureStore, FakePredictionLog, FakeTracking
+from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.fakes_deployment import FakeDeployment
+from tests.fakes_predictions import FakePredictionLog
 
 ROWS = 400
 
@@ -80,5 +81,5 @@ def fake_resources(state: Path) -> dict[str, Any]:
             endpoints=str(state / "endpoints"), root=str(state / "predictions")
         ),
         "metrics": EndpointMetrics(root=str(state / "endpoints")),
-        "reports": EvidentlyReports(root=str(state / "reports")),
+        "reports": EvidentlyReports(),
     }

@@ -106,6 +106,11 @@ MODEL = Board(
             note="Measured by labels, estimated before they come, and on the held-out rows.",
         ),
         Panel(
+            "Error of the estimate",
+            {"{{metric}}": 'model_performance_estimate_error{model_name="$model"}'},
+            note="Estimated less measured, of the newest window with all its labels.",
+        ),
+        Panel(
             "Log waiting to be compacted",
             {"{{model_name}}": 'model_prediction_log_backlog_bytes{model_name="$model"}'},
             "bytes",
@@ -136,7 +141,10 @@ DRIFT = Board(
         ),
         Panel(
             "Since the last look",
-            {"drift": 'time() - model_drift_last_run_timestamp_seconds{model_name="$model"}'},
+            {
+                report: f'time() - model_{report}_last_run_timestamp_seconds{{model_name="$model"}}'
+                for report in ("drift", "performance", "skew")
+            },
             "s",
             number=True,
         ),

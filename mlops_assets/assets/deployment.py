@@ -48,11 +48,11 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         deps=[asset_key(settings.name, "reference_profile")],  # what is live can be watched
         group_name=settings.name,
         owners=list(settings.owners),
-        kinds={"bentoml"},
+        kinds={"bentoml"} if settings.deployment.target == "local" else {"bentoml", "kubernetes"},
         code_version=settings.deployment.digest(),
         retry_policy=RETRIES,
         metadata={DEPLOYMENT_SETTINGS: settings.deployment.model_dump(mode="json")},
-        description="A server on 127.0.0.1 that outlives the run and serves the evaluated version.",
+        description="The evaluated version, live where `deployment.target` says, beyond the run.",
     )
     def deployed_endpoint(
         context: dg.AssetExecutionContext,

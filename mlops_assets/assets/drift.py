@@ -90,7 +90,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             seen = newest_finding(settings, predictions, ledger, tracking)
             metrics.write(settings.name, "drift", drift_gauges(seen.finding, datetime.now(UTC)))
-            facts = describe(seen.finding, rules.threshold)
+            facts = describe(seen.finding, rules)
             if columns := seen.finding.columns_to_draw(everything=config.all_columns):
                 page = partial(draw, seen, columns, rows, settings, predictions, tracking, reports)
                 facts["evidently"] = page_link(page)

@@ -1,17 +1,18 @@
 """What a drift report shows: gauges, asset metadata, and the link to Evidently's page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.blocks.monitoring import DriftSettings
 from mlops_assets.errors import ReportError
 from mlops_assets.metadata import markdown_table, pictures
 from mlops_assets.ml.drift import Distance, Finding
 from mlops_assets.ml.drift_plot import columns_plot, drift_plot
-from resources.metrics import Gauge
+from resources.metrics import Gauge, last_run
 
 
 def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
@@ -40,11 +41,7 @@ def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
             help="1: a column that is watched has drifted, or is broken.",
             values={(): float(summary.verdict == "drifted" or bool(summary.broken_columns))},
         ),
-        Gauge(
-            name="model_drift_last_run_timestamp_seconds",
-            help="When drift was last looked at.",
-            values={(): now.timestamp()},
-        ),
+        last_run("drift", now),
     ]
 
 
@@ -54,33 +51,41 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
         page = draw()
     except ReportError as err:
         return dg.MetadataValue.text(str(err))
-    return dg.MetadataValue.path(page) if page else dg.MetadataValue.text("no column has values")
+    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text("no column has values")
 
 
-def describe(found: Finding, threshold: float) -> dict[str, Any]:
+def describe(found: Finding, rules: DriftSettings) -> dict[str, Any]:
     """A report as metadata: the verdict, every column as a table, and plots."""
-    summary = found.summary
-    plots = {"drift": drift_plot(summary, threshold)}
+    summary, window = found.summary, found.summary.window
+    plots = {"drift": drift_plot(summary, rules)}
     if summary.drifted_columns:
-        plots["columns"] = columns_plot(summary.drifted_columns, found.reference, found.live)
+        worst = sorted(summary.drifted_columns, key=lambda name: -summary.scores[name])
+        plots["columns"] = columns_plot(worst, found.reference, found.live)
     return {
         "verdict": summary.verdict,
+        "window": f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC",
+        "model_version": summary.model_version,
         "rows": summary.rows,
         "reference": summary.reference,
         "drifted_columns": ", ".join(summary.drifted_columns) or "none",
         "broken_columns": ", ".join(summary.broken_columns) or "none",
         "reasons": "; ".join(summary.reasons) or "none",
         "notes": "; ".join(summary.notes) or "none",
-        "columns": markdown_table(_table(found)),
+        "columns": markdown_table(_table(found, rules.ignore)),
         "summary": dg.MetadataValue.json(summary.model_dump(mode="json")),
         **pictures(plots),
     }
 
 
-def _table(found: Finding) -> pd.DataFrame:
-    rows = []
+def _table(found: Finding, ignored: Collection[str]) -> pd.DataFrame:
+    summary, rows = found.summary, []
+    verdicts = dict.fromkeys(ignored, "ignored")
+    verdicts |= dict.fromkeys(summary.drifted_columns, "drifted")
+    verdicts |= dict.fromkeys(summary.broken_columns, "broken")
     for name, scores in found.distances.items():
         old, new = found.reference.columns[name], found.live.columns[name]
         moments = {"mean before": old.mean, "mean": new.mean, "std before": old.deviation}
-        rows.append({"column": name, **scores._asdict(), **moments, "std": new.deviation})
+        verdict = verdicts.get(name, summary.verdict if summary.verdict == "unknown" else "calm")
+        row = {"column": name, "verdict": verdict, **scores._asdict(), **moments}
+        rows.append({**row, "std": new.deviation})
     return pd.DataFrame(rows).round(4)

@@ -151,7 +151,7 @@ def draw(
     tracking: MLflowTracking,
     reports: EvidentlyReports,
 ) -> str | None:
-    """Evidently's page of some columns; only for it are whole rows of the log read.
+    """Address of Evidently's page of some columns; only for it are whole rows of the log read.
 
     Raises:
         ReportError: Evidently refused the columns.
@@ -162,7 +162,13 @@ def draw(
         before = _rows(predictions, settings.name, seen.season[:enough], seen.versions)
     else:
         before = held_out_columns(rows, seen.version, settings, tracking)
-    return reports.render(summary, columns, before, live, settings.feature_dtypes)
+    threshold = settings.monitoring.drift.threshold
+    html = reports.render(summary, columns, before, live, settings.feature_dtypes, threshold)
+    if html is None:
+        return None
+    page = f"drift/{summary.window.start:%Y%m%dT%H%M%S}.html"
+    tracking.log_text(seen.version, page, html)
+    return f"{tracking.links(seen.version)['mlflow_run']}/artifacts/{page}"
 
 
 def _rows(

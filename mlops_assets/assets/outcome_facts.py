@@ -10,7 +10,7 @@ import pandas as pd
 from mlops_assets.metadata import markdown_table, pictures, rounded
 from mlops_assets.ml.performance_plot import performance_plot
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
-from resources.metrics import Gauge
+from resources.metrics import Gauge, last_run
 
 
 def performance_gauges(report: PerformanceReport, now: datetime) -> list[Gauge]:
@@ -23,6 +23,7 @@ def performance_gauges(report: PerformanceReport, now: datetime) -> list[Gauge]:
     ):
         values |= {(metric, kind): value for metric, value in found.items()}
     degraded = float(final is not None and final.verdict == "degraded")
+    errors = final.estimate_error if final else {}
     return [
         Gauge(
             name="model_performance",
@@ -31,19 +32,21 @@ def performance_gauges(report: PerformanceReport, now: datetime) -> list[Gauge]:
             values=values,
         ),
         Gauge(
+            name="model_performance_estimate_error",
+            help="Estimated less measured, of the newest window with all its labels.",
+            labels=("metric",),
+            values={(metric,): error for metric, error in errors.items()},
+        ),
+        Gauge(
             name="model_performance_degraded",
             help="1: the newest window with all its labels was predicted worse than promised.",
             values={(): degraded},
         ),
-        Gauge(
-            name="model_performance_last_run_timestamp_seconds",
-            help="When performance was last looked at.",
-            values={(): now.timestamp()},
-        ),
+        last_run("performance", now),
     ]
 
 
-def skew_gauges(report: SkewSummary, names: Iterable[str]) -> list[Gauge]:
+def skew_gauges(report: SkewSummary, names: Iterable[str], now: datetime) -> list[Gauge]:
     """Share of requests whose feature the offline store knows otherwise, 0 for the others."""
     shares = {skew.feature: skew.rows / report.rows for skew in report.skewed}
     return [
@@ -52,7 +55,8 @@ def skew_gauges(report: SkewSummary, names: Iterable[str]) -> list[Gauge]:
             help="Share of sampled requests whose feature the offline store knows otherwise.",
             labels=("feature",),
             values={(name,): shares.get(name, 0.0) for name in names},
-        )
+        ),
+        last_run("skew", now),
     ]
 
 
@@ -63,23 +67,28 @@ def describe(report: PerformanceReport) -> dict[str, Any]:
     if newest is not None:
         facts |= {"verdict": newest.verdict, **rounded(newest.metrics)}
         facts["reasons"] = "; ".join(newest.reasons) or "none"
-        facts["summary"] = dg.MetadataValue.json(newest.model_dump(mode="json"))
+        final = [w.model_dump(mode="json") for w in report.windows if w.final]
+        facts["final"] = dg.MetadataValue.json(final)
     if report.windows:
+        rows = [_row(window, report.headline) for window in report.windows]
+        facts["by_window"] = markdown_table(pd.DataFrame(rows))
+        facts |= pictures({"performance": performance_plot(report)})
         labelled = {w.window.start.isoformat(): w.labelled_rows for w in report.windows}
         facts["labelled"] = dg.MetadataValue.json(labelled)
         facts["estimate"] = dg.MetadataValue.json(report.windows[-1].model_dump(mode="json"))
-        facts["by_window"] = markdown_table(pd.DataFrame([_row(w) for w in report.windows]))
-        facts |= pictures({"performance": performance_plot(report)})
     return facts
 
 
-def _row(summary: PerformanceSummary) -> dict[str, Any]:
-    name = "log_loss" if "log_loss" in {**summary.estimated, **summary.metrics} else "rmse"
+def _row(summary: PerformanceSummary, name: str) -> dict[str, Any]:
+    values = {
+        f"estimated {name}": summary.estimated.get(name),
+        name: summary.metrics.get(name),
+        "estimate less measured": summary.estimate_error.get(name),
+    }
     return {
-        "window": summary.window.start.isoformat(),
+        "window": f"{summary.window.start:%Y-%m-%d %H:%M}",
         "rows": summary.rows,
         "labelled": summary.labelled_rows,
         "verdict": summary.verdict if summary.final else "waiting for labels",
-        f"estimated {name}": round(summary.estimated.get(name, float("nan")), 4),
-        name: round(summary.metrics.get(name, float("nan")), 4),
+        **{key: "" if value is None else f"{value:.4f}" for key, value in values.items()},
     }

@@ -113,7 +113,8 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             keys = request_keys(asked, settings).drop_duplicates()
             rebuilt = feature_store.training_rows(view, keys) if len(keys) else keys
             report = compare_features(asked, rebuilt, settings)
-            metrics.write(settings.name, "skew", skew_gauges(report, settings.features.names))
+            gauges = skew_gauges(report, settings.features.names, datetime.now(UTC))
+            metrics.write(settings.name, "skew", gauges)
         features = {skew.feature: skew.rows for skew in report.skewed}
         metadata = {"requests": report.rows, "skewed_features": len(features), **features}
         return dg.MaterializeResult(value=report, metadata=metadata)

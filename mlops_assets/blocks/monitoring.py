@@ -10,6 +10,8 @@ from mlops_assets.blocks.base import Duration, Settings
 Reference = Literal["training", "same_weekday", "same_month"]
 
 WEEK = timedelta(weeks=1)
+SEASON_WEEKS = 13
+"""How far back `same_weekday` looks: a drift that lasts is the norm only long after its alarm."""
 
 
 class LabelSettings(Settings):
@@ -128,6 +130,15 @@ class RetrainSettings(Settings):
         "trains; counted in the windows that `performance_report` holds.",
     )
 
+    @model_validator(mode="after")
+    def _back_off_is_bounded_from_above(self) -> Self:
+        if self.backoff > self.backoff_most:
+            raise ValueError(
+                f"retrain.backoff is {self.backoff}, its bound backoff_most {self.backoff_most}; "
+                "raise the bound"
+            )
+        return self
+
 
 class MonitoringSettings(Settings):
     """What is watched once a model is live."""
@@ -148,5 +159,10 @@ class MonitoringSettings(Settings):
             raise ValueError(
                 f"drift.reference same_weekday needs a window that divides a week, e.g. 1d or 6h, "
                 f"not {self.window}"
+            )
+        if self.drift.reference == "same_weekday" and self.drift.history > SEASON_WEEKS:
+            raise ValueError(
+                f"drift.history is {self.drift.history}, and same_weekday looks at {SEASON_WEEKS} "
+                "earlier windows only"
             )
         return self

@@ -1,11 +1,12 @@
 """Deployment and schedules."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 
@@ -47,7 +48,10 @@ class RequestLimits(Settings):
 class DeploymentSettings(RequestLimits):
     """Where and how the model is served."""
 
-    target: Literal["local"] = "local"
+    target: Literal["local", "kubernetes", "kserve"] = Field(
+        "local",
+        description="This machine, a Deployment of pods, or KServe's InferenceService.",
+    )
     port: int = Field(ge=1024, le=65535)
     workers: int = Field(1, ge=1, le=64)
     automatic: bool = Field(True, description="The training job deploys what passed the gate.")
@@ -56,6 +60,32 @@ class DeploymentSettings(RequestLimits):
     api_keys: ApiKeySettings | None = None
     rollout: RolloutSettings = RolloutSettings()
     log: LogSettings = LogSettings()
+    cluster: ClusterSettings | None = Field(
+        None, description="For `kubernetes` and `kserve`; not looked at for `local`."
+    )
+
+    @model_validator(mode="after")
+    def _fit_the_target(self) -> Self:
+        if self.target == "local":
+            return self
+        if self.cluster is None:
+            raise ValueError(f"target {self.target} needs the block `deployment.cluster`")
+        if self.workers != 1:
+            raise ValueError(
+                f"target {self.target} runs one worker in a pod, not workers: {self.workers}; "
+                "set cluster.replicas instead"
+            )
+        if self.rollout.strategy != "all_at_once":
+            raise ValueError(
+                f"target {self.target} replaces pods one after another; rollout.strategy "
+                f"{self.rollout.strategy} exists for target local only, so leave it out"
+            )
+        if self.rate_limit is not None and self.cluster.replicas.most > 1:
+            raise ValueError(
+                f"target {self.target}: rate_limit is counted within one pod, and there are up to "
+                f"{self.cluster.replicas.most}; limit rates at the ingress, or set replicas.max: 1"
+            )
+        return self
 
 
 class ScheduleSettings(Settings):

@@ -1,5 +1,6 @@
 """One YAML file -> one model's asset graph."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import dagster as dg
@@ -20,6 +21,7 @@ from mlops_assets.assets.prediction_log import build_prediction_log_assets
 from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
+from mlops_assets.keys import COMPUTE
 from sensors.endpoint_health import build_endpoint_health_sensor
 from sensors.retraining import build_retraining_sensor
 
@@ -83,16 +85,17 @@ class ModelPipeline(dg.Component):
 
 def build_model_defs(settings: ModelSettings) -> dg.Definitions:
     """Everything Dagster needs to know of one model, but for the resources."""
+    assets = [
+        *build_data_assets(settings),
+        *build_feature_assets(settings),
+        *build_model_assets(settings),
+        *build_deployment_assets(settings),
+        *build_prediction_log_assets(settings),
+        *build_outcome_assets(settings),
+        *build_drift_assets(settings),
+    ]
     return dg.Definitions(
-        assets=[
-            *build_data_assets(settings),
-            *build_feature_assets(settings),
-            *build_model_assets(settings),
-            *build_deployment_assets(settings),
-            *build_prediction_log_assets(settings),
-            *build_outcome_assets(settings),
-            *build_drift_assets(settings),
-        ],
+        assets=with_compute(assets, settings),
         asset_checks=[*build_asset_checks(settings), *build_outcome_checks(settings)],
         jobs=[
             build_training_job(settings),
@@ -103,3 +106,24 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
         schedules=[*build_training_schedules(settings), *build_monitoring_schedules(settings)],
         sensors=[build_retraining_sensor(settings), build_endpoint_health_sensor(settings)],
     )
+
+
+def with_compute(
+    assets: Sequence[dg.AssetsDefinition], settings: ModelSettings
+) -> Sequence[dg.AssetsDefinition]:
+    """The same with what the YAML grants their pods, for the executor.
+
+    Raises:
+        ConfigError: It names an asset that the model has not.
+    """
+    known = {str(asset.key.path[-1]) for asset in assets}
+    if unknown := sorted(set(settings.compute) - known):
+        raise ConfigError(f"compute of {settings.name}: {unknown} not among {sorted(known)}")
+
+    def granted(spec: dg.AssetSpec) -> dg.AssetSpec:
+        compute = settings.compute.get(spec.key.path[-1])
+        if compute is None:
+            return spec
+        return spec.merge_attributes(metadata={COMPUTE: compute.model_dump(mode="json")})
+
+    return dg.map_asset_specs(granted, assets) if settings.compute else assets

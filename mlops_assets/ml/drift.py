@@ -23,6 +23,8 @@ from mlops_assets.records.profile import ColumnProfile, Profile
 
 _BROKEN_MISSING = 0.5
 _RARE_MISSING = 0.05
+_USUAL = 0.5
+"""Share of the reference from which on a value is the usual one, as 0 is of rain."""
 
 
 class Distance(NamedTuple):
@@ -74,7 +76,8 @@ def summarize(
     adjusted = dict(
         zip(watched, benjamini_hochberg([found[n].p_value for n in watched]), strict=True)
     )
-    broken = [n for n in watched if is_broken(reference.columns[n], live.columns[n])]
+    faults = {n: fault(reference.columns[n], live.columns[n]) for n in watched}
+    broken = [name for name in watched if faults[name]]
     drifted = [
         name
         for name in watched
@@ -87,7 +90,7 @@ def summarize(
         f"(adjusted p {adjusted[name]:.2g})"
         for name in drifted
     ]
-    reasons += [f"{name}: missing or constant, and not so in the reference" for name in broken]
+    reasons += [f"{name}: {faults[name]}" for name in broken]
     verdict = "drifted" if drifted else "calm"
     return DriftSummary(
         model=model.name,
@@ -151,15 +154,24 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return np.minimum(adjusted, 1.0).tolist()
 
 
-def is_broken(reference: ColumnProfile, live: ColumnProfile) -> bool:
-    """Whether the column is mostly missing or constant now, and was not: a fault upstream."""
+def fault(reference: ColumnProfile, live: ColumnProfile) -> str:
+    """Why the column looks broken upstream, mostly missing or constant now; empty: it does not."""
     if not live.rows or not reference.rows:
-        return False
-    went_missing = (
-        live.missing / live.rows >= _BROKEN_MISSING
-        and reference.missing / reference.rows <= _RARE_MISSING
+        return ""
+    missing, before = live.missing / live.rows, reference.missing / reference.rows
+    if missing >= _BROKEN_MISSING and before <= _RARE_MISSING:
+        return f"{missing:.0%} of the rows are missing, {before:.0%} in the reference"
+    if not _is_constant(live) or _is_constant(reference):
+        return ""
+    # The usual value for a whole window is no fault: most days have no rain at all.
+    old, new = (
+        np.array(one.counts) if any(live.counts) else _histogram(one) for one in (reference, live)
     )
-    return went_missing or (_is_constant(live) and not _is_constant(reference))
+    share = float(old[np.argmax(new)] / max(old.sum(), 1))
+    if share >= _USUAL:
+        return ""
+    value = live.low if live.low is not None else "the same"
+    return f"every row is {value}, of the reference {share:.0%} are like that"
 
 
 def _ageing_otherwise(live: Profile, asked: Mapping[str, timedelta]) -> tuple[str, ...]:

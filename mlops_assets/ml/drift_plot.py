@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlops_assets.blocks.monitoring import DriftSettings
 from mlops_assets.ml.plots import INK, MODEL, REFERENCE, figure_and_axes, png
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Bins, ColumnProfile, Profile
@@ -13,13 +14,15 @@ _MOST = 20
 _COLUMNS, _BARS = 4, 12
 
 
-def drift_plot(summary: DriftSummary, threshold: float) -> bytes:
+def drift_plot(summary: DriftSummary, rules: DriftSettings) -> bytes:
     """Draw the columns with the highest scores as bars, those that raise the alarm in red."""
     shown = sorted(summary.scores.items(), key=lambda item: item[1])[-_MOST:]
     figure, axes = figure_and_axes()
-    colors = [_DRIFTED if name in summary.drifted_columns else MODEL for name, _ in shown]
-    axes.barh([name for name, _ in shown], [score for _, score in shown], color=colors)
-    axes.axvline(threshold, color=REFERENCE, linestyle="--")
+    alarming = {*summary.drifted_columns, *summary.broken_columns}
+    colors = [_DRIFTED if name in alarming else MODEL for name, _ in shown]
+    labels = [f"{name} (ignored)" if name in rules.ignore else name for name, _ in shown]
+    axes.barh(labels, [score for _, score in shown], color=colors)
+    axes.axvline(rules.threshold, color=REFERENCE, linestyle="--")
     axes.set(title=f"Drift: {summary.verdict}", xlabel="population stability index")
     axes.tick_params(axis="y", labelsize=8, colors=INK)
     return png(figure)

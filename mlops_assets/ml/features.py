@@ -132,13 +132,7 @@ def flat_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
         FeatureError: No rows, two rows of one entity and timestamp, or a column that is missing or
             no number.
     """
-    keys = _keys(rows, settings)
-    if repeated := int(keys.duplicated().sum()):
-        example = keys[keys.duplicated()].iloc[0].to_dict()
-        raise FeatureError(
-            f"{repeated} rows repeat an entity and timestamp, e.g. {example}; set "
-            "processing.drop_duplicates, or contract.unique to reject them"
-        )
+    keys = _unique_keys(rows, settings)
     return pd.concat([keys, select_features(rows, settings.feature_dtypes)], axis=1)
 
 
@@ -146,12 +140,14 @@ def flat_labels(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     """The target column of a flat table; rows without a target as `target.missing` says.
 
     Raises:
-        FeatureError: A target is missing and must not be, none is there, or one does not fit the
-            task.
+        FeatureError: A target is missing and must not be, none is there, one does not fit the task,
+            or an entity and timestamp has two.
     """
     name = str(settings.target_column)
     _require_columns(rows, [name])
-    return _labelled(_keys(rows, settings), rows[name].reset_index(drop=True), settings.target)
+    return _labelled(
+        _unique_keys(rows, settings), rows[name].reset_index(drop=True), settings.target
+    )
 
 
 def label_array(column: pd.Series, task: Task) -> np.ndarray:
@@ -211,6 +207,17 @@ def _event_log(
     numbers = sorted(name for distinct, name in columns if not distinct)
     labels = sorted(name for distinct, name in columns if distinct)
     return EventLog.build(_keys(events, settings), events, numbers, labels)
+
+
+def _unique_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    keys = _keys(rows, settings)
+    if repeated := int(keys.duplicated().sum()):
+        example = keys[keys.duplicated()].iloc[0].to_dict()
+        raise FeatureError(
+            f"{repeated} rows repeat an entity and timestamp, e.g. {example}; set "
+            "processing.drop_duplicates, or contract.unique to reject them"
+        )
+    return keys
 
 
 def _keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:

@@ -3,18 +3,21 @@
 A day is cut where its windows meet, so a window of any length is made of whole parts.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlops_assets.ml.prediction_log import FEATURE
-from mlops_assets.ml.profiles import PREDICTION, merge, nothing, profile
+from mlops_assets.ml.profiles import PREDICTION, count_aged, merge, nothing
 from mlops_assets.records.monitoring import Window
-from mlops_assets.records.profile import Counting, Part, Profile
+from mlops_assets.records.profile import ColumnProfile, Counting, Part, Profile
 
 EPOCH = datetime.fromtimestamp(0, UTC)
+KEYS = ("event_time", "features_as_of", "role", "model_version")
+"""Columns of the prediction log by which rows are told apart."""
 
 
 def window_of(moment: datetime, length: timedelta) -> Window:
@@ -23,10 +26,9 @@ def window_of(moment: datetime, length: timedelta) -> Window:
     return Window(start=start, end=start + length)
 
 
-def log_columns(names: Iterable[str]) -> list[str]:
-    """Columns of the prediction log that a profile of these features is made of."""
-    used = ("event_time", "features_as_of", "role", "score", "model_version")
-    return [*used, *(f"{FEATURE}{name}" for name in names if name != PREDICTION)]
+def log_column(name: str) -> str:
+    """The column of the prediction log that a profile calls so."""
+    return "score" if name == PREDICTION else f"{FEATURE}{name}"
 
 
 def as_profiled(rows: pd.DataFrame) -> pd.DataFrame:
@@ -38,31 +40,46 @@ def as_profiled(rows: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
-def count_parts(rows: pd.DataFrame, counting: Counting, versions: Collection[int]) -> list[Part]:
+def count_parts(
+    keys: pd.DataFrame,
+    read: Callable[[str], pd.Series | None],
+    counting: Counting,
+    versions: Collection[int],
+) -> list[Part]:
     """Count rows of the prediction log, apart by window, version and role.
 
     Args:
-        rows: At least the columns of `log_columns` that the log has.
+        keys: The columns `KEYS` of the log.
+        read: A column of the log, on the same rows; None if it has none. Asked for one after the
+            other, so that they need not all be in memory.
         counting: How.
         versions: Whose rows; those of others are left out.
     """
-    starts = pd.Timestamp(EPOCH) + (rows["event_time"] - EPOCH) // counting.window * counting.window
-    parts = []
-    keys = [starts, "model_version", "role"]
-    groups: Any = rows.groupby(keys, observed=True)
-    for (start, version, role), group in groups:
-        if version not in versions:  # here, not before: a filter would copy every row once more
-            continue
-        moments = group["features_as_of"].fillna(group["event_time"])
-        parts.append(
-            Part(
-                start=start.to_pydatetime(),
-                model_version=int(version),
-                role=str(role),
-                profile=profile(as_profiled(group), counting.bins, moments),
-            )
+    groups = {key: rows for key, rows in _groups(keys, counting).items() if key[1] in versions}
+    moments = keys["features_as_of"].fillna(keys["event_time"])
+    columns: dict[Any, dict[str, ColumnProfile]] = {key: {} for key in groups}
+    for name, bins in counting.bins.items():
+        column = read(log_column(name))
+        if column is None:
+            column = pd.Series(np.full(len(keys), np.nan), index=keys.index)
+        for key, rows in groups.items():
+            columns[key][name] = count_aged(column.iloc[rows], bins, moments.iloc[rows])
+    return [
+        Part(
+            start=start.to_pydatetime(),
+            model_version=int(version),
+            role=str(role),
+            profile=Profile(rows=len(keys.iloc[rows]), columns=columns[start, version, role]),
         )
-    return parts
+        for (start, version, role), rows in groups.items()
+    ]
+
+
+def _groups(keys: pd.DataFrame, counting: Counting) -> dict[Any, Any]:
+    """Where the rows of each window, version and role are; all is a slice, which copies nothing."""
+    starts = pd.Timestamp(EPOCH) + (keys["event_time"] - EPOCH) // counting.window * counting.window
+    found = keys.groupby([starts, "model_version", "role"], observed=True).indices
+    return {key: slice(None) if len(rows) == len(keys) else rows for key, rows in found.items()}
 
 
 def answered(

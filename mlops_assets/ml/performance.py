@@ -7,9 +7,10 @@ a limit of the gate is broken. The calibration test is Spiegelhalter's in its si
 a calibrated model the positives are a sum of independent Bernoulli draws (Spiegelhalter 1986,
 Stat. Med. 5).
 
-Estimated: confidence-based performance estimation as NannyML describes it: the expected metric if
-every row is positive with its calibrated probability. It sees a shift of the features, never a
-change of what they mean (concept drift); that is what the labels are waited for.
+Estimated: confidence-based performance estimation (CBPE of NannyML; Bialek, Kuberski, Perrakis and
+Bifet 2024, arXiv:2401.08348): the expected metric if every row is positive with its calibrated
+probability. It sees a shift of the features, never a change of what they mean (concept drift); that
+is what the labels are waited for.
 """
 
 import math

@@ -12,8 +12,7 @@ def performance_plot(report: PerformanceReport) -> bytes:
     The estimate is drawn for every window, the measured value once it is final; a degraded window
     is marked red.
     """
-    known = {n for w in report.windows for n in (*w.metrics, *w.estimated, *w.reference)}
-    name = next((n for n in ("log_loss", "rmse", "accuracy") if n in known), "log_loss")
+    name = report.headline
     figure, axes = figure_and_axes()
     starts = [window.window.start for window in report.windows]
     for label, color, values in (

@@ -57,12 +57,9 @@ def profile(
         moments: What moment each row describes, UTC; for bins that age.
     """
     missing = pd.Series(np.full(len(columns), np.nan), index=columns.index)
-    found = {}
-    for name, one in bins.items():
-        column = columns.get(name, missing)
-        if one.ageing:
-            column = column - _growth(one.ageing, moments)
-        found[name] = count(column, one)
+    found = {
+        name: count_aged(columns.get(name, missing), one, moments) for name, one in bins.items()
+    }
     return Profile(rows=len(columns), columns=found)
 
 
@@ -72,20 +69,26 @@ def nothing(bins: Mapping[str, Bins]) -> Profile:
     return Profile(rows=0, columns={name: count(none, one) for name, one in bins.items()})
 
 
+def count_aged(column: pd.Series, bins: Bins, moments: pd.Series | None) -> ColumnProfile:
+    """Count one column, if its bins age as it was, or will be, at their moment."""
+    return count(column - _growth(bins.ageing, moments) if bins.ageing else column, bins)
+
+
 def count(column: pd.Series, bins: Bins) -> ColumnProfile:
     """Count one column, as it is."""
     if bins.are_texts:
         return _count_texts(column, bins)
     values = number_array(column)
-    known = values[~np.isnan(values)] if np.isnan(values).any() else values
+    unknown = np.isnan(values)
+    known = values[~unknown] if unknown.any() else values
     places = _places(known, bins)
     with np.errstate(invalid="ignore"):  # infinite values are at no distance from their mean
-        squares = float(known.var() * len(known)) if len(known) else 0.0
-    sums = np.bincount(places, weights=known, minlength=bins.size)
+        apart = known - known.mean() if len(known) else known
+        squares = float(apart @ apart)
     return ColumnProfile(
         bins=bins,
         counts=tuple(np.bincount(places, minlength=bins.size).tolist()),
-        sums=tuple(sums[len(bins.points) :].tolist()),
+        sums=tuple(_interval_sums(known, places, bins).tolist()),
         missing=len(values) - len(known),
         low=float(known.min()) if len(known) else None,
         high=float(known.max()) if len(known) else None,
@@ -172,12 +175,23 @@ def _places(values: np.ndarray, bins: Bins) -> np.ndarray:
     points or edges, and the runtime that serves rounds them otherwise than scikit-learn does.
     """
     near = _NEAR * bins.scale
-    places = np.full(len(values), len(bins.points), dtype=np.uint16)
+    places = np.full(len(values), len(bins.points), dtype=np.min_scalar_type(bins.size))
     for edge in bins.edges:
         places += values >= edge - near
     for place, point in enumerate(np.asarray(bins.points, dtype=np.float64)):
-        places[(values >= point - near) & (values <= point + near)] = place
+        hit = (values >= point - near) & (values <= point + near)
+        # In place of `places[hit] = place`, which is 25 times as slow.
+        places = places * ~hit + places.dtype.type(place) * hit
     return places
+
+
+def _interval_sums(values: np.ndarray, places: np.ndarray, bins: Bins) -> np.ndarray:
+    """Of each interval; the values at points need not be added up."""
+    points = len(bins.points)
+    if points:
+        inside = places >= points
+        values, places = values[inside], places[inside] - places.dtype.type(points)
+    return np.bincount(places, weights=values, minlength=bins.size - points)
 
 
 def _count_texts(column: pd.Series, bins: Bins) -> ColumnProfile:

@@ -159,7 +159,13 @@ def loss_rise(estimate: PerformanceSummary | None) -> float | None:
 
 def _calm(policy: RetrainSettings, state: RetrainState, signals: Signals) -> Decision:
     """No reason to train; what a person should look at all the same is an alert."""
-    counts = f"{count(state.performance, 'degraded')}, {count(state.drift, 'drifted')}"
+    counts = ", ".join(
+        f"{count(alarm, word)} (alarm at {rule.enter} of {rule.windows})"
+        for alarm, word, rule in (
+            (state.performance, "degraded", policy.performance),
+            (state.drift, "drifted", policy.drift),
+        )
+    )
     if broken := _broken(signals):
         reason = f"{list(broken)} broke upstream: mend the data, a training would learn the fault"
         return Decision(action="alert", rule="broken_upstream", reason=reason, state=state)

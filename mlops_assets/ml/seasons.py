@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from mlops_assets.blocks.monitoring import WEEK, DriftSettings, Reference
+from mlops_assets.blocks.monitoring import SEASON_WEEKS, WEEK, DriftSettings, Reference
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.column_bins import refined
 from mlops_assets.ml.live_profiles import answered, window_of
@@ -19,8 +19,8 @@ from mlops_assets.ml.profiles import PREDICTION
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Counting, Part, Profile
 
-_WEEKS, _YEARS = 13, 3
-"""How far back windows are looked for: a drift that lasts is the norm only long after its alarm."""
+_YEARS = 3
+"""How far back `same_month` looks."""
 
 
 class Chosen(NamedTuple):
@@ -52,7 +52,7 @@ def earlier_windows(window: Window, kind: Reference) -> list[Window]:
     if kind == "training":
         return []
     if kind == "same_weekday":
-        starts = [window.start - week * WEEK for week in range(1, _WEEKS + 1)]
+        starts = [window.start - week * WEEK for week in range(1, SEASON_WEEKS + 1)]
         return [Window(start=start, end=start + length) for start in starts]
     oldest = window_of(window.start - timedelta(days=_YEARS * 366 + 31), length)
     steps = (window.start - oldest.start) // length

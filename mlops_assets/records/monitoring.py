@@ -73,6 +73,11 @@ class PerformanceSummary(Settings):
     )
     reasons: tuple[str, ...] = ()
 
+    @property
+    def estimate_error(self) -> dict[str, float]:
+        """Estimated less measured, of each metric that is both; empty until the labels came."""
+        return {n: self.estimated[n] - x for n, x in self.metrics.items() if n in self.estimated}
+
 
 class PerformanceReport(Settings):
     """The windows of the served version, the oldest first."""
@@ -84,6 +89,12 @@ class PerformanceReport(Settings):
         """The newest window with a verdict that can not change any more."""
         final = [summary for summary in self.windows if summary.final]
         return final[-1] if final else None
+
+    @property
+    def headline(self) -> str:
+        """The metric that is shown by window: the loss, or of several classes the accuracy."""
+        known = {n for w in self.windows for n in (*w.metrics, *w.estimated, *w.reference)}
+        return next((n for n in ("log_loss", "rmse", "accuracy") if n in known), "log_loss")
 
 
 class FeatureSkew(Settings):

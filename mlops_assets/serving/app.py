@@ -196,6 +196,7 @@ class EndpointApp:
     def _render(self) -> bytes:
         if self._holder is None or self._holder.active is None:
             return metrics.render()
+        metrics.begin(self._holder.active.manifest.model_name)
         return metrics.render() + state(self._holder.endpoint, self._holder.active)
 
     async def _livez(self, _scope: Scope, _receive: Receive) -> Answer:

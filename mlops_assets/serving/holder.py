@@ -23,7 +23,7 @@ from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, Recor
 from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
 from mlops_assets.serving.online import OnlineLookup
 from mlops_assets.serving.online_choice import open_online
-from mlops_assets.serving.prediction_log import PredictionLogWriter
+from mlops_assets.serving.prediction_log import HOST_VARIABLE, PredictionLogWriter
 from mlops_assets.serving.requests import RequestDecoder
 from mlops_assets.serving.rollout import Tally
 
@@ -128,7 +128,9 @@ class ModelHolder:
         """Serve what `endpoint`'s manifest names; nothing is read before `reconcile`."""
         self.active: Active | None = None
         self.endpoint = endpoint
-        self.log = PredictionLogWriter(endpoint / LOG_FOLDER)
+        self.log = PredictionLogWriter(endpoint / LOG_FOLDER, os.environ.get(HOST_VARIABLE, ""))
+        self.error: str | None = None
+        """Why the newest manifest is not what is served."""
         self._open_online = open_online
         self._seen: tuple[int, int] | None = None
         self._tried_at = 0.0
@@ -144,6 +146,15 @@ class ModelHolder:
         """Load the first version now, later ones in a thread."""
         self.reconcile()
         threading.Thread(target=self._run, name="reconciler", daemon=True).start()
+
+    def require_active(self) -> None:
+        """For a worker whose one version never changes: without it there is nothing to wait for.
+
+        Raises:
+            DeploymentError: It cannot be served.
+        """
+        if self.active is None:
+            raise DeploymentError(self.error or f"there is no manifest in {self.endpoint}")
 
     def reconcile(self) -> None:
         """Act on the manifest if it is new; never raises."""
@@ -252,6 +263,7 @@ class ModelHolder:
             logger.warning("%s", err)
 
     def _report(self, wanted: Manifest, error: str | None) -> None:
+        self.error = error
         served = self.active.model.servable.model_version if self.active else None
         status = WorkerStatus(wanted.generation, served, error)
         path = self.endpoint / STATUS_FOLDER / f"{os.getpid()}.json"

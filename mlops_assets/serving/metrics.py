@@ -8,7 +8,7 @@ import os
 from collections import Counter as Counts
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -54,6 +54,13 @@ LOG_FAILURES = Counter(
     "Requests whose rows could not be logged.",
     ("model_name",),
 )
+
+
+def begin(model_name: str) -> None:
+    """Show what did not happen yet as 0: of a series that begins with 1, no rate sees the first."""
+    for outcome in get_args(Outcome):
+        _of_outcome(model_name, outcome)
+    LOG_FAILURES.labels(model_name)
 
 
 def observe(model_name: str, version: int, predictions: int, seconds: float) -> None:

@@ -11,6 +11,7 @@ from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online import EntityId, OnlineLookup, OnlineRows
 from mlops_assets.serving.online_feast import FeastLookup
+from mlops_assets.serving.online_secrets import opened
 from mlops_assets.serving.online_sqlite import SqliteLookup, why_not_direct
 
 _NEVER_STALE = timedelta(days=1_000_000)
@@ -23,6 +24,7 @@ def open_online(online: OnlineFeatures) -> OnlineLookup:
     Raises:
         FeatureStoreError: It cannot be opened.
     """
+    online = opened(online)
     return SqliteLookup(online) if online.lookup == "direct" else FeastLookup(online)
 
 
@@ -32,7 +34,7 @@ def choose_lookup(online: OnlineFeatures, sample: Sequence[EntityId]) -> OnlineF
     Raises:
         FeatureStoreError: Not even the SDK can read the store.
     """
-    if reason := why_not_direct(online) or _compare(online, sample):
+    if reason := why_not_direct(online) or _compare(opened(online), sample):
         return online.model_copy(update={"lookup": "feast", "lookup_reason": reason})
     reason = f"equal to Feast's SDK for {len(sample)} entities"
     return online.model_copy(update={"lookup": "direct", "lookup_reason": reason})

@@ -1,7 +1,8 @@
 """One worker's prediction log: appended before a request is answered.
 
-Files are `<date>-<pid>-<n>.jsonl`, closed by opening the next `n`, never renamed. A request's rows
-are one `write`: what the kernel has taken outlives the process, so `kill -9` loses nothing that was
+Files are `<date>-<pid>-<n>.jsonl`, of a pod, which shares the folder with others,
+`<date>-<pod>-<pid>-<n>.jsonl`; closed by opening the next `n`, never renamed. A request's rows are
+one `write`: what the kernel has taken outlives the process, so `kill -9` loses nothing that was
 answered. Compaction leaves `<file>.done` beside a file that may be deleted.
 """
 
@@ -17,6 +18,8 @@ from mlops_assets.atomic import ensure_folder
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import MlopsError, PredictionLogFullError
 
+HOST_VARIABLE = "MLOPS_POD"
+"""Names the pod, where there are several."""
 SYNC_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 """How long a log that was full refuses before it looks again."""
@@ -32,13 +35,13 @@ logger = logging.getLogger(__name__)
 class PredictionLogWriter:
     """Appends lines; for several threads of one process."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is created before the first line."""
+    def __init__(self, folder: Path, host: str = "") -> None:
+        """Nothing is created before the first line; `host` tells equal pids of a folder apart."""
         self.failures = 0
         """Requests that could not be logged."""
         self.error: str | None = None
         """Why the newest one could not; None once one could."""
-        self._folder = folder
+        self._folder, self._host = folder, host
         self._lock = threading.Lock()
         self._handle: int | None = None
         self._day = 0
@@ -116,11 +119,11 @@ class PredictionLogWriter:
         raise OSError(errno.ENOSPC, f"only {written} of {len(lines)} bytes were written")
 
     def _open(self) -> int:
-        pid = os.getpid()
-        known = [int(p.stem.rsplit("-", 1)[1]) for p in self._folder.glob(f"*-{pid}-*.jsonl")]
+        writer = f"{self._host}-{os.getpid()}" if self._host else f"{os.getpid()}"
+        known = [int(p.stem.rsplit("-", 1)[1]) for p in self._folder.glob(f"*-{writer}-*.jsonl")]
         number = max(known, default=-1) + 1
         day = datetime.now(UTC)
-        path = ensure_folder(self._folder) / f"{day:%Y-%m-%d}-{pid}-{number}.jsonl"
+        path = ensure_folder(self._folder) / f"{day:%Y-%m-%d}-{writer}-{number}.jsonl"
         return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
 
     def _close(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
+from mlops_assets.serving.pod import MANIFEST_VARIABLE
 from mlops_assets.serving.rates import Buckets
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Endpoint:
         endpoint = Path(os.environ["MLOPS_ENDPOINT"])
         self._holder = ModelHolder(endpoint)
         self._holder.start()
+        if MANIFEST_VARIABLE in os.environ:
+            self._holder.require_active()
         _buckets.share(endpoint)
         app = EndpointApp(self._holder)
         entrance.app = Guard(app, self._holder.limits, app.count, _buckets)

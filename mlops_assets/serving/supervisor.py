@@ -193,11 +193,11 @@ def shorten(log: Path) -> None:
         os.truncate(log, 0)
 
 
-def listen(port: int) -> socket.socket:
+def listen(port: int, host: str = HOST) -> socket.socket:
     """Open the endpoint's socket."""
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
+    listener.bind((host, port))
     listener.listen(_BACKLOG)
     listener.set_inheritable(True)
     return listener

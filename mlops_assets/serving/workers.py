@@ -230,6 +230,17 @@ def _front(shell: _App, entrance: _App) -> _App:
     return front
 
 
+def serve_alone(endpoint: Path, listener: socket.socket) -> None:
+    """Serve as the only worker, in this process.
+
+    Raises:
+        SystemExit: It could not start.
+    """
+    _preload(endpoint)
+    _serve(listener)
+    gc.unfreeze()  # or the libraries complain of leaks
+
+
 def _serve(listener: socket.socket) -> None:
     from mlops_assets.serving.connections import IDLE_SECONDS, Connection
     from mlops_assets.serving.service import Endpoint, entrance

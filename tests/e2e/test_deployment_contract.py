@@ -1,4 +1,4 @@
-"""What every deployer must do, asserted on the fake and on a real local BentoML server."""
+"""What every deployer must do: the fake, and real BentoML servers on this machine and as pods."""
 
 import socket
 from collections.abc import Callable, Generator
@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.errors import DeploymentError, PortInUseError
+from resources.cluster_endpoints import KServe, KubernetesBentoML
 from resources.deployment import EndpointDeployer, LocalBentoML
+from tests.clusters import fake_cluster, in_cluster
 from tests.fakes_deployment import FakeDeployment
 from tests.live_endpoints import Subject, build_versions, publish
 from tests.served_models import ONLINE
@@ -15,22 +17,48 @@ from tests.served_models import ONLINE
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module", params=["fake", "local"])
+TARGETS = {"kubernetes": KubernetesBentoML, "kserve": KServe}
+
+
+@pytest.fixture(scope="module", params=["fake", "local", *TARGETS])
 def subject(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Subject]:
     """One endpoint for all tests of this module, in their order: each start costs seconds."""
     folder = tmp_path_factory.mktemp("deployment")
+    if request.param in TARGETS:
+        deployer = TARGETS[request.param](root=str(folder / "endpoints"), shared=str(folder))
+        with fake_cluster(folder, folder / "cluster"):
+            subject = Subject(deployer, build_versions(folder), publish(folder))
+            subject.settings = in_cluster(subject.settings, request.param)
+            yield subject
+            end(subject)
+        return
     deployer: EndpointDeployer = LocalBentoML(root=str(folder / "endpoints"))
     if request.param == "fake":
         fake = FakeDeployment(root=str(folder / "fake"))
         fresh = ONLINE[:2]
         fake.know({e: {"spend": None if s != s else s, "class": c} for e, _, s, c in fresh})
         deployer = fake
-    yield Subject(deployer, build_versions(folder), publish(folder))
-    deployer.stop("toy")
-    deployer.stop("toy")  # also when nothing runs
-    assert deployer.status("toy") is None
+    subject = Subject(deployer, build_versions(folder), publish(folder))
+    yield subject
+    end(subject)
+
+
+@pytest.fixture(autouse=True)
+def _no_crash_twice(subject: Subject, request: pytest.FixtureRequest) -> None:
+    """A pod that crashes takes 20 s to be given up, and what gives it up is one for both kinds."""
+    if subject.settings.target == "kserve" and request.node.originalname in (
+        "test_a_first_version_that_cannot_be_loaded_leaves_nothing_running",
+        "test_a_rejected_version_leaves_the_good_one",
+    ):
+        pytest.skip("as with target kubernetes")
+
+
+def end(subject: Subject) -> None:
+    subject.deployer.stop("toy")
+    subject.deployer.stop("toy")  # also when nothing runs
+    assert subject.deployer.status("toy") is None
 
 
 def test_nothing_answers_before_the_first_deployment(subject: Subject) -> None:
@@ -40,6 +68,8 @@ def test_nothing_answers_before_the_first_deployment(subject: Subject) -> None:
 
 
 def test_a_used_port_is_refused_before_anything_is_written(subject: Subject) -> None:
+    if subject.settings.target != "local":
+        pytest.skip("every pod and every Service has an address of its own")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -1,14 +1,17 @@
 """The feature store: the same assertions on Feast itself (DuckDB, sqlite) and on the fake."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.errors import FeatureStoreError
+from mlops_assets.errors import ConfigError, FeatureStoreError
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.records.data import FeatureView
+from mlops_assets.records.serving import OnlineFeatures
+from mlops_assets.serving.online_choice import choose_lookup, open_online
 from resources.feature_store import FeastFeatureStore
 from tests.fakes import FakeFeatureStore
 
@@ -93,3 +96,28 @@ def test_publishing_again_replaces(tmp_path: Path) -> None:
 def test_an_unpublished_view_is_named(tmp_path: Path) -> None:
     with pytest.raises(FeatureStoreError, match="shop"):
         FeastFeatureStore(root=str(tmp_path)).training_rows(VIEW, keys((1, JUNE)))
+
+
+def test_a_store_of_ones_own_is_opened_with_its_secret_and_never_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE_SECRET", "s3cret")
+    path = f"{tmp_path}/${{STORE_SECRET}}.db"
+    own = FeastFeatureStore(
+        root=str(tmp_path / "feast"), online_store=json.dumps({"type": "sqlite", "path": path})
+    )
+    assert own.publish(VIEW, ROWS) == JULY
+    assert (tmp_path / "s3cret.db").exists()
+    config = own.serving_config(VIEW)
+    assert "s3cret" not in json.dumps(config)
+    online = OnlineFeatures(store=config, view=VIEW, as_of=JULY.to_pydatetime())
+    chosen = choose_lookup(online, [1])
+    assert "s3cret" not in chosen.model_dump_json()
+    assert open_online(chosen).lookup([1]).rows == [{"spend": 2.5, "country": "ch"}]
+
+    monkeypatch.delenv("STORE_SECRET")
+    with pytest.raises(FeatureStoreError, match=r"variable STORE_SECRET.*cluster\.secrets"):
+        open_online(chosen)
+    bad = FeastFeatureStore(root=str(tmp_path), online_store="redis:6379")
+    with pytest.raises(ConfigError, match="MLOPS_ONLINE_STORE is no JSON object"):
+        bad.serving_config(VIEW)

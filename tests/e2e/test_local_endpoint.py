@@ -18,6 +18,7 @@ from mlops_assets.blocks.operation import RateLimitSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.serving import Endpoint
 from resources.deployment import LocalBentoML
 from resources.endpoint_client import request
 from resources.endpoint_folder import EndpointFolder
@@ -58,9 +59,15 @@ def log(local: LocalBentoML) -> PredictionLog:
     return PredictionLog(endpoints=local.root, root=str(Path(local.root).with_name("log")))
 
 
+def live(local: LocalBentoML) -> Endpoint:
+    """The endpoint, which must answer."""
+    found = local.status("toy")
+    assert found is not None
+    return found
+
+
 def test_http_statuses_of_the_real_server(subject: Subject, local: LocalBentoML) -> None:
-    status = local.status("toy")
-    assert status is not None
+    status = live(local)
 
     def post(path: str, body: bytes) -> tuple[int, str]:
         code, answer = request(status.url, "POST", path, body)
@@ -80,8 +87,7 @@ def test_http_statuses_of_the_real_server(subject: Subject, local: LocalBentoML)
 def test_swaps_and_a_rejection_lose_no_request_and_mix_no_answer(
     subject: Subject, local: LocalBentoML, process: EndpointProcess
 ) -> None:
-    status = local.status("toy")
-    assert status is not None
+    status = live(local)
     pids = process.workers()
     with Load(subject, status.url) as load, KeptLoad(subject, status.url) as kept:
         for version in (2, 1, 2, 1, 2, 1, 2, 1, 2):
@@ -98,8 +104,7 @@ def test_swaps_and_a_rejection_lose_no_request_and_mix_no_answer(
 
 def test_metrics_are_summed_over_the_workers(subject: Subject, local: LocalBentoML) -> None:
     subject.deploy(1)
-    status = local.status("toy")
-    assert status is not None
+    status = live(local)
 
     def count() -> float:
         text = request(status.url, "GET", "/metrics", None)[1].decode()
@@ -168,8 +173,7 @@ def test_it_recovers_from_a_deployment_that_was_killed_midway(
 def test_a_killed_worker_is_replaced_within_2_seconds_and_loses_no_acknowledged_row(
     subject: Subject, local: LocalBentoML, process: EndpointProcess, log: PredictionLog
 ) -> None:
-    status = local.status("toy")
-    assert status is not None
+    status = live(local)
     before = process.workers()
     with four_clients(subject, status.url) as clients:
         time.sleep(0.3)
@@ -189,8 +193,7 @@ def test_a_killed_worker_is_replaced_within_2_seconds_and_loses_no_acknowledged_
 def test_a_new_generation_takes_over_without_a_failed_request(
     subject: Subject, local: LocalBentoML, process: EndpointProcess
 ) -> None:
-    status = local.status("toy")
-    assert status is not None
+    status = live(local)
     before = process.workers()
     subject.settings = subject.settings.model_copy(update={"workers": 1})
     with Load(subject, status.url) as load, KeptLoad(subject, status.url) as kept:
@@ -205,8 +208,7 @@ def test_a_canary_is_promoted_or_rolled_back_with_the_harm_counted(
     subject: Subject, local: LocalBentoML, process: EndpointProcess
 ) -> None:
     subject.deploy(1)
-    status = local.status("toy")
-    assert status is not None
+    status = live(local)
     same, first = 4, subject.versions[1]
     subject.versions[same] = with_content(first, first.model_file.read_bytes(), same)
     canary = RolloutSettings(
@@ -223,16 +225,13 @@ def test_a_canary_is_promoted_or_rolled_back_with_the_harm_counted(
     assert load.failures == []
     assert load.versions == {1, 2, same}
     assert failed["harmed_requests"] == load.counts[2]
-    serving = local.status("toy")
-    assert serving is not None
-    assert serving.model_version == same
+    assert live(local).model_version == same
 
 
 def test_a_generation_that_does_not_start_leaves_the_old_one_serving(
     subject: Subject, local: LocalBentoML, process: EndpointProcess, tmp_path: Path
 ) -> None:
-    status, workers = local.status("toy"), process.workers()
-    assert status is not None
+    status, workers = live(local), process.workers()
     with Load(subject, status.url) as load:
         said = redeploy_with_broken_code(tmp_path, subject, status.model_version)
     assert "a_library_that_is_not_installed" in said
@@ -248,8 +247,7 @@ def test_up_after_a_kill_of_everything_serves_the_same_and_nothing_was_lost(
     log: PredictionLog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = local.status("toy")
-    assert before is not None
+    before = live(local)
     with four_clients(subject, before.url) as clients:
         time.sleep(0.5)
         for member in alive_with("MLOPS_ENDPOINT", str(process.folder)):
@@ -266,8 +264,7 @@ def test_up_after_a_kill_of_everything_serves_the_same_and_nothing_was_lost(
     assert log.compact("toy").torn_lines == 1
     require_logged(log, clients)
     subject.deploy(1)
-    status = local.status("toy")
-    assert status is not None
+    status = live(local)
     assert (status.model_version, status.workers) == (1, subject.settings.workers)
     assert subject.ask() == pytest.approx(subject.recorded(1)[1], abs=1e-9)
 

@@ -5,6 +5,7 @@ Needs `prometheus` and `promtool` (Debian's package `prometheus`) on the PATH.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,14 +13,28 @@ import time
 import urllib.parse
 from collections.abc import Generator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
 
+from mlops_assets.assets.drift_facts import drift_gauges
+from mlops_assets.assets.outcome_facts import performance_gauges, skew_gauges
+from mlops_assets.ml.drift import Distance, Finding
+from mlops_assets.records.monitoring import (
+    DriftSummary,
+    PerformanceReport,
+    PerformanceSummary,
+    SkewSummary,
+    Window,
+)
+from mlops_assets.records.profile import Profile
 from resources.deployment import LocalBentoML
 from resources.endpoint_client import request
-from resources.metrics import EndpointMetrics, Gauge
+from resources.metrics import EndpointMetrics
+from sensors.incidents import failing_jobs
 from tests.live_endpoints import Subject, build_versions, free_port, publish
 from tests.test_definitions import ROOT
 
@@ -54,18 +69,18 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
 
 
-def test_the_configuration_is_valid_and_every_alert_has_a_passing_test() -> None:
+def test_the_configuration_is_valid_and_every_rule_has_a_passing_test() -> None:
     promtool("check", "config", "prometheus.yml")
     promtool("check", "rules", "rules.yml")
     promtool("test", "rules", "rules_test.yml")
     tests = yaml.safe_load((DEPLOY / "prometheus" / "rules_test.yml").read_text(encoding="utf-8"))
-    fired = {
-        one["alertname"]
-        for test in tests["tests"]
-        for one in test.get("alert_rule_test", ())
-        if one["exp_alerts"]
-    }
-    assert fired == {rule["alert"] for rule in rules() if "alert" in rule}
+    alerts = [one for test in tests["tests"] for one in test.get("alert_rule_test", ())]
+    fired = {one["alertname"] for one in alerts if one["exp_alerts"]}
+    silent = {one["alertname"] for one in alerts if not one["exp_alerts"]}
+    assert fired == silent == {rule["alert"] for rule in rules() if "alert" in rule}
+    computed = [one["expr"] for test in tests["tests"] for one in test.get("promql_expr_test", ())]
+    recorded = [rule["record"] for rule in rules() if "record" in rule]
+    assert [name for name in recorded if not any(name in one for one in computed)] == []
 
 
 def test_the_dashboards_are_those_that_the_code_writes() -> None:
@@ -86,7 +101,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     config["rule_files"] = [str(DEPLOY / "prometheus" / "rules.yml")]
     del config["alerting"]
     (job,) = config["scrape_configs"]
-    job["static_configs"] = [{"targets": [endpoint.url.removeprefix("http://")]}]
+    target = endpoint.url.removeprefix("http://")
+    job["static_configs"] = [{"targets": [target], "labels": {"model_name": "toy"}}]
     file, port = folder / "prometheus.yml", free_port()
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     with ExitStack() as ends:
@@ -110,33 +126,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 
 
 def reports(metrics: EndpointMetrics) -> None:
-    """What the monitoring job and the sensors would have written."""
-    ages = {"": time.time()}
-    drift = [
-        Gauge(
-            name="model_feature_drift",
-            help="PSI.",
-            labels=("version", "feature"),
-            values={("1", "spend"): 0.3},
-        ),
-        Gauge(name="model_drift_last_run_timestamp_seconds", help="When.", values={(): ages[""]}),
-    ]
-    quality = Gauge(
-        name="model_performance",
-        help="Metrics.",
-        labels=("metric", "kind"),
-        values={("roc_auc", "measured"): 0.8},
+    """What the monitoring job and the sensors write, by their own functions."""
+    now = datetime.now(UTC)
+    window = Window(start=now, end=now + timedelta(days=1))
+    about = {"model": "toy", "model_version": 1, "window": window, "rows": 500}
+    calm = DriftSummary(**about, reference_rows=500, verdict="calm", scores={"spend": 0.1})
+    nothing = Profile(rows=0, columns={})
+    finding = Finding(nothing, nothing, {"spend": Distance(0.1, 0.1, 0.1, 0.1, 0.1)}, calm)
+    loss = {"log_loss": 0.4}
+    good = PerformanceSummary(
+        **about, labelled_rows=500, final=True, verdict="good", metrics=loss, estimated=loss
     )
-    skew = Gauge(
-        name="model_feature_skew_ratio", help="Skew.", labels=("feature",), values={("spend",): 0.0}
-    )
-    runs = Gauge(
-        name="model_run_failing", help="Runs.", labels=("job_name",), values={("toy_training",): 0}
-    )
-    metrics.write("toy", "drift", drift)
-    metrics.write("toy", "performance", [quality])
-    metrics.write("toy", "skew", [skew])
-    metrics.write("toy", "runs", [runs])
+    report = PerformanceReport(windows=(good,))
+    metrics.write("toy", "drift", drift_gauges(finding, now))
+    metrics.write("toy", "performance", performance_gauges(report, now))
+    metrics.write("toy", "skew", skew_gauges(SkewSummary(model="toy", rows=1), ["spend"], now))
+    with dg.DagsterInstance.ephemeral() as instance:
+        toy_training.execute_in_process(instance=instance)
+        metrics.write("toy", "runs", [failing_jobs(instance, "toy")])
+
+
+@dg.job(tags={"mlops/model": "toy"})
+def toy_training() -> None:
+    """A run for the sensors to speak about."""
 
 
 def query(server: str, expression: str) -> list[dict[str, Any]]:
@@ -151,6 +163,11 @@ def test_every_panel_and_recorded_rule_returns_data(server: str) -> None:
     for board in BOARDS:
         for panel in board.panels:
             expressions += [one.replace("$model", "toy") for one in panel.queries.values()]
-    # What only a fault makes appear: no request failed here.
-    silent = [one for one in expressions if "failed" in one or ":failures:" in one]
-    assert [one for one in expressions if one not in silent and not query(server, one)] == []
+    assert [one for one in expressions if not query(server, one)] == []
+
+
+def test_what_alerts_look_at_is_there_before_anything_is_wrong(server: str) -> None:
+    looked_at = " ".join(rule["expr"] for rule in rules() if "alert" in rule)
+    names = sorted({*re.findall(r"\bmodel_\w+", looked_at)} - {"model_name"})
+    assert len(names) > 6
+    assert [name for name in names if not query(server, name)] == []

@@ -10,8 +10,7 @@ from mlops_assets.assets.gate import load_version
 from mlops_assets.errors import TrackingError, UnsafeModelError
 from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking import MLflowTracking
-from tests.graph.test_unsafe_models import Maker
-from tests.unit.test_safe_model import Dropper
+from tests.attacks import Dropper, Maker
 
 pytestmark = pytest.mark.e2e
 

@@ -18,7 +18,7 @@ from tests.e2e.tiny_repository import MODEL, TinyRepository
 from tests.live_endpoints import free_port
 from tests.workflow_runner import Runner, read_workflow
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 TESTED = {"test": "success"}
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.graph.test_pipeline import STAGES, checks, failure, materialize, materialized
+from tests.graph.pipeline_runs import STAGES, checks, failure, materialize, materialized
 
 Change = Callable[[str], str]
 

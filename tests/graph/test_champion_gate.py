@@ -8,7 +8,7 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.records.evaluation import Evaluation
-from tests.graph.test_pipeline import STAGES, checks, failure, materialize, materialized, metadata
+from tests.graph.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
 
 EVALUATED = STAGES[3:5]
 

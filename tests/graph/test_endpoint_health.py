@@ -7,7 +7,7 @@ import dagster as dg
 from mlops_assets.config import ModelSettings
 from sensors.endpoint_health import build_endpoint_health_sensor
 from tests.fakes_deployment import FakeDeployment
-from tests.graph.test_pipeline import materialize
+from tests.graph.pipeline_runs import materialize
 
 
 def tick(

@@ -14,7 +14,7 @@ from mlops_assets.errors import (
     TrackingError,
 )
 from resources.promotions import Promotions
-from tests.graph.test_pipeline import STAGES, build, checks, failure, materialize, materialized
+from tests.graph.pipeline_runs import STAGES, build, checks, failure, materialize, materialized
 
 
 def test_an_alias_edited_by_hand_is_reported_and_put_back(

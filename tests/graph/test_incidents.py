@@ -93,6 +93,20 @@ def test_runs_that_ended_between_two_looks_are_told_as_if_each_had_been_seen(
     ]
 
 
+def test_the_cursor_of_an_earlier_release_is_no_place(
+    instance: dg.DagsterInstance, hook: Receiver, tmp_path: Path
+) -> None:
+    watch = Watch(instance, tmp_path, Alerts(webhook=hook.url))
+    old = '{"__class__": "RunStatusSensorCursor", "record_id": 1, "record_timestamp": null}'
+    watch.cursors = dict.fromkeys(watch.cursors, old)
+    run_a_job(instance, broken=True)
+    watch.look()
+    run_a_job(instance, broken=False)
+    watch.look()
+    (text,) = hook.taken
+    assert text.startswith("shop_training succeeds again")
+
+
 def test_without_an_address_nobody_is_told_and_the_look_says_so(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:

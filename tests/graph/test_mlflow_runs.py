@@ -14,7 +14,7 @@ from mlops_assets.config import ModelSettings
 from resources.run_outcome import MLFLOW, PROCESS, is_gone, settle, this_process
 from sensors.mlflow_runs import build_mlflow_runs_sensor
 from tests.fakes import FakeTracking
-from tests.graph.test_pipeline import STAGES, failure, materialize, metadata
+from tests.graph.pipeline_runs import STAGES, failure, materialize, metadata
 
 _EARLIER_PROCESS = f"{socket.gethostname()}/{os.getpid()}@0"
 

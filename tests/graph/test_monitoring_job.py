@@ -9,7 +9,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import is_monitoring
 from mlops_assets.ml.log_lines import parse
 from mlops_assets.ml.prediction_log import to_frame
-from tests.graph.test_pipeline import STAGES, build
+from tests.graph.pipeline_runs import STAGES, build
 from tests.unit.test_prediction_log import line, text
 
 

@@ -1,5 +1,6 @@
 """The loop after the prediction: labels arrive late, performance is judged, skew is found."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,34 +10,15 @@ import pandas as pd
 import pytest
 
 from mlops_assets.assets.answers import judged_answers, learnt_until
+from mlops_assets.assets.outcomes import calibrated
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.prediction_log import combine
-from tests.graph.test_pipeline import build, materialize, metadata
+from tests.fakes_deployment import FakeDeployment
+from tests.graph.live_rows import chances, predictions, stored_features
+from tests.graph.pipeline_runs import build, materialize, metadata
 
 STAGES = ["prediction_log", "labels", "performance_report", "skew_report"]
-
-
-def predictions(features: pd.DataFrame, score: np.ndarray) -> pd.DataFrame:
-    """What an endpoint logs that is asked for every row of `features` at its own moment."""
-    moments = features["event_timestamp"].dt.as_unit("us")
-    return pd.DataFrame(
-        {
-            "request_id": [f"r{i}" for i in range(len(features))],
-            "row": 0,
-            "logged_at": moments,
-            "event_time": moments,
-            "features_as_of": moments,
-            "source": "online",
-            "role": "primary",
-            "entity": features["id"].astype(object),
-            "score": score,
-            "model_version": 1,
-            "generation": 1,
-            "latency_seconds": 0.001,
-            **{f"feature_{name}": features[name] for name in ("amount", "grade")},
-        }
-    )
 
 
 @pytest.fixture
@@ -51,10 +33,8 @@ def live(
 ) -> pd.DataFrame:
     """A deployed model; its features, each with a probability like the data's own."""
     assert materialize(watched, resources, instance).success
-    key = dg.AssetKey(["loans", "features"])
-    frame = pd.read_parquet(resources["io_manager"].path(key, pd.DataFrame))
-    logit = (frame["amount"] - 50) / 8 + (frame["grade"] == "c")
-    return frame.assign(chance=1 / (1 + np.exp(-logit)))
+    frame = stored_features(resources)
+    return frame.assign(chance=chances(frame))
 
 
 def watch(
@@ -93,7 +73,25 @@ def test_a_sound_model_is_good_and_without_skew(
     }
     written = Path(resources["metrics"].root, "loans", "metrics", "performance.prom")
     measured = 'model_performance{kind="measured",metric="roc_auc",model_name="loans"}'
-    assert measured in written.read_text(encoding="utf-8")
+    gauges = written.read_text(encoding="utf-8")
+    assert measured in gauges
+    # The estimate before the labels came, held against what they said.
+    final = facts["final"][-1]
+    error = final["estimated"]["log_loss"] - final["metrics"]["log_loss"]
+    name = 'model_performance_estimate_error{metric="log_loss",model_name="loans"} '
+    assert float(gauges.split(name)[1].split()[0]) == pytest.approx(error)
+    assert f"| {error:.4f} |" in facts["by_window"]
+    skew = written.with_name("skew.prom").read_text(encoding="utf-8")
+    assert "model_skew_last_run_timestamp_seconds" in skew
+
+
+def test_the_estimate_takes_scores_for_what_they_were_worth_on_held_out_rows(
+    watched: ModelSettings, resources: dict[str, Any], live: pd.DataFrame
+) -> None:
+    logged = predictions(live.head(200), np.linspace(0, 1, 200))
+    found = calibrated(logged, live, watched, resources["tracking"])
+    assert (np.diff(found) >= 0).all()
+    assert len(np.unique(found)) < 50  # the steps of the map, not the scores themselves
 
 
 def test_scores_that_promise_the_contrary_are_degraded(
@@ -140,8 +138,10 @@ def test_a_feature_served_otherwise_fails_its_check_by_name(
 ) -> None:
     logged = predictions(live, live["chance"].to_numpy())
     resources["predictions"].add("loans", logged.assign(feature_amount=0.0))
-    found = evaluations(watch(watched, resources, instance))["served_features_equal_offline"]
+    result = watch(watched, resources, instance)
+    found = evaluations(result)["served_features_equal_offline"]
     assert not found.passed
+    assert not result.success  # it blocks
     assert "served 0.0, offline" in found.metadata["skewed"].value
     assert "feature_grade" not in found.metadata["skewed"].value
 
@@ -163,3 +163,24 @@ def test_the_deployed_endpoint_answers_as_the_offline_features_say(
     found = evaluations(materialize(settings, resources, instance))["live_equals_offline"]
     assert found.metadata["entities"].value == 20
     assert found.metadata["different"].value == "none"
+
+
+class OtherFeatures(FakeDeployment):
+    """Answers by entity id as if the online store held other features than the offline store."""
+
+    def predict(
+        self, name: str, entities: Sequence[int | str], *, logged: bool = True
+    ) -> list[dict[str, Any]]:
+        answers = super().predict(name, entities, logged=logged)
+        return [{**answer, "prediction": answer["prediction"] / 2} for answer in answers]
+
+
+def test_an_endpoint_that_reads_other_features_fails_the_deployment(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    other = OtherFeatures(root=resources["deployment"].root)
+    result = materialize(settings, {**resources, "deployment": other}, instance)
+    found = evaluations(result)["live_equals_offline"]
+    assert not found.passed
+    assert len(found.metadata["different"].value.split(", ")) == 20
+    assert not result.success

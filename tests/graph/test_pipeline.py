@@ -9,61 +9,21 @@ import pytest
 
 from mlops_assets.assets.deployment import COMPARED, entities_to_compare
 from mlops_assets.assets.provenance import read_record, record_training
-from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import StateError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import asset_key
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import ModelVersion
-
-STAGES = [
-    "raw_data",
-    "processed_data",
-    "features",
-    "trained_model",
-    "evaluation_report",
-    "reference_profile",
-    "deployed_endpoint",
-]
-
-
-def build(settings: ModelSettings, resources: dict[str, Any]) -> dg.Definitions:
-    return dg.Definitions.merge(build_model_defs(settings), dg.Definitions(resources=resources))
-
-
-def materialize(
-    settings: ModelSettings,
-    resources: dict[str, Any],
-    instance: dg.DagsterInstance,
-    stages: list[str] | None = None,
-) -> dg.ExecuteInProcessResult:
-    definitions = build(settings, resources)
-    return definitions.resolve_job_def(f"{settings.name}_training").execute_in_process(
-        instance=instance,
-        asset_selection=[asset_key(settings.name, stage) for stage in stages or STAGES],
-        raise_on_error=False,
-    )
-
-
-def materialized(result: dg.ExecuteInProcessResult) -> list[str]:
-    keys = [event.asset_key for event in result.get_asset_materialization_events()]
-    return sorted((key.path[-1] for key in keys if key), key=STAGES.index)
-
-
-def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
-    return {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
-
-
-def metadata(result: dg.ExecuteInProcessResult, model: str, stage: str) -> dict[str, Any]:
-    (event,) = result.asset_materializations_for_node(f"{model}__{stage}")
-    return {name: value.value for name, value in event.metadata.items()}
-
-
-def failure(result: dg.ExecuteInProcessResult) -> str:
-    (event,) = result.filter_events(lambda e: e.is_step_failure)
-    info = event.step_failure_data
-    return info.user_failure_data.description or ""
+from tests.graph.pipeline_runs import (
+    STAGES,
+    build,
+    checks,
+    failure,
+    materialize,
+    materialized,
+    metadata,
+)
 
 
 def test_a_flat_table_becomes_a_live_endpoint(

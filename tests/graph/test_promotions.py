@@ -18,7 +18,7 @@ from mlops_assets.records.promotion import Move
 from resources.ledger import PromotionLedger
 from resources.registry import promote, reconcile
 from tests.fakes import FakeTracking
-from tests.graph.test_pipeline import materialize
+from tests.graph.pipeline_runs import materialize
 
 
 class Killed(BaseException):

@@ -8,7 +8,7 @@ import pytest
 from mlops_assets.assets.provenance import read_record
 from mlops_assets.config import ModelSettings
 from mlops_assets.records.model_card import ModelCard
-from tests.graph.test_pipeline import failure, materialize, metadata
+from tests.graph.pipeline_runs import failure, materialize, metadata
 
 STAGES = ["raw_data", "processed_data", "features", "trained_model", "evaluation_report"]
 

@@ -1,7 +1,7 @@
 """A registered file that would run code: refused by gate and deployment before it is loaded."""
 
-import os
 import pickle
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,10 @@ import dagster as dg
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.graph.test_pipeline import STAGES, failure, materialize, materialized
-from tests.unit.test_safe_model import Dropper
+from tests.attacks import Dropper, Maker
+from tests.graph.pipeline_runs import STAGES, failure, materialize, materialized
 
-
-class Maker:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.target,)
+Exchange = Callable[[Sequence[str], Sequence[str]], dg.ExecuteInProcessResult]
 
 
 @pytest.fixture
@@ -45,53 +37,42 @@ def attack(request: pytest.FixtureRequest, target: Path) -> bytes:
     return content
 
 
-def put(resources: dict[str, Any], version: int, content: bytes) -> None:
-    """Somebody exchanges the file in the registry."""
-    models = resources["tracking"].server.models
-    models[version - 1] = (models[version - 1][0], content)
-
-
-def test_the_gate_does_not_load_it(
+@pytest.fixture
+def exchange(
     attack: bytes,
     target: Path,
     settings: ModelSettings,
     resources: dict[str, Any],
     instance: dg.DagsterInstance,
-) -> None:
-    materialize(settings, resources, instance, STAGES[:4])
-    put(resources, 1, attack)
-    result = materialize(settings, resources, instance, STAGES[4:])
-    assert "UnsafeModelError: the model file" in failure(result)
-    assert materialized(result) == []
-    assert not target.exists()
+) -> Exchange:
+    """Materialize some stages, exchange the file of version 1, and materialize others: in vain."""
+
+    def run(before: Sequence[str], after: Sequence[str]) -> dg.ExecuteInProcessResult:
+        materialize(settings, resources, instance, list(before))
+        models = resources["tracking"].server.models
+        models[0] = (models[0][0], attack)
+        result = materialize(settings, resources, instance, list(after))
+        assert "UnsafeModelError: the model file" in failure(result)
+        assert not target.exists()
+        return result
+
+    return run
+
+
+def test_the_gate_does_not_load_it(exchange: Exchange) -> None:
+    assert materialized(exchange(STAGES[:4], STAGES[4:])) == []
 
 
 def test_the_deployment_does_not_load_what_was_exchanged_after_the_gate(
-    attack: bytes,
-    target: Path,
-    settings: ModelSettings,
-    resources: dict[str, Any],
-    instance: dg.DagsterInstance,
+    exchange: Exchange, resources: dict[str, Any]
 ) -> None:
-    materialize(settings, resources, instance, STAGES[:6])
-    put(resources, 1, attack)
-    result = materialize(settings, resources, instance, STAGES[6:])
-    assert "UnsafeModelError: the model file" in failure(result)
+    exchange(STAGES[:6], STAGES[6:])
     assert resources["deployment"].status("loans") is None
     assert resources["ledger"].head("loans") is None
-    assert not target.exists()
 
 
 def test_a_champion_that_became_dangerous_is_an_error_and_no_reason_to_skip_the_comparison(
-    attack: bytes,
-    target: Path,
-    settings: ModelSettings,
-    resources: dict[str, Any],
-    instance: dg.DagsterInstance,
+    exchange: Exchange, resources: dict[str, Any]
 ) -> None:
-    materialize(settings, resources, instance)
-    put(resources, 1, attack)
-    result = materialize(settings, resources, instance, STAGES[3:])
-    assert "UnsafeModelError: the model file" in failure(result)
+    exchange(STAGES, STAGES[3:])
     assert resources["deployment"].status("loans").model_version == 1
-    assert not target.exists()

@@ -93,6 +93,8 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
         ("evaluation.gate.limits", {"rmse": {"max": 1}}, "['rmse'] not among"),
         ("evaluation.gate.limits", {"roc_auc": {}}, "give `min`, `max` or both"),
         ("deployment.port", 80, "greater than or equal to 1024"),
+        ("deployment.target", "kubernetes", "needs the block `deployment.cluster`"),
+        ("deployment.target", "heroku", "Input should be 'local', 'kubernetes' or 'kserve'"),
     ],
 )
 def test_bad_values_are_refused(loans: dict[str, Any], path: str, value: Any, message: str) -> None:
@@ -133,3 +135,38 @@ def test_bad_event_logs_are_refused(
     with pytest.raises(ValidationError) as caught:
         ModelSettings.model_validate(changed(copy.deepcopy(attributes), path, value))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["kubernetes", "kserve"])
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("deployment.workers", 2, "set cluster.replicas instead"),
+        ("deployment.rollout.strategy", "canary", "exists for target local only"),
+        ("deployment.rollout.strategy", "shadow", "exists for target local only"),
+        ("deployment.rate_limit", {"per_second": 5, "burst": 9}, "counted within one pod"),
+        ("deployment.cluster.replicas", {"min": 3, "max": 2}, "max 2 is below replicas.min 3"),
+        ("deployment.cluster.namespace", "Prod", "String should match pattern"),
+        ("deployment.cluster.resources", {"memory": "1Gig"}, "String should match pattern"),
+        ("deployment.cluster.secrets", {"password": {"name": "a", "key": "b"}}, "match pattern"),
+        ("name", "a" * 51, "names no Service"),
+        ("name", "loans_", "names no Service"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_refused_at_load(
+    loans: dict[str, Any], target: str, path: str, value: Any, message: str
+) -> None:
+    changed(loans, "deployment.target", target)
+    changed(loans, "deployment.cluster", {"image": "mlops:1", "claim": "state"})
+    ModelSettings.model_validate(loans)
+    attributes = changed(loans, path, value)
+    with pytest.raises(ValidationError) as caught:
+        ModelSettings.model_validate(attributes)
+    assert message in str(caught.value)
+
+
+def test_the_clusters_block_waits_for_its_target(loans: dict[str, Any]) -> None:
+    """One YAML for the laptop and the cluster: what a cluster cannot do stays possible here."""
+    changed(loans, "deployment.cluster", {"image": "mlops:1", "claim": "state"})
+    attributes = changed(loans, "deployment.workers", 2)
+    assert ModelSettings.model_validate(attributes).deployment.target == "local"

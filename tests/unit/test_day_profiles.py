@@ -17,8 +17,8 @@ from mlops_assets.ml.profiles import profile, profile_reference
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Counting, DayProfiles, Profile
 from resources.predictions import PredictionLog
-from tests.fakes import FakePredictionLog
-from tests.unit.test_drift import assert_equal
+from tests.fakes_predictions import FakePredictionLog
+from tests.unit.drift_columns import assert_equal
 from tests.unit.test_prediction_log import DAY, line, text, write
 
 DTYPES: dict[str, Any] = {"spend": "float64", "class": "string", "tenure": "float64"}
@@ -129,7 +129,8 @@ def test_each_version_and_role_is_counted_apart(log: PredictionLog) -> None:
 
 def test_a_profile_with_an_infinite_value_is_read_as_it_was_written() -> None:
     rows = to_frame(parse(text(*requests(0, 24)), "").lines, {})
-    parts = tuple(count_parts(rows.assign(feature_spend=np.inf), counting(), [1]))
+    infinite = rows.assign(feature_spend=np.inf)
+    parts = tuple(count_parts(infinite, infinite.get, counting(), [1]))
     stored = DayProfiles(file="", versions=(1,), parts=parts)
     assert DayProfiles.model_validate_json(stored.model_dump_json()) == stored
     assert parts[0].profile.columns["spend"].high == np.inf

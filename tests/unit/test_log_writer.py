@@ -15,22 +15,10 @@ from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import PredictionLogFullError
 from mlops_assets.ml.log_lines import LogLine, parse
 from mlops_assets.serving.prediction_log import PredictionLogWriter, backlog
-from tests.served_models import AS_OF, Built, build, no_online
+from tests.served_models import AS_OF, Built, no_online
 from tests.serving_worker import Worker, features
 
 LINE = b'{"n":%d}\n'
-
-
-@pytest.fixture
-def built(tmp_path: Path) -> Built:
-    return build(tmp_path)
-
-
-@pytest.fixture
-def worker(built: Built, tmp_path: Path) -> Worker:
-    worker = Worker(tmp_path / "endpoint")
-    worker.serve(built)
-    return worker
 
 
 def logged(worker: Worker) -> list[LogLine]:
@@ -144,6 +132,20 @@ def test_a_file_ends_at_its_size_and_a_name_is_never_used_twice(tmp_path: Path) 
     numbers = sorted(int(file.stem.rsplit("-", 1)[1]) for file in tmp_path.glob("*.jsonl"))
     assert numbers == [0, 1, 2, 3]
     assert all(f"-{os.getpid()}-" in file.name for file in tmp_path.glob("*.jsonl"))
+
+
+def test_pods_with_one_pid_write_beside_each_other(tmp_path: Path) -> None:
+    settings = LogSettings(rotate_mb=1)
+    for _ in range(2):
+        for pod in ("toy-7f-abcde", "toy-7f-vwxyz", ""):
+            writer = PredictionLogWriter(tmp_path, pod)
+            writer.append(LINE % 1, settings)
+            writer.close()
+    names = sorted(file.stem[11:] for file in tmp_path.glob("*.jsonl"))
+    pid = os.getpid()
+    pods = [f"toy-7f-{name}-{pid}-{n}" for name in ("abcde", "vwxyz") for n in (0, 1)]
+    assert [name for name in names if name.startswith("toy")] == pods
+    assert len(names) == 6
 
 
 def test_only_compacted_files_make_room(tmp_path: Path) -> None:

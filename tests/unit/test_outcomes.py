@@ -1,7 +1,9 @@
 """Labels of logged predictions: those of training, as far as they are known."""
 
 import pandas as pd
+import pytest
 
+from mlops_assets.errors import FeatureError
 from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
 from mlops_assets.ml.outcomes import known_labels, predicted_moments, with_outcomes
 from tests.unit.toy_models import SHOP, event_log, flat_table
@@ -38,6 +40,15 @@ def test_a_flat_table_labels_the_rows_whose_target_arrived():
     keys = predicted_moments(logged((1, "2024-01-01"), (2, "2024-01-02")), model)
     known = known_labels(rows, keys, model)
     assert known[["id", "y"]].to_numpy().tolist() == [[1, 1]]
+
+
+def test_two_labels_of_one_moment_are_refused_with_the_remedy():
+    model = flat_table({"x": "float64", "y": "float64"})
+    rows = pd.DataFrame({"id": [1, 1], "x": 0.0, "y": [1.0, 0.0]})
+    rows["at"] = pd.Timestamp("2024-01-01", tz="UTC")
+    keys = predicted_moments(logged((1, "2024-01-01")), model)
+    with pytest.raises(FeatureError, match=r"1 rows repeat an entity .* contract\.unique"):
+        known_labels(rows, keys, model)
 
 
 def test_a_moment_asked_twice_counts_once_and_a_missing_label_stays_open():

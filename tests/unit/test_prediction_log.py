@@ -12,7 +12,7 @@ from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.log_lines import parse
 from mlops_assets.ml.prediction_log import COLUMNS, combine, to_frame
 from resources.predictions import PredictionLog
-from tests.fakes import FakePredictionLog
+from tests.fakes_predictions import FakePredictionLog
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 DEAD = 2**22 + 1
@@ -114,6 +114,28 @@ def test_a_dead_workers_file_is_closed_even_when_its_pid_lives_again(log: Predic
     os.utime(file, (1e9, 1e9))  # written long before this process started
 
     assert log.compact("toy").files == 1
+
+
+def test_a_pods_file_is_closed_when_its_day_is_over(log: PredictionLog) -> None:
+    """Its process is on another machine: what this one says of the pid means nothing."""
+    today = datetime.now(UTC)
+    folder = Path(log.endpoints, "toy", "predictions")
+    folder.mkdir(parents=True)
+    names = [
+        f"2026-03-01-toy-6c9f-x2lq4-{os.getpid()}-0.jsonl",
+        f"{today:%Y-%m-%d}-toy-6c9f-x2lq4-{DEAD}-1.jsonl",
+        f"{today:%Y-%m-%d}-toy-6c9f-x2lq4-{DEAD}-2.jsonl",
+        f"{today:%Y-%m-%d}-toy-6c9f-zzzzz-{DEAD}-1.jsonl",
+    ]
+    for number, name in enumerate(names):
+        (folder / name).write_bytes(text(line(str(number))))
+
+    summary = log.compact("toy")
+
+    done = {file.name.removesuffix(".done") for file in folder.glob("*.done")}
+    assert done == set(names[:2])  # the second went on to the third
+    assert (summary.files, summary.open_files) == (2, 2)
+    assert len(everything(log)) == 4
 
 
 def test_a_file_that_grew_after_it_was_taken_over_is_read_again(log: PredictionLog) -> None:

@@ -1,50 +1,13 @@
 """The retrain policy, case by case."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
 from mlops_assets.blocks.monitoring import AlarmSettings, RetrainSettings
 from mlops_assets.ml.retraining import back_off, decide, loss_rise, observe
-from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
-from mlops_assets.records.retraining import RetrainState, Signals
-
-DAY = timedelta(days=1)
-START = datetime(2026, 1, 1, tzinfo=UTC)
-POLICY = RetrainSettings(
-    on_drift="train", cooldown=2 * DAY, backoff=3 * DAY, budget_per_month=3, min_new_labels=10
-)
-
-
-def window(day: int) -> dict[str, Any]:
-    start = START + day * DAY
-    return {"model": "m", "window": Window(start=start, end=start + DAY), "rows": 500}
-
-
-def drift(day: int, *, bad: bool = True, version: int = 1, broken: str = "") -> DriftSummary:
-    return DriftSummary(
-        **window(day),
-        model_version=version,
-        reference_rows=500,
-        verdict="drifted" if bad else "calm",
-        broken_columns=(broken,) if broken else (),
-    )
-
-
-def performance(day: int, *, bad: bool = True, version: int = 1) -> PerformanceSummary:
-    verdict = "degraded" if bad else "good"
-    return PerformanceSummary(
-        **window(day), model_version=version, labelled_rows=500, final=True, verdict=verdict
-    )
-
-
-def feed(*reports: DriftSummary | PerformanceSummary, **more: Any) -> Signals:
-    return Signals(
-        drift=tuple(r for r in reports if isinstance(r, DriftSummary)),
-        performance=tuple(r for r in reports if isinstance(r, PerformanceSummary)),
-        **more,
-    )
+from mlops_assets.records.retraining import RetrainState
+from tests.unit.retraining_reports import DAY, POLICY, START, drift, feed, performance
 
 
 def test_degraded_performance_outranks_drift_and_new_data() -> None:
@@ -155,3 +118,5 @@ def test_the_rise_of_the_estimated_loss_needs_both_numbers() -> None:
 def test_thresholds_out_of_order_are_refused() -> None:
     with pytest.raises(ValueError, match="leave < enter <= windows"):
         AlarmSettings(windows=3, enter=2, leave=2)
+    with pytest.raises(ValueError, match="raise the bound"):
+        RetrainSettings(backoff=31 * DAY)

@@ -19,10 +19,8 @@ from tests.serving_worker import Worker, features
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Worker:
+def worker(worker: Worker) -> Worker:
     """Serves version 1, verified."""
-    worker = Worker(tmp_path / "endpoint")
-    worker.serve(build(tmp_path))
     current = worker.folder.current()
     assert current is not None
     worker.folder.mark_verified(current)

@@ -12,22 +12,8 @@ from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.records.serving import Inference
 from mlops_assets.serving.model import load_servable
 from resources.endpoint_folder import EndpointFolder
+from tests.attacks import Dropper
 from tests.served_models import Built, build, with_content
-
-
-class Dropper:
-    """Writes a file when it is constructed from its saved state, as an attack would."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-
-    def __setstate__(self, state: dict) -> None:
-        Path(state["target"]).touch()
-
-
-@pytest.fixture
-def built(tmp_path: Path) -> Built:
-    return build(tmp_path)
 
 
 def stage(built: Built, tmp_path: Path) -> Path:

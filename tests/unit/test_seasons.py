@@ -16,7 +16,7 @@ from mlops_assets.ml.profiles import coarsened, profile, profile_reference
 from mlops_assets.ml.seasons import choose_reference, counting_for, earlier_windows, features_digest
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Counting, Part
-from tests.unit.test_drift import assert_equal
+from tests.unit.drift_columns import assert_equal
 from tests.unit.toy_models import flat_table
 
 DAY = timedelta(days=1)
@@ -67,7 +67,7 @@ def judge(
 
 
 def parts(rows: pd.DataFrame, by: Counting) -> list[Part]:
-    return count_parts(rows, by, [1, 2])
+    return count_parts(rows, rows.get, by, [1, 2])
 
 
 WEEKS = [SATURDAY - n * DAY for n in range(1, 57)]
@@ -142,6 +142,8 @@ def test_a_weekday_needs_windows_that_divide_a_week() -> None:
     assert MonitoringSettings(window=timedelta(hours=6), drift=weekly)
     with pytest.raises(ValidationError, match="divides a week"):
         MonitoringSettings(window=timedelta(days=2), drift=weekly)
+    with pytest.raises(ValidationError, match=r"history is 14.* 13 earlier windows"):
+        MonitoringSettings(drift=DriftSettings(reference="same_weekday", history=14))
 
 
 def test_only_numbers_age() -> None:

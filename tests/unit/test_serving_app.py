@@ -9,18 +9,6 @@ from tests.served_models import Built, build, no_online
 from tests.serving_worker import Response, Worker, drive, features
 
 
-@pytest.fixture
-def built(tmp_path: Path) -> Built:
-    return build(tmp_path)
-
-
-@pytest.fixture
-def worker(built: Built, tmp_path: Path) -> Worker:
-    worker = Worker(tmp_path / "endpoint")
-    worker.serve(built)
-    return worker
-
-
 def test_features_get_the_recorded_probabilities(worker: Worker, built: Built) -> None:
     recorded = built.recorded[:5]
 

@@ -8,18 +8,6 @@ from tests.served_models import AS_OF, VIEW, Built, build, no_online, with_conte
 from tests.serving_worker import Worker, features
 
 
-@pytest.fixture
-def built(tmp_path: Path) -> Built:
-    return build(tmp_path)
-
-
-@pytest.fixture
-def worker(built: Built, tmp_path: Path) -> Worker:
-    worker = Worker(tmp_path / "endpoint")
-    worker.serve(built)
-    return worker
-
-
 def test_a_new_version_is_taken_up(worker: Worker, tmp_path: Path) -> None:
     second = build(tmp_path, version=2)
     worker.serve(second)

@@ -87,15 +87,8 @@ class Asking(threading.Thread):
 
 
 @pytest.fixture
-def first(tmp_path: Path) -> Built:
-    return build(tmp_path)
-
-
-@pytest.fixture
-def worker(first: Built, tmp_path: Path) -> Worker:
+def worker(worker: Worker) -> Worker:
     """Serves version 1, verified."""
-    worker = Worker(tmp_path / "endpoint")
-    worker.serve(first)
     current = worker.folder.current()
     assert current is not None
     worker.folder.mark_verified(current)
@@ -103,8 +96,8 @@ def worker(first: Built, tmp_path: Path) -> Worker:
 
 
 @pytest.fixture
-def load(worker: Worker, first: Built) -> Generator[Asking]:
-    asking = Asking(worker, first.recorded[0].features)
+def load(worker: Worker, built: Built) -> Generator[Asking]:
+    asking = Asking(worker, built.recorded[0].features)
     asking.start()
     yield asking
     asking.ends.set()
@@ -130,12 +123,12 @@ def run(worker: Worker, built: Built, chosen: RolloutSettings) -> dict:
     return json.loads(line)
 
 
-def same(first: Built) -> Built:
-    return with_content(first, first.model_file.read_bytes(), 4)
+def same(built: Built) -> Built:
+    return with_content(built, built.model_file.read_bytes(), 4)
 
 
-def test_a_good_canary_passes_every_step(worker: Worker, first: Built, load: Asking) -> None:
-    report = run(worker, same(first), settings())
+def test_a_good_canary_passes_every_step(worker: Worker, built: Built, load: Asking) -> None:
+    report = run(worker, same(built), settings())
 
     assert (report["passed"], report["harmed_requests"]) == (True, 0)
     assert report["candidate_requests"] >= 60
@@ -157,7 +150,7 @@ def test_a_canary_with_other_scores_is_taken_away_and_its_harm_counted(
     assert not (worker.folder.path / "trial").exists()
 
 
-def test_a_canary_that_refuses_is_taken_away(worker: Worker, first: Built, tmp_path: Path) -> None:
+def test_a_canary_that_refuses_is_taken_away(worker: Worker, built: Built, tmp_path: Path) -> None:
     asking = Asking(worker, {"spend": None, "class": "x"})
     asking.start()
     try:
@@ -180,14 +173,14 @@ def test_a_shadow_with_other_scores_harms_nobody(
     assert set(load.counts) == {1}
 
 
-def test_too_few_requests_are_no_verdict(worker: Worker, first: Built) -> None:
+def test_too_few_requests_are_no_verdict(worker: Worker, built: Built) -> None:
     with pytest.raises(DeploymentError, match="each needs 30 a step"):
-        run(worker, same(first), settings(timeout=timedelta(seconds=1)))
+        run(worker, same(built), settings(timeout=timedelta(seconds=1)))
 
 
-def test_a_candidate_that_no_worker_takes_up_is_reported(worker: Worker, first: Built) -> None:
+def test_a_candidate_that_no_worker_takes_up_is_reported(worker: Worker, built: Built) -> None:
     with pytest.raises(DeploymentError, match="damaged"):
-        run(worker, with_content(first, b"no model", 3), settings())
+        run(worker, with_content(built, b"no model", 3), settings())
     report = json.loads((worker.folder.path / "rollouts.jsonl").read_text())
     assert (report["passed"], report["harmed_requests"]) == (False, 0)
 
@@ -210,10 +203,10 @@ def on_trial(worker: Worker, seconds: float, weight: float) -> tuple[Active, Act
 
 
 def test_what_waits_behind_a_slow_candidate_is_not_slow_itself(
-    worker: Worker, first: Built
+    worker: Worker, built: Built
 ) -> None:
     both, candidate = on_trial(worker, 0.1, weight=0.5)
-    body = msgspec.json.encode(features(first.recorded[0].features))
+    body = msgspec.json.encode(features(built.recorded[0].features))
 
     async def ask_at_once() -> None:
         asked = (worker.app(SCOPE, _receiver(body), _sender([])) for _ in range(30))
@@ -227,9 +220,9 @@ def test_what_waits_behind_a_slow_candidate_is_not_slow_itself(
     assert np.median(before.seconds) < 0.1 <= min(now.seconds)
 
 
-def test_a_candidate_that_does_not_answer_in_time_has_failed(worker: Worker, first: Built) -> None:
+def test_a_candidate_that_does_not_answer_in_time_has_failed(worker: Worker, built: Built) -> None:
     _, candidate = on_trial(worker, 0.3, weight=1.0)
-    body = msgspec.json.encode(features(first.recorded[0].features))
+    body = msgspec.json.encode(features(built.recorded[0].features))
 
     async def give_up() -> None:
         async with asyncio.timeout(0.1):  # as the guard does

@@ -1,0 +1,1 @@
+"""What a daemon costs that has nothing to do."""

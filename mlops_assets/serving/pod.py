@@ -1,0 +1,77 @@
+"""The one process of a pod: a single worker that serves one generation for all its life.
+
+What the cluster does elsewhere the supervisor and the template do on one machine: it starts more of
+these, replaces those that end, and brings another version by other pods. MLOPS_MANIFEST names the
+generation's manifest, in the storage that all pods share, as are the version's files and the
+prediction log. MLOPS_ENDPOINT is a folder of this pod alone, for what a worker writes beside them.
+"""
+
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from mlops_assets.errors import DeploymentError
+
+MANIFEST_VARIABLE = "MLOPS_MANIFEST"
+logger = logging.getLogger(__name__)
+_SHARED = ("predictions", "metrics")
+
+
+def prepare(endpoint: Path, manifest_file: Path) -> None:
+    """Make the pod's folder look as a worker expects it.
+
+    Raises:
+        DeploymentError: The manifest is not there, or not one.
+    """
+    from mlops_assets.records.serving import Manifest
+
+    try:
+        content = manifest_file.read_bytes()
+        manifest = Manifest.model_validate_json(content)
+    except (OSError, ValueError) as err:
+        raise DeploymentError(
+            f"cannot read {manifest_file}: {err}. Is the claim mounted there? Deploy again."
+        ) from err
+    # What a container that ended here before has left; its counters start again from zero.
+    shutil.rmtree(endpoint / "prometheus", ignore_errors=True)
+    for folder in ("prometheus", "temporary"):
+        (endpoint / folder).mkdir(parents=True, exist_ok=True)
+    (endpoint / "deployment.json").write_bytes(content)
+    shared = Path(manifest.folder).parents[1]
+    for name in _SHARED:
+        link = endpoint / name
+        if not link.is_symlink():
+            link.symlink_to(shared / name, target_is_directory=True)
+
+
+def main() -> None:
+    """Serve until SIGTERM; ends with status 3 if the version cannot be served."""
+    logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
+    endpoint = Path(os.environ["MLOPS_ENDPOINT"])
+    prepare(endpoint, Path(os.environ[MANIFEST_VARIABLE]))
+    # Only now: what it imports looks for the folders.
+    from mlops_assets.serving.supervisor import listen
+    from mlops_assets.serving.workers import serve_alone
+
+    listener = listen(int(os.environ["MLOPS_PORT"]), os.environ["MLOPS_HOST"])
+    try:
+        serve_alone(endpoint, listener)
+    except SystemExit:  # uvicorn's way to say that the application did not start
+        logger.error("the version cannot be served: %s", _why(endpoint))
+        # At once, so that this stays the last line: libraries complain of leaks when they end.
+        os._exit(3)
+
+
+def _why(endpoint: Path) -> str:
+    """What the worker reported of itself."""
+    try:
+        status = (endpoint / "status" / f"{os.getpid()}.json").read_bytes()
+        return str(json.loads(status)["error"])
+    except (OSError, ValueError, KeyError):  # it did not come so far
+        return "the lines above say why"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""The Kubernetes API, as far as an endpoint needs it: apply, read, list, delete, and logs.
+
+By plain requests over the official client's connection, which knows every way to log in: no
+discovery, one form for built-in and custom kinds, and each request is one line of a Role.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+from mlops_assets.errors import ClusterUnavailableError, DeploymentError
+
+MANAGER = "mlops-assets"
+"""Owner of the applied fields; what others add to an object, e.g. a mesh, is left alone."""
+ROLE = "deploy/kubernetes/endpoints-role.yaml"
+
+_PATHS = {
+    "Deployment": "apis/apps/v1/namespaces/{}/deployments",
+    "Service": "api/v1/namespaces/{}/services",
+    "PodDisruptionBudget": "apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "HorizontalPodAutoscaler": "apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+    "NetworkPolicy": "apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "InferenceService": "apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices",
+    "PersistentVolumeClaim": "api/v1/namespaces/{}/persistentvolumeclaims",
+    "Pod": "api/v1/namespaces/{}/pods",
+}
+_TIMEOUT_SECONDS = (5, 30)
+_BUSY = (429, 500, 502, 503, 504)
+
+Object = dict[str, Any]
+
+
+class ClusterApi:
+    """One namespace of a cluster."""
+
+    def __init__(self, client: Any, namespace: str) -> None:
+        """Ask through the official client's `ApiClient`."""
+        self._client, self.namespace = client, namespace
+
+    @classmethod
+    def connect(cls, namespace: str) -> Self:
+        """The cluster that this process runs in, else that of KUBECONFIG's current context.
+
+        Raises:
+            DeploymentError: There is neither.
+        """
+        from kubernetes import client, config  # 0.3 CPU s
+
+        configuration = client.Configuration()
+        try:
+            if os.environ.get("KUBERNETES_SERVICE_HOST"):
+                config.load_incluster_config(client_configuration=configuration)
+            else:
+                # Named, since the client looks at the variable when it is imported only.
+                config.load_kube_config(
+                    os.environ.get("KUBECONFIG"), client_configuration=configuration
+                )
+        except config.ConfigException as err:
+            raise DeploymentError(
+                f"no cluster to deploy to: {err}. Run where a ServiceAccount is mounted, or point "
+                "KUBECONFIG to a file with a current context."
+            ) from err
+        return cls(client.ApiClient(configuration), namespace)
+
+    def apply(self, wanted: Object) -> Object:
+        """Create the object or change what differs (server-side apply); what it then is.
+
+        Raises:
+            DeploymentError: The cluster refuses it; a field it does not know is refused too.
+        """
+        query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
+        path = self._path(wanted["kind"], wanted["metadata"]["name"])
+        body = wanted | {"metadata": wanted["metadata"] | {"namespace": self.namespace}}
+        return json.loads(self._ask("PATCH", path, query, body))
+
+    def get(self, kind: str, name: str) -> Object | None:
+        """One object; None if there is none.
+
+        Raises:
+            DeploymentError: The cluster refuses to tell.
+        """
+        content = self._ask("GET", self._path(kind, name), missing=b"null")
+        return json.loads(content)
+
+    def pods(self, labels: Mapping[str, str]) -> list[Object]:
+        """The pods with these labels, also those that are ending.
+
+        Raises:
+            DeploymentError: The cluster refuses to tell.
+        """
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        content = self._ask("GET", self._path("Pod"), {"labelSelector": selector})
+        return json.loads(content)["items"]
+
+    def log(self, pod: str, *, previous: bool, lines: int) -> str:
+        """The end of a pod's log, or of the container before its last restart.
+
+        Raises:
+            DeploymentError: The cluster refuses to tell, e.g. since nothing ran yet.
+        """
+        query = {"tailLines": str(lines), "previous": str(previous).lower()}
+        content = self._ask("GET", f"{self._path('Pod', pod)}/log", query, missing=b"")
+        return content.decode(errors="replace")
+
+    def delete(self, kind: str, name: str) -> None:
+        """Delete an object and what belongs to it; nothing happens if there is none.
+
+        Raises:
+            DeploymentError: The cluster refuses to.
+        """
+        query = {"propagationPolicy": "Background"}
+        self._ask("DELETE", self._path(kind, name), query, missing=b"")
+
+    def _path(self, kind: str, name: str = "") -> str:
+        path = f"/{_PATHS[kind].format(self.namespace)}"
+        return f"{path}/{name}" if name else path
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        *,
+        missing: bytes | None = None,
+    ) -> bytes:
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        patch = {"Content-Type": "application/apply-patch+yaml"} if method == "PATCH" else {}
+        try:
+            answer = self._client.call_api(
+                path,
+                method,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": "*/*", **patch},
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=_TIMEOUT_SECONDS,
+            )
+            return answer.data
+        except ApiException as err:
+            if err.status == 404 and missing is not None:
+                return missing
+            raise _refused(err, f"{method} {path}") from err
+        except HTTPError as err:
+            host = self._client.configuration.host
+            raise ClusterUnavailableError(f"the cluster at {host} does not answer: {err}") from err
+
+
+def _refused(err: Any, what: str) -> DeploymentError:
+    """The cluster's answer as an error of ours, with the remedy."""
+    try:
+        said = json.loads(err.body)["message"]
+    except (TypeError, ValueError, KeyError):
+        said = str(err.reason)
+    text = f"the cluster answered {err.status} to {what}: {said}"
+    if err.status in _BUSY:
+        return ClusterUnavailableError(text)
+    remedies = {
+        401: "Log in again: the token in KUBECONFIG or of the ServiceAccount is not valid.",
+        403: f"Apply {ROLE}, and bind it to whom this process runs as.",
+        404: "Create the namespace; for an InferenceService, install KServe first.",
+    }
+    return DeploymentError(f"{text}. {remedies.get(err.status, '')}".rstrip())

@@ -1,0 +1,284 @@
+"""What a cluster must hold for an endpoint, as the objects of its API.
+
+Pure: the same settings and the same generation give the same objects. A pod may do next to nothing:
+no root, no token, no capability, a root file system that it cannot write, and of the state only
+what its version needs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_assets.blocks.cluster import ClusterSettings
+from mlops_assets.blocks.operation import DeploymentSettings
+from resources.cluster_api import MANAGER, Object
+
+GENERATION = "mlops-assets/generation"
+"""Label of a pod: the generation that it serves."""
+CONTAINER = "endpoint"
+KSERVE_CONTAINER = "kserve-container"
+"""KServe looks for a container of this name."""
+USER = 10001
+"""Of the image, see deploy/docker/Dockerfile."""
+PRE_STOP_SECONDS = 5
+"""Until every node has taken a pod that ends out of its Service; without, requests are lost."""
+_GRACE_SECONDS = PRE_STOP_SECONDS + 55
+"""With `serving.workers.DRAIN_SECONDS` and `LONGEST_REQUEST_SECONDS`."""
+_OWN = "/endpoint"
+"""The pod's own folder."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder of the claim, at the same path in the pod."""
+
+    path: Path
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One generation of one endpoint in a cluster."""
+
+    model: str
+    generation: int
+    manifest_file: Path
+    mounts: tuple[Mount, ...]
+    shared: Path
+    """Where the claim is mounted here."""
+    settings: DeploymentSettings
+    cluster: ClusterSettings
+
+    @property
+    def name(self) -> str:
+        """Of every object: a DNS label."""
+        return object_name(self.model)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Of all that belongs to the endpoint."""
+        return labels_of(self.model)
+
+
+def object_name(model: str) -> str:
+    """The name of a model's objects."""
+    return model.replace("_", "-")
+
+
+def labels_of(model: str) -> dict[str, str]:
+    """What finds the pods of a model, of all generations."""
+    return {"app.kubernetes.io/name": object_name(model), "app.kubernetes.io/component": "endpoint"}
+
+
+def kubernetes_objects(plan: Plan) -> list[Object]:
+    """A Deployment of pods behind a Service, and what keeps them available."""
+    objects = [*_guards(plan), _service(plan), _deployment(plan)]
+    return [*objects, _autoscaler(plan)] if plan.cluster.replicas.scales else objects
+
+
+def kserve_objects(plan: Plan) -> list[Object]:
+    """An InferenceService; its Deployment, Service and autoscaler are KServe's to make."""
+    replicas = plan.cluster.replicas
+    predictor = {
+        "minReplicas": replicas.min,
+        "maxReplicas": replicas.most,
+        "scaleMetric": "cpu",
+        "scaleTarget": replicas.cpu_percent,
+        "labels": _pod_labels(plan),
+        "annotations": _scraped(plan),
+        "deploymentStrategy": _strategy(),
+        **_pod(plan, KSERVE_CONTAINER),
+    }
+    service = _object(
+        plan, "serving.kserve.io/v1beta1", "InferenceService", {"predictor": predictor}
+    )
+    service["metadata"]["annotations"] = {"serving.kserve.io/deploymentMode": "Standard"}
+    return [*_guards(plan), service]
+
+
+def _object(plan: Plan, api: str, kind: str, spec: Object) -> Object:
+    labels = plan.labels | {"app.kubernetes.io/managed-by": MANAGER}
+    metadata = {"name": plan.name, "labels": labels}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _guards(plan: Plan) -> list[Object]:
+    """Who may ask the pods, and how many may be away at once."""
+    selector = {"matchLabels": plan.labels}
+    admitted = [{"podSelector": {}}] + [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+        for namespace in plan.cluster.admit
+    ]
+    ports = [{"protocol": "TCP", "port": plan.settings.port}]
+    policy = {
+        "podSelector": selector,
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": admitted, "ports": ports}],
+    }
+    guards = [_object(plan, "networking.k8s.io/v1", "NetworkPolicy", policy)]
+    if plan.cluster.replicas.min > 1:
+        budget = {"maxUnavailable": 1, "selector": selector}
+        guards.append(_object(plan, "policy/v1", "PodDisruptionBudget", budget))
+    return guards
+
+
+def _service(plan: Plan) -> Object:
+    ports = [{"name": "http", "port": plan.settings.port, "targetPort": plan.settings.port}]
+    return _object(plan, "v1", "Service", {"selector": plan.labels, "ports": ports})
+
+
+def _deployment(plan: Plan) -> Object:
+    """Without its number of replicas: that is the autoscaler's too, see `with_replicas`."""
+    pods = {"labels": _pod_labels(plan), "annotations": _scraped(plan)}
+    spec = {
+        "selector": {"matchLabels": plan.labels},
+        "strategy": _strategy(),
+        "revisionHistoryLimit": 1,  # the way back is the deployer's, with the checks of a version
+        "progressDeadlineSeconds": int(plan.cluster.start_timeout.total_seconds()),
+        "template": {"metadata": pods, "spec": _pod(plan, CONTAINER)},
+    }
+    return _object(plan, "apps/v1", "Deployment", spec)
+
+
+def with_replicas(deployment: Object, replicas: int) -> Object:
+    """The same Deployment with a number of pods."""
+    return deployment | {"spec": deployment["spec"] | {"replicas": replicas}}
+
+
+def _autoscaler(plan: Plan) -> Object:
+    replicas = plan.cluster.replicas
+    target = {"type": "Utilization", "averageUtilization": replicas.cpu_percent}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": plan.name},
+        "minReplicas": replicas.min,
+        "maxReplicas": replicas.most,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+    }
+    return _object(plan, "autoscaling/v2", "HorizontalPodAutoscaler", spec)
+
+
+def _strategy() -> Object:
+    """One pod more at a time, never one less."""
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+
+
+def _pod_labels(plan: Plan) -> dict[str, str]:
+    return plan.labels | {GENERATION: str(plan.generation)}
+
+
+def _scraped(plan: Plan) -> dict[str, str]:
+    return {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/path": "/metrics",
+        "prometheus.io/port": str(plan.settings.port),
+    }
+
+
+def _pod(plan: Plan, container: str) -> Object:
+    cluster = plan.cluster
+    spec: Object = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": plan.labels},
+            }
+        ],
+        "containers": [_container(plan, container)],
+        "volumes": [
+            {"name": "own", "emptyDir": {"sizeLimit": "256Mi"}},
+            {"name": "state", "persistentVolumeClaim": {"claimName": cluster.claim}},
+        ],
+    }
+    if cluster.node_selector:
+        spec["nodeSelector"] = dict(cluster.node_selector)
+    if cluster.image_pull_secret:
+        spec["imagePullSecrets"] = [{"name": cluster.image_pull_secret}]
+    return spec
+
+
+def _container(plan: Plan, name: str) -> Object:
+    granted, port = plan.cluster.resources, plan.settings.port
+    limits = {"memory": granted.memory} | ({"cpu": granted.cpu_limit} if granted.cpu_limit else {})
+    start = int(plan.cluster.start_timeout.total_seconds())
+    return {
+        "name": name,
+        "image": plan.cluster.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-m", "mlops_assets.serving.pod"],
+        "env": _environment(plan),
+        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "resources": {
+            "requests": {"cpu": granted.cpu, "memory": granted.memory},
+            "limits": limits,
+        },
+        "startupProbe": _probe("/readyz", port, period=1, failures=start),
+        "readinessProbe": _probe("/readyz", port, period=2, failures=3),
+        "livenessProbe": _probe("/livez", port, period=10, failures=6),
+        "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "own", "mountPath": _OWN},
+            *(_mounted(plan, mount) for mount in plan.mounts),
+        ],
+    }
+
+
+def _probe(path: str, port: int, *, period: int, failures: int) -> Object:
+    return {
+        "httpGet": {"path": path, "port": port},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
+
+
+def _mounted(plan: Plan, mount: Mount) -> Object:
+    return {
+        "name": "state",
+        "mountPath": str(mount.path),
+        "subPath": str(mount.path.relative_to(plan.shared)),
+        "readOnly": not mount.writable,
+    }
+
+
+def _environment(plan: Plan) -> list[Object]:
+    plain = {
+        "MLOPS_ENDPOINT": _OWN,
+        "MLOPS_MANIFEST": str(plan.manifest_file),
+        "MLOPS_PORT": str(plan.settings.port),
+        "HOME": _OWN,
+        "TMPDIR": f"{_OWN}/temporary",
+        "BENTOML_HOME": f"{_OWN}/bentoml",
+        "PROMETHEUS_MULTIPROC_DIR": f"{_OWN}/prometheus",
+        "BENTOML_DO_NOT_TRACK": "1",
+        "DO_NOT_TRACK": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    told = {"MLOPS_HOST": "status.podIP", "MLOPS_POD": "metadata.name"}
+    secrets = plan.cluster.secrets.items()
+    return [
+        *({"name": name, "value": value} for name, value in plain.items()),
+        *({"name": n, "valueFrom": {"fieldRef": {"fieldPath": path}}} for n, path in told.items()),
+        *(
+            {"name": name, "valueFrom": {"secretKeyRef": secret.model_dump()}}
+            for name, secret in secrets
+        ),
+    ]

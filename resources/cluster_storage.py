@@ -1,0 +1,66 @@
+"""Which folders of the shared claim a pod gets, and whether pods can read the features in it."""
+
+from pathlib import Path
+
+from mlops_assets.atomic import ensure_folder
+from mlops_assets.errors import ConfigError, DeploymentError
+from mlops_assets.records.serving import OnlineFeatures
+from resources.cluster_api import ClusterApi
+from resources.cluster_objects import Mount
+from resources.endpoint_folder import GENERATIONS
+
+_READ, _WRITTEN = ("versions", GENERATIONS, "metrics"), "predictions"
+
+
+def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mount, ...]:
+    """The folders, made where missing: its versions, what it logs, and where features are read.
+
+    Never the endpoint's folder itself, which holds the deployer's key.
+
+    Raises:
+        ConfigError: One of them does not lie on the claim.
+    """
+    mounts = [Mount(endpoint / name) for name in _READ]
+    mounts.append(Mount(endpoint / _WRITTEN, writable=True))
+    # A reader of sqlite shares the log of its writer, and so writes beside it.
+    mounts += [Mount(folder, writable=_is_sqlite(online)) for folder in _feature_folders(online)]
+    for mount in mounts:
+        if not mount.path.is_relative_to(shared):
+            raise ConfigError(
+                f"{mount.path} is not on the claim that is mounted at {shared}, so no pod sees it; "
+                "set MLOPS_HOME below it, or MLOPS_SHARED to where it is mounted"
+            )
+        ensure_folder(mount.path)
+    return tuple(mounts)
+
+
+def require_shareable(api: ClusterApi, claim: str, online: OnlineFeatures) -> None:
+    """Check that the claim exists, and that it serves the features to all pods soundly.
+
+    Raises:
+        DeploymentError: It does not; nothing was changed.
+    """
+    found = api.get("PersistentVolumeClaim", claim)
+    if found is None:
+        raise DeploymentError(
+            f"there is no claim {claim!r} in the namespace {api.namespace!r}; create it, or name "
+            "another one by deployment.cluster.claim"
+        )
+    modes = found["spec"]["accessModes"]
+    if _is_sqlite(online) and not {"ReadWriteOnce", "ReadWriteOncePod"} & set(modes):
+        raise DeploymentError(
+            f"the online features are in a sqlite file, and the claim {claim!r} is {modes}: its "
+            "pods may be on several machines, which cannot read a file that another one writes. "
+            "Set MLOPS_ONLINE_STORE to a store with a server, or use a ReadWriteOnce claim."
+        )
+
+
+def _is_sqlite(online: OnlineFeatures) -> bool:
+    return online.store.get("online_store", {}).get("type") == "sqlite"
+
+
+def _feature_folders(online: OnlineFeatures) -> list[Path]:
+    """Where the registry is, and the online store if it is a file."""
+    files = [online.store.get(part, {}).get("path") for part in ("registry", "online_store")]
+    folders = {Path(file).resolve().parent: None for file in files if file and file[0] == "/"}
+    return list(folders)

@@ -1,0 +1,92 @@
+"""Real serving processes as pods of the fake cluster: faults, and rollouts under load."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.blocks.cluster import ReplicaSettings
+from mlops_assets.errors import DeploymentError
+from resources.cluster_endpoints import KubernetesBentoML
+from resources.predictions import PredictionLog
+from tests.clusters import fake_cluster, in_cluster
+from tests.e2e.servers import wait_for
+from tests.kubernetes_api.cluster import Cluster
+from tests.kubernetes_api.network import is_ready
+from tests.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pods")
+
+
+@pytest.fixture(scope="module")
+def cluster(shared: Path) -> Generator[Cluster]:
+    with fake_cluster(shared, shared / "cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def subject(cluster: Cluster, shared: Path) -> Generator[Subject]:
+    """Two pods behind a Service; the tests are in order, since each start costs seconds."""
+    deployer = KubernetesBentoML(root=str(shared / "endpoints"), shared=str(shared))
+    subject = Subject(deployer, build_versions(shared), publish(shared))
+    replicas = ReplicaSettings(min=2, max=3)
+    subject.settings = in_cluster(subject.settings, "kubernetes", replicas=replicas)
+    yield subject
+    deployer.stop("toy")
+
+
+def ready(cluster: Cluster) -> list[str]:
+    """Names of the pods that answer and are not ending."""
+    return [
+        pod["metadata"]["name"]
+        for pod in cluster.pods()
+        if "deletionTimestamp" not in pod["metadata"] and is_ready(pod)
+    ]
+
+
+def test_both_pods_answer_and_log_beside_each_other(
+    subject: Subject, cluster: Cluster, shared: Path
+) -> None:
+    endpoint = subject.deploy(1)
+    assert endpoint.workers == 2
+    with Load(subject, endpoint.url) as load:
+        predictions = shared / "endpoints/toy/predictions"
+        wait_for("a log of each pod", lambda: len(list(predictions.glob("*.jsonl"))) == 2, 20)
+    assert (load.failures, load.wrong) == ([], [])
+
+    names = [file.stem[11:].rsplit("-", 2)[0] for file in predictions.glob("*.jsonl")]
+    assert sorted(names) == sorted(ready(cluster))
+    log = PredictionLog(endpoints=str(shared / "endpoints"), root=str(shared / "predictions"))
+    assert set(log.read("toy", *EVER)["request_id"]) == set(load.acknowledged)
+    assert log.compact("toy").files == 0  # pods may still append
+
+
+def test_a_rolling_update_loses_no_request(subject: Subject, cluster: Cluster) -> None:
+    endpoint = subject.deployer.status("toy")
+    assert endpoint is not None
+    before = set(ready(cluster))
+    with Load(subject, endpoint.url) as load, KeptLoad(subject, endpoint.url) as kept:
+        assert subject.deploy(2).model_version == 2
+        asked = kept.answers
+        wait_for("the end of the old pods", lambda: len(cluster.pods()) == 2, 30)
+        wait_for("more answers", lambda: kept.answers > asked + 20, 20)
+    for one in (load, kept):
+        assert one.failures == []
+        assert one.wrong == []
+        assert one.versions == {1, 2}
+    assert not before & set(ready(cluster))
+
+
+def test_a_bad_version_leaves_the_old_one_serving(subject: Subject, cluster: Cluster) -> None:
+    endpoint, pods = subject.deployer.status("toy"), ready(cluster)
+    said = r"(?s)CrashLoopBackOff of pod.*version cannot be served: the model file is damaged"
+    with pytest.raises(DeploymentError, match=rf"{said}.*Version 2 serves again"):
+        subject.deploy(3)
+    assert ready(cluster) == pods
+    assert subject.deployer.status("toy") == endpoint
+    assert subject.ask() == pytest.approx(subject.recorded(2)[1], abs=1e-5)

@@ -1,0 +1,169 @@
+"""What a cluster will never run is refused at once, with the reason, and leaves nothing behind.
+
+On the fake API; what starts here at all ends by itself.
+"""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from mlops_assets.blocks.cluster import PodResources, SecretKey
+from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.errors import ClusterUnavailableError, ConfigError, DeploymentError
+from mlops_assets.records.serving import OnlineFeatures
+from resources.cluster_endpoints import ClusterEndpoints, KServe, KubernetesBentoML
+from tests.cluster_role import ROLE, allowed_by, forbidden
+from tests.clusters import CLAIM, fake_cluster, in_cluster
+from tests.kubernetes_api.cluster import Cluster
+from tests.live_endpoints import free_port
+from tests.served_models import VIEW, Built, build, with_content
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Generator[Cluster]:
+    with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
+        yield cluster
+
+
+def deployer(target: str, shared: Path) -> ClusterEndpoints:
+    kind = KubernetesBentoML if target == "kubernetes" else KServe
+    return kind(root=str(shared / "endpoints"), shared=str(shared))
+
+
+def deploy(
+    target: Literal["kubernetes", "kserve"], shared: Path, built: Built, **cluster: Any
+) -> None:
+    settings = in_cluster(DeploymentSettings(port=free_port()), target, **cluster)
+    online = OnlineFeatures(store=store(shared), view=VIEW, as_of=None, lookup="direct")
+    deployer(target, shared).deploy(
+        built.servable, built.model_file, built.recorded, online, settings
+    )
+
+
+def store(folder: Path) -> dict[str, Any]:
+    registry, online = str(folder / "feast/registry.db"), str(folder / "feast/online.db")
+    return {"registry": {"path": registry}, "online_store": {"type": "sqlite", "path": online}}
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "message"),
+    [
+        (
+            "kubernetes",
+            {"image": "mlops:gone"},
+            r"ImagePullBackOff of pod .*mlops:gone.*Push the image",
+        ),
+        (
+            "kserve",
+            {"resources": PodResources(cpu="64")},
+            r"Unschedulable of pod .*Insufficient cpu.*lower deployment\.cluster\.resources",
+        ),
+        (
+            "kubernetes",
+            {"secrets": {"PASSWORD": SecretKey(name="redis", key="password")}},
+            r"CreateContainerConfigError of pod .*\"redis\".*Create the Secret",
+        ),
+    ],
+)
+def test_a_pod_that_cannot_run_ends_the_wait(
+    cluster: Cluster,
+    target: Literal["kubernetes", "kserve"],
+    tmp_path: Path,
+    built: Built,
+    settings: dict[str, Any],
+    message: str,
+) -> None:
+    with pytest.raises(DeploymentError, match=f"(?s){message}.*nothing is left in the cluster"):
+        deploy(target, tmp_path, built, scheduling_timeout="1s", **settings)
+
+    assert all("deletionTimestamp" in pod["metadata"] for pod in cluster.pods())
+    kinds = ("deployments", "services", "inferenceservices", "networkpolicies")
+    assert [one for kind in kinds for one in cluster.objects.of(kind)] == []
+    assert deployer(target, tmp_path).status("toy") is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"image": "mlops:broken"}, r"CrashLoopBackOff of pod .*No module named"),
+        ({"resources": PodResources(memory="40Mi")}, r"OOMKilled of pod .*resources\.memory"),
+        ({}, r"CrashLoopBackOff of pod .*the version cannot be served: the model file is damaged"),
+    ],
+)
+def test_a_process_that_ends_is_asked_why(
+    cluster: Cluster, tmp_path: Path, built: Built, settings: dict[str, Any], message: str
+) -> None:
+    damaged = with_content(built, b"not a model", 2)
+    with pytest.raises(DeploymentError, match=f"(?s){message}.*nothing is left in the cluster"):
+        deploy("kubernetes", tmp_path, damaged, **settings)
+    assert all("deletionTimestamp" in pod["metadata"] for pod in cluster.pods())
+
+
+def test_the_claim_must_be_there(cluster: Cluster, tmp_path: Path, built: Built) -> None:
+    with pytest.raises(DeploymentError, match=r"no claim 'gone'.*deployment\.cluster\.claim"):
+        deploy("kubernetes", tmp_path, built, claim="gone")
+
+
+def test_a_file_of_features_is_not_read_from_several_machines(
+    cluster: Cluster, tmp_path: Path, built: Built
+) -> None:
+    cluster.claim(CLAIM, ["ReadWriteMany"])
+    with pytest.raises(DeploymentError, match=r"sqlite.*ReadWriteMany.*MLOPS_ONLINE_STORE"):
+        deploy("kubernetes", tmp_path, built)
+
+
+def test_what_is_not_on_the_claim_is_refused(
+    cluster: Cluster, tmp_path: Path, built: Built
+) -> None:
+    elsewhere = KubernetesBentoML(root=str(tmp_path / "endpoints"), shared=str(tmp_path / "other"))
+    settings = in_cluster(DeploymentSettings(port=free_port()), "kubernetes")
+    online = OnlineFeatures(store={}, view=VIEW, as_of=None)
+    with pytest.raises(ConfigError, match=r"versions is not on the claim.*MLOPS_SHARED"):
+        elsewhere.deploy(built.servable, built.model_file, built.recorded, online, settings)
+
+
+def test_a_namespace_that_does_not_know_kserve_says_so(tmp_path: Path, built: Built) -> None:
+    """Nobody makes pods of the InferenceService: the wait ends with what may be missing."""
+    with (
+        fake_cluster(tmp_path, tmp_path / "cluster", kserve=False),
+        pytest.raises(DeploymentError, match=r"only 0 pods were ready within 1 s.*KServe"),
+    ):
+        deploy("kserve", tmp_path, built, start_timeout="1s")
+
+
+def test_a_cluster_that_does_not_answer_may_be_asked_again(
+    tmp_path: Path, built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
+        kubeconfig = cluster.kubeconfig
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    with pytest.raises(ClusterUnavailableError, match="does not answer"):
+        deploy("kubernetes", tmp_path, built)
+
+
+def test_without_a_cluster_the_remedy_is_said(
+    tmp_path: Path, built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(DeploymentError, match=r"no cluster to deploy to.*KUBECONFIG"):
+        deploy("kubernetes", tmp_path, built)
+
+
+def test_every_request_is_allowed_by_the_shipped_role_and_no_permission_is_idle(
+    cluster: Cluster, tmp_path: Path, built: Built
+) -> None:
+    """A refused deployment asks for all there is: it makes objects, looks, and takes them away."""
+    for target in ("kubernetes", "kserve"):
+        with pytest.raises(DeploymentError, match="nothing is left in the cluster"):
+            deploy(target, tmp_path, built, image="mlops:gone", replicas={"min": 2, "max": 3})
+    assert forbidden(cluster.server.asked, ROLE) == []
+    assert allowed_by(ROLE) - cluster.server.asked == set()

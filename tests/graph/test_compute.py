@@ -1,0 +1,47 @@
+"""What the YAML grants an asset's pod reaches the executor, however the run is launched."""
+
+from typing import Any
+
+import pytest
+
+from mlops_assets.components.model_pipeline import build_model_defs
+from mlops_assets.config import ModelSettings
+from mlops_assets.definitions import chosen_executor
+from mlops_assets.errors import ConfigError
+from resources.executors import pods_of_steps
+
+COMPUTE = {
+    "trained_model": {"cpu": "4", "memory": "8Gi", "gpu": 1, "node_selector": {"pool": "gpu"}},
+    "features": {"memory": "4Gi"},
+}
+
+
+def test_each_asset_gets_what_the_yaml_says(loans: dict[str, Any]) -> None:
+    settings = ModelSettings.model_validate(loans | {"compute": COMPUTE})
+    pods = pods_of_steps(build_model_defs(settings))
+
+    assert set(pods) == {"loans__trained_model", "loans__features"}
+    assert pods["loans__trained_model"]["container_config"]["resources"] == {
+        "requests": {"cpu": "4", "memory": "8Gi", "nvidia.com/gpu": "1"},
+        "limits": {"memory": "8Gi", "nvidia.com/gpu": "1"},
+    }
+    assert pods["loans__trained_model"]["pod_spec_config"] == {"node_selector": {"pool": "gpu"}}
+
+
+def test_the_executor_of_a_cluster_takes_it(
+    loans: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dagster_k8s.job import UserDefinedDagsterK8sConfig
+
+    monkeypatch.setenv("MLOPS_EXECUTOR", "k8s")
+    models = build_model_defs(ModelSettings.model_validate(loans | {"compute": COMPUTE}))
+    executor = chosen_executor(models)
+    assert executor.name == "k8s"
+    for pod in pods_of_steps(models).values():
+        UserDefinedDagsterK8sConfig.from_dict(pod)
+
+
+def test_an_asset_that_is_not_there_is_refused(loans: dict[str, Any]) -> None:
+    settings = ModelSettings.model_validate(loans | {"compute": {"training": {"cpu": "1"}}})
+    with pytest.raises(ConfigError, match=r"compute of loans: \['training'\] not among.*trained"):
+        build_model_defs(settings)

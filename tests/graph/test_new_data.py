@@ -1,0 +1,85 @@
+"""The retraining sensor and the source: each change of its content is a reason to train, once."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlops_assets.config import ModelSettings
+from sensors.retraining import build_retraining_sensor
+from tests.graph.pipeline_runs import STAGES, materialize
+from tests.graph.retraining_loop import DAY, Loop, requested
+
+
+@pytest.fixture
+def trainer(loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance) -> Loop:
+    """The default: each change of the source's content trains."""
+    loans["monitoring"] = {"retrain": {"cooldown": "1s"}}
+    return Loop(ModelSettings.model_validate(loans), resources, instance)
+
+
+def test_each_change_of_content_requests_one_run(trainer: Loop, loans_csv: Path) -> None:
+    first = requested(trainer.tick())
+    assert len(first) == 1, "never materialized"
+    trainer.tick()
+    trainer.end_run(promoted=True)
+    assert "content unchanged" in str(trainer.tick().skip_reason)
+
+    os.utime(loans_csv, (1, 1))
+    assert not requested(trainer.tick()), "touched, not changed"
+
+    original = loans_csv.read_text()
+    loans_csv.write_text(original + "400,2025-02-04,3.5,a,0\n")
+    changed = requested(trainer.tick())
+    trainer.end_run(promoted=True)
+    trainer.tick()
+    loans_csv.write_text(original)
+    back = requested(trainer.tick())
+
+    assert len({*first, *changed, *back}) == 3, "changing back is a change too"
+
+
+def test_new_content_waits_for_the_cooldown_of_a_training_by_hand(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    loans["monitoring"] = {"retrain": {"cooldown": "1d"}}
+    loop = Loop(ModelSettings.model_validate(loans), resources, instance)
+    assert materialize(loop.settings, resources, instance, STAGES[:4]).success
+    loop.now = datetime.now(UTC)
+    assert "content unchanged" in str(loop.tick().skip_reason), "the run by hand has read it"
+
+    file = Path(str(loop.settings.source.uri))
+    file.write_text(file.read_text() + "400,2025-02-04,3.5,a,0\n")
+    assert "wait (cooldown): the source has new content" in str(loop.tick().skip_reason)
+    loop.now += DAY
+    assert requested(loop.tick())
+
+
+def test_a_source_that_was_materialized_by_hand_is_not_trained_again(
+    trainer: Loop, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    materialize(trainer.settings, resources, instance, ["raw_data"])
+    result = trainer.tick()
+    assert not requested(result)
+    assert "unchanged" in str(result.skip_reason)
+
+
+def test_a_missing_source_is_a_reason_to_wait(trainer: Loop, loans_csv: Path) -> None:
+    loans_csv.unlink()
+    result = trainer.tick()
+    assert not requested(result)
+    assert "loans.csv" in str(result.skip_reason)
+
+
+def test_the_sensor_itself_decides_and_records(trainer: Loop) -> None:
+    sensor = build_retraining_sensor(trainer.settings)
+    context = dg.build_sensor_context(
+        instance=trainer.instance, resources={"decisions": trainer.decisions}
+    )
+    result = sensor(context)
+    assert isinstance(result, dg.SensorResult)
+    assert len(requested(result)) == 1
+    assert trainer.decisions.history("loans", 1)[0].rule == "new_data"

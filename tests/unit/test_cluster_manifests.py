@@ -1,0 +1,208 @@
+"""`deploy/kubernetes`: valid, and consistent with itself, the image and the code."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster_role import ROLE, allowed_by
+from tests.kubernetes_api.objects import check_pod, check_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "deploy/kubernetes"
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
+DAGSTER = yaml.safe_load((FOLDER / "dagster.yaml").read_text(encoding="utf-8"))
+LAUNCHER = DAGSTER["run_launcher"]["config"]
+
+
+def documents(*names: str) -> list[dict[str, Any]]:
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in names]
+    return [one for text in texts for one in yaml.safe_load_all(text)]
+
+
+SHIPPED = documents(*KUSTOMIZATION["resources"])
+DEPLOYMENTS = [one for one in SHIPPED if one["kind"] == "Deployment"]
+SETTINGS = {
+    literal.split("=", 1)[0]: literal.split("=", 1)[1]
+    for generator in KUSTOMIZATION["configMapGenerator"]
+    for literal in generator.get("literals", [])
+}
+
+
+def names(kind: str) -> set[str]:
+    return {one["metadata"]["name"] for one in SHIPPED if one["kind"] == kind}
+
+
+def config_maps() -> dict[str, list[str]]:
+    return {one["name"]: one.get("files", []) for one in KUSTOMIZATION["configMapGenerator"]}
+
+
+def test_every_manifest_is_valid_and_listed() -> None:
+    for one in [*SHIPPED, *documents("secret.example.yaml")]:
+        check_schema(one)
+    files = {path.name for path in FOLDER.glob("*.yaml")}
+    others = {"kustomization.yaml", "dagster.yaml", "workspace.yaml", "secret.example.yaml"}
+    assert files - others == set(KUSTOMIZATION["resources"])
+
+
+@pytest.mark.parametrize("one", DEPLOYMENTS, ids=lambda one: one["metadata"]["name"])
+def test_what_a_deployment_names_is_there(one: dict[str, Any]) -> None:
+    spec = one["spec"]["template"]["spec"]
+    check_pod(spec)
+    assert spec["serviceAccountName"] in names("ServiceAccount")
+    (secret,) = documents("secret.example.yaml")
+    (container,) = spec["containers"]
+    for source in container["envFrom"]:
+        for kind, known in (("configMapRef", config_maps()), ("secretRef", _names([secret]))):
+            assert source.get(kind, {}).get("name") in {None, *known}
+    _require_volumes(spec["volumes"], container["volumeMounts"])
+    security = spec["securityContext"]
+    assert (security["runAsNonRoot"], security["runAsUser"]) == (True, 10001)
+
+
+def _names(objects: list[dict[str, Any]]) -> list[str]:
+    return [one["metadata"]["name"] for one in objects]
+
+
+def _require_volumes(volumes: list[dict], mounts: list[dict]) -> None:
+    maps = config_maps()
+    for volume in volumes:
+        claim = volume.get("persistentVolumeClaim", {}).get("claimName")
+        assert claim in {None, *names("PersistentVolumeClaim")}
+        assert volume.get("configMap", {}).get("name") in {None, *maps}
+    for mount in mounts:
+        volume = next(one for one in volumes if one["name"] == mount["name"])
+        if "configMap" in volume:
+            assert mount["subPath"] in maps[volume["configMap"]["name"]]
+
+
+def test_services_reach_their_pods() -> None:
+    pods = {one["metadata"]["name"]: one["spec"]["template"] for one in DEPLOYMENTS}
+    for service in (one for one in SHIPPED if one["kind"] == "Service"):
+        template = pods[service["metadata"]["name"]]
+        assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+        (port,) = service["spec"]["ports"]
+        (listens,) = template["spec"]["containers"][0]["ports"]
+        assert port["targetPort"] == listens["containerPort"]
+    workspace = yaml.safe_load((FOLDER / "workspace.yaml").read_text(encoding="utf-8"))
+    (location,) = (one["grpc_server"] for one in workspace["load_from"])
+    assert location["host"] in names("Service")
+    local = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))
+    assert location["location_name"] in str(local)
+
+
+def test_runs_get_what_dagsters_own_pods_get() -> None:
+    (claim,) = names("PersistentVolumeClaim")
+    assert LAUNCHER["service_account_name"] in names("ServiceAccount")
+    assert LAUNCHER["job_namespace"] == KUSTOMIZATION["namespace"]
+    assert {*LAUNCHER["env_config_maps"], LAUNCHER["instance_config_map"]} == set(config_maps())
+    _require_volumes(LAUNCHER["volumes"], LAUNCHER["volume_mounts"])
+    assert claim in str(LAUNCHER["volumes"])
+    mounted = {one["mountPath"] for one in LAUNCHER["volume_mounts"]}
+    for one in DEPLOYMENTS:
+        (container,) = one["spec"]["template"]["spec"]["containers"]
+        assert mounted <= {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_every_variable_of_the_instance_is_set() -> None:
+    (secret,) = documents("secret.example.yaml")
+    wanted = set(_variables(DAGSTER))
+    assert wanted <= {*SETTINGS, *secret["stringData"]}
+    assert "DAGSTER_PG_PASSWORD" in wanted
+
+
+def _variables(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        if set(value) == {"env"}:
+            return [value["env"]]
+        return [name for part in value.values() for name in _variables(part)]
+    parts = value if isinstance(value, list) else []
+    return [name for part in parts for name in _variables(part)]
+
+
+def test_bindings_name_roles_and_accounts_that_are_there() -> None:
+    bindings = [one for one in SHIPPED if one["kind"] == "RoleBinding"]
+    assert {one["roleRef"]["name"] for one in bindings} == names("Role")
+    subjects = {subject["name"] for one in bindings for subject in one["subjects"]}
+    assert subjects == names("ServiceAccount")
+
+
+@pytest.mark.parametrize("role", [ROLE, FOLDER / "dagster-role.yaml"])
+def test_no_role_allows_everything_or_reads_secrets(role: Path) -> None:
+    asked = allowed_by(role)
+    assert not any("*" in (one.verb, one.group, one.resource) for one in asked)
+    assert not any(one.resource == "secrets" for one in asked)
+
+
+def test_the_image_holds_what_the_manifests_need() -> None:
+    image = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+    assert "--uid 10001" in image
+    assert "USER 10001" in image
+    for name in ("mlops_assets", "resources", "sensors", "jobs"):
+        assert f"COPY {name} /opt/mlops/app/{name}" in image
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    copied = [line.split()[1:-1] for line in image.splitlines() if line.startswith("COPY ")]
+    sources = {source for line in copied for source in line if not source.startswith(("--", "/"))}
+    assert {f"!{source}" for source in sources} <= set(ignored)
+    (state,) = (one["mountPath"] for one in LAUNCHER["volume_mounts"] if one["name"] == "state")
+    assert f"MLOPS_HOME={state}" in image
+    assert f"DAGSTER_HOME={LAUNCHER['dagster_home']}" in image
+
+
+def test_dagster_itself_builds_the_launcher_of_the_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster's own reading of the file, with a kubeconfig in place of the pod's account."""
+    from dagster._core.instance.ref import InstanceRef
+    from dagster_k8s import K8sRunLauncher
+
+    from tests.kubernetes_api.cluster import write_kubeconfig
+
+    for name, value in {**SETTINGS, "DAGSTER_PG_PASSWORD": "x", "MLOPS_IMAGE": "mlops:7"}.items():
+        monkeypatch.setenv(name, value)
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig.yaml", "http://127.0.0.1:1")
+    launcher = LAUNCHER | {"load_incluster_config": False, "kubeconfig_file": str(kubeconfig)}
+    content = DAGSTER | {"run_launcher": DAGSTER["run_launcher"] | {"config": launcher}}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    reference = InstanceRef.from_dir(str(tmp_path))
+    built = reference.run_launcher
+
+    assert isinstance(built, K8sRunLauncher)
+    assert (built.job_image, built.service_account_name) == ("mlops:7", "mlops-run")
+    assert "postgresql+psycopg2" in str(reference.storage_data)
+
+
+def test_the_cluster_keeps_what_the_laptop_keeps() -> None:
+    """Rules of the one instance file that must hold in the other."""
+    local = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    for name in ("concurrency", "telemetry", "nux"):
+        assert DAGSTER[name] == local[name]
+
+
+def test_the_charts_values_say_what_the_manifests_say() -> None:
+    text = (ROOT / "deploy/helm/values.yaml").read_text(encoding="utf-8")
+    values = yaml.safe_load(text)
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    daemon, monitoring = values["dagsterDaemon"], DAGSTER["run_monitoring"]
+
+    assert {one["name"]: one["value"] for one in code["env"]}.items() <= SETTINGS.items()
+    assert [one["name"] for one in code["envSecrets"]] == LAUNCHER["env_secrets"]
+    assert code["volumes"][0] in LAUNCHER["volumes"]
+    assert code["volumeMounts"][0] in LAUNCHER["volume_mounts"]
+    image = code["image"]
+    assert f"{image['repository']}:{image['tag']}" == SETTINGS["MLOPS_IMAGE"]
+    run = launcher["runK8sConfig"]
+    assert run["containerConfig"]["resources"] == LAUNCHER["resources"]
+    job = LAUNCHER["run_k8s_config"]["job_spec_config"]
+    ttl = run["jobSpecConfig"]["ttlSecondsAfterFinished"]
+    assert ttl == job["ttl_seconds_after_finished"]
+    assert daemon["runMonitoring"] == {
+        "enabled": True,
+        "startTimeoutSeconds": monitoring["start_timeout_seconds"],
+        "maxResumeRunAttempts": monitoring["max_resume_run_attempts"],
+    }
+    queue = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
+    assert queue["maxConcurrentRuns"] == DAGSTER["concurrency"]["runs"]["max_concurrent_runs"]

@@ -1,0 +1,102 @@
+"""Moments: formats, zones, offsets and the future."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_assets.errors import ContractError
+from mlops_assets.ml.contract import enforce
+from tests.unit.contracts import NOW, check, contract, kept, reasons
+
+
+def test_a_strptime_format_is_exact():
+    checked = check(
+        ["19970101", "1997011", "19970230", "1997-01-01"], dtype="datetime", format="%Y%m%d"
+    )
+    assert kept(checked) == [pd.Timestamp("1997-01-01", tz="UTC")]
+    assert len(kept(check(["5/1/2019"], dtype="datetime", format="%d/%m/%Y"))) == 1
+
+
+def test_a_text_without_offset_is_local_time():
+    rule = {"dtype": "datetime", "timezone": "America/New_York"}
+    values = ["2019-07-01T12:00", "2019-01-01 12:00", "2019-03-10 02:30", "2019-11-03 01:30"]
+    for column in (values, pd.to_datetime(pd.Series(values), format="ISO8601")):
+        checked = check(column, **rule)
+        assert [t.hour for t in kept(checked)] == [16, 17]
+        assert len(checked.bad) == 2
+        assert all("clocks change" in reason for reason in reasons(checked))
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        (["2019-01-01T00:00+01:00", "2019-01-01T00:00Z"], {}),
+        (["2019-01-01T00:00Z", "2019-01-01T00:00"], {}),
+        (["2019-01-01", "2019-01-01T00:00Z"], {}),
+        (["2019-01-01 00:00 +0100", "2019-01-01 00:00 -0500"], {"format": "%Y-%m-%d %H:%M %z"}),
+        (
+            ["Jan 1 00:00 +0100 2019", "Jan 1 00:00 Z 2019"],
+            {"format": "%b %d %H:%M %z %Y"},
+        ),
+        (
+            [datetime(2019, 1, 1, tzinfo=UTC), datetime(2019, 1, 1)],  # noqa: DTZ001
+            {},
+        ),
+    ],
+)
+def test_mixed_offsets_are_an_error_unless_declared(values: list[Any], rule: dict[str, Any]):
+    column = pd.Series(values, dtype=object)
+    with pytest.raises(ContractError) as caught:
+        check(column, dtype="datetime", **rule)
+    for value in values:
+        assert str(getattr(value, "isoformat", lambda v=value: v)()) in str(caught.value)
+    assert "contract.columns.x.offsets: any" in str(caught.value)
+    checked = check(column, dtype="datetime", offsets="any", **rule)
+    assert len(checked.rows) == len(values)
+
+
+def test_one_offset_written_in_several_ways_is_one():
+    values = ["2019-01-01T01:00Z", "2019-01-01T01:00+00:00", "2019-01-01T01:00-0000", "bad"]
+    checked = check(values, dtype="datetime")
+    assert kept(checked) == [pd.Timestamp("2019-01-01T01:00Z")] * 3
+
+
+def test_a_zone_with_two_offsets_is_one_zone_once_typed():
+    days = pd.Series(pd.to_datetime(["2019-01-01", "2019-07-01", None])).dt.tz_localize(
+        "Europe/Paris"
+    )
+    for column in (days, days.convert_dtypes(dtype_backend="pyarrow")):
+        checked = check(column, dtype="datetime", nullable=True)
+        assert [t.hour for t in checked.rows["x"][:2]] == [23, 22]
+        assert len(checked.rows) == 3
+
+
+def test_datetimes_of_any_unit_and_kind_are_utc_nanoseconds():
+    zoned = pd.to_datetime(pd.Series(["2019-07-01 12:00"])).dt.tz_localize("Europe/Paris")
+    assert kept(check(zoned, dtype="datetime")) == [pd.Timestamp("2019-07-01 10:00Z")]
+    seconds = np.array(["2019-01-01", "9999-01-01", "0001-01-01"], "datetime64[s]")
+    checked = check(seconds, dtype="datetime")
+    assert str(checked.rows["x"].dtype) == "datetime64[ns, UTC]"
+    assert checked.bad["row"].tolist() == [1, 2]
+    objects = pd.Series([date(2019, 1, 1), pd.Timestamp("2019-01-01"), 5], dtype=object)
+    assert len(check(objects, dtype="datetime", format="%d.%m.%Y").rows) == 2
+
+
+def test_the_future_is_refused_unless_allowed():
+    values = ["2020-01-01", "2020-01-02"]
+    checked = check(values, dtype="datetime")
+    assert len(checked.rows) == 1
+    assert reasons(checked) == ["x.future: '2020-01-02' is after now, 2020-01-01T00:00:00+00:00"]
+    assert len(check(values, dtype="datetime", future="allow").rows) == 2
+    later = NOW.astimezone(timezone(timedelta(hours=5)))
+    frame = pd.DataFrame({"x": ["2020-01-01"]})
+    assert enforce(frame, contract(x={"dtype": "datetime"}), later).bad.empty
+
+
+def test_a_naive_now_is_refused():
+    frame = pd.DataFrame({"x": ["1"]})
+    with pytest.raises(ContractError, match="without a zone"):
+        enforce(frame, contract(x={"dtype": "int64"}), datetime(2020, 1, 1))  # noqa: DTZ001

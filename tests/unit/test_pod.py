@@ -1,0 +1,65 @@
+"""What a pod does before it serves, and what it does when it cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.errors import DeploymentError
+from mlops_assets.serving.holder import read_manifest
+from mlops_assets.serving.pod import prepare
+from resources.cluster_applied import generation_file, prune_generations, write_generation
+from resources.endpoint_folder import EndpointFolder
+from tests.served_models import Built, build, no_online, with_content
+from tests.serving_worker import SETTINGS, Worker
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tmp_path_factory.mktemp("built"))
+
+
+def generation(shared: EndpointFolder, built: Built) -> Path:
+    version = shared.stage(built.servable, built.model_file, built.recorded)
+    wanted = shared.wanted(built.servable, version, no_online(), SETTINGS)
+    write_generation(shared.path, wanted)
+    shared.mark_verified(wanted)
+    return generation_file(shared.path, wanted.generation)
+
+
+def test_a_pods_folder_is_its_own_and_its_log_is_not(tmp_path: Path, built: Built) -> None:
+    shared, own = EndpointFolder(tmp_path / "shared/toy"), tmp_path / "own"
+    manifest = generation(shared, built)
+    for _ in range(2):  # also when the container is started again
+        (own / "prometheus").mkdir(parents=True, exist_ok=True)
+        (own / "prometheus/left.db").touch()
+        prepare(own, manifest)
+    assert list((own / "prometheus").iterdir()) == []
+    assert (own / "predictions").resolve() == shared.path / "predictions"
+    assert (own / "metrics").resolve() == shared.path / "metrics"
+    assert read_manifest(own) == shared.verified()
+
+
+def test_a_manifest_that_is_not_there_names_the_claim(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"7\.json.*Is the claim mounted there"):
+        prepare(tmp_path / "own", tmp_path / "7.json")
+
+
+def test_a_pod_never_serves_the_version_before(tmp_path: Path, built: Built) -> None:
+    """Or a rollout would end well without what it was for."""
+    shared = EndpointFolder(tmp_path / "toy")
+    generation(shared, built)
+    manifest = generation(shared, with_content(built, b"not a model", 2))
+    worker = Worker(tmp_path / "own")
+    prepare(worker.folder.path, manifest)
+    worker.holder.reconcile()
+    with pytest.raises(DeploymentError, match="no skops file"):
+        worker.holder.require_active()
+
+
+def test_generations_are_numbered_on_and_old_ones_go(tmp_path: Path, built: Built) -> None:
+    shared = EndpointFolder(tmp_path / "toy")
+    names = [generation(shared, built).stem for _ in range(7)]
+    assert names == ["1", "2", "3", "4", "5", "6", "7"]
+    prune_generations(shared.path)
+    left = sorted(file.stem for file in (shared.path / "generations").glob("*.json"))
+    assert left == ["3", "4", "5", "6", "7"]

@@ -1,0 +1,86 @@
+"""Where a model is served is known whatever its YAML says, and it is never served in two places."""
+
+import json
+import threading
+from collections.abc import Generator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.errors import DeploymentError
+from resources.cluster_applied import Applied, write_applied
+from resources.deployment import LocalBentoML
+from resources.targets import EndpointTargets
+from tests.served_models import Built, build, no_online
+
+SERVED = {
+    "model_name": "toy",
+    "model_version": 3,
+    "generation": 7,
+    "entity": {"name": "customer_id", "dtype": "int64"},
+}
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        content = json.dumps(SERVED).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def url() -> Generator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def targets(tmp_path: Path, url: str) -> EndpointTargets:
+    applied = Applied.model_validate(
+        {
+            "target": "kserve",
+            "namespace": "mlops",
+            "url": url,
+            "generation": 7,
+            "replicas": 2,
+            "start_timeout": "1s",
+            "scheduling_timeout": "1s",
+            "objects": [],
+        }
+    )
+    write_applied(tmp_path / "toy", applied)
+    return EndpointTargets(root=str(tmp_path), shared=str(tmp_path))
+
+
+def test_a_model_in_a_cluster_is_found_there(targets: EndpointTargets, url: str) -> None:
+    endpoint = targets.status("toy")
+    assert endpoint is not None
+    assert (endpoint.url, endpoint.model_version, endpoint.workers) == (url, 3, 2)
+    assert targets.status("other") is None
+    assert not targets.stopped("toy")
+
+
+def test_it_is_ended_before_it_moves_to_this_machine(
+    targets: EndpointTargets, tmp_path: Path
+) -> None:
+    built: Built = build(tmp_path / "built")
+    files = (built.servable, built.model_file, built.recorded)
+    with pytest.raises(DeploymentError, match=r"served by target kserve.*`mlops stop toy`"):
+        targets.deploy(*files, no_online(), DeploymentSettings(port=18999))
+    assert not (tmp_path / "toy/versions").exists()
+
+
+def test_up_is_for_what_ran_on_this_machine(targets: EndpointTargets) -> None:
+    (Path(targets.root) / "toy/verified.json").touch()
+    assert LocalBentoML(root=targets.root).names() == []
