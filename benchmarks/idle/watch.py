@@ -42,6 +42,11 @@ class Moment(NamedTuple):
     runs: int
     """Launched so far."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether every process had started."""
+        return all(self.memory_mb.values())
+
 
 class Side:
     """One code location under `dagster dev`, with a state folder of its own."""
