@@ -156,7 +156,10 @@ def status(models: Sequence[str]) -> int:
 
 def up(models: Sequence[str]) -> int:
     """Bring back the endpoints that were live, from their kept files; exit code 1 if one fails."""
-    return _say_both(*bring_up(models))
+    good, bad = bring_up(models)
+    if not good and not bad:
+        say("nothing to bring up; one that was stopped comes back by its name: `mlops up MODEL`")
+    return _say_both(good, bad)
 
 
 def _say_both(good: Sequence[str], bad: Sequence[str]) -> int:
