@@ -77,8 +77,18 @@ class Side:
         try:
             yield
         finally:
-            self.process.terminate()
-            self.process.wait(_GRACE_SECONDS)
+            self._end()
+
+    def _end(self) -> None:
+        """Ask; what is left is forced, since in a shell's background Dagster takes no signal."""
+        if self.process.poll() is not None:
+            return
+        dev = psutil.Process(self.process.pid)
+        family = [*dev.children(recursive=True), dev]
+        dev.terminate()
+        for process in psutil.wait_procs(family, _GRACE_SECONDS)[1]:
+            process.kill()
+        self.process.wait()
 
     def _prepare(self) -> None:
         home = self.folder / "dagster"
