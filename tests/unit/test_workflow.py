@@ -74,13 +74,13 @@ def test_only_main_trains_on_the_user_s_machine_and_store() -> None:
     settings = {"runs-on": train["runs-on"], **train["env"], **training["env"]}
 
     def at(ref: str) -> dict[str, str]:
-        github = {"ref": ref, "workspace": "/github/workspace"}
+        github = {"ref": ref, "workspace": "/project"}
         contexts = {"github": github, "vars": variables, "secrets": uri}
         return {name: evaluate(text[3:-2], contexts) for name, text in settings.items()}
 
     main, branch = at("refs/heads/main"), at("refs/pull/1/merge")
     assert main.items() >= {"runs-on": "staging", **home, **artifacts, **uri}.items()
-    assert (branch["runs-on"], branch["MLOPS_HOME"]) == ("ubuntu-latest", "/github/workspace/.mlops")
+    assert (branch["runs-on"], branch["MLOPS_HOME"]) == ("ubuntu-latest", "/project/.mlops")
     assert branch["MLFLOW_ARTIFACTS"] == branch["MLFLOW_TRACKING_URI"] == ""
 
 
