@@ -45,16 +45,6 @@ def subject(
     end(subject)
 
 
-@pytest.fixture(autouse=True)
-def _no_crash_twice(subject: Subject, request: pytest.FixtureRequest) -> None:
-    """A pod that crashes takes 20 s to be given up, and what gives it up is one for both kinds."""
-    if subject.settings.target == "kserve" and request.node.originalname in (
-        "test_a_first_version_that_cannot_be_loaded_leaves_nothing_running",
-        "test_a_rejected_version_leaves_the_good_one",
-    ):
-        pytest.skip("as with target kubernetes")
-
-
 def end(subject: Subject) -> None:
     subject.deployer.stop("toy")
     subject.deployer.stop("toy")  # also when nothing runs
