@@ -9,8 +9,9 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.errors import ConfigError
-from mlops_assets.home import PROJECT_ROOT, home, interface_url
+from mlops_assets.home import home, interface_url
 from mlops_assets.progress import progress
+from mlops_assets.surroundings import settle
 from resources.alerts import Alerts
 from resources.bento import BentoBuilder
 from resources.dagster_mlflow import build_dagster_mlflow
@@ -45,7 +46,7 @@ def build_resources(state: Path) -> dict[str, Any]:
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
         "datasets": DvcDatasets(
-            root=_variable("MLOPS_DATA_ROOT", PROJECT_ROOT),
+            root=_variable("MLOPS_DATA_ROOT", state / "dvc" / "project"),
             cache=_variable("MLOPS_DVC_CACHE", state / "dvc" / "cache"),
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
@@ -92,6 +93,7 @@ def build_resources(state: Path) -> dict[str, Any]:
 @dg.definitions
 def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
+    settle()
     turn_telemetry_off()
     read_migrations_once()
     resources, models = build_resources(home()), _models()
