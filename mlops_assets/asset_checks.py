@@ -6,6 +6,7 @@ fail before the previous value is replaced.
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         names = [settings.entity.name, TIMESTAMP, *view.features]
         offline = rows.tail(SAMPLED_ENTITIES)[names].reset_index(drop=True)
         online = feature_store.online_rows(view, offline[settings.entity.name].tolist())
-        different = unequal_columns(offline, online[names])
+        finest = feature_store.resolution(view)
+        different = unequal_columns(at(finest, offline), at(finest, online[names]))
         return dg.AssetCheckResult(
             passed=not different,
             metadata={
@@ -242,6 +244,11 @@ def answers_alike(answer: Mapping[str, Any], scores: Sequence[float], allowed: f
     if "error" in answer or len(served) != len(scores):
         return False
     return bool(np.allclose(np.sort(served), np.sort(scores), rtol=0, atol=allowed))
+
+
+def at(resolution: timedelta, rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with their moments rounded down to what a store keeps."""
+    return rows.assign(**{TIMESTAMP: rows[TIMESTAMP].dt.floor(pd.Timedelta(resolution))})
 
 
 def unequal_columns(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:
