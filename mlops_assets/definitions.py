@@ -27,7 +27,6 @@ from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
 from resources.reports import EvidentlyReports
 from resources.targets import EndpointTargets
-from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
 from sensors.incidents import build_incident_sensors
 from sensors.mlflow_runs import build_mlflow_runs_sensor
@@ -44,6 +43,7 @@ _EXECUTORS = {
 def build_resources(state: Path) -> dict[str, Any]:
     """The resources of this environment; what no variable says lives under `state`."""
     local_store = f"sqlite:///{state / 'mlflow.db'}"
+    os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
         "datasets": DvcDatasets(
@@ -94,7 +94,6 @@ def build_resources(state: Path) -> dict[str, Any]:
 @dg.definitions
 def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
-    turn_telemetry_off()
     read_migrations_once()
     resources, models = build_resources(home()), _models()
     executor = chosen_executor(models)
