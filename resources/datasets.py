@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ from pydantic import Field
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import DatasetError, DatasetLockedError
 from mlops_assets.records.data import DatasetVersion
-from mlops_assets.surroundings import private_umask
+from mlops_assets.surroundings import chosen_umask
 
 # Copies, since a hard link would let a write to the workspace file corrupt the cache.
 _CONFIG = """\
@@ -37,7 +38,6 @@ _CONFIG = """\
     type = "reflink,copy"
     dir = "{cache}"
 """
-_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 
 class DvcDatasets(dg.ConfigurableResource):
@@ -57,7 +57,7 @@ class DvcDatasets(dg.ConfigurableResource):
     def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
         """Make `files` the newest version of a model's raw data.
 
-        One file is known to DVC as `data/<model>/raw_data<suffixes>`, several as the folder
+        One file is known to DVC as `data/<model>/raw_data<extension>`, several as the folder
         `raw_data/`; the pointer stays, the bytes go to the cache. Equal content gives an equal md5
         and changes nothing.
 
@@ -177,7 +177,9 @@ class DvcDatasets(dg.ConfigurableResource):
         if len(wanted) < len(files):
             raise DatasetError(f"several files of {model} share a name: {sorted(map(str, files))}")
         folder = ensure_folder(Path(self.root, "data", model).absolute())
-        target = folder / f"raw_data{_suffixes(files[0])}" if len(files) == 1 else folder / "raw_data"
+        target = (
+            folder / f"raw_data{_extension(files[0])}" if len(files) == 1 else folder / "raw_data"
+        )
         _remove(target)  # a killed process left it
         for name, file in wanted.items():
             copy = target if len(files) == 1 else target / name
@@ -205,7 +207,7 @@ class DvcDatasets(dg.ConfigurableResource):
             try:
                 with Repo(str(root), config=overrides) as repo:
                     # DVC makes what it keeps readable for all.
-                    repo.cache.local.CACHE_MODE = 0o444 & ~private_umask()
+                    repo.cache.local.CACHE_MODE = 0o444 & ~chosen_umask()
                     yield repo
             except LockError as err:
                 raise DatasetLockedError(f"DVC in {root} is locked: {err}; run again") from err
@@ -223,10 +225,10 @@ def _configure(root: Path, cache: Path) -> None:
     write_atomically(config, lambda file: file.write_text(text, encoding="utf-8"))
 
 
-def _suffixes(file: Path) -> str:
-    """`.csv` of `sales.2024-01-02.csv`, `.csv.gz` of `sales.csv.gz`."""
-    packed = file.suffix if file.suffix in _COMPRESSIONS else ""
-    return Path(file.name.removesuffix(packed)).suffix + packed
+def _extension(file: Path) -> str:
+    """What says how `file` is written, `.csv` or `.csv.gz`, so not the date in `sales.2026.csv`."""
+    found = re.search(r"(\.[a-z]\w*)?(\.(gz|zip|bz2|xz|zst))?$", file.name, re.IGNORECASE)
+    return found[0] if found and found.start() else ""
 
 
 def _remove(target: Path) -> None:

@@ -7,7 +7,6 @@ store has, says where the database stood when its addresses were right.
 """
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -64,9 +63,9 @@ def make_ready(database: Path, artifacts: str) -> None:
 
 def _is_here(place: str | None, database: Path) -> bool:
     """Whether the addresses are right: it stands where it stood, by whatever name."""
-    here = str(database.parent.absolute())
-    return place == here or (
-        place is not None and os.path.exists(place) and os.path.samefile(place, here)
+    here = database.parent.absolute()
+    return place is not None and (
+        place == str(here) or (Path(place).exists() and here.samefile(place))
     )
 
 
