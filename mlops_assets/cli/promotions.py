@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
+from jobs.promotion import observation, warning
+from mlops_assets.cli.context import say
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.promotion import HandMove, Promotion
 from resources.ledger import PromotionLedger
@@ -56,6 +60,18 @@ def said_move(moved: HandMove) -> str:
     stays = before == endpoint.model_version
     champion = "champion as before" if stays else f"champion after {before or 'none'}"
     return f"{endpoint.model_name}: version {endpoint.model_version} at {endpoint.url}, {champion}"
+
+
+def announce(moved: HandMove, *, give_up: bool) -> None:
+    """Print a move, and leave the event in Dagster that the jobs leave.
+
+    Of a version that was given up it also says which trainings are in flight.
+    """
+    say(said_move(moved))
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(observation(moved.endpoint, moved.before))
+        if give_up and (text := warning(instance, moved)):
+            say(text, error=True)
 
 
 def parse_moment(text: str) -> datetime:
