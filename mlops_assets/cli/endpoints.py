@@ -51,7 +51,10 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
 def describe(deployment: EndpointDeployer, model: str) -> str | None:
     """A line that says what a model's endpoint serves; None if it is down."""
     found = deployment.status(model)
-    return f"{model}: version {found.model_version} at {found.url}" if found else None
+    if found is None:
+        return None
+    why = f", which is not what is wanted: {found.fallback}" if found.fallback else ""
+    return f"{model}: version {found.model_version} at {found.url}{why}"
 
 
 def answers(

@@ -181,7 +181,7 @@ def give_up_version(endpoint: Path) -> Manifest | None:
 
 
 def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
-    content = renewed.model_dump_json(indent=2).encode()
+    content = renewed.written(endpoint)
     for name in (VERIFIED_FILE, MANIFEST_FILE):  # or `mlops up` would bring the crashes back
         write_atomically(endpoint / name, lambda file: file.write_bytes(content))
     logger.error(
@@ -220,12 +220,13 @@ def _needed(endpoint: Path) -> tuple[str, ...]:
 def _front(shell: _App, entrance: _App) -> _App:
     """Send predictions straight to our application: BentoML's routes before it cost a third more.
 
-    Everything else, and the start and the end, is BentoML's.
+    `/readyz` goes there too, since ours says more. Everything else, and the start and the end, is
+    BentoML's.
     """
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
-        predicts = scope["type"] == "http" and scope["path"] in PREDICTING
-        await (entrance if predicts else shell)(scope, receive, send)
+        ours = scope["type"] == "http" and scope["path"] in (*PREDICTING, "/readyz")
+        await (entrance if ours else shell)(scope, receive, send)
 
     return front
 
