@@ -1,6 +1,7 @@
 """Composition root: the one module that knows every other, and the environment."""
 
 import gc
+import logging
 import os
 from functools import cache
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.errors import ConfigError
+import mlops_assets.defs
+from mlops_assets.components.loading import left_out, load_models
+from mlops_assets.errors import ConfigError, FaultyModelError
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
 from resources.alerts import Alerts
@@ -28,6 +31,8 @@ from resources.targets import EndpointTargets
 from resources.tracking import MLflowTracking
 from sensors.incidents import build_incident_sensors
 from sensors.mlflow_runs import build_mlflow_runs_sensor
+
+_logger = logging.getLogger(__name__)
 
 _EXECUTORS = {
     "in_process": dg.in_process_executor,
@@ -91,7 +96,21 @@ def build_resources(state: Path) -> dict[str, Any]:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All models under `defs/`, wired to the resources of this environment."""
+    """All sound models under `defs/`, for Dagster; the log names every other file and its faults.
+
+    Raises:
+        FaultyModelError: A file has faults, and Dagster loads only to find them: `dg check defs`.
+    """
+    definitions = build_definitions()
+    lines = tuple(line for faults in left_out(definitions).values() for line in faults)
+    if lines and os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"):
+        raise FaultyModelError("\n".join(lines))
+    _log_once(lines)
+    return definitions
+
+
+def build_definitions() -> dg.Definitions:
+    """All sound models under `defs/`, wired to the resources of this environment."""
     read_migrations_once()
     resources, models = build_resources(home()), _models()
     executor = chosen_executor(models)
@@ -132,9 +151,15 @@ def _models() -> dg.Definitions:
     # The collector need not look at all that is imported, again and again: 0.1-0.2 CPU s.
     gc.freeze()
     try:
-        return dg.load_from_defs_folder(path_within_project=Path(__file__))
+        return load_models(mlops_assets.defs)
     finally:
         gc.unfreeze()  # or what still hangs in cycles at the exit, DuckDB reports as its leaks
+
+
+@cache
+def _log_once(lines: tuple[str, ...]) -> None:
+    for line in lines:
+        _logger.error("%s", line)
 
 
 def _variable(name: str, default: Path | str) -> str:
