@@ -3,13 +3,14 @@
 import gc
 import logging
 import os
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-import mlops_assets.defs
+from mlops_assets import defs as folder_of_models
 from mlops_assets.components.loading import left_out, load_models
 from mlops_assets.errors import ConfigError, FaultyModelError
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
@@ -149,11 +150,14 @@ def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefiniti
 @cache  # a `dagster asset materialize` asks six times, 0.3 CPU s each
 def _models() -> dg.Definitions:
     # The collector need not look at all that is imported, again and again: 0.1-0.2 CPU s.
-    gc.freeze()
+    gc.disable()
     try:
-        return load_models(mlops_assets.defs)
+        with warnings.catch_warnings():
+            for about_dagster_itself in (dg.BetaWarning, dg.PreviewWarning):
+                warnings.simplefilter("ignore", about_dagster_itself)
+            return load_models(folder_of_models)
     finally:
-        gc.unfreeze()  # or what still hangs in cycles at the exit, DuckDB reports as its leaks
+        gc.enable()
 
 
 @cache

@@ -155,13 +155,20 @@ def _child(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
     if isinstance(node, yaml.SequenceNode):
         items = {str(at): (item, item) for at, item in enumerate(node.value)}
     elif isinstance(node, yaml.MappingNode):
-        items = {key.value: (key, value) for key, value in node.value}
+        items = {_spelt(key): (key, value) for key, value in node.value}
     found = items.get(str(part))
     return found and (found[0].start_mark.line + 1, found[1])
 
 
+def _spelt(key: yaml.Node) -> str:
+    """A key as Python spells it: a bare `yes` is True."""
+    is_bool = key.tag == "tag:yaml.org,2002:bool"
+    return str(_Loader.bool_values[key.value.lower()]) if is_bool else key.value
+
+
 def _refused(err: yaml.MarkedYAMLError, text: str) -> DocumentError:
-    mark = err.problem_mark or err.context_mark
+    opened = any(what in str(err.context) for what in ("quoted scalar", "flow"))
+    mark = (err.context_mark if opened else err.problem_mark) or err.context_mark
     line = min(mark.line + 1, text.count("\n") + 1) if mark else 1
     problem = str(err.problem)
     if "'\\t'" in problem:
@@ -169,8 +176,8 @@ def _refused(err: yaml.MarkedYAMLError, text: str) -> DocumentError:
     if "mapping values are not allowed" in problem:
         said = "a `:` where no key can stand; correct the indentation, or put the text in quotes"
         return DocumentError(line, said)
-    since = f" ({err.context}, line {err.context_mark.line + 1})" if err.context_mark else ""
-    said = f"no YAML: {problem}{since}; correct the indentation, quotes or brackets"
+    while_ = f" {err.context}" if err.context else ""
+    said = f"no YAML: {problem}{while_}; correct the indentation, quotes or brackets"
     return DocumentError(line, said)
 
 
