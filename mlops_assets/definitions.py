@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -152,10 +151,7 @@ def _models() -> dg.Definitions:
     # The collector need not look at all that is imported, again and again: 0.1-0.2 CPU s.
     gc.disable()
     try:
-        with warnings.catch_warnings():
-            for about_dagster_itself in (dg.BetaWarning, dg.PreviewWarning):
-                warnings.simplefilter("ignore", about_dagster_itself)
-            return load_models(folder_of_models)
+        return load_models(folder_of_models)
     finally:
         gc.enable()
 

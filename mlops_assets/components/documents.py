@@ -161,9 +161,15 @@ def _child(node: yaml.Node, part: str | int) -> tuple[int, yaml.Node] | None:
 
 
 def _spelt(key: yaml.Node) -> str:
-    """A key as Python spells it: a bare `yes` is True."""
+    """A key as pydantic names it: a bare `yes` is True, and that is 1."""
     is_bool = key.tag == "tag:yaml.org,2002:bool"
-    return str(_Loader.bool_values[key.value.lower()]) if is_bool else key.value
+    return str(int(_Loader.bool_values[key.value.lower()])) if is_bool else key.value
+
+
+def _spelt(key: yaml.Node) -> str:
+    """A key as pydantic names it: a bare `yes` is True, and that is 1."""
+    is_bool = key.tag == "tag:yaml.org,2002:bool"
+    return str(int(_Loader.bool_values[key.value.lower()])) if is_bool else key.value
 
 
 def _refused(err: yaml.MarkedYAMLError, text: str) -> DocumentError:

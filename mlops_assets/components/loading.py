@@ -5,6 +5,7 @@ Dagster's own loader of such a folder is all or nothing: one broken file would s
 
 import importlib
 import traceback
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -27,13 +28,17 @@ def load_models(defs: ModuleType) -> dg.Definitions:
     # Without the JSON schemas of the component types of all installed packages, which Dagster's
     # loader adds for a page of the UI: a third of the CPU of `import dagster`.
     tree = dg.Definitions(component_tree=dg.ComponentTree.from_module(defs, PROJECT_ROOT))
-    return dg.Definitions.merge(*(_load(part, defs) for part in parts), tree)
+    with warnings.catch_warnings():
+        for about_dagster_itself in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", about_dagster_itself)
+        return dg.Definitions.merge(*(_load(part, defs) for part in parts), tree)
 
 
 def left_out(definitions: dg.Definitions) -> dict[tuple[str, ...], list[str]]:
     """The names by which a part that was left out may be called -> its faults, a line each."""
-    notes = [spec.metadata.get(LEFT_OUT) for spec in definitions.resolve_all_asset_specs()]
-    return {tuple(note.value["names"]): note.value["faults"] for note in notes if note}
+    specs = [asset for asset in definitions.assets or () if isinstance(asset, dg.AssetSpec)]
+    notes = [spec.metadata[LEFT_OUT].value for spec in specs if LEFT_OUT in spec.metadata]
+    return {tuple(note["names"]): note["faults"] for note in notes}
 
 
 def _load(part: Part, defs: ModuleType) -> dg.Definitions:

@@ -185,7 +185,7 @@ def _dagster_faults(model: ReadModel) -> Iterator[Fault]:
     for name, cron in settings.schedule:
         try:
             if cron is not None:
-                dg.ScheduleDefinition(name="probe", cron_schedule=cron, target="*")
+                dg.ScheduleDefinition(name="probe", cron_schedule=cron, job_name="probe")
         except dg.DagsterInvalidDefinitionError:
             said = f"{cron!r} is no cron expression; write e.g. '0 0 * * 0' (minute, hour, ...)"
             yield model.fault(f"schedule.{name}", said)
