@@ -26,7 +26,7 @@ from resources.endpoint_folder import MANIFEST, EndpointFolder
 
 _CODE = (
     "__init__.py", "atomic.py", "config.py", "dotted.py", "errors.py", "telemetry.py",
-    "blocks/*.py", "ml/*.py", "records/*.py", "serving/*.py", "serving/*.html",
+    "same_site.py", "blocks/*.py", "ml/*.py", "records/*.py", "serving/*.py", "serving/*.html",
 )  # fmt: skip
 _PACKAGES = (
     "bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client", "psutil", "pydantic",
