@@ -32,7 +32,7 @@ from mlops_assets.cli.context import (
 )
 from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
 from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
-from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
+from mlops_assets.cli.promotions import add_promotion_verbs, announce, said_as_of, said_history
 from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
 from mlops_assets.cli.runs import (
     add_run_verbs,
@@ -45,7 +45,8 @@ from mlops_assets.cli.verdict import append_report
 from mlops_assets.components.loading import left_out
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import FaultyModelError, MlopsError
-from mlops_assets.home import PROJECT_ROOT, home
+from mlops_assets.home import PROJECT_ROOT, home, require_addressable
+from mlops_assets.surroundings import chosen_umask
 from resources.api_keys import digest, new_key
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
@@ -70,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
     try:
+        chosen_umask()
+        os.environ["MLOPS_HOME"] = str(home())  # in full, also for what starts elsewhere
         use_dagster_home(home())
         verb = chosen.pop("verb")
         code = _VERBS[verb](**chosen)
@@ -85,9 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def use_dagster_home(state: Path) -> Path:
-    """Point DAGSTER_HOME into the state folder, unless it is set, and configure it."""
-    folder = Path(os.environ.setdefault("DAGSTER_HOME", str(state / "dagster")))
-    ensure_folder(folder)
+    """Point DAGSTER_HOME into the state folder, unless it is set, and configure it.
+
+    Raises:
+        StateError: It cannot be used.
+    """
+    named = Path(os.environ.get("DAGSTER_HOME") or state / "dagster").absolute()
+    folder = ensure_folder(require_addressable(named, "DAGSTER_HOME"))
+    os.environ["DAGSTER_HOME"] = str(folder)
     if not (folder / "dagster.yaml").exists():
         text = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")
         settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
@@ -203,14 +211,16 @@ def history(model: str, at: str | None) -> int:
 def rollback(model: str, to: int | None, why: str | None) -> int:
     """Serve an older version again."""
     with open_promotions(load_definitions(), model) as promotions:
-        say(said_move(promotions.roll_back(to, why or "", getpass.getuser())))
+        moved = promotions.roll_back(to, why or "", getpass.getuser())
+    announce(moved, give_up=True)
     return 0
 
 
 def promote(model: str, version: int, why: str) -> int:
     """Serve a version that was deployed before, whatever the gate says."""
     with open_promotions(load_definitions(), model) as promotions:
-        say(said_move(promotions.promote(version, why, getpass.getuser())))
+        moved = promotions.promote(version, why, getpass.getuser())
+    announce(moved, give_up=False)
     return 0
 
 
