@@ -12,7 +12,7 @@ import getpass
 import os
 import sys
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import dagster as dg
 import yaml
 
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.cli.checks import add_check_verb, is_ready, python_faults, sound_models
 from mlops_assets.cli.context import (
     chosen_models,
     load_definitions,
@@ -31,6 +32,7 @@ from mlops_assets.cli.context import (
     say,
 )
 from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
+from mlops_assets.cli.failures import unforeseen
 from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import add_promotion_verbs, announce, said_as_of, said_history
 from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
@@ -41,7 +43,7 @@ from mlops_assets.cli.runs import (
     settle_runs,
     train_and_judge,
 )
-from mlops_assets.cli.verdict import append_report
+from mlops_assets.cli.verdict import Verdict, append_report
 from mlops_assets.components.loading import left_out
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import FaultyModelError, MlopsError
@@ -56,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; errors of ours are one line on stderr and exit code 1."""
     parser = argparse.ArgumentParser(prog="mlops", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
+    add_check_verb(verbs)
     add_run_verbs(verbs)
     add_endpoint_verbs(verbs)
     add_promotion_verbs(verbs)
@@ -81,7 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(str(err), error=True)
         return 1
     except MlopsError as err:
-        say(f"{type(err).__name__}: {err}", error=True)
+        say(_sentence(err), error=True)
+        return 1
+    except Exception as err:  # the last resort of a command line: a line, and nothing lost
+        say(unforeseen(err), error=True)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -109,14 +115,31 @@ def use_dagster_home(state: Path) -> Path:
 def run(models: Sequence[str]) -> int:
     """Bring each model from its source to a live endpoint; one sample prediction each."""
     with _models_of_a_run(models) as (definitions, instance, chosen):
-        failed = [m for m in chosen if not bring_up_to_date(definitions, instance, m)]
+
+        def bring_up(model: str) -> bool:
+            return is_ready(definitions, instance, model) and bring_up_to_date(
+                definitions, instance, model
+            )
+
+        failed = [model for model in chosen if not _survived(model, bring_up)]
     return _say_failed(failed)
 
 
 def train(models: Sequence[str], report: Path | None) -> int:
     """Bring each model from its source to the gate's verdict; exit code 1 unless all passed."""
     with _models_of_a_run(models) as (definitions, instance, chosen):
-        verdicts = [train_and_judge(definitions, instance, model) for model in chosen]
+        verdicts: list[Verdict] = []
+
+        def judge(model: str) -> bool:
+            verdicts.append(train_and_judge(definitions, instance, model))
+            return True
+
+        failed = [
+            model
+            for model in chosen
+            if not is_ready(definitions, instance, model) or not _survived(model, judge)
+        ]
+    verdicts += [Verdict(f"{model}: not trained", passed=False) for model in failed]
     if report:
         append_report(report, verdicts)
     passed = [verdict.said for verdict in verdicts if verdict.passed]
@@ -126,8 +149,28 @@ def train(models: Sequence[str], report: Path | None) -> int:
 def deploy(models: Sequence[str]) -> int:
     """Deploy each model's version that was evaluated last; one sample prediction each."""
     with _models_of_a_run(models) as (definitions, instance, chosen):
-        failed = [m for m in chosen if not deploy_evaluated(definitions, instance, m)]
+        go = partial(deploy_evaluated, definitions, instance)
+        failed = [model for model in chosen if not _survived(model, go)]
     return _say_failed(failed)
+
+
+def _survived(model: str, do: Callable[[str], bool]) -> bool:
+    """What `do` says of a model; an error of one is said, and does not stop the others."""
+    try:
+        return do(model)
+    except MlopsError as err:
+        say(f"{model}: {_sentence(err)}", error=True)
+    except Exception as err:  # the last resort of a command line: a line, and nothing lost
+        say(f"{model}: {unforeseen(err)}", error=True)
+    return False
+
+
+def check(models: Sequence[str]) -> int:
+    """Print every fault of the models' YAML files, and what of their Python cannot be used."""
+    chosen, sound = chosen_models(load_definitions(), models), sound_models()
+    faults = {model: list(python_faults(sound[model])) for model in chosen}
+    good = [f"{model}: sound" for model in chosen if not faults[model]]
+    return _say_both(good, [str(fault) for model in chosen for fault in faults[model]])
 
 
 @contextmanager
@@ -139,6 +182,10 @@ def _models_of_a_run(
     with exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
         settle_runs(definitions, instance)
         yield definitions, instance, chosen_models(definitions, models)
+
+
+def _sentence(err: MlopsError) -> str:
+    return f"{type(err).__name__}: {' '.join(str(err).split())}"
 
 
 def _say_failed(models: Sequence[str]) -> int:
@@ -270,6 +317,7 @@ def bento(model: str, out: Path | None) -> int:
 
 
 _VERBS = {
+    "check": check,
     "run": run,
     "train": train,
     "deploy": deploy,
