@@ -45,6 +45,7 @@ from mlops_assets.cli.verdict import append_report
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import MlopsError
 from mlops_assets.home import PROJECT_ROOT, home
+from mlops_assets.interrupts import interruptible
 from resources.api_keys import digest, new_key
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"{type(err).__name__}: {err}", error=True)
         return 1
     except KeyboardInterrupt:
+        say("canceled; the same command goes on from here", error=True)
         return 130
 
 
@@ -122,7 +124,7 @@ def _models_of_a_run(
 ) -> Generator[tuple[dg.Definitions, dg.DagsterInstance, list[str]]]:
     """Hold the lock of runs, and end those of killed processes first."""
     definitions = load_definitions()
-    with exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
+    with interruptible(), exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
         settle_runs(definitions, instance)
         yield definitions, instance, chosen_models(definitions, models)
 
