@@ -39,20 +39,24 @@ def _said(
         yield event.step_key, failure.user_failure_data.description
         return
     error = failure.error
-    while error and error.cause:
+    while error and error.cause and not _is_ours(error.cls_name):  # Dagster wraps what was raised
         error = error.cause
     if error is None:
         yield event.step_key, "failed without an error; its log in the Dagster UI may say why"
     elif error.cls_name == _FAILED_CHECK:
         yield from _failed_checks(event, events)
-    elif isinstance(kind := getattr(errors, str(error.cls_name), None), type):
-        yield event.step_key, f"{kind.__name__}: {_message(error.message, error.cls_name)}"
+    elif _is_ours(error.cls_name):
+        yield event.step_key, f"{error.cls_name}: {_message(error.message, error.cls_name)}"
     else:
         trace = failure.error.to_string() if failure.error else ""
         yield (
             event.step_key,
             _kept(str(error.cls_name), _message(error.message, error.cls_name), trace),
         )
+
+
+def _is_ours(kind: str | None) -> bool:
+    return isinstance(getattr(errors, str(kind), None), type)
 
 
 def _failed_checks(

@@ -241,8 +241,8 @@ def _check_params(build: Any, settings: ModelSettings) -> None:
     given = {*training.params, *(training.tune.params if training.tune else ())}
     if unknown := sorted(given - set(known)):
         raise ParameterError(
-            f"{training.estimator} has no parameters {unknown}{did_you_mean(unknown, known)}; "
-            f"training.params may be {sorted(known)}",
+            f"{training.estimator} has no parameters {unknown}; training.params may be "
+            f"{sorted(known)}{did_you_mean(unknown, known)}",
             unknown[0],
         )
 
