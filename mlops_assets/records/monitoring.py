@@ -52,6 +52,17 @@ class DriftSummary(Settings):
     )
 
 
+class DriftReport(Settings):
+    """The newest complete windows of the served version, the oldest first; at least one."""
+
+    windows: tuple[DriftSummary, ...] = Field(min_length=1)
+
+    @property
+    def newest(self) -> DriftSummary:
+        """The window that was over last."""
+        return self.windows[-1]
+
+
 class PerformanceSummary(Settings):
     """Metrics of one window of predictions, estimated before its labels came, final after."""
 
