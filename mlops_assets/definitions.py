@@ -47,7 +47,7 @@ def build_resources(state: Path) -> dict[str, Any]:
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
         "datasets": DvcDatasets(
-            root=_variable("MLOPS_DATA_ROOT", PROJECT_ROOT),
+            root=_variable("MLOPS_DATA_ROOT", state / "dvc" / "project"),
             cache=_variable("MLOPS_DVC_CACHE", state / "dvc" / "cache"),
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),

@@ -44,7 +44,8 @@ from mlops_assets.cli.runs import (
 from mlops_assets.cli.verdict import append_report
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import MlopsError
-from mlops_assets.home import PROJECT_ROOT, home
+from mlops_assets.home import PROJECT_ROOT, home, require_addressable
+from mlops_assets.surroundings import chosen_umask
 from resources.api_keys import digest, new_key
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
@@ -69,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
     try:
+        chosen_umask()
+        os.environ["MLOPS_HOME"] = str(home())  # in full, also for what starts elsewhere
         use_dagster_home(home())
         return _VERBS[chosen.pop("verb")](**chosen)
     except MlopsError as err:
@@ -79,9 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def use_dagster_home(state: Path) -> Path:
-    """Point DAGSTER_HOME into the state folder, unless it is set, and configure it."""
-    folder = Path(os.environ.setdefault("DAGSTER_HOME", str(state / "dagster")))
-    ensure_folder(folder)
+    """Point DAGSTER_HOME into the state folder, unless it is set, and configure it.
+
+    Raises:
+        StateError: It cannot be used.
+    """
+    named = Path(os.environ.get("DAGSTER_HOME") or state / "dagster").absolute()
+    folder = ensure_folder(require_addressable(named, "DAGSTER_HOME"))
+    os.environ["DAGSTER_HOME"] = str(folder)
     if not (folder / "dagster.yaml").exists():
         text = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")
         settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
