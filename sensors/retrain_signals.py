@@ -123,7 +123,8 @@ def _drift(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[Drift
     windows: list[Any] = []
     for record in _newest(instance, asset_key(settings.name, "drift_report"), most):
         event = record.asset_materialization
-        found = {name: one.value for name, one in event.metadata.items()} if event else {}
+        facts = event.metadata.items() if event else ()
+        found: dict[str, Any] = {name: one.value for name, one in facts}
         if "windows" in found:  # all that were complete then
             windows = [*found["windows"], *windows]
             break
