@@ -129,7 +129,7 @@ def _drift(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[Drift
             windows = [*found["windows"], *windows]
             break
         windows = [found["summary"], *windows] if "summary" in found else windows
-    return tuple(DriftSummary.model_validate(one) for one in windows[-most:])
+    return tuple(DriftSummary.model_validate(one) for one in windows)
 
 
 def _final_windows(outcomes: Mapping[str, Any], most: int) -> tuple[PerformanceSummary, ...]:
