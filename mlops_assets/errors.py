@@ -18,12 +18,20 @@ class ConfigError(MlopsError):
     """The YAML, or a name given on the command line, is not valid."""
 
 
+class FaultyModelError(ConfigError):
+    """The YAML of a model has faults; the message is a line for each, `FILE:LINE: what; remedy`."""
+
+
 class StateError(MlopsError):
     """The state folder cannot be created or written."""
 
 
 class SourceError(MlopsError):
     """The source cannot be read as the table it is declared to be."""
+
+
+class LoaderError(SourceError, TransientError):
+    """A user's loader raised something; when it asks another machine, that may pass."""
 
 
 class ContractError(MlopsError):
@@ -40,6 +48,15 @@ class FeatureStoreError(MlopsError):
 
 class TrainingError(MlopsError):
     """The estimator cannot be built or fitted."""
+
+
+class ParameterError(TrainingError):
+    """The estimator does not take a parameter, or its value."""
+
+    def __init__(self, said: str, name: str = "") -> None:
+        super().__init__(said)
+        self.name = name
+        """Of the parameter, where it is known."""
 
 
 class NotExportableError(TrainingError):

@@ -13,13 +13,15 @@ import dagster as dg
 from jobs.promotion import observation
 from mlops_assets.cli.context import open_deployment, open_promotions, open_resources, say
 from mlops_assets.cli.endpoints import answers
+from mlops_assets.cli.failures import failed_steps
 from mlops_assets.cli.verdict import Verdict, read_verdict
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import asset_key
 from resources.deployment import EndpointDeployer
+from resources.executors import execute_here
 from resources.promotions import Promotions
-from resources.run_outcome import PROCESS, settle, this_process
+from resources.run_outcome import end_dead_runs, settle
 
 if TYPE_CHECKING:
     import argparse
@@ -124,30 +126,24 @@ def _materialize(
     keys: Sequence[dg.AssetKey],
     job: str = "training",
 ) -> bool:
-    resolved = definitions.resolve_job_def(f"{model}_{job}")
-    result = resolved.execute_in_process(
-        instance=instance,
-        asset_selection=list(keys),
-        raise_on_error=False,
-        tags={PROCESS: this_process(), "mlops/launched_by": "mlops"},
+    result = execute_here(
+        definitions.resolve_job_def(f"{model}_{job}"),
+        instance,
+        (definitions.resources or {})["tracking"],
+        assets=keys,
+        tags={"mlops/launched_by": "mlops"},
         run_config={"loggers": {"progress": {}}},
     )
-    for event in result.filter_events(lambda event: event.is_step_failure):
-        say(f"{event.step_key}: {_cause(event)}", error=True)
+    for line in failed_steps(result.all_events):
+        say(line, error=True)
     settle_runs(definitions, instance)
     return result.success
 
 
-def _cause(event: dg.DagsterEvent) -> str:
-    """What a user needs to mend: our message, or the whole trace of what nobody foresaw."""
-    failure = event.step_failure_data
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return failure.user_failure_data.description
-    return failure.error.to_string() if failure.error else "failed without an error"
-
-
 def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
-    """End the runs of killed processes, which the last one may have been."""
+    """End the runs of killed processes, which the last one may have been, and say so."""
+    for run in end_dead_runs(instance):
+        say(f"run {run.run_id[:8]} of {run.job_name} was killed; it is ended", error=True)
     with open_resources(definitions, "tracking", instance=instance) as built:
         settle(instance, built.tracking)
 
