@@ -44,7 +44,7 @@ def said_history(model: str, ledger: PromotionLedger) -> str:
 
 def said_as_of(model: str, text: str, ledger: PromotionLedger) -> str:
     """Which version was champion at a moment; a date alone means its end."""
-    moment = parse_moment(text)
+    moment = parse_moment(text).astimezone(UTC)
     found = ledger.as_of(model, moment)
     if found is None:
         return f"{model}: no champion at {moment:%Y-%m-%d %H:%M:%S} UTC"
@@ -82,7 +82,8 @@ def parse_moment(text: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as err:
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError) as err:
         raise ConfigError(f"{text!r} is no date like 2026-03-03 or 2026-03-03T12:00") from err
     if len(text) <= len("2026-03-03"):
         moment = datetime.combine(moment, time.max)

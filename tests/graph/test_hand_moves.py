@@ -209,6 +209,11 @@ def test_history_is_a_table(promotions: Promotions) -> None:
     assert (
         said_as_of("loans", "2020-01-01", ledger) == "loans: no champion at 2020-01-01 23:59:59 UTC"
     )
+    assert "version 1 at 2999-01-01 10:00:00 UTC" in said_as_of(
+        "loans", "2999-01-01T12:00+02:00", ledger
+    )
+    early = said_as_of("loans", "2020-01-01T01:00+02:00", ledger)
+    assert early == "loans: no champion at 2019-12-31 23:00:00 UTC"
 
 
 def test_moments() -> None:
@@ -217,3 +222,5 @@ def test_moments() -> None:
     assert parse_moment("2026-03-03T12:00+02:00").isoformat() == "2026-03-03T12:00:00+02:00"
     with pytest.raises(ConfigError, match="yesterday"):
         parse_moment("yesterday")
+    with pytest.raises(ConfigError, match="0001-01-01"):
+        parse_moment("0001-01-01T00:00+02:00")
