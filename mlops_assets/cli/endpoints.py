@@ -1,6 +1,7 @@
 """The verbs `up`, `status`, `stop` and `predict`: what they take, do and say."""
 
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def answers(
 def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
     if entity.dtype == "string":
         return list(entities)
-    try:
-        return [int(text) for text in entities]
-    except ValueError as err:
-        raise ConfigError(f"a {entity.name} is an integer: {err}") from err
+    # `int` would take more: "1_000", " 7", digits of other scripts.
+    if wrong := [text for text in entities if not re.fullmatch("-?[0-9]+", text)]:
+        raise ConfigError(f"a {entity.name} is an integer, which {wrong} are not; correct them")
+    return [int(text) for text in entities]
