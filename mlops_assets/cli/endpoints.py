@@ -71,7 +71,7 @@ def answers(
     if endpoint is None:
         raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
     good, bad = [], []
-    for answer in deployment.predict(model, _ids(entities, endpoint.entity)):
+    for answer in deployment.predict(model, ids(entities, endpoint.entity)):
         if "error" in answer:
             bad.append(f"{model}: {answer['error']['message']}")
             continue
@@ -80,7 +80,12 @@ def answers(
     return good, bad
 
 
-def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+    """Entities as a request has them.
+
+    Raises:
+        ConfigError: The model's are integers, and one is none.
+    """
     if entity.dtype == "string":
         return list(entities)
     # `int` would take more: "1_000", " 7", digits of other scripts.

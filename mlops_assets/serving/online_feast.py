@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops_assets.errors import FeatureStoreError
-from mlops_assets.records.data import FeatureView
+from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online import EntityId, FeatureValue, OnlineRows, Stored, collect
 
@@ -23,7 +23,7 @@ class FeastLookup:
         """
         self._view = online.view
         self._as_of = online.as_of
-        self._references = [f"{online.view.name}:{name}" for name in online.view.features]
+        self._references = references(online.view)
         try:
             from feast import FeatureStore, RepoConfig  # 6-10 CPU s
 
@@ -48,7 +48,7 @@ class FeastLookup:
         return collect(self._view, entities, stored_of(self._view, entities, answer), now)
 
     def _read(self, entities: Sequence[EntityId]) -> Any:
-        key = self._view.entity.name
+        key = stored_name(self._view.entity.name)
         return self._store.get_online_features(
             features=self._references, entity_rows=[{key: entity} for entity in entities]
         )
@@ -64,8 +64,8 @@ def stored_of(
     for row, entity in enumerate(entities):
         if row in unknown:
             continue
-        seconds = min(columns[f"{name}__ts"][row] for name in view.features)
-        values = {name: _plain(columns[name][row]) for name in view.features}
+        seconds = min(columns[f"{stored_name(name)}__ts"][row] for name in view.features)
+        values = {name: _plain(columns[stored_name(name)][row]) for name in view.features}
         stored[entity] = Stored(datetime.fromtimestamp(seconds, UTC), values)
     return stored
 
@@ -78,11 +78,11 @@ def unknown_rows(view: FeatureView, answer: Any) -> set[int]:
     """
     from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
-    names = answer.proto.metadata.feature_names.val
+    names, ours = answer.proto.metadata.feature_names.val, {*map(stored_name, view.features)}
     return {
         row
         for name, vector in zip(names, answer.proto.results, strict=True)
-        if name in view.features
+        if name in ours
         for row, status in enumerate(vector.statuses)
         if status == FieldStatus.NOT_FOUND
     }

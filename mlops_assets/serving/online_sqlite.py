@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError
+from mlops_assets.records.data import stored_name
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online import EntityId, FeatureValue, OnlineRows, Stored, collect
 
@@ -40,6 +41,8 @@ class SqliteLookup:
         if reason := why_not_direct(online):
             raise FeatureStoreError(f"{reason}. Deploy again, which chooses another lookup.")
         self._view, self._as_of = online.view, online.as_of
+        self._names = {name: stored_name(name) for name in online.view.features}
+        self._stored_names = {*self._names.values()}
         self._path = Path(online.store["online_store"]["path"])
         self._prefix = key_prefix(online.view.entity)
         table = f"{online.store['project']}_{online.view.name}".replace('"', '""')
@@ -96,10 +99,13 @@ class SqliteLookup:
 
     def _stored(self, cells: Iterable[_Cell]) -> Stored | None:
         known = {name: (value, seconds) for name, value, seconds in cells}
-        if not known.keys() >= self._view.features.keys():
+        if not known.keys() >= self._stored_names:
             return None
-        features = {n: decode(known[n][0], dtype) for n, dtype in self._view.features.items()}
-        return Stored(_moment(min([known[name][1] for name in features])), features)
+        features = {
+            name: decode(known[self._names[name]][0], dtype)
+            for name, dtype in self._view.features.items()
+        }
+        return Stored(_moment(min([known[name][1] for name in self._stored_names])), features)
 
 
 def why_not_direct(online: OnlineFeatures) -> str | None:
@@ -119,7 +125,7 @@ def why_not_direct(online: OnlineFeatures) -> str | None:
 
 def key_prefix(entity: EntitySettings) -> bytes:
     """What the keys of all entities start with: that there is one join key, and its name."""
-    name = entity.name.encode()
+    name = stored_name(entity.name).encode()
     return pack("<III", 1, _STRING, len(name)) + name
 
 
