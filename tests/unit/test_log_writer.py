@@ -71,7 +71,7 @@ def test_a_line_names_the_class_that_was_answered(tmp_path: Path) -> None:
     worker, built = Worker(tmp_path / "endpoint"), build(tmp_path, task="multiclass")
     worker.serve(built)
     rows = [one.features for one in built.recorded[:5]]
-    answers = worker.post("/predict_features", features(*rows)).json()["predictions"]
+    answers = worker.post("/predict_features", {"rows": rows}).json()["predictions"]
     said = [one["prediction"] for one in answers]
     assert [line.predicted for line in logged(worker)] == said
     assert len({*said}) > 1
