@@ -5,12 +5,12 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.base import Duration, Record
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.config import ModelSettings
 
 
-class DatasetVersion(Settings):
+class DatasetVersion(Record):
     """One version of a model's raw data in the data repository."""
 
     md5: str = Field(description="DVC's md5; ends in `.dir` for several files.")
@@ -30,7 +30,7 @@ def stored_name(column: str) -> str:
     return f"{column}_" if _FEASTS_OWN.fullmatch(column) else column
 
 
-class FeatureView(Settings):
+class FeatureView(Record):
     """One model's features as the feature store knows them."""
 
     name: str
