@@ -12,6 +12,7 @@ from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.gate import spelled
+from mlops_assets.ml.markdown import cell
 from mlops_assets.ml.training import Split
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation
 from mlops_assets.records.model_card import ModelCard, Period
@@ -212,8 +213,4 @@ def _list(texts: Iterable[str]) -> str:
 
 def _table(header: Row, rows: Iterable[Row]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
+    return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)
