@@ -1,6 +1,7 @@
 """Why something failed, in one sentence; what nobody foresaw keeps its trace in a file."""
 
 import os
+import shutil
 import traceback
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from mlops_assets.home import home
 _FOLDER = "errors"
 _FULL_DISK = ("No space left on device", "disk is full", "Disk quota exceeded")
 """As the system and sqlite say it, through whatever library."""
+_LITTLE = 100_000
+"""Bytes; with less, sqlite speaks of an I/O error, since it cannot even write its journal."""
 _FAILED_CHECK = "DagsterAssetCheckFailedError"
 
 
@@ -83,7 +86,7 @@ def _message(message: str, kind: str | None) -> str:
 def _kept(kind: str, message: str, trace: str) -> str:
     """Keep the trace, unless the reason is plain enough without, or no file can be written."""
     said = f"{kind}: {' '.join(message.split())[:500]}"
-    if any(full in message for full in _FULL_DISK):
+    if any(full in message for full in _FULL_DISK) or _space_left() < _LITTLE:
         return (
             f"StateError: no space is left for {home()} ({said}). What is complete is as it was; "
             "free some space, then run again"
@@ -95,3 +98,9 @@ def _kept(kind: str, message: str, trace: str) -> str:
     except errors.StateError as err:
         return f"{said}; nobody foresaw this, and its trace cannot be kept: {err}"
     return f"{said}; nobody foresaw this, the whole trace is in {file}"
+
+
+def _space_left() -> int:
+    """Bytes, where the state folder is or would be."""
+    there = next(folder for folder in (home(), *home().parents) if folder.exists())
+    return shutil.disk_usage(there).free
