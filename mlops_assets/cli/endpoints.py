@@ -10,6 +10,7 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import home
 from resources.deployment import EndpointDeployer, LocalBentoML
+from resources.ledger import PromotionLedger
 
 if TYPE_CHECKING:
     import argparse
@@ -49,13 +50,17 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
     return good, bad
 
 
-def describe(deployment: EndpointDeployer, model: str) -> str | None:
-    """A line that says what a model's endpoint serves; None if it is down."""
-    found = deployment.status(model)
+def describe(deployment: EndpointDeployer, ledger: PromotionLedger, model: str) -> tuple[str, bool]:
+    """A line that says what a model's endpoint serves, and whether that is what it should."""
+    found, head = deployment.status(model), ledger.head(model)
     if found is None:
-        return None
-    why = f", which is not what is wanted: {found.fallback}" if found.fallback else ""
-    return f"{model}: version {found.model_version} at {found.url}{why}"
+        return f"{model}: -", False
+    said = f"{model}: version {found.model_version} at {found.url}"
+    if found.fallback:
+        return f"{said}, which is not what is wanted: {found.fallback}", False
+    if head is None or head.to_version == found.model_version:
+        return said, True
+    return f"{said}, but the champion is {head.to_version}; `mlops run {model}` serves it", False
 
 
 def answers(
