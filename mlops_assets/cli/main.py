@@ -46,6 +46,7 @@ from mlops_assets.components.loading import left_out
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import FaultyModelError, MlopsError
 from mlops_assets.home import PROJECT_ROOT, home, require_addressable
+from mlops_assets.interrupts import interruptible
 from mlops_assets.surroundings import chosen_umask
 from resources.api_keys import digest, new_key
 
@@ -84,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"{type(err).__name__}: {err}", error=True)
         return 1
     except KeyboardInterrupt:
+        say("canceled; the same command goes on from here", error=True)
         return 130
 
 
@@ -136,7 +138,7 @@ def _models_of_a_run(
 ) -> Generator[tuple[dg.Definitions, dg.DagsterInstance, list[str]]]:
     """Hold the lock of runs, and end those of killed processes first."""
     definitions = load_definitions()
-    with exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
+    with interruptible(), exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
         settle_runs(definitions, instance)
         yield definitions, instance, chosen_models(definitions, models)
 
