@@ -7,16 +7,19 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
+from resources.api_keys import digest
 from resources.tracking import MLflowTracking
 from tests.e2e.servers import ROOT, alive_with, free_port, wait_for
 
 pytestmark = pytest.mark.e2e
 
+ADA = ("ada", "the key of ada")
 MLOPS = str(Path(sys.executable).parent / "mlops")
 
 
@@ -42,22 +45,29 @@ def shown_params(port: int) -> list[dict[str, str]]:
     """What the page of the experiment lists, asked as the page asks it."""
     api = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow"
     name = {"experiment_name": "shop"}
-    found = httpx.get(f"{api}/experiments/get-by-name", params=name, timeout=30).json()
+    named = f"{api}/experiments/get-by-name"
+    found = httpx.get(named, params=name, auth=ADA, timeout=30).json()
     body = {"experiment_ids": [found["experiment"]["experiment_id"]]}
-    runs = httpx.post(f"{api}/runs/search", json=body, timeout=30).json()["runs"]
+    runs = httpx.post(f"{api}/runs/search", json=body, auth=ADA, timeout=30).json()["runs"]
     return [param for run in runs for param in run["data"]["params"]]
 
 
 def shown_assets(port: int) -> int:
     query = {"query": "{ assetNodes { id } }"}
-    answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=30)
-    return len(answer.json()["data"]["assetNodes"])
+    return len(ask(port, query)["assetNodes"])
+
+
+def ask(port: int, query: dict[str, Any]) -> Any:
+    """Ask the Dagster UI as a logged-in user; where nobody has to log in, that is no difference."""
+    url = f"http://127.0.0.1:{port}/graphql"
+    return httpx.post(url, json=query, auth=ADA, timeout=60).json()["data"]
 
 
 def test_both_interfaces_answer_and_one_interrupt_ends_all(tmp_path: Path) -> None:
     dagster, mlflow = free_port(), free_port()
     log_a_run(tmp_path)
     variables = environment(tmp_path, dagster=dagster, mlflow=mlflow)
+    variables |= {"MLOPS_UI_USERS": f"{ADA[0]}:{digest(ADA[1])}"}
     with (tmp_path / "log").open("wb") as log:
         started = subprocess.Popen([MLOPS, "dev"], env=variables, stdout=log, stderr=log)
     try:
@@ -67,7 +77,10 @@ def test_both_interfaces_answer_and_one_interrupt_ends_all(tmp_path: Path) -> No
             90,
         )
         assert wait_for("the assets", lambda: shown_assets(dagster), 30) >= 6
-        assert "<html" in httpx.get(f"http://127.0.0.1:{mlflow}/", timeout=30).text
+        assert "<html" in httpx.get(f"http://127.0.0.1:{mlflow}/", auth=ADA, timeout=30).text
+        for port in (dagster, mlflow):
+            assert httpx.get(f"http://127.0.0.1:{port}/", timeout=30).status_code == 401
+        assert launched_by_user(dagster) == "ada"
         assert shown_params(mlflow) == [{"key": "C", "value": "7.5"}]
         assert_foreign_pages_are_refused(dagster, mlflow)
         assert not any("sqlite" in part for one in processes(tmp_path) for part in one.cmdline())
@@ -89,12 +102,28 @@ def assert_foreign_pages_are_refused(dagster: int, mlflow: int) -> None:
     query = {"query": 'mutation { reloadRepositoryLocation(repositoryLocationName: "x") { id } }'}
     url = f"http://127.0.0.1:{dagster}/graphql"
     for headers in ({}, image, {"sec-fetch-site": "same-site"}, {"host": "evil.example"}):
-        answer = httpx.get(url, params=query, headers=headers, timeout=30)
+        answer = httpx.get(url, params=query, headers=headers, auth=ADA, timeout=30)
         assert answer.status_code in (403, 405), headers
     searched = f"http://127.0.0.1:{mlflow}/api/2.0/mlflow/experiments/search"
     for headers in ({"host": "10.evil.example"}, {"origin": f"http://127.0.0.1:{dagster}"}):
-        asked = {"headers": headers, "json": {"max_results": 1}, "timeout": 30}
+        asked = {"headers": headers, "json": {"max_results": 1}, "auth": ADA, "timeout": 30}
         assert httpx.post(searched, **asked).status_code == 403, headers
+
+
+def launched_by_user(port: int) -> str:
+    """The user in the tags of a run that is launched as the UI does it, as somebody else."""
+    selector = {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "mlops_assets",
+        "jobName": "customers_rollback",
+    }
+    tags = [{"key": "mlops/user", "value": "eve"}]
+    launch = """mutation($e: ExecutionParams!) { launchRun(executionParams: $e) {
+        ... on LaunchRunSuccess { run { tags { key value } } } } }"""
+    metadata = {"selector": selector, "executionMetadata": {"tags": tags}}
+    launched = ask(port, {"query": launch, "variables": {"e": metadata}})["launchRun"]
+    found = {tag["key"]: tag["value"] for tag in launched["run"]["tags"]}
+    return found["mlops/user"]
 
 
 def processes(state: Path) -> list[psutil.Process]:
