@@ -22,11 +22,14 @@ _OURS = (".yaml", ".yml", ".py")
 class CodeServer:
     """The code server that listens on a socket in `folder`, which nobody else can read."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is started here."""
+    def __init__(
+        self, folder: Path, module: str = "mlops_assets.definitions", location: str = LOCATION
+    ) -> None:
+        """Write the workspace file of the UI and the daemon; nothing is started here."""
+        self._module, self._location = module, location
         self.workspace = folder / "workspace.yaml"
         self._socket = str(folder / "code.sock")
-        server = {"socket": self._socket, "location_name": LOCATION}
+        server = {"socket": self._socket, "location_name": location}
         content = yaml.safe_dump({"load_from": [{"grpc_server": server}]})
         self.workspace.write_text(content, encoding="utf-8")
 
@@ -34,8 +37,8 @@ class CodeServer:
     def command(self) -> Sequence[str]:
         """What starts it."""
         dagster = str(Path(sys.executable).with_name("dagster"))
-        served = ["--socket", self._socket, "--location-name", LOCATION, "--log-level", "warning"]
-        return [dagster, "code-server", "start", *served, "-m", "mlops_assets.definitions"]
+        named = ["--socket", self._socket, "--location-name", self._location, "-m", self._module]
+        return [dagster, "code-server", "start", "--log-level", "warning", *named]
 
     def look_after(self, models: Path, stop: threading.Event, say: Callable[[str], None]) -> None:
         """Have the models read again when a file of theirs changes, or nobody holds them any more.
