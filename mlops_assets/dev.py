@@ -13,6 +13,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+import dagster as dg
+
 from mlops_assets import defs as folder_of_models
 from mlops_assets.atomic import ensure_folder
 from mlops_assets.errors import ConfigError, PortInUseError
@@ -86,6 +88,8 @@ def _urls(children: list[Child], ports: Mapping[str, int]) -> dict[str, int]:
 
 def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list[Child]:
     """All processes, started."""
+    with dg.DagsterInstance.get():
+        pass  # by us: processes that race to make its tables break each other's
     workspace = ["--workspace", str(server.workspace)]
     daemon = str(Path(sys.executable).with_name("dagster-daemon"))
     children = [

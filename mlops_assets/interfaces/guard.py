@@ -76,7 +76,7 @@ class _Guard:
             return HTTPException(403, f"{host[:100]!r} is not this server; see MLOPS_UI_HOSTS")
         if origin is not None and not is_own_origin(origin, host, self._access.origins):
             return HTTPException(403, f"pages of {origin[:100]!r} may not ask; see MLOPS_UI_HOSTS")
-        if scope["type"] != "http" or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             return None
         if not (_is_own_page(headers) or _is_followed_link(headers)):
             return HTTPException(403, "another page may not ask; open this address by itself")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import yaml
@@ -87,6 +88,8 @@ def dagster_dev(
         "SMALL_PROJECT": str(folder / "loans.yaml"),
         "PYTHONWARNINGS": "ignore",
     }
+    with dg.DagsterInstance.from_config(str(folder / "dagster")):
+        pass  # processes that race to make its tables break each other's
     code = CodeServer(folder, LOCATION, LOCATION)
     workspace = ["--workspace", str(code.workspace)]
     ui = [sys.executable, "-m", "mlops_assets.interfaces.dagster_ui", "--port", str(port)]

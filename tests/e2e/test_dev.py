@@ -76,7 +76,7 @@ def test_both_interfaces_answer_and_one_interrupt_ends_all(tmp_path: Path) -> No
             lambda: f"MLflow http://127.0.0.1:{mlflow}" in (tmp_path / "log").read_text(),
             90,
         )
-        assert wait_for("the assets", lambda: shown_assets(dagster), 30) >= 6
+        assert wait_for("the assets", lambda: shown_assets(dagster), 120) >= 6
         assert "<html" in httpx.get(f"http://127.0.0.1:{mlflow}/", auth=ADA, timeout=30).text
         for port in (dagster, mlflow):
             assert httpx.get(f"http://127.0.0.1:{port}/", timeout=30).status_code == 401
@@ -151,7 +151,7 @@ def test_what_dies_is_started_again_and_a_changed_model_is_taken_up(tmp_path: Pa
         )
     try:
         wait_for(f"both addresses in {log}", lambda: "MLflow http" in log.read_text(), 90)
-        before = wait_for("the assets", lambda: shown_assets(dagster), 60)
+        before = wait_for("the assets", lambda: shown_assets(dagster), 120)
         for what in ("dagster-daemon", "dagster_ui", "api grpc"):
             first = wait_for(what, lambda what=what: running(state, what), 30)
             first.kill()
@@ -167,7 +167,7 @@ def test_what_dies_is_started_again_and_a_changed_model_is_taken_up(tmp_path: Pa
         (models / "churn").mkdir()
         churn = text.replace("name: customers", "name: churn", 1).replace("8101", "8109")
         (models / "churn" / "defs.yaml").write_text(churn, encoding="utf-8")
-        wait_for("the new model", lambda: assets_if_up(dagster) > before, 60)
+        wait_for("the new model", lambda: assets_if_up(dagster) > before, 120)
         assert "changed: churn/defs.yaml; the models were read again" in log.read_text()
 
         started.kill()

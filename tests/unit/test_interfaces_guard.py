@@ -82,6 +82,7 @@ class Client:
         ("POST", "/graphql", {"host": "evil.example"}, 403),
         ("POST", "/graphql", {"host": "evil.example", "origin": "http://evil.example"}, 403),
         ("GET", "/graphql", {}, 405),
+        ("HEAD", "/graphql", CROSS_IMAGE, 403),
         ("GET", "/graphql", CROSS_IMAGE, 403),
         ("GET", "/graphql", CROSS_IMAGE | {"sec-fetch-site": "same-site"}, 403),
         ("GET", "/graphql", {"accept": "text/html"}, 200),  # the page for queries, which runs none
