@@ -15,6 +15,8 @@ from resources.cluster_api import MANAGER, Object
 
 GENERATION = "mlops-assets/generation"
 """Label of a pod: the generation that it serves."""
+CLAIM = "mlops-assets/claim"
+"""Label of a pod: the claim that it mounts, as in deploy/kubernetes."""
 CONTAINER = "endpoint"
 KSERVE_CONTAINER = "kserve-container"
 """KServe looks for a container of this name."""
@@ -24,6 +26,8 @@ PRE_STOP_SECONDS = 5
 """Until every node has taken a pod that ends out of its Service; without, requests are lost."""
 _GRACE_SECONDS = PRE_STOP_SECONDS + 55
 """With `serving.workers.DRAIN_SECONDS` and `LONGEST_REQUEST_SECONDS`."""
+EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's own network; its NetworkPolicy says who gets in
+"""Not the pod's address alone: `kubectl port-forward` and debuggers come by localhost."""
 _OWN = "/endpoint"
 """The pod's own folder."""
 
@@ -48,6 +52,8 @@ class Plan:
     """Where the claim is mounted here."""
     settings: DeploymentSettings
     cluster: ClusterSettings
+    one_node: bool = True
+    """Whether the claim is attached to one node at a time."""
 
     @property
     def name(self) -> str:
@@ -163,7 +169,7 @@ def _strategy() -> Object:
 
 
 def _pod_labels(plan: Plan) -> dict[str, str]:
-    return plan.labels | {GENERATION: str(plan.generation)}
+    return plan.labels | {GENERATION: str(plan.generation), CLAIM: plan.cluster.claim}
 
 
 def _scraped(plan: Plan) -> dict[str, str]:
@@ -188,14 +194,7 @@ def _pod(plan: Plan, container: str) -> Object:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": plan.labels},
-            }
-        ],
+        **_place(plan),
         "containers": [_container(plan, container)],
         "volumes": [
             {"name": "own", "emptyDir": {"sizeLimit": "256Mi"}},
@@ -209,9 +208,27 @@ def _pod(plan: Plan, container: str) -> Object:
     return spec
 
 
+def _place(plan: Plan) -> Object:
+    """On the node that the claim is attached to; else spread, for a node that fails."""
+    node = "kubernetes.io/hostname"
+    if plan.one_node:
+        mounts_it = {"matchLabels": {CLAIM: plan.cluster.claim}}
+        beside = [{"labelSelector": mounts_it, "topologyKey": node}]
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": beside}
+        return {"affinity": {"podAffinity": required}}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": node,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": plan.labels},
+    }
+    return {"topologySpreadConstraints": [spread]}
+
+
 def _container(plan: Plan, name: str) -> Object:
     granted, port = plan.cluster.resources, plan.settings.port
     limits = {"memory": granted.memory} | ({"cpu": granted.cpu_limit} if granted.cpu_limit else {})
+    asked = {"cpu": granted.cpu, "memory": granted.memory}
     start = int(plan.cluster.start_timeout.total_seconds())
     return {
         "name": name,
@@ -220,10 +237,7 @@ def _container(plan: Plan, name: str) -> Object:
         "command": ["python", "-m", "mlops_assets.serving.pod"],
         "env": _environment(plan),
         "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
-        "resources": {
-            "requests": {"cpu": granted.cpu, "memory": granted.memory},
-            "limits": limits,
-        },
+        "resources": {"requests": asked, "limits": limits},
         "startupProbe": _probe("/readyz", port, period=1, failures=start),
         "readinessProbe": _probe("/readyz", port, period=2, failures=3),
         "livenessProbe": _probe("/livez", port, period=10, failures=6),
@@ -262,6 +276,7 @@ def _environment(plan: Plan) -> list[Object]:
     plain = {
         "MLOPS_ENDPOINT": _OWN,
         "MLOPS_MANIFEST": str(plan.manifest_file),
+        "MLOPS_HOST": EVERYWHERE,
         "MLOPS_PORT": str(plan.settings.port),
         "HOME": _OWN,
         "TMPDIR": f"{_OWN}/temporary",
@@ -272,7 +287,7 @@ def _environment(plan: Plan) -> list[Object]:
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    told = {"MLOPS_HOST": "status.podIP", "MLOPS_POD": "metadata.name"}
+    told = {"MLOPS_ADDRESS": "status.podIP", "MLOPS_POD": "metadata.name"}
     secrets = plan.cluster.secrets.items()
     return [
         *({"name": name, "value": value} for name, value in plain.items()),
