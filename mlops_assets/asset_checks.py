@@ -23,7 +23,7 @@ from mlops_assets.ml.parity import read_inference
 from mlops_assets.ml.scoring import class_names, score, select_features
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
-from mlops_assets.records.monitoring import DriftSummary, PerformanceReport, SkewSummary
+from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
 from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
@@ -208,11 +208,12 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         asset=asset_key(settings.name, "drift_report"),
         description="No watched feature, nor the predictions, moved away from the reference.",
     )
-    def features_have_not_drifted(report: DriftSummary) -> dg.AssetCheckResult:
+    def features_have_not_drifted(report: DriftReport) -> dg.AssetCheckResult:
+        newest = report.newest
         return dg.AssetCheckResult(
-            passed=report.verdict != "drifted" and not report.broken_columns,
+            passed=newest.verdict != "drifted" and not newest.broken_columns,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"verdict": report.verdict, "reasons": "; ".join(report.reasons) or "none"},
+            metadata={"verdict": newest.verdict, "reasons": "; ".join(newest.reasons) or "none"},
         )
 
     return [

@@ -7,16 +7,16 @@ what its version needs.
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.telemetry import SWITCHES
 from resources.cluster_api import MANAGER, Object
+from resources.cluster_placement import CLAIM, place
 
 GENERATION = "mlops-assets/generation"
 """Label of a pod: the generation that it serves."""
-CLAIM = "mlops-assets/claim"
-"""Label of a pod: the claim that it mounts, as in deploy/kubernetes."""
 CONTAINER = "endpoint"
 KSERVE_CONTAINER = "kserve-container"
 """KServe looks for a container of this name."""
@@ -69,6 +69,15 @@ class Plan:
 def object_name(model: str) -> str:
     """The name of a model's objects."""
     return model.replace("_", "-")
+
+
+def service_hosts(model: str, cluster: ClusterSettings) -> tuple[str, ...]:
+    """The names under which the model's Service is asked, by our Deployment's or KServe's rules."""
+    name = object_name(model)
+    services = [f"{one}.{cluster.namespace}" for one in (name, f"{name}-predictor")]
+    given = urlsplit(cluster.url or "").hostname
+    inside = [f"{one}{domain}" for one in services for domain in ("", ".svc", ".svc.cluster.local")]
+    return (*inside, given) if given else tuple(inside)
 
 
 def labels_of(model: str) -> dict[str, str]:
@@ -194,7 +203,7 @@ def _pod(plan: Plan, container: str) -> Object:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **_place(plan),
+        **place(plan.labels, plan.cluster.claim, one_node=plan.one_node),
         "containers": [_container(plan, container)],
         "volumes": [
             {"name": "own", "emptyDir": {"sizeLimit": "256Mi"}},
@@ -206,23 +215,6 @@ def _pod(plan: Plan, container: str) -> Object:
     if cluster.image_pull_secret:
         spec["imagePullSecrets"] = [{"name": cluster.image_pull_secret}]
     return spec
-
-
-def _place(plan: Plan) -> Object:
-    """On the node that the claim is attached to; else spread, for a node that fails."""
-    node = "kubernetes.io/hostname"
-    if plan.one_node:
-        mounts_it = {"matchLabels": {CLAIM: plan.cluster.claim}}
-        beside = [{"labelSelector": mounts_it, "topologyKey": node}]
-        required = {"requiredDuringSchedulingIgnoredDuringExecution": beside}
-        return {"affinity": {"podAffinity": required}}
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": node,
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": plan.labels},
-    }
-    return {"topologySpreadConstraints": [spread]}
 
 
 def _container(plan: Plan, name: str) -> Object:
@@ -286,6 +278,7 @@ def _environment(plan: Plan) -> list[Object]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONSAFEPATH": "1",
     }
     told = {"MLOPS_ADDRESS": "status.podIP", "MLOPS_POD": "metadata.name"}
     secrets = plan.cluster.secrets.items()
