@@ -45,7 +45,9 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     def version_is_in_the_cache(raw: DatasetVersion, datasets: DvcDatasets) -> dg.AssetCheckResult:
         damaged = datasets.damaged_files(raw)
         return dg.AssetCheckResult(
-            passed=not damaged, metadata={"damaged": ", ".join(damaged) or "none"}
+            passed=not damaged,
+            description=_unless(not damaged, f"{damaged} are damaged in the cache; run again"),
+            metadata={"damaged": ", ".join(damaged) or "none"},
         )
 
     @dg.asset_check(
@@ -63,6 +65,11 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         different = unequal_columns(at(finest, offline), at(finest, online[names]))
         return dg.AssetCheckResult(
             passed=not different,
+            description=_unless(
+                not different,
+                f"the online store has other values of {different} than the offline store for the "
+                f"newest {len(offline)} entities; see that both are written by this run alone",
+            ),
             metadata={
                 "entities": len(offline),
                 "different_columns": ", ".join(different) or "none",
@@ -81,18 +88,28 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
             size = file.stat().st_size
         return dg.AssetCheckResult(
             passed=not unknown,
+            description=_unless(
+                not unknown,
+                f"the file holds {unknown}, off the allow-list; choose an estimator "
+                "and encoders of scikit-learn",
+            ),
             metadata={"unknown_types": ", ".join(unknown) or "none", "size_bytes": size},
         )
 
     @dg.asset_check(
         asset=asset_key(settings.name, "evaluation_report"),
         blocking=True,
-        description="Every metric is within `evaluation.gate.limits`, and against the champion, if "
-        "there is one, the rule `evaluation.gate.against_champion` holds.",
+        description="Every metric is within `evaluation.gate.limits`, or without limits the "
+        "version knows more than the prior; against the champion, if there is one, the rule "
+        "`evaluation.gate.against_champion` holds; no rollback holds against the version.",
     )
     def model_passes_the_gate(report: Evaluation) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(
             passed=report.decision.promoted,
+            description=_unless(
+                report.decision.promoted,
+                f"version {report.model.version} is refused: {'; '.join(report.decision.reasons)}",
+            ),
             metadata={
                 "reasons": "; ".join(report.decision.reasons) or "none",
                 "champion": report.champion.uri if report.champion else "none",
@@ -176,6 +193,11 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         ]
         return dg.AssetCheckResult(
             passed=not different,
+            description=_unless(
+                not different,
+                f"for the entities {different} the endpoint does not answer what "
+                "the model says of their offline features; see its log",
+            ),
             metadata={"entities": len(answers), "different": ", ".join(different) or "none"},
         )
 
@@ -187,7 +209,9 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
     def served_features_equal_offline(report: SkewSummary) -> dg.AssetCheckResult:
         found = "; ".join(f"{s.feature}: {s.rows} rows, {s.example}" for s in report.skewed)
         return dg.AssetCheckResult(
-            passed=not report.skewed, metadata={"requests": report.rows, "skewed": found or "none"}
+            passed=not report.skewed,
+            description=_unless(not report.skewed, f"requests were answered with others: {found}"),
+            metadata={"requests": report.rows, "skewed": found or "none"},
         )
 
     @dg.asset_check(
@@ -233,6 +257,11 @@ class Expected(NamedTuple):
     """Of a multiclass model, in the order of the scores; else empty."""
     allowed: float
     """How far the endpoint may be from it, which depends on its runtime."""
+
+
+def _unless(passed: bool, said: str) -> str | None:
+    """What a check says when it fails."""
+    return None if passed else said
 
 
 def version_scores(
