@@ -1,6 +1,7 @@
 """The verbs `up`, `status`, `stop` and `predict`: what they take, do and say."""
 
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ def answers(
     if endpoint is None:
         raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
     good, bad = [], []
-    for answer in deployment.predict(model, _ids(entities, endpoint.entity)):
+    for answer in deployment.predict(model, ids(entities, endpoint.entity)):
         if "error" in answer:
             bad.append(f"{model}: {answer['error']['message']}")
             continue
@@ -79,10 +80,15 @@ def answers(
     return good, bad
 
 
-def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+    """Entities as a request has them.
+
+    Raises:
+        ConfigError: The model's are integers, and one is none.
+    """
     if entity.dtype == "string":
         return list(entities)
-    try:
-        return [int(text) for text in entities]
-    except ValueError as err:
-        raise ConfigError(f"a {entity.name} is an integer: {err}") from err
+    # `int` would take more: "1_000", " 7", digits of other scripts.
+    if wrong := [text for text in entities if not re.fullmatch("-?[0-9]+", text)]:
+        raise ConfigError(f"a {entity.name} is an integer, which {wrong} are not; correct them")
+    return [int(text) for text in entities]
