@@ -21,7 +21,7 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.retraining import Recorded
 from resources.decisions import DecisionStore
 from resources.deployment import EndpointDeployer
-from resources.executors import execute_here, followed
+from resources.executors import execute_here
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
 from resources.predictions import PredictionLog
@@ -61,9 +61,8 @@ class System:
         """Take the same resources twice: for the definitions, and built, as `tools`."""
         self.settings, self.tools, self.instance, self.now = settings, tools, instance, now
         self._features_are_new = False
-        executor = followed(dg.in_process_executor, resources["tracking"])
         self.definitions = dg.Definitions.merge(
-            build_model_defs(settings), dg.Definitions(resources=resources, executor=executor)
+            build_model_defs(settings), dg.Definitions(resources=resources)
         )
 
     @property
