@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.home import HOST
-from tests.e2e.servers import wait_for
+from tests.e2e.servers import alive_with, wait_for
 from tests.e2e.small_checkout import ENDED, MODEL, Checkout
 
 MOST_SECONDS, QUIET_SECONDS = 90.0, 5.0
@@ -54,6 +54,8 @@ class Server:
                 process.wait(30)
             process.kill()
             process.wait()
+            for left in alive_with("MLOPS_HOME", str(self._checkout.home)):  # e.g. a run
+                left.kill()
 
     def launch(self) -> str:
         """Id of a run from raw data to the deployment."""
@@ -93,7 +95,7 @@ def in_step(checkout: Checkout, stage: str) -> None:
             starts = [instance.all_logs(run.run_id, dg.DagsterEventType.STEP_START) for run in runs]
         return any(f"{MODEL}__{stage}" == log.step_key for logs in starts for log in logs)
 
-    wait_for(stage, began, 180)
+    wait_for(stage, began, 300)
 
 
 def cancel_launched(
