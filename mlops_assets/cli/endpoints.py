@@ -10,6 +10,7 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import home
 from resources.deployment import EndpointDeployer, LocalBentoML
+from resources.ledger import PromotionLedger
 
 if TYPE_CHECKING:
     import argparse
@@ -49,10 +50,15 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
     return good, bad
 
 
-def describe(deployment: EndpointDeployer, model: str) -> str | None:
-    """A line that says what a model's endpoint serves; None if it is down."""
-    found = deployment.status(model)
-    return f"{model}: version {found.model_version} at {found.url}" if found else None
+def describe(deployment: EndpointDeployer, ledger: PromotionLedger, model: str) -> tuple[str, bool]:
+    """A line that says what a model's endpoint serves, and whether that is the champion."""
+    found, head = deployment.status(model), ledger.head(model)
+    if found is None:
+        return f"{model}: -", False
+    said = f"{model}: version {found.model_version} at {found.url}"
+    if head is None or head.to_version == found.model_version:
+        return said, True
+    return f"{said}, but the champion is {head.to_version}; `mlops run {model}` serves it", False
 
 
 def answers(
