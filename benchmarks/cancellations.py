@@ -65,7 +65,7 @@ def _of_executor(
         seconds = time.monotonic() - began
         for number in range(each):
             after, forced = drawn.uniform(0, 0.8 * seconds), number % 2 == 1
-            one = cancel_launched(server, checkout, partial(time.sleep, after), forced=forced)
+            one = cancel_launched(server, checkout, partial(_pass, after), forced=forced)
             yield _told(f"{executor}, {'forced' if forced else 'asked'}", after, one)
 
 
@@ -78,8 +78,12 @@ def _of_command(checkout: Checkout, each: int, drawn: random.Random) -> Generato
         # Not while Python still imports: Ctrl-C is not ours yet.
         after = drawn.uniform(0.25, 0.85) * seconds
         asked_by = signal.SIGTERM if number % 2 else signal.SIGINT
-        one = cancel_command(checkout, partial(time.sleep, after), asked_by)
+        one = cancel_command(checkout, partial(_pass, after), asked_by)
         yield _told(f"mlops run, {asked_by.name}", after, one)
+
+
+def _pass(seconds: float, since: float) -> None:
+    time.sleep(max(0.0, since + seconds - time.time()))
 
 
 def _told(way: str, after: float, one: Canceled) -> Canceled:

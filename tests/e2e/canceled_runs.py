@@ -84,40 +84,44 @@ class Server:
             return json.load(answer)["data"]
 
 
-def in_step(checkout: Checkout, stage: str) -> None:
-    """Wait until the newest run has begun it, and a moment more."""
+def in_step(checkout: Checkout, stage: str, since: float) -> None:
+    """Wait until a run that was created since has begun it."""
 
     def began() -> bool:
         if not (checkout.home / "dagster" / "history").exists():
             return False
         with checkout.instance() as instance:
-            runs = instance.get_runs(limit=1)
-            starts = [instance.all_logs(run.run_id, dg.DagsterEventType.STEP_START) for run in runs]
-        return any(f"{MODEL}__{stage}" == log.step_key for logs in starts for log in logs)
+            (newest,) = instance.get_run_records(limit=1) or (None,)
+            if newest is None or newest.create_timestamp.timestamp() < since:
+                return False
+            run_id, kind = newest.dagster_run.run_id, dg.DagsterEventType.STEP_START
+            starts = instance.all_logs(run_id, of_type=kind)
+        return f"{MODEL}__{stage}" in [log.step_key for log in starts]
 
     wait_for(stage, began, 300)
 
 
 def cancel_launched(
-    server: Server, checkout: Checkout, moment: Callable[[], object], *, forced: bool
+    server: Server, checkout: Checkout, moment: Callable[[float], object], *, forced: bool
 ) -> Canceled:
-    """Launch a run over new data, and terminate it when the moment has come."""
+    """Launch a run over new data, and terminate it when the moment since then has come."""
     checkout.new_data()
+    began = time.time()
     run_id = server.launch()
-    moment()
+    moment(began)
     asked = time.time()
     server.terminate(run_id, forced=forced)
     return _judged(checkout, run_id, asked)
 
 
 def cancel_command(
-    checkout: Checkout, moment: Callable[[], object], signal_number: int
+    checkout: Checkout, moment: Callable[[float], object], signal_number: int
 ) -> Canceled:
-    """Start `mlops run` over new data, and interrupt it when the moment has come."""
+    """Start `mlops run` over new data, and interrupt it when the moment since then has come."""
     checkout.new_data()
     began = time.time()
     process = checkout.start("mlops", "run", MODEL)
-    moment()
+    moment(began)
     asked = time.time()
     process.send_signal(signal_number)
     code = process.wait(MOST_SECONDS)
