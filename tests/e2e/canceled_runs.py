@@ -155,13 +155,18 @@ def _judged(checkout: Checkout, run_id: str, asked: float) -> Canceled:
     faults = _faults_of(events, asked)
     if (ended := run_status(checkout, run_id)) != "CANCELED":
         faults.append(f"it ended {ended}")
-    logged = [run for run in checkout.mlflow_runs() if run.data.tags["dagster/run_id"] == run_id]
-    faults += [f"MLflow says {r.info.status}" for r in logged if r.info.status != "KILLED"]
+    wait_for("MLflow's end", lambda: "RUNNING" not in _mlflow_says(checkout, run_id), 90, 1)
+    faults += [f"MLflow says {one}" for one in _mlflow_says(checkout, run_id) if one != "KILLED"]
     head = checkout.ledger.head(MODEL)
     if head and head.time.timestamp() > asked:
         faults.append(f"the champion moved to {head.to_version}")
     before = [event.step_key for at, event in events if at < asked and event.step_key]
     return Canceled(within, before[-1] if before else "the queue", faults + checkout.faults())
+
+
+def _mlflow_says(checkout: Checkout, run_id: str) -> list[str]:
+    ours = (run for run in checkout.mlflow_runs() if run.data.tags["dagster/run_id"] == run_id)
+    return [run.info.status for run in ours]
 
 
 def _faults_of(events: list[tuple[float, dg.DagsterEvent]], asked: float) -> list[str]:
