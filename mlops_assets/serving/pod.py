@@ -28,8 +28,7 @@ def prepare(endpoint: Path, manifest_file: Path) -> None:
     from mlops_assets.records.serving import Manifest
 
     try:
-        content = manifest_file.read_bytes()
-        manifest = Manifest.model_validate_json(content)
+        manifest = Manifest.read(manifest_file.read_bytes(), manifest_file.parents[1])
     except (OSError, ValueError) as err:
         raise DeploymentError(
             f"cannot read {manifest_file}: {err}. Is the claim mounted there? Deploy again."
@@ -38,12 +37,18 @@ def prepare(endpoint: Path, manifest_file: Path) -> None:
     shutil.rmtree(endpoint / "prometheus", ignore_errors=True)
     for folder in ("prometheus", "temporary"):
         (endpoint / folder).mkdir(parents=True, exist_ok=True)
-    (endpoint / "deployment.json").write_bytes(content)
+    content = manifest.model_dump_json(indent=2)
+    (endpoint / "deployment.json").write_text(content, encoding="utf-8")
     shared = Path(manifest.folder).parents[1]
     for name in _SHARED:
         link = endpoint / name
         if not link.is_symlink():
             link.symlink_to(shared / name, target_is_directory=True)
+
+
+def host() -> str:
+    """Every address of the pod, localhost among them; of IPv6 where the pod's own one is."""
+    return "::" if ":" in os.environ["MLOPS_ADDRESS"] else os.environ["MLOPS_HOST"]
 
 
 def main() -> None:
@@ -55,7 +60,7 @@ def main() -> None:
     from mlops_assets.serving.supervisor import listen
     from mlops_assets.serving.workers import serve_alone
 
-    listener = listen(int(os.environ["MLOPS_PORT"]), os.environ["MLOPS_HOST"])
+    listener = listen(int(os.environ["MLOPS_PORT"]), host())
     try:
         serve_alone(endpoint, listener)
     except SystemExit:  # uvicorn's way to say that the application did not start
