@@ -51,11 +51,13 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def describe(deployment: EndpointDeployer, ledger: PromotionLedger, model: str) -> tuple[str, bool]:
-    """A line that says what a model's endpoint serves, and whether that is the champion."""
+    """A line that says what a model's endpoint serves, and whether that is what it should."""
     found, head = deployment.status(model), ledger.head(model)
     if found is None:
         return f"{model}: -", False
     said = f"{model}: version {found.model_version} at {found.url}"
+    if found.fallback:
+        return f"{said}, which is not what is wanted: {found.fallback}", False
     if head is None or head.to_version == found.model_version:
         return said, True
     return f"{said}, but the champion is {head.to_version}; `mlops run {model}` serves it", False
@@ -96,5 +98,5 @@ def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
         return list(entities)
     # `int` would take more: "1_000", " 7", digits of other scripts.
     if wrong := [text for text in entities if not re.fullmatch("-?[0-9]+", text)]:
-        raise ConfigError(f"a {entity.name} is an integer, which {wrong} are not; correct them")
+        raise ConfigError(f"`{entity.name}` is an integer, which {wrong} are not; correct them")
     return [int(text) for text in entities]
