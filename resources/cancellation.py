@@ -37,6 +37,18 @@ class Cancellation:
         run = self._instance.get_run_by_id(self._run_id)
         return run is not None and run.status in CANCELED
 
+    def require_not_asked_before(self) -> None:
+        """At the start: Dagster forgets who canceled a run that was about to start.
+
+        Raises:
+            dagster.DagsterExecutionInterruptedError: Somebody did.
+        """
+        asking = {dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
+        run = self._instance.get_run_by_id(self._run_id)
+        if run and self._instance.all_logs(self._run_id, of_type=asking):
+            self._instance.report_run_canceling(run, "Canceled before it started.")
+            raise dg.DagsterExecutionInterruptedError
+
     def require_not_asked(self) -> None:
         """Where nothing is under way.
 

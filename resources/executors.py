@@ -131,6 +131,7 @@ class _Followed(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         cancellation = Cancellation(plan_context.instance, plan_context.run_id)
         try:
+            cancellation.require_not_asked_before()
             with cancellation.heard():
                 for event in self._executor.execute(plan_context, execution_plan):
                     yield event

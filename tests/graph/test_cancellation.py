@@ -13,7 +13,7 @@ import pytest
 from mlops_assets.errors import DatasetLockedError
 from mlops_assets.failures import RETRIES, reported
 from resources.cancellation import Cancellation
-from resources.executors import execute_here
+from resources.executors import execute_here, followed
 from tests.fakes import FakeTracking
 
 
@@ -212,3 +212,27 @@ def test_a_run_that_a_launcher_started_fails_when_its_process_is_interrupted_una
     runs = instance.get_runs(dg.RunsFilter(run_ids=[here, launched]))
     stored = {run.run_id: run.status.value for run in runs}
     assert stored == {here: "CANCELING", launched: "STARTED"}
+
+
+@pytest.mark.parametrize("kind", ["RUN_CANCELING", "RUN_CANCELED"])
+def test_a_run_that_was_canceled_while_it_was_starting_does_nothing(
+    instance: dg.DagsterInstance, tracking: FakeTracking, kind: str
+) -> None:
+    """Its process may have read its status before, and then says that it has started."""
+    from dagster._core.definitions.job_base import InMemoryJob
+    from dagster._core.execution.api import execute_run
+
+    @dg.op
+    def work() -> None: ...
+
+    @dg.job(executor_def=followed(dg.in_process_executor, tracking))
+    def working() -> None:
+        work()
+
+    run = instance.create_run_for_job(working)
+    canceled = dg.DagsterEvent(dg.DagsterEventType[kind].value, working.name)
+    instance.report_dagster_event(canceled, run.run_id)
+    result = execute_run(InMemoryJob(working), run, instance)
+
+    assert result.dagster_run.status == dg.DagsterRunStatus.CANCELED
+    assert not [event for event in result.all_events if event.is_step_start]
