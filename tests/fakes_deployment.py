@@ -37,6 +37,11 @@ class _State:
     stopped: set[str] = field(default_factory=set)
 
 
+def _number(entity: int | str) -> int:
+    """The entity's own, or one that is made of its letters."""
+    return entity if isinstance(entity, int) else sum(map(ord, entity))
+
+
 # By `root`, as a folder would be: Dagster gives every run a copy of the resource.
 _STATES: dict[str, _State] = defaultdict(_State)
 
@@ -129,7 +134,8 @@ class FakeDeployment(EndpointDeployer):
         live = self._get(name)
         decoded = self._decode(live, "entities", {"entities": list(entities)})
         known = self._state.known or {
-            entity: live.recorded[int(entity) % len(live.recorded)].features for entity in decoded
+            entity: live.recorded[_number(entity) % len(live.recorded)].features
+            for entity in decoded
         }
         if not set(decoded) & set(known):
             raise DeploymentError(f"{name} answered 404: unknown entities {decoded}")
