@@ -70,13 +70,11 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
     kind, clock = draw(st.sampled_from(KINDS)), draw(clocks)
     moments = list(clock.moments(size))
     people = draw(st.sampled_from(("one_row_each", "few", "many")))
-    pool = draw(st.lists(ids(kind), min_size=1, max_size=size, unique=True))
     if people == "one_row_each":
-        moments, who = moments[: len(pool)], pool
+        who = ids(kind, size, rng)
     else:
-        pool = pool[: 5 if people == "few" else size]
+        pool = ids(kind, 5 if people == "few" else size, rng)
         who = [pool[k] for k in rng.integers(0, len(pool), size)]
-    size = len(who)
     signal = rng.normal(size=size)
     task = draw(st.sampled_from(TASKS))
     kinds = (
