@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     )
 
 
+FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+"""Statuses of a run that has ended."""
+
+
 def training_job_name(settings: ModelSettings) -> str:
     """Name that sensors, schedules and CI launch."""
     return f"{settings.name}_training"
@@ -29,6 +33,21 @@ def build_training_job(settings: ModelSettings) -> "UnresolvedAssetJobDefinition
         selection=selection,
         tags={"mlops/model": settings.name},
         description=f"Train {settings.name} from raw data on.",
+    )
+
+
+def unfinished_trainings(instance: dg.DagsterInstance, model: str) -> tuple[str, ...]:
+    """Ids of the model's runs that have not ended, queued ones too, the newest first.
+
+    Of the training job, or of assets that somebody chose in the UI, `trained_model` among them.
+    """
+    statuses = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+    found = instance.get_run_records(dg.RunsFilter(statuses=statuses))
+    trained = asset_key(model, "trained_model")
+    return tuple(
+        run.run_id
+        for run in (record.dagster_run for record in found)
+        if run.job_name == f"{model}_training" or trained in (run.asset_selection or ())
     )
 
 

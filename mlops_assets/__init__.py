@@ -1,4 +1,9 @@
 """One YAML file per model; from raw data to a live endpoint as Dagster assets.
 
-Importing this package must stay free of side effects: import the concrete module you need.
+Importing this package has one side effect, before any library is imported: telemetry is off. For
+all else import the concrete module you need.
 """
+
+from mlops_assets.telemetry import turn_telemetry_off
+
+turn_telemetry_off()

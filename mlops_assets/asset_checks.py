@@ -5,9 +5,8 @@ fail before the previous value is replaced.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import dagster as dg
 import numpy as np
@@ -16,10 +15,11 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
+from mlops_assets.ml.agreement import answers_alike, newest_rows
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import load_estimator, untrusted_types
 from mlops_assets.ml.parity import read_inference
-from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.ml.scoring import class_names, score, select_features
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.monitoring import DriftSummary, PerformanceReport, SkewSummary
@@ -30,8 +30,6 @@ from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
 from resources.registry import reconcile, registered
 from resources.tracking import MLflowTracking
-
-SAMPLED_ENTITIES = 20
 
 
 def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition]:
@@ -58,7 +56,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         rows: pd.DataFrame, feature_store: FeastFeatureStore
     ) -> dg.AssetCheckResult:
         names = [settings.entity.name, TIMESTAMP, *view.features]
-        offline = rows.tail(SAMPLED_ENTITIES)[names].reset_index(drop=True)
+        offline = newest_rows(rows, view)[names]
         online = feature_store.online_rows(view, offline[settings.entity.name].tolist())
         different = unequal_columns(offline, online[names])
         return dg.AssetCheckResult(
@@ -162,13 +160,17 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         tracking: MLflowTracking,
         deployment: EndpointDeployer,
     ) -> dg.AssetCheckResult:
-        newest = rows.tail(SAMPLED_ENTITIES)[[settings.entity.name, TIMESTAMP]]
+        newest = newest_rows(rows, view)[[settings.entity.name, TIMESTAMP]]
         offline = feature_store.training_rows(view, newest)
-        expected, allowed = version_scores(endpoint, offline, settings, tracking)
+        expected = version_scores(endpoint, offline, settings, tracking)
         entities = offline[settings.entity.name].tolist()
         answers = deployment.predict(settings.name, entities, logged=False)
-        asked = zip(entities, answers, expected, strict=True)
-        different = [str(who) for who, said, s in asked if not answers_alike(said, s, allowed)]
+        asked = zip(entities, answers, expected.scores, strict=True)
+        different = [
+            str(who)
+            for who, said, scores in asked
+            if not answers_alike(said, scores, expected.allowed, expected.classes)
+        ]
         return dg.AssetCheckResult(
             passed=not different,
             metadata={"entities": len(answers), "different": ", ".join(different) or "none"},
@@ -218,12 +220,21 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
     ]
 
 
+class Expected(NamedTuple):
+    """What scikit-learn says of some rows."""
+
+    scores: list[list[float]]
+    """A list for each row."""
+    classes: tuple[str, ...]
+    """Of a multiclass model, in the order of the scores; else empty."""
+    allowed: float
+    """How far the endpoint may be from it, which depends on its runtime."""
+
+
 def version_scores(
     endpoint: Endpoint, rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
-) -> tuple[list[list[float]], float]:
-    """What scikit-learn says of `rows` by the deployed version's file, a list per row.
-
-    Also how far the endpoint may be from it, which depends on its runtime.
+) -> Expected:
+    """What scikit-learn says of `rows` by the deployed version's file.
 
     Raises:
         TrackingError: The registry does not have that version any more.
@@ -232,16 +243,8 @@ def version_scores(
     with tempfile.TemporaryDirectory() as folder:
         file = tracking.download_model(version, Path(folder))
         model, allowed = load_estimator(file.read_bytes()), read_inference(file).tolerance
-    features = select_features(rows, settings.feature_dtypes)
-    return score(model, features, settings.target.task).tolist(), allowed
-
-
-def answers_alike(answer: Mapping[str, Any], scores: Sequence[float], allowed: float) -> bool:
-    """Whether an answer of the endpoint says what the scores do, to `allowed`."""
-    served = list(answer.get("probabilities", {"": answer.get("prediction")}).values())
-    if "error" in answer or len(served) != len(scores):
-        return False
-    return bool(np.allclose(np.sort(served), np.sort(scores), rtol=0, atol=allowed))
+    features, task = select_features(rows, settings.feature_dtypes), settings.target.task
+    return Expected(score(model, features, task).tolist(), class_names(model, task), allowed)
 
 
 def unequal_columns(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:

@@ -4,11 +4,12 @@ What can be checked without reading data is checked here, so that a typo fails w
 location loads, not an hour into a run.
 """
 
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.blocks.base import NUMBERS, Name, Settings, require_known
+from mlops_assets.blocks.base import NUMBERS, Misfit, MisfitError, Name, Settings, unknown
 from mlops_assets.blocks.card import CardSettings
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.blocks.data import (
@@ -56,95 +57,15 @@ class ModelSettings(Settings):
         return {n: "string" if n in texts else "float64" for n in self.features.names}
 
     @model_validator(mode="after")
-    def _columns_exist(self) -> Self:
-        columns = self.contract.columns
-        dropped = self.processing.drop_columns
-        require_known(dropped, columns, "processing.drop_columns")
-        kept = [name for name in columns if name not in dropped]
-        require_known([self.entity.name], kept, "entity.name")
-        require_known([self.timestamp], kept, "timestamp")
-        require_known(self.processing.fill_na, kept, "processing.fill_na")
-        require_known(self.features.columns, kept, "features.columns")
-        for name, aggregate in self.features.aggregates.items():
-            if aggregate.column:
-                require_known([aggregate.column], kept, f"features.aggregates.{name}.column")
-        if columns[self.entity.name].dtype != self.entity.dtype:
-            raise ValueError(f"entity.dtype differs from the contract of {self.entity.name!r}")
-        if columns[self.timestamp].dtype != "datetime":
-            raise ValueError(f"the timestamp {self.timestamp!r} must be a datetime")
+    def _blocks_fit(self) -> Self:
+        if misfits := [misfit for check in _CHECKS for misfit in check(self)]:
+            raise MisfitError(*misfits)
         return self
 
-    @model_validator(mode="after")
-    def _target_fits_the_shape(self) -> Self:
-        over_events = self.target.agg is not None
-        if over_events != (self.features.shape == "event_log"):
-            raise ValueError(
-                "over an event log the target needs `agg` and `window`; over a flat table it is a "
-                "column and takes neither"
-            )
-        dropped = self.processing.drop_columns
-        kept = [name for name in self.contract.columns if name not in dropped]
-        column = self.target_column
-        if column is not None:
-            require_known([column], kept, "target.column")
-            if column in self.features.columns:
-                raise ValueError(f"the target's column {column!r} is also a feature: a leak")
-        return self
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        reserved = ("event_timestamp", "prediction")
-        names = [self.entity.name, *reserved, self.target.name, *self.features.names]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(
-                f"entity, target and features share the names {twice}, with each other or with "
-                f"{reserved}; rename them"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _aggregates_fit_their_columns(self) -> Self:
-        used = [(a.agg, a.column) for a in self.features.aggregates.values()]
-        for agg, column in [*used, (self.target.agg, self.target.column)]:
-            needs_number = agg in ("sum", "mean", "min", "max", "std")
-            if needs_number and self.contract.columns[str(column)].dtype not in NUMBERS:
-                raise ValueError(f"{agg} of {column!r}: the column is no number")
-        return self
-
-    @model_validator(mode="after")
-    def _features_can_be_encoded(self) -> Self:
-        encoded = self.processing.categorical_encoding
-        require_known(encoded, self.features.names, "processing.categorical_encoding")
-        texts = [name for name, dtype in self.feature_dtypes.items() if dtype == "string"]
-        if plain := [name for name in texts if name not in encoded]:
-            raise ValueError(f"text features {plain} need processing.categorical_encoding")
-        times = [n for n in self.features.columns if self.contract.columns[n].dtype == "datetime"]
-        if times:
-            raise ValueError(f"datetime columns {times} cannot be features; derive numbers of them")
-        return self
-
-    @model_validator(mode="after")
-    def _metrics_exist(self) -> Self:
-        known = METRICS[self.target.task]
-        asked = (self.evaluation.primary, *self.evaluation.gate.limits)
-        require_known(asked, known, f"evaluation of a {self.target.task} model")
-        require_known(self.evaluation.slices, self.features.names, "evaluation.slices")
-        watched = (*self.features.names, "prediction")
-        require_known(self.monitoring.drift.ignore, watched, "monitoring.drift.ignore")
-        numbers = [name for name, dtype in self.feature_dtypes.items() if dtype != "string"]
-        require_known(self.monitoring.drift.ageing, numbers, "monitoring.drift.ageing")
-        return self
-
-    @model_validator(mode="after")
-    def _name_fits_the_cluster(self) -> Self:
-        # KServe appends `-predictor` for a Service, whose name has at most 63 characters.
-        fits = len(self.name) <= 50 and not self.name.endswith("_")
-        if self.deployment.target != "local" and not fits:
-            raise ValueError(
-                f"{self.name!r} names no Service of a cluster: at most 50 characters, and a letter "
-                "or digit at the end"
-            )
-        return self
+    @property
+    def kept_columns(self) -> list[str]:
+        """The contract's columns that processing does not drop."""
+        return [name for name in self.contract.columns if name not in self.processing.drop_columns]
 
     @property
     def target_column(self) -> str | None:
@@ -152,3 +73,120 @@ class ModelSettings(Settings):
         if self.target.agg is None:
             return self.target.column or self.target.name
         return self.target.column
+
+
+def _columns_exist(model: ModelSettings) -> Iterator[Misfit]:
+    kept = model.kept_columns
+    yield from unknown(
+        model.processing.drop_columns, model.contract.columns, "processing.drop_columns"
+    )
+    yield from unknown([model.entity.name], kept, "entity.name")
+    yield from unknown([model.timestamp], kept, "timestamp")
+    yield from unknown(model.processing.fill_na, kept, "processing.fill_na")
+    yield from unknown(model.features.columns, kept, "features.columns")
+    for name, aggregate in model.features.aggregates.items():
+        if aggregate.column:
+            yield from unknown([aggregate.column], kept, f"features.aggregates.{name}.column")
+
+
+def _keys_have_their_types(model: ModelSettings) -> Iterator[Misfit]:
+    columns, entity = model.contract.columns, model.entity
+    key, moment = columns.get(entity.name), columns.get(model.timestamp)
+    if key and key.dtype != entity.dtype:
+        yield Misfit(
+            "entity.dtype",
+            f"entity.dtype differs from the contract of {entity.name!r}: {entity.dtype} and "
+            f"{key.dtype}; make them one",
+        )
+    if moment and moment.dtype != "datetime":
+        yield Misfit(
+            f"contract.columns.{model.timestamp}.dtype",
+            f"the timestamp {model.timestamp!r} must be a datetime, not {moment.dtype}; correct "
+            "the dtype, or name another column as timestamp",
+        )
+
+
+def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
+    if (model.target.agg is not None) != (model.features.shape == "event_log"):
+        yield Misfit(
+            "target",
+            "over an event log the target needs `agg` and `window`; over a flat table it is a "
+            "column and takes neither",
+        )
+    if (column := model.target_column) is None:
+        return
+    yield from unknown([column], model.kept_columns, "target.column")
+    if column in model.features.columns:
+        said = f"the target's column {column!r} is also a feature: a leak; remove it"
+        yield Misfit("features.columns", said)
+
+
+def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
+    reserved = ("event_timestamp", "prediction")
+    names = [model.entity.name, *reserved, model.target.name, *model.features.names]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        yield Misfit(
+            "target.name" if model.target.name in twice else "features",
+            f"entity, target and features share the names {twice}, with each other or with "
+            f"{reserved}; rename them",
+        )
+
+
+def _aggregates_fit_their_columns(model: ModelSettings) -> Iterator[Misfit]:
+    aggregates = model.features.aggregates.items()
+    used = [(f"features.aggregates.{name}.column", a.agg, a.column) for name, a in aggregates]
+    for at, agg, column in [*used, ("target.column", model.target.agg, model.target.column)]:
+        found = model.contract.columns.get(str(column))
+        needs_number = agg in ("sum", "mean", "min", "max", "std")
+        if needs_number and found and found.dtype not in NUMBERS:
+            yield Misfit(at, f"{agg} of {column!r}: the column is no number but {found.dtype}")
+
+
+def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
+    encoded = model.processing.categorical_encoding
+    yield from unknown(encoded, model.features.names, "processing.categorical_encoding")
+    texts = [name for name, dtype in model.feature_dtypes.items() if dtype == "string"]
+    if plain := [name for name in texts if name not in encoded]:
+        said = f"text features {plain} need processing.categorical_encoding"
+        yield Misfit("features.columns", said)
+    columns = model.contract.columns
+    if times := [
+        n for n in model.features.columns if n in columns and columns[n].dtype == "datetime"
+    ]:
+        said = f"datetime columns {times} cannot be features; derive numbers of them"
+        yield Misfit("features.columns", said)
+
+
+def _metrics_exist(model: ModelSettings) -> Iterator[Misfit]:
+    known, watched = METRICS[model.target.task], (*model.features.names, "prediction")
+    numbers = [name for name, dtype in model.feature_dtypes.items() if dtype != "string"]
+    drift = model.monitoring.drift
+    yield from unknown([model.evaluation.primary], known, "evaluation.primary")
+    yield from unknown(model.evaluation.gate.limits, known, "evaluation.gate.limits")
+    yield from unknown(model.evaluation.slices, model.features.names, "evaluation.slices")
+    yield from unknown(drift.ignore, watched, "monitoring.drift.ignore")
+    yield from unknown(drift.ageing, numbers, "monitoring.drift.ageing")
+
+
+def _name_fits_the_cluster(model: ModelSettings) -> Iterator[Misfit]:
+    # KServe appends `-predictor` for a Service, whose name has at most 63 characters.
+    fits = len(model.name) <= 50 and not model.name.endswith("_")
+    if model.deployment.target != "local" and not fits:
+        yield Misfit(
+            "name",
+            f"{model.name!r} names no Service of a cluster: at most 50 characters, and a letter "
+            "or digit at the end",
+        )
+
+
+_CHECKS = (
+    _columns_exist,
+    _keys_have_their_types,
+    _target_fits_the_shape,
+    _names_differ,
+    _aggregates_fit_their_columns,
+    _features_can_be_encoded,
+    _metrics_exist,
+    _name_fits_the_cluster,
+)
+"""How the blocks must fit together; every misfit is found at once."""

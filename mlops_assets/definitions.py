@@ -2,12 +2,14 @@
 
 import gc
 import os
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets import defs as folder_of_models
 from mlops_assets.errors import ConfigError
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
@@ -25,7 +27,6 @@ from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
 from resources.reports import EvidentlyReports
 from resources.targets import EndpointTargets
-from resources.telemetry import turn_telemetry_off
 from resources.tracking import MLflowTracking
 from sensors.incidents import build_incident_sensors
 from sensors.mlflow_runs import build_mlflow_runs_sensor
@@ -42,6 +43,7 @@ _EXECUTORS = {
 def build_resources(state: Path) -> dict[str, Any]:
     """The resources of this environment; what no variable says lives under `state`."""
     local_store = f"sqlite:///{state / 'mlflow.db'}"
+    os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
         "datasets": DvcDatasets(
@@ -92,7 +94,6 @@ def build_resources(state: Path) -> dict[str, Any]:
 @dg.definitions
 def defs() -> dg.Definitions:
     """All models under `defs/`, wired to the resources of this environment."""
-    turn_telemetry_off()
     read_migrations_once()
     resources, models = build_resources(home()), _models()
     executor = chosen_executor(models)
@@ -130,12 +131,19 @@ def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefiniti
 
 @cache  # a `dagster asset materialize` asks six times, 0.3 CPU s each
 def _models() -> dg.Definitions:
+    # Instead of `dg.load_from_defs_folder`, which adds the JSON schemas of the component types of
+    # all installed packages for a page of the UI: a third of the CPU of `import dagster`.
+    tree = dg.ComponentTree.from_module(folder_of_models, PROJECT_ROOT)
     # The collector need not look at all that is imported, again and again: 0.1-0.2 CPU s.
-    gc.freeze()
+    gc.disable()
     try:
-        return dg.load_from_defs_folder(path_within_project=Path(__file__))
+        with warnings.catch_warnings():
+            for about_dagster_itself in (dg.BetaWarning, dg.PreviewWarning):
+                warnings.simplefilter("ignore", about_dagster_itself)
+            models = tree.build_defs_at_path(tree.defs_module_path)
     finally:
-        gc.unfreeze()  # or what still hangs in cycles at the exit, DuckDB reports as its leaks
+        gc.enable()
+    return dg.Definitions.merge(models, dg.Definitions(component_tree=tree))
 
 
 def _variable(name: str, default: Path | str) -> str:

@@ -17,7 +17,6 @@ from pathlib import Path
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import ConfigError, PortInUseError
 from mlops_assets.home import HOST, INTERFACE_PORTS, PROJECT_ROOT
-from resources.telemetry import turn_telemetry_off
 
 _GRACE_SECONDS = 12
 _POLL_SECONDS = 0.2
@@ -59,7 +58,6 @@ def serve_user_interfaces(state: Path) -> int:
         PortInUseError: Somebody else listens on one of the ports; nothing was started.
     """
     interfaces = _interfaces(state)
-    turn_telemetry_off()
     stopped = False
 
     def stop(*_: object) -> None:

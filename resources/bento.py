@@ -21,11 +21,12 @@ from mlops_assets.atomic import ensure_folder
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.model import read_servable
+from mlops_assets.telemetry import SWITCHES
 from resources.endpoint_folder import MANIFEST, EndpointFolder
 
 _CODE = (
-    "__init__.py", "atomic.py", "config.py", "dotted.py", "errors.py", "blocks/*.py", "ml/*.py",
-    "records/*.py", "serving/*.py", "serving/*.html",
+    "__init__.py", "atomic.py", "config.py", "dotted.py", "errors.py", "telemetry.py",
+    "blocks/*.py", "ml/*.py", "records/*.py", "serving/*.py", "serving/*.html",
 )  # fmt: skip
 _PACKAGES = (
     "bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client", "psutil", "pydantic",
@@ -70,7 +71,7 @@ class BentoBuilder(dg.ConfigurableResource):
         with tempfile.TemporaryDirectory() as context:
             write_context(Path(context), manifest)
             build = [sys.executable, "-m", "bentoml", "build", ".", "--version", target.name]
-            environment = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "1"}
+            environment = {**os.environ, **SWITCHES, "BENTOML_HOME": str(home)}
             environment["MLOPS_ENDPOINT"] = f"{context}.state"
             # The code in the context, as it will run, and not what is installed here.
             environment["PYTHONPATH"] = context
@@ -117,7 +118,7 @@ def recipe_of(manifest: Manifest) -> dict[str, object]:
         # Locking asks the network; what is pinned is what served here.
         "python": {"packages": pins, "lock_packages": False},
         "envs": [
-            {"name": "BENTOML_DO_NOT_TRACK", "value": "1"},
+            *({"name": name, "value": value} for name, value in SWITCHES.items()),
             {"name": "OMP_NUM_THREADS", "value": "1"},
         ],
         "docker": {"python_version": f"{sys.version_info.major}.{sys.version_info.minor}"},

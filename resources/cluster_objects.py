@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.telemetry import SWITCHES
 from resources.cluster_api import MANAGER, Object
 
 GENERATION = "mlops-assets/generation"
@@ -266,8 +267,7 @@ def _environment(plan: Plan) -> list[Object]:
         "TMPDIR": f"{_OWN}/temporary",
         "BENTOML_HOME": f"{_OWN}/bentoml",
         "PROMETHEUS_MULTIPROC_DIR": f"{_OWN}/prometheus",
-        "BENTOML_DO_NOT_TRACK": "1",
-        "DO_NOT_TRACK": "1",
+        **SWITCHES,
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

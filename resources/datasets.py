@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
@@ -48,7 +49,7 @@ class DvcDatasets(dg.ConfigurableResource):
     def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
         """Make `files` the newest version of a model's raw data.
 
-        One file becomes `data/<model>/raw_data<suffixes>`, several the folder `raw_data/`.
+        One file becomes `data/<model>/raw_data<extension>`, several the folder `raw_data/`.
         Equal content gives an equal md5 and changes nothing.
 
         Raises:
@@ -156,7 +157,7 @@ class DvcDatasets(dg.ConfigurableResource):
         """Copy the files to their place in the workspace, each whole or not at all."""
         folder = ensure_folder(Path(self.root, "data", model).absolute())
         if len(files) == 1:
-            target = folder / ("raw_data" + "".join(files[0].suffixes))
+            target = folder / f"raw_data{_extension(files[0])}"
             write_atomically(target, lambda temporary: shutil.copyfile(files[0], temporary))
             return target
         target = ensure_folder(folder / "raw_data")
@@ -194,6 +195,12 @@ class DvcDatasets(dg.ConfigurableResource):
                 raise DatasetLockedError(f"DVC in {root} is locked: {err}; run again") from err
             except DvcException as err:
                 raise DatasetError(f"DVC in {root} refused: {err}") from err
+
+
+def _extension(file: Path) -> str:
+    """What says how `file` is written, `.csv` or `.csv.gz`, so not the date in `sales.2026.csv`."""
+    found = re.search(r"(\.[a-z]\w*)?(\.(gz|zip|bz2|xz|zst))?$", file.name, re.IGNORECASE)
+    return found[0] if found and found.start() else ""
 
 
 def _md5(blob: Path) -> str:

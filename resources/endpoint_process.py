@@ -21,6 +21,7 @@ import mlops_assets
 from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.errors import PortInUseError
 from mlops_assets.serving.supervisor import FAILED_FILE, HOST, LAUNCH_FILE, LOG_FILE
+from mlops_assets.telemetry import SWITCHES
 
 if TYPE_CHECKING:
     import psutil
@@ -33,8 +34,9 @@ _PASSED_ON = (
     "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 WATCHED = (
-    "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "ml/scoring.py",
-    "ml/model_files.py", "ml/nameless.py", "ml/onnx_runtime.py", "ml/log_lines.py", "serving/*.py",
+    "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "telemetry.py",
+    "ml/scoring.py", "ml/model_files.py", "ml/nameless.py", "ml/onnx_runtime.py",
+    "ml/log_lines.py", "serving/*.py",
 )  # fmt: skip
 """What a worker imports, within `mlops_assets`."""
 _LIBRARIES = (
@@ -200,8 +202,7 @@ class EndpointProcess:
             "BENTOML_HOME": str(self.folder / "bentoml"),
             "PROMETHEUS_MULTIPROC_DIR": str(self.folder / "prometheus"),
             "TMPDIR": str(self.folder / "tmp"),
-            "BENTOML_DO_NOT_TRACK": "1",
-            "DO_NOT_TRACK": "1",
+            **SWITCHES,
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         }

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from jobs.training import training_job_name
+from jobs.training import FINISHED, training_job_name, unfinished_trainings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import SourceError
 from mlops_assets.keys import Stage, asset_key
@@ -19,7 +19,8 @@ DECISION_TAG = "mlops/decision"
 AS_OF_TAG = "mlops/as_of"
 """Run tag of a replay: the moment that the run stands for, ISO 8601 with its zone."""
 
-_FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+_LOOKED_AT = 20
+"""Newest evaluations among which the newest is found that was the end of a training."""
 
 
 def read_signals(
@@ -27,8 +28,6 @@ def read_signals(
 ) -> Signals:
     """What Dagster and the source know now."""
     trained = _newest(instance, asset_key(settings.name, "trained_model"), 1)
-    before = trained[0].storage_id if trained else None
-    read = _facts(instance, settings, "raw_data", before).get("source_fingerprint")
     outcomes = _facts(instance, settings, "performance_report")
     estimate = outcomes.get("estimate")
     fingerprint, note = _source(settings)
@@ -39,9 +38,9 @@ def read_signals(
         fingerprint=fingerprint,
         source_note=note,
         trained_at=_moment(instance, trained[0]) if trained else None,
-        trained_on=str(read) if read else None,
+        trained_on=_trained_on(instance, settings),
         new_labels=_new_labels(instance, settings, outcomes),
-        in_flight=_unfinished(instance, settings),
+        in_flight=unfinished_trainings(instance, settings.name),
         outcome=_outcome(instance, settings, pending) if pending else None,
     )
 
@@ -53,6 +52,52 @@ def _moment(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> datetime
     if as_of is not None:
         return datetime.fromisoformat(as_of)
     return datetime.fromtimestamp(record.timestamp, UTC)
+
+
+def _trained_on(instance: dg.DagsterInstance, settings: ModelSettings) -> str | None:
+    """Fingerprint of the content that the last training with a verdict has read.
+
+    Before any verdict, that of what was read last, unless that run or a training since has failed:
+    what a failed one has read is still new.
+    """
+    trained = asset_key(settings.name, "trained_model")
+    for report in _newest(instance, asset_key(settings.name, "evaluation_report"), _LOOKED_AT):
+        if _is_settled(instance, report):
+            models = _newest(instance, trained, 1, report.storage_id)
+            return _fingerprint(_newest_raw(instance, settings, models[0])) if models else None
+    read = _newest_raw(instance, settings)
+    jobs = dg.RunsFilter(job_name=training_job_name(settings))
+    runs = [record.dagster_run for record in instance.get_run_records(jobs, limit=1)]
+    if read and (run := instance.get_run_by_id(read.run_id)):
+        runs.append(run)
+    failed = any(run.status is not dg.DagsterRunStatus.SUCCESS for run in runs)
+    return None if failed else _fingerprint(read)
+
+
+def _is_settled(instance: dg.DagsterInstance, report: dg.EventLogRecord) -> bool:
+    """Whether an evaluation was the end of it: refused, or promoted by a run that succeeded."""
+    event = report.asset_materialization
+    if event is None or "promoted" not in event.metadata:
+        return False
+    run = instance.get_run_by_id(report.run_id)
+    ended_well = run is None or run.status is dg.DagsterRunStatus.SUCCESS
+    return ended_well or not event.metadata["promoted"].value
+
+
+def _newest_raw(
+    instance: dg.DagsterInstance,
+    settings: ModelSettings,
+    before: dg.EventLogRecord | None = None,
+) -> dg.EventLogRecord | None:
+    """The reading of the source that is newest, or newest before an event."""
+    limit = before.storage_id if before else None
+    return next(iter(_newest(instance, asset_key(settings.name, "raw_data"), 1, limit)), None)
+
+
+def _fingerprint(raw: dg.EventLogRecord | None) -> str | None:
+    event = raw.asset_materialization if raw else None
+    found = event.metadata.get("source_fingerprint") if event else None
+    return str(found.value) if found and found.value else None
 
 
 def _source(settings: ModelSettings) -> tuple[str | None, str]:
@@ -90,11 +135,9 @@ def _final_windows(outcomes: Mapping[str, Any], most: int) -> tuple[PerformanceS
     return tuple(PerformanceSummary.model_validate(one) for one in found[-most:])
 
 
-def _facts(
-    instance: dg.DagsterInstance, settings: ModelSettings, stage: Stage, before: int | None = None
-) -> dict[str, Any]:
-    """Metadata of the newest materialization, or of the newest before an event."""
-    records = _newest(instance, asset_key(settings.name, stage), 1, before)
+def _facts(instance: dg.DagsterInstance, settings: ModelSettings, stage: Stage) -> dict[str, Any]:
+    """Metadata of the newest materialization."""
+    records = _newest(instance, asset_key(settings.name, stage), 1)
     event = records[0].asset_materialization if records else None
     return {name: found.value for name, found in event.metadata.items()} if event else {}
 
@@ -111,12 +154,6 @@ def _new_labels(
     return sum(n for start, n in labelled.items() if datetime.fromisoformat(start) > first)
 
 
-def _unfinished(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[str, ...]:
-    statuses = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
-    wanted = dg.RunsFilter(job_name=training_job_name(settings), statuses=statuses)
-    return tuple(record.dagster_run.run_id for record in instance.get_run_records(wanted))
-
-
 def _outcome(
     instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending
 ) -> Outcome | None:
@@ -129,7 +166,7 @@ def _outcome(
         gone = "the run was deleted"
         return Outcome(decision=pending.id, result="failed", run_id=pending.run_id, reason=gone)
     run = records[0].dagster_run
-    if run.status not in _FINISHED:
+    if run.status not in FINISHED:
         return Outcome(decision=pending.id, result="running", run_id=run.run_id)
     return _finished(instance, settings, pending, run)
 

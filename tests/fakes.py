@@ -94,7 +94,9 @@ class FakeFeatureStore(FeastFeatureStore):
         return joined.sort_values([TIMESTAMP, view.entity.name], ignore_index=True)
 
     def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
-        newest = self._published(view).groupby(view.entity.name).tail(1)
+        rows = self._published(view)
+        fresh = rows[rows[TIMESTAMP] >= rows[TIMESTAMP].max() - view.ttl]
+        newest = fresh.groupby(view.entity.name).tail(1)
         newest = newest.set_index(view.entity.name, drop=False)
         known = [entity for entity in entities if entity in newest.index]
         names = [view.entity.name, TIMESTAMP, *view.features]

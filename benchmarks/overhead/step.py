@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.asset_checks import SAMPLED_ENTITIES, version_scores
+from mlops_assets.asset_checks import version_scores
 from mlops_assets.assets.card import log_card
 from mlops_assets.assets.data import origin, read_rows, source_files
 from mlops_assets.assets.deployment import gate_move, online_features, package, require_passed
@@ -30,6 +30,7 @@ from mlops_assets.assets.model import draw, train
 from mlops_assets.assets.servable import measure_servable
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.agreement import newest_rows
 from mlops_assets.ml.contract import enforce
 from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
 from mlops_assets.ml.model_files import untrusted_types
@@ -96,7 +97,7 @@ def _features(settings: ModelSettings, fakes: dict[str, Any]) -> pd.DataFrame:
     keys = with_labels(computed, build_labels(frame, computed, settings), settings)
     store.publish(view, computed)
     rows = store.training_rows(view, keys)
-    store.online_rows(view, rows.tail(SAMPLED_ENTITIES)[settings.entity.name].tolist())
+    store.online_rows(view, newest_rows(rows, view)[settings.entity.name].tolist())
     rows.attrs.update(origin(raw, now))
     return rows
 
@@ -133,8 +134,9 @@ def _deploy(
         with promote(move, ledger.head(name), tracking=tracking, ledger=ledger):
             endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
     reconcile(name, tracking=tracking, ledger=ledger)
-    newest = rows.tail(SAMPLED_ENTITIES)[[settings.entity.name, TIMESTAMP]]
-    offline = fakes["feature_store"].training_rows(FeatureView.of(settings), newest)
+    view = FeatureView.of(settings)
+    newest = newest_rows(rows, view)[[settings.entity.name, TIMESTAMP]]
+    offline = fakes["feature_store"].training_rows(view, newest)
     version_scores(endpoint, offline, settings, tracking)
     deployment.predict(name, offline[settings.entity.name].tolist(), logged=False)
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlops_assets.assets.gate import load_version
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.prediction_log import FEATURE, combine
-from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.ml.scoring import class_names, score, select_features
 from mlops_assets.records.promotion import Promotion
 from resources.registry import registered
 from resources.tracking import MLflowTracking
@@ -50,11 +51,12 @@ def judged_answers(
         return ours
     version = registered(settings.name, history[-1].to_version, tracking)
     estimator = load_version(version, tracking)
-    features = select_features(others.rename(columns=columns), settings.feature_dtypes)
-    scores = score(estimator, features, settings.target.task)
+    logged = others[list(columns)].rename(columns=columns)
+    task = settings.target.task
+    scores = score(estimator, select_features(logged, settings.feature_dtypes), task)
     anew = others.assign(score=scores.max(axis=1), model_version=version.version)
-    if settings.target.task == "multiclass":
-        anew["predicted"] = estimator.classes_[scores.argmax(axis=1)].astype(str)
+    if names := class_names(estimator, task):
+        anew["predicted"] = np.array(names, dtype=object)[scores.argmax(axis=1)]
     return combine([ours, anew])
 
 

@@ -17,7 +17,7 @@ from mlops_assets.ml.evaluation import breaches
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.parity import read_inference
-from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.ml.scoring import class_names, score, select_features
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
@@ -140,12 +140,11 @@ def package(
         RecordedRequest(features=values, scores=tuple(map(float, answer)))
         for values, answer in zip(features, scores, strict=True)
     ]
-    multiclass = settings.target.task == "multiclass"
     servable = Servable(
         model_name=settings.name,
         model_version=model.version,
         task=settings.target.task,
-        classes=tuple(map(str, estimator.classes_)) if multiclass else (),
+        classes=class_names(estimator, settings.target.task),
         entity=settings.entity,
         features=settings.feature_dtypes,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),

@@ -1,10 +1,11 @@
 """What every block is made of: names, scalars, durations, and the frozen base class."""
 
+import difflib
 import hashlib
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -59,14 +60,40 @@ CalendarStep = Annotated[str, Field(pattern=r"^[1-9]\d* (day|week|month|year)s?$
 class Settings(BaseModel):
     """Immutable base of every block; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # NaN fulfils no bound and fails none: a limit of NaN would let everything pass.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def digest(self) -> str:
         """Short hash of the values; it changes when what the YAML means does."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
-def require_known(names: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Raise `ValueError` for names that are not known."""
-    if unknown := sorted(set(names) - set(known)):
-        raise ValueError(f"{where}: {unknown} not among {sorted(known)}")
+class Misfit(NamedTuple):
+    """A value that does not fit another one of the same block."""
+
+    at: str
+    """Its place below the block, e.g. `features.columns`."""
+    said: str
+    """What is wrong with it, and the remedy."""
+
+
+class MisfitError(ValueError):
+    """Values of one block that do not fit together; each knows its place, and so its line."""
+
+    def __init__(self, *misfits: Misfit) -> None:
+        super().__init__("; ".join(f"{misfit.at}: {misfit.said}" for misfit in misfits))
+        self.misfits = misfits
+
+
+def unknown(names: Iterable[str], known: Iterable[str], at: str) -> list[Misfit]:
+    """One misfit, with the likely spelling, if some of the names at that place are not known."""
+    choices = sorted(set(known))
+    wrong = sorted(set(names) - set(choices))
+    return [Misfit(at, f"{wrong} not among {choices}{did_you_mean(wrong, choices)}")] * bool(wrong)
+
+
+def did_you_mean(wrong: Iterable[str], known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` with the known names most like the wrong ones; empty if none is."""
+    choices = list(known)
+    near = [match for name in wrong for match in difflib.get_close_matches(name, choices, n=1)]
+    return f"; did you mean {', '.join(map(repr, dict.fromkeys(near)))}?" if near else ""

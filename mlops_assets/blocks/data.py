@@ -10,10 +10,11 @@ from mlops_assets.blocks.base import (
     DottedPath,
     DType,
     Encoding,
+    MisfitError,
     Name,
     Scalar,
     Settings,
-    require_known,
+    unknown,
 )
 
 
@@ -101,7 +102,7 @@ class ColumnContract(Settings):
             raise ValueError(f"format {self.format!r}: names of zones are ambiguous; use %z")
         try:
             ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as err:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as err:  # a folder of zones: OSError
             raise ValueError(f"timezone {self.timezone!r} is not known; write e.g. UTC") from err
         return self
 
@@ -121,7 +122,8 @@ class ContractSettings(Settings):
     def _names_fit(self) -> Self:
         if taken := {"row", "reason"} & self.columns.keys():
             raise ValueError(f"columns {sorted(taken)} are the quarantine's own; rename them")
-        require_known(self.unique, self.columns, "contract.unique")
+        if misfits := unknown(self.unique, self.columns, "unique"):
+            raise MisfitError(*misfits)
         return self
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
 
@@ -73,6 +73,9 @@ class TuneSettings(Settings):
 
 class TrainingSettings(Settings):
     """Estimator, preparation and split."""
+
+    # A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
+    model_config = ConfigDict(allow_inf_nan=True)
 
     estimator: DottedPath = "sklearn.ensemble.HistGradientBoostingClassifier"
     params: dict[str, Scalar | list[Scalar] | None] = Field(default_factory=dict)

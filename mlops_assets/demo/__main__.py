@@ -20,7 +20,6 @@ from mlops_assets.demo.worlds import WORLDS
 from mlops_assets.errors import MlopsError
 from mlops_assets.home import HOST, home
 from resources.deployment import LocalBentoML
-from resources.telemetry import turn_telemetry_off
 
 _OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
 
@@ -61,7 +60,6 @@ def fresh(folder: Path) -> Path:
     os.environ["MLOPS_HOME"] = str(ensure_folder(folder))
     os.environ["MLOPS_DATA_ROOT"] = str(ensure_folder(folder / "project"))
     use_dagster_home(folder)
-    turn_telemetry_off()
     return folder
 
 

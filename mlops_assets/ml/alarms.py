@@ -8,10 +8,17 @@ from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Wi
 from mlops_assets.records.retraining import Alarm, Judged
 
 
+def served(alarm: Alarm, reports: Sequence[DriftSummary | PerformanceSummary]) -> int:
+    """The version that the newest report is about; without any, as before.
+
+    The newest, not the largest: after a rollback an older version is the one to judge.
+    """
+    return reports[-1].model_version if reports else alarm.version
+
+
 def of_reference(alarm: Alarm, reports: Sequence[DriftSummary]) -> Alarm:
-    """Drift is a distance from a version's reference: with a new one it is measured anew."""
-    newest = max((report.model_version for report in reports), default=0)
-    return Alarm(counted=alarm.counted) if newest > alarm.version else alarm
+    """Drift is a distance from a version's reference: with another one it is measured anew."""
+    return alarm if served(alarm, reports) == alarm.version else Alarm(counted=alarm.counted)
 
 
 def judge(
@@ -20,8 +27,15 @@ def judge(
     reports: Sequence[DriftSummary | PerformanceSummary],
     broken: Sequence[Window],
 ) -> Alarm:
-    """Take each window in once, by the newest version's verdict, but those of a fault upstream."""
-    version = max([alarm.version, *(report.model_version for report in reports)])
+    """Take each window in once, by the served version's verdict, but those of a fault upstream.
+
+    Args:
+        settings: K of N.
+        alarm: What is remembered.
+        reports: In the order in which they were made, the newest last.
+        broken: Windows with a fault upstream.
+    """
+    version = served(alarm, reports)
     verdicts = {judged.start: judged.bad for judged in alarm.windows}
     for report in reports:
         start = report.window.start

@@ -1,10 +1,16 @@
 """When to train again: one pure function over reports, memory and the clock.
 
 `decide` is level-triggered on purpose, so that a tick that is lost or repeated changes nothing:
-what has caused a training once is remembered in the state and never counts again.
+what has caused a training once is remembered in the state and never counts again. The rules:
+
+- A reason is used up by a verdict of the gate, promoted or refused. A training that failed, was
+  canceled or killed gives its reason back: it is asked for again, after the back-off.
+- At most one training is in flight, whoever started it, and the limits (cooldown, back-off, budget,
+  new labels) hold for every reason, whatever became of the trainings before.
+- Reports are those of the version that serves, be its number larger or smaller than before.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from mlops_assets.blocks.monitoring import RetrainSettings
@@ -65,7 +71,7 @@ def observe(
     policy: RetrainSettings, state: RetrainState, signals: Signals, now: datetime
 ) -> RetrainState:
     """The state after taking in what is new in the signals; a repeated report changes nothing."""
-    state = _settled(_handled(state, signals), signals)
+    state = _handled(_settled(state, signals), signals)
     faults = [report.window for report in signals.drift if report.broken_columns]
     broken = {window.start: window for window in [*state.broken, *faults]}
     kept = tuple(broken[start] for start in sorted(broken))[-_REMEMBERED_FAULTS:]
@@ -82,15 +88,11 @@ def observe(
 
 
 def _handled(state: RetrainState, signals: Signals) -> RetrainState:
-    """Content that a training has read, whoever started it, is no new data any more."""
-    trained = signals.trained_at
-    newer = trained is not None and (state.trained_at is None or trained > state.trained_at)
-    if not newer and state.fingerprint is not None:
+    """Content on which a training had a verdict, whoever started it, is no new data any more."""
+    seen = {"trained_at": signals.trained_at, "trained_on": signals.trained_on}
+    if seen == {name: getattr(state, name) for name in seen}:
         return state
-    update: dict[str, object] = {"trained_at": trained}
-    if signals.trained_on is not None:
-        update["fingerprint"] = signals.trained_on
-    return state.model_copy(update=update)
+    return state.model_copy(update={**seen, "fingerprint": signals.trained_on or state.fingerprint})
 
 
 def _settled(state: RetrainState, signals: Signals) -> RetrainState:
@@ -105,10 +107,19 @@ def _settled(state: RetrainState, signals: Signals) -> RetrainState:
     if outcome.result == "running":
         seen = pending.model_copy(update={"run_id": outcome.run_id})
         return state.model_copy(update={"pending": seen})
+    read = signals.trained_on or pending.fingerprint or state.fingerprint
     if outcome.result == "promoted":
-        return state.model_copy(update={"pending": None, "refusals": 0})
-    update = {"pending": None, "refusals": state.refusals + 1, "refused_at": pending.at}
-    return state.model_copy(update=update)
+        return state.model_copy(update={"pending": None, "refusals": 0, "fingerprint": read})
+    again = {"pending": None, "refusals": state.refusals + 1, "refused_at": pending.at}
+    if outcome.result == "refused":
+        return state.model_copy(update={**again, "fingerprint": read})
+    return state.model_copy(update={**again, **_given_back(pending)})
+
+
+def _given_back(pending: Pending) -> dict[str, Alarm]:
+    """The alarms that a training without a verdict had used up."""
+    kept = {"drift": pending.drift, "performance": pending.performance}
+    return {name: alarm for name, alarm in kept.items() if alarm is not None}
 
 
 def _busy(state: RetrainState, signals: Signals, now: datetime) -> Decision | None:
@@ -194,16 +205,19 @@ def _limit(
     """The first limit that forbids a training now; None if none does."""
     if paused := _pause(signals, now):
         return paused
+    if policy.budget_per_month == 0:
+        return _Limit("wait", "budget", "budget_per_month is 0: it is trained by hand only")
     last = max((at for at in (signals.trained_at, *state.launches) if at), default=None)
-    if last and now < (until := last + policy.cooldown):
+    if last and now < (until := _later(last, policy.cooldown)):
         return _Limit("wait", "cooldown", f"trained {_said(last)}, cooldown until {_said(until)}")
-    if state.refused_at and now < (until := state.refused_at + back_off(policy, state.refusals)):
+    wait = back_off(policy, state.refusals)
+    if state.refused_at and now < (until := _later(state.refused_at, wait)):
         said = f"{state.refusals} refused or failed in a row, back-off until {_said(until)}"
         return _Limit("wait", "backoff", said)
     if len(state.launches) >= policy.budget_per_month:
-        free = f", next on {_said(state.launches[-policy.budget_per_month] + MONTH)}"
+        free = f"next on {_said(state.launches[-policy.budget_per_month] + MONTH)}"
         spent = f"{len(state.launches)} of {policy.budget_per_month} trainings in 30 days"
-        return _Limit("wait", "budget", spent + (free if policy.budget_per_month else ""))
+        return _Limit("wait", "budget", f"{spent}, {free}")
     gained = signals.new_labels
     if wish.trigger != "new_data" and gained is not None and gained < policy.min_new_labels:
         said = f"{gained} of {policy.min_new_labels} new labels since the last training"
@@ -215,12 +229,14 @@ def back_off(policy: RetrainSettings, refusals: int) -> timedelta:
     """How long to wait after so many refusals in a row; doubled by each, up to `backoff_most`."""
     if refusals == 0:
         return timedelta(0)
-    factor = 2.0 ** min(refusals - 1, 100)  # bounded before the product, which would overflow
-    return policy.backoff * min(factor, policy.backoff_most / policy.backoff)
+    factor = 2 ** min(refusals - 1, 100)
+    if policy.backoff > policy.backoff_most / factor:  # the product may not exist
+        return policy.backoff_most
+    return policy.backoff * factor
 
 
 def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) -> Decision:
-    """Decide a training; all that spoke for it is used up.
+    """Decide a training; all that spoke for it is used up, unless it ends without a verdict.
 
     Drift is forgotten, for the training moves its reference. Degraded performance is not: it may
     have been trained on few rows of the new world yet, so while the alarm is on, each window that
@@ -229,7 +245,13 @@ def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) ->
     number = state.trainings + 1
     # With the moment, since a deleted store would count anew, and a run key is honoured only once.
     pending = Pending(
-        id=f"{number}-{int(now.timestamp())}", trigger=wish.trigger, why=wish.why, at=now
+        id=f"{number}-{int(now.timestamp())}",
+        trigger=wish.trigger,
+        why=wish.why,
+        at=now,
+        fingerprint=signals.fingerprint,
+        drift=state.drift,
+        performance=state.performance,
     )
     after = state.model_copy(
         update={
@@ -239,7 +261,6 @@ def _train(state: RetrainState, signals: Signals, wish: _Wish, now: datetime) ->
             ),
             "launches": (*state.launches, now),
             "trainings": number,
-            "fingerprint": signals.fingerprint or state.fingerprint,
             "pending": pending,
         }
     )
@@ -262,6 +283,12 @@ def _broken(signals: Signals) -> tuple[str, ...]:
 
 def _source_changed(state: RetrainState, signals: Signals) -> bool:
     return signals.fingerprint is not None and signals.fingerprint != state.fingerprint
+
+
+def _later(time: datetime, span: timedelta) -> datetime:
+    """`time + span`; the end of all time where there is no such moment."""
+    last = datetime.max.replace(tzinfo=UTC)
+    return time + span if span < last - time else last
 
 
 def _said(time: datetime) -> str:

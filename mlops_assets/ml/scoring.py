@@ -83,6 +83,11 @@ def score(model: Any, features: pd.DataFrame | np.ndarray, task: Task) -> np.nda
     return probabilities[:, 1:2] if task == "binary" else probabilities
 
 
+def class_names(model: Any, task: Task) -> tuple[str, ...]:
+    """What a multiclass model's classes are called, in the order of its scores; else nothing."""
+    return tuple(map(str, model.classes_)) if task == "multiclass" else ()
+
+
 def number_array(column: pd.Series) -> np.ndarray:
     """The column as float64, with NaN where it has no value.
 

@@ -214,9 +214,15 @@ def _split(line: str, delimiter: str, where: str) -> list[str]:
     if delimiter == " ":
         return line.split()
     try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        return next(_csv_rows([line], delimiter), [])
     except csv.Error as err:
         return _refuse(where, f"line 1: {_clip(line)} is no row ({err}). Correct its quotes")
+
+
+def _csv_rows(lines: Sequence[str], delimiter: str) -> Any:
+    """Python's own reader, with a value's length as the only limit that its file has."""
+    csv.field_size_limit(2**31 - 1)  # of the whole process; 131,072 characters by default
+    return csv.reader(lines, delimiter=delimiter, strict=True)
 
 
 def _check_delimiter(
@@ -248,7 +254,7 @@ def _check_lines(file: TextFile) -> None:
 def _check_quotes(file: TextFile) -> None:
     """Refuse what pyarrow would repair or fill in silently: text after a quote, an empty row."""
     lines = list(io.StringIO(file.body.decode(), newline=""))
-    reader = csv.reader(lines, delimiter=file.delimiter, strict=True)
+    reader = _csv_rows(lines, file.delimiter)
     start = 0
     try:
         for row in reader:

@@ -38,7 +38,9 @@ class Signals(Settings):
     source_note: str = Field("", description="Why there is no fingerprint.")
     trained_at: AwareDatetime | None = Field(None, description="Last training, by whomever.")
     trained_on: str | None = Field(
-        None, description="Fingerprint of what it read; before any training, of what was read last."
+        None,
+        description="Fingerprint of what the last training read that ended with a verdict; before "
+        "any verdict, of what the last run read, if that succeeded.",
     )
     new_labels: int | None = Field(
         None, description="Labelled predictions that it has not seen; None: not known."
@@ -74,6 +76,9 @@ class Pending(Settings):
     why: str
     at: AwareDatetime
     run_id: str | None = None
+    fingerprint: str | None = Field(None, description="Of the source's content when decided.")
+    drift: Alarm | None = Field(None, description="Before it was used up: for the next attempt.")
+    performance: Alarm | None = None
 
 
 class RetrainState(Settings):
@@ -87,7 +92,10 @@ class RetrainState(Settings):
     refusals: int = Field(0, description="Refused or failed trainings since one was promoted.")
     refused_at: AwareDatetime | None = Field(None, description="When the last of them was asked.")
     trained_at: AwareDatetime | None = Field(None, description="The last training that was seen.")
-    fingerprint: str | None = Field(None, description="Content that needs no training any more.")
+    trained_on: str | None = Field(None, description="What `Signals.trained_on` said last.")
+    fingerprint: str | None = Field(
+        None, description="Content on which a training has ended with a verdict; no other is old."
+    )
     pending: Pending | None = None
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
+from mlops_assets.telemetry import SWITCHES
 from resources import api_keys
 from resources.bento import BentoBuilder
 from resources.endpoint_client import request
@@ -52,7 +53,7 @@ def test_a_bento_serves_the_same_numbers_elsewhere(tmp_path: Path, built: Built)
                 *("--host", "127.0.0.1", "--port", str(port)),
             ],
             cwd=elsewhere,
-            env={**keep, "BENTOML_HOME": str(tmp_path / "bentoml"), "BENTOML_DO_NOT_TRACK": "1"},
+            env={**keep, "BENTOML_HOME": str(tmp_path / "bentoml")},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -88,7 +89,8 @@ def check_image(bento: Path) -> None:
     assert "ARG BENTO_USER_UID=1034" in lines
     assert "ENV BENTOML_HOME=/home/bentoml/" in lines
     assert "FROM python:3.11-slim AS base-container" in lines
-    assert any("BENTOML_DO_NOT_TRACK=1" in line for line in lines)
+    for name, value in SWITCHES.items():
+        assert any(f"{name}={value}" in line for line in lines), name
     pinned = (bento / "env" / "python" / "requirements.txt").read_text().split()
     names = {line.partition("==")[0] for line in pinned}
     assert {"onnxruntime", "bentoml"} <= names

@@ -54,6 +54,18 @@ def test_equal_content_is_the_same_version(datasets: DvcDatasets, file: Path) ->
     assert datasets.add("m", [file]) == datasets.add("m", [file])
 
 
+@pytest.mark.parametrize("kind", [".csv", ".csv.gz", ""])
+def test_a_date_in_the_name_leaves_no_copy_a_day(tmp_path: Path, kind: str) -> None:
+    datasets = build(DvcDatasets, tmp_path)
+    for day in ("2026-01-01", "2026-01-02"):
+        file = tmp_path / f"sales.{day}{kind}"
+        file.write_text(f"a\n{day}\n")
+        version = datasets.add("m", [file])
+        assert (version.files, version.pointer) == ((file.name,), f"data/m/raw_data{kind}.dvc")
+    left = {path.name for path in (tmp_path / "project/data/m").iterdir()}
+    assert left - {".gitignore"} == {f"raw_data{kind}", f"raw_data{kind}.dvc"}
+
+
 def test_several_files_are_one_version(datasets: DvcDatasets, file: Path) -> None:
     other = file.with_name("more.csv")
     other.write_text("a\n2\n")

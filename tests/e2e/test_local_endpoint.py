@@ -19,6 +19,7 @@ from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint
+from mlops_assets.telemetry import SWITCHES
 from resources.deployment import LocalBentoML
 from resources.endpoint_client import request
 from resources.endpoint_folder import EndpointFolder
@@ -295,4 +296,4 @@ def test_the_server_knows_no_secret_of_its_starter(process: EndpointProcess) -> 
     (pid,) = process.workers()
     environment = psutil.Process(pid).environ()
     assert "A_SECRET" not in environment
-    assert environment["BENTOML_DO_NOT_TRACK"] in ("1", "True")  # BentoML rewrites it
+    assert SWITCHES.items() <= environment.items()

@@ -9,8 +9,12 @@ import dagster as dg
 import pytest
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import DeploymentError, TrackingError
+from mlops_assets.keys import asset_key
 from sensors.retraining import build_retraining_sensor
-from tests.graph.pipeline_runs import STAGES, materialize
+from tests.fakes import FakeTracking
+from tests.fakes_deployment import FakeDeployment
+from tests.graph.pipeline_runs import STAGES, build, materialize
 from tests.graph.retraining_loop import DAY, Loop, requested
 
 
@@ -83,3 +87,74 @@ def test_the_sensor_itself_decides_and_records(trainer: Loop) -> None:
     assert isinstance(result, dg.SensorResult)
     assert len(requested(result)) == 1
     assert trainer.decisions.history("loans", 1)[0].rule == "new_data"
+
+
+def test_new_data_whose_training_fails_is_trained_again_after_the_back_off(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    loans["monitoring"] = {"retrain": {"cooldown": "1s", "backoff": "2d"}}
+    loop = Loop(ModelSettings.model_validate(loans), resources, instance)
+    assert len(requested(loop.tick())) == 1
+    loop.end_run(promoted=None)
+    assert "back-off until 2026-01-03" in str(loop.tick().skip_reason)
+    loop.now += 2 * DAY
+    assert len(requested(loop.tick())) == 1, "a failure is no verdict"
+    loop.end_run(promoted=False)
+    loop.now += 9 * DAY
+    assert "content unchanged" in str(loop.tick().skip_reason), "a refusal is one"
+
+
+class NoTraining(FakeTracking):
+    def log_model(self, *_: Any, **__: Any) -> Any:
+        raise TrackingError
+
+
+class NoEvaluation(FakeTracking):
+    def log_evaluation(self, *_: Any) -> None:
+        raise TrackingError
+
+
+class NoDeployment(FakeDeployment):
+    def deploy(self, *_: Any) -> Any:
+        raise DeploymentError
+
+
+@pytest.mark.parametrize(
+    ("role", "broken"),
+    [("tracking", NoTraining), ("tracking", NoEvaluation), ("deployment", NoDeployment)],
+)
+def test_content_on_which_a_run_by_hand_failed_is_still_new(
+    trainer: Loop,
+    role: str,
+    broken: type[Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    """As `mlops run` does it: the source in a run of its own, which succeeds, then the rest."""
+    assert materialize(trainer.settings, resources, instance, ["raw_data"]).success
+    failing = {**resources, role: broken(**resources[role].model_dump())}
+    assert not materialize(trainer.settings, failing, instance, STAGES[1:]).success
+    trainer.now = datetime.now(UTC) + DAY
+    assert requested(trainer.tick()), "no verdict, so it is asked for"
+
+
+def test_content_that_was_refused_by_hand_is_not_asked_for_again(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    loans["evaluation"]["gate"]["limits"]["roc_auc"]["min"] = 0.9999
+    loop = Loop(ModelSettings.model_validate(loans), resources, instance)
+    assert not materialize(loop.settings, resources, instance).success
+    loop.now = datetime.now(UTC) + 9 * DAY
+    assert "content unchanged" in str(loop.tick().skip_reason)
+
+
+def test_assets_that_somebody_materializes_in_the_ui_are_a_training_in_flight(
+    trainer: Loop, instance: dg.DagsterInstance
+) -> None:
+    job = build(trainer.settings, trainer.resources).resolve_implicit_global_asset_job_def()
+    chosen = {asset_key("loans", "trained_model")}
+    for status in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED):
+        run = instance.create_run_for_job(job, asset_selection=chosen, status=status)
+        assert f"run {run.run_id} " in str(trainer.tick().skip_reason)
+        instance.report_run_canceled(run)
+    assert requested(trainer.tick())

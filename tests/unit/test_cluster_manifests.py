@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mlops_assets.telemetry import SWITCHES
 from tests.cluster_role import ROLE, allowed_by
 from tests.kubernetes_api.objects import check_pod, check_schema
 
@@ -148,6 +149,8 @@ def test_the_image_holds_what_the_manifests_need() -> None:
     (state,) = (one["mountPath"] for one in LAUNCHER["volume_mounts"] if one["name"] == "state")
     assert f"MLOPS_HOME={state}" in image
     assert f"DAGSTER_HOME={LAUNCHER['dagster_home']}" in image
+    for name, value in SWITCHES.items():
+        assert f" {name}={value}" in image, name
 
 
 def test_dagster_itself_builds_the_launcher_of_the_cluster(

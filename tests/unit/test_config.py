@@ -67,7 +67,7 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
         ("timestamp", "amount", "must be a datetime"),
         ("contract.columns.amount.max", -1, "min 0.0 is above max -1.0"),
         ("contract.columns.grade.min", 1, "min and max need a number, not string"),
-        ("contract.unique", ["ids"], "contract.unique: ['ids'] not among"),
+        ("contract.unique", ["ids"], "unique: ['ids'] not among"),
         ("processing.drop_columns", ["amont"], "processing.drop_columns: ['amont'] not among"),
         ("processing.drop_columns", ["amount"], "features.columns: ['amount'] not among"),
         ("processing.fill_na", {"x": 0}, "processing.fill_na: ['x'] not among"),

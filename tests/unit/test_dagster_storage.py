@@ -5,8 +5,6 @@ import inspect
 from pathlib import Path
 
 import dagster as dg
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from resources.dagster_storage import read_migrations_once
 
@@ -29,6 +27,8 @@ def test_opening_the_instance_again_leaves_nothing_behind(tmp_path: Path) -> Non
 
 def test_calling_it_twice_does_not_stack() -> None:
     read_migrations_once()
+    from alembic.script import ScriptDirectory
+
     once = ScriptDirectory.from_config
     read_migrations_once()
     assert ScriptDirectory.from_config is once
@@ -36,6 +36,9 @@ def test_calling_it_twice_does_not_stack() -> None:
 
 def test_alembic_still_needs_it() -> None:
     """When this fails, Alembic is mended: delete `resources/dagster_storage.py`."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     read_migrations_once()
     config = Config()
     config.set_main_option("script_location", "dagster:_core/storage/alembic")

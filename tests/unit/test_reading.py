@@ -65,6 +65,13 @@ def test_extra_columns_are_dropped_when_asked(read: Read):
     pd.testing.assert_frame_equal(frame, good())
 
 
+@pytest.mark.parametrize("size", [131_073, 3_000_000])
+def test_a_quoted_value_may_be_of_any_length(read: Read, size: int):
+    text = "x," * (size // 2) + "\n"
+    frame = read(f'id,age\n1,"{text}"\n2,"b"\n'.encode())
+    assert frame["age"].tolist() == [text, "b"]
+
+
 def test_a_quoted_value_keeps_its_delimiter_and_line_ends(read: Read):
     frame = read('id,age\n"a,\r\nb","say ""x"" \u2028"\n'.encode())
     assert frame.to_numpy().tolist() == [["a,\r\nb", 'say "x" \u2028']]
