@@ -5,6 +5,7 @@ fail before the previous value is replaced.
 """
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,7 +59,8 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         names = [settings.entity.name, TIMESTAMP, *view.features]
         offline = newest_rows(rows, view)[names]
         online = feature_store.online_rows(view, offline[settings.entity.name].tolist())
-        different = unequal_columns(offline, online[names])
+        finest = feature_store.resolution(view)
+        different = unequal_columns(at(finest, offline), at(finest, online[names]))
         return dg.AssetCheckResult(
             passed=not different,
             metadata={
@@ -245,6 +247,11 @@ def version_scores(
         model, allowed = load_estimator(file.read_bytes()), read_inference(file).tolerance
     features, task = select_features(rows, settings.feature_dtypes), settings.target.task
     return Expected(score(model, features, task).tolist(), class_names(model, task), allowed)
+
+
+def at(resolution: timedelta, rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with their moments rounded down to what a store keeps."""
+    return rows.assign(**{TIMESTAMP: rows[TIMESTAMP].dt.floor(pd.Timedelta(resolution))})
 
 
 def unequal_columns(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:

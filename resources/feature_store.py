@@ -10,7 +10,7 @@ import json
 import sqlite3
 import warnings
 from collections.abc import Generator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import ConfigError, FeatureStoreError
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.records.data import FeatureView
+from mlops_assets.serving.online_feast import open_feast, stored_of
+from mlops_assets.serving.online_moments import resolution
 from mlops_assets.serving.online_secrets import with_secrets
+from mlops_assets.serving.online_sqlite import keep_expired
 
 
 class FeastFeatureStore(dg.ConfigurableResource):
@@ -38,8 +41,9 @@ class FeastFeatureStore(dg.ConfigurableResource):
     def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
         """Make `rows` the view's features, offline and online.
 
-        Online, each entity's newest row that is not older than the view's TTL, counted from the
-        newest row of all; older ones could not be served anyway.
+        Online, each entity's newest row that is not older than the view's TTL, counted from now or
+        from the newest row of all, if that is earlier; older ones could not be served anyway. Of
+        those a sqlite store keeps the moment, so that an answer can say that they have expired.
 
         Args:
             view: Name, entity, features and TTL.
@@ -50,7 +54,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
         """
         folder = ensure_folder(self._folder(view))
         with exclusive(folder / "lock"):
-            # Feast's DuckDB cannot cast nanosecond timestamps, so microseconds on disk.
+            # Feast's DuckDB cannot cast nanoseconds; the moments are of whole microseconds.
             stored = rows.assign(**{TIMESTAMP: rows[TIMESTAMP].dt.as_unit("us")})
             write_atomically(
                 folder / "features.parquet", lambda file: stored.to_parquet(file, index=False)
@@ -58,13 +62,18 @@ class FeastFeatureStore(dg.ConfigurableResource):
             # Feast rewrites its registry in place; workers must never read half of one.
             registry, following = folder / "registry.db", folder / "registry.next.db"
             following.unlink(missing_ok=True)
-            newest = rows[TIMESTAMP].max().to_pydatetime()
+            newest = stored[TIMESTAMP].max().to_pydatetime()
+            oldest = min(newest, datetime.now(UTC)) - view.ttl
             if not self.online_store:
                 self._keep_readers_going(view)
             with self._quiet():
                 store = self._store(view, following)
                 store.apply(self._objects(view))
-                store.materialize(start_date=newest - view.ttl, end_date=newest)
+                store.materialize(start_date=oldest, end_date=newest)
+            if (online := with_secrets(self._online_store(view)))["type"] == "sqlite":
+                newest_of = stored.groupby(view.entity.name)[TIMESTAMP].max()
+                late = newest_of[newest_of < oldest]
+                keep_expired(online["path"], view.entity, late.items())
             following.replace(registry)
         return newest
 
@@ -95,11 +104,21 @@ class FeastFeatureStore(dg.ConfigurableResource):
             features=[f"{view.name}:{name}" for name in view.features],
             entity_rows=[{view.entity.name: entity} for entity in entities],
         )
-        columns = answer.to_dict(include_event_timestamps=True)
-        frame = pd.DataFrame({name: columns[name] for name in (view.entity.name, *view.features)})
-        seconds = pd.Series(columns[f"{next(iter(view.features))}__ts"])
-        frame.insert(1, TIMESTAMP, pd.to_datetime(seconds, unit="s", utc=True))
-        return frame[seconds > 0].reset_index(drop=True)
+        found = {e: row for e, row in stored_of(view, entities, answer).items() if row is not None}
+        known = [entity for entity in entities if entity in found]
+        moments = pd.to_datetime([found[entity].as_of for entity in known], utc=True)
+        columns = {
+            view.entity.name: pd.Series(known, dtype=view.entity.column_dtype),
+            TIMESTAMP: pd.Series(moments).astype("datetime64[ns, UTC]"),
+        }
+        for name, dtype in view.features.items():
+            values = [found[entity].features[name] for entity in known]
+            columns[name] = pd.Series(values, dtype="float64" if dtype == "float64" else "object")
+        return pd.DataFrame(columns)
+
+    def resolution(self, view: FeatureView) -> timedelta:
+        """How fine the moments are that the online store keeps."""
+        return resolution(self._online_store(view))
 
     def serving_config(self, view: FeatureView) -> dict[str, Any]:
         """What a worker needs to open the online store by itself: Feast's RepoConfig as JSON."""
@@ -147,9 +166,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             raise FeatureStoreError(
                 f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
             )
-        from feast import FeatureStore, RepoConfig  # 6-10 CPU s
-
-        return FeatureStore(config=RepoConfig(**with_secrets(self._config(view, registry))))
+        return open_feast(with_secrets(self._config(view, registry)))
 
     def _objects(self, view: FeatureView) -> list[Any]:
         from feast import Entity, FileSource, ValueType

@@ -41,7 +41,7 @@ class StubLookup:
                 continue
             time, values = known[entity]
             if (age := self._as_of - time) > VIEW.ttl:
-                found.stale.append(StaleEntity(entity, time, age))
+                found.stale.append(StaleEntity(entity, time, age, VIEW.ttl))
                 continue
             plain = [None if value != value else value for value in values]
             found.rows.append(dict(zip(DTYPES, plain, strict=True)))

@@ -1,16 +1,20 @@
 """Features: computed once, published to the feature store, joined point in time for training."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.blocks.features import FeatureSettings
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table
 from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
 from mlops_assets.records.data import FeatureView
+from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 
 
@@ -25,7 +29,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"feast", "duckdb"},
-        code_version=f"{settings.features.digest()}-{settings.target.digest()}",
+        code_version=f"2-{settings.features.digest()}-{settings.target.digest()}",
         check_specs=[
             dg.AssetCheckSpec(
                 "no_row_was_lost",
@@ -37,10 +41,11 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         description="One row per entity and moment: features known then, and the target if known.",
     )
     def features(
-        rows: pd.DataFrame, feature_store: FeastFeatureStore
+        rows: pd.DataFrame, datasets: DvcDatasets, feature_store: FeastFeatureStore
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         with reported():
             computed = build_features(rows, settings)
+            require_servable(computed[TIMESTAMP].max(), settings.features, datasets.now())
             keys = with_labels(computed, build_labels(rows, computed, settings), settings)
             newest = feature_store.publish(view, computed)
             joined = feature_store.training_rows(view, keys)
@@ -53,6 +58,21 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         yield dg.MaterializeResult(value=joined, metadata=_describe(joined, settings, newest))
 
     return [features]
+
+
+def require_servable(newest: datetime, features: FeatureSettings, now: datetime) -> None:
+    """Refuse features of which not even the newest could be served.
+
+    Raises:
+        FeatureError: By the clock of serving they have all outlived their TTL.
+    """
+    age = now - newest
+    if features.clock == "wall" and age > features.ttl:
+        raise FeatureError(
+            f"the newest row is of {newest:%Y-%m-%d %H:%M:%S} UTC, {age.days} days old, and older "
+            f"than features.ttl, {features.ttl}: nothing could be served; set `features.clock: "
+            "data`, which serves historical data as of its newest row, or a longer `features.ttl`"
+        )
 
 
 def with_labels(

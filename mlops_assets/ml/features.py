@@ -237,7 +237,10 @@ def _keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     return pd.DataFrame(
         {
             entity: ids.to_numpy(np.int64) if settings.entity.dtype == "int64" else text_array(ids),
-            TIMESTAMP: rows[timestamp].astype("datetime64[ns, UTC]").reset_index(drop=True),
+            TIMESTAMP: rows[timestamp]
+            .astype("datetime64[ns, UTC]")
+            .dt.floor("us")
+            .reset_index(drop=True),
         }
     )
 

@@ -22,6 +22,7 @@ class StaleEntity:
     entity: EntityId
     features_as_of: datetime
     age: timedelta
+    ttl: timedelta
 
 
 @dataclass
@@ -35,6 +36,8 @@ class OnlineRows:
     as_of: list[datetime] = field(default_factory=list)
     unknown: list[EntityId] = field(default_factory=list)
     stale: list[StaleEntity] = field(default_factory=list)
+    knows_expired: bool = True
+    """False: the store lacks what had expired when it was published, so that it is unknown."""
 
 
 class OnlineLookup(Protocol):
@@ -62,10 +65,17 @@ class Stored(NamedTuple):
     features: dict[str, FeatureValue]
 
 
+class Expired(NamedTuple):
+    """What a store holds of an entity whose features had expired before they were published."""
+
+    as_of: datetime
+    """Time of its newest features, in UTC."""
+
+
 def collect(
     view: FeatureView,
     entities: Sequence[EntityId],
-    stored: Mapping[EntityId, Stored | None],
+    stored: Mapping[EntityId, Stored | Expired | None],
     now: datetime,
 ) -> OnlineRows:
     """Sort what a store holds of `entities` into rows, unknown and stale entities."""
@@ -74,8 +84,8 @@ def collect(
         known = stored[entity]
         if known is None:
             result.unknown.append(entity)
-        elif (age := now - known.as_of) > view.ttl:
-            result.stale.append(StaleEntity(entity, known.as_of, age))
+        elif (age := now - known.as_of) > view.ttl or isinstance(known, Expired):
+            result.stale.append(StaleEntity(entity, known.as_of, age, view.ttl))
         else:
             result.rows.append(known.features)
             result.as_of.append(known.as_of)

@@ -5,7 +5,7 @@ worker that cannot follow it does not serve that manifest.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.serving import OnlineFeatures
@@ -41,9 +41,10 @@ def choose_lookup(online: OnlineFeatures, sample: Sequence[EntityId]) -> OnlineF
 
 
 def _compare(online: OnlineFeatures, sample: Sequence[EntityId]) -> str | None:
-    # Of expired entities the values are compared too.
+    # Of stale entities the values are compared too, and all at one moment.
     view = online.view.model_copy(update={"ttl": _NEVER_STALE})
-    compared = online.model_copy(update={"view": view})
+    as_of = online.as_of or datetime.now(UTC)
+    compared = online.model_copy(update={"view": view, "as_of": as_of})
     sdk = FeastLookup(compared)
     if not sdk.lookup(sample).rows:
         return f"none of the {len(sample)} entities to compare is stored"

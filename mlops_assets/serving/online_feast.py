@@ -1,5 +1,7 @@
 """The lookup of any online store, by Feast's SDK; it costs a process 6-10 CPU s and much memory."""
 
+import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +9,32 @@ from typing import Any
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online import EntityId, FeatureValue, OnlineRows, Stored, collect
+from mlops_assets.serving.online import (
+    EntityId,
+    Expired,
+    FeatureValue,
+    OnlineRows,
+    Stored,
+    collect,
+)
+from mlops_assets.serving.online_moments import parse, spell
+from mlops_assets.serving.online_sqlite import expired
+
+
+def open_feast(config: Mapping[str, Any]) -> Any:
+    """Feast's `FeatureStore` of a RepoConfig, with moments that no process's `TZ` moves."""
+    os.environ["PGTZ"] = "UTC"  # PostgreSQL takes a clock without a zone for the session's
+    from feast import FeatureStore, RepoConfig  # 6-10 CPU s
+    from feast.infra.online_stores import sqlite  # noqa: F401 - registers its own forms first
+
+    sqlite3.register_adapter(datetime, spell)
+    sqlite3.register_converter("timestamp", _converted)
+    return FeatureStore(config=RepoConfig(**config))
+
+
+def _converted(stored: bytes) -> datetime:
+    text = stored.decode()
+    return parse(int(text) if text.lstrip("-").isdigit() else text)
 
 
 class FeastLookup:
@@ -23,11 +50,11 @@ class FeastLookup:
         """
         self._view = online.view
         self._as_of = online.as_of
+        store = online.store.get("online_store", {})
+        self._sqlite = store["path"] if store.get("type") == "sqlite" else None
         self._references = [f"{online.view.name}:{name}" for name in online.view.features]
         try:
-            from feast import FeatureStore, RepoConfig  # 6-10 CPU s
-
-            self._store = FeatureStore(config=RepoConfig(**online.store))
+            self._store = open_feast(online.store)
             self._read([0 if online.view.entity.dtype == "int64" else ""])
         except Exception as err:  # Feast's and each store's own exceptions have no common root
             raise FeatureStoreError(
@@ -38,14 +65,22 @@ class FeastLookup:
     def lookup(self, entities: Sequence[EntityId]) -> OnlineRows:
         """See `OnlineLookup.lookup`."""
         try:
-            answer = self._read(entities)
+            stored = self._stored(entities)
         except Exception as err:  # as above
             raise FeatureStoreError(
                 f"the online store of {self._view.name!r} does not answer: "
                 f"{type(err).__name__}: {err}"
             ) from err
-        now = self._as_of or datetime.now(UTC)
-        return collect(self._view, entities, stored_of(self._view, entities, answer), now)
+        found = collect(self._view, entities, stored, self._as_of or datetime.now(UTC))
+        found.knows_expired = self._sqlite is not None
+        return found
+
+    def _stored(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | Expired | None]:
+        found = stored_of(self._view, entities, self._read(entities))
+        missing = [entity for entity, stored in found.items() if stored is None]
+        if self._sqlite is None or not missing:
+            return {**found}
+        return {**found, **expired(self._sqlite, self._view.entity, missing)}
 
     def _read(self, entities: Sequence[EntityId]) -> Any:
         key = self._view.entity.name
@@ -58,15 +93,18 @@ def stored_of(
     view: FeatureView, entities: Sequence[EntityId], answer: Any
 ) -> dict[EntityId, Stored | None]:
     """What a Feast answer says of each entity."""
-    columns: Mapping[str, list[Any]] = answer.to_dict(include_event_timestamps=True)
+    columns: Mapping[str, list[Any]] = answer.to_dict()
+    names = answer.proto.metadata.feature_names.val
+    vectors = dict(zip(names, answer.proto.results, strict=True))
     stored: dict[EntityId, Stored | None] = dict.fromkeys(entities)
     unknown = unknown_rows(view, answer)
     for row, entity in enumerate(entities):
         if row in unknown:
             continue
-        seconds = min(columns[f"{name}__ts"][row] for name in view.features)
+        # Not `to_dict(include_event_timestamps=True)`, which drops the fraction of a second.
+        times = [vectors[name].event_timestamps[row].ToDatetime(UTC) for name in view.features]
         values = {name: _plain(columns[name][row]) for name in view.features}
-        stored[entity] = Stored(datetime.fromtimestamp(seconds, UTC), values)
+        stored[entity] = Stored(min(times), values)
     return stored
 
 

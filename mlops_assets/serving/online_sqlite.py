@@ -1,11 +1,15 @@
 """The lookup of Feast's sqlite online store, read as a table, without Feast.
 
 Feast keeps one row per entity and feature: the entity's key as `serialize_entity_key` writes it
-(version 3), the value as a `feast.types.Value` message, and the time as seconds. Of these forms
-only what a view can hold is read, and anything else is an error. That Feast finds the same is
-compared before this lookup is chosen (`online_choice`).
+(version 3), the value as a `feast.types.Value` message, and the time as `online_moments` spells it.
+Of these forms only what a view can hold is read, and anything else is an error. That Feast finds
+the same is compared before this lookup is chosen (`online_choice`).
+
+Beside Feast's table stands one of ours: when the features of those entities were from that had
+expired before they were published.
 """
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -17,7 +21,15 @@ from urllib.parse import quote
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online import EntityId, FeatureValue, OnlineRows, Stored, collect
+from mlops_assets.serving.online import (
+    EntityId,
+    Expired,
+    FeatureValue,
+    OnlineRows,
+    Stored,
+    collect,
+)
+from mlops_assets.serving.online_moments import parse, spell
 
 _KEY_VERSION = 3
 _STRING, _INT64 = 2, 4
@@ -25,7 +37,7 @@ _STRING, _INT64 = 2, 4
 _STRING_VAL, _DOUBLE_VAL = 0x12, 0x29
 """First byte of a `Value`: the field's number, 2 and 5, and protobuf's wire type."""
 
-_Cell = tuple[str, bytes, int]
+_Cell = tuple[str, bytes, str | int]
 
 
 class SqliteLookup:
@@ -41,7 +53,7 @@ class SqliteLookup:
             raise FeatureStoreError(f"{reason}. Deploy again, which chooses another lookup.")
         self._view, self._as_of = online.view, online.as_of
         self._path = Path(online.store["online_store"]["path"])
-        self._prefix = key_prefix(online.view.entity)
+        self._entity = online.view.entity
         table = f"{online.store['project']}_{online.view.name}".replace('"', '""')
         self._where = f'FROM "{table}" WHERE entity_key = ?'
         self._select = f"SELECT feature_name, value, event_ts {self._where}"
@@ -65,16 +77,18 @@ class SqliteLookup:
     def has_several_times(self, entity: EntityId) -> bool:
         """Whether the entity's features, also those outside of the view, are of several times."""
         times = f"SELECT COUNT(DISTINCT event_ts) {self._where}"
-        (count,) = self._connection().execute(times, (self._key(entity),)).fetchone()
+        (count,) = self._connection().execute(times, (entity_key(self._entity, entity),)).fetchone()
         return count > 1
 
-    def _read(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | None]:
+    def _read(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | Expired | None]:
         connection = self._connection()
         connection.execute("BEGIN")
         try:
             return {
-                entity: self._stored(connection.execute(self._select, (self._key(entity),)))
+                entity: self._stored(connection.execute(self._select, (key,)))
+                or _expired(connection, key)
                 for entity in dict.fromkeys(entities)
+                for key in [entity_key(self._entity, entity)]
             }
         finally:
             connection.rollback()
@@ -83,23 +97,16 @@ class SqliteLookup:
         """This thread's; another one where the file was deleted and published anew."""
         file = self._path.stat().st_ino
         if getattr(self._local, "file", None) != file:
-            address = f"file:{quote(str(self._path))}?mode=ro"
-            self._local.connection = sqlite3.connect(address, uri=True, isolation_level=None)
+            self._local.connection = _open(self._path)
             self._local.file = file
         return self._local.connection
 
-    def _key(self, entity: EntityId) -> bytes:
-        if isinstance(entity, int):
-            return self._prefix + pack("<IIq", _INT64, 8, entity)
-        text = entity.encode()
-        return self._prefix + pack("<II", _STRING, len(text)) + text
-
     def _stored(self, cells: Iterable[_Cell]) -> Stored | None:
-        known = {name: (value, seconds) for name, value, seconds in cells}
+        known = {name: (value, moment) for name, value, moment in cells}
         if not known.keys() >= self._view.features.keys():
             return None
         features = {n: decode(known[n][0], dtype) for n, dtype in self._view.features.items()}
-        return Stored(_moment(min([known[name][1] for name in features])), features)
+        return Stored(min([parse(known[name][1]) for name in features]), features)
 
 
 def why_not_direct(online: OnlineFeatures) -> str | None:
@@ -117,10 +124,55 @@ def why_not_direct(online: OnlineFeatures) -> str | None:
     return None
 
 
-def key_prefix(entity: EntitySettings) -> bytes:
-    """What the keys of all entities start with: that there is one join key, and its name."""
+def entity_key(entity: EntitySettings, value: EntityId) -> bytes:
+    """As Feast serializes the key of an entity: that there is one join key, its name, its value."""
     name = entity.name.encode()
-    return pack("<III", 1, _STRING, len(name)) + name
+    prefix = pack("<III", 1, _STRING, len(name)) + name
+    if isinstance(value, int):
+        return prefix + pack("<IIq", _INT64, 8, value)
+    text = value.encode()
+    return prefix + pack("<II", _STRING, len(text)) + text
+
+
+def keep_expired(
+    path: str, entity: EntitySettings, moments: Iterable[tuple[EntityId, datetime]]
+) -> None:
+    """Note, in place of what was noted, when the features of entities without others were from.
+
+    Raises:
+        sqlite3.Error: The file cannot be written.
+    """
+    rows = ((entity_key(entity, value), spell(moment)) for value, moment in moments)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS mlops_expired (entity_key BLOB PRIMARY KEY, event_ts TEXT) "
+            "WITHOUT ROWID"
+        )
+        connection.execute("DELETE FROM mlops_expired")
+        connection.executemany("INSERT INTO mlops_expired VALUES (?, ?)", rows)
+
+
+def expired(
+    path: str, entity: EntitySettings, values: Iterable[EntityId]
+) -> dict[EntityId, Expired | None]:
+    """What `keep_expired` noted of each entity; None of one that it did not."""
+    with contextlib.closing(_open(path)) as connection:
+        return {value: _expired(connection, entity_key(entity, value)) for value in values}
+
+
+def _open(path: str | Path) -> sqlite3.Connection:
+    address = f"file:{quote(str(path))}?mode=ro"
+    return sqlite3.connect(address, uri=True, isolation_level=None)
+
+
+def _expired(connection: sqlite3.Connection, key: bytes) -> Expired | None:
+    # An earlier release kept no such table.
+    there = "SELECT 1 FROM sqlite_master WHERE name = 'mlops_expired'"
+    if connection.execute(there).fetchone() is None:
+        return None
+    select = "SELECT event_ts FROM mlops_expired WHERE entity_key = ?"
+    found = connection.execute(select, (key,)).fetchone()
+    return Expired(parse(found[0])) if found else None
 
 
 def decode(value: bytes, dtype: str) -> FeatureValue:
@@ -150,8 +202,3 @@ def _varint(content: bytes, start: int) -> tuple[int, int]:
             return number, place + 1
         shift += 7
     raise ValueError(f"{content[:20].hex()} ends in the middle of a number")
-
-
-def _moment(seconds: int) -> datetime:
-    # As Feast does: it writes the UTC clock's reading as if it were one of the local zone.
-    return datetime.fromtimestamp(seconds).replace(tzinfo=UTC)  # noqa: DTZ006

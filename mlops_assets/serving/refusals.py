@@ -5,7 +5,7 @@ is an error by its status too, so that a client that looks at nothing else notic
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_assets.serving.http import RequestError
@@ -19,7 +19,7 @@ Refusal = dict[str, Any]
 
 def refusals(found: OnlineRows) -> dict[EntityId, Refusal]:
     """The `error` of each entity that cannot be answered."""
-    unknown = {entity: _unknown(entity) for entity in found.unknown}
+    unknown = {entity: _unknown(entity, found) for entity in found.unknown}
     return unknown | {item.entity: _stale(item) for item in found.stale}
 
 
@@ -38,19 +38,25 @@ def require_some_answered(entities: Sequence[EntityId], refused: dict[EntityId, 
     raise RequestError(status, code, message, details=details)
 
 
-def _unknown(entity: EntityId) -> Refusal:
+def _unknown(entity: EntityId, found: OnlineRows) -> Refusal:
     message = f"no features of {entity!r:.100}; materialize them, or ask for another"
+    if not found.knows_expired:
+        message += " (what is older than `features.ttl` is not published)"
     return {"code": UNKNOWN, "message": message}
 
 
 def _stale(item: StaleEntity) -> Refusal:
     return {
         "code": STALE,
-        "message": f"the features of {item.entity!r:.100} are older than their time to live; "
-        "materialize newer ones",
+        "message": f"the features of {item.entity!r:.100} are {_said(item.age)} old, older than "
+        f"their ttl of {_said(item.ttl)}; materialize newer ones, or set a longer `features.ttl`",
         "features_as_of": iso(item.features_as_of),
         "age_seconds": item.age.total_seconds(),
     }
+
+
+def _said(length: timedelta) -> str:
+    return str(length - timedelta(microseconds=length.microseconds))
 
 
 def iso(moment: datetime) -> str:

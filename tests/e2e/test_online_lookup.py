@@ -84,11 +84,15 @@ def test_what_a_lookup_finds(
         {"spend": None, "class": ""},
         {"spend": 0.1 + 0.2, "class": "x"},
     ]
-    whole = AS_OF - timedelta(days=4, seconds=1)  # of the time Feast keeps whole seconds
-    assert found.as_of == [whole, AS_OF, AS_OF - timedelta(days=4), AS_OF]
+    assert found.as_of == [
+        AS_OF - timedelta(days=4, microseconds=1),
+        AS_OF,
+        AS_OF - timedelta(days=4),
+        AS_OF,
+    ]
     assert all(moment.tzinfo is UTC for moment in found.as_of)
     assert found.unknown == [nobody]
-    assert found.stale == [StaleEntity(stale, AS_OF - timedelta(days=6), timedelta(days=6))]
+    assert found.stale == [StaleEntity(stale, AS_OF - timedelta(days=6), timedelta(days=6), TTL)]
 
 
 def test_the_table_is_read_where_it_says_what_the_sdk_says(

@@ -5,13 +5,14 @@ import os
 
 import joblib
 from fastapi import FastAPI
-from feast import FeatureStore, RepoConfig
 from pydantic import BaseModel
+
+from mlops_assets.serving.online_feast import open_feast
 
 app = FastAPI()
 model = joblib.load(os.environ["PEER_MODEL"])
 names = json.loads(os.environ["PEER_FEATURES"])
-store = FeatureStore(config=RepoConfig(**json.loads(os.environ["PEER_STORE"])))
+store = open_feast(json.loads(os.environ["PEER_STORE"]))
 references = [f"flights:{name}" for name in names]
 
 
