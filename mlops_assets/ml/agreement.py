@@ -5,6 +5,7 @@ that are sorted alike agree on everything but on whose value is whose.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ def newest_rows(rows: pd.DataFrame, view: FeatureView) -> pd.DataFrame:
         view: Whose entity and TTL.
     """
     newest = rows.drop_duplicates(view.entity.name, keep="last")
-    kept = newest[newest[TIMESTAMP] >= rows[TIMESTAMP].max() - view.ttl]
+    # As whole numbers, since a date before 1677 is none to pandas.
+    oldest = rows[TIMESTAMP].max().value - view.ttl // timedelta(microseconds=1) * 1000
+    kept = newest[newest[TIMESTAMP].dt.as_unit("ns").astype("int64") >= oldest]
     return kept.tail(SAMPLED_ENTITIES).reset_index(drop=True)
 
 

@@ -127,7 +127,8 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
                 "set training.impute to median, mean or zero"
             ) from err
         raise TrainingError(
-            f"{estimator} cannot be fitted: {err} Check training.params and the features."
+            f"{estimator} cannot be fitted: {' '.join(str(err).split())} Check training.params "
+            "and the features."
         ) from err
     if "target" in settings.processing.categorical_encoding.values():
         # Only fitting needs the splitter, and skops would not load it by the fixed list.

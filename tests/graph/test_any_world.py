@@ -52,8 +52,6 @@ def test_a_strangers_table_is_served_or_refused_in_one_sentence(world: World) ->
 def answered_exactly(world: World, settings: ModelSettings, resources: dict[str, Any]) -> None:
     newest = world.frame.sort_values(world.timestamp, kind="stable").groupby(world.entity).tail(1)
     entity = newest[world.entity].iloc[-1]
-    endpoint = resources["deployment"]
-    endpoint.know({entity: dict.fromkeys(settings.feature_dtypes)})
-    (answer,) = endpoint.predict(settings.name, [entity])
+    (answer,) = resources["deployment"].predict(settings.name, [entity])
     assert answer[world.entity] == entity
     assert type(answer[world.entity]) is type(entity)
