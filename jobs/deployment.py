@@ -1,4 +1,4 @@
-"""Deployment: the endpoint alone, e.g. to bring back one that is down."""
+"""Deployment: the newest evaluated version, apart from its training."""
 
 from typing import TYPE_CHECKING
 

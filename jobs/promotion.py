@@ -1,12 +1,18 @@
-"""The champion moved by hand: the verbs `rollback` and `promote` as jobs, for the Dagster UI."""
+"""The champion moved by hand, or brought back: the verbs `rollback` and `promote` as jobs.
+
+A move leaves the same event whether a job or the command line made it: `observation`.
+"""
 
 import dagster as dg
 from pydantic import Field
 
+from jobs.training import unfinished_trainings
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import PromotionRefusedError
 from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.records.promotion import HandMove
+from mlops_assets.records.serving import Endpoint
 from resources.deployment import EndpointDeployer
 from resources.ledger import PromotionLedger
 from resources.promotions import Promotions
@@ -27,8 +33,13 @@ class PromotionConfig(dg.Config):
     why: str = Field(min_length=1, description="For the ledger.")
 
 
+def restoration_job_name(settings: ModelSettings) -> str:
+    """Name that the health sensor launches."""
+    return f"{settings.name}_restoration"
+
+
 def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
-    """`<model>_rollback` and `<model>_promotion`."""
+    """`<model>_rollback`, `<model>_promotion` and `<model>_restoration`."""
     name = settings.name
 
     @dg.op(name=f"{name}_roll_back", description="Serve an older version again.")
@@ -42,7 +53,9 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         with reported():
             promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
             moved = promotions.roll_back(config.version, _line(config.why), context.run_id)
-        context.log_event(_observation(name, moved))
+        context.log_event(observation(moved.endpoint, moved.before))
+        if said := warning(context.instance, moved):
+            context.log.warning(said)
 
     @dg.op(name=f"{name}_promote", description="Serve a version, whatever the gate said.")
     def promote(
@@ -55,11 +68,29 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         with reported():
             promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
             moved = promotions.promote(config.version, _line(config.why), context.run_id)
-        context.log_event(_observation(name, moved))
+        context.log_event(observation(moved.endpoint, moved.before))
+
+    @dg.op(name=f"{name}_restore", description="Serve the ledger's champion again.")
+    def restore(
+        context: dg.OpExecutionContext,
+        tracking: MLflowTracking,
+        ledger: PromotionLedger,
+        deployment: EndpointDeployer,
+    ) -> None:
+        with reported():
+            promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
+            endpoint, head = promotions.restore(), ledger.head(name)
+            if head is None:
+                raise PromotionRefusedError(
+                    f"{name} has no champion to restore; deploy one first: `mlops run {name}`"
+                )
+        if endpoint:
+            context.log_event(observation(endpoint, head.to_version))
 
     return [
         _job(f"{name}_rollback", roll_back, settings),
         _job(f"{name}_promotion", promote, settings),
+        _job(restoration_job_name(settings), restore, settings),
     ]
 
 
@@ -72,13 +103,26 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _observation(model: str, moved: HandMove) -> dg.AssetObservation:
-    """An entry in the endpoint's own timeline."""
+def observation(endpoint: Endpoint, before: int | None) -> dg.AssetObservation:
+    """What serves now, and the champion until then, for the timeline of `deployed_endpoint`."""
     return dg.AssetObservation(
-        asset_key=asset_key(model, "deployed_endpoint"),
+        asset_key=asset_key(endpoint.model_name, "deployed_endpoint"),
         metadata={
-            "version": moved.endpoint.model_version,
-            "before": moved.before or "none",
-            "url": dg.MetadataValue.url(moved.endpoint.url),
+            "version": endpoint.model_version,
+            "before": before or "none",
+            "url": dg.MetadataValue.url(endpoint.url),
         },
+    )
+
+
+def warning(instance: dg.DagsterInstance, moved: HandMove) -> str | None:
+    """What becomes of the trainings in flight after a rollback; None if there are none."""
+    model, before = moved.endpoint.model_name, moved.before
+    runs = unfinished_trainings(instance, model)
+    if not runs or before is None or before == moved.endpoint.model_version:
+        return None
+    return (
+        f"a training of {model} is in flight: run {', '.join(runs)}. It goes on; made of the data, "
+        f"code and settings of version {before}, its version will be refused, made of new data it "
+        "may go live. Terminate the run in the Dagster UI if it must not"
     )

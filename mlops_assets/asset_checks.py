@@ -164,7 +164,8 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
     ) -> dg.AssetCheckResult:
         newest = newest_rows(rows, view)[[settings.entity.name, TIMESTAMP]]
         offline = feature_store.training_rows(view, newest)
-        expected = version_scores(endpoint, offline, settings, tracking)
+        live = deployment.status(settings.name) or endpoint  # after a rollback it is another
+        expected = version_scores(live, offline, settings, tracking)
         entities = offline[settings.entity.name].tolist()
         answers = deployment.predict(settings.name, entities, logged=False)
         asked = zip(entities, answers, expected.scores, strict=True)

@@ -95,7 +95,8 @@ class EndpointFolder:
         if not version.is_dir():
             known = sorted(int(p.name) for p in version.parent.glob("*") if p.name.isdecimal())
             raise DeploymentError(
-                f"version {number} was never deployed at this endpoint; there are {known or 'none'}"
+                f"version {number} was never deployed at this endpoint, or its files are gone; "
+                f"there are {known or 'none'}"
             )
         try:
             servable = Servable.model_validate_json((version / "servable.json").read_bytes())

@@ -53,6 +53,9 @@ class Promotions:
     def restore(self) -> Endpoint | None:
         """Make the endpoint and the aliases follow the ledger; None if the endpoint did.
 
+        It is the ledger's champion that serves again, from its kept and checked files, whatever was
+        trained, evaluated or refused since.
+
         A process that was killed between the swap of the endpoint and its row in the ledger leaves
         another version live than the one on record, or about to be; the record wins.
 
@@ -63,10 +66,10 @@ class Promotions:
             head = self.ledger.head(self.model)
             if head is None:
                 return None
-            follow(self.model, head, self.tracking)
             before = self.deployment.status(self.model)
             # Whatever answers now: its workers may be about to load what a killed process wrote.
             endpoint = self.deployment.redeploy(self.model, head.to_version, self.settings)
+            follow(self.model, head, self.tracking)  # last: users wait, the registry may be down
             changed = before is None or before.generation != endpoint.generation
             return endpoint if changed else None
 

@@ -1,29 +1,28 @@
-"""Bring back an endpoint that is down."""
+"""Bring back an endpoint that is down: what the ledger says is champion, not what is newest."""
 
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from jobs.deployment import deployment_job_name
+from jobs.promotion import restoration_job_name
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from resources.deployment import EndpointDeployer
 
 _INTERVAL_SECONDS = 30
 _PAUSE_SECONDS = 600
-"""At most one run in so long: a version that cannot be served must not be deployed again and
-again."""
+"""At most one run in so long: a champion that cannot be served must not be tried all the time."""
 
 
 def build_endpoint_health_sensor(settings: ModelSettings) -> dg.SensorDefinition:
-    """A deployment run when a deployed endpoint does not answer, unless it was stopped."""
+    """A restoration when a deployed endpoint does not answer, unless it was stopped."""
     key = asset_key(settings.name, "deployed_endpoint")
 
     @dg.sensor(
         name=f"{settings.name}_endpoint_health",
-        job_name=deployment_job_name(settings),
+        job_name=restoration_job_name(settings),
         minimum_interval_seconds=_INTERVAL_SECONDS,
-        description="Requests a deployment when the endpoint is down and nobody stopped it.",
+        description="Has the champion served again when it is down and nobody stopped it.",
     )
     def endpoint_health_sensor(
         context: dg.SensorEvaluationContext, deployment: EndpointDeployer
@@ -36,7 +35,7 @@ def build_endpoint_health_sensor(settings: ModelSettings) -> dg.SensorDefinition
             return dg.SensorResult(skip_reason="it answers")
         now = datetime.now(UTC).timestamp()
         if context.cursor and now - float(context.cursor) < _PAUSE_SECONDS:
-            return dg.SensorResult(skip_reason="down; a deployment was requested minutes ago")
+            return dg.SensorResult(skip_reason="down; its restoration was requested minutes ago")
         request = dg.RunRequest(run_key=f"down-{now:.0f}", tags={"mlops/trigger": "endpoint_down"})
         return dg.SensorResult(run_requests=[request], cursor=str(now))
 

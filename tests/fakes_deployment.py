@@ -109,7 +109,8 @@ class FakeDeployment(EndpointDeployer):
         if (name, version) not in self._state.kept:
             known = sorted(number for model, number in self._state.kept if model == name)
             raise DeploymentError(
-                f"version {version} was never deployed at this endpoint; there are {known}"
+                f"version {version} was never deployed at this endpoint, or its files are gone; "
+                f"there are {known}"
             )
         kept, before = self._state.kept[name, version], self._state.live.get(name)
         if online is not None:
@@ -158,6 +159,10 @@ class FakeDeployment(EndpointDeployer):
         """As `stop`, but nobody wanted it."""
         self._state.live.pop(name, None)
         self._state.stopped.discard(name)
+
+    def forget(self, name: str, version: int) -> None:
+        """As if somebody deleted the files of a version."""
+        del self._state.kept[name, version]
 
     def _get(self, name: str) -> _Live:
         if name not in self._state.live:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 
@@ -29,16 +29,28 @@ _DurationText = Annotated[str, Field(pattern=r"^[1-9]\d* ?(s|min|h|d|w)$")]
 
 NUMBERS = ("int64", "float64")
 
+LONGEST = timedelta(days=36_500)
+"""Of a duration: a century, so that no moment of a table less or plus one is out of range."""
+
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def _parse_duration(value: object) -> object:
-    """`90d`, `12h`, `30min`, `45s`, `2w` -> timedelta; anything else is left to Pydantic."""
-    if isinstance(value, str) and (match := re.fullmatch(r"([1-9]\d*) ?(s|min|h|d|w)", value)):
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+def _parse_duration(value: object) -> timedelta:
+    """`90d`, `12h`, `30min`, `45s`, `2w` -> timedelta.
+
+    Raises:
+        ValueError: It is written otherwise, or longer than a century.
+    """
     if isinstance(value, timedelta):
         return value
-    raise ValueError(f"{value!r} is not a duration; write e.g. 90d, 12h, 30min, 45s or 2w")
+    if not isinstance(value, str) or not (
+        match := re.fullmatch(r"([1-9][0-9]*) ?(s|min|h|d|w)", value)
+    ):
+        raise ValueError(f"{value!r} is not a duration; write e.g. 90d, 12h, 30min, 45s or 2w")
+    number, unit = int(match[1][:20]), timedelta(**{_UNITS[match[2]]: 1})
+    if number > LONGEST // unit:
+        raise ValueError(f"{value!r:.60} is longer than a century; write {LONGEST.days}d at most")
+    return number * unit
 
 
 def _format_duration(value: timedelta) -> str:
@@ -53,7 +65,17 @@ Duration = Annotated[
 ]
 """A fixed length of time, written `90d`, `12h`, `30min`, `45s` or `2w`."""
 
-CalendarStep = Annotated[str, Field(pattern=r"^[1-9]\d* (day|week|month|year)s?$")]
+
+def _bounded_step(text: str) -> str:
+    number, unit = text.split()
+    if int(number[:20]) * {"d": 1, "w": 7, "m": 30, "y": 365}[unit[0]] > LONGEST.days:
+        raise ValueError(f"{text!r:.60} is longer than a century; write 100 years at most")
+    return text
+
+
+CalendarStep = Annotated[
+    str, Field(pattern=r"^[1-9]\d* (day|week|month|year)s?$"), AfterValidator(_bounded_step)
+]
 """A length in calendar units, written `1 month` or `3 months`."""
 
 

@@ -32,7 +32,7 @@ from mlops_assets.cli.context import (
 )
 from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
 from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
-from mlops_assets.cli.promotions import add_promotion_verbs, said_as_of, said_history, said_move
+from mlops_assets.cli.promotions import add_promotion_verbs, announce, said_as_of, said_history
 from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
 from mlops_assets.cli.runs import (
     add_run_verbs,
@@ -191,14 +191,16 @@ def history(model: str, at: str | None) -> int:
 def rollback(model: str, to: int | None, why: str | None) -> int:
     """Serve an older version again."""
     with open_promotions(load_definitions(), model) as promotions:
-        say(said_move(promotions.roll_back(to, why or "", getpass.getuser())))
+        moved = promotions.roll_back(to, why or "", getpass.getuser())
+    announce(moved, give_up=True)
     return 0
 
 
 def promote(model: str, version: int, why: str) -> int:
     """Serve a version that was deployed before, whatever the gate says."""
     with open_promotions(load_definitions(), model) as promotions:
-        say(said_move(promotions.promote(version, why, getpass.getuser())))
+        moved = promotions.promote(version, why, getpass.getuser())
+    announce(moved, give_up=False)
     return 0
 
 

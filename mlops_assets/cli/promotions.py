@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
+from jobs.promotion import observation, warning
+from mlops_assets.cli.context import say
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.promotion import HandMove, Promotion
 from resources.ledger import PromotionLedger
@@ -40,7 +44,7 @@ def said_history(model: str, ledger: PromotionLedger) -> str:
 
 def said_as_of(model: str, text: str, ledger: PromotionLedger) -> str:
     """Which version was champion at a moment; a date alone means its end."""
-    moment = parse_moment(text)
+    moment = parse_moment(text).astimezone(UTC)
     found = ledger.as_of(model, moment)
     if found is None:
         return f"{model}: no champion at {moment:%Y-%m-%d %H:%M:%S} UTC"
@@ -58,6 +62,18 @@ def said_move(moved: HandMove) -> str:
     return f"{endpoint.model_name}: version {endpoint.model_version} at {endpoint.url}, {champion}"
 
 
+def announce(moved: HandMove, *, give_up: bool) -> None:
+    """Print a move, and leave the event in Dagster that the jobs leave.
+
+    Of a version that was given up it also says which trainings are in flight.
+    """
+    say(said_move(moved))
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(observation(moved.endpoint, moved.before))
+        if give_up and (text := warning(instance, moved)):
+            say(text, error=True)
+
+
 def parse_moment(text: str) -> datetime:
     """Read an ISO date, meaning its last moment, or date and time; UTC unless it says otherwise.
 
@@ -66,7 +82,8 @@ def parse_moment(text: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as err:
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError) as err:
         raise ConfigError(f"{text!r} is no date like 2026-03-03 or 2026-03-03T12:00") from err
     if len(text) <= len("2026-03-03"):
         moment = datetime.combine(moment, time.max)

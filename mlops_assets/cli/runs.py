@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from jobs.promotion import observation
 from mlops_assets.cli.context import open_deployment, open_promotions, open_resources, say
 from mlops_assets.cli.endpoints import answers
 from mlops_assets.cli.verdict import Verdict, read_verdict
@@ -39,7 +40,7 @@ def add_run_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 def bring_up_to_date(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
     """Follow the ledger, then the source, and materialize what is stale; False if a step failed."""
     with open_promotions(definitions, model) as promotions:
-        _restore(promotions)
+        _restore(promotions, instance)
         if not _renew(definitions, instance, model, promotions.deployment):
             return False
         _predict_once(instance, model, promotions.deployment)
@@ -105,11 +106,13 @@ def _stale(
     return stale_assets(instance, [spec for spec in specs if spec.group_name == model])
 
 
-def _restore(promotions: Promotions) -> None:
+def _restore(promotions: Promotions, instance: dg.DagsterInstance) -> None:
     """Serve what the ledger says; a champion that cannot be served must not stop its successor."""
     try:
         if endpoint := promotions.restore():
-            say(f"{promotions.model}: version {endpoint.model_version} serves, as the ledger says")
+            version = endpoint.model_version
+            instance.report_runless_asset_event(observation(endpoint, version))
+            say(f"{promotions.model}: version {version} serves, as the ledger says")
     except DeploymentError as err:
         say(f"{promotions.model}: the ledger's champion does not serve: {err}", error=True)
 

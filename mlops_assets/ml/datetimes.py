@@ -24,7 +24,15 @@ _ISO = (
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$"
 )
 _ISO_OFFSET = r":[0-9]{2}(?:[.][0-9]+)?(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
-_FORMAT_OFFSET = r"(?P<offset>Z|[+-][0-9]{2}:?[0-9]{2})(?:\s|$)"
+_FORMAT_OFFSET = r"(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2}){0,2}(?:[.][0-9]+)?)"
+_NUMBER, _WORD = r"[0-9]+", r"\pL+[.]?"
+_DIRECTIVES = {
+    **dict.fromkeys("YmdHIMSfyjGVuUWw", _NUMBER),
+    **dict.fromkeys("aAbBp", _WORD),
+    "z": _FORMAT_OFFSET,
+    "%": "%",
+}
+"""What a directive of strptime matches, as far as is needed to find the offset between others."""
 # Whole days inside what 64 bits of nanoseconds can count.
 _FIRST, _LAST = pd.Timestamp("1677-09-22"), pd.Timestamp("2262-04-11")
 
@@ -69,6 +77,9 @@ def _of_text(
     well_formed = _well_formed(text, form)
     texts = texts.where(well_formed)
     offsets = _offsets(text, form)
+    if form is not None and "%z" in form:
+        well_formed &= ~pd.isna(offsets)
+        texts = texts.where(well_formed)
     aware = ~pd.isna(offsets) & well_formed
     if rule.offsets == "one":
         _require_one_offset(texts, offsets, well_formed)
@@ -113,10 +124,22 @@ def _offsets(text: pa.Array, form: str | None) -> np.ndarray:
     """`+00:00`, `-05:00`, ... where a text has an offset, else None."""
     if form is not None and "%z" not in form:
         return np.full(len(text), None, dtype=object)
-    found = pc.extract_regex(text, _ISO_OFFSET if form is None else _FORMAT_OFFSET)
+    found = pc.extract_regex(text, _ISO_OFFSET if form is None else _pattern(form))
     series = pd.Series(pc.struct_field(found, "offset").to_numpy(zero_copy_only=False))
     names = {offset: _spell_offset(offset) for offset in series.dropna().unique()}
     return series.map(names).to_numpy(dtype=object)
+
+
+def _pattern(form: str) -> str:
+    """A regular expression of what `form` reads, which has the offset as a group."""
+    parts = re.findall(r"%.|\s+|[^%\s]+", form)
+    return f"^{''.join(map(_matching, parts))}$"
+
+
+def _matching(part: str) -> str:
+    if part[0] == "%":
+        return _DIRECTIVES.get(part[1], ".+?")
+    return r"\s+" if part.isspace() else re.escape(part)
 
 
 def _spell_offset(offset: str) -> str:

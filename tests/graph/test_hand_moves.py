@@ -1,11 +1,12 @@
 """The champion moved by hand, edited by hand, or left behind by a kill: said, and brought back."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.promotions import parse_moment, said_as_of, said_history, said_move
+from mlops_assets.cli.promotions import announce, parse_moment, said_as_of, said_history, said_move
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import (
     ConfigError,
@@ -156,6 +157,45 @@ def test_the_jobs_move_the_champion_and_say_who_and_why(
     assert "no version 9 of loans" in failure(refused)
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The DAGSTER_HOME of the command line."""
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    return folder
+
+
+def test_a_move_by_the_command_line_is_the_event_that_a_job_leaves(
+    promotions: Promotions, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    announce(promotions.roll_back(None, "", "ada"), give_up=True)
+    announce(promotions.promote(1, "smaller", "ada"), give_up=False)
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        key = dg.AssetKey(["loans", "deployed_endpoint"])
+        newest = instance.fetch_observations(key, limit=5).records
+    found = [record.asset_observation.metadata for record in newest]
+    assert [(m["version"].value, m["before"].value) for m in found] == [(1, 2), (2, 3)]
+    assert "in flight" not in capsys.readouterr().err
+
+
+def test_a_rollback_names_the_training_in_flight_and_what_becomes_of_it(
+    promotions: Promotions,
+    home: Path,
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = build(settings, resources).resolve_job_def("loans_training")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    announce(promotions.roll_back(None, "", "ada"), give_up=True)
+    said = capsys.readouterr().err
+    assert run.run_id in said
+    assert "settings of version 3, its version will be refused" in said
+
+
 def test_history_is_a_table(promotions: Promotions) -> None:
     promotions.promote(1, "the others are worse", "ada")
     ledger = promotions.ledger
@@ -169,6 +209,11 @@ def test_history_is_a_table(promotions: Promotions) -> None:
     assert (
         said_as_of("loans", "2020-01-01", ledger) == "loans: no champion at 2020-01-01 23:59:59 UTC"
     )
+    assert "version 1 at 2999-01-01 10:00:00 UTC" in said_as_of(
+        "loans", "2999-01-01T12:00+02:00", ledger
+    )
+    early = said_as_of("loans", "2020-01-01T01:00+02:00", ledger)
+    assert early == "loans: no champion at 2019-12-31 23:00:00 UTC"
 
 
 def test_moments() -> None:
@@ -177,3 +222,5 @@ def test_moments() -> None:
     assert parse_moment("2026-03-03T12:00+02:00").isoformat() == "2026-03-03T12:00:00+02:00"
     with pytest.raises(ConfigError, match="yesterday"):
         parse_moment("yesterday")
+    with pytest.raises(ConfigError, match="0001-01-01"):
+        parse_moment("0001-01-01T00:00+02:00")

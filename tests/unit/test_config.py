@@ -36,6 +36,35 @@ def test_durations(loans: dict[str, Any], text: str, length: timedelta) -> None:
     assert settings.features.ttl == length
 
 
+@pytest.mark.parametrize("text", ["9999999999d", "36501d", f"{'9' * 400}s", "5218w"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "features.ttl",
+        "deployment.rollout.step",
+        "training.tune.timeout",
+        "monitoring.window",
+        "monitoring.new_data_every",
+        "monitoring.labels.maturity",
+        "monitoring.drift.ageing.amount",
+        "monitoring.retrain.cooldown",
+    ],
+)
+def test_no_duration_is_longer_than_a_century(loans: dict[str, Any], path: str, text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ModelSettings.model_validate(changed(loans, path, text))
+    (said,) = [error["msg"] for error in caught.value.errors() if "century" in error["msg"]]
+    assert said.endswith("is longer than a century; write 36500d at most")
+    assert len(said) < 150
+
+
+def test_the_longest_durations_are_understood(loans: dict[str, Any]) -> None:
+    settings = ModelSettings.model_validate(changed(loans, "features.ttl", "36500d"))
+    assert settings.features.ttl == timedelta(days=36500)
+    with pytest.raises(ValidationError, match=r"longer than a century; write 100 years at most"):
+        ModelSettings.model_validate(changed(loans, "training.split.test", "101 years"))
+
+
 def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None:
     before = ModelSettings.model_validate(loans).features.digest()
     same = ModelSettings.model_validate(changed(loans, "features.ttl", "9600h"))

@@ -58,6 +58,37 @@ def test_mixed_offsets_are_an_error_unless_declared(values: list[Any], rule: dic
     assert len(checked.rows) == len(values)
 
 
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [
+        ("%d-%m-%Y %H:%M %z", ["31-12-2013 23:00 +0100", "1-1-2014 01:00 +0100"]),
+        ("%d-%m-%Y %z %H:%M", ["31-12-2013 +01:00 23:00", "01-01-2014 +0100 01:00"]),
+        ("%z%d-%m-%Y %H:%M", ["+010031-12-2013 23:00", "+010001-01-2014 01:00"]),
+        ("%d/%b/%Y:%H:%M:%S %z", ["31/Dec/2013:23:00:00 +0100", "01/Jan/2014:01:00:00 +0100"]),
+        ("%A %d. %B %Y (%I%p, %z)", ["Tuesday 31. December 2013 (11PM, +0100)",
+                                     "Wednesday 1. January 2014 (1AM, +0100)"]),
+        ("%H:%M%z %Y-%m-%d", ["23:00+0100 2013-12-31", "01:00+0100 2014-01-01"]),
+    ],
+)  # fmt: skip
+def test_an_offset_is_found_wherever_the_format_has_it(form: str, values: list[str]):
+    checked = check(values, dtype="datetime", format=form)
+    assert [str(t) for t in kept(checked)] == [
+        "2013-12-31 22:00:00+00:00", "2014-01-01 00:00:00+00:00",
+    ]  # fmt: skip
+    other = [values[0], values[1].replace("+01", "-03")]
+    with pytest.raises(ContractError, match="mixes UTC offsets"):
+        check(other, dtype="datetime", format=form)
+    checked = check(other, dtype="datetime", format=form, offsets="any")
+    assert [str(t) for t in kept(checked)] == [
+        "2013-12-31 22:00:00+00:00", "2014-01-01 04:00:00+00:00",
+    ]  # fmt: skip
+
+
+def test_a_text_without_the_offset_of_its_format_is_bad():
+    checked = check(["1-1-2014 +0100", "1-1-2014"], dtype="datetime", format="%d-%m-%Y %z")
+    assert len(checked.rows) == len(checked.bad) == 1
+
+
 def test_one_offset_written_in_several_ways_is_one():
     values = ["2019-01-01T01:00Z", "2019-01-01T01:00+00:00", "2019-01-01T01:00-0000", "bad"]
     checked = check(values, dtype="datetime")
