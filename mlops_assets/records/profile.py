@@ -42,7 +42,8 @@ class Bins(Settings):
 class ColumnProfile(Settings):
     """One column of some rows."""
 
-    model_config = ConfigDict(ser_json_inf_nan="strings")  # JSON has no infinity
+    # A column may hold infinities; JSON has none.
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
 
     bins: Bins
     counts: tuple[int, ...] = Field(description="Per point, then per interval, without missing.")

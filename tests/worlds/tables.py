@@ -119,7 +119,7 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
         },
         "features": {
             "columns": list(features),
-            "ttl": draw(st.sampled_from(("1s", "1d", "400d", "900000d"))),
+            "ttl": draw(st.sampled_from(("1s", "1d", "400d", "36500d"))),
             "clock": draw(st.sampled_from(("data", "data", "data", "wall"))),
         },
         "target": {"name": "learned", "task": task, "column": target},
