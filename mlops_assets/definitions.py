@@ -1,8 +1,8 @@
 """Composition root: the one module that knows every other, and the environment."""
 
 import gc
+import logging
 import os
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets import defs as folder_of_models
-from mlops_assets.errors import ConfigError
+from mlops_assets.components.loading import left_out, load_models
+from mlops_assets.errors import ConfigError, FaultyModelError
 from mlops_assets.home import PROJECT_ROOT, home, interface_url
 from mlops_assets.progress import progress
 from resources.alerts import Alerts
@@ -31,6 +32,8 @@ from resources.tracking import MLflowTracking
 from sensors.incidents import build_incident_sensors
 from sensors.mlflow_runs import build_mlflow_runs_sensor
 
+_logger = logging.getLogger(__name__)
+
 _EXECUTORS = {
     "in_process": dg.in_process_executor,
     "spawn": dg.multiprocess_executor,
@@ -47,7 +50,7 @@ def build_resources(state: Path) -> dict[str, Any]:
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
         "datasets": DvcDatasets(
-            root=_variable("MLOPS_DATA_ROOT", PROJECT_ROOT),
+            root=_variable("MLOPS_DATA_ROOT", state / "dvc" / "project"),
             cache=_variable("MLOPS_DVC_CACHE", state / "dvc" / "cache"),
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
@@ -93,7 +96,21 @@ def build_resources(state: Path) -> dict[str, Any]:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All models under `defs/`, wired to the resources of this environment."""
+    """All sound models under `defs/`, for Dagster; the log names every other file and its faults.
+
+    Raises:
+        FaultyModelError: A file has faults, and Dagster loads only to find them: `dg check defs`.
+    """
+    definitions = build_definitions()
+    lines = tuple(line for faults in left_out(definitions).values() for line in faults)
+    if lines and os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"):
+        raise FaultyModelError("\n".join(lines))
+    _log_once(lines)
+    return definitions
+
+
+def build_definitions() -> dg.Definitions:
+    """All sound models under `defs/`, wired to the resources of this environment."""
     read_migrations_once()
     resources, models = build_resources(home()), _models()
     executor = chosen_executor(models)
@@ -131,19 +148,18 @@ def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefiniti
 
 @cache  # a `dagster asset materialize` asks six times, 0.3 CPU s each
 def _models() -> dg.Definitions:
-    # Instead of `dg.load_from_defs_folder`, which adds the JSON schemas of the component types of
-    # all installed packages for a page of the UI: a third of the CPU of `import dagster`.
-    tree = dg.ComponentTree.from_module(folder_of_models, PROJECT_ROOT)
     # The collector need not look at all that is imported, again and again: 0.1-0.2 CPU s.
     gc.disable()
     try:
-        with warnings.catch_warnings():
-            for about_dagster_itself in (dg.BetaWarning, dg.PreviewWarning):
-                warnings.simplefilter("ignore", about_dagster_itself)
-            models = tree.build_defs_at_path(tree.defs_module_path)
+        return load_models(folder_of_models)
     finally:
         gc.enable()
-    return dg.Definitions.merge(models, dg.Definitions(component_tree=tree))
+
+
+@cache
+def _log_once(lines: tuple[str, ...]) -> None:
+    for line in lines:
+        _logger.error("%s", line)
 
 
 def _variable(name: str, default: Path | str) -> str:

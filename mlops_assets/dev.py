@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_assets.atomic import ensure_folder, exclusive
+from mlops_assets.atomic import ensure_folder
 from mlops_assets.errors import ConfigError, PortInUseError
 from mlops_assets.home import HOST, INTERFACE_PORTS, PROJECT_ROOT
+from resources.mlflow_store import MLflowStore
 
 _GRACE_SECONDS = 12
 _POLL_SECONDS = 0.2
@@ -67,20 +68,16 @@ def serve_user_interfaces(state: Path) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     ended: list[str] = []
-    with ExitStack() as starting:
-        # A run that creates the MLflow store at the same moment would break it for both.
-        starting.enter_context(exclusive(state / "mlflow.lock"))
-        processes = {interface.name: interface.start() for interface in interfaces}
-        ready = False
-        while not stopped and not ended:
-            time.sleep(_POLL_SECONDS)
-            ended = [name for name, process in processes.items() if process.poll() is not None]
-            if not ready and all(interface.answers() for interface in interfaces):
-                ready = True
-                starting.close()
-                urls = "  ".join(f"{interface.name} {interface.url}" for interface in interfaces)
-                print(f"{urls}  (Ctrl-C ends both)", flush=True)  # noqa: T201
-        _end(processes.values())
+    processes = {interface.name: interface.start() for interface in interfaces}
+    ready = False
+    while not stopped and not ended:
+        time.sleep(_POLL_SECONDS)
+        ended = [name for name, process in processes.items() if process.poll() is not None]
+        if not ready and all(interface.answers() for interface in interfaces):
+            ready = True
+            urls = "  ".join(f"{interface.name} {interface.url}" for interface in interfaces)
+            print(f"{urls}  (Ctrl-C ends both)", flush=True)  # noqa: T201
+    _end(processes.values())
     for name in ended:
         print(f"{name} ended by itself; see its last lines above", file=sys.stderr)  # noqa: T201
     return 1 if ended else 0
@@ -101,6 +98,8 @@ def _interfaces(state: Path) -> list[_Interface]:
     ]
     interfaces = [_Interface("Dagster", dagster, dagster_ui)]
     if not store.startswith(("http://", "https://")):  # a tracking server has its own UI
+        # By us: a run that made the store at the same moment as the server would break both.
+        MLflowStore(tracking_uri=store, artifacts=artifacts).make_ready()
         interfaces.append(_Interface("MLflow", mlflow, mlflow_ui))
     return interfaces
 

@@ -1,5 +1,6 @@
 """Objects named by dotted path in the configuration: estimators and loaders."""
 
+import difflib
 import importlib
 from typing import Any
 
@@ -22,6 +23,12 @@ def import_object(path: str) -> Any:
             f"cannot import {module_name!r} of {path!r}: {err}. "
             "Check the spelling, and that its package is installed."
         ) from err
+    except Exception as err:  # whatever a user's module does when it is imported
+        raise DottedPathError(
+            f"importing {module_name!r} of {path!r} raised {type(err).__name__}: {err}; correct it"
+        ) from err
     if not hasattr(module, name):
-        raise DottedPathError(f"module {module_name!r} has no {name!r}; check the spelling")
+        near = difflib.get_close_matches(name, dir(module), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; check the spelling"
+        raise DottedPathError(f"module {module_name!r} has no {name!r}{hint}")
     return getattr(module, name)

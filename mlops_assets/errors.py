@@ -18,6 +18,10 @@ class ConfigError(MlopsError):
     """The YAML, or a name given on the command line, is not valid."""
 
 
+class FaultyModelError(ConfigError):
+    """The YAML of a model has faults; the message is a line for each, `FILE:LINE: what; remedy`."""
+
+
 class StateError(MlopsError):
     """The state folder cannot be created or written."""
 

@@ -1,5 +1,6 @@
-"""How our errors end a step: the one place that tells permanent from transient."""
+"""How a step ends that cannot go on: the one place that tells what is tried again."""
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -7,8 +8,23 @@ import dagster as dg
 
 from mlops_assets.errors import MlopsError, TransientError
 
-RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
-"""For assets that talk to something outside; only a transient error uses it."""
+
+class _Uninterrupted(dg.RetryPolicy):
+    """Does not try an interrupted step again.
+
+    Dagster asks a policy for the delay whatever ended the step, also when that was a cancellation.
+    This one has no answer then, and the interrupt ends the run as it does without a policy.
+    """
+
+    def calculate_delay(self, attempt_num: int) -> float:
+        cause = sys.exception()
+        if isinstance(cause, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+            raise cause
+        return super().calculate_delay(attempt_num)
+
+
+RETRIES = _Uninterrupted(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
+"""For assets that talk to something outside; no permanent error of ours uses it."""
 
 
 @contextmanager

@@ -27,6 +27,9 @@ COMPUTE = "compute"
 DEPLOYMENT_SETTINGS = "deployment"
 """Metadata of `deployed_endpoint`'s definition: its block of the YAML, for the command line."""
 
+LEFT_OUT = "left_out"
+"""Group and metadata of the asset that stands for a folder of `defs/` which cannot be loaded."""
+
 
 def asset_key(model: str, stage: Stage) -> dg.AssetKey:
     """Key of one stage of a model, e.g. `customers/trained_model`."""

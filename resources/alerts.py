@@ -1,19 +1,29 @@
 """Messages to people, one per incident: to a webhook (Slack and its kin), by e-mail, or both."""
 
+import contextlib
+import http.client
 import json
+import queue
+import re
 import smtplib
 import ssl
-import urllib.error
+import threading
 import urllib.request
+from collections.abc import Callable
 from email.message import EmailMessage
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import dagster as dg
 from pydantic import Field
 
 from mlops_assets.errors import AlertError
 
-_TIMEOUT_SECONDS = 10.0
+_SECONDS = 12.0
+"""For one message to one address, whatever comes back and however slowly."""
+_NOT_TAKEN = (OSError, http.client.HTTPException, smtplib.SMTPException, ValueError)
+"""What a server that speaks no HTTP or SMTP raises, or a part of an address that cannot be sent."""
+_PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s/@]+@")
 
 
 class Alerts(dg.ConfigurableResource):
@@ -32,66 +42,131 @@ class Alerts(dg.ConfigurableResource):
         return (*(["webhook"] if self.webhook else []), *(["email"] if self.smtp else []))
 
     def send(self, address: str, text: str) -> None:
-        """Send one message to one of the addresses.
+        """Send one message to one of the addresses, without the passwords of URLs in it.
 
         Raises:
-            AlertError: It was not taken. The message names a host, never a URL.
+            AlertError: It was not taken in time. The message names a host, never a URL.
         """
-        {"webhook": self._post, "email": self._mail}[address](text)
+        deliver = {"webhook": self._post, "email": self._mail}[address]
+        # A lone surrogate, as in the name of a file, can be said by neither.
+        said = _PASSWORD_IN_URL.sub("***@", text).encode(errors="replace").decode()
+        _in_time(address, lambda: deliver(said))
 
     def _post(self, text: str) -> None:
-        parts = urlsplit(self.webhook)
-        if parts.scheme not in ("http", "https"):
+        parts = _split(self.webhook)
+        if parts is None or parts.scheme not in ("http", "https"):
             raise AlertError(
-                f"the webhook's scheme is {parts.scheme!r}; set MLOPS_ALERT_WEBHOOK to an "
-                "http or https URL"
+                "the webhook is no URL; set MLOPS_ALERT_WEBHOOK to one with http or https"
             )
-        request = urllib.request.Request(  # noqa: S310  the scheme was looked at
-            self.webhook,
-            data=json.dumps({"text": text}).encode(),
-            headers={"content-type": "application/json"},
-        )
         try:
-            urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS).close()  # noqa: S310
-        except (urllib.error.URLError, OSError) as err:
-            reason = getattr(err, "reason", None) or type(err).__name__
+            request = urllib.request.Request(  # noqa: S310  the scheme was looked at
+                self.webhook,
+                data=json.dumps({"text": text}).encode(),
+                headers={"content-type": "application/json"},
+            )
+            opener = urllib.request.build_opener(_AsAnswered)
+            with opener.open(request, timeout=_SECONDS) as answer:
+                reason = None if answer.status // 100 == 2 else f"HTTP status {answer.status}"
+        except _NOT_TAKEN as err:
+            reason = _reason(err)
+        if reason:  # outside of the handler: the cause quotes the URL
             raise AlertError(
-                f"the webhook at {parts.hostname} did not take the message: {reason}; it is sent "
-                "again at the next look"
-            ) from None  # the cause quotes the URL
+                f"the webhook at {parts.hostname} did not take the message: {reason}; it is "
+                "sent again at the next look"
+            )
 
     def _mail(self, text: str) -> None:
-        parts = urlsplit(self.smtp)
+        parts = _split(self.smtp)
         recipients = [address.strip() for address in self.email_to.split(",") if address.strip()]
-        if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not recipients:
+        if parts is None or parts.scheme not in ("smtp", "smtps") or not recipients:
             raise AlertError(
-                f"no e-mail can be sent: set MLOPS_ALERT_SMTP to smtp://HOST or smtps://HOST (its "
-                f"scheme is {parts.scheme!r}) and MLOPS_ALERT_EMAIL to whom it goes ({recipients})"
+                "no e-mail can be sent: set MLOPS_ALERT_SMTP to smtp://HOST or smtps://HOST and "
+                f"MLOPS_ALERT_EMAIL to whom it goes ({recipients})"
             )
         message = EmailMessage()
-        message["Subject"] = text.partition("\n")[0][:150]
-        message["From"] = self.email_from or recipients[0]
-        message["To"] = ", ".join(recipients)
-        message.set_content(text)
+        message["Subject"] = " ".join(text.partition("\n")[0].split())[:150]
         try:
-            with _connect(parts.scheme, parts.hostname, parts.port) as server:
-                if parts.username:
-                    server.login(unquote(parts.username), unquote(parts.password or ""))
-                server.send_message(message)
-        except (smtplib.SMTPException, OSError) as err:
+            message["From"] = self.email_from or recipients[0]
+            message["To"] = ", ".join(recipients)
+            message.set_content(text)
+            _send_mail(message, parts)
+        except _NOT_TAKEN as err:
             raise AlertError(
-                f"the mail server {parts.hostname} did not take the message: "
-                f"{type(err).__name__}; it is sent again at the next look"
+                f"the mail server {parts.hostname} did not take the message: {_reason(err)}; it is "
+                "sent again at the next look"
             ) from None  # the cause may quote the password
 
 
-def _connect(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
-    """Connect, encrypted wherever the server offers it."""
+class _AsAnswered(urllib.request.HTTPErrorProcessor):
+    """No redirect is followed: it would be by a GET, which takes no message, to another host."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        """The answer, whatever its status."""
+        return response
+
+    https_response = http_response
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL that names a host; None for any other text."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:  # e.g. of a port; it quotes what may be a password
+        return None
+
+
+def _reason(err: Exception) -> str:
+    """The operating system's words where it has some; never the server's, which may quote a URL."""
+    reason = getattr(err, "reason", err)
+    known = isinstance(reason, OSError) and reason.strerror
+    return str(known or type(reason if isinstance(reason, Exception) else err).__name__)
+
+
+def _in_time(address: str, deliver: Callable[[], None]) -> None:
+    """Deliver, but go on without it when time is up: a timeout of sockets is one of each byte.
+
+    Raises:
+        AlertError: By the delivery; or it took too long.
+    """
+    outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def deliver_it() -> None:
+        try:
+            deliver()
+        except Exception as err:  # raised again below
+            outcome.put(err)
+        else:
+            outcome.put(None)
+
+    threading.Thread(target=deliver_it, daemon=True).start()
+    try:
+        failure = outcome.get(timeout=_SECONDS)
+    except queue.Empty:
+        raise AlertError(
+            f"the {address} server did not answer within {_SECONDS:g} s; the message is sent "
+            "again at the next look"
+        ) from None
+    if failure:
+        raise failure
+
+
+def _send_mail(message: EmailMessage, parts: SplitResult) -> None:
+    """Send it, encrypted wherever the server offers it."""
     context = ssl.create_default_context()
-    if scheme == "smtps":
-        return smtplib.SMTP_SSL(host, port or 465, timeout=_TIMEOUT_SECONDS, context=context)
-    server = smtplib.SMTP(host, port or 587, timeout=_TIMEOUT_SECONDS)
-    server.ehlo()
-    if server.has_extn("starttls"):
-        server.starttls(context=context)
-    return server
+    host, secure = str(parts.hostname), parts.scheme == "smtps"
+    if secure:
+        server = smtplib.SMTP_SSL(host, parts.port or 465, timeout=_SECONDS, context=context)
+    else:
+        server = smtplib.SMTP(host, parts.port or 587, timeout=_SECONDS)
+    try:
+        server.ehlo()
+        if not secure and server.has_extn("starttls"):
+            server.starttls(context=context)
+        if parts.username:
+            server.login(unquote(parts.username), unquote(parts.password or ""))
+        server.send_message(message)
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            server.putcmd("quit")  # the answer is no matter: the server has the message
+    finally:
+        server.close()

@@ -32,7 +32,7 @@ from resources.cluster_api import ClusterApi
 from resources.cluster_applied import Applied, generation_file, read_applied
 from resources.cluster_kinds import KINDS, Target
 from resources.cluster_move import Move
-from resources.cluster_objects import Plan
+from resources.cluster_objects import Plan, service_hosts
 from resources.cluster_storage import mounts_of, require_shareable
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import EndpointClient, FeatureRow
@@ -68,7 +68,9 @@ class ClusterEndpoints(EndpointDeployer):
         require_shareable(api, cluster.claim, online)
         with exclusive(folder.path / "deploy.lock"):
             version = folder.stage(servable, model_file, recorded)
-            wanted = folder.wanted(servable, version, online, settings)
+            hosts = (*settings.hosts, *service_hosts(servable.model_name, cluster))
+            named = settings.model_copy(update={"hosts": hosts})
+            wanted = folder.wanted(servable, version, online, named)
             was_stopped = self.stopped(servable.model_name)  # what still answers, is about to end
             (folder.path / STOPPED).unlink(missing_ok=True)
             file = generation_file(folder.path, wanted.generation)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mlops_assets.errors import DeploymentError
+from mlops_assets.interrupts import uninterrupted
 from mlops_assets.records.serving import Manifest, RecordedRequest, Servable
 from resources.cluster_api import ClusterApi
 from resources.cluster_applied import (
@@ -56,8 +57,9 @@ class Move:
             self._reach(applied)
             applied = applied.model_copy(update={"url": self._kind.url(self._api, self._plan)})
             self._examine(applied, wanted, servable, recorded)
-        except BaseException as err:  # also when the run is cancelled
-            outcome = self._back(applied, before)
+        except BaseException as err:  # also when the run is canceled
+            with uninterrupted():
+                outcome = self._back(applied, before)
             if not isinstance(err, DeploymentError):
                 raise
             raise type(err)(

@@ -7,6 +7,7 @@ what its version needs.
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
@@ -63,6 +64,15 @@ class Plan:
 def object_name(model: str) -> str:
     """The name of a model's objects."""
     return model.replace("_", "-")
+
+
+def service_hosts(model: str, cluster: ClusterSettings) -> tuple[str, ...]:
+    """The names under which the model's Service is asked, by our Deployment's or KServe's rules."""
+    name = object_name(model)
+    services = [f"{one}.{cluster.namespace}" for one in (name, f"{name}-predictor")]
+    given = urlsplit(cluster.url or "").hostname
+    inside = [f"{one}{domain}" for one in services for domain in ("", ".svc", ".svc.cluster.local")]
+    return (*inside, given) if given else tuple(inside)
 
 
 def labels_of(model: str) -> dict[str, str]:
@@ -271,6 +281,7 @@ def _environment(plan: Plan) -> list[Object]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONSAFEPATH": "1",
     }
     told = {"MLOPS_HOST": "status.podIP", "MLOPS_POD": "metadata.name"}
     secrets = plan.cluster.secrets.items()

@@ -1,9 +1,15 @@
-"""Versioned raw data: DVC in-process, no subprocess and no git commit of ours."""
+"""Versioned raw data: DVC in-process, no subprocess and no git commit of ours.
+
+DVC works in a folder of this state folder, never in the checkout: two state folders on one checkout
+would stage their data in the same place, and version each other's.
+"""
 
 import hashlib
 import json
 import logging
+import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
@@ -19,6 +25,7 @@ from pydantic import Field
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import DatasetError, DatasetLockedError
 from mlops_assets.records.data import DatasetVersion
+from mlops_assets.surroundings import chosen_umask
 
 # Copies, since a hard link would let a write to the workspace file corrupt the cache.
 _CONFIG = """\
@@ -29,13 +36,14 @@ _CONFIG = """\
     no_scm = {no_scm}
 [cache]
     type = "reflink,copy"
+    dir = "{cache}"
 """
 
 
 class DvcDatasets(dg.ConfigurableResource):
-    """Raw data as DVC versions: the `.dvc` files at the project's root, the bytes in a cache."""
+    """Raw data as DVC versions: `.dvc` files in DVC's own folder, the bytes in a cache."""
 
-    root: str = Field(description="Project root: holds `.dvc/` and `data/<model>/`.")
+    root: str = Field(description="DVC's folder: holds `.dvc/` and `data/<model>/*.dvc`.")
     cache: str = Field(description="Folder of DVC's cache; holds every version's bytes.")
     quarantine: str = Field(description="Folder of the rows that broke the contract.")
     pinned_now: str = Field(
@@ -49,8 +57,9 @@ class DvcDatasets(dg.ConfigurableResource):
     def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
         """Make `files` the newest version of a model's raw data.
 
-        One file becomes `data/<model>/raw_data<extension>`, several the folder `raw_data/`.
-        Equal content gives an equal md5 and changes nothing.
+        One file is known to DVC as `data/<model>/raw_data<extension>`, several as the folder
+        `raw_data/`; the pointer stays, the bytes go to the cache. Equal content gives an equal md5
+        and changes nothing.
 
         Raises:
             DatasetError: DVC refused.
@@ -58,13 +67,22 @@ class DvcDatasets(dg.ConfigurableResource):
         """
         with self._repo() as repo:
             target = self._stage(model, files)
-            out = repo.add(str(target))[0].outs[0]
+            try:
+                out = repo.add(str(target))[0].outs[0]
+            finally:
+                _remove(target)
             return DatasetVersion(
                 md5=out.hash_info.value,
                 files=tuple(sorted(file.name for file in files)),
                 size_bytes=out.meta.size,
                 pointer=f"data/{model}/{target.name}.dvc",
             )
+
+    def record_in_git(self, version: DatasetVersion) -> str:
+        """The command that records a version in the git repository of whoever runs it there."""
+        pointer = Path(self.root, version.pointer).absolute()
+        copied = f"install -D -m 644 {shlex.quote(str(pointer))} {version.pointer}"
+        return f"{copied} && git add {version.pointer}"
 
     @contextmanager
     def open(self, version: DatasetVersion) -> Generator[list[Path]]:
@@ -79,8 +97,8 @@ class DvcDatasets(dg.ConfigurableResource):
                 if not blob.exists():
                     raise DatasetError(
                         f"version {version.md5} of {version.pointer} is not in the cache "
-                        f"{self.cache} ({name} is missing); fetch it with `dvc pull`, or "
-                        "materialize raw_data again"
+                        f"{self.cache} ({name} is missing); fetch it with `dvc fetch` in "
+                        f"{self.root}, or materialize raw_data again"
                     )
                 link = Path(folder, name)
                 link.symlink_to(blob)
@@ -107,7 +125,7 @@ class DvcDatasets(dg.ConfigurableResource):
         if wrong:
             raise DatasetError(
                 f"data: version {version.md5} of {version.pointer} is damaged: {'; '.join(wrong)}; "
-                "delete what is wrong and fetch it again with `dvc pull`"
+                f"delete what is wrong and fetch it again with `dvc fetch` in {self.root}"
             )
 
     def damaged_files(self, version: DatasetVersion) -> list[str]:
@@ -136,7 +154,7 @@ class DvcDatasets(dg.ConfigurableResource):
         except (ValueError, TypeError, KeyError) as err:
             raise DatasetError(
                 f"the list of the files of version {version.md5} is damaged: {listing}; delete it "
-                "and fetch it again with `dvc pull`"
+                f"and fetch it again with `dvc fetch` in {self.root}"
             ) from err
 
     def _all_blobs(self, version: DatasetVersion) -> Mapping[str, Path]:
@@ -154,25 +172,26 @@ class DvcDatasets(dg.ConfigurableResource):
         return Path(self.cache, "files", "md5", md5[:2], md5[2:]).absolute()
 
     def _stage(self, model: str, files: Sequence[Path]) -> Path:
-        """Copy the files to their place in the workspace, each whole or not at all."""
-        folder = ensure_folder(Path(self.root, "data", model).absolute())
-        if len(files) == 1:
-            target = folder / f"raw_data{_extension(files[0])}"
-            write_atomically(target, lambda temporary: shutil.copyfile(files[0], temporary))
-            return target
-        target = ensure_folder(folder / "raw_data")
+        """Copy the files to where DVC shall find them."""
         wanted = {file.name: file for file in files}
         if len(wanted) < len(files):
             raise DatasetError(f"several files of {model} share a name: {sorted(map(str, files))}")
-        for stale in (path for path in target.iterdir() if path.name not in wanted):
-            stale.unlink()
+        folder = ensure_folder(Path(self.root, "data", model).absolute())
+        target = (
+            folder / f"raw_data{_extension(files[0])}" if len(files) == 1 else folder / "raw_data"
+        )
+        _remove(target)  # a killed process left it
         for name, file in wanted.items():
-            write_atomically(target / name, lambda temporary, f=file: shutil.copyfile(f, temporary))
+            copy = target if len(files) == 1 else target / name
+            write_atomically(copy, lambda temporary, f=file: shutil.copyfile(f, temporary))
         return target
 
     @contextmanager
     def _repo(self) -> Generator[Any]:
-        """The DVC repository, created on first use; one process at a time."""
+        """The DVC repository, created on first use; one process at a time.
+
+        The lock is in the repository, whoever shares it: also of other state folders.
+        """
         from dvc.exceptions import DvcException  # 0.9 CPU s
         from dvc.lock import LockError
         from dvc.repo import Repo
@@ -183,13 +202,12 @@ class DvcDatasets(dg.ConfigurableResource):
             "core": {"site_cache_dir": str(cache.parent / "site"), "analytics": False},
             "cache": {"dir": str(cache)},
         }
-        with exclusive(cache.parent / "lock"):
-            config = root / ".dvc" / "config"
-            if not config.exists():
-                text = _CONFIG.format(no_scm=str(not (root / ".git").exists()).lower())
-                write_atomically(config, lambda file: file.write_text(text, encoding="utf-8"))
+        with exclusive(root / ".dvc" / "tmp" / "mlops.lock"):
+            _configure(root, cache)
             try:
                 with Repo(str(root), config=overrides) as repo:
+                    # DVC makes what it keeps readable for all.
+                    repo.cache.local.CACHE_MODE = 0o444 & ~chosen_umask()
                     yield repo
             except LockError as err:
                 raise DatasetLockedError(f"DVC in {root} is locked: {err}; run again") from err
@@ -197,10 +215,27 @@ class DvcDatasets(dg.ConfigurableResource):
                 raise DatasetError(f"DVC in {root} refused: {err}") from err
 
 
+def _configure(root: Path, cache: Path) -> None:
+    """Write DVC's configuration where there is none; the cache relative, so that both can move."""
+    config = root / ".dvc" / "config"
+    if config.exists():
+        return
+    no_scm = str(not (root / ".git").exists()).lower()
+    text = _CONFIG.format(no_scm=no_scm, cache=os.path.relpath(cache, config.parent))
+    write_atomically(config, lambda file: file.write_text(text, encoding="utf-8"))
+
+
 def _extension(file: Path) -> str:
     """What says how `file` is written, `.csv` or `.csv.gz`, so not the date in `sales.2026.csv`."""
     found = re.search(r"(\.[a-z]\w*)?(\.(gz|zip|bz2|xz|zst))?$", file.name, re.IGNORECASE)
     return found[0] if found and found.start() else ""
+
+
+def _remove(target: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if target.is_dir():
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
 
 
 def _md5(blob: Path) -> str:

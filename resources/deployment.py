@@ -134,6 +134,7 @@ class LocalBentoML(EndpointDeployer):
         process = EndpointProcess(folder.path)
         launch = Launch.of(settings.port, settings.workers)
         with exclusive(folder.path / "deploy.lock"):
+            self._rollout(folder, launch).end_left_trial()
             before = process.launch()
             if before is None or self._served(before, servable.model_name) is None:
                 # Hung, or workers that outlived a killed manager and would hold the port.
@@ -227,11 +228,12 @@ class LocalBentoML(EndpointDeployer):
             if kept is None or good is None:
                 raise DeploymentError(f"{folder.path} was emptied; run `mlops run {name}`")
             (folder.path / STOPPED).unlink(missing_ok=True)
+            launch = Launch.of(kept.port, kept.workers)
+            self._rollout(folder, launch).end_left_trial()
             running = process.launch()
             if running is not None and self._served(running, name) is not None:
                 return self._endpoint(running, good)
             process.stop()
-            launch = Launch.of(kept.port, kept.workers)
             current = folder.write_again(good)
             self._rollout(folder, launch).reach(current)
             folder.mark_verified(current)

@@ -206,10 +206,18 @@ class EndpointFolder:
         """Tell the workers that somebody waits for the verdict; without it the trial ends."""
         (ensure_folder(self.path / TRIAL_FOLDER) / WATCHED_FILE).touch()
 
-    def sightings(self, generation: int) -> Sighting:
-        """What all workers, also dead ones, saw of both versions under that manifest."""
+    def watched_seconds(self) -> float:
+        """How long somebody waited for the verdict since the last step of a trial began."""
+        watched = self.path / TRIAL_FOLDER / WATCHED_FILE
+        if not watched.exists():
+            return 0.0
+        return max(0.0, watched.stat().st_mtime - (self.path / MANIFEST).stat().st_mtime)
+
+    def sightings(self, generation: int | None = None) -> Sighting:
+        """What all workers, also dead ones, saw of both versions; by default in all steps."""
         primary = candidate = Observed()
-        for file in (self.path / TRIAL_FOLDER).glob(f"*-{generation}.json"):
+        step = "*" if generation is None else generation
+        for file in (self.path / TRIAL_FOLDER).glob(f"*-{step}.json"):
             seen = Sighting.model_validate_json(file.read_bytes())
             primary, candidate = primary + seen.primary, candidate + seen.candidate
         return Sighting(primary=primary, candidate=candidate)

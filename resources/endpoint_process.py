@@ -34,8 +34,9 @@ _PASSED_ON = (
     "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 WATCHED = (
-    "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "telemetry.py",
-    "ml/scoring.py", "ml/model_files.py", "ml/nameless.py", "ml/onnx_runtime.py",
+    "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "same_site.py",
+    "surroundings.py", "telemetry.py", "ml/scoring.py", "ml/model_files.py", "ml/nameless.py",
+    "ml/onnx_runtime.py",
     "ml/log_lines.py", "serving/*.py",
 )  # fmt: skip
 """What a worker imports, within `mlops_assets`."""
@@ -158,7 +159,7 @@ class EndpointProcess:
         with self.log.open("ab") as log:
             subprocess.run(  # noqa: S603  no text of the user's is in it
                 ["/bin/sh", "-c", '"$@" &', "sh", *command],
-                cwd=self.folder,
+                cwd="/",
                 env=environment | {"MLOPS_PORT": str(launch.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -203,6 +204,7 @@ class EndpointProcess:
             "PROMETHEUS_MULTIPROC_DIR": str(self.folder / "prometheus"),
             "TMPDIR": str(self.folder / "tmp"),
             **SWITCHES,
+            "PYTHONSAFEPATH": "1",  # no module comes from the working directory
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         }

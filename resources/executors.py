@@ -1,6 +1,7 @@
-"""Executors: they tell MLflow how the Dagster run ended, and a cluster what each step needs."""
+"""Executors: a canceled run ends, MLflow is told how, and a cluster what each step needs."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -8,7 +9,8 @@ import dagster as dg
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.errors import ConfigError
 from mlops_assets.keys import COMPUTE
-from resources.run_outcome import finish, mark_process
+from resources.cancellation import CANCELED, INTERRUPTS, Cancellation
+from resources.run_outcome import PROCESS, finish, mark_process, process_of_run
 from resources.tracking import MLflowTracking
 
 if TYPE_CHECKING:
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.ExecutorDefinition:
-    """The same executor, which closes the run's MLflow runs when its last step has ended."""
+    """The same executor; a canceled run ends with its step, and its MLflow runs are closed."""
     start = executor.executor_creation_fn
     if start is None:
         raise ConfigError(f"the executor {executor.name!r} cannot be created; use another one")
     schema: Any = executor.config_schema
 
     def create(context: dg.InitExecutorContext) -> dg.Executor:
-        return _Followed(start(context), tracking)
+        return _Followed(start(context), tracking, executor.name == dg.in_process_executor.name)
 
     return dg.ExecutorDefinition(
         name=executor.name,
@@ -35,6 +37,45 @@ def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.Ex
         executor_creation_fn=create,
         description=executor.description,
     )
+
+
+def execute_here(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    tracking: MLflowTracking,
+    *,
+    assets: Sequence[dg.AssetKey],
+    tags: Mapping[str, str],
+    run_config: Mapping[str, Any],
+) -> dg.JobExecutionResult:
+    """Materialize assets of a job in this process; a failure is in the result.
+
+    Raises:
+        KeyboardInterrupt: The run was canceled, here or from elsewhere, and has ended.
+    """
+    # `execute_in_process` brings an executor of its own, which makes a failure of Ctrl-C.
+    from dagster._core.definitions.job_base import InMemoryJob
+    from dagster._core.execution.api import execute_run
+
+    job = job.with_executor_def(followed(dg.in_process_executor, tracking))
+    run_id = str(uuid.uuid4())
+    try:
+        run = instance.create_run_for_job(
+            job,
+            run_id=run_id,
+            asset_selection=set(assets),
+            tags={**tags, PROCESS: process_of_run(run_id)},
+            run_config=run_config,
+        )
+        result = execute_run(InMemoryJob(job), run, instance)
+    except KeyboardInterrupt:  # before the first step
+        left = instance.get_run_by_id(run_id)
+        if left and not left.is_finished:
+            instance.report_run_canceled(left, "Interrupted where it was started.")
+        raise
+    if result.dagster_run.status in CANCELED:
+        raise KeyboardInterrupt
+    return result
 
 
 def pods_of_steps(models: dg.Definitions) -> dict[str, dict[str, Any]]:
@@ -59,8 +100,8 @@ def _pod(compute: ComputeSettings) -> dict[str, Any]:
 
 
 class _Followed(dg.Executor):
-    def __init__(self, executor: dg.Executor, tracking: MLflowTracking) -> None:
-        self._executor, self._tracking = executor, tracking
+    def __init__(self, executor: dg.Executor, tracking: MLflowTracking, in_process: bool) -> None:
+        self._executor, self._tracking, self._in_process = executor, tracking, in_process
 
     @property
     def retries(self) -> "RetryMode":
@@ -77,10 +118,28 @@ class _Followed(dg.Executor):
         mark_process(instance, run_id)
         failed, ended = False, False
         try:
-            for event in self._executor.execute(plan_context, execution_plan):
+            for event in self._canceled_when_asked(plan_context, execution_plan):
                 failed = failed or event.is_step_failure
                 yield event
             ended = True
         finally:  # the same rule by which Dagster, right after this, gives the run its status
             with dg.build_resources({"tracking": self._tracking}, instance) as built:
                 finish(instance, run_id, built.tracking, failed=failed or not ended)
+
+    def _canceled_when_asked(
+        self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
+    ) -> Iterator[dg.DagsterEvent]:
+        cancellation = Cancellation(plan_context.instance, plan_context.run_id)
+        try:
+            with cancellation.heard():
+                for event in self._executor.execute(plan_context, execution_plan):
+                    yield event
+                    if self._in_process:  # any other stops its steps itself
+                        cancellation.after(event)
+            cancellation.require_not_asked()
+        except INTERRUPTS:
+            cancellation.record()
+            raise
+        except Exception:  # which the interrupt of a step became on its way
+            cancellation.require_not_asked()
+            raise

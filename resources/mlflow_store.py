@@ -6,7 +6,6 @@ What is logged stands in `resources.tracking`, what is registered in `resources.
 import logging
 import os
 import socket
-import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import TrackingError, TrackingUnavailableError
+from resources.mlflow_database import address, local_database, make_ready
 
 
 class MLflowStore(dg.ConfigurableResource):
@@ -39,15 +39,28 @@ class MLflowStore(dg.ConfigurableResource):
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow  # 2-6 CPU s
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError  # of a store that cannot even be opened
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         with not_exported("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(self.tracking_uri)
-        self._create_store(mlflow)
+        self.make_ready()
         try:
             yield mlflow
         except MlflowException as err:
             raise TrackingError(f"MLflow at {self.tracking_uri} refused: {err.message}") from err
+        except SQLAlchemyError as err:
+            said = str(err).splitlines()[0]  # then come the statement and a link
+            raise TrackingError(f"MLflow at {self.tracking_uri} refused: {said}") from err
+
+    def make_ready(self) -> None:
+        """Make a local store on first use, and let it follow when its folder was moved.
+
+        Raises:
+            TrackingError: It is damaged.
+        """
+        if database := local_database(self.tracking_uri):
+            make_ready(database, self.artifacts)
 
     def require_server(self) -> None:
         """Ask a server for a connection, without MLflow: cheap enough before any other work.
@@ -67,28 +80,16 @@ class MLflowStore(dg.ConfigurableResource):
                 "or correct MLFLOW_TRACKING_URI"
             ) from err
 
-    def _create_store(self, mlflow: Any) -> None:
-        """Create the schema once: processes that race to do it break each other's."""
-        if not self.tracking_uri.startswith("sqlite:///"):
-            return
-        database = Path(self.tracking_uri.removeprefix("sqlite:///"))
-        if database.exists() and database.with_suffix(".ready").exists():
-            return
-        with exclusive(database.with_suffix(".lock")), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of SQLAlchemy, about MLflow
-            mlflow.MlflowClient().search_experiments(max_results=1)
-            database.with_suffix(".ready").touch()
-
     def _experiment(self, client: Any, name: str) -> str:
         """Find or create the experiment; its location cannot be changed later."""
         if found := client.get_experiment_by_name(name):
             return found.experiment_id
+        location = f"{address(self.artifacts)}/{name}"
         if "://" in self.artifacts:
-            return client.create_experiment(name, f"{self.artifacts.rstrip('/')}/{name}")
+            return client.create_experiment(name, location)
         folder = ensure_folder(Path(self.artifacts).absolute())
         with exclusive(folder / ".lock"):
             found = client.get_experiment_by_name(name)
-            location = (folder / name).as_uri()
             return found.experiment_id if found else client.create_experiment(name, location)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from mlops_assets.errors import PromotionRefusedError, TrackingError
+from mlops_assets.interrupts import uninterrupted
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move, Promotion
 from resources.ledger import PromotionLedger, require_head
@@ -61,8 +62,9 @@ def promote(
             move = _described(move, tracking)
         yield
         if not stays:
-            head = ledger.append(move, expected_from)
-            follow(move.model, head, tracking)
+            with uninterrupted():  # what was canceled before moves nothing, after that all
+                head = ledger.append(move, expected_from)
+                follow(move.model, head, tracking)
 
 
 def reconcile(model: str, *, tracking: MLflowTracking, ledger: PromotionLedger) -> Edits:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
+from mlops_assets.interrupts import uninterrupted
 from mlops_assets.ml.canary import judge
 from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest, RecordedRequest
@@ -49,6 +50,7 @@ class Rollout:
         Raises:
             DeploymentError: Why, and what serves now.
         """
+        good = self._folder.verified()
         try:
             wanted = self._try(wanted, before, settings)
             self._folder.write(wanted)
@@ -59,16 +61,17 @@ class Rollout:
                 max_rows=wanted.max_rows,
                 max_body_bytes=wanted.max_body_bytes,
             )
-        except BaseException as err:  # also when the run is cancelled
-            tail = _tail(self._process.log)
-            outcome = self._roll_back(before or self._launch)
+            self._folder.mark_verified(wanted)
+        except BaseException as err:  # also when the run is canceled
+            with uninterrupted():
+                tail = _tail(self._process.log)
+                outcome = self._roll_back(good, before or self._launch)
             if not isinstance(err, DeploymentError):
                 raise
             raise DeploymentError(
                 f"{wanted.model_name} version {wanted.model_version} was not deployed: {err} "
                 f"{outcome} The end of {self._process.log}:\n{tail}"
             ) from err
-        self._folder.mark_verified(wanted)
         self._folder.prune()
 
     def reach(self, wanted: Manifest) -> None:
@@ -112,20 +115,45 @@ class Rollout:
         if current is not None and current.generation > wanted.generation:
             raise DeploymentError("The workers that loaded it crashed, again and again.")
 
-    def _roll_back(self, launch: Launch) -> str:
-        """Serve the last good version again; says how that went."""
-        good = self._folder.verified()
+    def end_left_trial(self) -> None:
+        """Take the candidate of a killed process away, and write down how its trial ended."""
+        left = self._folder.current()
+        if left is None or left.candidate is None:
+            return
+        candidate, seen = left.candidate, self._folder.sightings()
+        answered = 0 if candidate.role == "shadow" else seen.candidate.requests
+        report = TrialReport(
+            ended=datetime.now(UTC),
+            from_version=left.model_version,
+            to_version=candidate.model_version,
+            strategy=candidate.role,
+            passed=False,
+            reason="the process that waited for the verdict was killed",
+            seconds=self._folder.watched_seconds(),
+            requests=seen.primary.requests + answered,
+            candidate_requests=seen.candidate.requests,
+            harmed_requests=answered,
+        )
+        self._folder.write_again(left.model_copy(update={"candidate": None}))
+        self._folder.report(report)
+
+    def _roll_back(self, good: Manifest | None, launch: Launch) -> str:
+        """Serve what was good before again; says how that went."""
         if good is None:
             self._process.stop()
             self._folder.forget_manifest()
             return "No version was served before; the endpoint is stopped."
         try:
             restored = self._folder.write_again(good)
-            Rollout(self._folder, launch, self._client, self._timeout).reach(restored)
+            self._by(launch).reach(restored)
         except DeploymentError as err:
             return f"Version {good.model_version} could not be put back either: {err}"
         self._folder.mark_verified(restored)
         return f"Version {good.model_version} serves again."
+
+    def _by(self, launch: Launch) -> "Rollout":
+        same = launch == self._launch
+        return self if same else Rollout(self._folder, launch, self._client, self._timeout)
 
     def _try(self, wanted: Manifest, before: Launch | None, settings: RolloutSettings) -> Manifest:
         """Put `wanted` on trial, if the settings say so and another version serves."""
@@ -177,9 +205,15 @@ class Trial:
                     break
             else:
                 reason = ""
-        finally:  # also when a worker crashed, or the run is cancelled
-            report = self._report(good, wanted, reason)
-            self._folder.report(report)
+        except BaseException as err:
+            if not isinstance(err, Exception):
+                reason = "the run was canceled"
+                self._count(generation)
+            raise
+        finally:  # also when a worker crashed
+            with uninterrupted():
+                report = self._report(good, wanted, reason)
+                self._folder.report(report)
         if reason:
             share = "" if strategy == "shadow" else f" with {weight:.0%} of the requests"
             raise DeploymentError(
@@ -214,7 +248,12 @@ class Trial:
         """Take the candidate away at once, and count what it still answered."""
         self._rollout.reach(self._folder.write_again(good))
         time.sleep(_LOOK_SECONDS)  # for the requests that it was answering
-        self._seen[-1] = self._folder.sightings(generation)
+        self._count(generation)
+
+    def _count(self, generation: int) -> None:
+        """Take what was seen in the last step as it is now."""
+        if self._seen:
+            self._seen[-1] = self._folder.sightings(generation)
 
     def _report(self, good: Manifest, wanted: Manifest, reason: str) -> TrialReport:
         tried = sum(seen.candidate.requests for seen in self._seen)

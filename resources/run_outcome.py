@@ -20,14 +20,23 @@ from typing import Literal, Protocol
 import dagster as dg
 
 from mlops_assets.errors import TrackingError
+from resources.cancellation import CANCELED
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 PROCESS = "mlops/process"
 MLFLOW = "mlops/mlflow"
 _OPEN = "open"
+_OF_RUN = "#"
 _CLOCK_SECONDS = 10
-_CANCELED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.MANAGED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 _ENDED: dict[dg.DagsterRunStatus, Status] = {
     dg.DagsterRunStatus.SUCCESS: "FINISHED",
     dg.DagsterRunStatus.FAILURE: "FAILED",
@@ -52,7 +61,12 @@ def mark_open(instance: dg.DagsterInstance, run_id: str) -> None:
 
 def mark_process(instance: dg.DagsterInstance, run_id: str) -> None:
     """Record that the Dagster run lives in this process."""
-    instance.add_run_tags(run_id, {PROCESS: this_process()})
+    instance.add_run_tags(run_id, {PROCESS: process_of_run(run_id)})
+
+
+def process_of_run(run_id: str) -> str:
+    """The tag of a run that lives in this process; of no other run, whoever copies its tags."""
+    return f"{this_process()}{_OF_RUN}{run_id}"
 
 
 def finish(
@@ -78,7 +92,7 @@ def finish(
         return None
     status: Status = "FINISHED"
     if failed:
-        status = "KILLED" if run.status in _CANCELED else "FAILED"
+        status = "KILLED" if run.status in CANCELED else "FAILED"
     try:
         _close(instance, run_id, tracking, status)
     except TrackingError as err:
@@ -109,19 +123,31 @@ def settle_orphans(instance: dg.DagsterInstance, tracking: Closes) -> None:
             tracking.close(run_id, status)
 
 
-def end_dead_runs(instance: dg.DagsterInstance) -> None:
+def end_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """Say of runs that a process on this machine left behind that they failed, or were canceled.
 
-    Dagster itself leaves them STARTED for ever, and in its queue they keep others from starting.
+    Dagster leaves them as they are for ever, and in its queue they keep others from starting.
+    A run that waits in the queue, and one that a launcher is about to start, has no process yet.
+
+    Returns:
+        As they were left.
     """
-    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
-        if not is_gone(run.tags.get(PROCESS, "")):
-            continue
-        if run.status in _CANCELED:
+    left = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    dead = [run for run in left if is_gone(_process(run))]
+    for run in dead:
+        if run.status in CANCELED:
             instance.report_run_canceled(run, "its process ended")
         else:
-            instance.report_run_failed(run, "its process was killed")
+            instance.report_run_failed(
+                run, f"its process was killed; the run was {run.status.value}"
+            )
+    return dead
+
+
+def _process(run: dg.DagsterRun) -> str:
+    """Where a run lives; empty if nobody said, or it was said of the run that its tags are from."""
+    process, _, run_id = run.tags.get(PROCESS, "").partition(_OF_RUN)
+    return process if run_id in ("", run.run_id) else ""
 
 
 def this_process() -> str:
@@ -135,7 +161,7 @@ def is_gone(process: str) -> bool:
     """Whether a process of this host has ended; False for one that cannot be known from here."""
     import psutil
 
-    host, _, identity = process.rpartition("/")
+    host, _, identity = process.partition(_OF_RUN)[0].rpartition("/")
     if host != socket.gethostname():
         return False
     pid, _, started = identity.partition("@")

@@ -22,9 +22,12 @@ from resources.alerts import Alerts
 from resources.metrics import EndpointMetrics, Gauge
 
 _MODEL_TAG = "mlops/model"
-_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_FAILED = dg.DagsterRunStatus.FAILURE
+_ENDED = [dg.DagsterRunStatus.SUCCESS, _FAILED]
 _LOOKED_AT = 100
-"""Newest ended runs of a model among which each job's newest is found; and most runs of a look."""
+"""Most runs of a look; and so many of a model's newest failures name its jobs beside our own."""
+JOBS = ("training", "deployment", "monitoring", "rollback", "promotion", "restoration")
+"""What every model has, each named after it."""
 _SECONDS = 10.0
 """No message to an address is begun later in a look, which Dagster ends after 60 s."""
 _GAUGES = "gauges"
@@ -159,9 +162,9 @@ def _gauge(instance: dg.DagsterInstance, metrics: EndpointMetrics, ended: Ended)
 
 def message(instance: dg.DagsterInstance, run: dg.DagsterRun, said: str) -> str | None:
     """What to say of an ended run; None while its job goes on as before."""
-    failed = run.status == dg.DagsterRunStatus.FAILURE
-    before = _before(instance, run)
-    if failed == (before is not None and before.status == dg.DagsterRunStatus.FAILURE):
+    failed = run.status == _FAILED
+    before = _newest(instance, run.job_name, before=run.run_id)
+    if failed == (before is not None and before.status == _FAILED):
         return None
     if failed:
         cause = _first_failure(instance, run) or said
@@ -170,25 +173,30 @@ def message(instance: dg.DagsterInstance, run: dg.DagsterRun, said: str) -> str 
 
 
 def failing_jobs(instance: dg.DagsterInstance, model: str) -> Gauge:
-    """1 for each job of the model whose newest ended run failed, 0 for the others."""
-    wanted = dg.RunsFilter(statuses=_ENDED, tags={_MODEL_TAG: model})
-    newest: dict[tuple[str, ...], float] = {}
-    for run in instance.get_runs(wanted, limit=_LOOKED_AT):  # the newest first
-        failed = float(run.status == dg.DagsterRunStatus.FAILURE)
-        newest.setdefault((run.job_name,), failed)
+    """1 for each job of the model whose newest ended run failed, 0 for the others.
+
+    Each job is asked for its own newest run: one that fails once a week stays failing, however
+    often others run in between.
+    """
+    failures = dg.RunsFilter(statuses=[_FAILED], tags={_MODEL_TAG: model})
+    failed = {run.job_name for run in instance.get_runs(failures, limit=_LOOKED_AT)}
+    jobs = sorted({f"{model}_{job}" for job in JOBS} | failed)
+    newest = {job: run for job in jobs if (run := _newest(instance, job))}
     return Gauge(
         name="model_run_failing",
         help="1: the newest ended run of the job failed.",
         labels=("job_name",),
-        values=newest,
+        values={(job,): float(run.status == _FAILED) for job, run in newest.items()},
     )
 
 
-def _before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun | None:
-    """The run of the same job that was launched before and has ended; None for the first."""
-    wanted = dg.RunsFilter(job_name=run.job_name, statuses=_ENDED)
-    older = instance.get_runs(wanted, cursor=run.run_id, limit=1)
-    return older[0] if older else None
+def _newest(
+    instance: dg.DagsterInstance, job: str, *, before: str | None = None
+) -> dg.DagsterRun | None:
+    """The ended run of a job that was launched last, or last before another; None if none was."""
+    wanted = dg.RunsFilter(job_name=job, statuses=_ENDED)
+    found = instance.get_runs(wanted, cursor=before, limit=1)
+    return found[0] if found else None
 
 
 def _first_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from resources.run_outcome import settle
+from resources.run_outcome import end_dead_runs, settle
 from resources.tracking import MLflowTracking
 
 
@@ -16,8 +16,10 @@ def build_mlflow_runs_sensor() -> dg.SensorDefinition:
         description="Ends runs whose process was killed, in Dagster and in MLflow.",
     )
     def mlflow_runs(context: dg.SensorEvaluationContext, tracking: MLflowTracking) -> dg.SkipReason:
+        dead = end_dead_runs(context.instance)
         closed = settle(context.instance, tracking)
-        said = ", ".join(f"{run_id[:8]} {status}" for run_id, status in closed.items())
-        return dg.SkipReason(f"closed {said}" if closed else "no MLflow run was left open")
+        said = [f"closed {run_id[:8]} {status}" for run_id, status in closed.items()]
+        said += [f"ended {run.run_id[:8]}" for run in dead if run.run_id not in closed]
+        return dg.SkipReason(", ".join(said) or "no MLflow run was left open")
 
     return mlflow_runs

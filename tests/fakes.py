@@ -64,7 +64,7 @@ class FakeDatasets(DvcDatasets):
     def open(self, version: DatasetVersion) -> Generator[list[Path]]:
         folder = Path(self.cache, version.md5.removesuffix(".dir"))
         if not folder.exists():
-            raise DatasetError(f"version {version.md5} is not in the cache; `dvc pull`")
+            raise DatasetError(f"version {version.md5} is not in the cache; `dvc fetch`")
         yield sorted(folder.iterdir())
 
     def damaged_files(self, version: DatasetVersion) -> list[str]:

@@ -47,7 +47,10 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             value=version,
             data_version=dg.DataVersion(version.md5),
-            metadata=describe_version(version, rows, fingerprint),
+            metadata={
+                **describe_version(version, rows, fingerprint),
+                "record_in_git": datasets.record_in_git(version),
+            },
         )
 
     @dg.asset(
@@ -95,7 +98,6 @@ def describe_version(
         "size_bytes": version.size_bytes,
         "md5": version.md5,
         "source_fingerprint": fingerprint or "",
-        "record_in_git": f"git add {version.pointer}",
         **describe_rows(rows),
     }
 

@@ -1,15 +1,26 @@
 """Deployment and schedules."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from mlops_assets.blocks.base import Duration, Settings
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 
+
+def _spelled_network(text: str) -> str:
+    """`10.0.0.7` or `10.0.0.0/8`, as it is compared with."""
+    network = ip_network(text)  # says itself what is wrong
+    return str(network if "/" in text else network.network_address)
+
+
+_Host = Annotated[str, Field(pattern=r"^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)$", max_length=253)]
+_Origin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[a-z0-9._\[\]:-]+$")]
+_Network = Annotated[str, AfterValidator(_spelled_network)]
 _Timeout = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=1))]
 
 
@@ -31,8 +42,19 @@ class ApiKeySettings(Settings):
 
 
 class RequestLimits(Settings):
-    """What a worker grants to requests."""
+    """Whose requests a worker takes, and what it grants to them."""
 
+    hosts: tuple[_Host, ...] = Field(
+        (),
+        description="Names under which it is asked, besides addresses, names without a dot and, in "
+        "a cluster, its Service: `ml.example.com`, `*.example.com`, or `*` for any.",
+    )
+    origins: tuple[_Origin, ...] = Field(
+        (), description="Web pages that may ask from a browser, e.g. `https://shop.example.com`."
+    )
+    proxies: tuple[_Network, ...] = Field(
+        (), description="Addresses or networks of the proxies whose X-Forwarded-For is believed."
+    )
     rate_limit: RateLimitSettings | None = None
     request_timeout: _Timeout = Field(
         timedelta(seconds=30), description="From the complete request to its answer; then 504."

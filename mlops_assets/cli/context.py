@@ -6,44 +6,48 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import dagster as dg
-from pydantic import ValidationError
 
+from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.blocks.operation import DeploymentSettings
-from mlops_assets.errors import ConfigError
-from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
+from mlops_assets.components.loading import left_out
+from mlops_assets.errors import ConfigError, FaultyModelError
+from mlops_assets.keys import DEPLOYMENT_SETTINGS
 from resources.deployment import EndpointDeployer
 from resources.promotions import Promotions
 
 
 def load_definitions() -> dg.Definitions:
-    """Load every model.
+    """Every sound model; `components.loading.left_out` tells of the others."""
+    from mlops_assets.definitions import build_definitions  # loads all; `mlops --help` need not
 
-    Raises:
-        ConfigError: A YAML is not valid.
-    """
-    from mlops_assets.definitions import defs  # loads every model; `mlops --help` need not
-
-    try:
-        return defs()
-    except Exception as err:  # Dagster wraps it in several layers; only the YAML's fault is ours
-        cause: BaseException | None = err
-        while cause and not isinstance(cause, ValidationError):
-            cause = cause.__cause__
-        if cause is None:
-            raise
-        raise ConfigError(str(cause)) from err
+    return build_definitions()
 
 
 def chosen_models(definitions: dg.Definitions, models: Sequence[str]) -> list[str]:
-    """The models named, or all.
+    """The models named, or all sound ones.
 
     Raises:
         ConfigError: There is no such model.
+        FaultyModelError: Its YAML has faults.
     """
-    known = sorted({str(spec.group_name) for spec in definitions.resolve_all_asset_specs()})
-    if unknown := sorted(set(models) - set(known)):
-        raise ConfigError(f"no model {unknown}; there are {known}")
+    known = sorted(s.key.path[0] for s in _endpoint_specs(definitions))
+    unknown = sorted(set(models) - set(known))
+    faulty = [
+        line
+        for names, faults in left_out(definitions).items()
+        if {*names} & {*unknown}
+        for line in faults
+    ]
+    if faulty:
+        raise FaultyModelError("\n".join(faulty))
+    if unknown:
+        raise ConfigError(f"no model {unknown}; there are {known}{did_you_mean(unknown, known)}")
     return list(models) or known
+
+
+def _endpoint_specs(definitions: dg.Definitions) -> list[dg.AssetSpec]:
+    specs = definitions.resolve_all_asset_specs()
+    return [spec for spec in specs if DEPLOYMENT_SETTINGS in spec.metadata]
 
 
 def open_resources(
@@ -65,11 +69,7 @@ def open_deployment(definitions: dg.Definitions) -> Generator[EndpointDeployer]:
 def open_promotions(definitions: dg.Definitions, model: str) -> Generator[Promotions]:
     """The champion of one model, with what can move it."""
     chosen_models(definitions, [model])
-    (spec,) = (
-        spec
-        for spec in definitions.resolve_all_asset_specs()
-        if spec.key == asset_key(model, "deployed_endpoint")
-    )
+    (spec,) = (s for s in _endpoint_specs(definitions) if s.key.path[0] == model)
     settings = DeploymentSettings.model_validate(spec.metadata[DEPLOYMENT_SETTINGS])
     with open_resources(definitions, "tracking", "ledger", "deployment") as built:
         yield Promotions(model, settings, built.tracking, built.ledger, built.deployment)

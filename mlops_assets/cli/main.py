@@ -42,9 +42,12 @@ from mlops_assets.cli.runs import (
     train_and_judge,
 )
 from mlops_assets.cli.verdict import append_report
+from mlops_assets.components.loading import left_out
 from mlops_assets.dev import serve_user_interfaces
-from mlops_assets.errors import MlopsError
-from mlops_assets.home import PROJECT_ROOT, home
+from mlops_assets.errors import FaultyModelError, MlopsError
+from mlops_assets.home import PROJECT_ROOT, home, require_addressable
+from mlops_assets.interrupts import interruptible
+from mlops_assets.surroundings import chosen_umask
 from resources.api_keys import digest, new_key
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
@@ -69,19 +72,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
     try:
+        chosen_umask()
+        os.environ["MLOPS_HOME"] = str(home())  # in full, also for what starts elsewhere
         use_dagster_home(home())
-        return _VERBS[chosen.pop("verb")](**chosen)
+        verb = chosen.pop("verb")
+        code = _VERBS[verb](**chosen)
+        return _say_left_out(code) if verb in _OF_ALL and not chosen["models"] else code
+    except FaultyModelError as err:
+        say(str(err), error=True)
+        return 1
     except MlopsError as err:
         say(f"{type(err).__name__}: {err}", error=True)
         return 1
     except KeyboardInterrupt:
+        say("canceled; the same command goes on from here", error=True)
         return 130
 
 
 def use_dagster_home(state: Path) -> Path:
-    """Point DAGSTER_HOME into the state folder, unless it is set, and configure it."""
-    folder = Path(os.environ.setdefault("DAGSTER_HOME", str(state / "dagster")))
-    ensure_folder(folder)
+    """Point DAGSTER_HOME into the state folder, unless it is set, and configure it.
+
+    Raises:
+        StateError: It cannot be used.
+    """
+    named = Path(os.environ.get("DAGSTER_HOME") or state / "dagster").absolute()
+    folder = ensure_folder(require_addressable(named, "DAGSTER_HOME"))
+    os.environ["DAGSTER_HOME"] = str(folder)
     if not (folder / "dagster.yaml").exists():
         text = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")
         settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
@@ -122,7 +138,7 @@ def _models_of_a_run(
 ) -> Generator[tuple[dg.Definitions, dg.DagsterInstance, list[str]]]:
     """Hold the lock of runs, and end those of killed processes first."""
     definitions = load_definitions()
-    with exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
+    with interruptible(), exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
         settle_runs(definitions, instance)
         yield definitions, instance, chosen_models(definitions, models)
 
@@ -131,6 +147,12 @@ def _say_failed(models: Sequence[str]) -> int:
     if models:
         say(f"failed: {', '.join(models)}", error=True)
     return 1 if models else 0
+
+
+def _say_left_out(code: int) -> int:
+    """Name what `all models` did not mean, since its YAML has faults; the exit code then."""
+    lines = [line for faults in left_out(load_definitions()).values() for line in faults]
+    return _say_both([], lines) or code
 
 
 def predict(model: str, entities: Sequence[str]) -> int:
@@ -267,6 +289,9 @@ _VERBS = {
     "env": env,
     "bento": bento,
 }
+
+_OF_ALL = ("run", "train", "deploy", "status", "stop", "check")
+"""Verbs that mean all models when none is named."""
 
 
 if __name__ == "__main__":

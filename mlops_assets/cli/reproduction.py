@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.cli.context import open_resources
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.interrupts import interruptible
 from mlops_assets.keys import TrainingStage, asset_key
 from mlops_assets.ml.reproduction import differences, moved_packages
 from mlops_assets.records.evaluation import ModelVersion
@@ -97,7 +98,7 @@ def reproduce(
         DatasetError: The raw data is not in the cache, or damaged.
     """
     recorded = read_record(version, tracking)
-    with _interruptible(), tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
+    with interruptible(), tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         state = Path(folder).resolve()
         datasets.restore(recorded.raw, state / "dvc" / "cache")
         with checked_out(PROJECT_ROOT, recorded.code) as code:
@@ -181,22 +182,6 @@ def _new_record(model: str, state: Path) -> TrainingRecord:
         tracking_uri=f"sqlite:///{state / 'mlflow.db'}", artifacts=str(state / "mlflow")
     )
     return read_record(find_version(model, "1", tracking), tracking)
-
-
-@contextmanager
-def _interruptible() -> Generator[None]:
-    """Let SIGTERM and SIGHUP end us as Ctrl-C does, so that everything is put away."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

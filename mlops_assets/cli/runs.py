@@ -18,8 +18,9 @@ from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import asset_key
 from resources.deployment import EndpointDeployer
+from resources.executors import execute_here
 from resources.promotions import Promotions
-from resources.run_outcome import PROCESS, settle, this_process
+from resources.run_outcome import end_dead_runs, settle
 
 if TYPE_CHECKING:
     import argparse
@@ -124,12 +125,12 @@ def _materialize(
     keys: Sequence[dg.AssetKey],
     job: str = "training",
 ) -> bool:
-    resolved = definitions.resolve_job_def(f"{model}_{job}")
-    result = resolved.execute_in_process(
-        instance=instance,
-        asset_selection=list(keys),
-        raise_on_error=False,
-        tags={PROCESS: this_process(), "mlops/launched_by": "mlops"},
+    result = execute_here(
+        definitions.resolve_job_def(f"{model}_{job}"),
+        instance,
+        (definitions.resources or {})["tracking"],
+        assets=keys,
+        tags={"mlops/launched_by": "mlops"},
         run_config={"loggers": {"progress": {}}},
     )
     for event in result.filter_events(lambda event: event.is_step_failure):
@@ -147,7 +148,9 @@ def _cause(event: dg.DagsterEvent) -> str:
 
 
 def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
-    """End the runs of killed processes, which the last one may have been."""
+    """End the runs of killed processes, which the last one may have been, and say so."""
+    for run in end_dead_runs(instance):
+        say(f"run {run.run_id[:8]} of {run.job_name} was killed; it is ended", error=True)
     with open_resources(definitions, "tracking", instance=instance) as built:
         settle(instance, built.tracking)
 

@@ -4,14 +4,19 @@ Resolved before the settings are validated, so that a port or a limit may come f
 too; the schema that `dg check yaml` uses allows for them.
 """
 
+import os
+import re
 from typing import Any
 
 import dagster as dg
+from dagster.components.resolved.errors import ResolutionException
 from pydantic import model_validator
 
+from mlops_assets.blocks.base import Misfit, MisfitError
 from mlops_assets.config import ModelSettings
 
 _TEMPLATE = {"type": "string", "pattern": r"^\{\{.*\}\}$"}
+_VARIABLE = re.compile(r"""\benv(?:\.|\(\s*['"])(\w+)(?!\w|['"]\s*,)""")  # without a default
 
 
 class TemplatedSettings(ModelSettings):
@@ -20,12 +25,40 @@ class TemplatedSettings(ModelSettings):
     @model_validator(mode="before")
     @classmethod
     def _resolve(cls, data: Any) -> Any:
-        return dg.ResolutionContext.default().resolve_value(data)
+        misfits: list[Misfit] = []
+        resolved = _resolved(data, (), misfits)
+        if misfits:
+            raise MisfitError(*misfits)
+        return resolved
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The schema of `ModelSettings`, with a template as the alternative to every scalar."""
         return _with_templates(super().model_json_schema(*args, **kwargs))
+
+
+def _resolved(data: Any, place: tuple[str, ...], misfits: list[Misfit]) -> Any:
+    """`data` with its templates filled in; those that cannot be are noted.
+
+    A text without a template stays as it is: Dagster would make a number of "0123".
+    """
+    if isinstance(data, dict):
+        return {k: _resolved(v, (*place, str(k)), misfits) for k, v in data.items()}
+    if isinstance(data, list):
+        return [_resolved(v, (*place, str(i)), misfits) for i, v in enumerate(data)]
+    if not isinstance(data, str) or not re.search(r"\{[{%]", data):
+        return data
+    at = ".".join(place)
+    if unset := [name for name in _VARIABLE.findall(data) if name not in os.environ]:
+        said = f"the environment variable {unset[0]} is not set; set it, or write "
+        misfits.append(Misfit(at, said + f"env('{unset[0]}', a default)"))
+        return data
+    try:
+        return dg.ResolutionContext.default().resolve_value(data)
+    except ResolutionException as err:
+        said = str(err).strip().splitlines()[-1]
+        misfits.append(Misfit(at, f"the template {data!r} cannot be filled in: {said}"))
+        return data
 
 
 def _with_templates(schema: Any) -> Any:

@@ -58,7 +58,6 @@ def fresh(folder: Path) -> Path:
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         del os.environ[name]
     os.environ["MLOPS_HOME"] = str(ensure_folder(folder))
-    os.environ["MLOPS_DATA_ROOT"] = str(ensure_folder(folder / "project"))
     use_dagster_home(folder)
     return folder
 

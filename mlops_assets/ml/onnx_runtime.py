@@ -3,6 +3,7 @@
 The graph is one of `onnx_export`. Its texts hold `MISSING` where a row has none.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -14,6 +15,8 @@ from mlops_assets.errors import DeploymentError
 NUMBERS, TEXTS, SCORES = "numbers", "texts", "scores"
 MISSING = "\ufdd0"
 """Stands for null among texts; Unicode keeps this character free for such use."""
+
+_EXTERNAL_DATA = "session.model_external_initializers_file_folder_path"
 
 FeatureRow = Mapping[str, float | str | None]
 
@@ -29,7 +32,8 @@ class OnnxModel:
             dtypes: Of the features, in column order.
 
         Raises:
-            DeploymentError: It is damaged, or no graph over these features.
+            DeploymentError: It is damaged, takes weights from other files, or is no graph over
+                these features.
         """
         import onnxruntime  # 0.3 CPU s
 
@@ -37,6 +41,9 @@ class OnnxModel:
         # One row is computed in microseconds: a thread's start would cost more.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # A graph may name files to take its weights from, by default below the working directory:
+        # any file of this user would do. Ours hold theirs themselves, so there is no such folder.
+        options.add_session_config_entry(_EXTERNAL_DATA, os.devnull)
         try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]

@@ -18,6 +18,7 @@ def unpack(bundle: Path) -> Path:
     """Point the manifest at the version in `bundle`; every worker may do it at the same time."""
     manifest = Manifest.model_validate_json((bundle / MANIFEST_FILE).read_bytes())
     manifest = manifest.model_copy(update={"folder": str(bundle / manifest.folder)})
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # whom to believe is the guard's to say, not uvicorn's
     endpoint = Path(os.environ.setdefault("MLOPS_ENDPOINT", str(_default(manifest.model_name))))
     content = manifest.model_dump_json(indent=2).encode()
     file = endpoint / MANIFEST_FILE

@@ -1,29 +1,37 @@
 """What stands before the endpoint's application: who may ask, how often, how many, how long.
 
 Everything it enforces comes with the manifest, so it changes as a version does: without a restart.
-Rates are counted over the endpoint's workers together, what runs and waits by each alone. Health,
-metrics and the page that shows the API pass it.
+Rates are counted over the endpoint's workers together, what runs and waits by each alone. Metrics
+and the page that shows the API need no key; health is anybody's.
 """
 
 import asyncio
-import hashlib
-import hmac
 import math
 import resource
 import time
 import types
 from collections.abc import Callable, Coroutine, Generator, MutableMapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from mlops_assets.blocks.operation import RateLimitSettings
 from mlops_assets.records.serving import Limits
+from mlops_assets.serving.callers import client_address, identify, require_own_site, sent_key
 from mlops_assets.serving.http import Receive, RequestError, Scope, Send, send_error
 from mlops_assets.serving.rates import Buckets
 
 App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 Count = Callable[[Scope, RequestError], None]
 
-OPEN_PATHS = ("/livez", "/readyz", "/metrics", "/", "/docs")
+HEALTH_PATHS = ("/livez", "/readyz")
+"""For probes, under whatever name they ask."""
+OPEN_PATHS = (*HEALTH_PATHS, "/metrics", "/", "/docs")
+"""They need no key, and nobody counts them."""
+WRONG_KEYS = RateLimitSettings(per_second=1, burst=20)
+"""How many unknown keys an address may try."""
 BUFFERED_BYTES = 64_000_000
 """How much of unfinished bodies a worker holds; many slow clients must not fill its memory."""
 
@@ -49,13 +57,37 @@ class Guard:
         """Complete requests that are not answered yet."""
         self.buffered = 0
         """Bytes of the bodies of all requests that are not answered yet."""
+        self._built_for: Limits | None = None
+        self._built: App = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         limits = self._limits()
-        if scope["type"] != "http" or limits is None or scope["path"] in OPEN_PATHS:
+        if scope["type"] != "http" or limits is None or scope["path"] in HEALTH_PATHS:
             return await self._app(scope, receive, send)
+        return await self._entrance(limits)(scope, receive, send)
+
+    def _entrance(self, limits: Limits) -> App:
+        """What a request meets first: nothing but the guard, where no page or proxy is named."""
+        if limits is not self._built_for:
+            app: Any = partial(self._guarded, limits)
+            if limits.origins:
+                app = CORSMiddleware(
+                    app,
+                    allow_origins=limits.origins,
+                    allow_methods=("GET", "POST"),
+                    allow_headers=("authorization", "content-type", "x-api-key"),
+                )
+            if limits.proxies:
+                app = ProxyHeadersMiddleware(cast("Any", app), [*limits.proxies])
+            self._built_for, self._built = limits, cast("App", app)
+        return self._built
+
+    async def _guarded(self, limits: Limits, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if scope["path"] in OPEN_PATHS:
+                require_own_site(scope, limits)
+                return await self._app(scope, receive, send)
             self._admit(scope, limits)
         except RequestError as err:
             return await self.refuse(scope, send, err)
@@ -71,7 +103,11 @@ class Guard:
         if who is not None and who == limits.operator_digest:
             scope["unlogged"] = UNLOGGED in scope["headers"]
             return
+        require_own_site(scope, limits)
+        address = client_address(scope)
         if limits.key_digests and who is None:
+            if sent_key(scope) is not None:
+                self._take(f"wrong key {address}", WRONG_KEYS, "requests with an unknown key")
             raise RequestError(
                 401,
                 "unauthorized",
@@ -79,15 +115,17 @@ class Guard:
                 headers={"www-authenticate": "Bearer"},
             )
         if limits.rate_limit is not None:
-            address = (scope.get("client") or ("unknown",))[0]
-            wait = self._buckets.take(who or address, limits.rate_limit, time.monotonic())
-            if wait > 0:
-                raise RequestError(
-                    429,
-                    "too_many_requests",
-                    f"at most {limits.rate_limit.per_second:g} requests per second; wait",
-                    headers={"retry-after": str(math.ceil(wait))},
-                )
+            self._take(who or address, limits.rate_limit, "requests")
+
+    def _take(self, who: str, limit: RateLimitSettings, what: str) -> None:
+        wait = self._buckets.take(who, limit, time.monotonic())
+        if wait > 0:
+            raise RequestError(
+                429,
+                "too_many_requests",
+                f"at most {limit.per_second:g} {what} per second; wait",
+                headers={"retry-after": str(math.ceil(wait))},
+            )
 
 
 class _Request:
@@ -186,29 +224,6 @@ def _rest(started: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, 
             waits_for = resume()
         except StopIteration:
             return
-
-
-def identify(scope: Scope, limits: Limits) -> str | None:
-    """The digest of the key that the request carries, if it is a known one.
-
-    Every known digest is compared, each in constant time: the time tells nothing of any of them.
-    """
-    key = _key(scope)
-    if key is None:
-        return None
-    digest = hashlib.sha256(key).hexdigest()
-    known = (*limits.key_digests, *filter(None, [limits.operator_digest]))
-    matches = [hmac.compare_digest(digest, one) for one in known]
-    return digest if any(matches) else None
-
-
-def _key(scope: Scope) -> bytes | None:
-    for name, value in scope["headers"]:
-        if name == b"x-api-key":
-            return value
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return value[7:].strip()
-    return None
 
 
 def _busy(why: str) -> RequestError:

@@ -14,6 +14,7 @@ DOCS_PAGE = Path(__file__).with_name("docs.html").read_bytes()
 _MESSAGES = {
     "400": "The body is not JSON.",
     "401": "No key was sent, or one that is not known.",
+    "403": "Asked under a foreign name, or by a web page that may not ask.",
     "404": "No entity can be answered, and some have no features; details lists all.",
     "408": "The body did not arrive in time; the connection is closed.",
     "409": "The features of all entities are too old; details lists them with their ages.",
@@ -33,7 +34,7 @@ def describe(servable: Servable, manifest: Manifest) -> Schema:
     predicted = _prediction(servable, {servable.entity.name: entity, "features_as_of": _MOMENT})
     refused = _object({servable.entity.name: entity, "error": {"anyOf": [_UNKNOWN, _STALE]}})
     rows = {"minItems": 1, "maxItems": manifest.max_rows}
-    guarded = ("500", "503", "504", *_refusals(manifest.limits))
+    guarded = ("403", "500", "503", "504", *_refusals(manifest.limits))
     predicting = (*guarded, "507") if manifest.log.enabled else guarded
     document = {
         "openapi": "3.1.0",
@@ -54,11 +55,11 @@ def describe(servable: Servable, manifest: Manifest) -> Schema:
             ),
             "/model": _get("What is served now.", "application/json", guarded),
             "/openapi.json": _get("This document.", "application/json", guarded),
-            "/metrics": _open("Prometheus metrics of all workers.", "text/plain"),
+            "/metrics": _open("Prometheus metrics of all workers.", "text/plain", _FOREIGN),
             "/livez": _open("Whether the process answers.", "text/plain"),
             "/readyz": _open("Whether a model is loaded.", "text/plain", {"503": _NOT_READY}),
-            "/docs": _open("This document as a page.", "text/html"),
-            "/": _open("The same page.", "text/html"),
+            "/docs": _open("This document as a page.", "text/html", _FOREIGN),
+            "/": _open("The same page.", "text/html", _FOREIGN),
         },
     }
     return document | (_KEYS if manifest.limits.key_digests else {})
@@ -183,3 +184,6 @@ def _errors(codes: tuple[str, ...]) -> Schema:
     )
     content = _json(_object({"error": error}))
     return {code: {"description": _MESSAGES[code], "content": content} for code in codes}
+
+
+_FOREIGN = _errors(("403",))

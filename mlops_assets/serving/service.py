@@ -1,8 +1,8 @@
 """The BentoML service of one endpoint; `bentoml serve mlops_assets.serving.service:Endpoint`.
 
-The environment says what to serve: MLOPS_ENDPOINT, the endpoint's folder. `/livez` and `/readyz`
-are BentoML's, everything else is `app.EndpointApp`. The product runs it under `supervisor` and
-`workers`.
+The environment says what to serve: MLOPS_ENDPOINT, the endpoint's folder. The product runs it under
+`supervisor` and `workers`, where `app.EndpointApp` answers everything; by itself, as in a Bento,
+some paths are BentoML's own, `/livez` and `/readyz` among them.
 """
 
 import os

@@ -47,7 +47,7 @@ class Generation:
             [launch["python"], "-m", "mlops_assets.serving.workers", str(number)],
             env=launch["environment"] | {"MLOPS_SUPERVISOR": str(os.getpid())},
             pass_fds=[number],
-            cwd=endpoint,
+            cwd="/",  # the endpoint's folder holds a key, and modules could be put there
         )
 
     @property

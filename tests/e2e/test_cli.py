@@ -62,9 +62,16 @@ def test_a_scaffolded_model_loads_as_it_stands(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
-    [CHECK_YAML, ("dg", "check", "defs"), VALIDATE, LIST, ("mlops", "status")],
-    ids=" ".join,
+    ("command", "code"),
+    [
+        (CHECK_YAML, 1),
+        (("dg", "check", "defs"), 1),
+        (VALIDATE, 1),
+        (("mlops", "status"), 1),
+        (("mlops", "history", "customers"), 1),
+        (LIST, 0),  # the other models go on
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 @pytest.mark.parametrize(
     ("good", "bad", "said"),
@@ -76,7 +83,13 @@ def test_a_scaffolded_model_loads_as_it_stands(checkout: Path) -> None:
     ids=["value", "choice", "unknown key"],
 )
 def test_a_bad_value_is_refused_with_file_and_line(
-    checkout: Path, tmp_path: Path, command: tuple[str, ...], good: str, bad: str, said: str
+    checkout: Path,
+    tmp_path: Path,
+    command: tuple[str, ...],
+    code: int,
+    good: str,
+    bad: str,
+    said: str,
 ) -> None:
     file = checkout / "mlops_assets" / "defs" / "customers" / "defs.yaml"
     text = file.read_text(encoding="utf-8")
@@ -84,13 +97,19 @@ def test_a_bad_value_is_refused_with_file_and_line(
     line = text[: text.index(good)].count("\n") + 1 + bad.count("\n")
     file.write_text(text.replace(good, bad), encoding="utf-8")
     try:
-        done = run(*command, root=checkout, code=1, MLOPS_HOME=tmp_path)
+        done = run(*command, root=checkout, code=code, MLOPS_HOME=tmp_path)
     finally:
         file.write_text(text, encoding="utf-8")
 
     output = done.stdout + done.stderr
     assert f"customers/defs.yaml:{line}" in output
     assert said in output
+    if command == LIST:
+        assert "flights/deployed_endpoint" in done.stdout
+        assert "customers/deployed_endpoint" not in done.stdout
+    elif command[0] == "mlops":
+        lines = [text for text in done.stderr.splitlines() if "defs.yaml" in text]
+        assert len(lines) == len(done.stderr.splitlines()) == 1
 
 
 def test_blocks_that_do_not_fit_together_are_refused(checkout: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The data repository: the same assertions on DVC itself and on the fake."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -63,7 +64,7 @@ def test_a_date_in_the_name_leaves_no_copy_a_day(tmp_path: Path, kind: str) -> N
         version = datasets.add("m", [file])
         assert (version.files, version.pointer) == ((file.name,), f"data/m/raw_data{kind}.dvc")
     left = {path.name for path in (tmp_path / "project/data/m").iterdir()}
-    assert left - {".gitignore"} == {f"raw_data{kind}", f"raw_data{kind}.dvc"}
+    assert left - {".gitignore"} == {f"raw_data{kind}.dvc"}
 
 
 def test_several_files_are_one_version(datasets: DvcDatasets, file: Path) -> None:
@@ -81,7 +82,7 @@ def test_several_files_are_one_version(datasets: DvcDatasets, file: Path) -> Non
 
 def test_a_version_that_is_not_there_is_named(datasets: DvcDatasets, file: Path) -> None:
     missing = datasets.add("m", [file]).model_copy(update={"md5": "0" * 32})
-    with pytest.raises(DatasetError, match=r"0{32}.*dvc pull"), datasets.open(missing):
+    with pytest.raises(DatasetError, match=r"0{32}.*dvc fetch"), datasets.open(missing):
         pass
 
 
@@ -103,7 +104,7 @@ def test_a_damaged_listing_of_a_folder_is_damage_too(tmp_path: Path, file: Path)
     listing.chmod(0o644)
     listing.write_text("[{")
     assert datasets.damaged_files(version) == ["the folder's listing"]
-    with pytest.raises(DatasetError, match=r"damaged.*dvc pull"), datasets.open(version):
+    with pytest.raises(DatasetError, match=r"damaged.*dvc fetch"), datasets.open(version):
         pass
 
 
@@ -144,13 +145,22 @@ def test_dvc_itself_understands_the_pointer(tmp_path: Path, file: Path) -> None:
     project = tmp_path / "project"
     pointer = yaml.safe_load((project / version.pointer).read_text())
     assert pointer["outs"][0]["md5"] == version.md5
-    dvc = [sys.executable, "-m", "dvc"]
-    subprocess.run(
-        [*dvc, "config", "cache.dir", datasets.cache], cwd=project, check=True, capture_output=True
-    )
-    (project / "data/m/raw_data.csv").unlink()
-    subprocess.run([*dvc, "checkout"], cwd=project, check=True, capture_output=True)
-    assert (project / "data/m/raw_data.csv").read_text() == "a\n1\n"
+    assert not (project / "data/m/raw_data.csv").exists(), "the bytes are in the cache alone"
+    moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved")) / "project"
+    checkout = [sys.executable, "-m", "dvc", "checkout"]
+    subprocess.run(checkout, cwd=moved, check=True, capture_output=True)
+    assert (moved / "data/m/raw_data.csv").read_text() == "a\n1\n"
+
+
+def test_the_named_command_records_the_version_in_git(tmp_path: Path, file: Path) -> None:
+    datasets = build(DvcDatasets, tmp_path / "it's a home")
+    version = datasets.add("m", [file])
+    checkout = tmp_path / "checkout"
+    subprocess.run(["git", "init", "--quiet", checkout], check=True)
+    subprocess.run(datasets.record_in_git(version), shell=True, cwd=checkout, check=True)
+    staged = subprocess.check_output(["git", "ls-files"], cwd=checkout, text=True)
+    assert staged.split() == [version.pointer]
+    assert version.md5 in (checkout / version.pointer).read_text()
 
 
 def _add(folder: Path, number: int) -> DatasetVersion:
@@ -163,3 +173,27 @@ def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
     with ProcessPoolExecutor(3) as pool:
         versions = list(pool.map(_add, [tmp_path] * 3, range(3)))
     assert len({version.md5 for version in versions}) == 3
+
+
+def _add_as(place: tuple[Path, int]) -> list[bool]:
+    """Add five contents of one's own, as a state folder of one's own on a project of all."""
+    folder, number = place
+    datasets = DvcDatasets(
+        root=str(folder / "project"),
+        cache=str(folder / f"home{number % 2}" / "dvc" / "cache"),
+        quarantine=str(folder / "quarantine"),
+    )
+    right = []
+    for turn in range(5):
+        file = folder / f"in{number}-{turn}.csv"
+        file.write_bytes(os.urandom(20_000).hex().encode())
+        version = datasets.add("m", [file])
+        with datasets.open(version) as (path,):
+            right.append(path.read_bytes() == file.read_bytes())
+    return right
+
+
+def test_two_state_folders_on_one_project_never_version_each_others_bytes(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(4) as pool:
+        right = list(pool.map(_add_as, [(tmp_path, number) for number in range(4)]))
+    assert right == [[True] * 5] * 4

@@ -9,7 +9,9 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
+import httpx
 import numpy as np
+import psutil
 import pytest
 
 from mlops_assets.blocks.operation import DeploymentSettings
@@ -17,6 +19,7 @@ from mlops_assets.records.serving import Endpoint
 from resources import api_keys
 from resources.deployment import LocalBentoML
 from resources.endpoint_client import request
+from resources.endpoint_process import EndpointProcess
 from tests.e2e.servers import wait_for
 from tests.live_endpoints import Subject, build_versions, publish
 
@@ -132,3 +135,27 @@ def test_a_slow_body_is_answered_408(endpoint: Endpoint, tmp_path: Path) -> None
             answer += part
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"body_too_slow"' in answer
+
+
+def test_a_client_chooses_neither_its_address_nor_its_host(endpoint: Endpoint) -> None:
+    """Last of all: its address may try no more keys for a while."""
+
+    def asked(path: str, **headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.get(endpoint.url + path, headers=named).status_code
+
+    for path in ("/model", "/metrics", "/docs", "/docs.json", "/schema.json"):
+        assert asked(path, x_api_key=KEY, host="evil.example") == 403, path
+        assert asked(path, x_api_key=KEY, origin="http://evil.example") == 403, path
+    tried = [asked("/model", x_api_key=f"{n}", x_forwarded_for=f"192.0.2.{n}") for n in range(60)]
+    assert set(tried[:10]) == {401}
+    assert 429 in tried  # a client that chose its address would never be
+    assert asked("/model", x_api_key=KEY) == 200
+
+
+def test_a_worker_stands_in_a_folder_without_keys(local: LocalBentoML) -> None:
+    for pid in EndpointProcess(Path(local.root, "toy")).workers():
+        process = psutil.Process(pid)
+        for one in (process, *process.parents()[:2]):  # the template, the supervisor
+            assert one.cwd() == "/"
+            assert one.environ()["PYTHONSAFEPATH"] == "1"

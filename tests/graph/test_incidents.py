@@ -5,11 +5,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
+from mlops_assets.definitions import defs
 from mlops_assets.errors import AlertError
 from resources.alerts import Alerts
 from resources.metrics import EndpointMetrics
-from sensors.incidents import build_incident_sensors
+from sensors.incidents import JOBS, build_incident_sensors, failing_jobs
 from tests.message_receivers import SECRET, Receiver, mailbox, webhook
 
 PEOPLE = "ada@example.org, bob@example.org"
@@ -137,6 +139,50 @@ def test_what_an_address_refused_it_gets_at_a_later_look_and_the_other_gets_it_o
     run_a_job(instance, broken=False)
     watch.look()
     assert (len(broken.taken), len(good.taken)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "hook", ["http://127.0.0.1:1/{}", "https://hooks.example:x/{}", "http://[::1/{}", "{}"]
+)
+def test_a_webhook_that_cannot_be_called_keeps_no_mail_back(
+    instance: dg.DagsterInstance, mail: Receiver, tmp_path: Path, hook: str
+) -> None:
+    alerts = Alerts(webhook=hook.format(SECRET), smtp=mail.url, email_to=PEOPLE)
+    watch = Watch(instance, tmp_path, alerts)
+    run_a_job(instance, broken=True)
+    said = watch.look()["run_failed"]
+    assert SECRET not in said
+    for _ in range(2):
+        with pytest.raises(AlertError):
+            watch.look()
+    assert len(mail.taken) == 1
+
+
+def test_a_job_stays_failing_until_it_succeeds_however_many_others_run(
+    instance: dg.DagsterInstance,
+) -> None:
+    def ended(job: str, status: dg.DagsterRunStatus) -> None:
+        instance.add_run(
+            dg.DagsterRun(job, make_new_run_id(), status=status, tags={"mlops/model": "shop"})
+        )
+
+    for job in ("shop_training", "shop_of_theirs"):
+        ended(job, dg.DagsterRunStatus.FAILURE)
+    for _ in range(120):
+        ended("shop_monitoring", dg.DagsterRunStatus.SUCCESS)
+    failing = {("shop_monitoring",): 0.0, ("shop_of_theirs",): 1.0, ("shop_training",): 1.0}
+    assert failing_jobs(instance, "shop").values == failing
+
+    for _ in range(120):
+        ended("shop_deployment", dg.DagsterRunStatus.FAILURE)
+    assert failing_jobs(instance, "shop").values["shop_training",] == 1
+    ended("shop_training", dg.DagsterRunStatus.SUCCESS)
+    assert failing_jobs(instance, "shop").values["shop_training",] == 0
+
+
+def test_every_job_of_a_model_is_known_to_its_gauge() -> None:
+    names = defs().get_repository_def().job_names
+    assert {f"customers_{job}" for job in JOBS} == {n for n in names if n.startswith("customers")}
 
 
 def test_a_mail_goes_to_everybody_after_a_login(

@@ -16,6 +16,9 @@ from sensors.mlflow_runs import build_mlflow_runs_sensor
 from tests.fakes import FakeTracking
 from tests.graph.pipeline_runs import STAGES, failure, materialize, metadata
 
+NOT_STARTED, MANAGED, STARTING = (
+    dg.DagsterRunStatus[name] for name in ("NOT_STARTED", "MANAGED", "STARTING")
+)
 _EARLIER_PROCESS = f"{socket.gethostname()}/{os.getpid()}@0"
 
 
@@ -88,6 +91,9 @@ def test_a_server_that_is_down_is_named_before_anything_is_computed(
 @pytest.mark.parametrize(
     ("status", "ended", "logged"),
     [
+        (NOT_STARTED, dg.DagsterRunStatus.FAILURE, "FAILED"),
+        (MANAGED, dg.DagsterRunStatus.FAILURE, "FAILED"),
+        (STARTING, dg.DagsterRunStatus.FAILURE, "FAILED"),
         (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, "FAILED"),
         (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED, "KILLED"),
         (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.SUCCESS, "FINISHED"),
@@ -127,6 +133,40 @@ def test_a_run_that_may_be_alive_stays_open(
     assert stored is not None
     assert stored.status == dg.DagsterRunStatus.STARTED
     assert said(resources["tracking"]) == ["RUNNING"]
+
+
+@pytest.mark.parametrize("status", [NOT_STARTED, MANAGED, STARTING])
+def test_a_run_that_waits_is_left_to_whoever_starts_it(
+    resources: dict[str, Any], instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    """Also where its tags are copied of a run that is dead, as for one that is tried again."""
+    of_a_dead_run = {PROCESS: f"{_EARLIER_PROCESS}#another", MLFLOW: "FINISHED"}
+    for tags in ({}, of_a_dead_run):
+        instance.create_run_for_job(nothing, status=status, tags=tags)
+
+    sensor = build_mlflow_runs_sensor()
+    with dg.build_sensor_context(
+        instance=instance, resources={"tracking": resources["tracking"]}
+    ) as context:
+        sensor(context)
+
+    assert [run.status for run in instance.get_runs()] == [status] * 2
+
+
+def test_a_run_that_was_killed_before_it_logged_anything_is_named(
+    resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    tags = {PROCESS: _EARLIER_PROCESS}
+    run = instance.create_run_for_job(nothing, status=NOT_STARTED, tags=tags)
+    sensor = build_mlflow_runs_sensor()
+    with dg.build_sensor_context(
+        instance=instance, resources={"tracking": resources["tracking"]}
+    ) as context:
+        answer = sensor(context)
+    assert isinstance(answer, dg.SkipReason)
+    assert answer.skip_message == f"ended {run.run_id[:8]}"
+    (failed,) = instance.all_logs(run.run_id, dg.DagsterEventType.RUN_FAILURE)
+    assert failed.message.startswith("its process was killed; the run was NOT_STARTED")
 
 
 def test_the_next_run_closes_what_others_left(

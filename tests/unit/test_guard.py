@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from mlops_assets.blocks.operation import DeploymentSettings, RateLimitSettings
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.serving import Limits, Manifest
-from mlops_assets.serving.guard import BUFFERED_BYTES, OPEN_PATHS, UNLOGGED, App, Guard
+from mlops_assets.serving.guard import (
+    BUFFERED_BYTES,
+    OPEN_PATHS,
+    UNLOGGED,
+    WRONG_KEYS,
+    App,
+    Guard,
+)
 from mlops_assets.serving.http import TEXT, RequestError, read_body, send_bytes, send_error
 from mlops_assets.serving.openapi import DOCS_PAGE, describe
 from mlops_assets.serving.rates import Buckets
@@ -276,3 +284,118 @@ def test_the_document_names_the_refusals_that_are_configured(tmp_path: Path) -> 
 def test_the_page_asks_nobody_else() -> None:
     assert b"://" not in DOCS_PAGE
     assert b"default-src 'none'" in DOCS_PAGE
+
+
+def from_page(origin: str, host: str = "127.0.0.1:8101") -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"host", host.encode()), (b"origin", origin.encode()))
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict_features", "/model", "/metrics", "/docs"])
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        (from_page("http://evil.example"), "foreign_origin"),
+        (from_page("null"), "foreign_origin"),
+        (from_page("http://127.0.0.1:3000"), "foreign_origin"),  # another server of this machine
+        (from_page("http://evil.example:8101", "evil.example:8101"), "foreign_host"),
+        (((b"host", b"evil.example"),), "foreign_host"),
+    ],
+)
+def test_foreign_pages_and_names_are_refused(path: str, headers: tuple, code: str) -> None:
+    guard = Guarded(echo, lambda: Limits())
+    answer = run(guard, path=path, headers=headers)
+    assert (answer.status, answer.code) == (403, code)
+    assert "access-control-allow-origin" not in answer.headers
+    assert guard.counted == [403]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_ask_under_any_name(path: str) -> None:
+    headers = from_page("http://evil.example", "evil.example")
+    assert (
+        run(Guarded(echo, lambda: WITH_KEYS), path=path, method="GET", headers=headers).status
+        == 200
+    )
+
+
+def test_a_given_page_may_ask_and_read_the_answer() -> None:
+    limits = Limits(origins=("https://shop.example",), hosts=("ml.example.com",))
+    guard = Guarded(echo, lambda: limits)
+    asked = from_page("https://shop.example", "ml.example.com")
+
+    answer = run(guard, headers=asked)
+    assert answer.status == 200
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+    before = ((b"access-control-request-method", b"POST"),)
+    before += ((b"access-control-request-headers", b"content-type, x-api-key"),)
+    assert run(guard, method="OPTIONS", headers=(*asked, *before)).status == 200
+    assert run(guard, headers=from_page("https://shop.example.evil")).code == "foreign_origin"
+
+
+def test_the_deployer_asks_under_whatever_name_its_cluster_gives() -> None:
+    limits = Limits(operator_digest=api_keys.digest("operator"))
+    headers = ((b"host", b"toy-mlops.example.com"), (b"x-api-key", b"operator"))
+    assert run(Guarded(echo, lambda: limits), headers=headers).status == 200
+
+
+ONE = RateLimitSettings(per_second=0.001, burst=1)
+
+
+def forwarded(*chain: str) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((b"x-forwarded-for", one.encode()) for one in chain)
+
+
+def statuses(limits: Limits, clients: list[tuple[str, tuple]]) -> list[int]:
+    guard = Guarded(echo, lambda: limits)
+    return [run(guard, client=client, headers=headers).status for client, headers in clients]
+
+
+def test_a_client_does_not_choose_its_address() -> None:
+    asked = [("10.0.0.1", forwarded(f"192.0.2.{n}")) for n in range(5)]
+    assert statuses(Limits(rate_limit=ONE), asked) == [200, 429, 429, 429, 429]
+    loopback = [("127.0.0.1", forwarded(f"192.0.2.{n}")) for n in range(3)]
+    assert statuses(Limits(rate_limit=ONE), loopback) == [200, 429, 429]
+
+
+def test_a_named_proxy_says_who_asks_and_nothing_before_it_is_believed() -> None:
+    limits = Limits(rate_limit=ONE, proxies=("10.1.0.0/16", "10.0.0.9"))
+    by_proxy = [("10.1.2.3", forwarded("192.0.2.1")), ("10.0.0.9", forwarded("192.0.2.2"))]
+    assert statuses(limits, [*by_proxy, *by_proxy]) == [200, 200, 429, 429]
+    forged = [("10.1.2.3", forwarded(f"198.51.100.{n}, 192.0.2.1, 10.1.9.9")) for n in range(3)]
+    assert statuses(limits, forged) == [200, 429, 429]
+    elsewhere = [("10.2.0.1", forwarded(f"192.0.2.{n}")) for n in range(3)]
+    assert statuses(limits, elsewhere) == [200, 429, 429]
+
+
+def test_a_client_of_ipv6_is_its_network() -> None:
+    asked = [(f"2001:db8:1:2::{n}", ()) for n in range(1, 4)]
+    assert statuses(Limits(rate_limit=ONE), asked) == [200, 429, 429]
+    assert (
+        statuses(Limits(rate_limit=ONE), [(f"2001:db8:1:{n}::1", ()) for n in (1, 2)]) == [200] * 2
+    )
+    assert statuses(Limits(rate_limit=ONE), [("::ffff:10.0.0.1", ()), ("10.0.0.1", ())]) == [
+        200,
+        429,
+    ]
+
+
+def test_unknown_keys_are_limited_and_known_ones_are_not() -> None:
+    guard = Guarded(echo, lambda: WITH_KEYS)
+    tried = [run(guard, headers=((b"x-api-key", b"%d" % n),)).status for n in range(200)]
+    assert tried[: WRONG_KEYS.burst] == [401] * WRONG_KEYS.burst
+    assert tried[-100:] == [429] * 100
+    assert run(guard, headers=((b"x-api-key", KEY.encode()),)).status == 200
+    assert run(guard, client="10.0.0.2", headers=((b"x-api-key", b"x"),)).status == 401
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"proxies": ["*"]}, {"proxies": ["proxy.example"]}, {"proxies": ["10.0.0.1/8"]},
+        {"origins": ["shop.example"]}, {"origins": ["https://shop.example/"]}, {"origins": ["*"]},
+        {"hosts": ["https://ml.example"]}, {"hosts": ["a.*.example"]}, {"hosts": ["ml.example:80"]},
+    ],
+)  # fmt: skip
+def test_what_would_never_fit_is_refused_in_the_yaml(given: dict[str, list[str]]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(given))):
+        DeploymentSettings.model_validate({"port": 3000, **given})

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
+from onnx.external_data_helper import set_external_data
 from threadpoolctl import threadpool_limits
 
 from mlops_assets.blocks.base import Task
+from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.onnx_runtime import OnnxModel
 from mlops_assets.ml.parity import Exported, compare, export_checked
 from mlops_assets.ml.scoring import feature_frame, score
@@ -205,3 +208,31 @@ print(psutil.Process().memory_info().rss, *(heavy & set(sys.modules)))
     resident, *heavy = done.stdout.split()
     assert heavy == []
     assert int(resident) < 300e6
+
+
+@pytest.mark.parametrize("place", ["initializer", "attribute"])
+@pytest.mark.parametrize("path", ["operator.key", "../{}/operator.key", "/{}/operator.key"])
+def test_a_graph_reads_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, path: str
+) -> None:
+    """Its weights could be any file of the user's, and its scores would tell them."""
+    (tmp_path / "operator.key").write_bytes(b"01234567")
+    monkeypatch.chdir(tmp_path)
+    weights = onnx.helper.make_tensor("w", onnx.TensorProto.DOUBLE, [1, 1], b"\0" * 8, raw=True)
+    set_external_data(weights, path.format(tmp_path.name if ".." in path else tmp_path), 0, 8)
+    weights.ClearField("raw_data")
+    if place == "initializer":
+        nodes, given = [], [weights]
+    else:
+        nodes, given = [onnx.helper.make_node("Constant", [], ["w"], value=weights)], []
+    nodes.append(onnx.helper.make_node("Add", ["numbers", "w"], ["scores"]))
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, [None, 1])
+        for name in ("numbers", "scores")
+    ]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], given)
+    opset = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9)
+
+    with pytest.raises(DeploymentError, match="External data path"):
+        OnnxModel(model.SerializeToString(), {"spend": "float64"})

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -17,6 +19,7 @@ import pytest
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.holder import Active
 from mlops_assets.serving.model import FeatureRow
@@ -109,13 +112,19 @@ def settings(strategy: str = "canary", **changed: object) -> RolloutSettings:
     return RolloutSettings.model_validate({"strategy": strategy} | quick | changed)
 
 
-def run(worker: Worker, built: Built, chosen: RolloutSettings) -> dict:
-    """Go through a trial; the line that it left."""
+def wanted_of(worker: Worker, built: Built) -> Manifest:
+    """Of another version, whose files are in place."""
     folder = worker.folder.stage(built.servable, built.model_file, built.recorded)
     good = worker.folder.verified()
     assert good is not None
     number = built.servable.model_version
-    wanted = good.model_copy(update={"folder": str(folder), "model_version": number})
+    return good.model_copy(update={"folder": str(folder), "model_version": number})
+
+
+def run(worker: Worker, built: Built, chosen: RolloutSettings) -> dict:
+    """Go through a trial; the line that it left."""
+    good, wanted = worker.folder.verified(), wanted_of(worker, built)
+    assert good is not None
     try:
         Trial(InProcess(worker), worker.folder, chosen).run(good, wanted)
     finally:
@@ -183,6 +192,84 @@ def test_a_candidate_that_no_worker_takes_up_is_reported(worker: Worker, built: 
         run(worker, with_content(built, b"no model", 3), settings())
     report = json.loads((worker.folder.path / "rollouts.jsonl").read_text())
     assert (report["passed"], report["harmed_requests"]) == (False, 0)
+
+
+def interrupt_once(ready: Callable[[], bool]) -> None:
+    """Press Ctrl-C as soon as it is ready."""
+
+    def press() -> None:
+        while not ready():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
+
+
+def test_a_canceled_trial_says_so(worker: Worker, built: Built, load: Asking) -> None:
+    long = settings(step=timedelta(minutes=5))
+    interrupt_once(lambda: load.counts[4] > 5)
+    with pytest.raises(KeyboardInterrupt):
+        run(worker, same(built), long)
+    report = json.loads((worker.folder.path / "rollouts.jsonl").read_text())
+    assert (report["passed"], report["reason"]) == (False, "the run was canceled")
+    assert report["candidate_requests"] >= 5
+
+
+def test_a_canceled_move_leaves_the_version_before_alone_though_canceled_twice(
+    worker: Worker, built: Built, load: Asking
+) -> None:
+    """The second comes while the candidate is taken away."""
+    wanted = wanted_of(worker, same(built))
+    rollout = CanceledTwice(worker)
+    interrupt_once(lambda: load.counts[4] > 5)
+    launch = Launch(port=1, workers=1, code="")
+
+    with pytest.raises(KeyboardInterrupt):
+        rollout.move(wanted, [], launch, settings(step=timedelta(minutes=5)))
+
+    assert rollout.again, "or nothing was tested"
+    for manifest in (worker.folder.current(), worker.folder.verified()):
+        assert manifest is not None
+        assert (manifest.model_version, manifest.candidate) == (1, None)
+    load.counts.clear()
+    time.sleep(0.1)
+    assert set(load.counts) == {1}
+
+
+class CanceledTwice(InProcess):
+    """Is told to end once more when it reaches what it goes back to."""
+
+    again = False
+
+    def reach(self, wanted: Manifest) -> None:
+        if wanted.candidate is None:
+            self.again = True
+            os.kill(os.getpid(), signal.SIGINT)
+        super().reach(wanted)
+
+
+def test_a_trial_whose_process_was_killed_is_ended_by_the_next_look(
+    worker: Worker, built: Built, load: Asking
+) -> None:
+    good, wanted = worker.folder.verified(), wanted_of(worker, same(built))
+    assert good is not None
+    candidate = Candidate(model_version=4, folder=wanted.folder, role="canary", weight=0.5)
+    rollout = InProcess(worker)
+    rollout.reach(worker.folder.write_trial(good, candidate))
+    while load.counts[4] < 5:
+        time.sleep(0.05)
+
+    for _ in range(2):  # and once only
+        rollout.end_left_trial()
+
+    (line,) = (worker.folder.path / "rollouts.jsonl").read_text().splitlines()
+    report = json.loads(line)
+    assert (report["passed"], report["to_version"]) == (False, 4)
+    assert "was killed" in report["reason"]
+    assert report["harmed_requests"] > 0
+    current = worker.folder.current()
+    assert current is not None
+    assert (current.model_version, current.candidate) == (1, None)
 
 
 def on_trial(worker: Worker, seconds: float, weight: float) -> tuple[Active, Active]:

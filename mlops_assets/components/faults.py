@@ -1,0 +1,117 @@
+"""What is wrong in a YAML file, in one line: `FILE:LINE: what; remedy`."""
+
+import typing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from mlops_assets.blocks.base import MisfitError, did_you_mean
+from mlops_assets.components.documents import Document
+from mlops_assets.config import ModelSettings
+
+_ADVICE = {
+    r"^[a-z][a-z0-9_]*$": "write lower-case letters, digits and `_`, beginning with a letter",
+    r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "write a dotted path, e.g. package.module.name",
+    r"^[1-9]\d* (day|week|month|year)s?$": "write e.g. 1 day, 2 weeks, 3 months or 1 year",
+}
+"""Pattern -> how to fulfil it; others are shown as they are."""
+
+
+class Fault(NamedTuple):
+    """One error of one file; its text is the line that a person reads."""
+
+    file: Path
+    line: int
+    said: str
+
+    def __str__(self) -> str:
+        try:
+            file = self.file.relative_to(Path.cwd())
+        except ValueError:  # elsewhere
+            file = self.file
+        return f"{file}:{self.line}: {' '.join(self.said.split())}"
+
+
+def faults_of(err: ValidationError, document: Document, file: Path) -> list[Fault]:
+    """Each fault that pydantic found in the attributes of a model, in the order of lines."""
+    said: dict[tuple[int, str], str] = {}
+    for error in err.errors(include_url=False):
+        for place, what in _misfits(error):
+            found = document.find(["attributes", *place])
+            where = ".".join(found.place[1:])
+            # The members of a union, e.g. bool | int | str, each complain; one line says it.
+            said.setdefault((found.line, where), what or _what(error, found.text, where))
+    lines = [
+        Fault(file, line, with_remedy(f"{where}: {what}" if where else what))
+        for (line, where), what in said.items()
+    ]
+    return sorted(lines, key=lambda fault: fault.line)
+
+
+def with_remedy(said: str) -> str:
+    """The same; with the plainest remedy, if it has none yet."""
+    return said if ";" in said else f"{said}; correct it"
+
+
+def _misfits(error: ErrorDetails) -> Iterator[tuple[list[str | int], str | None]]:
+    """Place and text of each fault; without a text where it is pydantic's own."""
+    cause, place = error.get("ctx", {}).get("error"), list(error["loc"])
+    if isinstance(cause, MisfitError):
+        for misfit in cause.misfits:
+            yield [*place, *misfit.at.split(".")], misfit.said
+    else:
+        yield place, str(cause) if cause else None
+
+
+def _what(error: ErrorDetails, text: str | None, where: str) -> str:
+    """Pydantic's error in our words."""
+    kind, context = error["type"], error.get("ctx", {})
+    last, value = str(error["loc"][-1]), text or "this block"
+    if kind == "missing":
+        return f"the key {last!r} is missing; add it"
+    if kind == "extra_forbidden":
+        keys = _keys_beside(error["loc"])
+        hint = did_you_mean([last], keys)
+        return f"unknown key{hint or f'; remove it, or choose among {keys}'}"
+    if kind == "literal_error":
+        choices = str(context["expected"])
+        hint = did_you_mean([str(text).strip("'")], choices.replace(" or ", ", ").split("'")[1::2])
+        return f"{value} is none of {choices}{hint or '; choose one'}"
+    if kind == "string_pattern_mismatch":
+        pattern = str(context["pattern"])
+        return f"{value} is not well formed; {_ADVICE.get(pattern, f'it must match {pattern}')}"
+    if last == "[key]":
+        return "YAML reads a bare yes, no, on, off or number as no text; put the key in quotes"
+    first, _, rest = error["msg"].partition(" should ")
+    if kind == "string_type" and text:
+        return f"{value} is read as no text; put it in quotes"
+    return f"{value} should {rest}" if rest else f"{value}: {first}"
+
+
+def _keys_beside(place: Sequence[str | int]) -> list[str]:
+    """The keys of the block that holds the last part of `place`."""
+    kind: Any = ModelSettings
+    for part in place[:-1]:
+        kind = _below(kind, part)
+    return sorted(kind.model_fields) if _is_block(kind) else []
+
+
+def _below(kind: Any, part: str | int) -> Any:
+    """The type of what stands under a key of this type."""
+    if _is_block(kind):
+        field = kind.model_fields.get(str(part))
+        return _plain(field.annotation) if field else None
+    arguments = typing.get_args(kind)
+    return _plain(arguments[-1]) if arguments else None
+
+
+def _plain(kind: Any) -> Any:
+    """A block out of an optional one; anything else as it is."""
+    return next((one for one in typing.get_args(kind) if _is_block(one)), None) or kind
+
+
+def _is_block(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

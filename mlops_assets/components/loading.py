@@ -1,0 +1,89 @@
+"""The models below `defs/` -> Dagster's definitions: the sound ones, and a note on each other one.
+
+Dagster's own loader of such a folder is all or nothing: one broken file would stop every model.
+"""
+
+import importlib
+import traceback
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import dagster as dg
+
+from mlops_assets.components.faults import Fault, with_remedy
+from mlops_assets.components.model_files import Part, read_parts
+from mlops_assets.errors import ConfigError
+from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.keys import LEFT_OUT
+
+
+def load_models(defs: ModuleType) -> dg.Definitions:
+    """The definitions of every sound part of the package `defs`.
+
+    Each other part is one asset of the group `left_out` that nothing materializes: the UI shows
+    its faults, and `left_out` reads them.
+    """
+    parts = read_parts(Path(defs.__path__[0]))
+    # Without the JSON schemas of the component types of all installed packages, which Dagster's
+    # loader adds for a page of the UI: a third of the CPU of `import dagster`.
+    tree = dg.Definitions(component_tree=dg.ComponentTree.from_module(defs, PROJECT_ROOT))
+    with warnings.catch_warnings():
+        for about_dagster_itself in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", about_dagster_itself)
+        return dg.Definitions.merge(*(_load(part, defs) for part in parts), tree)
+
+
+def left_out(definitions: dg.Definitions) -> dict[tuple[str, ...], list[str]]:
+    """The names by which a part that was left out may be called -> its faults, a line each."""
+    specs = [asset for asset in definitions.assets or () if isinstance(asset, dg.AssetSpec)]
+    notes = [spec.metadata[LEFT_OUT].value for spec in specs if LEFT_OUT in spec.metadata]
+    return {tuple(note["names"]): note["faults"] for note in notes}
+
+
+def _load(part: Part, defs: ModuleType) -> dg.Definitions:
+    root = Path(defs.__path__[0])
+    if part.faults:
+        return _note(part, part.faults, root)
+    try:
+        place = part.path.relative_to(root).with_suffix("").parts
+        module = importlib.import_module(".".join((defs.__name__, *place)))
+        if part.path.suffix == ".py":
+            return dg.load_definitions_from_module(module)
+        tree = dg.ComponentTree.from_module(module, PROJECT_ROOT)
+        return tree.build_defs_at_path(part.path)
+    except Exception as err:  # Dagster's, and whatever a user's Python raises when it is imported
+        return _note(part, [_fault(part, err)], root)
+
+
+def _note(part: Part, faults: tuple[Fault, ...] | list[Fault], root: Path) -> dg.Definitions:
+    lines = [str(fault) for fault in faults]
+    key = dg.AssetKey([*part.path.relative_to(root).parts, "defs_yaml"])
+    note = dg.MetadataValue.json({"names": list(part.names), "faults": lines})
+    spec = dg.AssetSpec(
+        key,
+        group_name=LEFT_OUT,
+        description="Left out, until this is mended:\n\n" + "\n".join(f"- `{x}`" for x in lines),
+        metadata={LEFT_OUT: note},
+        kinds={"yaml"},
+    )
+    return dg.Definitions(assets=[spec])
+
+
+def _fault(part: Part, err: Exception) -> Fault:
+    """What Dagster or a user's code refused, where it is most likely to be mended."""
+    cause: BaseException = err
+    while inner := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
+        cause = inner
+    if isinstance(cause, ConfigError) and part.models:
+        return part.models[0].fault("compute", str(cause))
+    if isinstance(cause, SyntaxError) and cause.filename:
+        return Fault(
+            Path(cause.filename), cause.lineno or 1, with_remedy(f"no Python: {cause.msg}")
+        )
+    frames = traceback.extract_tb(cause.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(part.path)]
+    said = with_remedy(f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}")
+    if own:
+        return Fault(Path(own[-1].filename), own[-1].lineno or 1, said)
+    return Fault(part.file or part.path, 1, said)

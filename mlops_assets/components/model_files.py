@@ -1,0 +1,206 @@
+"""The folders below `defs/`: one or more models each, or every fault why they cannot be loaded.
+
+Reads the YAML of a `ModelPipeline` before Dagster does, which would stop at the first fault of the
+first file and take all other models with it. Other components are Dagster's own business.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+from pydantic import ValidationError
+
+from mlops_assets.blocks.base import did_you_mean
+from mlops_assets.components.documents import Document, DocumentError, read_documents
+from mlops_assets.components.faults import Fault, faults_of, with_remedy
+from mlops_assets.components.model_pipeline import ModelPipeline
+from mlops_assets.components.templates import TemplatedSettings
+from mlops_assets.config import ModelSettings
+from mlops_assets.dotted import import_object
+from mlops_assets.errors import DottedPathError
+
+_FILES = ("defs.yaml", "component.yaml")  # what Dagster looks for
+_TYPE = "mlops_assets.components.ModelPipeline"
+_KEYS = ("attributes", "post_processing", "requirements", "template_vars_module", "type")
+
+
+class ReadModel(NamedTuple):
+    """One sound model, and where it stands."""
+
+    settings: ModelSettings
+    document: Document
+    file: Path
+
+    def fault(self, place: str, said: str) -> Fault:
+        """What is wrong with its value at a dotted place, e.g. `training.estimator`."""
+        line = self.document.find(["attributes", *place.split(".")]).line
+        return Fault(self.file, line, with_remedy(f"{place}: {said}"))
+
+
+class Part(NamedTuple):
+    """What is loaded, or left out, as a whole: a folder, or a Python file of the user."""
+
+    path: Path
+    file: Path | None = None
+    """Its YAML, if it has one."""
+    models: tuple[ReadModel, ...] = ()
+    """Those of a sound file."""
+    faults: tuple[Fault, ...] = ()
+    names: tuple[str, ...] = ()
+    """What a person may call it: its folder, and the names that its models have or would have."""
+
+
+def read_parts(defs: Path) -> list[Part]:
+    """Every part below the folder `defs`, in the order of paths; a fault condemns the whole part.
+
+    Of two models with one name or one port, the one whose folder bears its name stays, else the
+    first.
+    """
+    parts = [_read_part(path) for path in sorted(_paths(defs))]
+    taken: dict[tuple[str, Any], ReadModel] = {}
+    kept: dict[Path, Part] = {}
+    for part in sorted(parts, key=_bears_another_name):
+        models = () if part.faults else part.models
+        clashes = tuple(clash for model in models for clash in _clashes(model, taken))
+        kept[part.path] = part._replace(faults=(*part.faults, *clashes))
+    return [kept[part.path] for part in parts]
+
+
+def _bears_another_name(part: Part) -> bool:
+    return part.path.name not in [model.settings.name for model in part.models]
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    """The parts below a folder: folders with a YAML, and Python files elsewhere."""
+    for path in folder.iterdir():
+        if path.name.startswith((".", "__")):
+            continue
+        if path.suffix == ".py":
+            yield path
+        elif path.is_dir() and path.resolve() not in (folder.resolve(), *folder.resolve().parents):
+            readable = os.access(path, os.R_OK | os.X_OK)
+            yield from [path] if not readable or _yaml_in(path) else _paths(path)
+
+
+def _yaml_in(folder: Path) -> Path | None:
+    """The YAML file of a folder, also where its name is misspelt or it is a link to nothing."""
+    names = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True)}
+    spelt = (*_FILES, *(f"{Path(name).stem}.yml" for name in _FILES))
+    return next((names[name] for name in spelt if name in names), None)
+
+
+def _read_part(path: Path) -> Part:
+    part = Part(path, names=(path.name,))
+    if not os.access(path, os.R_OK):
+        said = "cannot be read: permission denied; correct its permissions"
+        return part._replace(faults=(Fault(path, 1, said),))
+    file = _yaml_in(path) if path.is_dir() else None
+    if file is None:
+        return part
+    part = part._replace(file=file)
+    if file.name not in _FILES:
+        said = "Dagster does not read a file of this name; rename it to defs.yaml"
+        return part._replace(faults=(Fault(file, 1, said),))
+    try:
+        documents = read_documents(file)
+    except DocumentError as err:
+        return part._replace(faults=(Fault(file, err.line, str(err)),))
+    read = [_read_document(document, file) for document in documents]
+    return part._replace(
+        models=tuple(model for models, _ in read for model in models),
+        faults=tuple(fault for _, faults in read for fault in faults),
+        names=(path.name, *filter(None, map(_name_in, documents))),
+    )
+
+
+def _name_in(document: Document) -> str | None:
+    """The name of a model, also of one that is not sound."""
+    attributes = document.value.get("attributes") if isinstance(document.value, dict) else None
+    name = attributes.get("name") if isinstance(attributes, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _read_document(document: Document, file: Path) -> tuple[list[ReadModel], list[Fault]]:
+    """The model of a document, or its faults; neither for another component."""
+    if shape := _shape_faults(document):
+        return [], [Fault(file, line, said) for line, said in shape]
+    if not _is_model(document.value["type"]):
+        return [], []
+    try:
+        settings = TemplatedSettings.model_validate(document.value["attributes"])
+    except ValidationError as err:
+        return [], faults_of(err, document, file)
+    model = ReadModel(settings, document, file)
+    faults = list(_dagster_faults(model))
+    return ([] if faults else [model]), faults
+
+
+def _shape_faults(document: Document) -> list[tuple[int, str]]:
+    """Line and text of what is wrong around the attributes."""
+    value, line = document.value, document.node.start_mark.line + 1
+    if not isinstance(value, dict):
+        found = "nothing" if value is None else f"a {type(value).__name__}"
+        return [(line, f"the document is {found}, not keys with values; write type and attributes")]
+    faults = [
+        (
+            document.find([key]).line,
+            f"unknown key {key!r}{did_you_mean([str(key)], _KEYS) or f'; choose among {_KEYS}'}",
+        )
+        for key in value
+        if key not in _KEYS
+    ]
+    if not isinstance(kind := value.get("type"), str):
+        faults.append((document.find(["type"]).line, f"`type` is missing; write type: {_TYPE}"))
+    elif fault := _type_fault(kind):
+        faults.append((document.find(["type"]).line, fault))
+    elif _is_model(kind) and not isinstance(value.get("attributes"), dict):
+        said = "`attributes` is missing; give the keys that docs/yaml.md calls required"
+        faults.append((document.find(["attributes"]).line, said))
+    return faults
+
+
+def _type_fault(kind: str) -> str | None:
+    try:
+        import_object(kind)
+    except DottedPathError as err:
+        return f"type {kind!r} is no component ({err}); write e.g. {_TYPE}"
+    return None
+
+
+def _is_model(kind: str) -> bool:
+    return import_object(kind) is ModelPipeline
+
+
+def _dagster_faults(model: ReadModel) -> Iterator[Fault]:
+    """What only Dagster knows to be wrong: an owner, a cron expression, an asset of `compute`."""
+    settings = model.settings
+    for at, owner in enumerate(settings.owners):
+        try:
+            dg.AssetSpec(key="probe", owners=[owner])
+        except dg.DagsterInvalidDefinitionError:
+            said = f"{owner!r} is no owner; write an e-mail address or team:NAME"
+            yield model.fault(f"owners.{at}", said)
+    for name, cron in settings.schedule:
+        try:
+            if cron is not None:
+                dg.ScheduleDefinition(name="probe", cron_schedule=cron, job_name="probe")
+        except dg.DagsterInvalidDefinitionError:
+            said = f"{cron!r} is no cron expression; write e.g. '0 0 * * 0' (minute, hour, ...)"
+            yield model.fault(f"schedule.{name}", said)
+
+
+def _clashes(model: ReadModel, taken: dict[tuple[str, Any], ReadModel]) -> list[Fault]:
+    """The faults of a model that takes the name or the port of an earlier one; else it takes."""
+    claims: dict[str, Any] = {"name": model.settings.name}
+    if model.settings.deployment.target == "local":
+        claims["deployment.port"] = model.settings.deployment.port
+    clashes = []
+    for place, value in claims.items():
+        if other := taken.get((place, value)):
+            owner = f"the model {other.settings.name} of {other.file.parent.name}/"
+            clashes.append(model.fault(place, f"{value} is taken by {owner}; choose another"))
+    if not clashes:
+        taken.update(dict.fromkeys(claims.items(), model))
+    return clashes

@@ -1,0 +1,111 @@
+"""That a run which somebody wants to end does end, as canceled.
+
+Dagster tells the process of a run by an interrupt, which it raises in the middle of a step. That is
+not enough in three ways: an interrupt of a step with a retry policy becomes a retry, a library may
+swallow it, and one that nobody announced, which is what Ctrl-C is, becomes a failure.
+"""
+
+import os
+import select
+import signal
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import dagster as dg
+
+INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
+CANCELED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+_POLL_SECONDS, _POLL_BYTES = 1.0, 64
+_END = b"\0"
+"""No signal has this number."""
+_NAMES = {kind.__name__ for kind in INTERRUPTS}
+
+
+class Cancellation:
+    """Of one run, in the process that executes it."""
+
+    def __init__(self, instance: dg.DagsterInstance, run_id: str) -> None:
+        """Find out who started the run: only a launcher can interrupt it when asked to."""
+        self._instance, self._run_id = instance, run_id
+        starting = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_STARTING)
+        self._launched = bool(starting)
+
+    def asked(self) -> bool:
+        """Whether somebody asked for the end, gently or by force."""
+        run = self._instance.get_run_by_id(self._run_id)
+        return run is not None and run.status in CANCELED
+
+    def require_not_asked(self) -> None:
+        """Where nothing is under way.
+
+        Raises:
+            dagster.DagsterExecutionInterruptedError: Somebody asked for the end.
+        """
+        if self.asked():
+            raise dg.DagsterExecutionInterruptedError
+
+    def record(self) -> None:
+        """Say that the interrupt of a run which no launcher started was its starter's wish."""
+        run = self._instance.get_run_by_id(self._run_id)
+        if run and not self._launched and run.status == dg.DagsterRunStatus.STARTED:
+            self._instance.report_run_canceling(run, "Interrupted where it was started.")
+
+    def after(self, event: dg.DagsterEvent) -> None:
+        """Where the steps run in this process: go no further if the run must end.
+
+        Raises:
+            dagster.DagsterExecutionInterruptedError: The step ended by it, or in spite of it.
+        """
+        if event.is_step_up_for_retry or event.is_step_failure:
+            if _is_by_interrupt(event):
+                raise dg.DagsterExecutionInterruptedError
+            self.require_not_asked()
+        elif (event.is_successful_output or event.is_step_success) and self.asked():
+            # Dagster raises it where it may be raised next: its generators cannot be left here.
+            signal.raise_signal(signal.SIGINT)
+
+    @contextmanager
+    def heard(self) -> Generator[None]:
+        """Of a run that no launcher started: keep that it was interrupted; interrupt it if asked.
+
+        Kept at once, so that a library which swallows the interrupt delays the end, no more.
+        """
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if self._launched or not self._instance.is_persistent or not in_main_thread:
+            yield
+            return
+        reader, writer = socket.socketpair()
+        with reader, writer:
+            writer.setblocking(False)
+            before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+            listener = threading.Thread(target=self._listen, args=(reader,))
+            listener.start()
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(before)
+                writer.send(_END)
+                listener.join()  # or it would write of a run that has ended
+
+    def _listen(self, reader: socket.socket) -> None:
+        while True:
+            ready, _, _ = select.select([reader], [], [], _POLL_SECONDS)
+            came = reader.recv(_POLL_BYTES) if ready else b""
+            if signal.SIGINT in came or signal.SIGTERM in came:
+                self.record()
+                return
+            if _END in came:
+                return
+            if self.asked():
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+
+def _is_by_interrupt(event: dg.DagsterEvent) -> bool:
+    data = event.step_retry_data if event.is_step_up_for_retry else event.step_failure_data
+    error = data.error
+    while error is not None and error.cls_name not in _NAMES:
+        error = error.cause
+    return error is not None

@@ -1,0 +1,214 @@
+"""A run that is canceled ends canceled: no later step, no retry, whatever is under way."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlops_assets.errors import DatasetLockedError
+from mlops_assets.failures import RETRIES, reported
+from resources.cancellation import Cancellation
+from resources.executors import execute_here
+from tests.fakes import FakeTracking
+
+
+@dg.job
+def nothing() -> None: ...
+
+
+Way = Callable[[dg.AssetExecutionContext], None]
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Generator[dg.DagsterInstance]:
+    """One that other processes could read; its tables are made once."""
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as stored:
+        yield stored
+
+
+@pytest.fixture
+def tracking(resources: dict[str, Any]) -> FakeTracking:
+    return resources["tracking"]
+
+
+def ctrl_c(_: dg.AssetExecutionContext) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def sigterm(_: dg.AssetExecutionContext) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def terminated(context: dg.AssetExecutionContext) -> None:
+    context.instance.report_run_canceling(context.run)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def terminated_by_force(context: dg.AssetExecutionContext) -> None:
+    context.instance.report_run_canceled(context.run)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def asked_from_elsewhere(context: dg.AssetExecutionContext) -> None:
+    context.instance.report_run_canceling(context.run)
+
+
+def canceled_in(
+    step: Callable[[dg.AssetExecutionContext], None],
+    instance: dg.DagsterInstance,
+    tracking: FakeTracking,
+    policy: dg.RetryPolicy | None,
+    loggers: Mapping[str, Any] | None = None,
+) -> list[dg.DagsterEvent]:
+    """The events of a run whose first step is canceled while its MLflow run is open."""
+
+    @dg.asset(retry_policy=policy)
+    def first(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Any]) -> None:
+        with reported(), tracking.run("loans", tracking.run_tags(context)):
+            step(context)
+
+    @dg.asset(deps=[first])
+    def later() -> None: ...
+
+    definitions = dg.Definitions(
+        assets=[first, later],
+        loggers={"interrupting": interrupting},
+        jobs=[dg.define_asset_job("training")],
+        resources={"tracking": tracking},
+    )
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        execute_here(
+            definitions.resolve_job_def("training"),
+            instance,
+            tracking,
+            assets=[first.key, later.key],
+            tags={},
+            run_config={"loggers": loggers or {}},
+        )
+    assert time.monotonic() - started < 15
+    (run,) = instance.get_runs(limit=1)
+    assert run.status == dg.DagsterRunStatus.CANCELED
+    assert [logged["status"] for logged in tracking.server.runs.values()] == ["KILLED"]
+    return [one.dagster_event for one in instance.all_logs(run.run_id) if one.dagster_event]
+
+
+def require_nothing_later(events: list[dg.DagsterEvent]) -> None:
+    assert [event.step_key for event in events if event.is_step_start] == ["first"]
+    assert not [event for event in events if event.is_step_restarted]
+
+
+WAYS = [ctrl_c, sigterm, terminated, terminated_by_force, asked_from_elsewhere]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_step_of_ours_ends_and_is_not_tried_again(
+    instance: dg.DagsterInstance, tracking: FakeTracking, way: Way
+) -> None:
+    def step(context: dg.AssetExecutionContext) -> None:
+        way(context)
+        time.sleep(30)
+
+    events = canceled_in(step, instance, tracking, RETRIES)
+
+    require_nothing_later(events)
+    assert not [event for event in events if event.is_step_up_for_retry]
+
+
+@pytest.mark.parametrize("way", [ctrl_c, terminated])
+def test_nor_is_one_with_a_policy_of_its_own(
+    instance: dg.DagsterInstance, tracking: FakeTracking, way: Way
+) -> None:
+    def step(context: dg.AssetExecutionContext) -> None:
+        way(context)
+        time.sleep(30)
+
+    policy = dg.RetryPolicy(max_retries=3)
+    require_nothing_later(canceled_in(step, instance, tracking, policy))
+
+
+@pytest.mark.parametrize("way", [ctrl_c, terminated_by_force])
+@pytest.mark.parametrize("becomes", [None, ValueError("unrelated")])
+def test_a_library_that_swallows_the_interrupt_ends_the_run_with_its_step(
+    instance: dg.DagsterInstance, tracking: FakeTracking, way: Way, becomes: ValueError | None
+) -> None:
+    def step(context: dg.AssetExecutionContext) -> None:
+        try:
+            way(context)
+            time.sleep(30)
+        except BaseException:
+            time.sleep(0.3)
+            if becomes:
+                raise becomes from None
+
+    require_nothing_later(canceled_in(step, instance, tracking, RETRIES))
+
+
+class InterruptsAfterTheStep(logging.Handler):
+    """Where Dagster does not let itself be interrupted: while it writes its events down."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if 'Finished execution of step "first"' in record.getMessage():
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@dg.logger
+def interrupting(_: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.Logger("interrupting")
+    logger.addHandler(InterruptsAfterTheStep())
+    return logger
+
+
+def test_an_interrupt_between_two_steps_lets_no_other_do_anything(
+    instance: dg.DagsterInstance, tracking: FakeTracking
+) -> None:
+    loggers = {"interrupting": {}}
+    events = canceled_in(lambda _: None, instance, tracking, None, loggers)
+    assert [event.step_key for event in events if event.is_step_success] == ["first"]
+    assert [event.step_key for event in events if event.is_step_materialization] == ["first"]
+
+
+def test_a_transient_error_is_tried_again_and_a_run_that_nobody_canceled_goes_on(
+    instance: dg.DagsterInstance, tracking: FakeTracking
+) -> None:
+    tries: list[int] = []
+
+    @dg.asset(retry_policy=RETRIES)
+    def first(context: dg.AssetExecutionContext) -> None:
+        tries.append(context.retry_number)
+        with reported():
+            if not context.retry_number:
+                raise DatasetLockedError("another process holds it")
+
+    job = dg.Definitions(assets=[first], jobs=[dg.define_asset_job("training")])
+    result = execute_here(
+        job.resolve_job_def("training"),
+        instance,
+        tracking,
+        assets=[first.key],
+        tags={},
+        run_config={},
+    )
+    assert result.success
+    assert tries == [0, 1]
+
+
+def test_a_run_that_a_launcher_started_fails_when_its_process_is_interrupted_unasked(
+    instance: dg.DagsterInstance,
+) -> None:
+    """As by the drain of a node: nobody canceled, so it is a failure that somebody hears of."""
+    here, launched = (instance.create_run_for_job(nothing).run_id for _ in range(2))
+    for kind, run_ids in (("RUN_STARTING", [launched]), ("RUN_START", [here, launched])):
+        event = dg.DagsterEvent(dg.DagsterEventType[kind].value, nothing.name)
+        for run_id in run_ids:
+            instance.report_dagster_event(event, run_id)
+    for run_id in (here, launched):
+        Cancellation(instance, run_id).record()
+    runs = instance.get_runs(dg.RunsFilter(run_ids=[here, launched]))
+    stored = {run.run_id: run.status.value for run in runs}
+    assert stored == {here: "CANCELING", launched: "STARTED"}
