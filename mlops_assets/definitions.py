@@ -12,7 +12,7 @@ import dagster as dg
 from mlops_assets import defs as folder_of_models
 from mlops_assets.components.loading import left_out, load_models
 from mlops_assets.errors import ConfigError, FaultyModelError
-from mlops_assets.home import PROJECT_ROOT, home, interface_url
+from mlops_assets.home import home, interface_url
 from mlops_assets.progress import progress
 from resources.alerts import Alerts
 from resources.bento import BentoBuilder

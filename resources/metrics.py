@@ -13,12 +13,12 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.atomic import write_atomically
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Measured
 
 FOLDER = "metrics"
 
 
-class Gauge(Settings):
+class Gauge(Measured):
     """One metric family: values by their labels."""
 
     name: str

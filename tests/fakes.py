@@ -96,7 +96,7 @@ class FakeFeatureStore(FeastFeatureStore):
 
     def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
         rows = self._published(view)
-        fresh = rows[rows[TIMESTAMP] >= rows[TIMESTAMP].max() - view.ttl]
+        fresh = rows[rows[TIMESTAMP].max() - rows[TIMESTAMP] <= view.ttl]
         newest = fresh.groupby(view.entity.name).tail(1)
         newest = newest.set_index(view.entity.name, drop=False)
         known = [entity for entity in entities if entity in newest.index]

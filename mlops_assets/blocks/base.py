@@ -107,6 +107,12 @@ class MisfitError(ValueError):
         self.misfits = misfits
 
 
+class Measured(Settings):
+    """Base of what was measured and not asked for: such a number may be infinite, or none."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+
 def unknown(names: Iterable[str], known: Iterable[str], at: str) -> list[Misfit]:
     """One misfit, with the likely spelling, if some of the names at that place are not known."""
     choices = sorted(set(known))

@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Measured, Settings
 
 
 class ModelVersion(Settings):
@@ -14,7 +14,7 @@ class ModelVersion(Settings):
     uri: str = Field(description="E.g. `models:/customers/3`.")
 
 
-class LossDifference(Settings):
+class LossDifference(Measured):
     """Loss of a challenger less that of the champion on the same rows; positive is worse."""
 
     rows: int
@@ -42,7 +42,7 @@ class LossDifference(Settings):
         return self.difference / self.champion_loss
 
 
-class SliceComparison(Settings):
+class SliceComparison(Measured):
     """The comparison on some of the rows."""
 
     name: str = Field(description="E.g. `origin=JFK`.")
@@ -51,7 +51,7 @@ class SliceComparison(Settings):
     worse: bool = Field(description="Shown to lose more than `evaluation.slice_margin`.")
 
 
-class CalibrationComparison(Settings):
+class CalibrationComparison(Measured):
     """The part of the loss that is miscalibration, on the same rows."""
 
     champion: float = Field(description="Mean over the rows, in units of the loss.")
@@ -84,7 +84,7 @@ class Decision(Settings):
     reasons: tuple[str, ...] = Field((), description="One sentence per broken rule.")
 
 
-class Evaluation(Settings):
+class Evaluation(Measured):
     """Metrics of one model version on the held-out rows, and what the gate made of them."""
 
     model: ModelVersion

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Measured, Settings
 
 
 class Window(Settings):
@@ -27,7 +27,7 @@ class LogSummary(Settings):
     newest: AwareDatetime | None = Field(None, description="Largest event time of the new rows.")
 
 
-class DriftSummary(Settings):
+class DriftSummary(Measured):
     """One window of live predictions against a reference of its model version."""
 
     model: str
@@ -52,7 +52,7 @@ class DriftSummary(Settings):
     )
 
 
-class PerformanceSummary(Settings):
+class PerformanceSummary(Measured):
     """Metrics of one window of predictions, estimated before its labels came, final after."""
 
     model: str

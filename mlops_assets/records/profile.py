@@ -4,7 +4,7 @@ from math import sqrt
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.base import Duration, Measured, Settings
 
 
 class Ageing(Settings):
@@ -39,11 +39,10 @@ class Bins(Settings):
         return len(self.points) + len(self.edges) + 1
 
 
-class ColumnProfile(Settings):
+class ColumnProfile(Measured):
     """One column of some rows."""
 
-    # A column may hold infinities; JSON has none.
-    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(ser_json_inf_nan="strings")  # JSON has no infinity
 
     bins: Bins
     counts: tuple[int, ...] = Field(description="Per point, then per interval, without missing.")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Settings, Task
+from mlops_assets.blocks.base import Measured, Settings, Task
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import RequestLimits
 from mlops_assets.blocks.prediction_log import LogSettings
@@ -13,7 +13,7 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.records.rollout import Candidate
 
 
-class Inference(Settings):
+class Inference(Measured):
     """By what a version is served, and how its ONNX export compared with scikit-learn."""
 
     runtime: Literal["onnxruntime", "scikit-learn"] = "scikit-learn"
@@ -60,7 +60,7 @@ class Servable(Settings):
     )
 
 
-class RecordedRequest(Settings):
+class RecordedRequest(Measured):
     """Features of one held-out row and what the model said offline."""
 
     features: dict[str, float | str | None]

@@ -15,7 +15,17 @@ RESERVED = (
     # Python and JSON
     *("class", "def", "lambda", "self", "none", "true", "nan", "inf", "id", "type", "key"),
     # Feast, MLflow, Prometheus, Dagster
-    *("created", "created_ts", "event_ts", "entity_key", "run_id", "le", "job", "instance", "config"),
+    *(
+        "created",
+        "created_ts",
+        "event_ts",
+        "entity_key",
+        "run_id",
+        "le",
+        "job",
+        "instance",
+        "config",
+    ),
     # what one hot encoding would make of another column
     *("text_0_a", "text_0_nan", "number_0"),
 )

@@ -37,6 +37,11 @@ class World:
     zone: str
     """Of the processes that work on it."""
 
+    @property
+    def plain(self) -> bool:
+        """Whether its names mean nothing to anybody."""
+        return self.entity == PLAIN_NAMES[0]
+
     def csv(self) -> str:
         """The table as its owner would send it."""
         text = io.StringIO()
@@ -93,7 +98,9 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
     frame = pd.DataFrame(columns)
     order = draw(st.sampled_from(("as it happened", "newest first", "shuffled")))
     if order != "as it happened":
-        frame = frame.iloc[::-1] if order == "newest first" else frame.sample(frac=1, random_state=1)
+        frame = (
+            frame.iloc[::-1] if order == "newest first" else frame.sample(frac=1, random_state=1)
+        )
     keys = [entity, timestamp]
     frame = frame.drop_duplicates(keys).reset_index(drop=True)
     at_random = {"by": "random", "fraction": 0.3}
@@ -154,24 +161,19 @@ _PRIMARY = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"
 
 
 def _numbers(kind: str, signal: np.ndarray, rng: np.random.Generator) -> pd.Series:
-    values = signal.copy()
-    if kind == "gaps":
-        values[rng.uniform(size=len(values)) < 0.3] = np.nan
-    elif kind == "constant":
-        values[:] = -0.0
-    elif kind == "empty":
-        values[:] = np.nan
-    elif kind == "huge":
-        values *= 1e300
-    elif kind == "tiny":
-        values *= 1e-300
-    elif kind == "halves":
-        values = np.round(values * 2) / 2
-    elif kind == "whole":
-        values = np.round(values * 1e15)
-    elif kind == "one_value":
-        values[1:] = np.nan
-    return pd.Series(values, dtype="float64")
+    gaps = np.where(rng.uniform(size=len(signal)) < 0.3, np.nan, signal)
+    values = {
+        "normal": signal,
+        "gaps": gaps,
+        "constant": np.full(len(signal), -0.0),
+        "empty": np.full(len(signal), np.nan),
+        "huge": signal * 1e300,
+        "tiny": signal * 1e-300,
+        "halves": np.round(signal * 2) / 2,
+        "whole": np.round(signal * 1e15),
+        "one_value": np.where(np.arange(len(signal)) == 0, signal, np.nan),
+    }
+    return pd.Series(values[kind], dtype="float64")
 
 
 def _texts(kind: str, rng: np.random.Generator, size: int) -> pd.Series:
