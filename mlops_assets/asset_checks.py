@@ -23,7 +23,7 @@ from mlops_assets.ml.parity import read_inference
 from mlops_assets.ml.scoring import class_names, score, select_features
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
-from mlops_assets.records.monitoring import DriftSummary, PerformanceReport, SkewSummary
+from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
 from resources.datasets import DvcDatasets
 from resources.deployment import EndpointDeployer
@@ -45,7 +45,9 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     def version_is_in_the_cache(raw: DatasetVersion, datasets: DvcDatasets) -> dg.AssetCheckResult:
         damaged = datasets.damaged_files(raw)
         return dg.AssetCheckResult(
-            passed=not damaged, metadata={"damaged": ", ".join(damaged) or "none"}
+            passed=not damaged,
+            description=_unless(not damaged, f"{damaged} are damaged in the cache; run again"),
+            metadata={"damaged": ", ".join(damaged) or "none"},
         )
 
     @dg.asset_check(
@@ -63,6 +65,11 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         different = unequal_columns(at(finest, offline), at(finest, online[names]))
         return dg.AssetCheckResult(
             passed=not different,
+            description=_unless(
+                not different,
+                f"the online store has other values of {different} than the offline store for the "
+                f"newest {len(offline)} entities; see that both are written by this run alone",
+            ),
             metadata={
                 "entities": len(offline),
                 "different_columns": ", ".join(different) or "none",
@@ -81,6 +88,11 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
             size = file.stat().st_size
         return dg.AssetCheckResult(
             passed=not unknown,
+            description=_unless(
+                not unknown,
+                f"the file holds {unknown}, off the allow-list; choose an estimator "
+                "and encoders of scikit-learn",
+            ),
             metadata={"unknown_types": ", ".join(unknown) or "none", "size_bytes": size},
         )
 
@@ -93,6 +105,10 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     def model_passes_the_gate(report: Evaluation) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(
             passed=report.decision.promoted,
+            description=_unless(
+                report.decision.promoted,
+                f"version {report.model.version} is refused: {'; '.join(report.decision.reasons)}",
+            ),
             metadata={
                 "reasons": "; ".join(report.decision.reasons) or "none",
                 "champion": report.champion.uri if report.champion else "none",
@@ -176,6 +192,11 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         ]
         return dg.AssetCheckResult(
             passed=not different,
+            description=_unless(
+                not different,
+                f"for the entities {different} the endpoint does not answer what "
+                "the model says of their offline features; see its log",
+            ),
             metadata={"entities": len(answers), "different": ", ".join(different) or "none"},
         )
 
@@ -187,7 +208,9 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
     def served_features_equal_offline(report: SkewSummary) -> dg.AssetCheckResult:
         found = "; ".join(f"{s.feature}: {s.rows} rows, {s.example}" for s in report.skewed)
         return dg.AssetCheckResult(
-            passed=not report.skewed, metadata={"requests": report.rows, "skewed": found or "none"}
+            passed=not report.skewed,
+            description=_unless(not report.skewed, f"requests were answered with others: {found}"),
+            metadata={"requests": report.rows, "skewed": found or "none"},
         )
 
     @dg.asset_check(
@@ -208,11 +231,12 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         asset=asset_key(settings.name, "drift_report"),
         description="No watched feature, nor the predictions, moved away from the reference.",
     )
-    def features_have_not_drifted(report: DriftSummary) -> dg.AssetCheckResult:
+    def features_have_not_drifted(report: DriftReport) -> dg.AssetCheckResult:
+        newest = report.newest
         return dg.AssetCheckResult(
-            passed=report.verdict != "drifted" and not report.broken_columns,
+            passed=newest.verdict != "drifted" and not newest.broken_columns,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"verdict": report.verdict, "reasons": "; ".join(report.reasons) or "none"},
+            metadata={"verdict": newest.verdict, "reasons": "; ".join(newest.reasons) or "none"},
         )
 
     return [
@@ -232,6 +256,11 @@ class Expected(NamedTuple):
     """Of a multiclass model, in the order of the scores; else empty."""
     allowed: float
     """How far the endpoint may be from it, which depends on its runtime."""
+
+
+def _unless(passed: bool, said: str) -> str | None:
+    """What a check says when it fails."""
+    return None if passed else said
 
 
 def version_scores(

@@ -30,6 +30,10 @@ class SourceError(MlopsError):
     """The source cannot be read as the table it is declared to be."""
 
 
+class LoaderError(SourceError, TransientError):
+    """A user's loader raised something; when it asks another machine, that may pass."""
+
+
 class ContractError(MlopsError):
     """The rows break the data contract."""
 
@@ -44,6 +48,15 @@ class FeatureStoreError(MlopsError):
 
 class TrainingError(MlopsError):
     """The estimator cannot be built or fitted."""
+
+
+class ParameterError(TrainingError):
+    """The estimator does not take a parameter, or its value."""
+
+    def __init__(self, said: str, name: str = "") -> None:
+        super().__init__(said)
+        self.name = name
+        """Of the parameter, where it is known."""
 
 
 class NotExportableError(TrainingError):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mlops_assets.atomic import write_atomically
-from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.base import Duration, Record
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
 from resources.endpoint_folder import GENERATIONS
@@ -19,7 +19,7 @@ APPLIED = "cluster.json"
 _KEPT = 5
 
 
-class Applied(Settings):
+class Applied(Record):
     """`cluster.json`."""
 
     target: Literal["kubernetes", "kserve"]

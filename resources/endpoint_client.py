@@ -26,7 +26,7 @@ class EndpointClient:
         Raises:
             DeploymentError: The endpoint does not answer.
         """
-        return self._call("GET", "/model", None)
+        return self._call("GET", "/model", ("model_name", "model_version", "generation", "entity"))
 
     def predict(
         self, entities: Sequence[int | str], *, logged: bool = True
@@ -41,7 +41,7 @@ class EndpointClient:
                 entity has fresh features.
         """
         content = {"entities": list(entities)}
-        return self._call("POST", "/predict", content, logged=logged)["predictions"]
+        return self._call("POST", "/predict", ("predictions",), content, logged)["predictions"]
 
     def predict_features(
         self, rows: Sequence[FeatureRow], *, logged: bool = True
@@ -52,7 +52,8 @@ class EndpointClient:
             DeploymentError: The endpoint does not answer, or refuses the request.
         """
         content = {"rows": list(rows)}
-        return self._call("POST", "/predict_features", content, logged=logged)["predictions"]
+        path, keys = "/predict_features", ("predictions",)
+        return self._call("POST", path, keys, content, logged)["predictions"]
 
     def check(
         self,
@@ -78,17 +79,34 @@ class EndpointClient:
             expected = np.array([request.scores for request in chunk])
             require_equal_scores(actual, expected, servable)
 
-    def _call(self, method: str, path: str, content: Any, *, logged: bool = True) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        keys: tuple[str, ...],
+        content: Any = None,
+        logged: bool = True,
+    ) -> dict[str, Any]:
+        """The answer, which has these keys."""
         import msgspec
 
         body = None if content is None else msgspec.json.encode(content)
         status, answer = request(
             self.url, method, path, body, self._timeout, key=self._key, logged=logged
         )
-        if status != 200:
-            text = answer[:500].decode(errors="replace")
-            raise DeploymentError(f"{self.url}{path} answered {status}: {text}")
-        return msgspec.json.decode(answer)
+        try:
+            said: Any = msgspec.json.decode(answer)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            said = None
+        if status == 200 and isinstance(said, dict) and set(keys) <= set(said):
+            return said
+        if reason := _reason(said):
+            raise DeploymentError(f"{self.url}{path} answered {status}: {reason}")
+        text = answer[:200].decode(errors="replace")
+        raise DeploymentError(
+            f"{self.url}{path} answered {status} with what no endpoint of ours says, {text!r}; see "
+            "which program listens there, or change deployment.port"
+        )
 
 
 def request(
@@ -125,6 +143,16 @@ def request(
         ) from err
     finally:
         connection.close()
+
+
+def _reason(said: Any) -> str | None:
+    """The sentences of a refusal: of the request, and of its fields."""
+    error = said.get("error") if isinstance(said, dict) else None
+    if not isinstance(error, dict) or "message" not in error:
+        return None
+    message, details = str(error["message"]), error.get("details") or ()
+    places = [f"{one['field']}: {one.get('message')}" for one in details if "field" in one]
+    return "; ".join([message, *(place for place in places if place not in message)])
 
 
 def _scores(servable: Servable, answer: Mapping[str, Any]) -> list[float]:

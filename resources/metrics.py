@@ -13,12 +13,12 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.atomic import write_atomically
-from mlops_assets.blocks.base import Measured
+from mlops_assets.blocks.base import Record
 
 FOLDER = "metrics"
 
 
-class Gauge(Measured):
+class Gauge(Record):
     """One metric family: values by their labels."""
 
     name: str

@@ -118,15 +118,18 @@ def _newest(
 
 
 def _drift(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[DriftSummary, ...]:
-    """The newest reports, the oldest of them first."""
-    limit = settings.monitoring.retrain.drift.windows
-    records = _newest(instance, asset_key(settings.name, "drift_report"), limit)
-    events = [record.asset_materialization for record in reversed(records)]
-    return tuple(
-        DriftSummary.model_validate(event.metadata["summary"].value)
-        for event in events
-        if event is not None and "summary" in event.metadata
-    )
+    """The newest windows that were judged, the oldest of them first."""
+    most = settings.monitoring.retrain.drift.windows
+    windows: list[Any] = []
+    for record in _newest(instance, asset_key(settings.name, "drift_report"), most):
+        event = record.asset_materialization
+        facts = event.metadata.items() if event else ()
+        found: dict[str, Any] = {name: one.value for name, one in facts}
+        if "windows" in found:  # all that were complete then
+            windows = [*found["windows"], *windows]
+            break
+        windows = [found["summary"], *windows] if "summary" in found else windows
+    return tuple(DriftSummary.model_validate(one) for one in windows)
 
 
 def _final_windows(outcomes: Mapping[str, Any], most: int) -> tuple[PerformanceSummary, ...]:

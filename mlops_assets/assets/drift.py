@@ -13,13 +13,13 @@ from mlops_assets.assets.live_window import (
     PROFILE_FILE,
     draw,
     held_out_profile,
-    newest_finding,
+    newest_findings,
 )
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.records.evaluation import ModelVersion
-from mlops_assets.records.monitoring import DriftSummary
+from mlops_assets.records.monitoring import DriftReport
 from mlops_assets.records.profile import Profile
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
@@ -74,8 +74,8 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         deps=[asset_key(settings.name, "prediction_log")],
         kinds={"evidently"},
         code_version=rules.digest(),
-        description="Features and predictions of the newest window against the version's profile, "
-        "or earlier windows of its season.",
+        description="Features and predictions of the newest complete windows against the version's "
+        "profile, or earlier windows of their season.",
         **common,
     )
     def drift_report(
@@ -86,14 +86,16 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         tracking: MLflowTracking,
         metrics: EndpointMetrics,
         reports: EvidentlyReports,
-    ) -> dg.MaterializeResult[DriftSummary]:
+    ) -> dg.MaterializeResult[DriftReport]:
         with reported():
-            seen = newest_finding(settings, predictions, ledger, tracking)
-            metrics.write(settings.name, "drift", drift_gauges(seen.finding, datetime.now(UTC)))
-            facts = describe(seen.finding, rules)
+            now = datetime.now(UTC)
+            *older, seen = newest_findings(settings, predictions, ledger, tracking, now)
+            metrics.write(settings.name, "drift", drift_gauges(seen.finding, now))
+            summaries = [one.finding.summary for one in (*older, seen)]
+            facts = describe(seen.finding, rules, summaries)
             if columns := seen.finding.columns_to_draw(everything=config.all_columns):
                 page = partial(draw, seen, columns, rows, settings, predictions, tracking, reports)
                 facts["evidently"] = page_link(page)
-        return dg.MaterializeResult(value=seen.finding.summary, metadata=facts)
+        return dg.MaterializeResult(value=DriftReport(windows=tuple(summaries)), metadata=facts)
 
     return [reference_profile, drift_report]

@@ -1,6 +1,6 @@
 """What a drift report shows: gauges, asset metadata, and the link to Evidently's page."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from mlops_assets.errors import ReportError
 from mlops_assets.metadata import markdown_table, pictures
 from mlops_assets.ml.drift import Distance, Finding
 from mlops_assets.ml.drift_plot import columns_plot, drift_plot
+from mlops_assets.records.monitoring import DriftSummary
 from resources.metrics import Gauge, last_run
 
 
@@ -54,8 +55,10 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
     return dg.MetadataValue.url(page) if page else dg.MetadataValue.text("no column has values")
 
 
-def describe(found: Finding, rules: DriftSettings) -> dict[str, Any]:
-    """A report as metadata: the verdict, every column as a table, and plots."""
+def describe(
+    found: Finding, rules: DriftSettings, windows: Sequence[DriftSummary]
+) -> dict[str, Any]:
+    """A report as metadata: the newest verdict, every column as a table, plots, and all windows."""
     summary, window = found.summary, found.summary.window
     plots = {"drift": drift_plot(summary, rules)}
     if summary.drifted_columns:
@@ -72,8 +75,20 @@ def describe(found: Finding, rules: DriftSettings) -> dict[str, Any]:
         "reasons": "; ".join(summary.reasons) or "none",
         "notes": "; ".join(summary.notes) or "none",
         "columns": markdown_table(_table(found, rules.ignore)),
+        "by_window": markdown_table(pd.DataFrame([_row(one) for one in windows])),
         "summary": dg.MetadataValue.json(summary.model_dump(mode="json")),
+        "windows": dg.MetadataValue.json([one.model_dump(mode="json") for one in windows]),
         **pictures(plots),
+    }
+
+
+def _row(summary: DriftSummary) -> dict[str, Any]:
+    return {
+        "window": f"{summary.window.start:%Y-%m-%d %H:%M}",
+        "rows": summary.rows,
+        "verdict": summary.verdict,
+        "drifted": ", ".join(summary.drifted_columns) or "none",
+        "broken": ", ".join(summary.broken_columns) or "none",
     }
 
 

@@ -1,8 +1,8 @@
-"""The newest window of the served version: gathered from log, ledger and registry, and judged."""
+"""The newest windows of the served version: gathered from log, ledger and registry, and judged."""
 
 import json
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,7 +13,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
 from mlops_assets.ml.drift import Finding, examine
 from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.live_profiles import answered, as_profiled, window_of
+from mlops_assets.ml.live_profiles import answered, as_profiled, complete_windows
 from mlops_assets.ml.profiles import PREDICTION, profile_reference
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.seasons import choose_reference, counting_for, earlier_windows, features_digest
@@ -41,25 +41,45 @@ class Seen(NamedTuple):
     """Whose answers those windows hold."""
 
 
-def newest_finding(
+def newest_findings(
     settings: ModelSettings,
     predictions: PredictionLog,
     ledger: PromotionLedger,
     tracking: MLflowTracking,
-) -> Seen:
-    """Judge the window that holds the newest prediction; of the log only what is new is read."""
+    now: datetime,
+) -> list[Seen]:
+    """Judge the newest windows that are over, the oldest first.
+
+    Of the log only what is new is read, late rows of older windows too. A window in which nobody
+    asked the served version is left out, unless all are.
+    """
     name, rules = settings.name, settings.monitoring.drift
     version = served_version(settings, tracking, ledger)
     training = stored_profile(version, tracking)
     counting = counting_for(training, settings.monitoring.window, rules.reference)
-    window = window_of(predictions.newest(name) or datetime.now(UTC), counting.window)
-    live = answered(predictions.parts(name, [window], counting, [version.version]), counting)
-    earlier = earlier_windows(window, rules.reference)
-    versions = comparable_versions(version, training, ledger, tracking) if earlier else []
-    history = predictions.parts(name, earlier, counting, versions)
-    reference = choose_reference(history, counting, training, version.version, rules)
-    found = examine(reference, live, settings, version.version, window)
-    return Seen(found, version, earlier if reference.kind != "training" else [], versions)
+    windows = complete_windows(predictions.newest(name), now, counting.window, rules.windows)
+    live = predictions.parts(name, windows, counting, [version.version])
+    asked = {part.start for part in live if part.role == "primary"}
+    windows = [window for window in windows if window.start in asked] or windows[-1:]
+    earlier = {one.start: earlier_windows(one, rules.reference) for one in windows}
+    before = {one.start: one for found in earlier.values() for one in found}
+    versions = comparable_versions(version, training, ledger, tracking) if before else []
+    history = predictions.parts(name, list(before.values()), counting, versions)
+    found = []
+    for window in windows:
+        season = {one.start for one in earlier[window.start]}
+        reference = choose_reference(
+            [part for part in history if part.start in season],
+            counting,
+            training,
+            version.version,
+            rules,
+        )
+        ours = answered([part for part in live if part.start == window.start], counting)
+        finding = examine(reference, ours, settings, version.version, window)
+        used = earlier[window.start] if reference.kind != "training" else []
+        found.append(Seen(finding, version, used, versions))
+    return found
 
 
 def comparable_versions(

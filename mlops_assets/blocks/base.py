@@ -79,15 +79,21 @@ CalendarStep = Annotated[
 """A length in calendar units, written `1 month` or `3 months`."""
 
 
-class Settings(BaseModel):
-    """Immutable base of every block; an unknown key is an error."""
+class Record(BaseModel):
+    """Immutable base of what is written down; an unknown key is an error."""
 
-    # NaN fulfils no bound and fails none: a limit of NaN would let everything pass.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     def digest(self) -> str:
-        """Short hash of the values; it changes when what the YAML means does."""
+        """Short hash of the values; it changes when what they mean does."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+
+class Settings(Record):
+    """Base of every block: what a person may set; measured numbers may be infinite, these not."""
+
+    # NaN fulfils no bound and fails none: a limit of NaN would let everything pass.
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class Misfit(NamedTuple):
@@ -105,12 +111,6 @@ class MisfitError(ValueError):
     def __init__(self, *misfits: Misfit) -> None:
         super().__init__("; ".join(f"{misfit.at}: {misfit.said}" for misfit in misfits))
         self.misfits = misfits
-
-
-class Measured(Settings):
-    """Base of what was measured and not asked for: such a number may be infinite, or none."""
-
-    model_config = ConfigDict(allow_inf_nan=True)
 
 
 def unknown(names: Iterable[str], known: Iterable[str], at: str) -> list[Misfit]:

@@ -73,6 +73,9 @@ class DriftSettings(Settings):
         0.01, gt=0, lt=0.5, description="False-discovery rate over the columns of a window."
     )
     min_rows: int = Field(200, ge=2, description="Of the window and the reference; fewer: unknown.")
+    windows: int = Field(
+        24, ge=1, le=200, description="How many of the newest complete windows a report judges."
+    )
     reference: Reference = Field(
         "training",
         description="What a window is compared with: the version's held-out rows; or what was live "

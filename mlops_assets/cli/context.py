@@ -10,7 +10,7 @@ import dagster as dg
 from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.components.loading import left_out
-from mlops_assets.errors import ConfigError, FaultyModelError
+from mlops_assets.errors import ConfigError, FaultyModelError, MlopsError
 from mlops_assets.keys import DEPLOYMENT_SETTINGS
 from resources.deployment import EndpointDeployer
 from resources.promotions import Promotions
@@ -78,3 +78,17 @@ def open_promotions(definitions: dg.Definitions, model: str) -> Generator[Promot
 def say(text: str, *, error: bool = False) -> None:
     """Print a line at once; the one place where the command line speaks."""
     print(text, file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def say_both(good: Sequence[str], bad: Sequence[str]) -> int:
+    """Print what went well and what did not; the exit code."""
+    for line in good:
+        say(line)
+    for line in bad:
+        say(line, error=True)
+    return 1 if bad else 0
+
+
+def sentence(err: MlopsError) -> str:
+    """An error of ours as one line."""
+    return f"{type(err).__name__}: {' '.join(str(err).split())}"

@@ -1,7 +1,7 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
-`run` brings models up to date and live, `train` and `deploy` are its two halves; `up`, `predict`,
-`status` and `stop` talk to the endpoints;
+`check` finds every fault of the YAML files; `run` brings models up to date and live, `train` and
+`deploy` are its two halves; `up`, `predict`, `status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
 again and compares; `why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
@@ -12,16 +12,16 @@ import getpass
 import os
 import sys
 import warnings
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import yaml
 
-from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.atomic import ensure_folder, write_atomically
+from mlops_assets.cli.batch import check, deploy, run, train
+from mlops_assets.cli.checks import add_check_verb
 from mlops_assets.cli.context import (
     chosen_models,
     load_definitions,
@@ -29,24 +29,19 @@ from mlops_assets.cli.context import (
     open_promotions,
     open_resources,
     say,
+    say_both,
+    sentence,
 )
 from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
+from mlops_assets.cli.failures import unforeseen
 from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import add_promotion_verbs, announce, said_as_of, said_history
 from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
-from mlops_assets.cli.runs import (
-    add_run_verbs,
-    bring_up_to_date,
-    deploy_evaluated,
-    settle_runs,
-    train_and_judge,
-)
-from mlops_assets.cli.verdict import append_report
+from mlops_assets.cli.runs import add_run_verbs
 from mlops_assets.components.loading import left_out
 from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import FaultyModelError, MlopsError
 from mlops_assets.home import PROJECT_ROOT, home, require_addressable
-from mlops_assets.interrupts import interruptible
 from mlops_assets.surroundings import chosen_umask
 from resources.api_keys import digest, new_key
 
@@ -57,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; errors of ours are one line on stderr and exit code 1."""
     parser = argparse.ArgumentParser(prog="mlops", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
+    add_check_verb(verbs)
     add_run_verbs(verbs)
     add_endpoint_verbs(verbs)
     add_promotion_verbs(verbs)
@@ -82,7 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(str(err), error=True)
         return 1
     except MlopsError as err:
-        say(f"{type(err).__name__}: {err}", error=True)
+        say(sentence(err), error=True)
+        return 1
+    except Exception as err:  # the last resort of a command line: a line, and nothing lost
+        say(unforeseen(err), error=True)
         return 1
     except KeyboardInterrupt:
         say("canceled; the same command goes on from here", error=True)
@@ -108,51 +107,10 @@ def use_dagster_home(state: Path) -> Path:
     return folder
 
 
-def run(models: Sequence[str]) -> int:
-    """Bring each model from its source to a live endpoint; one sample prediction each."""
-    with _models_of_a_run(models) as (definitions, instance, chosen):
-        failed = [m for m in chosen if not bring_up_to_date(definitions, instance, m)]
-    return _say_failed(failed)
-
-
-def train(models: Sequence[str], report: Path | None) -> int:
-    """Bring each model from its source to the gate's verdict; exit code 1 unless all passed."""
-    with _models_of_a_run(models) as (definitions, instance, chosen):
-        verdicts = [train_and_judge(definitions, instance, model) for model in chosen]
-    if report:
-        append_report(report, verdicts)
-    passed = [verdict.said for verdict in verdicts if verdict.passed]
-    return _say_both(passed, [verdict.said for verdict in verdicts if not verdict.passed])
-
-
-def deploy(models: Sequence[str]) -> int:
-    """Deploy each model's version that was evaluated last; one sample prediction each."""
-    with _models_of_a_run(models) as (definitions, instance, chosen):
-        failed = [m for m in chosen if not deploy_evaluated(definitions, instance, m)]
-    return _say_failed(failed)
-
-
-@contextmanager
-def _models_of_a_run(
-    models: Sequence[str],
-) -> Generator[tuple[dg.Definitions, dg.DagsterInstance, list[str]]]:
-    """Hold the lock of runs, and end those of killed processes first."""
-    definitions = load_definitions()
-    with interruptible(), exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
-        settle_runs(definitions, instance)
-        yield definitions, instance, chosen_models(definitions, models)
-
-
-def _say_failed(models: Sequence[str]) -> int:
-    if models:
-        say(f"failed: {', '.join(models)}", error=True)
-    return 1 if models else 0
-
-
 def _say_left_out(code: int) -> int:
     """Name what `all models` did not mean, since its YAML has faults; the exit code then."""
     lines = [line for faults in left_out(load_definitions()).values() for line in faults]
-    return _say_both([], lines) or code
+    return say_both([], lines) or code
 
 
 def predict(model: str, entities: Sequence[str]) -> int:
@@ -161,7 +119,7 @@ def predict(model: str, entities: Sequence[str]) -> int:
     chosen_models(definitions, [model])
     with open_deployment(definitions) as deployment:
         good, bad = answers(deployment, model, entities)
-    return _say_both(good, bad)
+    return say_both(good, bad)
 
 
 def status(models: Sequence[str]) -> int:
@@ -181,16 +139,7 @@ def up(models: Sequence[str]) -> int:
     good, bad = bring_up(models)
     if not good and not bad:
         say("nothing to bring up; one that was stopped comes back by its name: `mlops up MODEL`")
-    return _say_both(good, bad)
-
-
-def _say_both(good: Sequence[str], bad: Sequence[str]) -> int:
-    """Print what went well and what did not; the exit code."""
-    for line in good:
-        say(line)
-    for line in bad:
-        say(line, error=True)
-    return 1 if bad else 0
+    return say_both(good, bad)
 
 
 def stop(models: Sequence[str]) -> int:
@@ -272,6 +221,7 @@ def bento(model: str, out: Path | None) -> int:
 
 
 _VERBS = {
+    "check": check,
     "run": run,
     "train": train,
     "deploy": deploy,

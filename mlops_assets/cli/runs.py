@@ -13,6 +13,7 @@ import dagster as dg
 from jobs.promotion import observation
 from mlops_assets.cli.context import open_deployment, open_promotions, open_resources, say
 from mlops_assets.cli.endpoints import answers
+from mlops_assets.cli.failures import failed_steps
 from mlops_assets.cli.verdict import Verdict, read_verdict
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.freshness import stale_assets
@@ -133,18 +134,10 @@ def _materialize(
         tags={"mlops/launched_by": "mlops"},
         run_config={"loggers": {"progress": {}}},
     )
-    for event in result.filter_events(lambda event: event.is_step_failure):
-        say(f"{event.step_key}: {_cause(event)}", error=True)
+    for line in failed_steps(result.all_events):
+        say(line, error=True)
     settle_runs(definitions, instance)
     return result.success
-
-
-def _cause(event: dg.DagsterEvent) -> str:
-    """What a user needs to mend: our message, or the whole trace of what nobody foresaw."""
-    failure = event.step_failure_data
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return failure.user_failure_data.description
-    return failure.error.to_string() if failure.error else "failed without an error"
 
 
 def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:

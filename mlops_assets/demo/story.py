@@ -4,19 +4,19 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Record
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.retraining import Recorded
 
 
-class Quality(Settings):
+class Quality(Record):
     """How one version predicted the rows of one month."""
 
     metrics: dict[str, float] = Field(description="On the labelled rows; empty without any.")
     drift: DriftSummary = Field(description="Against the version's own reference profile.")
 
 
-class Month(Settings):
+class Month(Record):
     """What was decided when a month began, and what was answered in it."""
 
     now: AwareDatetime
@@ -33,7 +33,7 @@ class Month(Settings):
         return self.decision is not None and self.decision.action == "train"
 
 
-class Story(Settings):
+class Story(Record):
     """One model's replay."""
 
     model: str

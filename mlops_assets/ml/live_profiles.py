@@ -26,6 +26,23 @@ def window_of(moment: datetime, length: timedelta) -> Window:
     return Window(start=start, end=start + length)
 
 
+def complete_windows(
+    newest: datetime | None, now: datetime, length: timedelta, most: int
+) -> list[Window]:
+    """The newest windows that are over, up to that of the newest prediction, the oldest first.
+
+    Args:
+        newest: Event time of the newest prediction; None: there is none.
+        now: No window ends later.
+        length: Of a window.
+        most: How many.
+    """
+    last = window_of(min(newest or now, now), length)
+    end = last.end if last.end <= now else last.start
+    starts = [end - number * length for number in range(most, 0, -1)]
+    return [Window(start=start, end=start + length) for start in starts]
+
+
 def log_column(name: str) -> str:
     """The column of the prediction log that a profile calls so."""
     return "score" if name == PREDICTION else f"{FEATURE}{name}"

@@ -5,8 +5,10 @@ guess. Text stays text (`ml.contract` gives it types); parquet and loader frames
 """
 
 import difflib
+import inspect
+import traceback
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +19,7 @@ import pyarrow.parquet as pq
 from mlops_assets.atomic import write_atomically
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.dotted import import_object
-from mlops_assets.errors import SourceError
+from mlops_assets.errors import LoaderError, MlopsError, SourceError
 from mlops_assets.ml.text import open_text, parse_text
 
 Extra = Literal["refuse", "drop"]
@@ -79,20 +81,43 @@ def check_columns(
     return frame if list(frame.columns) == keep else frame[keep]
 
 
+def find_loader(dotted_path: str) -> Callable[[], object]:
+    """The user's function.
+
+    Raises:
+        DottedPathError: There is none.
+        SourceError: It cannot be called without arguments.
+    """
+    loader = import_object(dotted_path)
+    try:
+        inspect.signature(loader).bind()
+    except (TypeError, ValueError) as err:
+        raise SourceError(
+            f"source.loader {dotted_path!r} cannot be called without arguments ({err}); name a "
+            "function that takes none and returns a pandas DataFrame."
+        ) from err
+    return loader
+
+
 def run_loader(dotted_path: str) -> pd.DataFrame:
-    """The rows that the user's function returns; what it raises is not translated.
+    """The rows that the user's function returns.
 
     Raises:
         DottedPathError: There is no such function.
         SourceError: It does not return a DataFrame with rows.
+        LoaderError: It raised something, which may pass: most loaders ask another machine.
     """
-    loader = import_object(dotted_path)
-    if not callable(loader):
-        raise SourceError(
-            f"source.loader {dotted_path!r} is a {type(loader).__name__}; name a function that "
-            "takes no arguments and returns a pandas DataFrame."
-        )
-    frame = loader()
+    loader = find_loader(dotted_path)
+    try:
+        frame = loader()
+    except MlopsError:
+        raise
+    except Exception as err:
+        last = traceback.extract_tb(err.__traceback__)[-1]
+        raise LoaderError(
+            f"source.loader {dotted_path!r} raised {type(err).__name__}: {err} "
+            f"({last.filename}:{last.lineno}); correct it, or what it reads."
+        ) from err
     if not isinstance(frame, pd.DataFrame):
         raise SourceError(
             f"source.loader {dotted_path!r} returned a {type(frame).__name__}; "

@@ -7,14 +7,16 @@ imported inside functions: 6 CPU seconds, which the code location must not pay.
 """
 
 import inspect
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.config import ModelSettings
 from mlops_assets.dotted import import_object
-from mlops_assets.errors import TrainingError
+from mlops_assets.errors import ParameterError, TrainingError
 from mlops_assets.ml.features import TIMESTAMP, label_array
 from mlops_assets.ml.scoring import select_features
 from mlops_assets.ml.snapshots import calendar_step
@@ -213,7 +215,7 @@ def _estimator(settings: ModelSettings) -> Any:
     try:
         estimator = build(**training.params)
     except (TypeError, ValueError) as err:
-        raise TrainingError(f"{training.estimator}: {err}; correct training.params") from err
+        raise ParameterError(f"{training.estimator}: {err}; correct training.params") from err
     if not hasattr(estimator, "fit"):
         raise TrainingError(f"{training.estimator} has no method fit; name an estimator's class")
     if hasattr(estimator, "predict_proba") == (task == "regression"):
@@ -222,6 +224,7 @@ def _estimator(settings: ModelSettings) -> Any:
             f"{training.estimator} does not fit the {task} target; choose {kind}, "
             "or correct target.task"
         )
+    _check_values(estimator, training.estimator)
     if _wants_seed(estimator) and "random_state" not in training.params:
         estimator.set_params(random_state=training.seed)
     return estimator
@@ -235,11 +238,27 @@ def _check_params(build: Any, settings: ModelSettings) -> None:
         return
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
         return
-    if unknown := sorted(set(settings.training.params) - set(known)):
-        raise TrainingError(
-            f"{settings.training.estimator} has no parameters {unknown}; "
-            f"training.params may be {sorted(known)}"
+    training = settings.training
+    given = {*training.params, *(training.tune.params if training.tune else ())}
+    if unknown := sorted(given - set(known)):
+        raise ParameterError(
+            f"{training.estimator} has no parameters {unknown}; training.params may be "
+            f"{sorted(known)}{did_you_mean(unknown, known)}",
+            unknown[0],
         )
+
+
+def _check_values(estimator: Any, named: str) -> None:
+    """Refuse a value before any data is read, where the estimator can: all of scikit-learn's."""
+    validate = getattr(estimator, "_validate_params", None)
+    if validate is None:
+        return
+    try:
+        validate()
+    except ValueError as err:
+        found = re.search(r"The '(\w+)' parameter", str(err))
+        said = str(err).replace(" instead.", " instead")
+        raise ParameterError(f"{named}: {said}; correct it", found[1] if found else "") from err
 
 
 def _wants_seed(estimator: Any) -> bool:

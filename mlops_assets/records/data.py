@@ -4,12 +4,12 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.base import Duration, Record
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.config import ModelSettings
 
 
-class DatasetVersion(Settings):
+class DatasetVersion(Record):
     """One version of a model's raw data in the data repository."""
 
     md5: str = Field(description="DVC's md5; ends in `.dir` for several files.")
@@ -18,7 +18,7 @@ class DatasetVersion(Settings):
     pointer: str = Field(description="Path of the `.dvc` file that names this version.")
 
 
-class FeatureView(Settings):
+class FeatureView(Record):
     """One model's features as the feature store knows them."""
 
     name: str

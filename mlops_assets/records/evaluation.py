@@ -2,10 +2,10 @@
 
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Measured, Settings
+from mlops_assets.blocks.base import Record
 
 
-class ModelVersion(Settings):
+class ModelVersion(Record):
     """One registered version of a model."""
 
     name: str
@@ -14,7 +14,7 @@ class ModelVersion(Settings):
     uri: str = Field(description="E.g. `models:/customers/3`.")
 
 
-class LossDifference(Measured):
+class LossDifference(Record):
     """Loss of a challenger less that of the champion on the same rows; positive is worse."""
 
     rows: int
@@ -42,7 +42,7 @@ class LossDifference(Measured):
         return self.difference / self.champion_loss
 
 
-class SliceComparison(Measured):
+class SliceComparison(Record):
     """The comparison on some of the rows."""
 
     name: str = Field(description="E.g. `origin=JFK`.")
@@ -51,7 +51,7 @@ class SliceComparison(Measured):
     worse: bool = Field(description="Shown to lose more than `evaluation.slice_margin`.")
 
 
-class CalibrationComparison(Measured):
+class CalibrationComparison(Record):
     """The part of the loss that is miscalibration, on the same rows."""
 
     champion: float = Field(description="Mean over the rows, in units of the loss.")
@@ -65,7 +65,7 @@ class CalibrationComparison(Measured):
     worse: bool = Field(description="Shown to lose more than `gate.calibration_margin`.")
 
 
-class Comparison(Settings):
+class Comparison(Record):
     """A challenger beside the champion on the same held-out rows."""
 
     loss_name: str
@@ -77,14 +77,14 @@ class Comparison(Settings):
     )
 
 
-class Decision(Settings):
+class Decision(Record):
     """Whether a version may be deployed."""
 
     promoted: bool
     reasons: tuple[str, ...] = Field((), description="One sentence per broken rule.")
 
 
-class Evaluation(Measured):
+class Evaluation(Record):
     """Metrics of one model version on the held-out rows, and what the gate made of them."""
 
     model: ModelVersion

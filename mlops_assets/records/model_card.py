@@ -5,19 +5,19 @@ from typing import Any
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Record
 from mlops_assets.blocks.card import CardSettings
 from mlops_assets.records.evaluation import Evaluation
 
 
-class Period(Settings):
+class Period(Record):
     """First and last moment, both included."""
 
     first: datetime
     last: datetime
 
 
-class ModelCard(Settings):
+class ModelCard(Record):
     """One version: where it comes from, how good it is, what it is for."""
 
     evaluation: Evaluation

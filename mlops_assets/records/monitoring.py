@@ -4,17 +4,17 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Measured, Settings
+from mlops_assets.blocks.base import Record
 
 
-class Window(Settings):
+class Window(Record):
     """A half-open span of event time in the prediction log: `start <= event_time < end`."""
 
     start: AwareDatetime
     end: AwareDatetime
 
 
-class LogSummary(Settings):
+class LogSummary(Record):
     """What one compaction of a model's prediction log did, and what the log holds since."""
 
     model: str
@@ -27,7 +27,7 @@ class LogSummary(Settings):
     newest: AwareDatetime | None = Field(None, description="Largest event time of the new rows.")
 
 
-class DriftSummary(Measured):
+class DriftSummary(Record):
     """One window of live predictions against a reference of its model version."""
 
     model: str
@@ -52,7 +52,18 @@ class DriftSummary(Measured):
     )
 
 
-class PerformanceSummary(Measured):
+class DriftReport(Record):
+    """The newest complete windows of the served version, the oldest first; at least one."""
+
+    windows: tuple[DriftSummary, ...] = Field(min_length=1)
+
+    @property
+    def newest(self) -> DriftSummary:
+        """The window that was over last."""
+        return self.windows[-1]
+
+
+class PerformanceSummary(Record):
     """Metrics of one window of predictions, estimated before its labels came, final after."""
 
     model: str
@@ -79,7 +90,7 @@ class PerformanceSummary(Measured):
         return {n: self.estimated[n] - x for n, x in self.metrics.items() if n in self.estimated}
 
 
-class PerformanceReport(Settings):
+class PerformanceReport(Record):
     """The windows of the served version, the oldest first."""
 
     windows: tuple[PerformanceSummary, ...] = ()
@@ -97,7 +108,7 @@ class PerformanceReport(Settings):
         return next((n for n in ("log_loss", "rmse", "accuracy") if n in known), "log_loss")
 
 
-class FeatureSkew(Settings):
+class FeatureSkew(Record):
     """One feature that was served with other values than the offline store holds."""
 
     feature: str
@@ -105,7 +116,7 @@ class FeatureSkew(Settings):
     example: str
 
 
-class SkewSummary(Settings):
+class SkewSummary(Record):
     """Logged live requests against their features rebuilt from the offline store."""
 
     model: str

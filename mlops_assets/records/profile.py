@@ -4,17 +4,17 @@ from math import sqrt
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from mlops_assets.blocks.base import Duration, Measured, Settings
+from mlops_assets.blocks.base import Duration, Record
 
 
-class Ageing(Settings):
+class Ageing(Record):
     """How a column grows by the calendar alone: it is counted as it was, or will be, at `as_of`."""
 
     per: Duration = Field(description="The time in which every value grows by 1.")
     as_of: AwareDatetime
 
 
-class Bins(Settings):
+class Bins(Record):
     """How a column is counted: values that have a bin of their own, then intervals of the rest."""
 
     points: tuple[float, ...] | tuple[str, ...] = Field(
@@ -39,7 +39,7 @@ class Bins(Settings):
         return len(self.points) + len(self.edges) + 1
 
 
-class ColumnProfile(Measured):
+class ColumnProfile(Record):
     """One column of some rows."""
 
     model_config = ConfigDict(ser_json_inf_nan="strings")  # JSON has no infinity
@@ -81,7 +81,7 @@ class ColumnProfile(Measured):
         return sqrt(self.squares / sum(self.counts))
 
 
-class Profile(Settings):
+class Profile(Record):
     """The features of some rows, and as `prediction` what the model made of them."""
 
     rows: int
@@ -96,14 +96,14 @@ class Profile(Settings):
         return {name: column.bins for name, column in self.columns.items()}
 
 
-class Counting(Settings):
+class Counting(Record):
     """How the rows of a day are counted; a day is counted once for each value of this."""
 
     bins: dict[str, Bins]
     window: Duration = Field(description="Rows of different windows are counted apart.")
 
 
-class Part(Settings):
+class Part(Record):
     """What one model version answered in one role on one day, within one window."""
 
     start: AwareDatetime = Field(description="Of the window.")
@@ -112,7 +112,7 @@ class Part(Settings):
     profile: Profile
 
 
-class DayProfiles(Settings):
+class DayProfiles(Record):
     """One daily file of the prediction log, counted."""
 
     file: str = Field(description="State of the file that was counted; another is counted again.")

@@ -4,11 +4,11 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Record
 from mlops_assets.records.serving import Endpoint
 
 
-class Move(Settings):
+class Move(Record):
     """An intended move of a model's alias to another version."""
 
     model: str = Field(min_length=1)
@@ -39,7 +39,7 @@ class Promotion(Move):
     from_version: int | None = Field(description="None for a model's first champion.")
 
 
-class HandMove(Settings):
+class HandMove(Record):
     """What a rollback or a promotion by hand did."""
 
     endpoint: Endpoint

@@ -4,14 +4,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Record
 from mlops_assets.records.data import DatasetVersion
 
 TreeState = Literal["clean", "patched", "changed", "no git"]
 """Of the code: as committed; with changes kept as a patch; with changes too large to keep."""
 
 
-class SourceState(Settings):
+class SourceState(Record):
     """The code that ran: a commit and what was not committed."""
 
     sha: str | None = Field(description="Of the commit; None without git.")
@@ -19,7 +19,7 @@ class SourceState(Settings):
     patch: str = Field("", description="For `git apply`; empty unless the state is `patched`.")
 
 
-class TrainingRecord(Settings):
+class TrainingRecord(Record):
     """What a version was made of; the file `reproduction.json` of its MLflow run."""
 
     raw: DatasetVersion
@@ -33,7 +33,7 @@ class TrainingRecord(Settings):
     prediction_sha256: str = Field(description="Of the held-out rows' scores.")
 
 
-class Difference(Settings):
+class Difference(Record):
     """One thing that was not as recorded."""
 
     what: Literal[

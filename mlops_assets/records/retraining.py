@@ -4,14 +4,14 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Record
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
 
 Trigger = Literal["performance", "drift", "new_data"]
 Action = Literal["train", "wait", "paused", "running", "alert", "idle"]
 
 
-class Outcome(Settings):
+class Outcome(Record):
     """What became of the training that was asked for last."""
 
     decision: str = Field(description="Id of the decision that asked for it.")
@@ -20,7 +20,7 @@ class Outcome(Settings):
     reason: str = ""
 
 
-class Pause(Settings):
+class Pause(Record):
     """An operator's order to start no training until a moment."""
 
     until: AwareDatetime
@@ -28,7 +28,7 @@ class Pause(Settings):
     who: str
 
 
-class Signals(Settings):
+class Signals(Record):
     """The world as one tick of the sensor finds it; nothing here is remembered."""
 
     drift: tuple[DriftSummary, ...] = Field((), description="Newest reports, the oldest first.")
@@ -50,14 +50,14 @@ class Signals(Settings):
     pause: Pause | None = None
 
 
-class Judged(Settings):
+class Judged(Record):
     """The verdict on one window of one model version."""
 
     start: AwareDatetime
     bad: bool
 
 
-class Alarm(Settings):
+class Alarm(Record):
     """K-of-N memory of one kind of report."""
 
     version: int = 0
@@ -68,7 +68,7 @@ class Alarm(Settings):
     )
 
 
-class Pending(Settings):
+class Pending(Record):
     """A training that was decided and whose outcome is not known yet."""
 
     id: str
@@ -81,7 +81,7 @@ class Pending(Settings):
     performance: Alarm | None = None
 
 
-class RetrainState(Settings):
+class RetrainState(Record):
     """What the policy remembers of one model between two ticks."""
 
     drift: Alarm = Alarm()
@@ -99,7 +99,7 @@ class RetrainState(Settings):
     pending: Pending | None = None
 
 
-class Decision(Settings):
+class Decision(Record):
     """What one tick decided, by which rule, and what is remembered from now on."""
 
     action: Action
@@ -108,7 +108,7 @@ class Decision(Settings):
     state: RetrainState
 
 
-class Recorded(Settings):
+class Recorded(Record):
     """One row of what `mlops why` shows: a decision, and how long it was the same."""
 
     number: int

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Record
 
 TRIAL_FOLDER = "trial"
 """In an endpoint's folder: what its workers saw of a candidate."""
@@ -15,7 +15,7 @@ WATCHED_FILE = "watched"
 Role = Literal["primary", "canary", "shadow"]
 
 
-class Candidate(Settings):
+class Candidate(Record):
     """A version on trial beside the one that serves."""
 
     model_version: int
@@ -24,7 +24,7 @@ class Candidate(Settings):
     weight: float = Field(gt=0, le=1, description="Share of the requests that it computes.")
 
 
-class Observed(Settings):
+class Observed(Record):
     """What one version did during a trial; times and scores are the latest of each worker."""
 
     requests: int = 0
@@ -47,14 +47,14 @@ class Observed(Settings):
         )
 
 
-class Sighting(Settings):
+class Sighting(Record):
     """`trial/<pid>-<generation>.json`: what one worker saw of both versions."""
 
     primary: Observed
     candidate: Observed
 
 
-class TrialReport(Settings):
+class TrialReport(Record):
     """A line of `rollouts.jsonl`: how a trial ended."""
 
     ended: datetime

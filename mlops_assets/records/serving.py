@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Measured, Settings, Task
+from mlops_assets.blocks.base import Record, Task
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import RequestLimits
 from mlops_assets.blocks.prediction_log import LogSettings
@@ -13,7 +13,7 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.records.rollout import Candidate
 
 
-class Inference(Measured):
+class Inference(Record):
     """By what a version is served, and how its ONNX export compared with scikit-learn."""
 
     runtime: Literal["onnxruntime", "scikit-learn"] = "scikit-learn"
@@ -43,7 +43,7 @@ class Inference(Measured):
         )
 
 
-class Servable(Settings):
+class Servable(Record):
     """`servable.json`: all that a worker needs to serve one version; never changes once written."""
 
     model_name: str
@@ -60,7 +60,7 @@ class Servable(Settings):
     )
 
 
-class RecordedRequest(Measured):
+class RecordedRequest(Record):
     """Features of one held-out row and what the model said offline."""
 
     features: dict[str, float | str | None]
@@ -70,7 +70,7 @@ class RecordedRequest(Measured):
     )
 
 
-class OnlineFeatures(Settings):
+class OnlineFeatures(Record):
     """How a worker reads features by entity id."""
 
     store: dict[str, Any] = Field(description="Feast RepoConfig as JSON.")
@@ -93,7 +93,7 @@ class Limits(RequestLimits):
     )
 
 
-class Manifest(Settings):
+class Manifest(Record):
     """`deployment.json`: the state that an endpoint's workers must reach."""
 
     generation: int = Field(ge=1)
@@ -109,7 +109,7 @@ class Manifest(Settings):
     candidate: Candidate | None = Field(None, description="A version on trial beside it.")
 
 
-class Endpoint(Settings):
+class Endpoint(Record):
     """A live endpoint."""
 
     url: str

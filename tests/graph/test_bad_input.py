@@ -98,7 +98,7 @@ def test_a_truncated_archive_is_refused(
         ("source", {"loader": "mlops_assets.nowhere.load"}, ("DottedPathError", "nowhere")),
         ("estimator", "sklearn.linear_model.Logistic", ("DottedPathError", "Logistic")),
         ("estimator", "nowhere.Forest", ("DottedPathError", "nowhere", "installed")),
-        ("params", {"c": 1}, ("TrainingError", "'c'", "C")),
+        ("params", {"c": 1}, ("ParameterError", "'c'", "C")),
     ],
 )
 def test_what_the_yaml_names_must_exist(

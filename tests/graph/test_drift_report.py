@@ -168,6 +168,54 @@ def test_drift_that_stays_requests_one_training(
     assert requested[0].tags["mlops/trigger"] == "drift"
 
 
+def test_every_window_that_was_over_since_is_judged_and_counted_once(
+    watch: Watch, held_out: pd.DataFrame, tmp_path: Path
+) -> None:
+    """As after an outage of the job; whether they drifted differs from day to day."""
+    decisions = DecisionStore(path=str(tmp_path / "decisions.db"))
+    later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1)
+    for day in (0, 1, 3):
+        watch.log(held_out, day, shift=40.0 * (day == 1))
+    watch.log(held_out.head(20), 4)
+    windows = watch.report()["windows"]
+    assert [(one["window"]["start"][:10], one["verdict"]) for one in windows] == [
+        ("2025-01-01", "calm"),
+        ("2025-01-02", "drifted"),
+        ("2025-01-04", "calm"),  # in between nobody asked
+        ("2025-01-05", "unknown"),  # too few rows
+    ]
+    for _ in range(2):  # reported again, it is the same evidence
+        watch.report()
+        assert not tick(watch.instance, watch.settings, decisions, later).run_requests
+    judged = decisions.load("loans").state.drift.windows
+    assert [window.bad for window in judged] == [True, False]
+
+
+def test_the_present_window_is_judged_when_it_is_over(watch: Watch, held_out: pd.DataFrame) -> None:
+    """With steady traffic the newest prediction is always of a window that has just begun."""
+    now = pd.Timestamp.now("UTC")
+    today = (now.floor("D") - pd.Timestamp("2025-01-01", tz="UTC")).days
+    watch.log(held_out, today - 1)
+    watch.log(held_out.head(1), today)
+    found = watch.report()
+    assert (found["verdict"], found["rows"]) == ("calm", len(held_out))
+    assert found["window"].startswith(f"{now.floor('D') - DAY:%Y-%m-%d}")
+
+
+def test_late_rows_are_judged_with_their_window(watch: Watch, held_out: pd.DataFrame) -> None:
+    watch.log(held_out.head(20), 0)
+    assert watch.report()["verdict"] == "unknown"
+    watch.log(held_out, 1)
+    late = predictions(held_out, chances(held_out))
+    moment = pd.Timestamp("2025-01-01", tz="UTC")
+    late["event_time"] = late["features_as_of"] = moment
+    late["request_id"] = [f"late-{i}" for i in range(len(late))]
+    watch.resources["predictions"].add("loans", late)
+    first, second = watch.report()["windows"]
+    assert (first["rows"], first["verdict"]) == (len(held_out) + 20, "calm")
+    assert (second["rows"], second["verdict"]) == (len(held_out), "calm")
+
+
 def test_a_season_is_compared_with_itself_once_it_was_seen_often_enough(
     watch: Watch, held_out: pd.DataFrame
 ) -> None:

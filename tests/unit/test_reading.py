@@ -258,7 +258,7 @@ def test_a_loader_must_return_a_frame_with_rows():
         run_loader(f"{__name__}.no_frame")
     with pytest.raises(SourceError, match=r"shape \(0, 1\).*at least one row"):
         run_loader(f"{__name__}.no_rows")
-    with pytest.raises(SourceError, match="is a list; name a function"):
+    with pytest.raises(SourceError, match="is not a callable object"):
         run_loader(f"{__name__}.COLUMNS")
     with pytest.raises(DottedPathError, match="gone"):
         run_loader(f"{__name__}.gone")

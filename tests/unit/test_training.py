@@ -228,7 +228,7 @@ def test_infinite_values_are_refused_by_name():
 def test_a_bad_parameter_is_named_with_the_valid_ones():
     with pytest.raises(TrainingError, match=r"no parameters \['C0'\]; training.params may be.*'C'"):
         build_pipeline(model(params={"C0": 1}))
-    with pytest.raises(TrainingError, match="cannot be fitted: The 'C' parameter of Logistic"):
+    with pytest.raises(TrainingError, match="LogisticRegression: The 'C' parameter of Logistic"):
         fit(table(), model(params={"C": -1}))
     with pytest.raises(TrainingError, match="missing 1 required positional argument"):
         build_pipeline(model(estimator="sklearn.ensemble.VotingClassifier"))

@@ -1,0 +1,86 @@
+"""What a YAML names in Python, looked at before a run begins: estimator, parameters and loader.
+
+Loading the definitions cannot, since it imports no library of a user's model.
+"""
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+import mlops_assets.defs
+from mlops_assets.cli.context import say
+from mlops_assets.components.faults import Fault
+from mlops_assets.components.model_files import ReadModel, read_parts
+from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
+from mlops_assets.freshness import stale_assets
+from mlops_assets.keys import TrainingStage, asset_key
+
+if TYPE_CHECKING:
+    import argparse
+    from argparse import _SubParsersAction
+
+
+def add_check_verb(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb."""
+    verb = verbs.add_parser(
+        "check", help="every fault of the YAML files, a line each; runs nothing"
+    )
+    verb.add_argument("models", nargs="*", help="default: all")
+
+
+def sound_models() -> dict[str, ReadModel]:
+    """The models of every sound file, by name."""
+    parts = read_parts(Path(mlops_assets.defs.__path__[0]))
+    return {m.settings.name: m for part in parts if not part.faults for m in part.models}
+
+
+def python_faults(
+    model: ReadModel, stages: Sequence[TrainingStage] = ("raw_data", "trained_model")
+) -> Iterator[Fault]:
+    """What cannot be imported or built of what these stages use; imports scikit-learn for one."""
+    settings = model.settings
+    if "raw_data" in stages and settings.source.loader is not None:
+        from mlops_assets.ml.reading import find_loader
+
+        try:
+            find_loader(settings.source.loader)
+        except MlopsError as err:
+            yield model.fault("source.loader", str(err))
+    if "trained_model" not in stages:
+        return
+    from mlops_assets.ml.training import build_pipeline
+
+    try:
+        build_pipeline(settings)
+    except ParameterError as err:
+        yield model.fault(_parameters(model, err), str(err))
+    except (DottedPathError, MlopsError) as err:
+        yield model.fault("training.estimator", str(err))
+    if settings.training.tune and find_spec("optuna") is None:
+        said = "needs Optuna, which is not installed; pip install 'mlops-assets[tune]'"
+        yield model.fault("training.tune", said)
+
+
+def is_ready(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
+    """Whether nothing is wrong with what a run of the model would import; says it otherwise.
+
+    scikit-learn costs 6 CPU seconds, so the estimator is looked at where a training would follow.
+    """
+    specs = [s for s in definitions.resolve_all_asset_specs() if s.group_name == model]
+    trains = asset_key(model, "trained_model") in stale_assets(instance, specs)
+    found = sound_models().get(model)
+    stages: tuple[TrainingStage, ...] = ("raw_data", "trained_model") if trains else ("raw_data",)
+    faults = list(python_faults(found, stages)) if found else []
+    for fault in faults:
+        say(str(fault), error=True)
+    return not faults
+
+
+def _parameters(model: ReadModel, err: ParameterError) -> str:
+    """Where the parameter stands that the estimator refused."""
+    searched = model.settings.training.tune.params if model.settings.training.tune else {}
+    block = "training.tune.params" if err.name in searched else "training.params"
+    return f"{block}.{err.name}" if err.name else block

@@ -1,0 +1,90 @@
+"""Why something failed, in one sentence; what nobody foresaw keeps its trace in a file."""
+
+import os
+import traceback
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from mlops_assets import errors
+from mlops_assets.atomic import ensure_folder, write_atomically
+from mlops_assets.home import home
+
+_FOLDER = "errors"
+_FAILED_CHECK = "DagsterAssetCheckFailedError"
+
+
+def failed_steps(events: Sequence[dg.DagsterEvent]) -> list[str]:
+    """A sentence for each step of a run that failed, and for each blocking check that did."""
+    return [
+        f"{key}: {' '.join(said.split())}"
+        for event in events
+        if event.is_step_failure
+        for key, said in _said(event, events)
+    ]
+
+
+def unforeseen(err: BaseException) -> str:
+    """One line on an error that nobody foresaw, and the file that keeps its whole trace."""
+    trace = "".join(traceback.format_exception(err))
+    return _kept(type(err).__name__, str(err), trace)
+
+
+def _said(
+    event: dg.DagsterEvent, events: Sequence[dg.DagsterEvent]
+) -> Iterator[tuple[str | None, str]]:
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        yield event.step_key, failure.user_failure_data.description
+        return
+    error = failure.error
+    while error and error.cause and not _is_ours(error.cls_name):  # Dagster wraps what was raised
+        error = error.cause
+    if error is None:
+        yield event.step_key, "failed without an error; its log in the Dagster UI may say why"
+    elif error.cls_name == _FAILED_CHECK:
+        yield from _failed_checks(event, events)
+    elif _is_ours(error.cls_name):
+        yield event.step_key, f"{error.cls_name}: {_message(error.message, error.cls_name)}"
+    else:
+        trace = failure.error.to_string() if failure.error else ""
+        yield (
+            event.step_key,
+            _kept(str(error.cls_name), _message(error.message, error.cls_name), trace),
+        )
+
+
+def _is_ours(kind: str | None) -> bool:
+    return isinstance(getattr(errors, str(kind), None), type)
+
+
+def _failed_checks(
+    event: dg.DagsterEvent, events: Sequence[dg.DagsterEvent]
+) -> Iterator[tuple[str, str]]:
+    for one in events:
+        if one.event_type_value != "ASSET_CHECK_EVALUATION" or one.step_key != event.step_key:
+            continue
+        found = one.asset_check_evaluation_data
+        if not found.passed and found.severity == dg.AssetCheckSeverity.ERROR:
+            facts = [f"{name} {value.value}" for name, value in found.metadata.items()]
+            why = found.description or ", ".join(facts)
+            yield found.asset_key.to_user_string(), f"the check {found.check_name} failed: {why}"
+
+
+def _message(message: str, kind: str | None) -> str:
+    """Without the class, with or without its module, that Dagster puts before it."""
+    head, colon, rest = message.partition(": ")
+    return rest if colon and head.rpartition(".")[2] == kind else message
+
+
+def _kept(kind: str, message: str, trace: str) -> str:
+    """Keep the trace; where no file can be written, it is said as a whole."""
+    said = f"{kind}: {' '.join(message.split())[:500]}"
+    file = home() / _FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}.txt"
+    try:
+        ensure_folder(file.parent)
+        write_atomically(file, lambda path: path.write_text(trace, encoding="utf-8"))
+    except errors.StateError:
+        return trace
+    return f"{said}; nobody foresaw this, the whole trace is in {file}"

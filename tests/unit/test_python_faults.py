@@ -1,0 +1,99 @@
+"""What a YAML names in Python is found before a run, in the line where it stands."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.cli.checks import python_faults
+from mlops_assets.components.model_files import ReadModel, read_parts
+from tests.yaml_faults import SOUND
+
+LOADER = """
+def load(): ...
+def takes(x): ...
+rows = []
+"""
+
+
+def model(folder: Path, old: str = "", new: str = "") -> ReadModel:
+    assert old in SOUND
+    (folder / "loans").mkdir()
+    (folder / "loans" / "defs.yaml").write_text(SOUND.replace(old, new) if old else SOUND)
+    (part,) = read_parts(folder)
+    (read,) = part.models
+    return read
+
+
+def test_a_sound_model_has_none(tmp_path: Path) -> None:
+    assert list(python_faults(model(tmp_path))) == []
+
+
+ESTIMATOR = "sklearn.linear_model.LogisticRegression"
+SPLIT = "split: {by: time"
+URI = "uri: loans.csv"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        (
+            ESTIMATOR,
+            "sklearn.linear_model.LogisticRegresion",
+            19,
+            "did you mean 'LogisticRegression'",
+        ),
+        (
+            ESTIMATOR,
+            "sklearn.linear_mdel.LogisticRegression",
+            19,
+            "cannot import 'sklearn.linear_mdel'",
+        ),
+        (ESTIMATOR, "no_such.Model", 19, "is installed"),
+        (ESTIMATOR, "sklearn.svm.LinearSVC", 19, "a classifier with predict_proba"),
+        (ESTIMATOR, "sklearn.linear_model.Ridge", 19, "a classifier with predict_proba"),
+        (ESTIMATOR, "math.pi", 19, "is no class"),
+        (ESTIMATOR, "collections.OrderedDict", 19, "has no method fit"),
+        (SPLIT, f"params: {{c: 1}}\n    {SPLIT}", 20, "training.params.c: "),
+        (SPLIT, f"params: {{max_itr: 1}}\n    {SPLIT}", 20, "did you mean 'max_iter'?"),
+        (SPLIT, f"params: {{C: -1}}\n    {SPLIT}", 20, "training.params.C: "),
+        (SPLIT, f"params: {{C: 1e-3}}\n    {SPLIT}", 20, "Got '1e-3' instead; correct it"),
+        (
+            SPLIT,
+            f"tune:\n      params: {{c: {{type: int, low: 1, high: 2}}}}\n    {SPLIT}",
+            21,
+            "has no parameters ['c']",
+        ),
+        (URI, "loader: user_code.laod", 5, "did you mean 'load'?"),
+        (URI, "loader: no_such.load", 5, "cannot import 'no_such'"),
+        (URI, "loader: user_code.takes", 5, "cannot be called without arguments"),
+        (URI, "loader: user_code.rows", 5, "cannot be called without arguments"),
+        (
+            URI,
+            "loader: raises_here.load",
+            5,
+            "raised ZeroDivisionError: division by zero; correct it",
+        ),
+        (URI, "loader: no_python.load", 5, "raised SyntaxError"),
+    ],
+)
+def test_what_python_cannot_find_or_build_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    old: str,
+    new: str,
+    line: int,
+    said: str,
+) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "user_code.py").write_text(LOADER)
+    (code / "raises_here.py").write_text("1 / 0\n")
+    (code / "no_python.py").write_text("def load(:\n")
+    monkeypatch.syspath_prepend(str(code))
+    defs = tmp_path / "defs"
+    defs.mkdir()
+    (fault,) = python_faults(model(defs, old, new))
+    assert fault.line == line
+    assert said in str(fault)
+    assert "; " in fault.said
+    assert "\n" not in str(fault)
