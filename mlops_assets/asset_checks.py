@@ -99,8 +99,9 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     @dg.asset_check(
         asset=asset_key(settings.name, "evaluation_report"),
         blocking=True,
-        description="Every metric is within `evaluation.gate.limits`, and against the champion, if "
-        "there is one, the rule `evaluation.gate.against_champion` holds.",
+        description="Every metric is within `evaluation.gate.limits`, or without limits the "
+        "version knows more than the prior; against the champion, if there is one, the rule "
+        "`evaluation.gate.against_champion` holds; no rollback holds against the version.",
     )
     def model_passes_the_gate(report: Evaluation) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(

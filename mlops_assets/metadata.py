@@ -6,12 +6,14 @@ from collections.abc import Mapping
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.ml.markdown import cell
+
 
 def markdown_table(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:
     """A small frame as the table that the Dagster UI shows."""
-    header = "| " + " | ".join(map(str, frame.columns)) + " |"
+    header = "| " + " | ".join(map(cell, frame.columns)) + " |"
     rule = "|" + " --- |" * len(frame.columns)
-    lines = ["| " + " | ".join(map(str, row)) + " |" for row in frame.itertuples(index=False)]
+    lines = ["| " + " | ".join(map(cell, row)) + " |" for row in frame.itertuples(index=False)]
     return dg.MetadataValue.md("\n".join([header, rule, *lines]))
 
 

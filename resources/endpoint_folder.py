@@ -17,6 +17,7 @@ metrics/ what its pods read.
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -78,6 +79,7 @@ class EndpointFolder:
             shutil.rmtree(leftover)
         if target.exists():
             _require_equal(target, servable, content)
+            os.utime(target)  # for `prune`
             return target
         staging = Path(tempfile.mkdtemp(dir=versions, prefix=".staging-"))
         for name, data in content.items():
@@ -229,7 +231,10 @@ class EndpointFolder:
         shutil.rmtree(self.path / TRIAL_FOLDER, ignore_errors=True)
 
     def prune(self) -> None:
-        """Drop old versions: all but the newest five and those that serve or would."""
+        """Drop old versions: all but the five deployed last and those that serve or would.
+
+        Deployed last, not numbered highest: a rollback may have given those up.
+        """
         kept = {
             folder
             for manifest in (self.current(), self.verified())
@@ -237,7 +242,7 @@ class EndpointFolder:
             for folder in (manifest.folder, manifest.previous)
         }
         versions = [path for path in (self.path / "versions").glob("*") if path.name.isdecimal()]
-        for old in sorted(versions, key=lambda path: int(path.name))[:-KEPT_VERSIONS]:
+        for old in sorted(versions, key=_deployed)[:-KEPT_VERSIONS]:
             if str(old) not in kept:
                 shutil.rmtree(old)
 
@@ -286,6 +291,11 @@ def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) 
                 f"{path} stands there with another content, and versions never change. "
                 f"Register a new version; if the file was damaged, delete {target}."
             )
+
+
+def _deployed(version: Path) -> tuple[float, int]:
+    """When it was staged last; of copies made at once, by number."""
+    return version.stat().st_mtime, int(version.name)
 
 
 def _means(found: bytes, servable: Servable) -> bool:

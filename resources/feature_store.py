@@ -21,7 +21,7 @@ from pydantic import Field
 from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import ConfigError, FeatureStoreError
 from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.records.data import FeatureView
+from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.serving.online_feast import open_feast, stored_of
 from mlops_assets.serving.online_moments import resolution
 from mlops_assets.serving.online_secrets import with_secrets
@@ -56,6 +56,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
         with exclusive(folder / "lock"):
             # Feast's DuckDB cannot cast nanoseconds; the moments are of whole microseconds.
             stored = rows.assign(**{TIMESTAMP: rows[TIMESTAMP].dt.as_unit("us")})
+            stored = stored.rename(columns=stored_name)
             write_atomically(
                 folder / "features.parquet", lambda file: stored.to_parquet(file, index=False)
             )
@@ -71,7 +72,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
                 store.apply(self._objects(view))
                 store.materialize(start_date=oldest, end_date=newest)
             if (online := with_secrets(self._online_store(view)))["type"] == "sqlite":
-                newest_of = stored.groupby(view.entity.name)[TIMESTAMP].max()
+                newest_of = stored.groupby(stored_name(view.entity.name))[TIMESTAMP].max()
                 late = newest_of[newest_of < oldest]
                 keep_expired(online["path"], view.entity, late.items())
             following.replace(registry)
@@ -91,9 +92,10 @@ class FeastFeatureStore(dg.ConfigurableResource):
         store = self._store(view, self._folder(view) / "registry.db")
         with self._quiet():
             joined = store.get_historical_features(
-                entity_df=keys, features=[f"{view.name}:{name}" for name in view.features]
+                entity_df=keys.rename(columns=stored_name), features=references(view)
             ).to_df()
-        joined = joined[[*keys.columns, *view.features]]
+        names = [*keys.columns, *view.features]
+        joined = joined[[*map(stored_name, names)]].set_axis(names, axis=1)
         joined[TIMESTAMP] = joined[TIMESTAMP].dt.as_unit("ns")
         return joined.sort_values([TIMESTAMP, view.entity.name], ignore_index=True)
 
@@ -101,8 +103,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
         """The values that serving would read, one row per known entity, in the order asked for."""
         store = self._store(view, self._folder(view) / "registry.db")
         answer = store.get_online_features(
-            features=[f"{view.name}:{name}" for name in view.features],
-            entity_rows=[{view.entity.name: entity} for entity in entities],
+            features=references(view),
+            entity_rows=[{stored_name(view.entity.name): entity} for entity in entities],
         )
         found = {e: row for e, row in stored_of(view, entities, answer).items() if row is not None}
         known = [entity for entity in entities if entity in found]
@@ -176,14 +178,17 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
         types = {"float64": Float64, "string": String, "int64": Int64}
         key = ValueType.INT64 if view.entity.dtype == "int64" else ValueType.STRING
-        entity = Entity(name=view.entity.name, value_type=key)
+        entity = Entity(name=stored_name(view.entity.name), value_type=key)
         source = FileSource(
             name=f"{view.name}_features",
             path=str(self._folder(view) / "features.parquet"),
             timestamp_field=TIMESTAMP,
         )
         columns = {view.entity.name: view.entity.dtype, **view.features}
-        schema = [FeastField(name=name, dtype=types[dtype]) for name, dtype in columns.items()]
+        schema = [
+            FeastField(name=stored_name(name), dtype=types[dtype])
+            for name, dtype in columns.items()
+        ]
         feast_view = FeastView(
             name=view.name, entities=[entity], ttl=view.ttl, schema=schema, source=source
         )

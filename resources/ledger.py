@@ -168,6 +168,22 @@ def standing(history: Sequence[Promotion]) -> list[int]:
     return versions
 
 
+def given_up(history: Sequence[Promotion]) -> dict[int, Promotion]:
+    """Version -> the rollback that gave it up, the newest last; without those that came back.
+
+    A rollback gives up the champion that it leaves, and what it passes over on the way.
+    """
+    gone: dict[int, Promotion] = {}
+    for count, move in enumerate(history):
+        if move.is_rollback:
+            left = set(standing(history[:count])) - set(standing(history[: count + 1]))
+            for version in sorted({*left, *filter(None, [move.from_version])}):
+                gone.pop(version, None)
+                gone[version] = move
+        gone.pop(move.to_version, None)
+    return gone
+
+
 def _said(head: Promotion | None) -> str:
     if head is None:
         return "there was no champion"

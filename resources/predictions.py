@@ -7,6 +7,7 @@ there already are dropped, so a crash at any point neither loses a row nor doubl
 """
 
 import json
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,13 +18,14 @@ import pandas as pd
 from pydantic import Field
 
 from mlops_assets.atomic import exclusive, make_durable, write_atomically
-from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.live_profiles import count_parts
 from mlops_assets.ml.log_lines import LogLine, parse
-from mlops_assets.ml.prediction_log import KEY, combine, to_frame, without_duplicates
+from mlops_assets.ml.prediction_log import KEY, combine, label_of, to_frame, without_duplicates
 from mlops_assets.records.monitoring import LogSummary, Window
 from mlops_assets.records.profile import Counting, Part
 from resources.day_profiles import day_parts
+
+logger = logging.getLogger(__name__)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LOCK = "compact.lock"
@@ -42,6 +44,7 @@ class _Batch:
     rows: int
     torn_lines: int
     duplicates: int
+    nameless: int
     days: list[str]
     newest: datetime | None
 
@@ -140,6 +143,7 @@ class PredictionLog(dg.ConfigurableResource):
             rows=sum(one.rows for one in done),
             torn_lines=sum(one.torn_lines for one in done),
             duplicates=sum(one.duplicates for one in done),
+            nameless=sum(one.nameless for one in done),
             days=tuple(sorted({day for one in done for day in one.days})),
             newest=max(newest, default=None),
         )
@@ -158,13 +162,15 @@ class PredictionLog(dg.ConfigurableResource):
         contents = {file: file.read_bytes() for file in files}
         parsed = [parse(content, str(file)) for file, content in contents.items()]
         lines = [line for one in parsed for line in one.lines]
-        new = to_frame(lines, self._classes(model, lines))
+        classes = self._classes(model, lines)
+        new = to_frame(lines, classes)
         added, days = self._merge(Path(self.root, model), new)
         self._mark(contents)
         return _Batch(
             rows=added,
             torn_lines=sum(one.torn for one in parsed),
             duplicates=len(lines) - added,
+            nameless=sum(len(o.scores) > 1 and label_of(o, classes) is None for o in lines),
             days=days,
             newest=new["event_time"].max().to_pydatetime() if len(new) else None,
         )
@@ -206,8 +212,12 @@ class PredictionLog(dg.ConfigurableResource):
                 continue
 
     def _classes(self, model: str, lines: list[LogLine]) -> dict[int, list[str]]:
-        """Labels of each version in `lines` that answers several scores."""
-        versions = {line.model_version for line in lines if len(line.scores) > 1}
+        """Labels of the versions in `lines` that do not say them, where their folder still does.
+
+        A version that was deleted costs its rows the name of their class, not the log its rows.
+        """
+        silent = [line for line in lines if len(line.scores) > 1 and line.predicted is None]
+        versions = {line.model_version for line in silent}
         return {number: self._labels(model, number) for number in versions}
 
     def _labels(self, model: str, version: int) -> list[str]:
@@ -215,9 +225,8 @@ class PredictionLog(dg.ConfigurableResource):
         try:
             return json.loads(path.read_bytes())["classes"]
         except (OSError, ValueError, KeyError) as err:
-            raise PredictionLogError(
-                f"cannot read the classes of version {version} in {path}: {err}; restore it"
-            ) from err
+            logger.warning("no names of the classes of %s version %d: %s", model, version, err)
+            return []
 
 
 def _days_of(window: Window) -> list[str]:

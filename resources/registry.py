@@ -6,16 +6,17 @@ leaves either no row, or a row that the next `promote` or `reconcile` makes the 
 serves is brought back to the ledger by `resources.promotions.Promotions.restore`.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
 
-from mlops_assets.errors import PromotionRefusedError, TrackingError
+from mlops_assets.errors import TrackingError
 from mlops_assets.interrupts import uninterrupted
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move, Promotion
 from resources.ledger import PromotionLedger, require_head
+from resources.rollbacks import require_not_given_up
 from resources.tracking import MLflowTracking
 
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -58,7 +59,7 @@ def promote(
         stays = head is not None and head == expected_from and head.to_version == move.to_version
         if not stays:
             require_head(move, head, expected_from)
-            require_not_given_up(move, ledger.history(move.model))
+            require_not_given_up(move, ledger.history(move.model), tracking)
             move = _described(move, tracking)
         yield
         if not stays:
@@ -113,23 +114,17 @@ def _warn(model: str, edits: Edits) -> None:
         )
 
 
-def require_not_given_up(move: Move, history: Sequence[Promotion]) -> None:
-    """Refuse the gate's move to a version that somebody rolled back from.
+def champion_of(
+    model: str, tracking: MLflowTracking, ledger: PromotionLedger
+) -> ModelVersion | None:
+    """The ledger's champion; before its first move, the registry's.
 
-    Raises:
-        PromotionRefusedError: With who gave it up, when and why.
+    None if there is none, or the registry does not have it any more.
     """
-    touching = [p for p in history if move.to_version in (p.from_version, p.to_version)]
-    if move.why != "gate" or not touching:
-        return
-    last = touching[-1]
-    if last.is_rollback and last.from_version == move.to_version:
-        raise PromotionRefusedError(
-            f"version {move.to_version} of {move.model} was given up by {last.who} at "
-            f"{last.time:%Y-%m-%d %H:%M} UTC ({last.why}), and passing the gate again is no news. "
-            f"`mlops rollback {move.model} --to {last.to_version}` serves the champion, "
-            f"`mlops promote {move.model} {move.to_version} --why TEXT` overrules"
-        )
+    head = ledger.head(model)
+    if head is None:
+        return tracking.version_by_alias(model, CHAMPION)
+    return tracking.version(model, head.to_version)
 
 
 def _described(move: Move, tracking: MLflowTracking) -> Move:

@@ -4,6 +4,7 @@ Reads the repository; what it adds to it is the entry of a linked worktree, and 
 that is open. Without git, or outside a repository, the state says so.
 """
 
+import hashlib
 import subprocess
 import tempfile
 from collections.abc import Generator
@@ -43,6 +44,18 @@ def source_state(root: Path) -> SourceState:
         return SourceState(sha=sha, state="patched", patch=patch.decode())
     except UnicodeDecodeError:  # a text file in another encoding
         return SourceState(sha=sha, state="changed")
+
+
+def code_digest(root: Path) -> str:
+    """SHA-256 of the package's Python files, committed or not; the commit itself says too much.
+
+    Every commit has another sha, also one that changes a document.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(root.glob("mlops_assets/**/*.py")):
+        digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 @contextmanager

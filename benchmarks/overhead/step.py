@@ -21,13 +21,19 @@ import pandas as pd
 from mlops_assets.asset_checks import version_scores
 from mlops_assets.assets.card import log_card
 from mlops_assets.assets.data import origin, read_rows, source_files
-from mlops_assets.assets.deployment import gate_move, online_features, package, require_passed
+from mlops_assets.assets.deployment import (
+    gate_move,
+    online_features,
+    package,
+    require_evaluated,
+    require_passed,
+)
 from mlops_assets.assets.documents import documented
 from mlops_assets.assets.features import with_labels
-from mlops_assets.assets.gate import judge, load_version
+from mlops_assets.assets.gate import judge
 from mlops_assets.assets.live_window import PROFILE_FILE, held_out_profile
 from mlops_assets.assets.model import draw, train
-from mlops_assets.assets.servable import measure_servable
+from mlops_assets.assets.servable import fetch_candidate
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.agreement import newest_rows
@@ -39,7 +45,7 @@ from mlops_assets.ml.sources import source_fingerprint
 from mlops_assets.ml.training import split
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
-from resources.registry import CHAMPION, promote, reconcile
+from resources.registry import champion_of, promote, reconcile
 from tests.loans import fake_resources, loans_yaml, write_loans
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -108,10 +114,9 @@ def _evaluate(
     tracking, parts = fakes["tracking"], split(rows, settings)
     with tempfile.TemporaryDirectory() as folder:
         untrusted_types(tracking.download_model(model, Path(folder)).read_bytes())
-    estimator = load_version(model, tracking)
-    measured = measure_servable(model, rows, settings, tracking)
-    report = judge(model, estimator, parts, settings, tracking, measured)
-    tracking.log_evaluation(model, report.metrics, draw(estimator, parts.test, settings))
+    candidate = fetch_candidate(model, rows, settings, tracking)
+    report = judge(candidate, parts, settings, tracking, fakes["ledger"])
+    tracking.log_evaluation(model, report.metrics, draw(candidate.estimator, parts.test, settings))
     log_card(report, parts, settings, tracking)
     reference = held_out_profile(rows, model, settings, tracking)
     tracking.log_text(model, PROFILE_FILE, reference.model_dump_json())
@@ -124,10 +129,11 @@ def _deploy(
     tracking, ledger, deployment = fakes["tracking"], fakes["ledger"], fakes["deployment"]
     name, model = settings.name, report.model
     with tempfile.TemporaryDirectory() as folder:
-        champion = tracking.version_by_alias(name, CHAMPION)
+        champion = champion_of(name, tracking, ledger)
         require_passed(report, model, champion, settings)
         file = tracking.download_model(model, Path(folder))
         servable, recorded = package(file, model, rows, settings)
+        require_evaluated(servable, report)
         servable = documented(servable, model, file.parent, tracking)
         online = online_features(rows, settings, fakes["feature_store"])
         move = gate_move(report, "called directly")

@@ -22,11 +22,13 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
 from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.serving.model import MODEL_FILE, ONNX_FILE
 from mlops_assets.serving.online_choice import choose_lookup
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
-from resources.registry import CHAMPION, promote, require_not_given_up
+from resources.registry import champion_of, promote
+from resources.rollbacks import require_not_given_up
 from resources.tracking import MLflowTracking
 
 RECORDED_REQUESTS = 20
@@ -66,11 +68,12 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
     ) -> dg.MaterializeResult[Endpoint]:
         with reported(), tempfile.TemporaryDirectory() as folder:
             head, move = ledger.head(settings.name), gate_move(evaluation, context.run.run_id)
-            require_not_given_up(move, ledger.history(settings.name))
-            champion = tracking.version_by_alias(settings.name, CHAMPION)
+            require_not_given_up(move, ledger.history(settings.name), tracking)
+            champion = champion_of(settings.name, tracking, ledger)
             require_passed(evaluation, model, champion, settings)
             file = tracking.download_model(model, Path(folder))
             servable, recorded = package(file, model, rows, settings)
+            require_evaluated(servable, evaluation)
             servable = documented(servable, model, file.parent, tracking)
             online = online_features(rows, settings, feature_store)
             with promote(move, head, tracking=tracking, ledger=ledger):
@@ -126,6 +129,32 @@ def require_passed(
     if champion not in (evaluation.champion, model):
         now = champion.uri if champion else "none"
         raise DeploymentError(f"the champion is {now} since {model.uri} was evaluated; {again}")
+
+
+def require_evaluated(servable: Servable, evaluation: Evaluation) -> None:
+    """Refuse files that are not those that the gate saw, byte for byte.
+
+    Between the two stands the registry, and with `train` and `deploy` a machine and days.
+
+    Raises:
+        DeploymentError: With the file and both checksums.
+    """
+    uri = evaluation.model.uri
+    if not evaluation.files:
+        raise DeploymentError(
+            f"{uri} was evaluated by a release that took no checksums, so nobody knows whether its "
+            f"files are those; materialize {servable.model_name}/evaluation_report again"
+        )
+    served = {MODEL_FILE: servable.sha256}
+    if servable.inference.onnx_sha256 is not None:
+        served[ONNX_FILE] = servable.inference.onnx_sha256
+    for name in sorted({*served, *evaluation.files}):
+        seen, now = evaluation.files.get(name, "none"), served.get(name, "none")
+        if seen != now:
+            raise DeploymentError(
+                f"{name} of {uri} has sha256 {now}, the gate saw {seen}: it was exchanged in the "
+                "registry since; train a new version"
+            )
 
 
 def package(

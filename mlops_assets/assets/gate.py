@@ -1,22 +1,40 @@
 """The champion gate between registry and pure functions: fetch, measure, compare, decide, show."""
 
 import tempfile
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import NotComparableError
 from mlops_assets.metadata import rounded
+from mlops_assets.ml.baseline import against_prior, refusal
 from mlops_assets.ml.champion import compare_models
 from mlops_assets.ml.evaluation import evaluate
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.gate import decide
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.training import Split
-from mlops_assets.records.evaluation import Comparison, Evaluation, ModelVersion
-from resources.registry import CHAMPION
+from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelVersion
+from resources.ledger import PromotionLedger
+from resources.registry import champion_of
+from resources.rollbacks import hold_against
 from resources.tracking import MLflowTracking
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered version, all of one download: what the gate decides on."""
+
+    version: ModelVersion
+    estimator: Any
+    """The fitted pipeline."""
+    facts: dict[str, float]
+    """What `evaluation.gate` may bound beside metrics: `size_mb`, `latency_p99_ms`."""
+    files: dict[str, str]
+    """Model file, and ONNX file if there is one -> SHA-256."""
 
 
 def load_version(version: ModelVersion, tracking: MLflowTracking) -> Any:
@@ -26,41 +44,35 @@ def load_version(version: ModelVersion, tracking: MLflowTracking) -> Any:
 
 
 def judge(
-    model: ModelVersion,
-    estimator: Any,
+    candidate: Candidate,
     rows: Split,
     settings: ModelSettings,
     tracking: MLflowTracking,
-    servable: Mapping[str, float],
+    ledger: PromotionLedger,
 ) -> Evaluation:
     """Measure a version, compare it with the champion if there is another, and decide.
 
-    A champion whose file cannot be fetched or loaded is an error, not a reason to skip the
-    comparison: `against_champion: off` is how to go on without it.
+    Refused is also what a rollback gave up, or what is made of the same data, code and settings.
 
     Args:
-        model: The version.
-        estimator: Its fitted pipeline.
+        candidate: The version.
         rows: What it was trained on, and what it is measured on.
         settings: Of the model.
-        tracking: Knows the champion.
-        servable: Further facts that `evaluation.gate` may bound, e.g. `size_mb`.
+        tracking: Has the champion's files.
+        ledger: Says which version is champion, and which were given up.
     """
-    metrics = evaluate(estimator, rows.test, settings) | dict(servable)
-    champion = tracking.version_by_alias(settings.name, CHAMPION)
-    comparison, not_compared = None, ""
-    if settings.evaluation.gate.against_champion == "off":
-        not_compared = "evaluation.gate.against_champion is off"
-    elif champion is None:
-        not_compared = "there is no champion yet"
-    elif champion.version == model.version:
-        not_compared = "this version is the champion"
-    else:
-        try:
-            incumbent = load_version(champion, tracking)
-            comparison = compare_models(incumbent, estimator, rows.test, settings)
-        except NotComparableError as err:
-            not_compared = f"the champion {champion.uri} cannot be compared: {err}"
+    gate, model = settings.evaluation.gate, candidate.version
+    metrics = evaluate(candidate.estimator, rows.test, settings) | candidate.facts
+    champion = champion_of(settings.name, tracking, ledger)
+    comparison, not_compared = None, "there is no champion yet"
+    if champion:
+        comparison, not_compared = _compare(candidate, champion, rows.test, settings, tracking)
+    elif ledger.head(settings.name):
+        not_compared = "the champion was deleted from the registry"
+    baseline = None if gate.limits else against_prior(candidate.estimator, rows, metrics, settings)
+    hold = hold_against(model, ledger.history(settings.name), tracking)
+    further = [refusal(baseline)] if baseline and not baseline.passed else []
+    further += [hold.said(model.version)] if hold else []
     return Evaluation(
         model=model,
         metrics=metrics,
@@ -70,16 +82,43 @@ def judge(
         champion=champion,
         comparison=comparison,
         not_compared=not_compared,
-        decision=decide(metrics, comparison, settings.evaluation.gate),
+        baseline=baseline,
+        files=candidate.files,
+        decision=decide(metrics, comparison, gate, further),
     )
 
 
+def _compare(
+    candidate: Candidate,
+    champion: ModelVersion,
+    test: pd.DataFrame,
+    settings: ModelSettings,
+    tracking: MLflowTracking,
+) -> tuple[Comparison | None, str]:
+    """The comparison with the champion, or why there is none.
+
+    A champion whose file cannot be fetched or loaded is an error, not a reason to skip the
+    comparison: `against_champion: off` is how to go on without it.
+    """
+    if settings.evaluation.gate.against_champion == "off":
+        return None, "evaluation.gate.against_champion is off"
+    if champion.version == candidate.version.version:
+        return None, "this version is the champion"
+    try:
+        incumbent = load_version(champion, tracking)
+        return compare_models(incumbent, candidate.estimator, test, settings), ""
+    except NotComparableError as err:
+        return None, f"the champion {champion.uri} cannot be compared: {err}"
+
+
 def compared_metrics(report: Evaluation) -> dict[str, float]:
-    """The comparison with the champion as metrics of the challenger's run; none without one."""
+    """The comparisons with prior and champion as metrics of the version's run."""
+    prior = {"prior_loss": report.baseline.prior_loss} if report.baseline else {}
     if report.comparison is None:
-        return {}
+        return prior
     loss = report.comparison.overall
     return {
+        **prior,
         "champion_loss": loss.champion_loss,
         "champion_loss_difference": loss.difference,
         "champion_p_value": loss.p_value,
@@ -93,6 +132,7 @@ def facts(report: Evaluation) -> dict[str, Any]:
         "test_rows": report.test_rows,
         **({"learnt_until": report.learnt_until.isoformat()} if report.learnt_until else {}),
         **rounded(report.metrics),
+        **_against_prior(report.baseline),
         "champion": report.champion.uri if report.champion else "none",
         "promoted": report.decision.promoted,
         "reasons": "; ".join(report.decision.reasons) or "none",
@@ -100,6 +140,16 @@ def facts(report: Evaluation) -> dict[str, Any]:
     if report.comparison is None:
         return {**shown, "not_compared": report.not_compared}
     return {**shown, **_compared(report.comparison)}
+
+
+def _against_prior(baseline: Baseline | None) -> dict[str, Any]:
+    if baseline is None:
+        return {}
+    return {
+        "loss": round(baseline.loss, 6),
+        "prior_loss": round(baseline.prior_loss, 6),
+        "prior_p_value": round(baseline.p_value, 6),
+    }
 
 
 def _compared(comparison: Comparison) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.assets.card import log_card
-from mlops_assets.assets.gate import compared_metrics, facts, judge, load_version
+from mlops_assets.assets.gate import compared_metrics, facts, judge
 from mlops_assets.assets.inference import choose_inference
 from mlops_assets.assets.provenance import record_training
-from mlops_assets.assets.servable import measure_servable
+from mlops_assets.assets.servable import fetch_candidate
 from mlops_assets.assets.tuning import tuned
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
@@ -21,6 +21,7 @@ from mlops_assets.ml.reproduction import prediction_hash
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.training import fit, split
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from resources.ledger import PromotionLedger
 from resources.tracking import MLflowTracking
 
 
@@ -54,20 +55,22 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"scikitlearn", "mlflow"},
-        code_version=f"{settings.evaluation.digest()}-{settings.card.digest()}",
+        code_version=f"2-{settings.evaluation.digest()}-{settings.card.digest()}",
         retry_policy=RETRIES,
         description="Metrics and plots of the registered version on the held-out rows, its losses "
         "beside the champion's, whether it may be deployed, and its model card.",
     )
     def evaluation_report(
-        rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking
+        rows: pd.DataFrame,
+        model: ModelVersion,
+        tracking: MLflowTracking,
+        ledger: PromotionLedger,
     ) -> dg.MaterializeResult[Evaluation]:
         with reported():
             parts = split(rows, settings)
-            estimator = load_version(model, tracking)
-            measured = measure_servable(model, rows, settings, tracking)
-            report = judge(model, estimator, parts, settings, tracking, measured)
-            plots = draw(estimator, parts.test, settings)
+            candidate = fetch_candidate(model, rows, settings, tracking)
+            report = judge(candidate, parts, settings, tracking, ledger)
+            plots = draw(candidate.estimator, parts.test, settings)
             tracking.log_evaluation(model, {**report.metrics, **compared_metrics(report)}, plots)
             card = {"model_card": dg.MetadataValue.md(log_card(report, parts, settings, tracking))}
             links = urls(tracking.links(model))

@@ -116,7 +116,8 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             gauges = skew_gauges(report, settings.features.names, datetime.now(UTC))
             metrics.write(settings.name, "skew", gauges)
         features = {skew.feature: skew.rows for skew in report.skewed}
-        metadata = {"requests": report.rows, "skewed_features": len(features), **features}
+        metadata = {"requests": report.rows, "skewed_features": len(features)}
+        metadata["skewed_rows"] = dg.MetadataValue.json(features)
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return [labels, performance_report, skew_report]

@@ -35,6 +35,7 @@ def _describe(summary: LogSummary) -> dict[str, int | str]:
         "rows": summary.rows,
         "torn_lines": summary.torn_lines,
         "duplicates": summary.duplicates,
+        "rows_without_their_class": summary.nameless,
         "files": summary.files,
         "open_files": summary.open_files,
         "newest": summary.newest.isoformat() if summary.newest else "none",

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ReproductionError, StateError
 from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.ml.reproduction import settings_digest
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import TrainingRecord
-from resources.source_code import source_state
+from resources.source_code import code_digest, source_state
 from resources.tracking import MLflowTracking
 
 RECORD, SETTINGS, PATCH = "reproduction.json", "settings.json", "uncommitted.patch"
@@ -58,7 +59,11 @@ def record_training(
         settings=settings.model_dump(mode="json"),
         prediction_sha256=prediction_sha256,
     )
-    tracking.add_tags(_tags(record))
+    made_of = {
+        "code/sha256": code_digest(PROJECT_ROOT),
+        "settings/sha256": settings_digest(settings),
+    }
+    tracking.add_tags(_tags(record) | made_of)
     settings_text = settings.model_dump_json(indent=2)
     texts = {RECORD: record.model_dump_json(indent=2), SETTINGS: settings_text}
     if record.code.patch:

@@ -3,7 +3,7 @@
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.blocks.base import (
     NUMBERS,
@@ -57,11 +57,25 @@ class SourceSettings(Settings):
         return self
 
 
+ANSWER_FIELDS = ("prediction", "probabilities", "features_as_of", "error")
+"""What an endpoint answers of an entity beside its id, which stands under the entity's name."""
+
+
 class EntitySettings(Settings):
     """What a prediction is asked for."""
 
     name: Name
     dtype: Literal["int64", "string"] = "int64"
+
+    @field_validator("name")
+    @classmethod
+    def _not_a_field_of_the_answer(cls, name: str) -> str:
+        if name in ANSWER_FIELDS:
+            raise ValueError(
+                f"an entity called {name!r} would hide the {name!r} of every answer; rename the "
+                "column in the source"
+            )
+        return name
 
     @property
     def column_dtype(self) -> Literal["int64", "object"]:
@@ -121,7 +135,9 @@ class ContractSettings(Settings):
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
         if taken := {"row", "reason"} & self.columns.keys():
-            raise ValueError(f"columns {sorted(taken)} are the quarantine's own; rename them")
+            raise ValueError(
+                f"columns {sorted(taken)} are the quarantine's own; rename them in the source"
+            )
         if misfits := unknown(self.unique, self.columns, "unique"):
             raise MisfitError(*misfits)
         return self

@@ -31,7 +31,11 @@ METRICS: dict[Task, frozenset[str]] = {
 class GateSettings(Settings):
     """What a model must reach to be deployed."""
 
-    limits: dict[str, Limits] = Field(default_factory=dict)
+    limits: dict[str, Limits] = Field(
+        default_factory=dict,
+        description="By metric. Without any, a version must be shown to know more than the prior, "
+        "which always gives the usual answer of the training rows: a coin flip is not deployed.",
+    )
     against_champion: Literal["off", "non_inferior", "superior"] = Field(
         "non_inferior",
         description="On the same held-out rows, the loss (log loss, or squared error of a "

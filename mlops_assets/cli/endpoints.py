@@ -1,6 +1,7 @@
 """The verbs `up`, `status`, `stop` and `predict`: what they take, do and say."""
 
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import home
 from resources.deployment import EndpointDeployer, LocalBentoML
+from resources.ledger import PromotionLedger
 
 if TYPE_CHECKING:
     import argparse
@@ -48,10 +50,15 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
     return good, bad
 
 
-def describe(deployment: EndpointDeployer, model: str) -> str | None:
-    """A line that says what a model's endpoint serves; None if it is down."""
-    found = deployment.status(model)
-    return f"{model}: version {found.model_version} at {found.url}" if found else None
+def describe(deployment: EndpointDeployer, ledger: PromotionLedger, model: str) -> tuple[str, bool]:
+    """A line that says what a model's endpoint serves, and whether that is the champion."""
+    found, head = deployment.status(model), ledger.head(model)
+    if found is None:
+        return f"{model}: -", False
+    said = f"{model}: version {found.model_version} at {found.url}"
+    if head is None or head.to_version == found.model_version:
+        return said, True
+    return f"{said}, but the champion is {head.to_version}; `mlops run {model}` serves it", False
 
 
 def answers(
@@ -70,7 +77,7 @@ def answers(
     if endpoint is None:
         raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
     good, bad = [], []
-    for answer in deployment.predict(model, _ids(entities, endpoint.entity)):
+    for answer in deployment.predict(model, ids(entities, endpoint.entity)):
         if "error" in answer:
             bad.append(f"{model}: {answer['error']['message']}")
             continue
@@ -79,10 +86,15 @@ def answers(
     return good, bad
 
 
-def _ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+    """Entities as a request has them.
+
+    Raises:
+        ConfigError: The model's are integers, and one is none.
+    """
     if entity.dtype == "string":
         return list(entities)
-    try:
-        return [int(text) for text in entities]
-    except ValueError as err:
-        raise ConfigError(f"a {entity.name} is an integer: {err}") from err
+    # `int` would take more: "1_000", " 7", digits of other scripts.
+    if wrong := [text for text in entities if not re.fullmatch("-?[0-9]+", text)]:
+        raise ConfigError(f"a {entity.name} is an integer, which {wrong} are not; correct them")
+    return [int(text) for text in entities]

@@ -123,15 +123,15 @@ def predict(model: str, entities: Sequence[str]) -> int:
 
 
 def status(models: Sequence[str]) -> int:
-    """Print what each endpoint serves; exit code 1 when one is down."""
+    """Print what each endpoint serves; exit code 1 when one is down, or serves no champion."""
     definitions = load_definitions()
-    down = 0
-    with open_deployment(definitions) as deployment:
+    good = True
+    with open_resources(definitions, "deployment", "ledger") as built:
         for model in chosen_models(definitions, models):
-            line = describe(deployment, model)
-            down += line is None
-            say(line or f"{model}: -")
-    return 1 if down else 0
+            line, serves = describe(built.deployment, built.ledger, model)
+            good &= serves
+            say(line)
+    return 0 if good else 1
 
 
 def up(models: Sequence[str]) -> int:

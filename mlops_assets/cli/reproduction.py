@@ -30,6 +30,7 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import Difference, TrainingRecord
 from resources.datasets import DvcDatasets
 from resources.io import ParquetStorage
+from resources.registry import CHAMPION
 from resources.source_code import checked_out
 from resources.tracking import MLflowTracking
 
@@ -52,7 +53,9 @@ def add_reproduction_verb(verbs: "_SubParsersAction[argparse.ArgumentParser]") -
 def reproduce_named(name: str, definitions: dg.Definitions) -> tuple[str, bool]:
     """What to print of `MODEL@VERSION`, and whether its predictions are equal; as `reproduce`."""
     model, number = split_name(name)
-    with open_resources(definitions, "tracking", "datasets") as built:
+    with open_resources(definitions, "tracking", "datasets", "ledger") as built:
+        if number == CHAMPION and (head := built.ledger.head(model)):
+            number = str(head.to_version)  # the alias follows it, or was edited
         version = find_version(model, number, built.tracking)
         recorded, found = reproduce(version, built.tracking, built.datasets)
     return report(f"{model}@{version.version}", recorded, found), are_equal(found)

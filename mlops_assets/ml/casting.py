@@ -138,6 +138,9 @@ def _integers(column: pd.Series) -> tuple[np.ndarray, Problems]:
     if _kind(column) == "f":
         good = np.isfinite(numbers) & (numbers == np.floor(numbers))
         problems["is not an int64"] = ~good
+        rounded = good & (np.abs(numbers) >= _EXACT)
+        problems["is a float beyond 2**53, so perhaps another integer, rounded"] = rounded
+        good &= ~rounded
     # As floats the bounds are powers of two, so the comparison is exact; max itself is not one.
     inside = (numbers >= float(_INT64.min)) & (numbers < 2.0**63)
     if _kind(column) == "u":

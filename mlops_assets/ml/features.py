@@ -16,12 +16,15 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.features import TargetSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
+from mlops_assets.ml.columns import with_columns
 from mlops_assets.ml.scoring import number_array, select_features, text_array
 from mlops_assets.ml.snapshots import snapshot_times
 from mlops_assets.ml.windows import EventLog
 
 TIMESTAMP = "event_timestamp"
 """Column of the moment that a row's features are known at."""
+_EXACT = 2**53 - 1
+"""Beyond it a float64, which labels become where some are missing, is several integers."""
 
 
 def build_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
@@ -85,7 +88,7 @@ def aggregate(events: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
             f"no event lies before a snapshot; the first event is at "
             f"{log.oldest}: move features.snapshots later"
         )
-    return keys.assign(**columns)
+    return with_columns(keys, columns)
 
 
 def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
@@ -167,11 +170,19 @@ def label_array(column: pd.Series, task: Task) -> np.ndarray:
             f"the target {column.name!r} is not 0 or 1, but e.g. {values.max()}; "
             "set target.at_least or target.above"
         )
-    if task == "multiclass" and (values % 1 != 0).any():
-        raise FeatureError(
-            f"the classes of {column.name!r} are not whole numbers; use task: regression"
-        )
+    if task == "multiclass":
+        _require_whole_classes(values, column.name)
     return values if task == "regression" else values.astype(np.int64)
+
+
+def _require_whole_classes(values: np.ndarray, name: object) -> None:
+    if (values % 1 != 0).any():
+        raise FeatureError(f"the classes of {name!r} are not whole numbers; use task: regression")
+    if (np.abs(values) > _EXACT).any():
+        raise FeatureError(
+            f"the classes of {name!r} are numbers beyond 2**53, e.g. {values.max():.0f}, of which "
+            "several would be one; declare the column as dtype string in the contract"
+        )
 
 
 def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> pd.DataFrame:
@@ -194,7 +205,7 @@ def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> 
     if missing == len(known):
         raise FeatureError(f"no row has a target {target.name!r}; check target.column")
     values = label_array(column[known].rename(target.name), target.task)
-    return keys[known].assign(**{target.name: values}).reset_index(drop=True)
+    return with_columns(keys[known], {target.name: values}).reset_index(drop=True)
 
 
 def _event_log(

@@ -104,10 +104,20 @@ def compare(
 
 
 def decide(
-    metrics: Mapping[str, float], comparison: Comparison | None, gate: GateSettings
+    metrics: Mapping[str, float],
+    comparison: Comparison | None,
+    gate: GateSettings,
+    further: Sequence[str] = (),
 ) -> Decision:
-    """Apply the limits, and the rule against the champion if there is a comparison."""
-    reasons = breaches(dict(metrics), gate)
+    """Apply the limits, and the rule against the champion if there is a comparison.
+
+    Args:
+        metrics: What the limits bound.
+        comparison: With the champion.
+        gate: The rules.
+        further: Reasons to refuse that others found.
+    """
+    reasons = [*breaches(dict(metrics), gate), *further]
     if comparison is not None and gate.against_champion != "off":
         if not comparison.passed:
             reasons.append(_refusal(comparison, gate))

@@ -49,12 +49,19 @@ def log_column(name: str) -> str:
 
 
 def as_profiled(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the prediction log under the names that profiles use."""
-    named = rows.copy(deep=False)
-    named.columns = [
-        PREDICTION if name == "score" else str(name).removeprefix(FEATURE) for name in rows
-    ]
-    return named
+    """Rows of the prediction log under the names that profiles use.
+
+    A feature may be called as a column of the log, `source` or `role`; then that column is left
+    out.
+    """
+    names = {
+        name: PREDICTION if name == "score" else name.removeprefix(FEATURE)
+        for name in map(str, rows.columns)
+        if name == "score" or name.startswith(FEATURE)
+    }
+    taken = {*names, *names.values()}
+    others = [name for name in rows.columns if name not in taken]
+    return rows[[*others, *names]].rename(columns=names)
 
 
 def count_parts(

@@ -11,7 +11,7 @@ import msgspec
 from mlops_assets.errors import PredictionLogError
 
 
-class LogLine(msgspec.Struct, frozen=True):
+class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the endpoint's log; times in UTC epoch seconds."""
 
     request_id: str
@@ -27,6 +27,8 @@ class LogLine(msgspec.Struct, frozen=True):
     model_version: int
     generation: int
     latency_seconds: float
+    predicted: str | None = None
+    """The class, of a multiclass model; lines of earlier releases lack it."""
 
 
 @dataclass(frozen=True)

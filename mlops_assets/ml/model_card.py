@@ -12,8 +12,9 @@ from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.ml.gate import spelled
+from mlops_assets.ml.markdown import cell
 from mlops_assets.ml.training import Split
-from mlops_assets.records.evaluation import Comparison, Evaluation
+from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation
 from mlops_assets.records.model_card import ModelCard, Period
 
 Row = Sequence[object]
@@ -59,6 +60,7 @@ def markdown(card: ModelCard, before: ModelCard | None) -> str:
         "## Metrics",
         f"On {found.test_rows:,} held-out rows, {_spelled_period(card.test_period)}.",
         _table(("metric", "value"), [(name, f"{v:.4g}") for name, v in found.metrics.items()]),
+        *_against_prior(found.baseline),
         *_against_champion(found),
         "## Features",
         _table(("feature", "computed as"), card.features.items()),
@@ -109,6 +111,18 @@ def _purpose(card: ModelCard) -> list[str]:
         _list(purpose.out_of_scope),
         "## Limits",
         _list(purpose.limits) or "Not stated: fill `card.limits` in the YAML.",
+    ]
+
+
+def _against_prior(found: Baseline | None) -> list[str]:
+    if found is None:
+        return []
+    verdict = "knows more" if found.passed else "is not shown to know more"
+    return [
+        "## Against the prior",
+        f"No limits are set, so it is held against always giving the usual answer of the training "
+        f"rows: {found.loss_name} {found.loss:.4g} against {found.prior_loss:.4g}, so it {verdict} "
+        f"(p {found.p_value:.2g}).",
     ]
 
 
@@ -199,8 +213,4 @@ def _list(texts: Iterable[str]) -> str:
 
 def _table(header: Row, rows: Iterable[Row]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
+    return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.columns import with_columns
 from mlops_assets.ml.features import TIMESTAMP, flat_labels, label_events
 
 KEYS = ("entity", "features_as_of")
@@ -36,7 +37,7 @@ def known_labels(rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings
         `[entity, event_timestamp, target]`, a row per known label; empty if none is.
     """
     name, target = settings.entity.name, settings.target
-    nothing = keys.head(0).assign(**{target.name: pd.Series(dtype="float64")})
+    nothing = with_columns(keys.head(0), {target.name: pd.Series(dtype="float64")})
     if target.window is not None:
         matured = keys[TIMESTAMP] + target.window <= rows[settings.timestamp].max()
         ready = keys[matured & keys[name].isin(rows[name])].reset_index(drop=True)
@@ -65,7 +66,14 @@ def with_outcomes(
 
 
 def _typed(predictions: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
-    """Logged rows with their keys typed as features and labels have them."""
+    """Logged rows with their keys typed as features and labels have them.
+
+    Without rows of before `entity.dtype` became int64 whose ids are none.
+    """
+    ids = predictions["entity"]
+    if settings.entity.dtype == "int64" and ids.dtype == object:
+        numbers = ids.astype(str).str.fullmatch("-?[0-9]{1,19}")
+        predictions = predictions[numbers]
     dtypes = {"entity": settings.entity.column_dtype, "features_as_of": "datetime64[ns, UTC]"}
     return predictions.astype(dtypes)
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError, NotExportableError
+from mlops_assets.ml.columns import with_columns
 from mlops_assets.ml.onnx_export import export
 from mlops_assets.ml.onnx_runtime import MISSING, NUMBERS, TEXTS, OnnxModel
 from mlops_assets.ml.scoring import FeatureDtypes, score, select_features
@@ -135,9 +136,9 @@ def _frames(rows: pd.DataFrame, dtypes: FeatureDtypes) -> Iterator[pd.DataFrame]
     yield rows
     probes = rows.tail(PROBE_ROWS)
     for name, dtype in dtypes.items():
-        yield probes.assign(**{name: np.nan}).astype({name: probes[name].dtype})
+        yield with_columns(probes, {name: np.nan}).astype({name: probes[name].dtype})
         if dtype == "string":
-            yield probes.assign(**{name: _UNKNOWN})
+            yield with_columns(probes, {name: _UNKNOWN})
 
 
 def _expected(

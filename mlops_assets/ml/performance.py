@@ -92,7 +92,7 @@ def summarize(
         rows than `monitoring.performance.min_rows`.
     """
     task = settings.target.task
-    labelled = rows[rows["label"].notna()]
+    labelled = rows[rows["label"].notna() & _said(rows, task)]
     final = bool((rows["features_as_of"] + label_delay(settings) <= known_until).all())
     estimated = {}
     if calibrated is not None and task == "binary" and len(rows):
@@ -114,6 +114,13 @@ def summarize(
     verdict = "degraded" if reasons else "good"
     update = {"metrics": metrics, "reasons": tuple(reasons), "verdict": verdict}
     return summary.model_copy(update=update)
+
+
+def _said(rows: pd.DataFrame, task: Task) -> pd.Series:
+    """Whether it is known what was predicted: of a version that is gone, no class's name may be."""
+    if task == "multiclass" and "predicted" in rows:
+        return rows["predicted"].notna()
+    return pd.Series(True, index=rows.index)
 
 
 def _judge(

@@ -2,8 +2,9 @@
 
 One row per predicted row and role. Key columns `request_id`, `row`, `role`; times are
 `datetime64[us, UTC]`; `score` is the probability of the positive class, the value, or (multiclass)
-the highest probability; `predicted` is there for a multiclass model only; one column
-`feature_<name>` per feature, float64 or text, null where the version did not have it.
+the highest probability; `predicted`, the class, is there for a multiclass model only, and null
+where nobody knows its name any more; one column `feature_<name>` per feature, float64 or text, null
+where the version did not have it. `entity` is Int64 or text: a float64 would round large ids.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import pandas as pd
 
-from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.log_lines import LogLine
 
 KEY = ["request_id", "row", "role"]
@@ -38,20 +38,19 @@ def to_frame(lines: Sequence[LogLine], classes: Mapping[int, Sequence[str]]) -> 
 
     Args:
         lines: Of one model.
-        classes: Model version -> labels in the order of the scores; multiclass only.
-
-    Raises:
-        PredictionLogError: A multiclass line is of a version whose labels are not known.
+        classes: Model version -> labels in the order of the scores, for lines without their own.
     """
     plain = [msgspec.structs.asdict(line) for line in lines]
     frame = pd.DataFrame(plain, columns=pd.Index([n for n in COLUMNS if n != "score"]))
+    # By itself pandas makes floats of integers beside None, and rounds those beyond 2**53.
+    frame["entity"] = pd.Series([line.entity for line in lines], dtype="object")
     for name in _TIMES:
         # By whole microseconds: pandas 2 truncates fractional seconds.
         micros = (frame[name].astype("float64") * 1e6).round()
         frame[name] = pd.to_datetime(micros, unit="us", utc=True)
     frame["score"] = [max(line.scores) for line in lines]
     if any(len(line.scores) > 1 for line in lines):
-        frame["predicted"] = [_label(line, classes) for line in lines]
+        frame["predicted"] = [label_of(line, classes) for line in lines]
     features = pd.DataFrame([line.features for line in lines], dtype=object)
     return combine([frame.join(features.add_prefix(FEATURE))])
 
@@ -80,13 +79,11 @@ def without_duplicates(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop_duplicates(KEY, ignore_index=True)
 
 
-def _label(line: LogLine, classes: Mapping[int, Sequence[str]]) -> str:
+def label_of(line: LogLine, classes: Mapping[int, Sequence[str]]) -> str | None:
+    """The class that a line says, or `classes` of its version; None if neither does."""
     labels = classes.get(line.model_version, ())
-    if len(labels) != len(line.scores):
-        raise PredictionLogError(
-            f"version {line.model_version} answered {len(line.scores)} scores, and its "
-            f"servable.json names {len(labels)} classes; restore the version's folder"
-        )
+    if line.predicted is not None or len(labels) != len(line.scores):
+        return line.predicted
     return labels[line.scores.index(max(line.scores))]
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from mlops_assets.blocks.base import Scalar
 from mlops_assets.blocks.data import ProcessingSettings
 from mlops_assets.errors import ContractError
+from mlops_assets.ml.columns import with_columns
 
 
 def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
@@ -37,7 +38,7 @@ def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
     if settings.drop_duplicates:
         result = result.drop_duplicates()
     filled = {name: _fill(result[name], value) for name, value in settings.fill_na.items()}
-    return result.assign(**filled).reset_index(drop=True)
+    return with_columns(result, filled).reset_index(drop=True)
 
 
 def _fill(column: pd.Series, value: Scalar) -> pd.Series:

@@ -31,6 +31,15 @@ def prediction_hash(model: Any, held_out: pd.DataFrame, settings: ModelSettings)
     return scores_hash(score(model, features, settings.target.task))
 
 
+def settings_digest(settings: ModelSettings) -> str:
+    """SHA-256 of all that the YAML says of a training, but where its data lie."""
+    blocks = settings.model_dump_json(
+        include={"entity", "timestamp", "contract", "processing", "features", "target", "training"}
+    )
+    source = settings.source.model_dump_json(exclude={"uri"})
+    return hashlib.sha256(f"{blocks}{source}".encode()).hexdigest()
+
+
 def scores_hash(scores: np.ndarray) -> str:
     """SHA-256 of the shape and the values as little-endian float64, row by row."""
     digest = hashlib.sha256(repr(scores.shape).encode())

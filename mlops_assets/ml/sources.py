@@ -26,11 +26,19 @@ def find_files(uri: str) -> list[Path]:
     Raises:
         SourceError: Nothing is there, it is a folder, or the URI is of another kind.
     """
+    try:
+        return _find(uri)
+    except (OSError, RuntimeError, ValueError) as err:  # a name too long, no such user, no access
+        raise SourceError(f"source {uri[:200]!r} cannot be looked for: {err}. Correct it.") from err
+
+
+def _find(uri: str) -> list[Path]:
     if uri.startswith(_PACKAGE):
         return _expand(*_package_file(uri), uri)
     if scheme := re.match(r"[A-Za-z][\w+.-]*://", uri):
+        shown = re.sub(r"//[^/@]*@", "//***@", uri)  # a password
         raise SourceError(
-            f"source {uri!r}: {scheme[0]} is not read directly. Give a path, a glob or "
+            f"source {shown!r}: {scheme[0]} is not read directly. Give a path, a glob or "
             f"{_PACKAGE}PACKAGE/FILE, or fetch it in a function and name that as `source.loader`."
         )
     path = Path(uri).expanduser().absolute()

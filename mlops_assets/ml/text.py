@@ -20,6 +20,18 @@ import pyarrow.csv as pa_csv
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
 
+_NO_TEXT = {
+    (b"\x1f\x8b",): "gzip; name it *.gz",
+    (b"PAR1\x15",): "Parquet; set `source.format: parquet`",
+    (b"PK\x03\x04",): "a zip archive or an Excel workbook; name it *.zip, or export it as CSV",
+    (b"\xd0\xcf\x11\xe0",): "an Excel workbook; export it as CSV",
+    (b"BZh91AY", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"): "compressed; unpack it, or compress it by gzip",
+    (b"\x89PNG", b"\xff\xd8\xff", b"%PDF-"): "a picture or PDF; see what `source.uri` names",
+    (b"<!DOCTYPE", b"<!doctype", b"<html"): "a web page of a failed download; fetch it again",
+    (b"SQLite format 3\0",): "a SQLite database; read it by a `source.loader`",
+}
+"""How files of other kinds begin, which people name *.csv."""
+
 _DELIMITERS = (",", ";", "\t", "|", " ")
 
 
@@ -53,6 +65,7 @@ def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> Tex
     data = _read_bytes(path).removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         _refuse(where, "the file is empty. Fetch it again")
+    _check_kind(data, where)
     _check_characters(data, where)
     _check_end(data, where, source)
     whitespace = source.format == "whitespace"
@@ -171,6 +184,12 @@ def _read_zip(path: Path) -> bytes:
                 "Unpack it and name the files by a glob."
             )
         return archive.read(members[0])
+
+
+def _check_kind(data: bytes, where: str) -> None:
+    found = next((what for start, what in _NO_TEXT.items() if data.startswith(start)), None)
+    if found:
+        _refuse(where, f"begins with {data[:8]!r}, so it is no table but {found}")
 
 
 def _check_characters(data: bytes, where: str) -> None:

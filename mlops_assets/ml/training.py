@@ -132,11 +132,23 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
             f"{estimator} cannot be fitted: {' '.join(str(err).split())} Check training.params "
             "and the features."
         ) from err
+    _check_answers(pipeline, features, settings)
     if "target" in settings.processing.categorical_encoding.values():
         # Only fitting needs the splitter, and skops would not load it by the fixed list.
         pipeline.set_params(prepare__target__cv=5)
         pipeline["prepare"].named_transformers_["target"].set_params(cv=5)
     return pipeline
+
+
+def _check_answers(pipeline: Any, features: pd.DataFrame, settings: ModelSettings) -> None:
+    """Refuse what can be fitted, but not asked: more neighbours than rows, for one."""
+    try:
+        pipeline.predict(features.head(1))
+    except (TypeError, ValueError) as err:
+        raise TrainingError(
+            f"{settings.training.estimator} is fitted, but cannot predict: {err}; correct "
+            "training.params"
+        ) from err
 
 
 def build_pipeline(settings: ModelSettings) -> Any:

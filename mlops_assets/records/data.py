@@ -1,5 +1,6 @@
 """A version of the raw data, and the features as the feature store knows them."""
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field
@@ -16,6 +17,17 @@ class DatasetVersion(Record):
     files: tuple[str, ...] = Field(description="File names, sorted.")
     size_bytes: int
     pointer: str = Field(description="Path of the `.dvc` file that names this version.")
+
+
+_FEASTS_OWN = re.compile(r"(rn|entity_row_id|event_expire_timestamp|.*_y|.*__ts)_*")
+"""Columns that Feast adds to its joins and drops again, or answers beside a feature's: of ours, one
+so called would vanish. With any number of `_` at the end, so that no two names become one.
+"""
+
+
+def stored_name(column: str) -> str:
+    """What an entity, feature or target is called in Feast: as it is, as a rule."""
+    return f"{column}_" if _FEASTS_OWN.fullmatch(column) else column
 
 
 class FeatureView(Record):
@@ -35,3 +47,8 @@ class FeatureView(Record):
             features=settings.feature_dtypes,
             ttl=settings.features.ttl,
         )
+
+
+def references(view: FeatureView) -> list[str]:
+    """The features as Feast is asked for them."""
+    return [f"{view.name}:{stored_name(name)}" for name in view.features]

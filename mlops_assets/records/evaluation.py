@@ -77,6 +77,17 @@ class Comparison(Record):
     )
 
 
+class Baseline(Record):
+    """A version beside the prior on the held-out rows: `ml.baseline`."""
+
+    loss_name: str
+    rows: int
+    prior_loss: float = Field(description="Mean over the rows, of the same answer to all of them.")
+    loss: float = Field(description="The same of the version.")
+    p_value: float = Field(description="Of knowing nothing more; adjusted for two tests if binary.")
+    passed: bool
+
+
 class Decision(Record):
     """Whether a version may be deployed."""
 
@@ -99,6 +110,14 @@ class Evaluation(Record):
     champion: ModelVersion | None = Field(None, description="At the time of the evaluation.")
     comparison: Comparison | None = None
     not_compared: str = Field("", description="Why there is no comparison.")
+    baseline: Baseline | None = Field(
+        None, description="Where `gate.limits` is empty; None of what an earlier release stored."
+    )
+    files: dict[str, str] = Field(
+        {},
+        description="Of the version, as they were evaluated -> SHA-256; none of what an earlier "
+        "release stored, which must be evaluated again to be deployed.",
+    )
     decision: Decision = Field(
         # What an earlier release stored has none, and must not be deployed for it.
         Decision(promoted=False, reasons=("the evaluation holds no decision; evaluate again",))

@@ -23,6 +23,9 @@ class LogSummary(Record):
     rows: int = Field(description="New rows.")
     torn_lines: int = Field(description="Lines cut off by a crash or a full disk; not rows.")
     duplicates: int = Field(description="Rows that were there already, or came twice.")
+    nameless: int = Field(
+        0, description="Multiclass rows of a version that is gone, and its classes' names with it."
+    )
     days: tuple[str, ...] = Field((), description="Daily Parquet files that were written.")
     newest: AwareDatetime | None = Field(None, description="Largest event time of the new rows.")
 

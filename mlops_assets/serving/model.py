@@ -24,8 +24,6 @@ SERVABLE_FILE = "servable.json"
 MODEL_FILE, ONNX_FILE = "model.skops", "model.onnx"
 RECORDED_FILE = "recorded.json"
 CARD_FILE = "model_card.json"
-RESERVED = ("prediction", "probabilities", "features_as_of", "error")
-"""Fields of a prediction beside the entity's name."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +93,6 @@ def load_servable(folder: Path) -> LoadedModel:
         UnsafeModelError: The model file holds types outside the allow-list; it was not loaded.
     """
     servable = read_servable(folder)
-    if servable.entity.name in RESERVED:
-        raise DeploymentError(
-            f"the entity {servable.entity.name!r} has the name of a field of the answer; rename it"
-        )
     documents = {name: _read(folder / name, sha256) for name, sha256 in servable.documents.items()}
     if servable.inference.runtime == "onnxruntime":
         content = _read(folder / ONNX_FILE, servable.inference.onnx_sha256)

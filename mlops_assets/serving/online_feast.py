@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops_assets.errors import FeatureStoreError
-from mlops_assets.records.data import FeatureView
+from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online import (
     EntityId,
@@ -52,7 +52,7 @@ class FeastLookup:
         self._as_of = online.as_of
         store = online.store.get("online_store", {})
         self._sqlite = store["path"] if store.get("type") == "sqlite" else None
-        self._references = [f"{online.view.name}:{name}" for name in online.view.features]
+        self._references = references(online.view)
         try:
             self._store = open_feast(online.store)
             self._read([0 if online.view.entity.dtype == "int64" else ""])
@@ -83,7 +83,7 @@ class FeastLookup:
         return {**found, **expired(self._sqlite, self._view.entity, missing)}
 
     def _read(self, entities: Sequence[EntityId]) -> Any:
-        key = self._view.entity.name
+        key = stored_name(self._view.entity.name)
         return self._store.get_online_features(
             features=self._references, entity_rows=[{key: entity} for entity in entities]
         )
@@ -94,18 +94,18 @@ def stored_of(
 ) -> dict[EntityId, Stored | None]:
     """What a Feast answer says of each entity."""
     columns: Mapping[str, list[Any]] = answer.to_dict()
-    names = answer.proto.metadata.feature_names.val
-    vectors = dict(zip(names, answer.proto.results, strict=True))
-    stored: dict[EntityId, Stored | None] = dict.fromkeys(entities)
+    vectors = dict(zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True))
+    names = {name: stored_name(name) for name in view.features}
+    found: dict[EntityId, Stored | None] = dict.fromkeys(entities)
     unknown = unknown_rows(view, answer)
     for row, entity in enumerate(entities):
         if row in unknown:
             continue
         # Not `to_dict(include_event_timestamps=True)`, which drops the fraction of a second.
-        times = [vectors[name].event_timestamps[row].ToDatetime(UTC) for name in view.features]
-        values = {name: _plain(columns[name][row]) for name in view.features}
-        stored[entity] = Stored(min(times), values)
-    return stored
+        times = [vectors[name].event_timestamps[row].ToDatetime(UTC) for name in names.values()]
+        values = {name: _plain(columns[stored][row]) for name, stored in names.items()}
+        found[entity] = Stored(min(times), values)
+    return found
 
 
 def unknown_rows(view: FeatureView, answer: Any) -> set[int]:
@@ -116,11 +116,11 @@ def unknown_rows(view: FeatureView, answer: Any) -> set[int]:
     """
     from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
-    names = answer.proto.metadata.feature_names.val
+    names, ours = answer.proto.metadata.feature_names.val, {*map(stored_name, view.features)}
     return {
         row
         for name, vector in zip(names, answer.proto.results, strict=True)
-        if name in view.features
+        if name in ours
         for row, status in enumerate(vector.statuses)
         if status == FieldStatus.NOT_FOUND
     }

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError
+from mlops_assets.records.data import stored_name
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online import (
     EntityId,
@@ -52,6 +53,8 @@ class SqliteLookup:
         if reason := why_not_direct(online):
             raise FeatureStoreError(f"{reason}. Deploy again, which chooses another lookup.")
         self._view, self._as_of = online.view, online.as_of
+        self._names = {name: stored_name(name) for name in online.view.features}
+        self._stored_names = {*self._names.values()}
         self._path = Path(online.store["online_store"]["path"])
         self._entity = online.view.entity
         table = f"{online.store['project']}_{online.view.name}".replace('"', '""')
@@ -103,10 +106,11 @@ class SqliteLookup:
 
     def _stored(self, cells: Iterable[_Cell]) -> Stored | None:
         known = {name: (value, moment) for name, value, moment in cells}
-        if not known.keys() >= self._view.features.keys():
+        if not known.keys() >= self._stored_names:
             return None
-        features = {n: decode(known[n][0], dtype) for n, dtype in self._view.features.items()}
-        return Stored(min([parse(known[name][1]) for name in features]), features)
+        names, dtypes = self._names, self._view.features
+        features = {name: decode(known[names[name]][0], dtypes[name]) for name in names}
+        return Stored(min([parse(known[name][1]) for name in self._stored_names]), features)
 
 
 def why_not_direct(online: OnlineFeatures) -> str | None:
@@ -126,7 +130,7 @@ def why_not_direct(online: OnlineFeatures) -> str | None:
 
 def entity_key(entity: EntitySettings, value: EntityId) -> bytes:
     """As Feast serializes the key of an entity: that there is one join key, its name, its value."""
-    name = entity.name.encode()
+    name = stored_name(entity.name).encode()
     prefix = pack("<III", 1, _STRING, len(name)) + name
     if isinstance(value, int):
         return prefix + pack("<IIq", _INT64, 8, value)

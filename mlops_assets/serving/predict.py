@@ -143,6 +143,7 @@ def _log(
             model_version=active.model.servable.model_version,
             generation=manifest.generation,
             latency_seconds=seconds,
+            predicted=_likeliest(active.model.servable, answer),
         )
         for (number, entity, as_of), row, answer in zip(places, rows, scores, strict=True)
     ]
@@ -163,5 +164,9 @@ def _prediction(servable: Servable, scores: list[float]) -> dict[str, Any]:
     if servable.task != "multiclass":
         return {"prediction": scores[0]}
     probabilities = dict(zip(servable.classes, scores, strict=True))
-    best = servable.classes[scores.index(max(scores))]
-    return {"prediction": best, "probabilities": probabilities}
+    return {"prediction": _likeliest(servable, scores), "probabilities": probabilities}
+
+
+def _likeliest(servable: Servable, scores: list[float]) -> str | None:
+    """The class that is predicted; None of a model without."""
+    return servable.classes[scores.index(max(scores))] if servable.classes else None

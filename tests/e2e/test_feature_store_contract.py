@@ -121,3 +121,58 @@ def test_a_store_of_ones_own_is_opened_with_its_secret_and_never_shows_it(
     bad = FeastFeatureStore(root=str(tmp_path), online_store="redis:6379")
     with pytest.raises(ConfigError, match="MLOPS_ONLINE_STORE is no JSON object"):
         bad.serving_config(VIEW)
+
+
+TAKEN = ("rn", "rn_", "entity_row_id", "event_expire_timestamp", "pos_y", "pos_y_y", "x", "x__ts")
+ORDINARY = ("index", "select", "order", "class", "created", "self", "feature_name", "value", "size")
+
+
+def named(entity: str, target: str, ids: list[int] | list[str]) -> tuple[FeatureView, pd.DataFrame]:
+    """Two rows of each id, the features numbered by their places; the newest has `target` 1."""
+    names = [name for name in TAKEN + ORDINARY if name not in (entity, target)]
+    view = FeatureView.model_validate(
+        {
+            "name": "order",
+            "entity": {"name": entity, "dtype": "int64" if isinstance(ids[0], int) else "string"},
+            "features": dict.fromkeys(names, "float64"),
+            "ttl": "31d",
+        }
+    )
+    rows = [(who, day, float(day == JULY)) for day in (JUNE, JULY) for who in ids]
+    frame = pd.DataFrame(rows, columns=[entity, TIMESTAMP, target])
+    values = np.arange(frame.shape[0] * len(names), dtype=float).reshape(frame.shape[0], -1)
+    return view, pd.concat([frame, pd.DataFrame(values, columns=names)], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("entity", "target", "ids"),
+    [
+        ("device", "failed", [0, -1, 2**53 + 1, 2**53 + 2, 2**63 - 1, -(2**63)]),
+        ("entity_row_id", "rn", ["007", "7", " 7", "", "nan", "null", "None", "日本", "x" * 5000]),
+        ("rn", "event_expire_timestamp", ["a'b\"c;--", "a\nb", "Ä", "ä", "A\u0308"]),
+        ("device_y", "entity_row_id", [1, 2]),
+        ("event_expire_timestamp", "target_y", [1, 2]),
+        ("x__ts", "group", [1, 2]),
+    ],
+)
+def test_every_name_and_id_is_the_same_offline_and_online(
+    tmp_path: Path, entity: str, target: str, ids: list[int] | list[str]
+) -> None:
+    store, (view, rows) = FeastFeatureStore(root=str(tmp_path)), named(entity, target, ids)
+    computed = rows.drop(columns=target)
+    store.publish(view, computed)
+
+    joined = store.training_rows(view, rows[[entity, TIMESTAMP, target]])
+    expected = rows.sort_values([TIMESTAMP, entity], ignore_index=True)
+    pd.testing.assert_frame_equal(joined, expected, check_column_type=False)
+
+    newest = rows[rows[TIMESTAMP] == JULY].drop(columns=target).reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        store.online_rows(view, ids), newest[[entity, TIMESTAMP, *view.features]]
+    )
+
+    online = OnlineFeatures(store=store.serving_config(view), view=view, as_of=JULY)
+    chosen = choose_lookup(online, ids)
+    assert chosen.lookup == "direct", chosen.lookup_reason
+    found = open_online(chosen).lookup(ids)
+    assert pd.DataFrame(found.rows).equals(newest[list(view.features)])

@@ -1,5 +1,6 @@
 """What an endpoint of the loans would log: the features that were stored, with answers to them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,7 +20,13 @@ def chances(features: pd.DataFrame) -> np.ndarray:
     return (1 / (1 + np.exp(-logit))).to_numpy()
 
 
-def predictions(features: pd.DataFrame, score: np.ndarray) -> pd.DataFrame:
+def predictions(
+    features: pd.DataFrame,
+    score: np.ndarray,
+    *,
+    entity: str = "id",
+    names: Sequence[str] = ("amount", "grade"),
+) -> pd.DataFrame:
     """What an endpoint logs that is asked for every row of `features` at its own moment."""
     moments = features["event_timestamp"].dt.as_unit("us")
     return pd.DataFrame(
@@ -31,11 +38,11 @@ def predictions(features: pd.DataFrame, score: np.ndarray) -> pd.DataFrame:
             "features_as_of": moments,
             "source": "online",
             "role": "primary",
-            "entity": features["id"].astype(object),
+            "entity": features[entity].astype(object),
             "score": score,
             "model_version": 1,
             "generation": 1,
             "latency_seconds": 0.001,
-            **{f"feature_{name}": features[name] for name in ("amount", "grade")},
+            **{f"feature_{name}": features[name] for name in names},
         }
     )

@@ -4,10 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
+import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.records.evaluation import Evaluation
+from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.promotion import Move
+from resources.registry import promote
+from tests.fakes import FakeTracking
 from tests.graph.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
 
 EVALUATED = STAGES[3:5]
@@ -148,12 +153,49 @@ def test_a_decision_against_another_champion_does_not_count(
 ) -> None:
     materialize(settings, resources, instance, EVALUATED)
     materialize(settings, resources, instance, EVALUATED)
-    tracking = resources["tracking"]
-    tracking.server.aliases["champion"] = 2
+    ledger, move = (
+        resources["ledger"],
+        Move(model="loans", to_version=2, who="ada", why="manual: x"),
+    )
+    with promote(move, ledger.head("loans"), tracking=resources["tracking"], ledger=ledger):
+        pass
 
     alone = materialize(settings, resources, instance, ["deployed_endpoint"])
 
     assert "the champion is models:/loans/2 since models:/loans/3 was evaluated" in failure(alone)
+
+
+def test_an_alias_edited_by_hand_is_not_the_champion_that_counts(
+    champion: dict[str, Any],
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    materialize(settings, resources, instance, EVALUATED)
+    resources["tracking"].server.aliases["champion"] = 2
+    shown = facts(materialize(settings, resources, instance, STAGES[3:]))
+    assert shown["champion"] == "models:/loans/1", "by the ledger"
+    assert resources["tracking"].server.aliases["champion"] == 3
+
+
+def test_a_champion_deleted_from_the_registry_is_said(
+    champion: dict[str, Any],
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    deleted = {**resources, "tracking": WithoutTheFirst(**resources["tracking"].model_dump())}
+    shown = facts(materialize(settings, deleted, instance, STAGES[3:]))
+    assert (shown["champion"], shown["promoted"]) == ("none", True)
+    assert shown["not_compared"] == "the champion was deleted from the registry"
+    assert resources["ledger"].head("loans").to_version == 2
+
+
+class WithoutTheFirst(FakeTracking):
+    """A registry from which version 1 was deleted."""
+
+    def version(self, name: str, number: int) -> ModelVersion | None:
+        return None if number == 1 else super().version(name, number)
 
 
 def test_an_evaluation_of_an_earlier_release_is_refused(
@@ -228,3 +270,36 @@ def test_every_version_has_a_card_with_what_changed_since_the_champion(
     runs = list(resources["tracking"].server.runs.values())
     assert [run["texts"]["model_card.md"] for run in runs] == [first["model_card"], second]
     assert f"| data version | {runs[0]['tags']['dvc/md5']} |" in second
+
+
+@pytest.mark.parametrize("known", ["champion", "nothing"])
+def test_without_limits_a_coin_flip_is_refused(
+    known: str,
+    loans: dict[str, Any],
+    loans_csv: Path,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    if known == "champion":
+        assert materialize(ModelSettings.model_validate(loans), resources, instance).success
+    frame = pd.read_csv(loans_csv)
+    frame["label"] = np.random.default_rng(5).integers(0, 2, len(frame))
+    frame.to_csv(loans_csv, index=False)
+    del loans["evaluation"]["gate"]
+    settings = ModelSettings.model_validate(loans)
+
+    result = materialize(settings, resources, instance)
+
+    assert "deployed_endpoint" not in materialized(result)
+    assert not facts(result)["promoted"]
+    assert "nothing shows that it knows more than the prior" in facts(result)["reasons"]
+    assert facts(result)["prior_loss"] == pytest.approx(0.69, abs=0.02)
+
+
+def test_without_limits_a_model_that_knows_something_goes_live(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    del loans["evaluation"]["gate"]
+    settings = ModelSettings.model_validate(loans)
+    assert materialize(settings, resources, instance).success
+    assert resources["deployment"].status("loans").model_version == 1

@@ -71,7 +71,7 @@ def test_values_of_text_are_exact():
     [
         ("int64", np.array([1, 2], "int8"), [1, 2]),
         ("int64", np.array([1, 2**63], "uint64"), [1]),
-        ("int64", [1.0, 1.5, np.inf, 2.0**63, -(2.0**63)], [1, -(2**63)]),
+        ("int64", [1.0, 1.5, np.inf, 2.0**63, -(2.0**53 - 1)], [1, -(2**53 - 1)]),
         ("int64", [True, False], []),
         ("int64", pd.array([1, 2], "Int64"), [1, 2]),
         ("int64", pd.array([2**53 + 1], "Int64"), [2**53 + 1]),
@@ -132,6 +132,14 @@ def test_a_nullable_integer_is_not_rounded_silently():
     assert len(checked.rows) == 2
     assert "9007199254740993" in reasons(checked)[0]
     assert "cannot hold exactly" in reasons(checked)[0]
+
+
+@pytest.mark.parametrize("nullable", [True, False])
+def test_a_float_that_may_be_a_rounded_integer_is_none(nullable: bool):
+    ids = np.array([2.0**53 - 1, -(2.0**53), float(2**53 + 1), 2.0**60])
+    checked = check(ids, dtype="int64", nullable=nullable)
+    assert kept(checked) == [2**53 - 1]
+    assert all("perhaps another integer, rounded" in reason for reason in reasons(checked))
 
 
 def test_arrow_columns_are_checked_like_numpy_ones():

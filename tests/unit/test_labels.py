@@ -122,3 +122,9 @@ def test_label_arrays_fit_the_task():
         label_array(pd.Series([0, 2], name="y"), "binary")
     with pytest.raises(FeatureError, match="not whole numbers; use task: regression"):
         label_array(pd.Series([0.5, 2.0], name="y"), "multiclass")
+
+
+def test_classes_that_a_float_would_make_one_are_refused():
+    column = pd.Series([2**53, 2**53 + 1], name="account")
+    with pytest.raises(FeatureError, match=r"'account' are numbers beyond 2\*\*53.* dtype string"):
+        label_array(column, "multiclass")

@@ -11,7 +11,7 @@ from pydantic import PrivateAttr, ValidationError
 
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
 from mlops_assets.records.promotion import Move, Promotion
-from resources.ledger import PromotionLedger, standing
+from resources.ledger import PromotionLedger, given_up, standing
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -200,3 +200,25 @@ def test_where_rollbacks_lead(
     for version, why in moves:
         ledger.append(move(version, why), ledger.head("shop"))
     assert standing(ledger.history("shop")) == expected
+
+
+@pytest.mark.parametrize(
+    ("moves", "expected"),
+    [
+        ([(1, "gate"), (2, "gate")], {}),
+        ([(1, "gate"), (2, "gate"), (1, "rollback")], {2: 3}),
+        ([(1, "gate"), (2, "gate"), (3, "gate"), (1, "rollback")], {2: 4, 3: 4}),
+        ([(1, "gate"), (2, "gate"), (3, "gate"), (2, "rollback"), (1, "rollback")], {3: 4, 2: 5}),
+        ([(1, "gate"), (2, "gate"), (1, "rollback"), (2, "manual: x")], {}),
+        ([(1, "gate"), (2, "gate"), (1, "rollback"), (3, "gate")], {2: 3}),
+        ([(1, "gate"), (2, "gate"), (1, "rollback"), (2, "rollback")], {1: 4}),
+        ([(2, "gate"), (1, "rollback")], {2: 2}),
+    ],
+)
+def test_what_rollbacks_gave_up(
+    ledger: PromotionLedger, moves: list[tuple[int, str]], expected: dict[int, int]
+) -> None:
+    for version, why in moves:
+        ledger.append(move(version, why), ledger.head("shop"))
+    found = given_up(ledger.history("shop"))
+    assert {version: rollback.sequence for version, rollback in found.items()} == expected

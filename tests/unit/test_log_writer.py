@@ -15,7 +15,7 @@ from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import PredictionLogFullError
 from mlops_assets.ml.log_lines import LogLine, parse
 from mlops_assets.serving.prediction_log import PredictionLogWriter, backlog
-from tests.served_models import AS_OF, Built, no_online
+from tests.served_models import AS_OF, Built, build, no_online
 from tests.serving_worker import Worker, features
 
 LINE = b'{"n":%d}\n'
@@ -65,6 +65,16 @@ def test_each_answered_row_is_logged_as_it_was_answered(worker: Worker) -> None:
     answers = [*by_entity["predictions"][::2], *by_features["predictions"]]
     assert [one.scores for one in (second, first, sent)] == [[a["prediction"]] for a in answers]
     assert {(one.model_version, one.generation) for one in (second, first, sent)} == {(1, 1)}
+
+
+def test_a_line_names_the_class_that_was_answered(tmp_path: Path) -> None:
+    worker, built = Worker(tmp_path / "endpoint"), build(tmp_path, task="multiclass")
+    worker.serve(built)
+    rows = [one.features for one in built.recorded[:5]]
+    answers = worker.post("/predict_features", {"rows": rows}).json()["predictions"]
+    said = [one["prediction"] for one in answers]
+    assert [line.predicted for line in logged(worker)] == said
+    assert len({*said}) > 1
 
 
 def test_switched_off_it_writes_nothing(worker: Worker) -> None:

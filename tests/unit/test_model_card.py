@@ -11,7 +11,7 @@ from mlops_assets.blocks.evaluation import EvaluationSettings
 from mlops_assets.ml.gate import compare
 from mlops_assets.ml.model_card import differences, markdown, model_card
 from mlops_assets.ml.training import Split
-from mlops_assets.records.evaluation import Decision, Evaluation, ModelVersion
+from mlops_assets.records.evaluation import Baseline, Decision, Evaluation, ModelVersion
 from mlops_assets.records.model_card import ModelCard
 from tests.unit.toy_models import event_log
 
@@ -109,6 +109,19 @@ def test_the_comparison_is_spelled_with_its_slices(card: ModelCard) -> None:
     assert "Miscalibration costs 0.03 of that, the champion 0.01." in text
     (slice_b,) = [line for line in text.splitlines() if line.startswith("| grade=b | 200 |")]
     assert slice_b.endswith("% worse, shown to be worse |")
+
+
+def test_the_prior_is_in_the_card(card: ModelCard) -> None:
+    known = {
+        "loss_name": "log loss",
+        "rows": 300,
+        "prior_loss": 0.6931,
+        "loss": 0.7,
+        "p_value": 0.4,
+    }
+    found = evaluation(baseline=Baseline.model_validate({**known, "passed": False}))
+    text = markdown(card.model_copy(update={"evaluation": found}), None)
+    assert "log loss 0.7 against 0.6931, so it is not shown to know more (p 0.4)" in text
 
 
 def test_what_changed_since_the_champion(card: ModelCard) -> None:

@@ -68,3 +68,23 @@ def test_a_moment_asked_twice_counts_once_and_a_missing_label_stays_open():
 def test_rows_sent_with_their_features_have_no_label():
     model = event_log()
     assert predicted_moments(logged((None, "2024-01-11")), model).empty
+
+
+@pytest.mark.parametrize("ids", [(2**53 + 1, 2**53 + 2, None), (2**63 - 1, -(2**63), None)])
+def test_large_ids_find_their_labels_beside_rows_without_one(ids):
+    model = flat_table({"x": "float64", "y": "float64"})
+    at = pd.to_datetime(["2024-01-01"] * 2, utc=True)
+    rows = pd.DataFrame({"id": ids[:2], "at": at, "x": 0.0, "y": [1.0, 0.0]})
+    predictions = logged(*((one, "2024-01-01") for one in ids)).astype({"entity": "Int64"})
+    labels = known_labels(rows, predicted_moments(predictions, model), model)
+    joined = with_outcomes(predictions, labels, model)
+    assert joined[["entity", "label"]].astype(object).to_numpy().tolist() == [
+        [ids[0], 1],
+        [ids[1], 0],
+    ]
+
+
+def test_ids_of_another_type_than_the_entity_has_by_now_have_no_label():
+    model = flat_table({"x": "float64", "y": "float64"})
+    asked = logged(("7", "2024-01-01"), ("anna", "2024-01-01"))
+    assert predicted_moments(asked, model)["id"].tolist() == [7]

@@ -119,6 +119,20 @@ def test_multiclass_is_judged_by_its_errors():
     assert "share of errors 0.4" in worse.reasons[0]
 
 
+def test_a_row_whose_class_nobody_knows_any_more_is_no_error():
+    named = pd.DataFrame(
+        {
+            "score": 0.9,
+            "predicted": ["1"] * 100,
+            "label": 1.0,
+            "features_as_of": START,
+            "model_version": 1,
+        }
+    )
+    found = judge(pd.concat([named, named.assign(predicted=None)]), table("multiclass"))
+    assert (found.rows, found.labelled_rows, found.metrics) == (200, 100, {"accuracy": 1.0})
+
+
 def test_a_regression_is_judged_by_its_squared_error():
     settings = table("regression")
     rng = np.random.default_rng(0)

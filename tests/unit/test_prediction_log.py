@@ -2,11 +2,14 @@
 
 import json
 import os
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.log_lines import parse
@@ -196,8 +199,55 @@ def test_a_multiclass_row_is_its_highest_probability_and_label() -> None:
     rows = to_frame(lines, {1: ("low", "middle", "high")})
 
     assert (rows["score"].item(), rows["predicted"].item()) == (0.5, "middle")
-    with pytest.raises(PredictionLogError, match="version 1 answered 3 scores"):
-        to_frame(lines, {})
+
+
+def test_a_line_that_names_its_class_needs_no_version(log: PredictionLog) -> None:
+    write(log, text(line("a", scores=[0.2, 0.8], predicted="1.0")))
+    assert log.compact("toy").nameless == 0
+    assert everything(log)["predicted"].tolist() == ["1.0"]
+
+
+def test_a_version_that_is_gone_costs_the_name_of_the_class_alone(log: PredictionLog) -> None:
+    for version, folder in ((1, "versions/1"), (2, "versions/2")):
+        path = Path(log.endpoints, "toy", folder, "servable.json")
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"classes": ["low", "high"]} if version == 2 else {}))
+    lines = [
+        line("gone", scores=[0.2, 0.8]),
+        line("kept", scores=[0.6, 0.4], model_version=2),
+        line("never", scores=[0.1, 0.9], model_version=3),
+        line("single", scores=[0.5], model_version=4),
+    ]
+    write(log, text(*lines))
+
+    summary = log.compact("toy")
+    rows = everything(log).set_index("request_id")
+
+    assert (summary.rows, summary.nameless) == (4, 2)
+    assert rows["score"].to_dict() == {"gone": 0.8, "kept": 0.6, "never": 0.9, "single": 0.5}
+    assert rows["predicted"].dropna().to_dict() == {"kept": "low"}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=6))
+def test_ids_are_exact_beside_rows_without_one(ids: list[int | None]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        log = PredictionLog(endpoints=f"{folder}/endpoints", root=f"{folder}/predictions")
+        lines = [line(f"{row}", entity=entity) for row, entity in enumerate(ids)]
+        write(log, text(*lines[:1]))
+        log.compact("toy")
+        write(log, text(*lines[1:]), number=1)
+        for _ in ("with a file that is not compacted", "without"):
+            found = everything(log)["entity"]
+            assert found.astype(object).where(found.notna(), None).tolist() == ids
+            log.compact("toy")
+
+
+@given(st.lists(st.none() | st.text(), min_size=1, max_size=6))
+def test_text_ids_are_exact_too(ids: list[str | None]) -> None:
+    lines = [line(f"{row}", entity=entity) for row, entity in enumerate(ids)]
+    found = to_frame(parse(text(*lines), "file").lines, {})["entity"]
+    assert found.astype(object).where(found.notna(), None).tolist() == ids
 
 
 def test_a_whole_line_of_another_format_is_an_error_not_a_torn_line(log: PredictionLog) -> None:

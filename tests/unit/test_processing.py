@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from mlops_assets.blocks.data import ProcessingSettings
 from mlops_assets.errors import ContractError
@@ -73,6 +74,11 @@ def test_a_fill_value_must_fit(rows: pd.DataFrame, column: str, value: Any, reme
         run(rows, fill_na={column: value})
     for word in (f"fill_na.{column}", repr(value), remedy):
         assert word in str(caught.value)
+
+
+def test_infinity_fills_nothing(rows: pd.DataFrame):
+    with pytest.raises(ValidationError, match="finite number"):
+        run(rows, fill_na={"f": float("inf")})
 
 
 @pytest.mark.parametrize("settings", [{"drop_columns": ["gone"]}, {"fill_na": {"gone": 1}}])

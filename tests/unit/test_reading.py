@@ -145,6 +145,10 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "not UTF-8": (b"id,age\n1,30\ncaf\xe9,2\n", {}, ["line 3", "\\xe9", "Convert", "iconv"]),
     "UTF-16": (GOOD.decode().encode("utf-16"), {}, ["UTF-16", "Convert"]),
     "old Mac line ends": (GOOD.replace(b"\n", b"\r"), {}, ["line 1", "\\r", "Convert"]),
+    "gzip": (gzip.compress(GOOD), {}, ["\\x1f\\x8b", "gzip; name it *.gz"]),
+    "zip or Excel": (b"PK\x03\x04\x14\0\xe9", {}, ["Excel workbook", "export it as CSV"]),
+    "parquet": (b"PAR1\x15\x04\xff", {}, ["PAR1", "source.format: parquet"]),
+    "web page": (b"<!DOCTYPE html>\n<p>404</p>\n", {}, ["failed download", "fetch it again"]),
     "no parquet": (GOOD, {"format": "parquet"}, ["parquet", "source.format"]),
 }
 

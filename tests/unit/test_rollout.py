@@ -227,6 +227,19 @@ def test_old_versions_are_pruned_but_not_what_serves(worker: Worker, tmp_path: P
     assert left == {1, 4, 5, 6, 7, 8}
 
 
+def test_an_old_version_that_was_deployed_again_outlives_younger_ones(
+    worker: Worker, tmp_path: Path
+) -> None:
+    """As after a rollback to it: what is numbered higher may have been given up."""
+    builds = {version: build(tmp_path, version=version) for version in range(2, 9)}
+    for version in (*builds, 2):
+        built = builds[version]
+        worker.folder.stage(built.servable, built.model_file, built.recorded)
+    worker.folder.prune()
+    left = {int(path.name) for path in (worker.folder.path / "versions").iterdir()}
+    assert left == {1, 2, 5, 6, 7, 8}
+
+
 @pytest.mark.parametrize("weight", [0.01, 0.2, 0.5])
 def test_requests_without_an_entity_are_shared_out_evenly(weight: float) -> None:
     drawn = [number < weight for number, _ in zip(draws(), range(2000), strict=False)]

@@ -234,6 +234,14 @@ def test_a_bad_parameter_is_named_with_the_valid_ones():
         build_pipeline(model(estimator="sklearn.ensemble.VotingClassifier"))
 
 
+def test_a_model_that_cannot_predict_is_refused_by_its_training():
+    neighbours = model(
+        estimator="sklearn.neighbors.KNeighborsClassifier", params={"n_neighbors": 500}
+    )
+    with pytest.raises(TrainingError, match="is fitted, but cannot predict: Expected n_neighbors"):
+        fit(table(), neighbours)
+
+
 def test_a_bad_estimator_is_refused():
     with pytest.raises(DottedPathError, match="has no 'LogisticRegresion'"):
         build_pipeline(model(estimator="sklearn.linear_model.LogisticRegresion"))
