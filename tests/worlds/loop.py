@@ -155,10 +155,15 @@ class Loop(RuleBasedStateMachine):
             if self.life is not None:
                 self._everything_new_is_learnt()
         finally:
-            if self.life is not None:
-                self.life.close()
-            self._travel.stop()
-            self._folder.cleanup()
+            self.close()
+
+    def close(self) -> None:
+        """End the instance, and the clock that was set."""
+        if self.life is not None:
+            self.life.close()
+        self.life = None
+        self._travel.stop()
+        self._folder.cleanup()
 
     def _everything_new_is_learnt(self) -> None:
         """Left alone, with time enough, the policy has the newest content judged."""
