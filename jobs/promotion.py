@@ -16,6 +16,7 @@ from mlops_assets.records.serving import Endpoint
 from resources.deployment import EndpointDeployer
 from resources.ledger import PromotionLedger
 from resources.promotions import Promotions
+from resources.run_users import launched_by
 from resources.tracking import MLflowTracking
 
 
@@ -52,7 +53,8 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
     ) -> None:
         with reported():
             promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
-            moved = promotions.roll_back(config.version, _line(config.why), context.run_id)
+            who = launched_by(context.run)
+            moved = promotions.roll_back(config.version, _line(config.why), who)
         context.log_event(observation(moved.endpoint, moved.before))
         if said := warning(context.instance, moved):
             context.log.warning(said)
@@ -67,7 +69,8 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
     ) -> None:
         with reported():
             promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
-            moved = promotions.promote(config.version, _line(config.why), context.run_id)
+            who = launched_by(context.run)
+            moved = promotions.promote(config.version, _line(config.why), who)
         context.log_event(observation(moved.endpoint, moved.before))
 
     @dg.op(name=f"{name}_restore", description="Serve the ledger's champion again.")

@@ -135,11 +135,12 @@ def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefiniti
     if name == "k8s":
         from dagster_k8s import k8s_job_executor  # 1.5-5 CPU s, for those who are in a cluster
 
+        from resources.cluster_steps import explained
+
         # Without the references, what ends a run's pod leaves those of its steps behind.
         pods = pods_of_steps(models) if models else {}
-        return k8s_job_executor.configured(
-            {"enable_owner_references": True, "per_step_k8s_config": pods}
-        )
+        configured = {"enable_owner_references": True, "per_step_k8s_config": pods}
+        return explained(k8s_job_executor.configured(configured))
     if name not in _EXECUTORS:
         known = [*_EXECUTORS, "k8s"]
         raise ConfigError(f"MLOPS_EXECUTOR={name!r} is none of {known}; correct it")

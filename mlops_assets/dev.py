@@ -1,107 +1,125 @@
 """The user interfaces for local work, all ended by one Ctrl-C.
 
-`MLOPS_DAGSTER_PORT` and `MLOPS_MLFLOW_PORT` move them to other ports.
+`MLOPS_DAGSTER_PORT` and `MLOPS_MLFLOW_PORT` move them to other ports. Each is a process, as are the
+daemon and the code server; all are watched, and a change of a model's files is taken up.
 """
 
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Collection
-from contextlib import suppress
-from dataclasses import dataclass
+import tempfile
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 
+import dagster as dg
+
+from mlops_assets import defs as folder_of_models
 from mlops_assets.atomic import ensure_folder
 from mlops_assets.errors import ConfigError, PortInUseError
-from mlops_assets.home import HOST, INTERFACE_PORTS, PROJECT_ROOT
+from mlops_assets.home import HOST, INTERFACE_PORTS
+from mlops_assets.interfaces.children import Child, GivenUpError, end
+from mlops_assets.interfaces.code_server import CodeServer
+from mlops_assets.interfaces.guard import Access
 from resources.mlflow_store import MLflowStore
 
-_GRACE_SECONDS = 12
 _POLL_SECONDS = 0.2
 _ENVIRONMENT = {
     "PYTHONWARNINGS": "ignore",  # of libraries about each other
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 8 processes, 700 MB; of use for LLMs only
+    "DAGSTER_IS_DEV_CLI": "1",  # what `dagster dev` tells its own
 }
 
 
-@dataclass(frozen=True)
-class _Interface:
-    name: str
-    port: int
-    command: list[str]
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """In a session of its own: the terminal's Ctrl-C reaches us alone, and we pass it on."""
-        return subprocess.Popen(  # noqa: S603  no text of the user's is in it
-            self.command, cwd=PROJECT_ROOT, env=os.environ | _ENVIRONMENT, start_new_session=True
-        )
-
-    def answers(self) -> bool:
-        """Whether it listens by now."""
-        with socket.socket() as probe:
-            return probe.connect_ex((HOST, self.port)) == 0
-
-
 def serve_user_interfaces(state: Path) -> int:
-    """Run the Dagster UI with its daemon, and the MLflow UI, until a signal or one of them ends.
+    """Run the Dagster UI with its daemon, and the MLflow UI, until a signal.
+
+    What ends by itself is started again, and given up when it does so time after time.
 
     Returns:
-        0 after a signal, 1 when one ended by itself; the others are ended then.
+        0 after a signal, 1 when one was given up; the others are ended then.
 
     Raises:
         PortInUseError: Somebody else listens on one of the ports; nothing was started.
+        ConfigError: A variable of theirs cannot be meant; nothing was started.
     """
-    interfaces = _interfaces(state)
-    stopped = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopped
-        stopped = True
-
+    ports = {name: _free_port(name) for name in INTERFACE_PORTS}
+    Access.of_environment()  # what is wrong there is said once, and here
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
-    ended: list[str] = []
-    processes = {interface.name: interface.start() for interface in interfaces}
-    ready = False
-    while not stopped and not ended:
-        time.sleep(_POLL_SECONDS)
-        ended = [name for name, process in processes.items() if process.poll() is not None]
-        if not ready and all(interface.answers() for interface in interfaces):
-            ready = True
-            urls = "  ".join(f"{interface.name} {interface.url}" for interface in interfaces)
-            print(f"{urls}  (Ctrl-C ends both)", flush=True)  # noqa: T201
-    _end(processes.values())
-    for name in ended:
-        print(f"{name} ended by itself; see its last lines above", file=sys.stderr)  # noqa: T201
-    return 1 if ended else 0
+        signal.signal(number, lambda *_: stop.set())
+    # Not in the state folder, whose path may be longer than that of a socket can be.
+    with tempfile.TemporaryDirectory(prefix="mlops-dev-", ignore_cleanup_errors=True) as folder:
+        server = CodeServer(Path(folder))
+        children = _children(state, server, ports)
+        models = Path(next(iter(folder_of_models.__path__)))
+        watch = threading.Thread(target=server.look_after, args=(models, stop, _say))
+        watch.start()
+        try:
+            return _keep(children, ports, stop)
+        finally:
+            stop.set()
+            end(children)
+            watch.join()
 
 
-def _interfaces(state: Path) -> list[_Interface]:
-    tools = Path(sys.executable).parent
-    dagster, mlflow = _free_port("MLOPS_DAGSTER_PORT"), _free_port("MLOPS_MLFLOW_PORT")
+def _keep(children: list[Child], ports: Mapping[str, int], stop: threading.Event) -> int:
+    urls = _urls(children, ports)
+    while not stop.wait(_POLL_SECONDS):
+        try:
+            for said in filter(None, [child.keep() for child in children]):
+                _say(said)
+        except GivenUpError as err:
+            _say(f"{err}; see its last lines above")
+            return 1
+        if urls and all(map(_listens, urls.values())):
+            names = "  ".join(f"{name} http://{HOST}:{port}" for name, port in urls.items())
+            print(f"{names}  (Ctrl-C ends all)", flush=True)  # noqa: T201
+            urls = {}
+    return 0
+
+
+def _urls(children: list[Child], ports: Mapping[str, int]) -> dict[str, int]:
+    """The port of each interface that runs here, by its name."""
+    named = {"Dagster": ports["MLOPS_DAGSTER_PORT"], "MLflow": ports["MLOPS_MLFLOW_PORT"]}
+    return {child.name: named[child.name] for child in children if child.name in named}
+
+
+def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list[Child]:
+    """All processes, started."""
+    with dg.DagsterInstance.get():
+        pass  # by us: processes that race to make its tables break each other's
+    workspace = ["--workspace", str(server.workspace)]
+    daemon = str(Path(sys.executable).with_name("dagster-daemon"))
+    children = [
+        Child("the code server", server.command, _ENVIRONMENT),
+        Child("Dagster", _ui("dagster_ui", ports["MLOPS_DAGSTER_PORT"], *workspace), _ENVIRONMENT),
+        Child("the daemon", [daemon, "run", *workspace], _ENVIRONMENT),
+    ]
     store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{state / 'mlflow.db'}")
+    if store.startswith(("http://", "https://")):  # a tracking server has its own UI
+        return children
     artifacts = os.environ.get("MLFLOW_ARTIFACTS") or str(ensure_folder(state / "mlflow"))
-    dagster_ui = [
-        *(str(tools / "dagster"), "dev", "--host", HOST, "--port", str(dagster)),
-        *("--workspace", str(PROJECT_ROOT / "workspace.yaml")),
-    ]
-    mlflow_ui = [
-        *(str(tools / "mlflow"), "server", "--host", HOST, "--port", str(mlflow)),
-        *("--backend-store-uri", store, "--artifacts-destination", artifacts, "--workers", "1"),
-    ]
-    interfaces = [_Interface("Dagster", dagster, dagster_ui)]
-    if not store.startswith(("http://", "https://")):  # a tracking server has its own UI
-        # By us: a run that made the store at the same moment as the server would break both.
-        MLflowStore(tracking_uri=store, artifacts=artifacts).make_ready()
-        interfaces.append(_Interface("MLflow", mlflow, mlflow_ui))
-    return interfaces
+    # By us: a run that made the store at the same moment as the server would break both.
+    MLflowStore(tracking_uri=store, artifacts=artifacts).make_ready()
+    stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_ARTIFACTS_DESTINATION": artifacts}
+    mlflow = _ui("mlflow_ui", ports["MLOPS_MLFLOW_PORT"])
+    return [*children, Child("MLflow", mlflow, _ENVIRONMENT | stores)]
+
+
+def _ui(module: str, port: int, *arguments: str) -> list[str]:
+    program = [sys.executable, "-m", f"mlops_assets.interfaces.{module}"]
+    return [*program, "--host", HOST, "--port", str(port), *arguments]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _say(text: str) -> None:
+    print(f"mlops dev: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _free_port(variable: str) -> int:
@@ -119,16 +137,3 @@ def _free_port(variable: str) -> int:
                 f"Stop what listens there, or set {variable} to another port."
             ) from err
     return int(text)
-
-
-def _end(processes: Collection[subprocess.Popen[bytes]]) -> None:
-    """Ask all at once, and each ends its children; what is left of a group is forced to."""
-    for process in processes:
-        process.terminate()
-    deadline = time.monotonic() + _GRACE_SECONDS
-    for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -5,9 +5,14 @@ root, so a caller can catch everything of ours and nothing else. `TransientError
 succeed when tried again; all the others are permanent, and retrying them wastes a run.
 """
 
+from mlops_assets.redaction import without_secrets
+
 
 class MlopsError(Exception):
-    """Root of the tree."""
+    """Root of the tree; no message holds the password of an address that it quotes."""
+
+    def __init__(self, said: str = "") -> None:
+        super().__init__(without_secrets(said))
 
 
 class TransientError(MlopsError):

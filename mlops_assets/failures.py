@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from mlops_assets.errors import MlopsError, TransientError
+from mlops_assets.redaction import forget_secrets
 
 
 class _Uninterrupted(dg.RetryPolicy):
@@ -32,7 +33,9 @@ def reported() -> Generator[None]:
     """Turn a permanent error of ours into a failure that is not retried."""
     try:
         yield
-    except TransientError:
+    except TransientError as err:
+        forget_secrets(err)  # also what it was raised from is kept in the event log
         raise
     except MlopsError as err:
+        forget_secrets(err)
         raise dg.Failure(f"{type(err).__name__}: {err}", allow_retries=False) from err

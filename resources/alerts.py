@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import queue
-import re
 import smtplib
 import ssl
 import threading
@@ -18,12 +17,12 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.errors import AlertError
+from mlops_assets.redaction import without_secrets
 
 _SECONDS = 12.0
 """For one message to one address, whatever comes back and however slowly."""
 _NOT_TAKEN = (OSError, http.client.HTTPException, smtplib.SMTPException, ValueError)
 """What a server that speaks no HTTP or SMTP raises, or a part of an address that cannot be sent."""
-_PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s/@]+@")
 
 
 class Alerts(dg.ConfigurableResource):
@@ -49,7 +48,7 @@ class Alerts(dg.ConfigurableResource):
         """
         deliver = {"webhook": self._post, "email": self._mail}[address]
         # A lone surrogate, as in the name of a file, can be said by neither.
-        said = _PASSWORD_IN_URL.sub("***@", text).encode(errors="replace").decode()
+        said = without_secrets(text).encode(errors="replace").decode()
         _in_time(address, lambda: deliver(said))
 
     def _post(self, text: str) -> None:

@@ -25,9 +25,9 @@ from mlops_assets.telemetry import SWITCHES
 from resources.endpoint_folder import MANIFEST, EndpointFolder
 
 _CODE = (
-    "__init__.py", "atomic.py", "config.py", "dotted.py", "errors.py", "same_site.py",
-    "surroundings.py", "telemetry.py", "blocks/*.py", "ml/*.py", "records/*.py", "serving/*.py",
-    "serving/*.html",
+    "__init__.py", "atomic.py", "config.py", "dotted.py", "errors.py", "redaction.py",
+    "same_site.py", "surroundings.py", "telemetry.py", "blocks/*.py", "ml/*.py", "records/*.py",
+    "serving/*.py", "serving/*.html",
 )  # fmt: skip
 _PACKAGES = (
     "bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client", "psutil", "pydantic",

@@ -6,6 +6,7 @@ discovery, one form for built-in and custom kinds, and each request is one line 
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -24,9 +25,12 @@ _PATHS = {
     "InferenceService": "apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices",
     "PersistentVolumeClaim": "api/v1/namespaces/{}/persistentvolumeclaims",
     "Pod": "api/v1/namespaces/{}/pods",
+    "Event": "api/v1/namespaces/{}/events",
 }
 _TIMEOUT_SECONDS = (5, 30)
 _BUSY = (429, 500, 502, 503, 504)
+_AWAY_SECONDS, _PAUSE_SECONDS = 120.0, 1.0
+"""How long an API server may be away, as while its own nodes are renewed, and how often to ask."""
 
 Object = dict[str, Any]
 
@@ -34,9 +38,9 @@ Object = dict[str, Any]
 class ClusterApi:
     """One namespace of a cluster."""
 
-    def __init__(self, client: Any, namespace: str) -> None:
-        """Ask through the official client's `ApiClient`."""
-        self._client, self.namespace = client, namespace
+    def __init__(self, client: Any, namespace: str, patience_seconds: float = 0.0) -> None:
+        """Ask through the official client's `ApiClient`, again for so long while it is away."""
+        self._client, self.namespace, self._patience = client, namespace, patience_seconds
 
     @classmethod
     def connect(cls, namespace: str) -> Self:
@@ -62,6 +66,10 @@ class ClusterApi:
                 "KUBECONFIG to a file with a current context."
             ) from err
         return cls(client.ApiClient(configuration), namespace)
+
+    def patient(self) -> Self:
+        """The same for whoever is half-way: to give up would leave pods of which nobody knows."""
+        return type(self)(self._client, self.namespace, _AWAY_SECONDS)
 
     def apply(self, wanted: Object) -> Object:
         """Create the object or change what differs (server-side apply); what it then is.
@@ -92,6 +100,16 @@ class ClusterApi:
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         content = self._ask("GET", self._path("Pod"), {"labelSelector": selector})
         return json.loads(content)["items"]
+
+    def events(self, pod: str, reason: str) -> list[str]:
+        """What the cluster reported of a pod for that reason, in its words.
+
+        Raises:
+            DeploymentError: The cluster refuses to tell.
+        """
+        query = {"fieldSelector": f"involvedObject.name={pod},reason={reason}"}
+        found = json.loads(self._ask("GET", self._path("Event"), query))["items"]
+        return [one.get("message", "") for one in found]
 
     def log(self, pod: str, *, previous: bool, lines: int) -> str:
         """The end of a pod's log, or of the container before its last restart.
@@ -125,6 +143,24 @@ class ClusterApi:
         *,
         missing: bytes | None = None,
     ) -> bytes:
+        """The answer; each request means the same when it is made twice, so it may be."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._ask_once(method, path, query or {}, body, missing)
+            except ClusterUnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
+
+    def _ask_once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None,
+        missing: bytes | None,
+    ) -> bytes:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -133,7 +169,7 @@ class ClusterApi:
             answer = self._client.call_api(
                 path,
                 method,
-                query_params=list((query or {}).items()),
+                query_params=list(query.items()),
                 header_params={"Accept": "*/*", **patch},
                 body=body,
                 auth_settings=["BearerToken"],

@@ -33,7 +33,7 @@ from resources.cluster_applied import Applied, generation_file, read_applied
 from resources.cluster_kinds import KINDS, Target
 from resources.cluster_move import Move
 from resources.cluster_objects import Plan, service_hosts
-from resources.cluster_storage import mounts_of, require_shareable
+from resources.cluster_storage import mounts_of, shared_on_one_node
 from resources.deployment import EndpointDeployer
 from resources.endpoint_client import EndpointClient, FeatureRow
 from resources.endpoint_folder import STOPPED, EndpointFolder
@@ -65,7 +65,7 @@ class ClusterEndpoints(EndpointDeployer):
         shared = Path(self.shared).resolve()
         mounts = mounts_of(folder.path, shared, online)
         api = ClusterApi.connect(cluster.namespace)
-        require_shareable(api, cluster.claim, online)
+        one_node = shared_on_one_node(api, cluster.claim, online)
         with exclusive(folder.path / "deploy.lock"):
             version = folder.stage(servable, model_file, recorded)
             hosts = (*settings.hosts, *service_hosts(servable.model_name, cluster))
@@ -75,11 +75,18 @@ class ClusterEndpoints(EndpointDeployer):
             (folder.path / STOPPED).unlink(missing_ok=True)
             file = generation_file(folder.path, wanted.generation)
             plan = Plan(
-                servable.model_name, wanted.generation, file, mounts, shared, settings, cluster
+                servable.model_name,
+                wanted.generation,
+                file,
+                mounts,
+                shared,
+                settings,
+                cluster,
+                one_node=one_node,
             )
             if was_stopped or not self._serves(folder, wanted, plan):
                 ask = partial(self._client_of, name=servable.model_name)
-                Move(self.target, api, folder, plan, ask).to(wanted, servable, recorded)
+                Move(self.target, api.patient(), folder, plan, ask).to(wanted, servable, recorded)
         endpoint = self.status(servable.model_name)
         if endpoint is None:
             raise DeploymentError(
@@ -135,7 +142,7 @@ class ClusterEndpoints(EndpointDeployer):
         if applied is None:
             return
         with exclusive(folder.path / "deploy.lock"):
-            api = ClusterApi.connect(applied.namespace)
+            api = ClusterApi.connect(applied.namespace).patient()
             for kind, object_name in reversed(applied.keys):
                 api.delete(kind, object_name)
             (folder.path / STOPPED).touch()

@@ -13,6 +13,7 @@ from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.telemetry import SWITCHES
 from resources.cluster_api import MANAGER, Object
+from resources.cluster_placement import CLAIM, place
 
 GENERATION = "mlops-assets/generation"
 """Label of a pod: the generation that it serves."""
@@ -25,6 +26,8 @@ PRE_STOP_SECONDS = 5
 """Until every node has taken a pod that ends out of its Service; without, requests are lost."""
 _GRACE_SECONDS = PRE_STOP_SECONDS + 55
 """With `serving.workers.DRAIN_SECONDS` and `LONGEST_REQUEST_SECONDS`."""
+EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's own network; its NetworkPolicy says who gets in
+"""Not the pod's address alone: `kubectl port-forward` and debuggers come by localhost."""
 _OWN = "/endpoint"
 """The pod's own folder."""
 
@@ -49,6 +52,8 @@ class Plan:
     """Where the claim is mounted here."""
     settings: DeploymentSettings
     cluster: ClusterSettings
+    one_node: bool = True
+    """Whether the claim is attached to one node at a time."""
 
     @property
     def name(self) -> str:
@@ -173,7 +178,7 @@ def _strategy() -> Object:
 
 
 def _pod_labels(plan: Plan) -> dict[str, str]:
-    return plan.labels | {GENERATION: str(plan.generation)}
+    return plan.labels | {GENERATION: str(plan.generation), CLAIM: plan.cluster.claim}
 
 
 def _scraped(plan: Plan) -> dict[str, str]:
@@ -198,14 +203,7 @@ def _pod(plan: Plan, container: str) -> Object:
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": plan.labels},
-            }
-        ],
+        **place(plan.labels, plan.cluster.claim, one_node=plan.one_node),
         "containers": [_container(plan, container)],
         "volumes": [
             {"name": "own", "emptyDir": {"sizeLimit": "256Mi"}},
@@ -222,6 +220,7 @@ def _pod(plan: Plan, container: str) -> Object:
 def _container(plan: Plan, name: str) -> Object:
     granted, port = plan.cluster.resources, plan.settings.port
     limits = {"memory": granted.memory} | ({"cpu": granted.cpu_limit} if granted.cpu_limit else {})
+    asked = {"cpu": granted.cpu, "memory": granted.memory}
     start = int(plan.cluster.start_timeout.total_seconds())
     return {
         "name": name,
@@ -230,10 +229,7 @@ def _container(plan: Plan, name: str) -> Object:
         "command": ["python", "-m", "mlops_assets.serving.pod"],
         "env": _environment(plan),
         "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
-        "resources": {
-            "requests": {"cpu": granted.cpu, "memory": granted.memory},
-            "limits": limits,
-        },
+        "resources": {"requests": asked, "limits": limits},
         "startupProbe": _probe("/readyz", port, period=1, failures=start),
         "readinessProbe": _probe("/readyz", port, period=2, failures=3),
         "livenessProbe": _probe("/livez", port, period=10, failures=6),
@@ -272,6 +268,7 @@ def _environment(plan: Plan) -> list[Object]:
     plain = {
         "MLOPS_ENDPOINT": _OWN,
         "MLOPS_MANIFEST": str(plan.manifest_file),
+        "MLOPS_HOST": EVERYWHERE,
         "MLOPS_PORT": str(plan.settings.port),
         "HOME": _OWN,
         "TMPDIR": f"{_OWN}/temporary",
@@ -283,7 +280,7 @@ def _environment(plan: Plan) -> list[Object]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONSAFEPATH": "1",
     }
-    told = {"MLOPS_HOST": "status.podIP", "MLOPS_POD": "metadata.name"}
+    told = {"MLOPS_ADDRESS": "status.podIP", "MLOPS_POD": "metadata.name"}
     secrets = plan.cluster.secrets.items()
     return [
         *({"name": name, "value": value} for name, value in plain.items()),

@@ -5,7 +5,7 @@ run ends the wait, with its reason, the remedy, and what its process said last.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -28,6 +28,9 @@ _REMEDIES = {
     "Unschedulable": "No node takes it; lower deployment.cluster.resources or add a node, or raise "
     "scheduling_timeout if one is on its way",
     "Evicted": "Its node ran out of something; raise deployment.cluster.resources.memory",
+    "FailedAttachVolume": "Its node is another than that of the pods that use the claim; make that "
+    "one larger, or use a ReadWriteMany claim",
+    "FailedMount": "Mend deployment.cluster.claim, or what the cluster says of its volume",
     "ReplicaFailure": "The cluster makes no such pod, e.g. because of a quota; mend what it says",
     "ProgressDeadlineExceeded": "Raise deployment.cluster.start_timeout, if it was on its way",
 }
@@ -68,7 +71,7 @@ def wait(
         api: The namespace.
         labels: Of the endpoint's pods.
         generation: The wanted one.
-        reached: Told of all pods that are not ending, of whatever generation.
+        reached: Told of all pods that run or will, of whatever generation.
         find: Trouble that is no pod's.
         timeout: At most so long.
         patience: How long a pod may wait for a node.
@@ -80,18 +83,25 @@ def wait(
     deadline = time.monotonic() + timeout.total_seconds()
     while True:
         pods = [pod for pod in api.pods(labels) if "deletionTimestamp" not in pod["metadata"]]
-        if reached(pods):
+        alive = [pod for pod in pods if not has_ended(pod)]
+        if reached(alive):
             return
-        new = [pod for pod in pods if serves(pod, generation)]
-        found = [trouble for pod in new if (trouble := trouble_of(pod, patience))]
-        if trouble := next(iter(found), None) or find():
+        new = [pod for pod in alive if serves(pod, generation)]
+        found = (trouble_of(pod, patience) or _unattached(api, pod, patience) for pod in new)
+        if trouble := next(filter(None, found), None) or find():
             raise DeploymentError(f"{trouble}{_said_by(api, trouble)}")
         if time.monotonic() > deadline:
             ready = sum(map(is_ready, new))
             raise DeploymentError(
                 f"only {ready} pods were ready within {timeout.total_seconds():g} s; {late}"
+                f"{_evicted(pods, generation)}"
             )
         time.sleep(_POLL_SECONDS)
+
+
+def has_ended(pod: Object) -> bool:
+    """Whether it is over, as one that was evicted: it stays for a person to see, and for ever."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def serves(pod: Object, generation: int) -> bool:
@@ -113,8 +123,6 @@ def condition(thing: Object, kind: str) -> Object | None:
 def trouble_of(pod: Object, patience: timedelta) -> Trouble | None:
     """Why the pod will not run; None while it may."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
-    if status.get("reason") == "Evicted":
-        return Trouble("Evicted", status.get("message", ""), name)
     for container in status.get("containerStatuses", []):
         if trouble := _trouble_of_container(name, container):
             return trouble
@@ -124,6 +132,29 @@ def trouble_of(pod: Object, patience: timedelta) -> Trouble | None:
         if datetime.now(UTC) - since >= patience:
             return Trouble("Unschedulable", scheduled.get("message", ""), name)
     return None
+
+
+def _unattached(api: ClusterApi, pod: Object, patience: timedelta) -> Trouble | None:
+    """What a pod waits for that has a node, but not the claim; None while that may still come."""
+    scheduled = condition(pod, "PodScheduled") or {}
+    waits = [one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", [])]
+    creating = all(one.get("waiting", {}).get("reason") == "ContainerCreating" for one in waits)
+    if scheduled.get("status") != "True" or not creating:
+        return None
+    if datetime.now(UTC) - datetime.fromisoformat(scheduled["lastTransitionTime"]) < patience:
+        return None
+    name = pod["metadata"]["name"]
+    for reason in ("FailedAttachVolume", "FailedMount"):
+        if said := api.events(name, reason):
+            return Trouble(reason, said[-1], name)
+    return None
+
+
+def _evicted(pods: Sequence[Object], generation: int) -> str:
+    """The sentence about pods of the generation that were evicted meanwhile; empty without."""
+    gone = [pod["status"] for pod in pods if has_ended(pod) and serves(pod, generation)]
+    said = [one.get("message", "") for one in gone if one.get("reason") == "Evicted"]
+    return f" {len(said)} were evicted ({said[-1]}). {_REMEDIES['Evicted']}." if said else ""
 
 
 def _trouble_of_container(pod: str, container: Object) -> Trouble | None:

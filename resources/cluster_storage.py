@@ -34,11 +34,12 @@ def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mou
     return tuple(mounts)
 
 
-def require_shareable(api: ClusterApi, claim: str, online: OnlineFeatures) -> None:
-    """Check that the claim exists, and that it serves the features to all pods soundly.
+def shared_on_one_node(api: ClusterApi, claim: str, online: OnlineFeatures) -> bool:
+    """Whether all pods that mount the claim must be on one node, where sqlite is sound too.
 
     Raises:
-        DeploymentError: It does not; nothing was changed.
+        DeploymentError: There is no such claim, or pods cannot share it soundly; nothing was
+            changed.
     """
     found = api.get("PersistentVolumeClaim", claim)
     if found is None:
@@ -47,12 +48,19 @@ def require_shareable(api: ClusterApi, claim: str, online: OnlineFeatures) -> No
             "another one by deployment.cluster.claim"
         )
     modes = found["spec"]["accessModes"]
-    if _is_sqlite(online) and not {"ReadWriteOnce", "ReadWriteOncePod"} & set(modes):
+    if "ReadWriteOncePod" in modes:
+        raise DeploymentError(
+            f"the claim {claim!r} is {modes}, for one pod alone, and Dagster's pods mount it too; "
+            "use a ReadWriteOnce or ReadWriteMany claim"
+        )
+    one_node = "ReadWriteMany" not in modes
+    if _is_sqlite(online) and not one_node:
         raise DeploymentError(
             f"the online features are in a sqlite file, and the claim {claim!r} is {modes}: its "
             "pods may be on several machines, which cannot read a file that another one writes. "
             "Set MLOPS_ONLINE_STORE to a store with a server, or use a ReadWriteOnce claim."
         )
+    return one_node
 
 
 def _is_sqlite(online: OnlineFeatures) -> bool:

@@ -34,10 +34,9 @@ _PASSED_ON = (
     "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 WATCHED = (
-    "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "same_site.py",
-    "surroundings.py", "telemetry.py", "ml/scoring.py", "ml/model_files.py", "ml/nameless.py",
-    "ml/onnx_runtime.py",
-    "ml/log_lines.py", "serving/*.py",
+    "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "redaction.py",
+    "same_site.py", "surroundings.py", "telemetry.py", "ml/scoring.py", "ml/model_files.py",
+    "ml/nameless.py", "ml/onnx_runtime.py", "ml/log_lines.py", "serving/*.py",
 )  # fmt: skip
 """What a worker imports, within `mlops_assets`."""
 _LIBRARIES = (

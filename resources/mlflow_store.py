@@ -71,7 +71,13 @@ class MLflowStore(dg.ConfigurableResource):
         parts = urlsplit(self.tracking_uri)
         if parts.scheme not in ("http", "https"):
             return
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:  # it quotes what may be a password
+            raise TrackingError(
+                "MLFLOW_TRACKING_URI is no address; write `/`, `?`, `#` and `@` of a password as "
+                "%2F, %3F, %23 and %40"
+            ) from None
         try:
             socket.create_connection((parts.hostname or "", port), self.timeout_seconds).close()
         except OSError as err:

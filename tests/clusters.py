@@ -11,6 +11,7 @@ import pytest
 
 from mlops_assets.blocks.cluster import ClusterSettings, PodResources, ReplicaSettings
 from mlops_assets.blocks.operation import DeploymentSettings
+from tests.cluster_role import ROLE, allowed_by
 from tests.kubernetes_api.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,15 +25,23 @@ def image() -> dict[str, str]:
 
 
 @contextmanager
-def fake_cluster(shared: Path, folder: Path, *, kserve: bool = True) -> Generator[Cluster]:
-    """One whose claim is `shared`; while it is open, KUBECONFIG names it."""
+def fake_cluster(
+    shared: Path, folder: Path, *, kserve: bool = True, nodes: int = 1
+) -> Generator[Cluster]:
+    """One whose claim is `shared`; while it is open, KUBECONFIG names it.
+
+    Whoever asks may do what the shipped Roles allow a run, and nothing else.
+    """
     folder.mkdir()
     (folder / "mlops_assets").mkdir()  # of the image that holds nothing else
     (folder / "mlops_assets/__init__.py").touch()
     broken = image() | {"PYTHONPATH": str(folder)}
+    allowed = allowed_by(ROLE) | allowed_by(ROLE.with_name("dagster-role.yaml"))
     images = {IMAGE: image(), "mlops:broken": broken}
     with (
-        Cluster(folder, images, {CLAIM: shared}, kserve=kserve) as cluster,
+        Cluster(
+            folder, images, {CLAIM: shared}, kserve=kserve, nodes=nodes, allowed=allowed
+        ) as cluster,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("KUBECONFIG", str(cluster.kubeconfig))

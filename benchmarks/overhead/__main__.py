@@ -34,7 +34,7 @@ LOAD = "from mlops_assets.definitions import defs; defs().get_repository_def()"
 # Imported once before anything is measured, so that no round has to compile them.
 _LIBRARIES = "import bentoml, dvc.repo, feast, matplotlib.figure, mlflow.sklearn, sklearn, skops.io"
 _HERE = "benchmarks.overhead"
-_OURS = ("MLOPS_", "DAGSTER_", "MLFLOW_", "CUSTOMERS_", "PYTHONDONTWRITEBYTECODE")
+_OURS = ("MLOPS_", "DAGSTER_", "MLFLOW_", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _graph_environment(state: Path) -> dict[str, str]:
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(state / "data"),
         "DAGSTER_HOME": str(state / "dagster"),
-        "CUSTOMERS_PORT": str(_free_port()),
+        "MLOPS_PORT_CUSTOMERS": str(_free_port()),
     }
 
 

@@ -2,7 +2,7 @@
 
 What `mlops run customers` and a launched run do: load the code location, then run the training job
 on a Dagster instance with sqlite storage. The environment says where: MLOPS_HOME, MLOPS_DATA_ROOT,
-DAGSTER_HOME, CUSTOMERS_PORT.
+DAGSTER_HOME, MLOPS_PORT_CUSTOMERS.
 
     python -m benchmarks.overhead.graph_customers
 """

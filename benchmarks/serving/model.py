@@ -118,7 +118,7 @@ def make(folder: Path) -> Served:
         environment = os.environ | {
             "MLOPS_HOME": str(folder / "home"),
             "MLOPS_DATA_ROOT": str(folder / "data"),
-            "FLIGHTS_PORT": str(free_port()),
+            "MLOPS_PORT_FLIGHTS": str(free_port()),
             "PYTHONPATH": str(PROJECT_ROOT),
         }
         for command in (["run"], ["stop"]):

@@ -74,7 +74,8 @@ class ClusterSettings(Settings):
     )
     image_pull_secret: _Named | None = None
     claim: _Named = Field(
-        description="PersistentVolumeClaim that holds the state, mounted where Dagster runs too."
+        max_length=63,  # of a label, by which its pods find each other
+        description="PersistentVolumeClaim that holds the state, mounted where Dagster runs too.",
     )
     replicas: ReplicaSettings = ReplicaSettings()
     resources: PodResources = PodResources()

@@ -64,8 +64,13 @@ ANSWER_FIELDS = ("prediction", "probabilities", "features_as_of", "error")
 class EntitySettings(Settings):
     """What a prediction is asked for."""
 
-    name: Name
-    dtype: Literal["int64", "string"] = "int64"
+    name: Name = Field(
+        description="A column; not called as what stands beside it in an answer: `prediction`, "
+        "`probabilities`, `features_as_of`, `error`."
+    )
+    dtype: Literal["int64", "string"] = Field(
+        "int64", description="A string where leading zeros count, or ids are not whole numbers."
+    )
 
     @field_validator("name")
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlops_assets.blocks.monitoring import DriftSettings
-from mlops_assets.ml.plots import INK, MODEL, REFERENCE, figure_and_axes, png
+from mlops_assets.ml.plots import INK, MODEL, REFERENCE, figure_and_axes, label, png
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Bins, ColumnProfile, Profile
 
@@ -56,7 +56,7 @@ def _bars(old: ColumnProfile, new: ColumnProfile) -> tuple[list[str], np.ndarray
 def _labels(bins: Bins) -> tuple[list[str], list[int]]:
     """A name for each bin, and the places of the bins in the order of their values."""
     if bins.are_texts:
-        labels = [*(str(point)[:12] for point in bins.points), "other", "missing"]
+        labels = [*map(label, bins.points), "other", "missing"]
         return labels, list(range(len(labels)))
     uppers = [f"<{edge:.3g}" for edge in bins.edges]
     last = f">={bins.edges[-1]:.3g}" if bins.edges else "other"

@@ -100,7 +100,7 @@ def _confusion(scores: np.ndarray, truth: np.ndarray, names: np.ndarray) -> byte
                 column, row, f"{share[row, column]:.2f}", ha="center", va="center", color=color
             )
     shown = np.arange(0, size, 1 + size // 20)
-    labels = [str(name)[:12] for name in names[shown]]
+    labels = [label(name) for name in names[shown]]
     axes.set_xticks(shown, labels, rotation=45 if size > 4 else 0)
     axes.set_yticks(shown, labels)
     axes.set(title="Confusion, share of the actual class", xlabel="predicted", ylabel="actual")
@@ -139,6 +139,11 @@ def tuning_plot(values: Sequence[float | None], metric: str, *, higher_is_better
     axes.set(title="Tuning", xlabel="trial", ylabel=metric, xlim=(0, len(values) + 1))
     axes.legend(frameon=False)
     return png(figure)
+
+
+def label(name: object) -> str:
+    """A class or category as it is written: matplotlib takes what is between two `$` for TeX."""
+    return str(name)[:12].replace("$", r"\$")
 
 
 def figure_and_axes(rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Any, Any]:

@@ -46,6 +46,11 @@ def prepare(endpoint: Path, manifest_file: Path) -> None:
             link.symlink_to(shared / name, target_is_directory=True)
 
 
+def host() -> str:
+    """Every address of the pod, localhost among them; of IPv6 where the pod's own one is."""
+    return "::" if ":" in os.environ["MLOPS_ADDRESS"] else os.environ["MLOPS_HOST"]
+
+
 def main() -> None:
     """Serve until SIGTERM; ends with status 3 if the version cannot be served."""
     logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
@@ -55,7 +60,7 @@ def main() -> None:
     from mlops_assets.serving.supervisor import listen
     from mlops_assets.serving.workers import serve_alone
 
-    listener = listen(int(os.environ["MLOPS_PORT"]), os.environ["MLOPS_HOST"])
+    listener = listen(int(os.environ["MLOPS_PORT"]), host())
     try:
         serve_alone(endpoint, listener)
     except SystemExit:  # uvicorn's way to say that the application did not start

@@ -15,7 +15,8 @@ from mlops_assets.errors import ClusterUnavailableError, ConfigError, Deployment
 from mlops_assets.records.serving import OnlineFeatures
 from resources.cluster_endpoints import ClusterEndpoints, KServe, KubernetesBentoML
 from tests.cluster_role import ROLE, allowed_by, forbidden
-from tests.clusters import CLAIM, fake_cluster, in_cluster
+from tests.clusters import CLAIM, IMAGE, fake_cluster, in_cluster
+from tests.e2e.servers import wait_for
 from tests.kubernetes_api.cluster import Cluster
 from tests.live_endpoints import free_port
 from tests.served_models import VIEW, Built, build, with_content
@@ -113,6 +114,14 @@ def test_the_claim_must_be_there(cluster: Cluster, tmp_path: Path, built: Built)
         deploy("kubernetes", tmp_path, built, claim="gone")
 
 
+def test_a_claim_of_one_pod_is_no_shared_one(
+    cluster: Cluster, tmp_path: Path, built: Built
+) -> None:
+    cluster.claim(CLAIM, ["ReadWriteOncePod"])
+    with pytest.raises(DeploymentError, match=r"one pod alone.*ReadWriteOnce or ReadWriteMany"):
+        deploy("kubernetes", tmp_path, built)
+
+
 def test_a_file_of_features_is_not_read_from_several_machines(
     cluster: Cluster, tmp_path: Path, built: Built
 ) -> None:
@@ -158,12 +167,39 @@ def test_without_a_cluster_the_remedy_is_said(
         deploy("kubernetes", tmp_path, built)
 
 
+@pytest.mark.parametrize("target", ["kubernetes", "kserve"])
+def test_pods_go_where_a_claim_of_one_node_is_attached(
+    target: Literal["kubernetes", "kserve"], tmp_path: Path, built: Built
+) -> None:
+    with fake_cluster(tmp_path, tmp_path / "cluster", nodes=3) as cluster:
+        hold(cluster, {"mlops-assets/claim": CLAIM})
+        with pytest.raises(DeploymentError, match="ImagePullBackOff"):
+            deploy(target, tmp_path, built, image="mlops:gone", replicas={"min": 2})
+        assert {pod["spec"]["nodeName"] for pod in cluster.pods()} == {"node-0"}
+        assert len(cluster.pods()) > 1
+
+
+def hold(cluster: Cluster, labels: dict[str, str]) -> None:
+    """A pod that uses the claim already, on the first node."""
+    container = {"name": "holder", "image": IMAGE, "command": ["sleep", "60"]}
+    volume = {"name": "state", "persistentVolumeClaim": {"claimName": CLAIM}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "holder", "labels": labels}}
+    spec = {"containers": [container], "volumes": [volume]}
+    cluster.objects.create("pods", cluster.namespace, pod | {"spec": spec})
+    wait_for("its node", lambda: cluster.pods()[0]["spec"].get("nodeName"), 10)
+
+
 def test_every_request_is_allowed_by_the_shipped_role_and_no_permission_is_idle(
-    cluster: Cluster, tmp_path: Path, built: Built
+    tmp_path: Path, built: Built
 ) -> None:
     """A refused deployment asks for all there is: it makes objects, looks, and takes them away."""
-    for target in ("kubernetes", "kserve"):
+    replicas = {"min": 2, "max": 3}
+    with fake_cluster(tmp_path, tmp_path / "cluster", nodes=2) as cluster:
         with pytest.raises(DeploymentError, match="nothing is left in the cluster"):
-            deploy(target, tmp_path, built, image="mlops:gone", replicas={"min": 2, "max": 3})
-    assert forbidden(cluster.server.asked, ROLE) == []
-    assert allowed_by(ROLE) - cluster.server.asked == set()
+            deploy("kserve", tmp_path, built, image="mlops:gone", replicas=replicas)
+        hold(cluster, {})  # by a stranger, whose node nobody knows
+        said = r"(?s)FailedAttachVolume of pod .*Multi-Attach.*already used by pod.* holder"
+        with pytest.raises(DeploymentError, match=f"{said}.*ReadWriteMany.*nothing is left"):
+            deploy("kubernetes", tmp_path, built, scheduling_timeout="1s", replicas=replicas)
+        assert forbidden(cluster.server.asked, ROLE) == []
+        assert allowed_by(ROLE) - cluster.server.asked == set()

@@ -96,6 +96,9 @@ def test_a_run_and_its_step_are_pods(instance: dg.DagsterInstance, cluster: Clus
     for pod in cluster.pods():
         assert pod["spec"]["serviceAccountName"] == "mlops-run"
         assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert pod["spec"]["enableServiceLinks"] is False
+        assert pod["spec"]["affinity"]["podAffinity"]
+        assert pod["metadata"]["labels"]["mlops-assets/claim"] == "mlops-state"
         container = pod["spec"]["containers"][0]
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 

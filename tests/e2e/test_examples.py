@@ -59,7 +59,7 @@ class Project:
         return output
 
     def post(self, model: str, body: Any) -> tuple[int, dict[str, Any]]:
-        url = f"http://127.0.0.1:{self.environment[f'{model.upper()}_PORT']}/predict"
+        url = f"http://127.0.0.1:{self.environment[f'MLOPS_PORT_{model.upper()}']}/predict"
         request = urllib.request.Request(url, json.dumps(body).encode(), method="POST")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -74,7 +74,7 @@ class Project:
 
 def build(home: Path) -> Project:
     folders = {"MLOPS_HOME": "", "MLOPS_DATA_ROOT": "project", "DAGSTER_HOME": "dagster"}
-    ports = {name: str(free_port()) for name in ("CUSTOMERS_PORT", "FLIGHTS_PORT")}
+    ports = {name: str(free_port()) for name in ("MLOPS_PORT_CUSTOMERS", "MLOPS_PORT_FLIGHTS")}
     return Project(home, {name: str(home / folder) for name, folder in folders.items()} | ports)
 
 

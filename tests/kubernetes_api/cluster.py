@@ -1,17 +1,20 @@
-"""A fake Kubernetes cluster of one node, over HTTP, for tests where there is no real one.
+"""A fake Kubernetes cluster, over HTTP, for tests where there is no real one.
 
-It keeps objects, refuses what the API's schemas refuse, rolls Deployments, and runs each container
-as a real process with its environment, on an address of its own. It says something about our code:
-what it asks for, how it reads the answers, and that its process really serves. It says nothing
-about a cluster: a container sees the whole machine (no image, user, read-only file system, network
-policy or limit of CPU is enforced), nobody is refused for lack of a permission, there is no
-admission webhook, no ReplicaSet (a Deployment owns its pods), nothing measures load, server-side
-apply knows one manager, and KServe's controller is a stand-in written from its source. Where the
-two differ, the real one is right.
+It keeps objects, refuses what the API's schemas or the given Roles refuse, rolls Deployments, and
+runs each container as a real process with its environment, on an address of its own. It says
+something about our code: what it asks for, how it reads the answers, and that its process really
+serves. It says nothing about a cluster: a container sees the whole machine (no image, user,
+read-only file system, network policy or limit of CPU is enforced; nodes are names), everybody is
+the same account, there is no admission webhook, no ReplicaSet (a Deployment owns its pods), nothing
+measures load, server-side apply knows one manager, and KServe's controller is a stand-in written
+from its source. Where the two differ, the real one is right.
 
 Seen on a real 1.36 cluster and kept here: deleting without a propagation policy leaves a Job's pods
-behind, the log of a container that never ran is an error 400, and a rolling update without a pause
-before a pod ends loses requests, since its Service learns late of it.
+behind; the log of a container that never ran is an error 400; a rolling update without a pause
+before a pod ends loses requests, since its Service learns late of it; every Service is in the
+environment of later pods, unless they want no service links; an evicted pod stays, ended and never
+deleted; the API server may be away for seconds; a ReadWriteOnce claim is attached to one node and
+yet keeps no pod on it; localhost of a pod does not reach what listens on its address only.
 """
 
 import threading
@@ -26,8 +29,9 @@ from tests.kubernetes_api.containers import Node
 from tests.kubernetes_api.controllers import Controllers
 from tests.kubernetes_api.kubelet import Kubelet
 from tests.kubernetes_api.network import Network
+from tests.kubernetes_api.nodes import Nodes
 from tests.kubernetes_api.objects import Object, Objects
-from tests.kubernetes_api.server import ApiServer
+from tests.kubernetes_api.server import ApiServer, Asked
 
 _TURN_SECONDS = 0.05
 _OWNED = ("pods", "deployments", "services")
@@ -44,13 +48,16 @@ class Cluster:
         *,
         namespace: str = "mlops",
         kserve: bool = True,
+        nodes: int = 1,
+        allowed: set[Asked] | None = None,
     ) -> None:
         self.folder, self.namespace = folder, namespace
         self.objects = Objects()
         self.network = Network(self.objects)
         self.controllers = Controllers(self.objects, self.network, kserve)
-        self.kubelet = Kubelet(self.objects, Node(folder / "pods", images, claims))
-        self.server = ApiServer(self)
+        node = Node(folder / "pods", images, claims)
+        self.kubelet = Kubelet(self.objects, node, Nodes(self.objects, nodes))
+        self.server = ApiServer(self, allowed)
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failures: list[Exception] = []
@@ -84,6 +91,14 @@ class Cluster:
 
     def pods(self) -> list[Object]:
         return self.objects.of("pods", self.namespace)
+
+    def evict(self, name: str) -> None:
+        """As a kubelet whose disk is full: the process ends, what it was stays to be seen."""
+        self.kubelet.runner(name).evict()
+
+    def port_forward(self, name: str) -> tuple[str, int]:
+        """Where the pod is reached by localhost of its own network; refused if it is not."""
+        return self.kubelet.runner(name).localhost()
 
     def __enter__(self) -> Self:
         self._thread.start()

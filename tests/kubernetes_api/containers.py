@@ -12,6 +12,8 @@ import psutil
 
 from tests.kubernetes_api.objects import Object, Objects, quantity
 
+EVERYWHERE = "0.0.0.0"
+
 
 @dataclass(frozen=True)
 class Node:
@@ -86,9 +88,14 @@ class Container:
         except psutil.Error:
             return False
 
+    @property
+    def answers_localhost(self) -> bool:
+        """Whether it was told to listen on every address of its network."""
+        return any(one.get("value") == EVERYWHERE for one in self.spec.get("env", []))
+
     def _environment(self) -> dict[str, str]:
         told = {"status.podIP": self._address, "metadata.name": self._pod["metadata"]["name"]}
-        found = {}
+        found = self._service_links()
         for source in self.spec.get("envFrom", []):
             found |= self._all_of(source) or {}
         for variable in self.spec.get("env", []):
@@ -99,6 +106,19 @@ class Container:
                 found[variable["name"]] = self._secret(source["secretKeyRef"]) or ""
             else:
                 found[variable["name"]] = self._inside(variable.get("value") or "")
+        return found
+
+    def _service_links(self) -> dict[str, str]:
+        """Of each Service of the namespace, unless the pod wants none of them."""
+        if self._pod["spec"].get("enableServiceLinks", True) is False:
+            return {}
+        found = {}
+        for service in self._objects.of("services", self._pod["metadata"]["namespace"]):
+            name = service["metadata"]["name"].upper().replace("-", "_")
+            port = str(service["spec"]["ports"][0]["port"])
+            address = f"tcp://10.96.0.1:{port}"
+            found |= {f"{name}_SERVICE_HOST": "10.96.0.1", f"{name}_SERVICE_PORT": port}
+            found |= {f"{name}_PORT": address, f"{name}_PORT_{port}_TCP": address}
         return found
 
     def _all_of(self, source: Object) -> Object | None:
@@ -114,7 +134,12 @@ class Container:
         return (found or {}).get("stringData", {}).get(wanted["key"])
 
     def _inside(self, text: str) -> str:
-        """A path in the container as it is on this machine, which the process sees whole."""
+        """A path in the container as it is on this machine, which the process sees whole.
+
+        All pods share this machine's network too: of all addresses, each has its own.
+        """
+        if text == EVERYWHERE:
+            return self._address
         volumes = {volume["name"]: volume for volume in self._pod["spec"].get("volumes", [])}
         for mount in self.spec.get("volumeMounts", []):
             path = mount["mountPath"]

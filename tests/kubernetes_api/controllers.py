@@ -50,6 +50,7 @@ class Controllers:
             pod
             for pod in self._objects.owned("pods", deployment)
             if "deletionTimestamp" not in pod["metadata"]
+            and pod["status"].get("phase") not in ("Succeeded", "Failed")
         ]
         new = [pod for pod in pods if pod["metadata"]["labels"][_HASH] == number[:10]]
         old = [pod for pod in pods if pod["metadata"]["labels"][_HASH] != number[:10]]

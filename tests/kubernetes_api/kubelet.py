@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from tests.kubernetes_api.containers import Container, Node, send
+from tests.kubernetes_api.nodes import Nodes
 from tests.kubernetes_api.objects import Object, Objects, Refused, now
 from tests.kubernetes_api.probes import Probe
 
@@ -22,22 +23,25 @@ _ADDRESSES = (f"127.{20 + os.getpid() % 200}.{n // 250}.{1 + n % 250}" for n in 
 class Kubelet:
     """One thread per pod."""
 
-    def __init__(self, objects: Objects, node: Node) -> None:
-        self._objects, self._node = objects, node
+    def __init__(self, objects: Objects, node: Node, nodes: Nodes) -> None:
+        self._objects, self._node, self._nodes = objects, node, nodes
         self._pods: dict[str, PodRunner] = {}
 
     def look(self) -> None:
         """Take up pods that are new."""
         for pod in self._objects.of("pods"):
             if pod["metadata"]["uid"] not in self._pods:
-                runner = PodRunner(self._objects, self._node, pod)
+                runner = PodRunner(self._objects, self._node, self._nodes, pod)
                 self._pods[pod["metadata"]["uid"]] = runner
                 runner.start()
 
     def log(self, name: str, query: Mapping[str, str]) -> bytes:
+        return self.runner(name).log(query)
+
+    def runner(self, name: str) -> "PodRunner":
         for runner in self._pods.values():
             if runner.name == name:
-                return runner.log(query)
+                return runner
         raise Refused(404, f'pods "{name}" not found')
 
     def close(self) -> None:
@@ -51,22 +55,24 @@ class Kubelet:
 class PodRunner(threading.Thread):
     """From the scheduler to the end of the pod."""
 
-    def __init__(self, objects: Objects, node: Node, pod: Object) -> None:
+    def __init__(self, objects: Objects, node: Node, nodes: Nodes, pod: Object) -> None:
         super().__init__(daemon=True, name=pod["metadata"]["name"])
-        self._pod, self._objects = pod, objects
+        self._pod, self._objects, self._nodes = pod, objects, nodes
         self._folder = node.folder / pod["metadata"]["name"]
         self._address = next(_ADDRESSES)
         self._container = Container(pod, node, objects, self._folder, self._address)
         self._process: subprocess.Popen[bytes] | None = None
-        self._restarts, self._killed = 0, False
+        self._restarts, self._killed, self._evicted = 0, False, False
         self._last: Object = {}
 
     def run(self) -> None:
         self._folder.mkdir(parents=True)
         self._set({"phase": "Pending", "podIP": self._address, "conditions": []})
-        if self._wait_for_node() and self._wait_for_image():
+        if self._wait_for_node() and self._wait_for_volume() and self._wait_for_image():
             self._keep_running()
         self._stop()
+        while self._evicted and not self._ends:
+            time.sleep(_TURN_SECONDS)
         metadata = self._pod["metadata"]
         self._objects.remove("pods", metadata["namespace"], metadata["name"])
 
@@ -74,6 +80,19 @@ class PodRunner(threading.Thread):
         self._killed = True
         if self._process is not None:
             send(self._process, signal.SIGKILL)
+
+    def evict(self) -> None:
+        self._evicted = True
+        if self._process is not None:
+            send(self._process, signal.SIGKILL)
+        ready = [_condition("Ready", holds=False)]
+        said = {"reason": "Evicted", "message": "The node was low on resource: ephemeral-storage."}
+        self._set({"phase": "Failed", "conditions": ready, "containerStatuses": []} | said)
+
+    def localhost(self) -> tuple[str, int]:
+        if not self._container.answers_localhost:
+            raise ConnectionRefusedError(f"nothing listens on localhost of {self.name}")
+        return self._address, self._container.spec["ports"][0]["containerPort"]
 
     def log(self, query: Mapping[str, str]) -> bytes:
         """Of the running container, or of the last that ran; the one before, if so asked."""
@@ -93,18 +112,38 @@ class PodRunner(threading.Thread):
 
     def _set(self, changes: Object) -> None:
         with self._objects.lock:
+            if self._pod["status"].get("reason") == "Evicted":
+                return
             self._pod["status"] = self._pod["status"] | changes
 
     def _wait_for_node(self) -> bool:
         while not self._ends:
             problem = self._container.unschedulable()
             if not problem:
+                self._nodes.place(self._pod)
                 return True
             if not self._pod["status"]["conditions"]:
                 waits = {"reason": "Unschedulable", "message": problem}
                 self._set({"conditions": [_condition("PodScheduled", holds=False) | waits]})
             time.sleep(_TURN_SECONDS)
         return False
+
+    def _wait_for_volume(self) -> bool:
+        while not self._ends:
+            said = self._nodes.attached_elsewhere(self._pod)
+            if not said:
+                return True
+            if not self._pod["status"].get("containerStatuses"):
+                self._wait_because("ContainerCreating", "")
+                self._report("FailedAttachVolume", said)
+            time.sleep(_TURN_SECONDS)
+        return False
+
+    def _report(self, reason: str, message: str) -> None:
+        about = {"kind": "Pod", "name": self.name, "namespace": self._pod["metadata"]["namespace"]}
+        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"generateName": self.name}}
+        told = {"type": "Warning", "reason": reason, "message": message, "involvedObject": about}
+        self._objects.create("events", about["namespace"], event | told)
 
     def _wait_for_image(self) -> bool:
         image = self._container.spec["image"]
@@ -143,7 +182,7 @@ class PodRunner(threading.Thread):
             process = self._container.start(self._folder / f"{self._restarts}.log")
             self._process = process
             killed = self._watch(process)
-            if self._ends:
+            if self._ends or self._evicted:
                 return
             code = process.wait()
             reason = killed or ("Error" if code else "Completed")

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -51,16 +52,23 @@ class ApiServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, cluster: "Cluster") -> None:
+    def __init__(self, cluster: "Cluster", allowed: set[Asked] | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.cluster = cluster
         self.asked: set[Asked] = set()
+        self.allowed = allowed
+        """By Roles; None: everything."""
+        self.away_until, self.drops = 0.0, False
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def go_away(self, seconds: float, *, drops: bool) -> None:
+        """Answer nothing for a while, or 503 as a load balancer in front of it would."""
+        self.drops, self.away_until = drops, time.monotonic() + seconds
 
     def close(self) -> None:
         self.shutdown()
@@ -79,7 +87,13 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         size = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(size) or "null")
+        away = time.monotonic() < self.server.away_until
+        if away and self.server.drops:
+            self.close_connection = True
+            return
         try:
+            if away:
+                raise Refused(503, "no server is there to answer")
             if self.server.cluster.failures:
                 raise Refused(
                     500, f"the fake cluster itself failed: {self.server.cluster.failures}"
@@ -107,7 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _record(self, target: Target) -> None:
         verb = _VERBS.get(self.command) or ("get" if target.name else "list")
         resource = f"{target.plural}/{target.part}" if target.part else target.plural
-        self.server.asked.add(Asked(verb, target.group, resource))
+        self._require(Asked(verb, target.group, resource))
+
+    def _require(self, asked: Asked) -> None:
+        self.server.asked.add(asked)
+        if self.server.allowed is not None and asked not in self.server.allowed:
+            raise Refused(403, f'cannot {asked.verb} resource "{asked.resource}" in {asked.group}')
 
     def _do(self, target: Target, query: dict[str, str], body: Object) -> object:
         objects = self.server.cluster.objects
@@ -132,25 +151,31 @@ class _Handler(BaseHTTPRequestHandler):
         found = self.server.cluster.objects.of(target.plural, target.namespace)
         pairs = [one.split("=", 1) for one in query.get("labelSelector", "").split(",") if one]
         selector = {name.rstrip("="): value.lstrip("=") for name, value in pairs}
-        named = [one.split("=", 1)[1] for one in query.get("fieldSelector", "").split(",") if one]
+        fields = [one.split("=", 1) for one in query.get("fieldSelector", "").split(",") if one]
         return [
             one
             for one in found
             if matches(one["metadata"].get("labels"), selector)
-            and (not named or one["metadata"]["name"] in named)
+            and all(_field(one, path) == value for path, value in fields)
         ]
 
     def _patch(self, target: Target, there: Object | None, body: Object) -> Object:
         objects = self.server.cluster.objects
         if self.headers["Content-Type"] == "application/apply-patch+yaml":
             if there is None:
-                self.server.asked.add(Asked("create", target.group, target.plural))
+                self._require(Asked("create", target.group, target.plural))
             return objects.apply(target.plural, target.namespace, target.name, body)
         if there is None:
             raise Refused(404, f'{target.plural} "{target.name}" not found')
         return objects.apply(
             target.plural, target.namespace, target.name, _merged(copy.deepcopy(there), body)
         )
+
+
+def _field(one: Object, path: str) -> object:
+    for part in path.split("."):
+        one = one.get(part, {})
+    return one
 
 
 def _merged(there: Object, change: Object) -> Object:

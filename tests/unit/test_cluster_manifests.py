@@ -1,5 +1,8 @@
 """`deploy/kubernetes`: valid, and consistent with itself, the image and the code."""
 
+import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 import yaml
 
 from mlops_assets.telemetry import SWITCHES
+from resources.cluster_placement import place
 from tests.cluster_role import ROLE, allowed_by
 from tests.kubernetes_api.objects import check_pod, check_schema
 
@@ -141,10 +145,12 @@ def test_the_image_holds_what_the_manifests_need() -> None:
     assert "--uid 10001" in image
     assert "USER 10001" in image
     for name in ("mlops_assets", "resources", "sensors", "jobs"):
-        assert f"COPY {name} /opt/mlops/app/{name}" in image
+        assert f"COPY {name} {name}\n" in image
+    assert "COPY --from=packages /opt/mlops/app /opt/mlops/app" in image
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     copied = [line.split()[1:-1] for line in image.splitlines() if line.startswith("COPY ")]
-    sources = {source for line in copied for source in line if not source.startswith(("--", "/"))}
+    files = [line for line in copied if not line[0].startswith("--from")]
+    sources = {source for line in files for source in line}
     assert {f"!{source}" for source in sources} <= set(ignored)
     (state,) = (one["mountPath"] for one in LAUNCHER["volume_mounts"] if one["name"] == "state")
     assert f"MLOPS_HOME={state}" in image
@@ -180,7 +186,7 @@ def test_dagster_itself_builds_the_launcher_of_the_cluster(
 def test_the_cluster_keeps_what_the_laptop_keeps() -> None:
     """Rules of the one instance file that must hold in the other."""
     local = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-    for name in ("concurrency", "telemetry", "nux"):
+    for name in ("concurrency", "run_coordinator", "telemetry", "nux"):
         assert DAGSTER[name] == local[name]
 
 
@@ -209,3 +215,65 @@ def test_the_charts_values_say_what_the_manifests_say() -> None:
     }
     queue = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert queue["maxConcurrentRuns"] == DAGSTER["concurrency"]["runs"]["max_concurrent_runs"]
+
+
+def pod_specs() -> dict[str, dict[str, Any]]:
+    """Of every pod that is made from what is shipped, labels beside the rest."""
+    own = {one["metadata"]["name"]: one["spec"]["template"] for one in DEPLOYMENTS}
+    specs = {name: template["spec"] | template["metadata"] for name, template in own.items()}
+    run = LAUNCHER["run_k8s_config"]
+    camel = json.loads(re.sub(r'_([a-z])(?=\w*":)', lambda m: m[1].upper(), json.dumps(run)))
+    values = yaml.safe_load((ROOT / "deploy/helm/values.yaml").read_text(encoding="utf-8"))
+    chart = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
+    for name, one in (("run", camel), ("chart's run", chart)):
+        specs[name] = one["podSpecConfig"] | one["podTemplateSpecMetadata"]
+    return specs
+
+
+def test_no_services_address_becomes_a_setting() -> None:
+    """A Service `customers` makes CUSTOMERS_PORT in every later pod that wants service links."""
+    assert {name: one.get("enableServiceLinks") for name, one in pod_specs().items()} == (
+        dict.fromkeys(pod_specs(), False)
+    )
+    read = set()
+    for file in sorted((ROOT / "mlops_assets/defs").glob("*/defs.yaml")):
+        read |= set(re.findall(r"env\('(\w+)'", file.read_text(encoding="utf-8")))
+    assert "MLOPS_PORT_CUSTOMERS" in read
+    assert not [name for name in read if re.search(r"_(PORT|HOST|TCP|UDP)$|_SERVICE_", name)]
+
+
+def test_whatever_mounts_the_claim_is_on_one_node() -> None:
+    """Labels and affinity are those of the endpoints' pods."""
+    label = {"mlops-assets/claim": "mlops-state"}
+    beside = place({}, "mlops-state", one_node=True)["affinity"]
+    for name, one in pod_specs().items():
+        assert one["labels"].items() >= label.items(), name
+        assert one["affinity"] == beside, name
+    (claim,) = (one for one in SHIPPED if one["kind"] == "PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+def test_every_address_of_postgres_names_the_driver_that_the_image_has() -> None:
+    values = yaml.safe_load((ROOT / "deploy/helm/values.yaml").read_text(encoding="utf-8"))
+    assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
+    assert DAGSTER["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
+    texts = [*FOLDER.glob("*"), ROOT / "docs/kubernetes.md", ROOT / "docs/operations.md"]
+    for path in texts:
+        assert not re.search(r"postgresql://", path.read_text(encoding="utf-8")), path
+
+
+def test_runs_can_be_ended() -> None:
+    """dagster-k8s deletes the Job, which leaves the pod, and then the pod."""
+    asked = allowed_by(FOLDER / "dagster-role.yaml")
+    assert {(one.verb, one.resource) for one in asked} >= {("delete", "jobs"), ("delete", "pods")}
+
+
+def test_the_image_has_the_command_and_no_tool_of_development() -> None:
+    image = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = set(re.findall(r"--extra (\w+)", image))
+    assert extras == set(project["optional-dependencies"]) - {"dev"}
+    assert "--constraints requirements.lock -r pyproject.toml" in " ".join(image.split())
+    assert "pip sync" not in image
+    assert "--editable ." in image
+    assert "mlops" in project["scripts"]

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from mlops_assets.errors import EvaluationError
+from mlops_assets.ml.drift_plot import columns_plot
 from mlops_assets.ml.plots import confusion_shares, evaluation_plots
+from mlops_assets.ml.profiles import profile_reference
 
 CASES = {
     "binary": {"calibration", "roc"},
@@ -57,6 +59,23 @@ def test_equal_scores_give_equal_bytes():
 def test_many_classes_are_drawn_without_numbers_in_the_cells():
     plots = evaluation_plots(np.eye(40), np.arange(40), "multiclass")
     assert len(plots["confusion"]) <= 60_000
+
+
+HOSTILE = ["$a^$", "$5-$10", "\\frac{", "a|b", "", " ", "nan", "<b>", "x" * 500]
+
+
+def test_a_class_may_be_called_anything():
+    random = np.random.default_rng(0)
+    names = np.array(sorted(HOSTILE), dtype=object)
+    scores = random.dirichlet([1] * len(names), 50)
+    found = evaluation_plots(scores, names[np.arange(50) % len(names)], "multiclass", names)
+    assert Image.open(io.BytesIO(found["confusion"])).format == "PNG"
+
+
+def test_a_category_may_be_called_anything():
+    column = pd.DataFrame({"price": HOSTILE * 3, "prediction": 0.5})
+    seen = profile_reference(column, {"price": "string"})
+    assert Image.open(io.BytesIO(columns_plot(["price"], seen, seen))).format == "PNG"
 
 
 def test_rows_that_lack_a_class_need_the_models_classes():

@@ -1,0 +1,47 @@
+"""Dagster's own web server, as `dagster-webserver` starts it, behind the guard.
+
+`python -m mlops_assets.interfaces.dagster_ui --workspace FILE [--host HOST] [--port PORT]`
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from dagster import DagsterInstance
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._utils.log import configure_loggers
+from dagster_webserver.version import __version__
+from dagster_webserver.webserver import DagsterWebserver
+
+from mlops_assets.home import HOST, INTERFACE_PORTS
+from mlops_assets.interfaces.guard import Access, guarded
+
+_STATEMENT_MS, _POOL_SECONDS, _POOL_OVERFLOW = 15_000, 3_600, 20
+"""Those of `dagster-webserver`."""
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--host", default=HOST)
+    parser.add_argument("--port", type=int, default=INTERFACE_PORTS["MLOPS_DAGSTER_PORT"])
+    chosen = parser.parse_args()
+    configure_loggers(log_level="WARNING")
+    access, target = Access.of_environment(), WorkspaceFileTarget([str(chosen.workspace)])
+    with DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(_STATEMENT_MS, _POOL_SECONDS, _POOL_OVERFLOW)
+        with WorkspaceProcessContext(instance, target, __version__) as context:
+            app = guarded(DagsterWebserver(context).create_asgi_app(), access)
+            serve(app, chosen.host, chosen.port)
+
+
+def serve(app: Any, host: str, port: int) -> None:
+    """Serve an application until SIGTERM; whom to believe of its clients is the guard's to say."""
+    uvicorn.run(app, host=host, port=port, log_level="warning", proxy_headers=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""MLflow's own web server, as `mlflow server` starts it, behind the guard.
+
+`python -m mlops_assets.interfaces.mlflow_ui [--host HOST] [--port PORT]`, with the variables of
+`mlflow server`: MLFLOW_BACKEND_STORE_URI and MLFLOW_ARTIFACTS_DESTINATION. A URI may hold a
+password, which a command line would show to everybody on the machine.
+"""
+
+import argparse
+import os
+
+from mlops_assets.home import HOST, INTERFACE_PORTS
+from mlops_assets.interfaces.dagster_ui import serve
+from mlops_assets.interfaces.guard import Access, guarded
+
+_PROXIED = "mlflow-artifacts:/"
+"""Where clients of the server find the artifacts of new experiments: at the server."""
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default=HOST)
+    parser.add_argument("--port", type=int, default=INTERFACE_PORTS["MLOPS_MLFLOW_PORT"])
+    chosen = parser.parse_args()
+    access, store = Access.of_environment(), os.environ["MLFLOW_BACKEND_STORE_URI"]
+    # Its own check of hosts takes `10.evil.example` for an address; ours stands before it.
+    os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = "*"
+    os.environ["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(access.origins)
+    # What `mlflow server` tells its workers.
+    from mlflow.server import constants
+
+    os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = store
+    os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = _PROXIED
+    os.environ[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
+    destination = os.environ["MLFLOW_ARTIFACTS_DESTINATION"]
+    os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] = destination
+    from mlflow.server.fastapi_app import app
+    from mlflow.server.handlers import initialize_backend_stores
+
+    initialize_backend_stores(store, store, _PROXIED)
+    serve(guarded(app, access), chosen.host, chosen.port)
+
+
+if __name__ == "__main__":
+    main()

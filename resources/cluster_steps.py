@@ -1,0 +1,99 @@
+"""Steps as pods of a cluster: one that the cluster ended says why, and what to do.
+
+dagster-k8s says of every pod that ended without a word of its step that a Job failed. The pod knows
+more: that it was killed for its memory, or evicted.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.executor.step_delegating import (
+    CheckStepHealthResult,
+    StepDelegatingExecutor,
+    StepHandler,
+)
+
+from mlops_assets.errors import ConfigError, DeploymentError
+from resources.cluster_api import ClusterApi, Object
+
+if TYPE_CHECKING:
+    from dagster._core.executor.step_delegating import StepHandlerContext
+
+
+def explained(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
+    """The same executor of dagster-k8s, whose failures of pods have the pod's reason."""
+    start = executor.executor_creation_fn
+    if start is None:
+        raise ConfigError(f"the executor {executor.name!r} cannot be created; use another one")
+    schema: Any = executor.config_schema
+
+    def create(context: dg.InitExecutorContext) -> dg.Executor:
+        steps = start(context)
+        if isinstance(steps, StepDelegatingExecutor):
+            steps._step_handler = _Explained(steps._step_handler)
+        return steps
+
+    return dg.ExecutorDefinition(
+        name=executor.name,
+        config_schema=schema,
+        requirements=executor.get_requirements,
+        executor_creation_fn=create,
+        description=executor.description,
+    )
+
+
+class _Explained(StepHandler):
+    """Another handler of steps, and what the pods say of those that failed."""
+
+    def __init__(self, steps: StepHandler) -> None:
+        self._steps = steps
+
+    @property
+    def name(self) -> str:
+        return self._steps.name
+
+    def launch_step(self, step_handler_context: "StepHandlerContext") -> Iterator[dg.DagsterEvent]:
+        return self._steps.launch_step(step_handler_context)
+
+    def terminate_step(
+        self, step_handler_context: "StepHandlerContext"
+    ) -> Iterator[dg.DagsterEvent]:
+        return self._steps.terminate_step(step_handler_context)
+
+    def check_step_health(
+        self, step_handler_context: "StepHandlerContext"
+    ) -> CheckStepHealthResult:
+        found = self._steps.check_step_health(step_handler_context)
+        if found.is_healthy:
+            return found
+        return CheckStepHealthResult.unhealthy(
+            f"{found.unhealthy_reason} {_why(step_handler_context)}".rstrip()
+        )
+
+
+def _why(context: "StepHandlerContext") -> str:
+    """What the cluster says of the pods of the step; empty where it says nothing."""
+    launcher: Any = context.instance.run_launcher
+    (step,) = context.execute_step_args.step_keys_to_execute or [""]
+    try:
+        api = ClusterApi.connect(launcher.job_namespace)
+        pods = api.pods({"dagster/run-id": context.execute_step_args.run_id, "dagster/op": step})
+    except DeploymentError as err:
+        return f"Its pod cannot be asked why: {err}"
+    return " ".join(filter(None, (why_ended(pod, step) for pod in pods)))
+
+
+def why_ended(pod: Object, step: str) -> str:
+    """Why the pod of a step ended, with the remedy, in one sentence; empty if it does not say."""
+    name, status = pod["metadata"]["name"], pod.get("status", {})
+    memory = f"raise compute.{step.rpartition('__')[2]}.memory in the model's YAML"
+    if status.get("reason") == "Evicted":
+        return f"The pod {name} was evicted ({status.get('message', '')}); {memory}."
+    for container in status.get("containerStatuses", []):
+        ended = container.get("state", {}).get("terminated", {})
+        if ended.get("reason") == "OOMKilled":
+            return f"The pod {name} was killed for its memory (OOMKilled); {memory}."
+        if ended.get("exitCode"):
+            return f"The pod {name} ended with exit code {ended['exitCode']}; see its log."
+    return ""

@@ -1,0 +1,44 @@
+"""Who launched a run: the user who was logged in to the Dagster UI, as a tag of the run.
+
+`dagster.yaml` names the coordinator. Dagster asks it in every process that launches runs; only in
+the web server's is there a page that asked.
+"""
+
+from typing import Any
+
+from dagster._core.run_coordinator.base import SubmitRunContext
+from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
+from dagster._core.storage.dagster_run import DagsterRun
+
+USER_TAG = "mlops/user"
+
+
+class AttributedRunCoordinator(QueuedRunCoordinator):
+    """Dagster's own queue; a run launched in the UI says by whom, whatever tags it came with."""
+
+    def submit_run(self, context: SubmitRunContext) -> DagsterRun:
+        """See `RunCoordinator`."""
+        return super().submit_run(context._replace(dagster_run=self.attribute(context)))
+
+    def attribute(self, context: SubmitRunContext) -> DagsterRun:
+        """The run, with the tag."""
+        run, user = context.dagster_run, _user(context)
+        if user is None or run.tags.get(USER_TAG, "") == user:
+            return run
+        self._instance.add_run_tags(run.run_id, {USER_TAG: user})
+        return self._instance.get_run_by_id(run.run_id) or run
+
+
+def launched_by(run: DagsterRun) -> str:
+    """Who moves something by this run, for the ledger: the user if one is known, and the run."""
+    user = run.tags.get(USER_TAG)
+    return f"{user}, run {run.run_id}" if user else run.run_id
+
+
+def _user(context: SubmitRunContext) -> str | None:
+    """Whom the guard of the UI knows, empty where nobody logs in; None where no page asked."""
+    source: Any = getattr(context.workspace, "source", None)
+    if source is None:
+        return None
+    user = source.scope.get("user")
+    return user.display_name if user else ""

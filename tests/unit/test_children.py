@@ -1,0 +1,63 @@
+"""The processes of `mlops dev`: started again, given up, and gone with their starter."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from mlops_assets.interfaces.children import CRASHES, Child, GivenUpError, end
+
+
+def until(found: Callable[[], object], seconds: float = 20) -> None:
+    ends = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+def test_what_crashes_time_after_time_is_given_up_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_assets.interfaces.children.FIRST_PAUSE_SECONDS", 0.01)
+    child, said = Child("the thing", ["/bin/sh", "-c", "exit 7"], {}), []
+
+    def keep_on() -> bool:
+        said.append(child.keep())
+        return False
+
+    with pytest.raises(GivenUpError, match="the thing ended by itself with exit code 7, the 4th"):
+        until(keep_on)
+    assert next(one for one in said if one) == (
+        "the thing ended by itself with exit code 7; starting it again in 0.01 s"
+    )
+    assert len([one for one in said if one]) == CRASHES - 1
+
+
+def test_what_lives_is_left_alone_and_ended_with_what_it_started() -> None:
+    child = Child("the thing", ["/bin/sh", "-c", "sleep 100 & sleep 100"], {"A_VARIABLE": "1"})
+    process = psutil.Process(child.process.pid)
+    until(lambda: process.name() == "sh" and len(process.children()) == 2)
+    below = process.children()
+    assert child.keep() is None
+    assert process.environ()["A_VARIABLE"] == "1"
+
+    end([child])
+
+    until(lambda: not any(one.is_running() for one in below))
+
+
+def test_what_its_starter_left_by_sigkill_ends_too() -> None:
+    code = (
+        "import time; from mlops_assets.interfaces.children import Child;"
+        "print(Child('x', ['/bin/sleep', '100'], {}).process.pid, flush=True); time.sleep(100)"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert starter.stdout is not None
+    child = psutil.Process(int(starter.stdout.readline()))
+    until(lambda: child.name() == "sleep")
+
+    starter.kill()
+    starter.communicate()
+
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
