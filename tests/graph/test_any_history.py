@@ -1,5 +1,7 @@
 """Whatever happens to a model, the rules of `tests.worlds.loop` hold."""
 
+from contextlib import closing
+
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -17,13 +19,14 @@ def test_no_history_breaks_a_rule() -> None:
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_promise_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    mutant, loop = MUTANTS[name], Loop()
-    loop.begin(mutant.policy)
-    with monkeypatch.context() as patch:
+    mutant = MUTANTS[name]
+
+    def lives(loop: Loop) -> None:
+        mutant.history(loop)
+        loop.check()
+
+    with closing(Loop()) as loop, monkeypatch.context() as patch:
+        loop.begin(mutant.policy)
         mutant.breaks(patch, loop)
         with pytest.raises(AssertionError):
-            mutant.history(loop)
-            loop.the_ledger_is_a_line()
-            loop.all_name_the_same_champion()
-            loop.the_gate_passes_nothing_that_was_given_up()
-    loop.close()
+            lives(loop)

@@ -167,9 +167,7 @@ class Life:
             "window": Window(start=end - DAY, end=end),
             "rows": 500,
         }
-        drift = DriftSummary(
-            **common, reference_rows=500, verdict="drifted" if drifted else "calm"
-        )
+        drift = DriftSummary(**common, reference_rows=500, verdict="drifted" if drifted else "calm")
         outcome = PerformanceSummary(
             **common, labelled_rows=500, final=True, verdict="degraded" if degraded else "good"
         )

@@ -6,6 +6,7 @@ breaks each promise once to see that the machine notices.
 
 import tempfile
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import time_machine
@@ -127,7 +128,7 @@ class Loop(RuleBasedStateMachine):
             return
         moves = self.life.history
         assert [move.sequence for move in moves] == list(range(1, len(moves) + 1))
-        for before, move in zip(moves, moves[1:], strict=False):
+        for before, move in pairwise(moves):
             assert move.from_version == before.to_version
             assert move.time >= before.time
 
@@ -149,6 +150,12 @@ class Loop(RuleBasedStateMachine):
             assert last.evaluation is not None
             assert last.evaluation["decision"]["promoted"]
             assert last.data_version not in self.given_up, "a rollback holds"
+
+    def check(self) -> None:
+        """All that must always hold."""
+        self.the_ledger_is_a_line()
+        self.all_name_the_same_champion()
+        self.the_gate_passes_nothing_that_was_given_up()
 
     def teardown(self) -> None:
         try:
@@ -213,4 +220,3 @@ class Loop(RuleBasedStateMachine):
         tracking = self.life.resources["tracking"]
         found = tracking.version("loans", version)
         return tracking.tags(found).get("dvc/md5") if found else None
-

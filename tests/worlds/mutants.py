@@ -56,11 +56,9 @@ def _shows_the_version_before(patch: Patch, loop: Loop) -> None:
 
 
 def _forgets_the_rollback(patch: Patch, loop: Loop) -> None:
-    import mlops_assets.assets.deployment as deployment
-    import resources.registry as registry
-
-    for module in (deployment, registry):
-        patch.setattr(module, "require_not_given_up", lambda *_: None)
+    for module in ("mlops_assets.assets.deployment", "resources.registry"):
+        patch.setattr(f"{module}.require_not_given_up", lambda *_: None)
+    patch.setattr("mlops_assets.assets.gate.hold_against", lambda *_: None)
 
 
 def _restores_the_newest(patch: Patch, loop: Loop) -> None:
@@ -126,11 +124,21 @@ def _look_twice(loop: Loop) -> None:
         loop.data_come("good")
         loop.time_goes_by(1)
         loop.the_policy_looks("killed", 1)
+        loop.the_dead_are_settled()
+
+
+def _look_while_somebody_trains(loop: Loop) -> None:
+    loop.somebody_trains("killed", 1)
+    loop.data_come("good")
+    loop.time_goes_by(1)
+    loop.the_policy_looks("ends", 1)
 
 
 def _look_while_paused(loop: Loop) -> None:
     loop.somebody_pauses(48)
-    _look_twice(loop)
+    loop.data_come("good")
+    loop.time_goes_by(1)
+    loop.the_policy_looks("ends", 1)
 
 
 def _be_canceled(loop: Loop) -> None:
@@ -149,7 +157,7 @@ MUTANTS = {
     ),
     "a crash that brings the newest": Mutant(_restores_the_newest, _crash_after_going_back, EAGER),
     "dead runs that are left": Mutant(_never_buries, _die_and_settle, EAGER),
-    "two trainings in flight": Mutant(_sees_no_run, _look_twice, EAGER),
+    "two trainings in flight": Mutant(_sees_no_run, _look_while_somebody_trains, EAGER),
     "a cooldown that is none": Mutant(_knows_no_limit, _look_twice, SLOW),
     "a pause that is none": Mutant(_knows_no_limit, _look_while_paused, EAGER),
     "new data that are forgotten": Mutant(_overlooks_new_data, Loop.teardown, EAGER),
