@@ -44,7 +44,7 @@ lock: $(VENV)/installed  ## Resolve the dependencies again
 
 clean:  ## End the endpoints and delete all state
 	test ! -x $(BIN)/mlops || $(BIN)/mlops stop
-	rm -rf $(MLOPS_HOME)
+	rm -rf "$$MLOPS_HOME"
 
 # uv is taken from the lock too; bytecode is compiled now, since the first start costs 3-5 times more
 # without it. The stamp comes last: an installation that was interrupted starts again.

@@ -68,7 +68,7 @@ def generation_file(endpoint: Path, generation: int) -> Path:
 
 def write_generation(endpoint: Path, manifest: Manifest) -> None:
     """Write the manifest for pods: they serve this version or none, so nothing to fall back to."""
-    content = manifest.model_copy(update={"previous": None}).model_dump_json(indent=2).encode()
+    content = manifest.model_copy(update={"previous": None}).written(endpoint)
     path = generation_file(endpoint, manifest.generation)
     write_atomically(path, lambda file: file.write_bytes(content))
 

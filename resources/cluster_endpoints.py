@@ -123,6 +123,7 @@ class ClusterEndpoints(EndpointDeployer):
             generation=served["generation"],
             workers=applied.replicas,
             entity=EntitySettings.model_validate(served["entity"]),
+            fallback=served.get("fallback"),
         )
 
     def predict(

@@ -198,8 +198,10 @@ class DvcDatasets(dg.ConfigurableResource):
 
         logging.getLogger("dvc").setLevel(logging.ERROR)  # it advises to run git commands
         root, cache = Path(self.root).absolute(), ensure_folder(Path(self.cache).absolute())
+        site = cache.parent / "site"
+        ensure_folder(site / "repo")  # or DVC makes both open to all, whatever the umask
         overrides = {
-            "core": {"site_cache_dir": str(cache.parent / "site"), "analytics": False},
+            "core": {"site_cache_dir": str(site), "analytics": False},
             "cache": {"dir": str(cache)},
         }
         with exclusive(root / ".dvc" / "tmp" / "mlops.lock"):

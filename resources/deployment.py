@@ -181,6 +181,7 @@ class LocalBentoML(EndpointDeployer):
             generation=served["generation"],
             workers=len(process.workers(launch)),
             entity=EntitySettings.model_validate(served["entity"]),
+            fallback=served.get("fallback"),
         )
 
     def predict(
@@ -222,7 +223,11 @@ class LocalBentoML(EndpointDeployer):
         folder = self._folder(name)
         process = EndpointProcess(folder.path)
         if process.kept_launch() is None or folder.verified() is None:
-            raise DeploymentError(f"{name!r} was never deployed here; run `mlops run {name}`")
+            damaged = all((folder.path / file).exists() for file in (VERIFIED, LAUNCH_FILE))
+            why = "was never deployed here"
+            if damaged:
+                why = f"has a damaged {VERIFIED} or {LAUNCH_FILE} in {folder.path}"
+            raise DeploymentError(f"{name!r} {why}; run `mlops run {name}`")
         with exclusive(folder.path / "deploy.lock"):
             kept, good = process.kept_launch(), folder.verified()
             if kept is None or good is None:

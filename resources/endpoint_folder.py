@@ -15,6 +15,7 @@ Of an endpoint in a cluster, `cluster_applied` adds to versions/, verified.json,
 metrics/ what its pods read.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -119,7 +120,8 @@ class EndpointFolder:
         manifest = self.verified() or self.current()
         if manifest is None:
             raise DeploymentError(
-                f"nothing was deployed in {self.path} yet; run `mlops run {servable.model_name}`"
+                f"{self.path} holds no {VERIFIED} that can be read: nothing was deployed yet, or "
+                f"it is damaged; run `mlops run {servable.model_name}`"
             )
         stored = manifest.online.view.features.items()
         if missing := [
@@ -191,7 +193,8 @@ class EndpointFolder:
         found = []
         for file in (self.path / STATUS).glob("*.json"):
             if file.stem in {str(pid) for pid in pids}:
-                found.append(json.loads(file.read_bytes()))
+                with contextlib.suppress(ValueError):  # damaged: as if the worker had not reported
+                    found.append(json.loads(file.read_bytes()))
             elif not psutil.pid_exists(int(file.stem)):
                 file.unlink(missing_ok=True)
         return found
@@ -253,12 +256,12 @@ class EndpointFolder:
 
     def _read(self, name: str) -> Manifest | None:
         try:
-            return Manifest.model_validate_json((self.path / name).read_bytes())
+            return Manifest.read((self.path / name).read_bytes(), self.path)
         except (OSError, ValueError):
             return None
 
     def _write(self, name: str, manifest: Manifest) -> None:
-        content = manifest.model_dump_json(indent=2).encode()
+        content = manifest.written(self.path)
         write_atomically(self.path / name, lambda file: file.write_bytes(content))
 
 

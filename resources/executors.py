@@ -44,11 +44,11 @@ def execute_here(
     instance: dg.DagsterInstance,
     tracking: MLflowTracking,
     *,
-    assets: Sequence[dg.AssetKey],
+    assets: Sequence[dg.AssetKey] | None,
     tags: Mapping[str, str],
     run_config: Mapping[str, Any],
 ) -> dg.JobExecutionResult:
-    """Materialize assets of a job in this process; a failure is in the result.
+    """Materialize assets of a job, by default all, in this process; a failure is in the result.
 
     Raises:
         KeyboardInterrupt: The run was canceled, here or from elsewhere, and has ended.
@@ -63,7 +63,7 @@ def execute_here(
         run = instance.create_run_for_job(
             job,
             run_id=run_id,
-            asset_selection=set(assets),
+            asset_selection=set(assets) if assets else None,
             tags={**tags, PROCESS: process_of_run(run_id)},
             run_config=run_config,
         )

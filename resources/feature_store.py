@@ -7,6 +7,8 @@ missing or expired. Nothing of Feast leaves this module but its configuration as
 import contextlib
 import io
 import json
+import os
+import shutil
 import sqlite3
 import warnings
 from collections.abc import Generator, Sequence
@@ -89,6 +91,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             The columns of `keys`, then the features; sorted by time and entity, so that equal
             input gives equal order. Feast keeps every row with DuckDB; a check asserts it.
         """
+        self._follow(view)
         store = self._store(view, self._folder(view) / "registry.db")
         with self._quiet():
             joined = store.get_historical_features(
@@ -127,7 +130,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
         return self._config(view, self._folder(view) / "registry.db")
 
     def _folder(self, view: FeatureView) -> Path:
-        return Path(self.root, view.name).absolute()
+        return Path(self.root, view.name).resolve()
 
     def _config(self, view: FeatureView, registry: Path) -> dict[str, Any]:
         return {
@@ -169,6 +172,24 @@ class FeastFeatureStore(dg.ConfigurableResource):
                 f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
             )
         return open_feast(with_secrets(self._config(view, registry)))
+
+    def _follow(self, view: FeatureView) -> None:
+        """Let a registry whose folder was moved or copied name the feature file beside it.
+
+        Feast reads the file under the full path that was registered, also where another one is.
+        """
+        folder = self._folder(view)
+        registry, following = folder / "registry.db", folder / "registry.next.db"
+        known = self._store(view, registry).get_feature_view(view.name).batch_source
+        if known.path == str(folder / "features.parquet"):
+            return
+        with exclusive(folder / "lock"), self._quiet():
+            published = registry.stat()
+            shutil.copyfile(registry, following)
+            self._store(view, following).apply(self._objects(view))
+            # `/metrics` tells the age of the features by it.
+            os.utime(following, ns=(published.st_atime_ns, published.st_mtime_ns))
+            following.replace(registry)
 
     def _objects(self, view: FeatureView) -> list[Any]:
         from feast import Entity, FileSource, ValueType

@@ -29,7 +29,7 @@ class ParquetStorage(dg.ConfigurableIOManager):
         """Read the value of an upstream asset as the type that the parameter declares.
 
         Raises:
-            StateError: The asset has not been materialized into this folder.
+            StateError: The asset has not been materialized into this folder, or it is damaged.
             TypeError: The parameter is neither a DataFrame nor a record.
         """
         wanted = context.dagster_type.typing_type
@@ -39,9 +39,15 @@ class ParquetStorage(dg.ConfigurableIOManager):
                 f"no value of {context.asset_key.to_user_string()} at {path}; "
                 "materialize that asset first"
             )
-        if issubclass(wanted, pd.DataFrame):
-            return pd.read_parquet(path)
-        return wanted.model_validate_json(path.read_text(encoding="utf-8"))
+        try:
+            if issubclass(wanted, pd.DataFrame):
+                return pd.read_parquet(path)
+            return wanted.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as err:  # of pyarrow and pydantic, too
+            raise StateError(
+                f"the value of {context.asset_key.to_user_string()} cannot be read: {path}: "
+                f"{str(err).splitlines()[0]}; materialize that asset again"
+            ) from err
 
     def path(self, key: dg.AssetKey, kind: type) -> Path:
         """Where the value of an asset stands, by its type: a frame or a record."""

@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import Field
 
 from mlops_assets.atomic import exclusive, make_durable, write_atomically
-from mlops_assets.ml.live_profiles import count_parts
+from mlops_assets.ml.live_profiles import count_parts, window_of
 from mlops_assets.ml.log_lines import LogLine, parse
 from mlops_assets.ml.prediction_log import KEY, combine, label_of, to_frame, without_duplicates
 from mlops_assets.records.monitoring import LogSummary, Window
@@ -71,8 +71,8 @@ class PredictionLog(dg.ConfigurableResource):
         inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
         return rows[inside].reset_index(drop=True)
 
-    def recent(self, model: str, span: timedelta) -> pd.DataFrame:
-        """The rows of the last `span` of event time, up to and with the newest row of all.
+    def recent(self, model: str, span: timedelta, window: timedelta) -> pd.DataFrame:
+        """The rows of the last `span` of event time and of what else its first window holds.
 
         Raises:
             PredictionLogError: A file holds what no version of the endpoint writes.
@@ -80,7 +80,8 @@ class PredictionLog(dg.ConfigurableResource):
         newest = self.newest(model)
         if newest is None:
             return self.read(model, _EPOCH, _EPOCH)
-        return self.read(model, newest - span, newest + timedelta(microseconds=1))
+        start = window_of(newest - span, window).start
+        return self.read(model, start, newest + timedelta(microseconds=1))
 
     def parts(
         self,

@@ -3,12 +3,14 @@
 None of these belongs to the training job: they look at what a trained version does.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from mlops_assets.assets.answers import held_out_metrics, judged_answers, served
 from mlops_assets.assets.gate import load_version
@@ -17,19 +19,30 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.features import label_array
-from mlops_assets.ml.outcomes import known_labels, label_delay, predicted_moments, with_outcomes
+from mlops_assets.ml.outcomes import (
+    known_labels,
+    known_until,
+    label_delay,
+    predicted_moments,
+    rows_until,
+    with_outcomes,
+)
 from mlops_assets.ml.performance import calibration_map, summarize_windows
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.ml.skew import compare_features, request_keys, sample_requests
 from mlops_assets.ml.training import split
 from mlops_assets.records.data import FeatureView
-from mlops_assets.records.monitoring import PerformanceReport, SkewSummary
+from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
+from mlops_assets.records.promotion import Promotion
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
 from resources.metrics import EndpointMetrics
 from resources.predictions import PredictionLog
 from resources.registry import registered
 from resources.tracking import MLflowTracking
+
+FINAL_FILE = "final_windows.json"
+"""Beside a version in the registry: the verdicts on it that do not change any more."""
 
 
 def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -55,9 +68,11 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     )
     def labels(rows: pd.DataFrame, predictions: PredictionLog) -> dg.MaterializeResult:
         with reported():
-            asked = predicted_moments(predictions.recent(settings.name, span), settings)
-            known = known_labels(rows, asked, settings)
-        known.attrs["known_until"] = rows[settings.timestamp].max().isoformat()
+            recent = predictions.recent(settings.name, span, monitoring.window)
+            asked = predicted_moments(recent, settings)
+            until = known_until(rows, settings, datetime.fromisoformat(rows.attrs["checked_at"]))
+            known = known_labels(rows_until(rows, settings, until), asked, settings)
+        known.attrs["known_until"] = until.isoformat() if until else None
         counts = {"dagster/row_count": len(known), "waiting": len(asked) - len(known)}
         return dg.MaterializeResult(value=known, metadata=counts)
 
@@ -81,15 +96,22 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[PerformanceReport]:
         with reported():
-            recent = predictions.recent(settings.name, span)
+            recent = predictions.recent(settings.name, span, monitoring.window)
             history = ledger.history(settings.name)
             live = judged_answers(recent, history, settings, tracking)
             joined = with_outcomes(live, known, settings)
             joined["calibrated"] = calibrated(joined, rows, settings, tracking)
-            held_out = held_out_metrics(history)
-            until = datetime.fromisoformat(known.attrs["known_until"])
-            report = summarize_windows(joined, settings, reference=held_out, known_until=until)
-            gauges = performance_gauges(report, datetime.now(UTC))
+            until, now = known.attrs["known_until"], datetime.now(UTC)
+            report = summarize_windows(
+                joined,
+                settings,
+                reference=held_out_metrics(history),
+                known_until=datetime.fromisoformat(until) if until else None,
+                now=now,
+                settled=settled_windows(settings.name, history, tracking),
+            )
+            settle(report, tracking)
+            gauges = performance_gauges(report, now)
             metrics.write(settings.name, "performance", gauges)
         return dg.MaterializeResult(value=report, metadata=describe(report))
 
@@ -107,7 +129,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[SkewSummary]:
         with reported():
-            recent = predictions.recent(settings.name, monitoring.window)
+            recent = predictions.recent(settings.name, monitoring.window, monitoring.window)
             live = served(recent, ledger.head(settings.name))
             asked = sample_requests(live, monitoring.skew.sample, seed=len(live))
             keys = request_keys(asked, settings).drop_duplicates()
@@ -121,6 +143,29 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return [labels, performance_report, skew_report]
+
+
+def settled_windows(
+    model: str, history: Sequence[Promotion], tracking: MLflowTracking
+) -> tuple[PerformanceSummary, ...]:
+    """The final verdicts on the champion that were given before; they are kept with the version."""
+    if not history:
+        return ()
+    champion = registered(model, history[-1].to_version, tracking)
+    text = tracking.read_text(champion, FINAL_FILE)
+    try:
+        return PerformanceReport.model_validate_json(text).windows if text else ()
+    except ValidationError:  # of another release: given anew
+        return ()
+
+
+def settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
+    """Keep the verdicts of a report that are final; `unknown` is none, and late rows may end it."""
+    final = tuple(one for one in report.windows if one.final and one.verdict != "unknown")
+    if final:
+        version = registered(final[0].model, final[0].model_version, tracking)
+        kept = PerformanceReport(windows=final).model_dump_json()
+        tracking.log_text(version, FINAL_FILE, kept)
 
 
 def calibrated(

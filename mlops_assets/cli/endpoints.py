@@ -51,11 +51,13 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def describe(deployment: EndpointDeployer, ledger: PromotionLedger, model: str) -> tuple[str, bool]:
-    """A line that says what a model's endpoint serves, and whether that is the champion."""
+    """A line that says what a model's endpoint serves, and whether that is what it should."""
     found, head = deployment.status(model), ledger.head(model)
     if found is None:
         return f"{model}: -", False
     said = f"{model}: version {found.model_version} at {found.url}"
+    if found.fallback:
+        return f"{said}, which is not what is wanted: {found.fallback}", False
     if head is None or head.to_version == found.model_version:
         return said, True
     return f"{said}, but the champion is {head.to_version}; `mlops run {model}` serves it", False

@@ -1,6 +1,7 @@
 """Why something failed, in one sentence; what nobody foresaw keeps its trace in a file."""
 
 import os
+import shutil
 import traceback
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,10 @@ from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.home import home
 
 _FOLDER = "errors"
+_FULL_DISK = ("No space left on device", "disk is full", "Disk quota exceeded")
+"""As the system and sqlite say it, through whatever library."""
+_LITTLE = 100_000
+"""Bytes; with less, sqlite speaks of an I/O error, since it cannot even write its journal."""
 _FAILED_CHECK = "DagsterAssetCheckFailedError"
 
 
@@ -79,12 +84,23 @@ def _message(message: str, kind: str | None) -> str:
 
 
 def _kept(kind: str, message: str, trace: str) -> str:
-    """Keep the trace; where no file can be written, it is said as a whole."""
+    """Keep the trace, unless the reason is plain enough without, or no file can be written."""
     said = f"{kind}: {' '.join(message.split())[:500]}"
+    if any(full in message for full in _FULL_DISK) or _space_left() < _LITTLE:
+        return (
+            f"StateError: no space is left for {home()} ({said}). What is complete is as it was; "
+            "free some space, then run again"
+        )
     file = home() / _FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}.txt"
     try:
         ensure_folder(file.parent)
         write_atomically(file, lambda path: path.write_text(trace, encoding="utf-8"))
-    except errors.StateError:
-        return trace
+    except errors.StateError as err:
+        return f"{said}; nobody foresaw this, and its trace cannot be kept: {err}"
     return f"{said}; nobody foresaw this, the whole trace is in {file}"
+
+
+def _space_left() -> int:
+    """Bytes, where the state folder is or would be."""
+    there = next(folder for folder in (home(), *home().parents) if folder.exists())
+    return shutil.disk_usage(there).free

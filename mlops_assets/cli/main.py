@@ -10,6 +10,7 @@ again and compares; `why`, `pause` and `resume` look at the retrain policy and h
 import argparse
 import getpass
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -206,8 +207,8 @@ def api_key() -> int:
 
 def env() -> int:
     """Print `export` lines; use as `eval "$(mlops env)"`."""
-    say(f"export MLOPS_HOME={home()}")
-    say(f"export DAGSTER_HOME={os.environ['DAGSTER_HOME']}")
+    for name in ("MLOPS_HOME", "DAGSTER_HOME"):
+        say(f"export {name}={shlex.quote(os.environ[name])}")
     return 0
 
 

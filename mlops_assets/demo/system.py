@@ -21,12 +21,11 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.retraining import Recorded
 from resources.decisions import DecisionStore
 from resources.deployment import EndpointDeployer
-from resources.executors import followed
+from resources.executors import execute_here
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
 from resources.predictions import PredictionLog
 from resources.registry import registered
-from resources.run_outcome import PROCESS, this_process
 from resources.tracking import MLflowTracking
 from sensors.retrain_signals import AS_OF_TAG
 from sensors.retraining import tick
@@ -62,9 +61,8 @@ class System:
         """Take the same resources twice: for the definitions, and built, as `tools`."""
         self.settings, self.tools, self.instance, self.now = settings, tools, instance, now
         self._features_are_new = False
-        executor = followed(dg.in_process_executor, resources["tracking"])
         self.definitions = dg.Definitions.merge(
-            build_model_defs(settings), dg.Definitions(resources=resources, executor=executor)
+            build_model_defs(settings), dg.Definitions(resources=resources)
         )
 
     @property
@@ -143,18 +141,18 @@ class System:
 
     def _run(
         self, job: str, tags: Mapping[str, str], stages: Sequence[Stage] | None = None
-    ) -> dg.ExecuteInProcessResult:
+    ) -> dg.JobExecutionResult:
         name = self.settings.name
-        ours = {PROCESS: this_process(), AS_OF_TAG: self.now.isoformat()}
-        return self.definitions.resolve_job_def(f"{name}_{job}").execute_in_process(
-            instance=self.instance,
-            asset_selection=[asset_key(name, stage) for stage in stages] if stages else None,
-            raise_on_error=False,
-            tags={**ours, **tags},
+        return execute_here(
+            self.definitions.resolve_job_def(f"{name}_{job}"),
+            self.instance,
+            (self.definitions.resources or {})["tracking"],
+            assets=[asset_key(name, stage) for stage in stages] if stages else None,
+            tags={AS_OF_TAG: self.now.isoformat(), **tags},
             run_config=_QUIET,
         )
 
-    def _require(self, result: dg.ExecuteInProcessResult) -> None:
+    def _require(self, result: dg.JobExecutionResult) -> None:
         for event in result.filter_events(lambda event: event.is_step_failure):
             failure = event.step_failure_data
             said = failure.error.to_string() if failure.error else "failed"

@@ -5,7 +5,7 @@ one that training would give to that entity and moment. Rows that were sent with
 no entity and therefore no label.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -46,6 +46,25 @@ def known_labels(rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings
     if arrived.empty or keys.empty:
         return nothing
     return flat_labels(arrived, settings).merge(keys, on=[name, TIMESTAMP])
+
+
+def known_until(rows: pd.DataFrame, settings: ModelSettings, now: datetime) -> datetime | None:
+    """The moment up to which `rows` tell what became of predictions; None if they tell nothing.
+
+    It is their newest moment, and never later than `now`, when they were read. A table that may
+    hold rows of the future says by its labels only how far it has come.
+    """
+    may_be_ahead = settings.contract.columns[settings.timestamp].future == "allow"
+    if may_be_ahead and settings.target.window is None:
+        rows = rows[rows[str(settings.target_column)].notna()]
+    return min(rows[settings.timestamp].max().to_pydatetime(), now) if len(rows) else None
+
+
+def rows_until(rows: pd.DataFrame, settings: ModelSettings, known: datetime | None) -> pd.DataFrame:
+    """Without what an event log already holds of times after `known`, which is not all of it."""
+    if settings.target.window is None or known is None:
+        return rows
+    return rows[rows[settings.timestamp] <= known]
 
 
 def with_outcomes(

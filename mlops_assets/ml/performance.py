@@ -14,7 +14,7 @@ is what the labels are waited for.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -38,34 +38,56 @@ def summarize_windows(
     settings: ModelSettings,
     *,
     reference: Mapping[str, float],
-    known_until: datetime,
+    known_until: datetime | None,
+    now: datetime,
+    settled: Sequence[PerformanceSummary] = (),
 ) -> PerformanceReport:
-    """Judge each of the newest windows, `monitoring.window` long and aligned to the UTC epoch.
+    """Judge the newest windows that are over, `monitoring.window` long from the UTC epoch on.
 
     Args:
-        rows: As for `summarize`, of any number of windows; `calibrated` is a column, NaN: none.
+        rows: As for `summarize`, of any number of whole windows; `calibrated` is a column, NaN:
+            none.
         settings: Of the model.
         reference: As for `summarize`.
-        known_until: As for `summarize`.
+        known_until: As for `summarize`; None: no label is known.
+        now: A window that ends later is not looked at yet.
+        settled: Final verdicts of earlier reports on the same version: they stay as they are.
+
+    Returns:
+        `monitoring.performance.windows` that are final, and as many that wait for labels.
     """
-    length = settings.monitoring.window
+    length, most = settings.monitoring.window, settings.monitoring.performance.windows
     starts = rows["event_time"].astype("datetime64[ns, UTC]").dt.floor(pd.Timedelta(length))
-    summaries = []
-    for start in sorted(starts.unique())[-settings.monitoring.performance.windows :]:
-        begin = start.to_pydatetime()
-        part = rows[starts == start]
-        known = part["calibrated"].notna().all()
-        summaries.append(
-            summarize(
-                part,
-                Window(start=begin, end=begin + length),
-                settings,
-                reference=reference,
-                known_until=known_until,
-                calibrated=part["calibrated"].to_numpy() if known else None,
-            )
+    over = rows.groupby(starts[starts + length <= now])["features_as_of"].max()
+    until = pd.Timestamp(known_until) if known_until is not None else pd.NaT
+    kept = {summary.window.start: summary for summary in settled}
+    final = (over + label_delay(settings) <= until) | over.index.isin(list(kept))
+    chosen = [*over.index[final][-most:], *over.index[~final][-most:]]
+    return PerformanceReport(
+        windows=tuple(
+            kept.get(start)
+            or _summarized(rows[starts == start], start, settings, reference, known_until)
+            for start in sorted(moment.to_pydatetime() for moment in chosen)
         )
-    return PerformanceReport(windows=tuple(summaries))
+    )
+
+
+def _summarized(
+    rows: pd.DataFrame,
+    start: datetime,
+    settings: ModelSettings,
+    reference: Mapping[str, float],
+    known_until: datetime | None,
+) -> PerformanceSummary:
+    known = rows["calibrated"].notna().all()
+    return summarize(
+        rows,
+        Window(start=start, end=start + settings.monitoring.window),
+        settings,
+        reference=reference,
+        known_until=known_until,
+        calibrated=rows["calibrated"].to_numpy() if known else None,
+    )
 
 
 def summarize(
@@ -74,7 +96,7 @@ def summarize(
     settings: ModelSettings,
     *,
     reference: Mapping[str, float],
-    known_until: datetime,
+    known_until: datetime | None,
     calibrated: np.ndarray | None = None,
 ) -> PerformanceSummary:
     """Judge one window of one version's predictions.
@@ -84,7 +106,7 @@ def summarize(
         window: Which the rows are of.
         settings: Of the model.
         reference: Metrics of the version on its held-out rows; empty if nobody measured them.
-        known_until: The newest moment of the data that labels are made from.
+        known_until: Of `outcomes.known_until`; None: no label is known.
         calibrated: Probability of the positive class per row, for the estimate; None: no estimate.
 
     Returns:
@@ -93,7 +115,8 @@ def summarize(
     """
     task = settings.target.task
     labelled = rows[rows["label"].notna() & _said(rows, task)]
-    final = bool((rows["features_as_of"] + label_delay(settings) <= known_until).all())
+    due = rows["features_as_of"] + label_delay(settings)
+    final = known_until is not None and bool((due <= known_until).all())
     estimated = {}
     if calibrated is not None and task == "binary" and len(rows):
         estimated = estimate(rows["score"].to_numpy(), calibrated)

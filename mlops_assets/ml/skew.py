@@ -25,9 +25,15 @@ def sample_requests(predictions: pd.DataFrame, size: int, seed: int) -> pd.DataF
 
 
 def request_keys(requests: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
-    """`[entity, event_timestamp]` to rebuild the features of `requests` at."""
+    """`[entity, event_timestamp]` to rebuild the features of `requests` at.
+
+    That is when they were asked; or when the features are of, which a table may hold in advance.
+    """
     entity = settings.entity
-    keys = requests[["entity", "event_time"]].set_axis([entity.name, TIMESTAMP], axis=1)
+    asked = requests["event_time"]
+    of = requests.get("features_as_of", asked)
+    moments = asked.mask(of > asked, of)
+    keys = pd.DataFrame({entity.name: requests["entity"], TIMESTAMP: moments})
     dtypes = {entity.name: entity.column_dtype, TIMESTAMP: "datetime64[ns, UTC]"}
     return keys.astype(dtypes).reset_index(drop=True)
 

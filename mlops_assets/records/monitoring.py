@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from mlops_assets.blocks.base import Record
 
@@ -68,6 +68,8 @@ class DriftReport(Record):
 
 class PerformanceSummary(Record):
     """Metrics of one window of predictions, estimated before its labels came, final after."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")  # JSON has no infinity
 
     model: str
     model_version: int

@@ -1,7 +1,10 @@
 """What a worker serves, and the state that it must reach."""
 
+import os
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -83,6 +86,20 @@ class OnlineFeatures(Record):
     )
     lookup_reason: str = Field("never compared", description="Why that one.")
 
+    def relocated(self, move: Callable[[str], str]) -> Self:
+        """The same with each local file's path as `move` has it."""
+        parts = {
+            name: {**part, "path": move(part["path"])}
+            for name in ("registry", "online_store")
+            if isinstance(part := self.store.get(name), dict) and _is_path(part.get("path"))
+        }
+        return self.model_copy(update={"store": {**self.store, **parts}})
+
+
+def _is_path(value: Any) -> bool:
+    """Whether it is a path here, no address of a server or a bucket."""
+    return isinstance(value, str) and "://" not in value
+
 
 class Limits(RequestLimits):
     """What stands before the application, as `serving.guard` enforces it."""
@@ -108,6 +125,46 @@ class Manifest(Record):
     log: LogSettings = LogSettings()
     candidate: Candidate | None = Field(None, description="A version on trial beside it.")
 
+    @classmethod
+    def read(cls, content: bytes, endpoint: Path) -> Self:
+        """What stands in a file of the endpoint's folder, with every path absolute.
+
+        Raises:
+            ValueError: It is no manifest.
+        """
+        return cls.model_validate_json(content).relocated(
+            lambda path: os.path.normpath(endpoint.absolute() / path)
+        )
+
+    def written(self, endpoint: Path) -> bytes:
+        """What `read` reads: the paths below the state folder relative to the endpoint's.
+
+        So the state folder can be moved or copied whole. It is taken to be the one that holds the
+        folder of all endpoints; what lies elsewhere keeps its full path.
+        """
+        endpoint = endpoint.resolve()
+        state = endpoint.parents[1]
+        within = endpoint if state == state.parent else state
+
+        def relative(path: str) -> str:
+            real = Path(path).resolve()
+            return os.path.relpath(real, endpoint) if real.is_relative_to(within) else path
+
+        return self.relocated(relative).model_dump_json(indent=2).encode()
+
+    def relocated(self, move: Callable[[str], str]) -> Self:
+        """The same with every path as `move` has it."""
+        candidate = self.candidate
+        if candidate is not None:
+            candidate = candidate.model_copy(update={"folder": move(candidate.folder)})
+        update = {
+            "folder": move(self.folder),
+            "previous": move(self.previous) if self.previous else None,
+            "online": self.online.relocated(move),
+            "candidate": candidate,
+        }
+        return self.model_copy(update=update)
+
 
 class Endpoint(Record):
     """A live endpoint."""
@@ -118,3 +175,4 @@ class Endpoint(Record):
     generation: int
     workers: int
     entity: EntitySettings
+    fallback: str | None = Field(None, description="Why it serves another version than wanted.")

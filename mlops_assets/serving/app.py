@@ -173,6 +173,7 @@ class EndpointApp:
             "data_version": (active.model.card or {}).get("data_version"),
             "model_card": active.model.card,
             "generation": manifest.generation,
+            "fallback": self._holder.error if self._holder else None,
             "max_rows": manifest.max_rows,
             "max_body_bytes": manifest.max_body_bytes,
             "features_ttl_seconds": manifest.online.view.ttl.total_seconds(),
@@ -204,6 +205,8 @@ class EndpointApp:
 
     async def _readyz(self, _scope: Scope, _receive: Receive) -> Answer:
         self._active()
+        if self._holder and self._holder.error:  # why, `/model` says: this needs no key
+            return b"ready, but not with what is wanted\n", TEXT
         return b"ready\n", TEXT
 
     async def _docs(self, _scope: Scope, _receive: Receive) -> Answer:

@@ -2,7 +2,8 @@
 
 A new version is loaded and checked beside the old one, then swapped in by one assignment: a request
 sees one version throughout. A version that cannot be served leaves the old one in place; at start,
-when there is no old one, the manifest's `previous` takes its place.
+when there is no old one, the manifest's `previous` takes its place. So does `verified.json` that of
+a manifest that cannot be read.
 """
 
 import gc
@@ -84,19 +85,20 @@ class Active:
         return replace(self, candidate=None, tally=None)
 
 
-def read_manifest(endpoint: Path) -> Manifest | None:
+def read_manifest(endpoint: Path, name: str = MANIFEST_FILE) -> Manifest | None:
     """Read the wanted state; None where there is none.
 
     Raises:
         DeploymentError: It cannot be parsed.
     """
-    path = endpoint / MANIFEST_FILE
+    path = endpoint / name
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.read(path.read_bytes(), endpoint)
     except FileNotFoundError:
         return None
     except ValueError as err:
-        raise DeploymentError(f"{path} is damaged: {err}. Deploy the model again.") from err
+        said = str(err).splitlines()[0]  # then come the fields, one by one
+        raise DeploymentError(f"{path} is damaged: {said}. Deploy the model again.") from err
 
 
 def load_checked(folder: Path) -> LoadedModel:
@@ -182,10 +184,21 @@ class ModelHolder:
         if stamp == self._seen and not retry:
             return
         self._seen, self._tried_at, self._reported = stamp, time.monotonic(), False
-        wanted = read_manifest(self.endpoint)
+        try:
+            wanted, error = read_manifest(self.endpoint), None
+        except DeploymentError as err:
+            wanted, error = self._instead(), str(err)
+            logger.error("%s", error)
         if wanted is not None:
-            self._report(wanted, self._reach(wanted))
+            error = " ".join(filter(None, (error, self._reach(wanted))))
+            self._report(wanted, error or None)
             self._reported = True
+
+    def _instead(self) -> Manifest | None:
+        """What to serve where the manifest is damaged: what is served, else what last was good."""
+        if self.active is not None:
+            return self.active.manifest
+        return read_manifest(self.endpoint, VERIFIED_FILE)
 
     def _reach(self, wanted: Manifest) -> str | None:
         """Serve what `wanted` says; else say why not."""

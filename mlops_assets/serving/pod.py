@@ -28,8 +28,7 @@ def prepare(endpoint: Path, manifest_file: Path) -> None:
     from mlops_assets.records.serving import Manifest
 
     try:
-        content = manifest_file.read_bytes()
-        manifest = Manifest.model_validate_json(content)
+        manifest = Manifest.read(manifest_file.read_bytes(), manifest_file.parents[1])
     except (OSError, ValueError) as err:
         raise DeploymentError(
             f"cannot read {manifest_file}: {err}. Is the claim mounted there? Deploy again."
@@ -38,7 +37,8 @@ def prepare(endpoint: Path, manifest_file: Path) -> None:
     shutil.rmtree(endpoint / "prometheus", ignore_errors=True)
     for folder in ("prometheus", "temporary"):
         (endpoint / folder).mkdir(parents=True, exist_ok=True)
-    (endpoint / "deployment.json").write_bytes(content)
+    content = manifest.model_dump_json(indent=2)
+    (endpoint / "deployment.json").write_text(content, encoding="utf-8")
     shared = Path(manifest.folder).parents[1]
     for name in _SHARED:
         link = endpoint / name

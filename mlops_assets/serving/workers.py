@@ -181,7 +181,7 @@ def give_up_version(endpoint: Path) -> Manifest | None:
 
 
 def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
-    content = renewed.model_dump_json(indent=2).encode()
+    content = renewed.written(endpoint)
     for name in (VERIFIED_FILE, MANIFEST_FILE):  # or `mlops up` would bring the crashes back
         write_atomically(endpoint / name, lambda file: file.write_bytes(content))
     logger.error(

@@ -22,3 +22,14 @@ def test_the_history_of_looks_is_bounded(
         days = retention[kind]["purge_after_days"]
         assert set(days) == {"skipped", "started", "success", "failure"}
         assert min(days.values()) > 0, "0 and -1 keep them for ever"
+
+
+def test_a_run_that_its_launcher_never_started_is_ended_by_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with dg.DagsterInstance.from_config(str(PROJECT_ROOT)) as instance:
+        limits = instance.get_settings("run_monitoring")
+    assert limits["enabled"]
+    assert 60 < limits["start_timeout_seconds"] <= 600
+    assert 60 < limits["cancel_timeout_seconds"] <= 600

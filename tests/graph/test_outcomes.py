@@ -109,6 +109,31 @@ def test_scores_that_promise_the_contrary_are_degraded(
     assert result.success  # a verdict about the model, not a failure of the run
 
 
+def test_a_final_verdict_does_not_change_with_what_comes_later(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    live: pd.DataFrame,
+) -> None:
+    """Late lines of the log here, which say the contrary of what was judged."""
+    early, late = live.iloc[::2], live.iloc[1::2]
+    resources["predictions"].add("loans", predictions(early, early["chance"].to_numpy()))
+    before = final_windows(watch(watched, resources, instance))
+    good = {start: one for start, one in before.items() if one["verdict"] == "good"}
+    assert good
+
+    contrary = predictions(late, 1 - late["chance"].to_numpy())
+    contrary["request_id"] = [f"late-{i}" for i in range(len(late))]
+    resources["predictions"].add("loans", contrary)
+    after = final_windows(watch(watched, resources, instance))
+    assert {start: after[start] for start in good} == good
+
+
+def final_windows(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    final = metadata(result, "loans", "performance_report")["final"]
+    return {one["window"]["start"]: one for one in final}
+
+
 def test_a_version_is_judged_from_its_first_day_by_what_another_was_asked(
     watched: ModelSettings, resources: dict[str, Any], live: pd.DataFrame
 ) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_assets.atomic import write_atomically
 from mlops_assets.records.serving import OnlineFeatures
 from tests.served_models import AS_OF, VIEW, Built, build, no_online, with_content
 from tests.serving_worker import Worker, features
@@ -70,3 +71,76 @@ def test_a_worker_that_starts_falls_back_to_the_previous_version(tmp_path: Path)
 
     assert started.call("GET", "/model").json()["model_version"] == 1
     assert started.status()["error"].endswith("Serving the previous version.")
+
+
+@pytest.fixture
+def verified(tmp_path: Path) -> Worker:
+    """A worker whose first version passed every check, and whose second is on its way."""
+    worker = Worker(tmp_path / "endpoint")
+    worker.serve(build(tmp_path))
+    good = worker.folder.current()
+    assert good is not None
+    worker.folder.mark_verified(good)
+    worker.serve(build(tmp_path, version=2))
+    return worker
+
+
+_DAMAGES = [b"", b"{", b"\0" * 9, b'{"generation": "seven"}', "nö".encode("latin-1")]
+
+
+@pytest.mark.parametrize("content", _DAMAGES, ids=repr)
+def test_a_worker_that_starts_with_a_damaged_manifest_serves_what_last_was_good(
+    verified: Worker, content: bytes
+) -> None:
+    (verified.folder.path / "deployment.json").write_bytes(content)
+    started = Worker(verified.folder.path)
+    started.holder.reconcile()
+
+    answer = started.call("GET", "/model").json()
+    assert answer["model_version"] == 1
+    assert "deployment.json is damaged" in answer["fallback"]
+    assert len(answer["fallback"].splitlines()) == 1
+    assert started.status()["error"] == answer["fallback"]
+    ready = started.call("GET", "/readyz")
+    assert (ready.status_code, ready.text) == (200, "ready, but not with what is wanted\n")
+
+
+@pytest.mark.parametrize("content", _DAMAGES, ids=repr)
+def test_a_manifest_that_is_damaged_later_leaves_what_serves(
+    verified: Worker, content: bytes
+) -> None:
+    write_atomically(
+        verified.folder.path / "deployment.json", lambda file: file.write_bytes(content)
+    )
+    verified.holder.reconcile()
+    answer = verified.call("GET", "/model").json()
+    assert answer["model_version"] == 2
+    assert "deployment.json is damaged" in answer["fallback"]
+
+    good = verified.folder.verified()
+    assert good is not None
+    verified.folder.write_again(good)
+    verified.holder.reconcile()
+    answer = verified.call("GET", "/model").json()
+    assert (answer["model_version"], answer["fallback"]) == (1, None)
+    assert verified.call("GET", "/readyz").text == "ready\n"
+
+
+def test_nothing_is_served_where_both_manifests_are_damaged(verified: Worker) -> None:
+    for name in ("deployment.json", "verified.json"):
+        (verified.folder.path / name).write_bytes(b"{")
+    started = Worker(verified.folder.path)
+    started.holder.reconcile()
+    assert started.call("GET", "/readyz").status_code == 503
+
+
+def test_a_folder_that_is_moved_serves_the_files_beside_it(
+    verified: Worker, tmp_path: Path
+) -> None:
+    moved = Worker(verified.folder.path.rename(tmp_path / "moved"))
+    moved.holder.reconcile()
+    assert moved.call("GET", "/model").json()["model_version"] == 2
+    manifest = moved.folder.current()
+    assert manifest is not None
+    assert manifest.folder == str(tmp_path / "moved" / "versions" / "2")
+    assert manifest.previous == str(tmp_path / "moved" / "versions" / "1")

@@ -142,3 +142,19 @@ def test_only_requests_by_entity_are_sampled_each_once() -> None:
     doubled = pd.concat([logged, logged, logged.assign(source="request")], ignore_index=True)
     assert len(sample_requests(doubled, 10_000, seed=0)) == len(logged)
     assert len(sample_requests(doubled, 50, seed=0)) == 50
+
+
+def test_features_that_a_table_holds_in_advance_are_rebuilt_at_their_own_moment() -> None:
+    """E.g. of a flight that is scheduled: served today, dated tomorrow."""
+    newest = HISTORY.iloc[[-1]].reset_index(drop=True)
+    served = {f"feature_{name}": newest[name] for name in ("spend", "visits", "city")}
+    logged = pd.DataFrame(
+        {
+            "entity": newest["id"],
+            "event_time": newest[TIMESTAMP] - DAY,
+            "features_as_of": newest[TIMESTAMP],
+            "source": "online",
+            **served,
+        }
+    )
+    assert compare_features(logged, rebuild(request_keys(logged, MODEL)), MODEL).skewed == ()

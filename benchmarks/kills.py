@@ -1,0 +1,65 @@
+"""`kill -9` of `mlops run` at random moments, each followed by a plain run that must recover.
+
+Every third kill meets the first run of an empty home; the others a run over new data, beside a
+champion that serves. After each recovery the newest version is champion, the ledger is linear, the
+alias and the live endpoint are at its head, and no run is left unfinished, in Dagster or MLflow.
+
+    python -m benchmarks.kills [KILLS] [SEED]     # default 60; writes results/kills.md
+"""
+
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.commit import commit
+from tests.e2e.killed_runs import RUN, kill_and_recover
+from tests.e2e.small_checkout import Checkout
+
+RESULTS = Path(__file__).parent / "results"
+PORT, SEED = 21310, 20261128
+EMPTY_EVERY = 3
+
+
+def main() -> None:
+    """Kill and recover; write the page; fail unless every round recovered."""
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else SEED
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = Checkout.at(Path(folder) / "project", PORT)
+        try:
+            page, recovered = _page(checkout, kills, seed)
+        finally:
+            checkout.run("mlops", "stop")
+    (RESULTS / "kills.md").write_text(page, encoding="utf-8")
+    print(page)
+    raise SystemExit(0 if recovered == kills else 1)
+
+
+def _page(checkout: Checkout, kills: int, seed: int) -> tuple[str, int]:
+    drawn = random.Random(seed)
+    began = time.monotonic()
+    checkout.run(*RUN)
+    whole = time.monotonic() - began
+    lines, recovered = [], 0
+    for number in range(kills):
+        empty, after = number % EMPTY_EVERY == 0, drawn.uniform(0, whole)
+        came_to, faults = kill_and_recover(checkout, after, empty=empty)
+        recovered += not faults
+        home = "empty" if empty else "in use"
+        said = "; ".join(faults) or "recovered"
+        lines.append(f"| {number + 1} | {home} | {after:.1f} | {came_to} | {said} |")
+        print(lines[-1], flush=True)
+    head = (__doc__ or "").partition("    python -m")[0]
+    table = "| kill | home | after s | it had come to | then |\n|---|---|---|---|---|\n"
+    text = (
+        f"# `kill -9` of a whole run\n\n{head}"
+        f"`python -m benchmarks.kills {kills} {seed}`, commit {commit()}: {recovered} of {kills} "
+        f"recovered; a run on an empty home took {whole:.0f} s.\n\n{table}"
+    )
+    return text + "\n".join(lines) + "\n", recovered
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Runs of a real Dagster, or of `mlops run`, that are canceled, and all that must agree then."""
+
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.home import HOST
+from tests.e2e.servers import alive_with, wait_for
+from tests.e2e.small_checkout import ENDED, MODEL, Checkout
+
+MOST_SECONDS, QUIET_SECONDS = 90.0, 5.0
+_LAUNCH = """mutation($p: ExecutionParams!) {launchRun(executionParams: $p)
+  {__typename ... on LaunchRunSuccess {run {runId}}}}"""
+_TERMINATE = """mutation($r: String!, $p: TerminateRunPolicy!)
+  {terminateRun(runId: $r, terminatePolicy: $p) {__typename}}"""
+_POLICIES = {True: "MARK_AS_CANCELED_IMMEDIATELY", False: "SAFE_TERMINATE"}
+
+
+@dataclass
+class Canceled:
+    """What was found of one run."""
+
+    within: float
+    """Seconds from the request to the end."""
+    during: str
+    """The last step of which something was told before."""
+    faults: list[str] = field(default_factory=list)
+
+
+class Server:
+    """Dagster's webserver and daemon over a checkout."""
+
+    def __init__(self, checkout: Checkout, port: int) -> None:
+        self._checkout, self._port = checkout, port
+
+    @contextmanager
+    def running(self, executor: str) -> Generator[None]:
+        where = ("--host", HOST, "--port", str(self._port), "-m", "mlops_assets.definitions")
+        process = self._checkout.start("dagster", "dev", *where, MLOPS_EXECUTOR=executor)
+        try:
+            wait_for("the webserver", self._answers, 180, every=1)
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            process.kill()
+            process.wait()
+            for left in alive_with("MLOPS_HOME", str(self._checkout.home)):  # e.g. a run
+                left.kill()
+
+    def launch(self) -> str:
+        """Id of a run from raw data to the deployment."""
+        selector = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "mlops_assets.definitions",
+            "jobName": f"{MODEL}_training",
+        }
+        params = {"selector": selector, "runConfigData": {}, "mode": "default"}
+        return self._ask(_LAUNCH, p=params)["launchRun"]["run"]["runId"]
+
+    def terminate(self, run_id: str, *, forced: bool) -> None:
+        self._ask(_TERMINATE, r=run_id, p=_POLICIES[forced])
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._ask("{version}"))
+        except OSError:
+            return False
+
+    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        headers = {"content-type": "application/json"}
+        request = urllib.request.Request(f"http://{HOST}:{self._port}/graphql", body, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["data"]
+
+
+def in_step(checkout: Checkout, stage: str, since: float) -> None:
+    """Wait until a run that was created since has begun it."""
+
+    def began() -> bool:
+        if not (checkout.home / "dagster" / "history").exists():
+            return False
+        with checkout.instance() as instance:
+            (newest,) = instance.get_run_records(limit=1) or (None,)
+            if newest is None or newest.create_timestamp.timestamp() < since:
+                return False
+            run_id, kind = newest.dagster_run.run_id, dg.DagsterEventType.STEP_START
+            starts = instance.all_logs(run_id, of_type=kind)
+        return f"{MODEL}__{stage}" in [log.step_key for log in starts]
+
+    wait_for(stage, began, 300)
+
+
+def cancel_launched(
+    server: Server, checkout: Checkout, moment: Callable[[float], object], *, forced: bool
+) -> Canceled:
+    """Launch a run over new data, and terminate it when the moment since then has come."""
+    checkout.new_data()
+    began = time.time()
+    run_id = server.launch()
+    moment(began)
+    asked = time.time()
+    server.terminate(run_id, forced=forced)
+    return _judged(checkout, run_id, asked)
+
+
+def cancel_command(
+    checkout: Checkout, moment: Callable[[float], object], signal_number: int
+) -> Canceled:
+    """Start `mlops run` over new data, and interrupt it when the moment since then has come."""
+    checkout.new_data()
+    began = time.time()
+    process = checkout.start("mlops", "run", MODEL)
+    moment(began)
+    asked = time.time()
+    process.send_signal(signal_number)
+    code = process.wait(MOST_SECONDS)
+    within = time.time() - asked
+    with checkout.instance() as instance:
+        (newest,) = instance.get_run_records(limit=1)
+    if newest.create_timestamp.timestamp() < began or (newest.end_time or asked) < asked:
+        found = Canceled(within, "between two runs", checkout.faults())
+    else:
+        found = _judged(checkout, newest.dagster_run.run_id, asked)
+    if code != 128 + signal.SIGINT:
+        found.faults.append(f"exit code {code}")
+    return found
+
+
+def run_status(checkout: Checkout, run_id: str) -> str:
+    with checkout.instance() as instance:
+        run = instance.get_run_by_id(run_id)
+    return run.status.value if run else "unknown"
+
+
+def _judged(checkout: Checkout, run_id: str, asked: float) -> Canceled:
+    """Wait for the end, also of its process, and compare all that must agree."""
+    wait_for("the end", lambda: run_status(checkout, run_id) in ENDED, MOST_SECONDS)
+    within = time.time() - asked
+    # By force, the end is told before the process has come to it.
+    wait_for("silence", lambda: _last_told(checkout, run_id) < time.time() - QUIET_SECONDS, 90, 1)
+    with checkout.instance() as instance:
+        logs = instance.all_logs(run_id)
+    events = [(log.timestamp, log.dagster_event) for log in logs if log.dagster_event]
+    faults = _faults_of(events, asked)
+    if (ended := run_status(checkout, run_id)) != "CANCELED":
+        faults.append(f"it ended {ended}")
+    wait_for("MLflow's end", lambda: "RUNNING" not in _mlflow_says(checkout, run_id), 90, 1)
+    faults += [f"MLflow says {one}" for one in _mlflow_says(checkout, run_id) if one != "KILLED"]
+    head = checkout.ledger.head(MODEL)
+    if head and head.time.timestamp() > asked:
+        faults.append(f"the champion moved to {head.to_version}")
+    before = [event.step_key for at, event in events if at < asked and event.step_key]
+    return Canceled(within, before[-1] if before else "the queue", faults + checkout.faults())
+
+
+def _mlflow_says(checkout: Checkout, run_id: str) -> list[str]:
+    ours = (run for run in checkout.mlflow_runs() if run.data.tags["dagster/run_id"] == run_id)
+    return [run.info.status for run in ours]
+
+
+def _faults_of(events: list[tuple[float, dg.DagsterEvent]], asked: float) -> list[str]:
+    began = {event.step_key: at for at, event in events if event.is_step_start}
+    done = [event.step_key for _, event in events if event.is_step_success]
+    again = [e.step_key for _, e in events if e.is_step_restarted or e.is_step_up_for_retry]
+    late = [step for step in done if began[step] > asked]
+    return [f"{step} began later" for step in late] + [f"{step} was retried" for step in again]
+
+
+def _last_told(checkout: Checkout, run_id: str) -> float:
+    with checkout.instance() as instance:
+        return max(log.timestamp for log in instance.all_logs(run_id))

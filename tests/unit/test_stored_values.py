@@ -1,0 +1,109 @@
+"""Values and manifests on disk: damaged they are one sentence, moved they are found."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_assets.errors import StateError
+from mlops_assets.records.data import DatasetVersion
+from mlops_assets.records.rollout import Candidate
+from mlops_assets.records.serving import Manifest
+from resources.io import ParquetStorage
+from tests.served_models import no_online
+
+KEY = dg.AssetKey(["shop", "rows"])
+VERSION = DatasetVersion(md5="0" * 32, files=("a.csv",), size_bytes=1, pointer="a.dvc")
+
+
+def cut(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def garbage(file: Path) -> None:
+    file.write_bytes(b"\x00\xff garbage\n" * 100)
+
+
+def unreadable(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("damage", [cut, empty, garbage, unreadable])
+@pytest.mark.parametrize(
+    "value", [pd.DataFrame({"a": range(100)}), VERSION], ids=["frame", "record"]
+)
+def test_a_damaged_value_is_one_sentence(
+    tmp_path: Path, value: pd.DataFrame | DatasetVersion, damage: Callable[[Path], None]
+) -> None:
+    storage = ParquetStorage(root=str(tmp_path))
+    storage.handle_output(dg.build_output_context(asset_key=KEY), value)
+    file = storage.path(KEY, type(value))
+    damage(file)
+    kind = dg.DagsterType(lambda _context, _value: True, name="any", typing_type=type(value))
+    with pytest.raises(StateError, match=r"shop/rows cannot be read: .*materialize") as caught:
+        storage.load_input(dg.build_input_context(asset_key=KEY, dagster_type=kind))
+    assert str(file) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def manifest(home: Path, elsewhere: Path) -> Manifest:
+    versions = home / "endpoints" / "shop" / "versions"
+    store = {
+        "registry": {"path": str(home / "feast/shop/registry.db")},
+        "online_store": {"type": "sqlite", "path": str(elsewhere / "online.db")},
+    }
+    return Manifest(
+        generation=3,
+        model_name="shop",
+        model_version=2,
+        folder=str(versions / "2"),
+        previous=str(versions / "1"),
+        online=no_online().model_copy(update={"store": store}),
+        max_rows=1,
+        max_body_bytes=1,
+        candidate=Candidate(model_version=3, folder=str(versions / "3"), role="shadow", weight=1),
+    )
+
+
+_NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+_FOLDERS = _NAMES.filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)
+
+
+@given(_FOLDERS, _FOLDERS)
+def test_what_lies_in_the_state_folder_moves_with_it_and_nothing_else(old: str, new: str) -> None:
+    before, after = Path("/nowhere") / old, Path("/srv/nowhere") / new
+    elsewhere = Path("/big/feast")
+    content = manifest(before, elsewhere).written(before / "endpoints" / "shop")
+    assert Manifest.read(content, before / "endpoints/shop") == manifest(before, elsewhere)
+    assert Manifest.read(content, after / "endpoints/shop") == manifest(after, elsewhere)
+
+
+def test_a_state_folder_behind_a_link_is_the_same(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    endpoint = real / "endpoints" / "shop"
+    endpoint.mkdir(parents=True)
+    link.symlink_to(real, target_is_directory=True)
+    content = manifest(link, link / "feast/shop").written(endpoint)
+    assert Manifest.read(content, endpoint) == manifest(real, real / "feast/shop")
+    shutil.move(real, tmp_path / "moved")
+    link.unlink()
+    moved = tmp_path / "moved"
+    found = Manifest.read(content, moved / "endpoints" / "shop")
+    assert found == manifest(moved, moved / "feast/shop")
+
+
+def test_endpoints_at_the_root_keep_full_paths_of_all_else() -> None:
+    wanted = manifest(Path("/srv/state"), Path("/big"))
+    content = wanted.written(Path("/endpoints/shop"))
+    assert Manifest.read(content, Path("/other/shop")) == wanted
