@@ -6,7 +6,6 @@ opens all of them.
 
 import getpass
 import os
-import tempfile
 from pathlib import Path
 
 from mlops_assets.errors import ConfigError
@@ -31,7 +30,7 @@ def settle() -> None:
     try:
         Path.home()
     except RuntimeError:
-        os.environ["HOME"] = tempfile.gettempdir()
+        os.environ["HOME"] = "/nonexistent"  # as Debian names it: nobody can plant files there
 
 
 def chosen_umask() -> int:

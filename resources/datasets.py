@@ -13,7 +13,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import DatasetError, DatasetLockedError
 from mlops_assets.records.data import DatasetVersion
 from mlops_assets.surroundings import chosen_umask
+from resources.mlflow_store import not_exported
 
 # Copies, since a hard link would let a write to the workspace file corrupt the cache.
 _CONFIG = """\
@@ -204,7 +205,7 @@ class DvcDatasets(dg.ConfigurableResource):
             "core": {"site_cache_dir": str(site), "analytics": False},
             "cache": {"dir": str(cache)},
         }
-        with exclusive(root / ".dvc" / "tmp" / "mlops.lock"):
+        with exclusive(root / ".dvc" / "tmp" / "mlops.lock"), _no_other_configuration(site):
             _configure(root, cache)
             try:
                 with Repo(str(root), config=overrides) as repo:
@@ -215,6 +216,19 @@ class DvcDatasets(dg.ConfigurableResource):
                 raise DatasetLockedError(f"DVC in {root} is locked: {err}; run again") from err
             except DvcException as err:
                 raise DatasetError(f"DVC in {root} refused: {err}") from err
+
+
+@contextmanager
+def _no_other_configuration(folder: Path) -> Generator[None]:
+    """Let DVC read no settings of the user or the machine.
+
+    Links of theirs would let a version be changed, and a home that must not be read would end it.
+    """
+    with ExitStack() as before:
+        for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
+            before.enter_context(not_exported(name))
+            os.environ[name] = str(folder)
+        yield
 
 
 def _configure(root: Path, cache: Path) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import psutil
 
 STOP_SECONDS = 15.0
+_ENDPOINT = "MLOPS_ENDPOINT"
 
 # All that a worker needs to know of its starter: no credentials, no Dagster settings.
 _PASSED_ON = (
@@ -79,6 +80,11 @@ class _Member:
     parent: int
 
     @property
+    def endpoint(self) -> str:
+        """The folder that it was started for."""
+        return self.environment[_ENDPOINT]
+
+    @property
     def is_supervisor(self) -> bool:
         return "mlops_assets.serving.supervisor" in self.command
 
@@ -104,7 +110,8 @@ class EndpointProcess:
 
     def launch(self) -> Launch | None:
         """What the running supervisor was told to run; None if none runs."""
-        if not any(member.is_supervisor for member in self._members()):
+        here = str(self.folder)
+        if not any(m.is_supervisor and m.endpoint == here for m in self._members()):
             return None
         return self.kept_launch()
 
@@ -193,7 +200,7 @@ class EndpointProcess:
     def _environment(self, launch: Launch) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return passed_on | {
-            "MLOPS_ENDPOINT": str(self.folder),
+            _ENDPOINT: str(self.folder),
             "MLOPS_WORKERS": str(launch.workers),
             "MLOPS_CODE": launch.code,
             # The code that `launch.code` names, wherever this process found it.
@@ -219,8 +226,16 @@ class EndpointProcess:
                 parent = process.ppid()
             except (psutil.Error, OSError):  # gone, or somebody else's
                 continue
-            if environment.get("MLOPS_ENDPOINT") == str(self.folder):
+            if self._is_of(process, environment):
                 yield _Member(process, command, environment, parent)
+
+    def _is_of(self, process: "psutil.Process", environment: dict[str, str]) -> bool:
+        """Whether it serves this endpoint, or did before the folder was moved below it.
+
+        One of the latter would write to where the folder was, so it is only ever ended.
+        """
+        named = environment.get(_ENDPOINT)
+        return named is not None and str(self.folder) in (named, _working_folder(process))
 
 
 def require_free(port: int) -> None:
@@ -238,6 +253,16 @@ def require_free(port: int) -> None:
                 f"cannot listen on {HOST}:{port}: {err.strerror}. "
                 "Stop what listens there, or set another `deployment.port` in the YAML."
             ) from err
+
+
+def _working_folder(process: "psutil.Process") -> str | None:
+    """By its present name; None of a process that is gone or somebody else's."""
+    import psutil
+
+    try:
+        return process.cwd()
+    except (psutil.Error, OSError):
+        return None
 
 
 def _signal(process: "psutil.Process", *, kill: bool) -> None:

@@ -4,12 +4,15 @@ import importlib
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlops_assets.cli.context import chosen_models
 from mlops_assets.components.loading import left_out, load_models
@@ -63,6 +66,33 @@ def test_each_fault_is_one_line_with_its_place_and_remedy(
     assert "\n" not in first
 
 
+LINES = SOUND.splitlines()
+
+
+@given(
+    st.integers(0, len(LINES) - 1),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.text(max_size=8)
+    | st.sampled_from(["{{ 1/0 }}", "[[", "*a", "&a ", "!!int ", "~", "9" * 5000]),
+)
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_typed_is_read_or_refused_in_one_line(
+    number: int, start: int, length: int, text: str
+) -> None:
+    line = LINES[number]
+    typed = [*LINES[:number], line[:start] + text + line[start + length :], *LINES[number + 1 :]]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "loans", "defs.yaml")
+        file.parent.mkdir()
+        file.write_bytes("\n".join(typed).encode(errors="surrogatepass"))
+        (part,) = read_parts(Path(folder))
+    for fault in map(str, part.faults):
+        assert re.match(rf"{re.escape(str(file))}:\d+: .*; \w", fault)
+        assert len(fault.splitlines()) == 1
+        assert len(fault) < 1200
+
+
 def test_all_faults_of_a_file_are_said_at_once(tmp_path: Path, write: Write) -> None:
     write("loans", SOUND.replace("[amount, grade]", "[x, grade]").replace("roc_auc", "auc"))
     assert [fault.line for fault in only(tmp_path).faults] == [16, 21]
@@ -73,11 +103,12 @@ def test_all_faults_of_a_file_are_said_at_once(tmp_path: Path, write: Write) -> 
 def test_a_secret_of_the_environment_is_not_said(
     tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LOANS_PORT", "hunter2")
-    write("loans", SOUND.replace("18200", '"{{ env.LOANS_PORT }}"'))
-    (fault,) = only(tmp_path).faults
-    assert "LOANS_PORT" in fault.said
-    assert "hunter2" not in fault.said
+    monkeypatch.setenv("LOANS", "hunter2")
+    for place in ("18200", "400d", "binary", "3 months", "float64"):
+        write("loans", SOUND.replace(place, '"{{ env.LOANS }}"'))
+        (fault,) = only(tmp_path).faults
+        assert "{{ env.LOANS }}" in fault.said
+        assert "hunter2" not in fault.said
 
 
 @pytest.mark.parametrize(

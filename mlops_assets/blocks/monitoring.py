@@ -37,7 +37,12 @@ class PerformanceSettings(Settings):
         0.01, gt=0, lt=0.5, description="Chance of a verdict `degraded` for a window that is not."
     )
     min_rows: int = Field(100, ge=2, description="Labelled rows of a window; fewer: no verdict.")
-    windows: int = Field(24, ge=1, description="How many of the newest windows a report holds.")
+    windows: int = Field(
+        24,
+        ge=1,
+        description="How many of the newest windows a report holds, of the final ones and of those "
+        "that wait for labels.",
+    )
 
 
 class SkewSettings(Settings):

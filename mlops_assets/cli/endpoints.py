@@ -98,5 +98,5 @@ def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
         return list(entities)
     # `int` would take more: "1_000", " 7", digits of other scripts.
     if wrong := [text for text in entities if not re.fullmatch("-?[0-9]+", text)]:
-        raise ConfigError(f"a {entity.name} is an integer, which {wrong} are not; correct them")
+        raise ConfigError(f"`{entity.name}` is an integer, which {wrong} are not; correct them")
     return [int(text) for text in entities]

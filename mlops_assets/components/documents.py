@@ -131,7 +131,7 @@ def _check_nodes(root: yaml.Node, loader: _Loader) -> None:
         else:
             try:
                 loader.construct_object(node)
-            except (ValueError, KeyError, AttributeError) as err:  # 5000 digits, `!!bool x`
+            except (ValueError, LookupError, AttributeError) as err:  # 5000 digits, `!!bool x`
                 said = f"{_clip(node.value)} is no {node.tag.rpartition(':')[2]}; correct it"
                 raise DocumentError(line, said) from err
 

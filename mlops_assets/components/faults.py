@@ -20,6 +20,9 @@ _ADVICE = {
 """Pattern -> how to fulfil it; others are shown as they are."""
 
 
+_LONGEST = 1000
+
+
 class Fault(NamedTuple):
     """One error of one file; its text is the line that a person reads."""
 
@@ -32,7 +35,10 @@ class Fault(NamedTuple):
             file = self.file.relative_to(Path.cwd())
         except ValueError:  # elsewhere
             file = self.file
-        return f"{file}:{self.line}: {' '.join(self.said.split())}"
+        said = " ".join(self.said.split())
+        if len(said) > _LONGEST:  # a table of a thousand columns; the remedy stands at the end
+            said = f"{said[: _LONGEST - 200]} ... {said[-200:]}"
+        return f"{file}:{self.line}: {said}"
 
 
 def faults_of(err: ValidationError, document: Document, file: Path) -> list[Fault]:
@@ -43,7 +49,9 @@ def faults_of(err: ValidationError, document: Document, file: Path) -> list[Faul
             found = document.find(["attributes", *place])
             where = ".".join(found.place[1:])
             # The members of a union, e.g. bool | int | str, each complain; one line says it.
-            said.setdefault((found.line, where), what or _what(error, found.text, where))
+            if what and found.text and "{{" in found.text:  # the value may be a secret
+                what = what.replace(repr(error["input"]), found.text)
+            said.setdefault((found.line, where), what or _what(error, found.text))
     lines = [
         Fault(file, line, with_remedy(f"{where}: {what}" if where else what))
         for (line, where), what in said.items()
@@ -66,7 +74,7 @@ def _misfits(error: ErrorDetails) -> Iterator[tuple[list[str | int], str | None]
         yield place, str(cause) if cause else None
 
 
-def _what(error: ErrorDetails, text: str | None, where: str) -> str:
+def _what(error: ErrorDetails, text: str | None) -> str:
     """Pydantic's error in our words."""
     kind, context = error["type"], error.get("ctx", {})
     last, value = str(error["loc"][-1]), text or "this block"

@@ -5,7 +5,7 @@ that are sorted alike agree on everything but on whose value is whose.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from mlops_assets.records.data import FeatureView
 SAMPLED_ENTITIES = 20
 
 
-def newest_rows(rows: pd.DataFrame, view: FeatureView) -> pd.DataFrame:
+def newest_rows(rows: pd.DataFrame, view: FeatureView, now: datetime | None = None) -> pd.DataFrame:
     """The newest row of each of the newest entities, a sample of them: what the store must hold.
 
     Online there is one row for each entity, its newest, if the view's TTL has not run out since.
@@ -25,11 +25,14 @@ def newest_rows(rows: pd.DataFrame, view: FeatureView) -> pd.DataFrame:
     Args:
         rows: Entity and event_timestamp, whatever else, sorted by both times and entities.
         view: Whose entity and TTL.
+        now: What the TTL is counted back from, if that is later than the newest row.
     """
     newest = rows.drop_duplicates(view.entity.name, keep="last")
-    # As whole numbers, since a date before 1677 is none to pandas.
-    oldest = rows[TIMESTAMP].max().value - view.ttl // timedelta(microseconds=1) * 1000
-    kept = newest[newest[TIMESTAMP].dt.as_unit("ns").astype("int64") >= oldest]
+    last = rows[TIMESTAMP].max().to_pydatetime(warn=False)
+    # In Python and numpy: a moment before 1677 is none to pandas.
+    oldest = (max(last, now or last) - view.ttl).astimezone(UTC).replace(tzinfo=None)
+    moments = newest[TIMESTAMP].dt.as_unit("us").dt.tz_localize(None).to_numpy()
+    kept = newest[moments >= np.datetime64(oldest, "us")]
     return kept.tail(SAMPLED_ENTITIES).reset_index(drop=True)
 
 

@@ -175,6 +175,17 @@ def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
     assert len({version.md5 for version in versions}) == 3
 
 
+def test_settings_of_the_user_do_not_count(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home" / ".config" / "dvc").mkdir(parents=True)
+    (tmp_path / "home" / ".config" / "dvc" / "config").write_text("[cache]\n    type = nonsense\n")
+    for home in (tmp_path / "home", tmp_path / "rows.csv"):  # the second cannot even be read
+        monkeypatch.setenv("HOME", str(home))
+        assert build(DvcDatasets, tmp_path / home.name[:4]).add("m", [file]).size_bytes == 4
+    assert "DVC_GLOBAL_CONFIG_DIR" not in os.environ
+
+
 def _add_as(place: tuple[Path, int]) -> list[bool]:
     """Add five contents of one's own, as a state folder of one's own on a project of all."""
     folder, number = place

@@ -1,5 +1,8 @@
 """What a supervisor and a template decide, without processes."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import grimp
@@ -64,3 +67,31 @@ def test_a_change_of_any_module_that_a_worker_imports_makes_a_new_generation() -
     files = {package.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in used}
     assert len(files) > 10
     assert {file for file in files if file.exists()} - watched == set()
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_what_was_started_before_the_folder_was_moved_is_ended_and_nothing_of_a_copy(
+    tmp_path: Path, moved: bool
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    (before / "launch.json").write_text(
+        '{"port": 1, "workers": 1, "environment": {"MLOPS_CODE": "a"}}'
+    )
+    code = "print('up', flush=True); import time; time.sleep(60)"
+    command = [sys.executable, "-c", code, "mlops_assets.serving.supervisor"]
+    environment = {"MLOPS_ENDPOINT": str(before)}
+    with subprocess.Popen(command, cwd=before, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert EndpointProcess(before).launch() is not None
+        if moved:
+            before.rename(after)
+        else:
+            shutil.copytree(before, after)
+        assert EndpointProcess(after).launch() is None, "it writes to where the folder was"
+        EndpointProcess(after).stop()
+        if not moved:
+            assert process.poll() is None
+            EndpointProcess(before).stop()
+        assert process.poll() is not None

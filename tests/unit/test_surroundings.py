@@ -52,7 +52,7 @@ def test_a_wrong_umask_is_refused_in_one_sentence(
 )
 def test_a_user_id_without_an_entry_has_a_name_and_a_home() -> None:
     code = "import getpass, os, pathlib; print(os.getuid(), getpass.getuser(), pathlib.Path.home())"
-    assert said(code, *_NAMELESS) == "12345 uid-12345 /tmp"
+    assert said(code, *_NAMELESS) == "12345 uid-12345 /nonexistent"
     named = said(code, *_NAMELESS, USER="ada", HOME="/srv/ada")
     assert named == "12345 ada /srv/ada", "what is set stays"
 
