@@ -39,6 +39,7 @@ class Loop(RuleBasedStateMachine):
         self._folder = tempfile.TemporaryDirectory()
         clock = self._travel.start()
         self._clock = clock
+        self._ended = False
         self.life: Life | None = None
         self.given_up: set[str] = set()
         """Data of versions that a person rolled back from, and nobody promoted since."""
@@ -165,10 +166,12 @@ class Loop(RuleBasedStateMachine):
             self.close()
 
     def close(self) -> None:
-        """End the instance, and the clock that was set."""
+        """End the instance, and the clock that was set; once."""
+        if self._ended:
+            return
+        self._ended = True
         if self.life is not None:
             self.life.close()
-        self.life = None
         self._travel.stop()
         self._folder.cleanup()
 

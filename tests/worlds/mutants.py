@@ -44,15 +44,8 @@ def _leaves_the_endpoint(patch: Patch, loop: Loop) -> None:
     patch.setattr(FakeDeployment, "redeploy", stays)
 
 
-def _shows_the_version_before(patch: Patch, loop: Loop) -> None:
-    import jobs.promotion as module
-
-    right = module.observation
-    patch.setattr(
-        module,
-        "observation",
-        lambda endpoint, before: right(endpoint.model_copy(update={"model_version": before}), 1),
-    )
+def _says_nothing(patch: Patch, loop: Loop) -> None:
+    patch.setattr("jobs.promotion.events", lambda *_: ())
 
 
 def _forgets_the_rollback(patch: Patch, loop: Loop) -> None:
@@ -149,9 +142,7 @@ MUTANTS = {
     "a ledger that loses a row": Mutant(_loses_a_row, _retrain, EAGER),
     "a registry that keeps its alias": Mutant(_leaves_the_alias, _retrain, EAGER),
     "an endpoint that stays": Mutant(_leaves_the_endpoint, _retrain_and_go_back, EAGER),
-    "an event that names another version": Mutant(
-        _shows_the_version_before, _retrain_and_go_back, EAGER
-    ),
+    "a move that leaves no event": Mutant(_says_nothing, _retrain_and_go_back, EAGER),
     "a rollback that is undone": Mutant(
         _forgets_the_rollback, _train_again_after_going_back, EAGER
     ),
