@@ -1,6 +1,6 @@
 """The champion moved by hand, or brought back: the verbs `rollback` and `promote` as jobs.
 
-A move leaves the same event whether a job or the command line made it: `observation`.
+A move leaves the same events whether a job or the command line made it: `events`.
 """
 
 import dagster as dg
@@ -55,7 +55,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
             promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
             who = launched_by(context.run)
             moved = promotions.roll_back(config.version, _line(config.why), who)
-        context.log_event(observation(moved.endpoint, moved.before))
+        _log(context, moved.endpoint, moved.before)
         if said := warning(context.instance, moved):
             context.log.warning(said)
 
@@ -71,7 +71,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
             promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
             who = launched_by(context.run)
             moved = promotions.promote(config.version, _line(config.why), who)
-        context.log_event(observation(moved.endpoint, moved.before))
+        _log(context, moved.endpoint, moved.before)
 
     @dg.op(name=f"{name}_restore", description="Serve the ledger's champion again.")
     def restore(
@@ -88,7 +88,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
                     f"{name} has no champion to restore; deploy one first: `mlops run {name}`"
                 )
         if endpoint:
-            context.log_event(observation(endpoint, head.to_version))
+            _log(context, endpoint, head.to_version)
 
     return [
         _job(f"{name}_rollback", roll_back, settings),
@@ -102,19 +102,35 @@ def _job(name: str, op: dg.OpDefinition, settings: ModelSettings) -> dg.JobDefin
     return graph.to_job(tags={"mlops/model": settings.name})
 
 
+def _log(context: dg.OpExecutionContext, endpoint: Endpoint, before: int | None) -> None:
+    for event in events(context.instance, endpoint, before):
+        context.log_event(event)
+
+
 def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def observation(endpoint: Endpoint, before: int | None) -> dg.AssetObservation:
-    """What serves now, and the champion until then, for the timeline of `deployed_endpoint`."""
-    return dg.AssetObservation(
-        asset_key=asset_key(endpoint.model_name, "deployed_endpoint"),
-        metadata={
-            "version": endpoint.model_version,
-            "before": before or "none",
-            "url": dg.MetadataValue.url(endpoint.url),
-        },
+def events(
+    instance: dg.DagsterInstance, endpoint: Endpoint, before: int | None
+) -> tuple[dg.AssetObservation, dg.AssetMaterialization]:
+    """What serves now, and the champion until then, for the timeline of `deployed_endpoint`.
+
+    And its newest value, which the asset's page shows. That is made of what the value before was
+    made of, so it has the same tags: what was out of date still is.
+    """
+    key = asset_key(endpoint.model_name, "deployed_endpoint")
+    metadata = {
+        "version": endpoint.model_version,
+        "before": before or "none",
+        "generation": endpoint.generation,
+        "url": dg.MetadataValue.url(endpoint.url),
+    }
+    newest = instance.get_latest_materialization_event(key)
+    value = newest.asset_materialization if newest else None
+    return (
+        dg.AssetObservation(key, metadata=metadata),
+        dg.AssetMaterialization(key, metadata=metadata, tags=value.tags if value else None),
     )
 
 

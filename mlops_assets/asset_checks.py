@@ -5,7 +5,7 @@ fail before the previous value is replaced.
 """
 
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,7 +179,8 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         tracking: MLflowTracking,
         deployment: EndpointDeployer,
     ) -> dg.AssetCheckResult:
-        newest = newest_rows(rows, view)[[settings.entity.name, TIMESTAMP]]
+        now = datetime.now(UTC) if settings.features.clock == "wall" else None
+        newest = newest_rows(rows, view, now)[[settings.entity.name, TIMESTAMP]]
         offline = feature_store.training_rows(view, newest)
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another
         expected = version_scores(live, offline, settings, tracking)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from jobs.promotion import observation, warning
+from jobs.promotion import events, warning
 from mlops_assets.cli.context import say
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.promotion import HandMove, Promotion
@@ -63,13 +63,14 @@ def said_move(moved: HandMove) -> str:
 
 
 def announce(moved: HandMove, *, give_up: bool) -> None:
-    """Print a move, and leave the event in Dagster that the jobs leave.
+    """Print a move, and leave the events in Dagster that the jobs leave.
 
     Of a version that was given up it also says which trainings are in flight.
     """
     say(said_move(moved))
     with dg.DagsterInstance.get() as instance:
-        instance.report_runless_asset_event(observation(moved.endpoint, moved.before))
+        for event in events(instance, moved.endpoint, moved.before):
+            instance.report_runless_asset_event(event)
         if give_up and (text := warning(instance, moved)):
             say(text, error=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from jobs.promotion import observation
+from jobs.promotion import events
 from mlops_assets.cli.context import open_deployment, open_promotions, open_resources, say
 from mlops_assets.cli.endpoints import answers
 from mlops_assets.cli.failures import failed_steps
@@ -117,7 +117,8 @@ def _restore(promotions: Promotions, instance: dg.DagsterInstance) -> None:
     try:
         if endpoint := promotions.restore():
             version = endpoint.model_version
-            instance.report_runless_asset_event(observation(endpoint, version))
+            for event in events(instance, endpoint, version):
+                instance.report_runless_asset_event(event)
             say(f"{promotions.model}: version {version} serves, as the ledger says")
     except DeploymentError as err:
         say(f"{promotions.model}: the ledger's champion does not serve: {err}", error=True)

@@ -5,6 +5,7 @@ that are sorted alike agree on everything but on whose value is whose.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from mlops_assets.records.data import FeatureView
 SAMPLED_ENTITIES = 20
 
 
-def newest_rows(rows: pd.DataFrame, view: FeatureView) -> pd.DataFrame:
+def newest_rows(rows: pd.DataFrame, view: FeatureView, now: datetime | None = None) -> pd.DataFrame:
     """The newest row of each of the newest entities, a sample of them: what the store must hold.
 
     Online there is one row for each entity, its newest, if the view's TTL has not run out since.
@@ -24,9 +25,11 @@ def newest_rows(rows: pd.DataFrame, view: FeatureView) -> pd.DataFrame:
     Args:
         rows: Entity and event_timestamp, whatever else, sorted by both times and entities.
         view: Whose entity and TTL.
+        now: What the TTL is counted back from, if that is later than the newest row.
     """
     newest = rows.drop_duplicates(view.entity.name, keep="last")
-    kept = newest[newest[TIMESTAMP] >= rows[TIMESTAMP].max() - view.ttl]
+    last = rows[TIMESTAMP].max()
+    kept = newest[newest[TIMESTAMP] >= max(last, now or last) - view.ttl]
     return kept.tail(SAMPLED_ENTITIES).reset_index(drop=True)
 
 

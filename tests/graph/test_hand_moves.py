@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from jobs.promotion import events
 from mlops_assets.cli.endpoints import describe
 from mlops_assets.cli.promotions import announce, parse_moment, said_as_of, said_history, said_move
 from mlops_assets.config import ModelSettings
@@ -15,6 +16,7 @@ from mlops_assets.errors import (
     PromotionRefusedError,
     TrackingError,
 )
+from mlops_assets.freshness import stale_assets
 from resources.promotions import Promotions
 from tests.graph.pipeline_runs import STAGES, build, checks, failure, materialize, materialized
 
@@ -154,6 +156,8 @@ def test_the_jobs_move_the_champion_and_say_who_and_why(
     assert promotions.deployment.status("loans").model_version == 3
     (seen,) = [e.asset_observation_data for e in back.all_events if e.is_asset_observation]
     assert seen.asset_observation.metadata["version"].value == 2
+    shown = instance.get_latest_materialization_event(dg.AssetKey(["loans", "deployed_endpoint"]))
+    assert shown.asset_materialization.metadata["version"].value == 3, "what the asset's page shows"
     refused = launch("promotion", version=9, why="x")
     assert "no version 9 of loans" in failure(refused)
 
@@ -189,8 +193,10 @@ def test_a_move_by_the_command_line_is_the_event_that_a_job_leaves(
     with dg.DagsterInstance.from_config(str(home)) as instance:
         key = dg.AssetKey(["loans", "deployed_endpoint"])
         newest = instance.fetch_observations(key, limit=5).records
+        shown = instance.get_latest_materialization_event(key).asset_materialization.metadata
     found = [record.asset_observation.metadata for record in newest]
     assert [(m["version"].value, m["before"].value) for m in found] == [(1, 2), (2, 3)]
+    assert shown["version"].value == 1, "what the asset's page shows"
     assert "in flight" not in capsys.readouterr().err
 
 
@@ -208,6 +214,23 @@ def test_a_rollback_names_the_training_in_flight_and_what_becomes_of_it(
     said = capsys.readouterr().err
     assert run.run_id in said
     assert "settings of version 3, its version will be refused" in said
+
+
+def test_a_move_makes_nothing_fresh_and_nothing_stale(
+    promotions: Promotions,
+    settings: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    specs = build(settings, resources).resolve_all_asset_specs()
+    assert stale_assets(instance, specs) == {}
+    materialize(settings, resources, instance, ["features"])
+    before = stale_assets(instance, specs)
+    assert promotions.tracking.version("loans", 3)
+    moved = promotions.roll_back(None, "", "ada")
+    for event in events(instance, moved.endpoint, moved.before):
+        instance.report_runless_asset_event(event)
+    assert stale_assets(instance, specs) == before
 
 
 def test_history_is_a_table(promotions: Promotions) -> None:

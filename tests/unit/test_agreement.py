@@ -1,6 +1,6 @@
 """What serving is asked, and when its answer is the one that was expected."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -35,6 +35,9 @@ def test_of_entities_that_recur_the_newest_row_of_each_is_compared():
 def test_what_the_ttl_has_taken_from_the_store_is_not_compared():
     rows = measured((1, "2026-01-01", 1.0), (2, "2026-01-31", 2.0), (3, "2026-02-10", 3.0))
     assert newest_rows(rows, VIEW)["sensor"].tolist() == [2, 3]
+    later = datetime(2026, 3, 5, tzinfo=UTC)  # by the clock of requests
+    assert newest_rows(rows, VIEW, later)["sensor"].tolist() == [3]
+    assert newest_rows(rows, VIEW, datetime(2025, 1, 1, tzinfo=UTC))["sensor"].tolist() == [2, 3]
 
 
 def test_the_sample_is_of_entities_not_of_rows():
