@@ -30,12 +30,11 @@ RETRIES = _Uninterrupted(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
 
 @contextmanager
 def reported() -> Generator[None]:
-    """Turn a permanent error of ours into a failure that is not retried."""
+    """Turn a permanent error of ours into a failure that is not retried; none tells a secret."""
     try:
         yield
-    except TransientError as err:
+    except Exception as err:
         forget_secrets(err)  # also what it was raised from is kept in the event log
+        if isinstance(err, MlopsError) and not isinstance(err, TransientError):
+            raise dg.Failure(f"{type(err).__name__}: {err}", allow_retries=False) from err
         raise
-    except MlopsError as err:
-        forget_secrets(err)
-        raise dg.Failure(f"{type(err).__name__}: {err}", allow_retries=False) from err

@@ -41,7 +41,7 @@ def is_own_origin(origin: str, host: str, origins: Collection[str]) -> bool:
 
     The scheme is not compared: behind a proxy that ends TLS only the browser knows it.
     """
-    return origin in origins or origin.partition("://")[2] == host
+    return origin in origins or (host != "" and origin.partition("://")[2] == host)
 
 
 def _is_address(name: str) -> bool:

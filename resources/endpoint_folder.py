@@ -234,10 +234,7 @@ class EndpointFolder:
         shutil.rmtree(self.path / TRIAL_FOLDER, ignore_errors=True)
 
     def prune(self) -> None:
-        """Drop old versions: all but the five deployed last and those that serve or would.
-
-        Deployed last, not numbered highest: a rollback may have given those up.
-        """
+        """Drop all but the five versions deployed last, and those that serve or would."""
         kept = {
             folder
             for manifest in (self.current(), self.verified())
@@ -245,7 +242,8 @@ class EndpointFolder:
             for folder in (manifest.folder, manifest.previous)
         }
         versions = [path for path in (self.path / "versions").glob("*") if path.name.isdecimal()]
-        for old in sorted(versions, key=_deployed)[:-KEPT_VERSIONS]:
+        versions.sort(key=lambda path: (path.stat().st_mtime, int(path.name)))
+        for old in versions[:-KEPT_VERSIONS]:
             if str(old) not in kept:
                 shutil.rmtree(old)
 
@@ -294,11 +292,6 @@ def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) 
                 f"{path} stands there with another content, and versions never change. "
                 f"Register a new version; if the file was damaged, delete {target}."
             )
-
-
-def _deployed(version: Path) -> tuple[float, int]:
-    """When it was staged last; of copies made at once, by number."""
-    return version.stat().st_mtime, int(version.name)
 
 
 def _means(found: bytes, servable: Servable) -> bool:

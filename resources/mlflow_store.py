@@ -17,6 +17,7 @@ from pydantic import Field
 
 from mlops_assets.atomic import ensure_folder, exclusive
 from mlops_assets.errors import TrackingError, TrackingUnavailableError
+from mlops_assets.redaction import forget_secrets
 from resources.mlflow_database import address, local_database, make_ready
 
 
@@ -48,8 +49,10 @@ class MLflowStore(dg.ConfigurableResource):
         try:
             yield mlflow
         except MlflowException as err:
+            forget_secrets(err)
             raise TrackingError(f"MLflow at {self.tracking_uri} refused: {err.message}") from err
         except SQLAlchemyError as err:
+            forget_secrets(err)
             said = str(err).splitlines()[0]  # then come the statement and a link
             raise TrackingError(f"MLflow at {self.tracking_uri} refused: {said}") from err
 

@@ -82,7 +82,7 @@ def loaded(statement: str) -> set[str]:
 
 
 def test_loading_costs_at_most_twice_the_import_of_dagster() -> None:
-    """Counted, not timed: 670 modules beside the 860 of Dagster are 1.9 times its CPU seconds.
+    """Counted, not timed: 670 modules beside the 860 of Dagster are 1.8 times its CPU seconds.
 
     pandas with NumPy and Arrow are 415 of them and half of the cost; the rest of the room is for
     our own modules, and no other library comes in unnamed.

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.blocks.base import Duration, Settings
+from mlops_assets.blocks.base import LONGEST, Duration, Settings
 
 Reference = Literal["training", "same_weekday", "same_month"]
 
@@ -160,6 +160,16 @@ class MonitoringSettings(Settings):
     skew: SkewSettings = SkewSettings()
     drift: DriftSettings = DriftSettings()
     retrain: RetrainSettings = RetrainSettings()
+
+    @model_validator(mode="after")
+    def _reports_look_back_ten_centuries_at_most(self) -> Self:
+        windows = max(self.performance.windows, self.drift.windows)
+        if windows > 10 * LONGEST // self.window:
+            raise ValueError(
+                f"{windows} windows of {self.window.days} days are longer than ten centuries; "
+                "shorten `window`, or lower `drift.windows` and `performance.windows`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _weeks_are_whole_windows(self) -> Self:

@@ -1,4 +1,4 @@
-"""A real `dagster dev`, with its webserver and its daemon, over the small project."""
+"""A real Dagster, with its guarded UI and its daemon, over the small project."""
 
 import os
 import subprocess
@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import yaml
 
+from mlops_assets.interfaces.code_server import CodeServer
 from tests.e2e.servers import ROOT, end_group
 
 LOCATION = "tests.e2e.small_project"
@@ -71,7 +73,10 @@ def loans(source: Path, port: int) -> dict[str, Any]:
 def dagster_dev(
     folder: Path, port: int, settings: dict[str, Any]
 ) -> Generator[subprocess.Popen[bytes]]:
-    """Start it over the one model, with all state and the log in the folder; it answers later."""
+    """Start it over the one model, with all state and the log in the folder; it answers later.
+
+    The processes of `mlops dev`, over another code location; the one of the UI is yielded.
+    """
     for name in ("dagster", "project"):
         (folder / name).mkdir()
     (folder / "dagster" / "dagster.yaml").write_text(yaml.safe_dump(INSTANCE))
@@ -83,13 +88,21 @@ def dagster_dev(
         "SMALL_PROJECT": str(folder / "loans.yaml"),
         "PYTHONWARNINGS": "ignore",
     }
-    tool = str(Path(sys.executable).parent / "dagster")
-    command = [tool, "dev", "--host", "127.0.0.1", "--port", str(port), "-m", LOCATION]
+    with dg.DagsterInstance.from_config(str(folder / "dagster")):
+        pass  # processes that race to make its tables break each other's
+    code = CodeServer(folder, LOCATION, LOCATION)
+    workspace = ["--workspace", str(code.workspace)]
+    ui = [sys.executable, "-m", "mlops_assets.interfaces.dagster_ui", "--port", str(port)]
+    daemon = [str(Path(sys.executable).with_name("dagster-daemon")), "run"]
     with (folder / "dagster.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        processes = [
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+            for command in ([*ui, *workspace], [*daemon, *workspace], code.command)
+        ]
     try:
-        yield process
+        yield processes[0]
     finally:
-        end_group(process)
+        for process in processes:
+            end_group(process)

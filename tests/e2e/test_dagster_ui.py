@@ -1,4 +1,4 @@
-"""Dagster as a user meets it: `dagster dev`, its web page in a browser, and its daemon.
+"""Dagster as a user meets it: its web page in a browser, behind the guard, and its daemon.
 
 The tests share one server and what it materialized, since each start costs 15 s.
 """

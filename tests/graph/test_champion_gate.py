@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import numpy as np
-import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
@@ -270,36 +268,3 @@ def test_every_version_has_a_card_with_what_changed_since_the_champion(
     runs = list(resources["tracking"].server.runs.values())
     assert [run["texts"]["model_card.md"] for run in runs] == [first["model_card"], second]
     assert f"| data version | {runs[0]['tags']['dvc/md5']} |" in second
-
-
-@pytest.mark.parametrize("known", ["champion", "nothing"])
-def test_without_limits_a_coin_flip_is_refused(
-    known: str,
-    loans: dict[str, Any],
-    loans_csv: Path,
-    resources: dict[str, Any],
-    instance: dg.DagsterInstance,
-) -> None:
-    if known == "champion":
-        assert materialize(ModelSettings.model_validate(loans), resources, instance).success
-    frame = pd.read_csv(loans_csv)
-    frame["label"] = np.random.default_rng(5).integers(0, 2, len(frame))
-    frame.to_csv(loans_csv, index=False)
-    del loans["evaluation"]["gate"]
-    settings = ModelSettings.model_validate(loans)
-
-    result = materialize(settings, resources, instance)
-
-    assert "deployed_endpoint" not in materialized(result)
-    assert not facts(result)["promoted"]
-    assert "nothing shows that it knows more than the prior" in facts(result)["reasons"]
-    assert facts(result)["prior_loss"] == pytest.approx(0.69, abs=0.02)
-
-
-def test_without_limits_a_model_that_knows_something_goes_live(
-    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
-) -> None:
-    del loans["evaluation"]["gate"]
-    settings = ModelSettings.model_validate(loans)
-    assert materialize(settings, resources, instance).success
-    assert resources["deployment"].status("loans").model_version == 1

@@ -143,4 +143,4 @@ def test_a_password_in_what_a_run_said_goes_to_nobody() -> None:
         for address in alerts.addresses:
             alerts.send(address, text)
         assert SECRET not in "".join([*hook.taken, *mail.taken])
-        assert "postgresql://***@db:5432/mlflow" in hook.taken[0]
+        assert "postgresql://ml:***@db:5432/mlflow" in hook.taken[0]

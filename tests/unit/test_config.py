@@ -65,6 +65,11 @@ def test_the_longest_durations_are_understood(loans: dict[str, Any]) -> None:
         ModelSettings.model_validate(changed(loans, "training.split.test", "101 years"))
 
 
+def test_a_report_looks_back_no_further_than_moments_go(loans: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="24 windows of 36500 days are longer than ten"):
+        ModelSettings.model_validate(changed(loans, "monitoring.window", "36500d"))
+
+
 def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None:
     before = ModelSettings.model_validate(loans).features.digest()
     same = ModelSettings.model_validate(changed(loans, "features.ttl", "9600h"))

@@ -66,3 +66,7 @@ def test_a_given_name_is_taken(host: str) -> None:
 )
 def test_a_page_is_its_own_or_a_given_one(origin: str, own: bool) -> None:
     assert is_own_origin(origin, "ml.example.com:8101", ("https://shop.example",)) == own
+
+
+def test_no_page_is_that_of_a_server_without_a_name() -> None:
+    assert not is_own_origin("null", "", ())
