@@ -20,6 +20,10 @@ under `attributes`, the keys below. Unknown keys are refused. Durations are writ
 `30min`, `45s` or `2w`; calendar steps `1 month` or `3 months`. Any value may be a template:
 `{{ env.NAME }}` or `{{ env('NAME', default) }}`.
 
+`mlops check` says every fault of every file in a line, `FILE:LINE: what; remedy`: of the YAML, of
+how its blocks fit together, and of the estimator, parameters and loader that it names. So does
+`mlops run`, before the model's run starts.
+
 `dg check yaml mlops_assets/defs/<model>` checks each value (name the folder: without one, dg 1.13
 looks at just one of several files of a component type). `dg check defs`, and every command that
 loads the model, also check how blocks fit together, e.g. that a feature is a column.

@@ -218,6 +218,7 @@ class EndpointProcess:
     def _members(self) -> Iterator[_Member]:
         import psutil
 
+        names = self._names()
         for process in psutil.process_iter():
             try:
                 if process.status() == psutil.STATUS_ZOMBIE:
@@ -226,16 +227,21 @@ class EndpointProcess:
                 parent = process.ppid()
             except (psutil.Error, OSError):  # gone, or somebody else's
                 continue
-            if self._is_of(process, environment):
+            if environment.get(_ENDPOINT) in names:
                 yield _Member(process, command, environment, parent)
 
-    def _is_of(self, process: "psutil.Process", environment: dict[str, str]) -> bool:
-        """Whether it serves this endpoint, or did before the folder was moved below it.
+    def _names(self) -> set[str]:
+        """The folder as it is called, and as it was when its processes were started.
 
-        One of the latter would write to where the folder was, so it is only ever ended.
+        It may have been moved below them. They would write to where it was, so they are only ever
+        ended. Where it still is there, this is a copy, and they are the original's.
         """
-        named = environment.get(_ENDPOINT)
-        return named is not None and str(self.folder) in (named, _working_folder(process))
+        try:
+            kept = json.loads((self.folder / LAUNCH_FILE).read_bytes())
+            before = kept["environment"][_ENDPOINT]
+        except (OSError, ValueError, KeyError):
+            return {str(self.folder)}
+        return {str(self.folder)} if Path(before).exists() else {str(self.folder), before}
 
 
 def require_free(port: int) -> None:
@@ -253,16 +259,6 @@ def require_free(port: int) -> None:
                 f"cannot listen on {HOST}:{port}: {err.strerror}. "
                 "Stop what listens there, or set another `deployment.port` in the YAML."
             ) from err
-
-
-def _working_folder(process: "psutil.Process") -> str | None:
-    """By its present name; None of a process that is gone or somebody else's."""
-    import psutil
-
-    try:
-        return process.cwd()
-    except (psutil.Error, OSError):
-        return None
 
 
 def _signal(process: "psutil.Process", *, kill: bool) -> None:

@@ -19,6 +19,7 @@ from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
 from mlops_assets.ml.features import TIMESTAMP
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.serving import OnlineFeatures
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 from resources.mlflow_registry import model_version
@@ -95,7 +96,7 @@ class FakeFeatureStore(FeastFeatureStore):
 
     def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
         rows = self._published(view)
-        fresh = rows[rows[TIMESTAMP] >= rows[TIMESTAMP].max() - view.ttl]
+        fresh = rows[rows[TIMESTAMP].max() - rows[TIMESTAMP] <= view.ttl]
         newest = fresh.groupby(view.entity.name).tail(1)
         newest = newest.set_index(view.entity.name, drop=False)
         known = [entity for entity in entities if entity in newest.index]
@@ -103,12 +104,23 @@ class FakeFeatureStore(FeastFeatureStore):
         return newest.loc[known, names].reset_index(drop=True)
 
     def serving_config(self, view: FeatureView) -> dict[str, Any]:
-        return {"project": view.name}
+        return {"project": view.name, "published_in": self.root}
 
     def _published(self, view: FeatureView) -> pd.DataFrame:
         if (self.root, view.name) not in _PUBLISHED:
             raise FeatureStoreError(f"no features of {view.name!r}; materialize them")
         return _PUBLISHED[self.root, view.name]
+
+
+def published(online: OnlineFeatures) -> dict[int | str, dict[str, Any]]:
+    """Entity -> the features that a fake store would serve; empty of any other store."""
+    rows = _PUBLISHED.get((online.store.get("published_in", ""), online.view.name))
+    if rows is None:
+        return {}
+    newest = rows.drop_duplicates(online.view.entity.name, keep="last")
+    values = newest[list(online.view.features)].astype(object)
+    features = values.where(values.notna(), None).to_dict("records")
+    return dict(zip(newest[online.view.entity.name].tolist(), features, strict=True))
 
 
 class FakeTracking(MLflowTracking):

@@ -17,6 +17,7 @@ from resources.deployment import EndpointDeployer
 from resources.endpoint_client import FeatureRow
 from resources.endpoint_folder import read_checked
 from resources.endpoint_process import HOST, require_free
+from tests.fakes import published
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ _STATES: dict[str, _State] = defaultdict(_State)
 class FakeDeployment(EndpointDeployer):
     """Really loads and scores the model file, in this process.
 
-    It has no feature store: entity n stands for recorded request n modulo their number, unless
-    `know` names the entities and their features.
+    Features are those that a fake store published, or of which `know` was told; where there are
+    neither, entity n stands for recorded request n modulo their number.
     """
 
     root: str
@@ -129,9 +130,7 @@ class FakeDeployment(EndpointDeployer):
     ) -> list[dict[str, Any]]:
         live = self._get(name)
         decoded = self._decode(live, "entities", {"entities": list(entities)})
-        known = self._state.known or {
-            entity: live.recorded[int(entity) % len(live.recorded)].features for entity in decoded
-        }
+        known = self._state.known or published(live.online) or self._recorded(live, decoded)
         if not set(decoded) & set(known):
             raise DeploymentError(f"{name} answered 404: unknown entities {decoded}")
         as_of = live.online.as_of.isoformat() if live.online.as_of else ""
@@ -178,6 +177,9 @@ class FakeDeployment(EndpointDeployer):
             return getattr(decoder, kind)(msgspec.json.encode(content))
         except RequestError as err:
             raise DeploymentError(f"answered {err.status}: {err}") from err
+
+    def _recorded(self, live: _Live, entities: Sequence[int]) -> dict[int, FeatureRow]:
+        return {who: live.recorded[who % len(live.recorded)].features for who in entities}
 
     def _score(self, live: _Live, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
         servable = live.model.servable

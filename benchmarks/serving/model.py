@@ -52,7 +52,7 @@ class Served:
     @cached_property
     def manifest(self) -> Manifest:
         """What the endpoint serves."""
-        return Manifest.model_validate_json((self.endpoint / "deployment.json").read_bytes())
+        return Manifest.read((self.endpoint / "deployment.json").read_bytes(), self.endpoint)
 
     @cached_property
     def servable(self) -> Servable:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.features import FeatureSettings
@@ -92,7 +93,11 @@ def _describe(
         "newest": str(newest),
         "newest_entity": str(joined[settings.entity.name].iloc[-1]),
         "preview": markdown_table(joined.head()),
-        "statistics": markdown_table(
-            joined.describe(include="number").round(3).rename_axis("statistic").reset_index()
-        ),
+        "statistics": markdown_table(_statistics(joined)),
     }
+
+
+def _statistics(rows: pd.DataFrame) -> pd.DataFrame:
+    with np.errstate(over="ignore", invalid="ignore"):  # the square of a number may be too large
+        found = rows.describe(include="number")
+    return found.round(3).rename_axis("statistic").reset_index()

@@ -94,8 +94,12 @@ def _renew(
     stale, endpoint = _stale(definitions, instance, model), asset_key(model, "deployed_endpoint")
     if deployment is None:
         stale.pop(endpoint, None)
-    elif endpoint not in stale and deployment.status(model) is None:
-        stale[endpoint] = "the endpoint is down"
+    elif endpoint not in stale:
+        found = deployment.status(model)
+        if found is None or found.fallback:
+            stale[endpoint] = (
+                "it does not serve what is wanted" if found else "the endpoint is down"
+            )
     for key, reason in stale.items():
         say(f"{key.to_user_string()} is out of date: {reason}")
     return not stale or _materialize(definitions, instance, model, list(stale))

@@ -5,7 +5,7 @@ that are sorted alike agree on everything but on whose value is whose.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,11 @@ def newest_rows(rows: pd.DataFrame, view: FeatureView, now: datetime | None = No
         now: What the TTL is counted back from, if that is later than the newest row.
     """
     newest = rows.drop_duplicates(view.entity.name, keep="last")
-    last = rows[TIMESTAMP].max()
-    kept = newest[newest[TIMESTAMP] >= max(last, now or last) - view.ttl]
+    last = rows[TIMESTAMP].max().to_pydatetime(warn=False)
+    # In Python and numpy: a moment before 1677 is none to pandas.
+    oldest = (max(last, now or last) - view.ttl).astimezone(UTC).replace(tzinfo=None)
+    moments = newest[TIMESTAMP].dt.as_unit("us").dt.tz_localize(None).to_numpy()
+    kept = newest[moments >= np.datetime64(oldest, "us")]
     return kept.tail(SAMPLED_ENTITIES).reset_index(drop=True)
 
 

@@ -35,7 +35,7 @@ def number_bins(column: pd.Series) -> Bins:
     values = number_array(column)
     known = np.sort(values[np.isfinite(values)])
     starts = np.flatnonzero(np.append(True, known[1:] != known[:-1])) if len(known) else []
-    scale = float(known.std()) if len(starts) > 1 else 1.0
+    scale = _scale(known) if len(starts) > 1 else 1.0
     if len(starts) <= _DISTINCT:
         return Bins(points=tuple(known[starts].tolist()), scale=scale)
     counts = np.diff(np.append(starts, len(known)))
@@ -47,6 +47,12 @@ def number_bins(column: pd.Series) -> Bins:
         edges=tuple(np.unique(edges).tolist()),
         scale=scale,
     )
+
+
+def _scale(numbers: np.ndarray) -> float:
+    """The standard deviation, at most the largest float: of huge numbers the squares overflow."""
+    largest = float(np.abs(numbers).max())
+    return float(min(float((numbers / largest).std()) * largest, np.finfo(np.float64).max))
 
 
 def text_bins(column: pd.Series) -> Bins:

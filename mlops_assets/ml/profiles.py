@@ -82,7 +82,8 @@ def count(column: pd.Series, bins: Bins) -> ColumnProfile:
     unknown = np.isnan(values)
     known = values[~unknown] if unknown.any() else values
     places = _places(known, bins)
-    with np.errstate(invalid="ignore"):  # infinite values are at no distance from their mean
+    # Infinite values are at no distance from their mean, huge ones at one that has no square.
+    with np.errstate(invalid="ignore", over="ignore"):
         apart = known - known.mean() if len(known) else known
         squares = float(apart @ apart)
     return ColumnProfile(
@@ -164,8 +165,9 @@ def _merged_squares(left: ColumnProfile, right: ColumnProfile) -> float | None:
     if left.mean is None or right.mean is None:
         return left.squares + right.squares
     one, other = sum(left.counts), sum(right.counts)
-    between = (right.mean - left.mean) ** 2 * one * other / (one + other)
-    return left.squares + right.squares + between
+    apart = right.mean - left.mean
+    squares = left.squares + right.squares + apart * apart * one * other / (one + other)
+    return squares if np.isfinite(squares) else None
 
 
 def _places(values: np.ndarray, bins: Bins) -> np.ndarray:

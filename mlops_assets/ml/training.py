@@ -119,8 +119,11 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
         )
     pipeline = build_pipeline(settings)
     try:
-        pipeline.fit(features, target)
-    except (TypeError, ValueError) as err:
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # the evaluation refuses what is not finite
+            pipeline.fit(features, target)
+    except (TypeError, ValueError, IndexError) as err:
         estimator = settings.training.estimator
         incomplete = numeric.columns[numeric.isna().any()].tolist()
         if incomplete and settings.training.impute == "none" and not _takes_nan(pipeline):
@@ -129,7 +132,8 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
                 "set training.impute to median, mean or zero"
             ) from err
         raise TrainingError(
-            f"{estimator} cannot be fitted: {err} Check training.params and the features."
+            f"{estimator} cannot be fitted: {' '.join(str(err).split())} Check training.params "
+            "and the features."
         ) from err
     _check_answers(pipeline, features, settings)
     if "target" in settings.processing.categorical_encoding.values():
@@ -142,7 +146,8 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
 def _check_answers(pipeline: Any, features: pd.DataFrame, settings: ModelSettings) -> None:
     """Refuse what can be fitted, but not asked: more neighbours than rows, for one."""
     try:
-        pipeline.predict(features.head(1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            pipeline.predict(features.head(1))
     except (TypeError, ValueError) as err:
         raise TrainingError(
             f"{settings.training.estimator} is fitted, but cannot predict: {err}; correct "

@@ -1,5 +1,6 @@
 """What a supervisor and a template decide, without processes."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -75,13 +76,12 @@ def test_what_was_started_before_the_folder_was_moved_is_ended_and_nothing_of_a_
 ) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
-    (before / "launch.json").write_text(
-        '{"port": 1, "workers": 1, "environment": {"MLOPS_CODE": "a"}}'
-    )
+    environment = {"MLOPS_ENDPOINT": str(before), "MLOPS_CODE": "a"}
+    kept = {"port": 1, "workers": 1, "environment": environment}
+    (before / "launch.json").write_text(json.dumps(kept))
     code = "print('up', flush=True); import time; time.sleep(60)"
     command = [sys.executable, "-c", code, "mlops_assets.serving.supervisor"]
-    environment = {"MLOPS_ENDPOINT": str(before)}
-    with subprocess.Popen(command, cwd=before, env=environment, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         assert EndpointProcess(before).launch() is not None

@@ -4,20 +4,23 @@
 share; `guard` stands before it; `bento` is that again, reached through BentoML's own routes.
 """
 
-import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from mlops_assets.records.serving import Manifest
+
 RUNGS = ("answer", "log", "metrics", "guard", "bento")
 _height = RUNGS.index(os.environ["LADDER_RUNG"])
 
-_endpoint = Path(tempfile.mkdtemp()) / "flights"
-shutil.copytree(os.environ["PEER_ENDPOINT"], _endpoint)
-_manifest = json.loads((_endpoint / "deployment.json").read_bytes())
-_manifest["log"]["enabled"] = _height >= RUNGS.index("log")
-(_endpoint / "deployment.json").write_text(json.dumps(_manifest))
+_served, _endpoint = Path(os.environ["PEER_ENDPOINT"]), Path(tempfile.mkdtemp()) / "flights"
+shutil.copytree(_served, _endpoint)
+# Its online features stay where they are.
+_manifest = Manifest.read((_served / "deployment.json").read_bytes(), _served)
+_log = _manifest.log.model_copy(update={"enabled": _height >= RUNGS.index("log")})
+_logged = _manifest.model_copy(update={"log": _log}).model_dump_json()
+(_endpoint / "deployment.json").write_text(_logged, encoding="utf-8")
 os.environ["MLOPS_ENDPOINT"] = str(_endpoint)
 if _height >= RUNGS.index("metrics"):  # before the library is imported
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp()

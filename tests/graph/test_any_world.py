@@ -1,0 +1,67 @@
+"""In any world a model is trained and served, or refused in one sentence; nothing in between."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from hypothesis import event, given
+from pydantic import ValidationError
+
+from mlops_assets.config import ModelSettings
+from tests.graph.pipeline_runs import STAGES, checks, materialize, materialized
+from tests.loans import fake_resources
+from tests.worlds.effort import worlds
+from tests.worlds.tables import World, tables
+from tests.worlds.zones import process_zone
+
+VERDICTS = {"model_passes_the_gate", "contract_holds"}
+"""Checks that say something of the data; the others may never fail."""
+
+
+@worlds(25, shrink=False)
+@given(tables())
+def test_a_strangers_table_is_served_or_refused_in_one_sentence(world: World) -> None:
+    with tempfile.TemporaryDirectory() as folder, process_zone(world.zone):
+        try:
+            settings = ModelSettings.model_validate(world.write(Path(folder, "source")))
+        except ValidationError:
+            event("refused at load")
+            assert not world.plain, "nothing in it is reserved"
+            return
+        resources = fake_resources(Path(folder, "state"))
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = materialize(settings, resources, instance)
+        failed = {name for name, passed in checks(result).items() if not passed}
+        assert failed <= VERDICTS
+        reasons = why_not(result)
+        if reasons or failed:
+            event("refused")
+            assert failed or all(reasons), unforeseen(result)
+            assert not any("\n" in reason for reason in reasons)
+            return
+        event("served")
+        assert materialized(result) == STAGES
+        answered_exactly(world, settings, resources)
+
+
+def why_not(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What the steps that failed say; empty text where nobody foresaw it."""
+    failures = [e.step_failure_data for e in result.filter_events(lambda e: e.is_step_failure)]
+    foreseen = [failure.user_failure_data for failure in failures]
+    return [known.description or "" if known else "" for known in foreseen]
+
+
+def answered_exactly(world: World, settings: ModelSettings, resources: dict[str, Any]) -> None:
+    """The id of the newest row comes back as it stands in the table."""
+    newest = world.frame.sort_values(world.timestamp, kind="stable").iloc[-1]
+    entity = newest[world.entity]
+    (answer,) = resources["deployment"].predict(settings.name, [entity])
+    assert answer[world.entity] == entity
+    assert type(answer[world.entity]) is type(entity)
+
+
+def unforeseen(result: dg.ExecuteInProcessResult) -> str:
+    """The traces of the steps that failed."""
+    failures = [e.step_failure_data for e in result.filter_events(lambda e: e.is_step_failure)]
+    return "\n".join(failure.error.to_string() for failure in failures if failure.error)

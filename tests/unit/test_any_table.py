@@ -1,0 +1,73 @@
+"""Any table is read as it was written: each row is good and exact, or bad with its reason."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from hypothesis import given
+from pydantic import ValidationError
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.contract import Checked, enforce
+from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.reading import read_table
+from tests.worlds.effort import worlds
+from tests.worlds.tables import World, tables
+from tests.worlds.zones import process_zone
+
+
+def settings_of(world: World, folder: str) -> ModelSettings | None:
+    """None where its names are refused at load."""
+    try:
+        return ModelSettings.model_validate(world.write(Path(folder)))
+    except ValidationError:
+        return None
+
+
+def checked(world: World, settings: ModelSettings) -> Checked:
+    columns = tuple(settings.contract.columns)
+    files = [Path(str(settings.source.uri))]
+    with process_zone(world.zone):
+        rows = read_table(files, settings.source, columns, settings.contract.extra_columns)
+        return enforce(rows, settings.contract, now=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@worlds(60)
+@given(tables())
+def test_ids_moments_and_values_are_read_exactly(world: World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings_of(world, folder)
+        if settings is None:
+            return
+        rows, bad = checked(world, settings)
+
+    assert len(bad) == 0, bad["reason"].tolist()
+    assert rows[world.entity].tolist() == world.frame[world.entity].tolist()
+    assert rows[world.timestamp].tolist() == world.frame[world.timestamp].tolist()
+    for name in (*world.features, world.target):
+        read, written = rows[name], world.frame[name]
+        assert read.isna().tolist() == written.isna().tolist()
+        assert read.dropna().tolist() == written.dropna().tolist()
+
+
+@worlds(60)
+@given(tables())
+def test_features_and_labels_stand_beside_the_id_and_moment_they_came_with(world: World) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings_of(world, folder)
+        if settings is None:
+            return
+        rows, _ = checked(world, settings)
+    given = world.frame.set_index([world.entity, world.timestamp])
+
+    features = build_features(rows, settings)
+    labels = build_labels(rows, features, settings)
+
+    assert len(features) == len(given)
+    for frame, names in ((features, world.features), (labels, ())):
+        for row in frame.to_dict("records"):
+            written = given.loc[[(row[world.entity], row[TIMESTAMP])]].iloc[0]
+            for name in names:
+                equal = row[name] == written[name]
+                assert equal or pd.isna(row[name]) == pd.isna(written[name]) is True, (row, written)
