@@ -67,8 +67,10 @@ class Server:
         params = {"selector": selector, "runConfigData": {}, "mode": "default"}
         return self._ask(_LAUNCH, p=params)["launchRun"]["run"]["runId"]
 
-    def terminate(self, run_id: str, *, forced: bool) -> None:
-        self._ask(_TERMINATE, r=run_id, p=_POLICIES[forced])
+    def terminate(self, run_id: str, *, forced: bool) -> bool:
+        """Whether the request is taken: Dagster refuses it, unless by force, of what is starting."""
+        answer = self._ask(_TERMINATE, r=run_id, p=_POLICIES[forced])
+        return answer["terminateRun"]["__typename"] == "TerminateRunSuccess"
 
     def _answers(self) -> bool:
         try:
@@ -110,7 +112,11 @@ def cancel_launched(
     run_id = server.launch()
     moment(began)
     asked = time.time()
-    server.terminate(run_id, forced=forced)
+    while not server.terminate(run_id, forced=forced):
+        time.sleep(0.3)
+        asked = time.time()
+        if run_status(checkout, run_id) in ENDED:
+            return Canceled(0.0, "its end", ["it ended before it could be canceled"])
     return _judged(checkout, run_id, asked)
 
 
