@@ -68,7 +68,7 @@ class Server:
         return self._ask(_LAUNCH, p=params)["launchRun"]["run"]["runId"]
 
     def terminate(self, run_id: str, *, forced: bool) -> bool:
-        """Whether the request is taken: Dagster refuses it, unless by force, of what is starting."""
+        """Whether it is taken: Dagster refuses it, unless by force, of what is starting."""
         answer = self._ask(_TERMINATE, r=run_id, p=_POLICIES[forced])
         return answer["terminateRun"]["__typename"] == "TerminateRunSuccess"
 
