@@ -110,9 +110,18 @@ class Cancellation:
                 return
             if _END in came:
                 return
-            if self.asked():
+            if self._asked_if_known():
                 os.kill(os.getpid(), signal.SIGINT)
                 return
+
+    def _asked_if_known(self) -> bool:
+        """As `asked`; False while the storage is busy or its disk full, since it is asked again."""
+        from sqlalchemy.exc import SQLAlchemyError  # loaded by then, with the storage
+
+        try:
+            return self.asked()
+        except SQLAlchemyError:
+            return False
 
 
 def _is_by_interrupt(event: dg.DagsterEvent) -> bool:

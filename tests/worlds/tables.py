@@ -74,11 +74,11 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
     entity, timestamp, target, *features = draw(st.just(PLAIN_NAMES) | names(6))
     kind, clock = draw(st.sampled_from(KINDS)), draw(clocks)
     moments = list(clock.moments(size))
-    people = draw(st.sampled_from(("one_row_each", "few", "many")))
+    people = draw(st.sampled_from(("one_row_each", "few", "many", "alone")))
     if people == "one_row_each":
         who = ids(kind, size, rng)
     else:
-        pool = ids(kind, 5 if people == "few" else size, rng)
+        pool = ids(kind, {"few": 5, "alone": 1}.get(people, size), rng)
         who = [pool[k] for k in rng.integers(0, len(pool), size)]
     signal = rng.normal(size=size)
     task = draw(st.sampled_from(TASKS))
