@@ -32,9 +32,8 @@ def without_secrets(text: str) -> str:
 
 def _hide_user_info(found: re.Match[str]) -> str:
     """Without a password, what stands for the user may be a token."""
-    user = found["user"] if found[0] != f"://{found['user']}@" else HIDDEN
-    password = f":{HIDDEN}" if user == found["user"] else ""
-    return f"{found['start']}{user}{password}@"
+    alone = found[0] == f"://{found['user']}@"
+    return f"{found['start']}{HIDDEN if alone else found['user'] + ':' + HIDDEN}@"
 
 
 def forget_secrets(err: BaseException) -> None:

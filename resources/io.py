@@ -41,7 +41,8 @@ class ParquetStorage(dg.ConfigurableIOManager):
             )
         try:
             if issubclass(wanted, pd.DataFrame):
-                return pd.read_parquet(path)
+                with path.open("rb") as file:  # a folder is a frame to pandas
+                    return pd.read_parquet(file)
             return wanted.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as err:  # of pyarrow and pydantic, too
             raise StateError(

@@ -36,9 +36,8 @@ def _find(uri: str) -> list[Path]:
     if uri.startswith(_PACKAGE):
         return _expand(*_package_file(uri), uri)
     if scheme := re.match(r"[A-Za-z][\w+.-]*://", uri):
-        shown = re.sub(r"//[^/@]*@", "//***@", uri)  # a password
         raise SourceError(
-            f"source {shown!r}: {scheme[0]} is not read directly. Give a path, a glob or "
+            f"source {uri!r}: {scheme[0]} is not read directly. Give a path, a glob or "
             f"{_PACKAGE}PACKAGE/FILE, or fetch it in a function and name that as `source.loader`."
         )
     path = Path(uri).expanduser().absolute()

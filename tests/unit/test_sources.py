@@ -41,7 +41,7 @@ def test_a_package_file_is_found_without_importing_the_package():
         ("nowhere.csv", ["nowhere.csv", "no file", "working directory"]),
         ("nowhere/*.csv", ["nowhere/*.csv", "no file matches", "pattern"]),
         ("s3://bucket/a.csv", ["s3://", "source.loader"]),
-        ("ftp://me:secret@host/a.csv", ["ftp://***@host/a.csv"]),
+        ("ftp://me:secret@host/a.csv", ["ftp://me:***@host/a.csv"]),
         ("a" * 5000, ["File name too long", "Correct it"]),
         ("~no_such_user/a.csv", ["~no_such_user", "Correct it"]),
         ("package://no_such_package/a.csv", ["no_such_package", "pip install no_such_package"]),

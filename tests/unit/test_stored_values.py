@@ -47,12 +47,16 @@ def test_a_damaged_value_is_one_sentence(
     tmp_path: Path, value: pd.DataFrame | DatasetVersion, damage: Callable[[Path], None]
 ) -> None:
     storage = ParquetStorage(root=str(tmp_path))
-    storage.handle_output(dg.build_output_context(asset_key=KEY), value)
+    with dg.build_output_context(asset_key=KEY) as output:
+        storage.handle_output(output, value)
     file = storage.path(KEY, type(value))
     damage(file)
     kind = dg.DagsterType(lambda _context, _value: True, name="any", typing_type=type(value))
-    with pytest.raises(StateError, match=r"shop/rows cannot be read: .*materialize") as caught:
-        storage.load_input(dg.build_input_context(asset_key=KEY, dagster_type=kind))
+    with (
+        dg.build_input_context(asset_key=KEY, dagster_type=kind) as wanted,
+        pytest.raises(StateError, match=r"shop/rows cannot be read: .*materialize") as caught,
+    ):
+        storage.load_input(wanted)
     assert str(file) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
