@@ -14,6 +14,7 @@ from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table
 from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.outcomes import rows_until
 from mlops_assets.records.data import FeatureView
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
@@ -30,7 +31,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"feast", "duckdb"},
-        code_version=f"2-{settings.features.digest()}-{settings.target.digest()}",
+        code_version=f"3-{settings.features.digest()}-{settings.target.digest()}",
         check_specs=[
             dg.AssetCheckSpec(
                 "no_row_was_lost",
@@ -47,7 +48,8 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             computed = build_features(rows, settings)
             require_servable(computed[TIMESTAMP].max(), settings.features, datasets.now())
-            keys = with_labels(computed, build_labels(rows, computed, settings), settings)
+            past = rows_until(rows, settings, datetime.fromisoformat(rows.attrs["checked_at"]))
+            keys = with_labels(computed, build_labels(past, computed, settings), settings)
             newest = feature_store.publish(view, computed)
             joined = feature_store.training_rows(view, keys)
         counts = {"asked_rows": len(keys), "joined_rows": len(joined)}

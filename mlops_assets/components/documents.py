@@ -166,12 +166,6 @@ def _spelt(key: yaml.Node) -> str:
     return str(int(_Loader.bool_values[key.value.lower()])) if is_bool else key.value
 
 
-def _spelt(key: yaml.Node) -> str:
-    """A key as pydantic names it: a bare `yes` is True, and that is 1."""
-    is_bool = key.tag == "tag:yaml.org,2002:bool"
-    return str(int(_Loader.bool_values[key.value.lower()])) if is_bool else key.value
-
-
 def _refused(err: yaml.MarkedYAMLError, text: str) -> DocumentError:
     opened = any(what in str(err.context) for what in ("quoted scalar", "flow"))
     mark = (err.context_mark if opened else err.problem_mark) or err.context_mark

@@ -97,7 +97,8 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
     Only matured snapshots are labelled: those whose window ends at the newest event or before.
 
     Args:
-        events: One row per event, in any order.
+        events: One row per event that has happened, in any order: `outcomes.rows_until` leaves
+            out those of the future, which are not all of their time.
         keys: Entity and event_timestamp.
         settings: With `target.agg` and `target.window`.
 
@@ -109,6 +110,8 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
     agg, window = target.agg, target.window
     if agg is None or window is None:
         raise FeatureError("the target is a column of a flat table; call build_labels")
+    if events.empty:
+        raise FeatureError("no event has happened yet, so nothing has a target; wait for events")
     column = None if agg == "count" else target.column
     log = _event_log(events, settings, [(agg, column)])
     moments = keys[TIMESTAMP].to_numpy(dtype="datetime64[ns]").astype(np.int64)

@@ -9,6 +9,7 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.outcomes import known_labels, predicted_moments, with_outcomes
+from tests.fakes import FakeDatasets
 from tests.graph.live_rows import chances, predictions, stored_features
 from tests.graph.pipeline_runs import STAGES, checks, failure, materialize, materialized
 
@@ -65,3 +66,43 @@ def test_features_that_nobody_could_be_served_are_refused_before_the_training(
     assert "older than features.ttl, 400 days" in said
     assert "`features.clock: data`" in said
     assert "a longer `features.ttl`" in said
+
+
+NOW = "2024-09-01T12:00:00+00:00"
+
+
+def labels_of(rows: pd.DataFrame, loans: dict[str, Any], resources: dict[str, Any]) -> pd.DataFrame:
+    """What `features` says became of each borrower in the two weeks after each snapshot."""
+    rows.to_csv(loans["source"]["uri"], index=False)
+    loans["contract"]["columns"]["time"] |= {"format": "%Y-%m-%d", "future": "allow"}
+    loans["processing"] = {}
+    loans["features"] = {
+        "snapshots": {"every": "1 week", "start": "2024-03-01"},
+        "aggregates": {"borrowed": {"agg": "sum", "column": "amount"}},
+        "ttl": "400d",
+    }
+    loans["target"] = {"name": "loans", "task": "regression", "agg": "count", "window": "14d"}
+    loans["evaluation"] = {"primary": "mae"}
+    kept = resources["datasets"].model_dump(include={"root", "cache", "quarantine"})
+    pinned = resources | {"datasets": FakeDatasets(**kept, pinned_now=NOW)}
+    settings = ModelSettings.model_validate(loans)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(settings, pinned, instance, STAGES[:3]).success
+    found = stored_features(resources)
+    return found[found["loans"].notna()].drop(columns="borrowed").reset_index(drop=True)
+
+
+def test_what_is_booked_for_the_future_labels_nothing(
+    loans: dict[str, Any], resources: dict[str, Any]
+) -> None:
+    """A window that is not over has not all of its events, however far the log reaches."""
+    rows = pd.read_csv(loans["source"]["uri"])
+    rows["id"] %= 5
+    booked = rows["time"] > NOW[:10]
+    sparse = pd.concat([rows[~booked], rows[booked].iloc[::20]])
+
+    labels = labels_of(sparse, loans, resources)
+
+    assert (labels["event_timestamp"] + pd.Timedelta("14d")).max() <= pd.Timestamp(NOW)
+    assert labels["loans"].min() >= 2  # of 14 loans in two weeks, 5 borrowers
+    assert labels.equals(labels_of(rows[~booked], loans, resources))

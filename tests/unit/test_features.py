@@ -185,6 +185,8 @@ def test_wrong_shapes_are_refused():
         aggregate(FLAT, flat())
     with pytest.raises(FeatureError, match="call build_labels"):
         label_events(FLAT, FLAT, flat())
+    with pytest.raises(FeatureError, match="no event has happened yet"):
+        label_events(SHOP.head(0), SHOP.head(0), event_log())
 
 
 def test_the_rows_are_not_modified():
