@@ -1,7 +1,7 @@
 """What every verb needs: the definitions, the models chosen, the resources, and a voice."""
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -23,14 +23,16 @@ def load_definitions() -> dg.Definitions:
     return build_definitions()
 
 
-def chosen_models(definitions: dg.Definitions, models: Sequence[str]) -> list[str]:
-    """The models named, or all sound ones.
+def chosen_models(
+    definitions: dg.Definitions, models: Sequence[str], others: Collection[str] = ()
+) -> list[str]:
+    """The models named, or all: the sound ones, and `others`, which need no YAML here.
 
     Raises:
         ConfigError: There is no such model.
         FaultyModelError: Its YAML has faults.
     """
-    known = sorted(s.key.path[0] for s in _endpoint_specs(definitions))
+    known = sorted({*described_models(definitions), *others})
     unknown = sorted(set(models) - set(known))
     faulty = [
         line
@@ -43,6 +45,11 @@ def chosen_models(definitions: dg.Definitions, models: Sequence[str]) -> list[st
     if unknown:
         raise ConfigError(f"no model {unknown}; there are {known}{did_you_mean(unknown, known)}")
     return list(models) or known
+
+
+def described_models(definitions: dg.Definitions) -> list[str]:
+    """Every model of a sound YAML."""
+    return sorted(spec.key.path[0] for spec in _endpoint_specs(definitions))
 
 
 def _endpoint_specs(definitions: dg.Definitions) -> list[dg.AssetSpec]:

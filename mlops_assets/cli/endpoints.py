@@ -4,9 +4,14 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
 from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.cli.context import described_models
+from mlops_assets.components.loading import left_out
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import home
 from resources.deployment import EndpointDeployer, LocalBentoML
@@ -36,8 +41,7 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
     Returns:
         A line for each endpoint that answers, and one for each that does not.
     """
-    root = os.environ.get("MLOPS_ENDPOINTS") or str(home() / "endpoints")
-    deployment = LocalBentoML(root=root)
+    deployment = LocalBentoML(root=str(_root()))
     names = list(models) or deployment.names()
     good, bad = [], []
     with ThreadPoolExecutor(max(1, len(names))) as pool:
@@ -48,6 +52,26 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
             except MlopsError as err:
                 bad.append(f"{name}: {err}")
     return good, bad
+
+
+def held_models() -> list[str]:
+    """Every model of which the state has an endpoint's folder, whatever the YAML files say."""
+    return sorted(path.name for path in _root().glob("*") if path.is_dir())
+
+
+def _root() -> Path:
+    return Path(os.environ.get("MLOPS_ENDPOINTS") or home() / "endpoints")
+
+
+def undescribed(definitions: dg.Definitions, deployment: EndpointDeployer) -> dict[str, str]:
+    """Models that serve without a sound YAML -> what to say of it."""
+    faulty = {name for names in left_out(definitions) for name in names}
+    strays = set(held_models()) - {*described_models(definitions)}
+    return {
+        name: "but its YAML has faults" if name in faulty else "but no YAML describes it"
+        for name in strays
+        if deployment.status(name) is not None
+    }
 
 
 def describe(deployment: EndpointDeployer, ledger: PromotionLedger, model: str) -> tuple[str, bool]:

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from mlops_assets.atomic import ensure_folder, write_atomically
-from mlops_assets.cli.batch import check, deploy, run, train
+from mlops_assets.cli.batch import check, deploy, run, survived, train
 from mlops_assets.cli.checks import add_check_verb
 from mlops_assets.cli.context import (
     chosen_models,
@@ -33,7 +33,14 @@ from mlops_assets.cli.context import (
     say_both,
     sentence,
 )
-from mlops_assets.cli.endpoints import add_endpoint_verbs, answers, bring_up, describe
+from mlops_assets.cli.endpoints import (
+    add_endpoint_verbs,
+    answers,
+    bring_up,
+    describe,
+    held_models,
+    undescribed,
+)
 from mlops_assets.cli.failures import unforeseen
 from mlops_assets.cli.monitoring import Retraining, add_monitoring_verbs
 from mlops_assets.cli.promotions import add_promotion_verbs, announce, said_as_of, said_history
@@ -124,12 +131,15 @@ def predict(model: str, entities: Sequence[str]) -> int:
 
 
 def status(models: Sequence[str]) -> int:
-    """Print what each endpoint serves; exit code 1 when one is down, or serves no champion."""
+    """Print what each endpoint serves; exit code 1 unless that is its champion, by a sound YAML."""
     definitions = load_definitions()
     good = True
     with open_resources(definitions, "deployment", "ledger") as built:
-        for model in chosen_models(definitions, models):
+        strays = undescribed(definitions, built.deployment)
+        for model in chosen_models(definitions, models, strays):
             line, serves = describe(built.deployment, built.ledger, model)
+            if model in strays:
+                line, serves = f"{line}; serves, {strays[model]}: `mlops stop {model}`", False
             good &= serves
             say(line)
     return 0 if good else 1
@@ -144,12 +154,18 @@ def up(models: Sequence[str]) -> int:
 
 
 def stop(models: Sequence[str]) -> int:
-    """End the endpoints' processes; their state stays."""
+    """End the processes of endpoints, of whatever model the state holds one; their state stays."""
     definitions = load_definitions()
     with open_deployment(definitions) as deployment:
-        for model in chosen_models(definitions, models):
+
+        def end(model: str) -> bool:
             deployment.stop(model)
-    return 0
+            return True
+
+        ended = [
+            survived(model, end) for model in chosen_models(definitions, models, held_models())
+        ]
+    return 0 if all(ended) else 1
 
 
 def history(model: str, at: str | None) -> int:
@@ -241,7 +257,7 @@ _VERBS = {
     "bento": bento,
 }
 
-_OF_ALL = ("run", "train", "deploy", "status", "stop", "check")
+_OF_ALL = ("run", "train", "deploy", "status", "check")
 """Verbs that mean all models when none is named."""
 
 

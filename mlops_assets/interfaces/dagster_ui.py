@@ -17,6 +17,7 @@ from dagster_webserver.webserver import DagsterWebserver
 
 from mlops_assets.home import HOST, INTERFACE_PORTS
 from mlops_assets.interfaces.guard import Access, guarded
+from mlops_assets.serving.connections import IDLE_SECONDS, Connection
 
 _STATEMENT_MS, _POOL_SECONDS, _POOL_OVERFLOW = 15_000, 3_600, 20
 """Those of `dagster-webserver`."""
@@ -40,7 +41,15 @@ def main() -> None:
 
 def serve(app: Any, host: str, port: int) -> None:
     """Serve an application until SIGTERM; whom to believe of its clients is the guard's to say."""
-    uvicorn.run(app, host=host, port=port, log_level="warning", proxy_headers=False)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        http=Connection,
+        log_level="warning",
+        proxy_headers=False,
+        timeout_keep_alive=IDLE_SECONDS,
+    )
 
 
 if __name__ == "__main__":

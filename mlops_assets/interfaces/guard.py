@@ -76,10 +76,12 @@ class _Guard:
             return HTTPException(403, f"{host[:100]!r} is not this server; see MLOPS_UI_HOSTS")
         if origin is not None and not is_own_origin(origin, host, self._access.origins):
             return HTTPException(403, f"pages of {origin[:100]!r} may not ask; see MLOPS_UI_HOSTS")
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-            return None
-        if not (_is_own_page(headers) or _is_followed_link(headers)):
+        reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        asked = reads or origin is None
+        if asked and not (_is_own_page(headers) or (reads and _is_followed_link(headers))):
             return HTTPException(403, "another page may not ask; open this address by itself")
+        if not reads:
+            return None
         if scope["path"].endswith("/graphql") and "text/html" not in headers.get("accept", ""):
             return HTTPException(405, "send a query by POST", {"allow": "POST"})
         return None

@@ -8,8 +8,11 @@ log ends with the container.
 import os
 from pathlib import Path
 
+from uvicorn.config import HTTP_PROTOCOLS
+
 from mlops_assets.atomic import write_atomically
 from mlops_assets.records.serving import Manifest
+from mlops_assets.serving.connections import Connection
 
 MANIFEST_FILE = "deployment.json"
 
@@ -18,6 +21,7 @@ def unpack(bundle: Path) -> Path:
     """Point the manifest at the version in `bundle`; every worker may do it at the same time."""
     manifest = Manifest.model_validate_json((bundle / MANIFEST_FILE).read_bytes())
     manifest = manifest.model_copy(update={"folder": str(bundle / manifest.folder)})
+    HTTP_PROTOCOLS["auto"] = f"{Connection.__module__}:{Connection.__name__}"  # BentoML sets none
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # whom to believe is the guard's to say, not uvicorn's
     endpoint = Path(os.environ.setdefault("MLOPS_ENDPOINT", str(_default(manifest.model_name))))
     content = manifest.model_dump_json(indent=2).encode()

@@ -1,26 +1,44 @@
 """A connection that asks nothing is ended, also one that never did or never ends a request's head.
 
-uvicorn alone ends only those that were answered before, and lets any byte prolong them.
+uvicorn alone ends only those that were answered before, lets any byte prolong them, and keeps all
+that it is sent as a head, before anybody can look at who asks.
 """
 
 import asyncio
 from asyncio.events import TimerHandle
+from typing import NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 IDLE_SECONDS = 75
 """Longer than the usual proxies keep theirs (60 s), so that not we end one that they are using."""
+MOST_HEADERS = 100
+"""Of a request, with its trailers."""
+MOST_HEAD_BYTES = 65_536
+_LINGER_SECONDS = 2.0
+
+_SAID = f"a request's head holds at most {MOST_HEADERS} headers and {MOST_HEAD_BYTES} bytes\n"
+_TOO_LARGE = (
+    "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
+    f"content-length: {len(_SAID)}\r\nconnection: close\r\n\r\n{_SAID}"
+).encode()
 
 
 class Connection(HttpToolsProtocol):
     """Waits `timeout_keep_alive` seconds for each request's head, and for nothing else.
 
-    One timer per connection that looks whether it came too early, none per request.
+    One timer per connection that looks whether it came too early, none per request. Of a head
+    that is too large nothing more is kept, and the connection ends with 431.
     """
 
     _timer: TimerHandle | None = None
     _waits_since: float | None = None
     """Since when no request is in progress."""
+    _named_bytes = 0
+    """Of the head, as the parser named its parts."""
+    _unnamed_bytes = 0
+    """Received since a request or a part of its body began: an endless line is named only whole."""
+    _refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
@@ -34,16 +52,80 @@ class Connection(HttpToolsProtocol):
             self._timer.cancel()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        if self._refused:
+            return
+        self._unnamed_bytes += len(data)
+        super().data_received(data)
+        if self._unnamed_bytes > MOST_HEAD_BYTES and not self._refused:
+            self._refuse()
+
+    def on_message_begin(self) -> None:
+        """See `httptools`."""
+        self._named_bytes = self._unnamed_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """See `httptools`."""
+        self._name(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See `httptools`, which also calls it for trailers."""
+        self._name(name, value)
+        if len(self.headers) >= MOST_HEADERS:
+            self._stop()
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """See `httptools`."""
         self._waits_since = None
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """See `httptools`."""
+        self._unnamed_bytes = 0
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say why the parser stopped; uvicorn does not look whether we stopped it."""
+        if self._refused:
+            self._refuse()
+        else:
+            super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         """See uvicorn's `RequestResponseCycle`."""
         super().on_response_complete()
         if self.cycle.response_complete:  # else the client sent the next request already
             self._waits_since = self.loop.time()
+            if self._refused and not self.transport.is_closing():
+                self._end()
+
+    def _name(self, *parts: bytes) -> None:
+        self._named_bytes += sum(map(len, parts))
+        if self._named_bytes > MOST_HEAD_BYTES:
+            self._stop()
+
+    def _stop(self) -> NoReturn:
+        self._refused = True
+        raise _TooLargeError
+
+    def _refuse(self) -> None:
+        """Answer after the requests before it, whose answers would be mixed with this one."""
+        self._refused = True
+        if self.cycle is None or self.cycle.response_complete:
+            self._end()
+        elif self.cycle.more_body:  # its trailers; it waits for their end
+            self.transport.close()
+
+    def _end(self) -> None:
+        """Take what comes for a moment more: who is cut off while sending reads no answer."""
+        self.transport.write(_TOO_LARGE)
+        if self.transport.can_write_eof():  # not with TLS
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
     def _look(self) -> None:
         if self.transport.is_closing():
@@ -54,3 +136,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         self._timer = self.loop.call_at(since + self.timeout_keep_alive, self._look)
+
+
+class _TooLargeError(Exception):
+    """Stops the parser."""

@@ -79,6 +79,10 @@ class Client:
         ("POST", "/graphql", {"origin": "http://127.0.0.1:5000"}, 403),
         ("POST", "/graphql", {"origin": "http://evil.example"}, 403),
         ("POST", "/graphql", {"origin": "null"}, 403),
+        ("POST", "/graphql", {"sec-fetch-site": "cross-site"}, 403),
+        ("POST", "/graphql", {"sec-fetch-site": "same-site"}, 403),
+        ("POST", "/graphql", {"sec-fetch-site": "same-origin"}, 200),
+        ("POST", "/graphql", LINK | {"sec-fetch-site": "cross-site"}, 403),  # a form
         ("POST", "/graphql", {"host": "evil.example"}, 403),
         ("POST", "/graphql", {"host": "evil.example", "origin": "http://evil.example"}, 403),
         ("GET", "/graphql", {}, 405),
@@ -102,7 +106,11 @@ def test_only_own_pages_move_anything(
 
 def test_a_live_connection_is_for_own_pages_too() -> None:
     assert Client(Access()).connect(OWN) == "websocket.accept"
-    for headers in ({"origin": "http://evil.example"}, {"host": "evil.example"}):
+    foreign: list[dict[str, str]] = [
+        *({"origin": "http://evil.example"}, {"host": "evil.example"}),
+        LINK | {"sec-fetch-site": "cross-site"},
+    ]
+    for headers in foreign:
         assert Client(Access()).connect(OWN | headers) == "websocket.close"
 
 

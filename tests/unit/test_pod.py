@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+import uvicorn
+from uvicorn.config import HTTP_PROTOCOLS
 
 from mlops_assets.errors import DeploymentError
+from mlops_assets.serving.bento import MANIFEST_FILE, unpack
+from mlops_assets.serving.connections import Connection
 from mlops_assets.serving.holder import read_manifest
 from mlops_assets.serving.pod import prepare
 from resources.cluster_applied import generation_file, prune_generations, write_generation
@@ -63,3 +67,18 @@ def test_generations_are_numbered_on_and_old_ones_go(tmp_path: Path, built: Buil
     prune_generations(shared.path)
     left = sorted(file.stem for file in (shared.path / "generations").glob("*.json"))
     assert left == ["3", "4", "5", "6", "7"]
+
+
+def test_a_built_bento_reads_no_endless_head(
+    tmp_path: Path, built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BentoML makes uvicorn's configuration itself, without a protocol."""
+    monkeypatch.setitem(HTTP_PROTOCOLS, "auto", HTTP_PROTOCOLS["auto"])
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "")
+    monkeypatch.setenv("MLOPS_ENDPOINT", str(tmp_path / "own"))
+    manifest = generation(EndpointFolder(tmp_path / "toy"), built)
+    (tmp_path / MANIFEST_FILE).write_bytes(manifest.read_bytes())
+    unpack(tmp_path)
+    config = uvicorn.Config(lambda: None)
+    config.load()
+    assert config.http_protocol_class is Connection
