@@ -118,7 +118,7 @@ def require_passed(
     Raises:
         DeploymentError: With the version or the broken rules.
     """
-    again = f"materialize {settings.name}/evaluation_report first"
+    again = f"run `mlops train {settings.name}`, which evaluates again"
     if evaluation.model != model:
         raise DeploymentError(
             f"the evaluation is of {evaluation.model.uri}, not of {model.uri}; {again}"
@@ -143,7 +143,7 @@ def require_evaluated(servable: Servable, evaluation: Evaluation) -> None:
     if not evaluation.files:
         raise DeploymentError(
             f"{uri} was evaluated by a release that took no checksums, so nobody knows whether its "
-            f"files are those; materialize {servable.model_name}/evaluation_report again"
+            f"files are those; run `mlops train {servable.model_name}`, which evaluates again"
         )
     served = {MODEL_FILE: servable.sha256}
     if servable.inference.onnx_sha256 is not None:

@@ -21,6 +21,7 @@ from mlops_assets.keys import asset_key
 from resources.deployment import EndpointDeployer
 from resources.executors import execute_here
 from resources.promotions import Promotions
+from resources.registry import champion_of
 from resources.run_outcome import end_dead_runs, settle
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def _renew(
     if not _materialize(definitions, instance, model, [asset_key(model, "raw_data")]):
         return False
     stale, endpoint = _stale(definitions, instance, model), asset_key(model, "deployed_endpoint")
+    evaluation = asset_key(model, "evaluation_report")
     if deployment is None:
         stale.pop(endpoint, None)
     elif endpoint not in stale:
@@ -100,6 +102,10 @@ def _renew(
             stale[endpoint] = (
                 "it does not serve what is wanted" if found else "the endpoint is down"
             )
+    # With nothing to deploy, a champion of somebody's choice is no reason to evaluate.
+    deciding = evaluation not in stale and (deployment is None or endpoint in stale)
+    if deciding and (moved := _champion_moved(definitions, instance, model)):
+        stale = {evaluation: moved, **stale}
     for key, reason in stale.items():
         say(f"{key.to_user_string()} is out of date: {reason}")
     return not stale or _materialize(definitions, instance, model, list(stale))
@@ -110,6 +116,22 @@ def _stale(
 ) -> dict[dg.AssetKey, str]:
     specs = definitions.resolve_all_asset_specs()
     return stale_assets(instance, [spec for spec in specs if spec.group_name == model])
+
+
+def _champion_moved(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, model: str
+) -> str | None:
+    """Why the newest evaluation decides nothing any more; None if it does, or there is none."""
+    report = instance.get_latest_materialization_event(asset_key(model, "evaluation_report"))
+    if report is None or report.asset_materialization is None:
+        return None
+    facts = {name: value.value for name, value in report.asset_materialization.metadata.items()}
+    with open_resources(definitions, "tracking", "ledger", instance=instance) as built:
+        champion = champion_of(model, built.tracking, built.ledger)
+    now = champion.uri if champion else "none"
+    if now in (facts["champion"], facts["model_uri"]):
+        return None
+    return f"the champion is {now}, and {facts['champion']} was when it was made"
 
 
 def _restore(promotions: Promotions, instance: dg.DagsterInstance) -> None:

@@ -1,17 +1,19 @@
 """`mlops train` and `mlops deploy`, the two halves of `mlops run`, on fakes."""
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.runs import deploy_evaluated, train_and_judge
+from mlops_assets.cli.runs import bring_up_to_date, deploy_evaluated, train_and_judge
 from mlops_assets.cli.verdict import Verdict, append_report
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import StateError
 from mlops_assets.progress import progress
+from resources.promotions import Promotions
 
 
 def build(loans: dict[str, Any], resources: dict[str, Any]) -> dg.Definitions:
@@ -76,6 +78,86 @@ def test_a_training_that_fails_does_not_show_the_verdict_of_the_one_before(
     verdict = train_and_judge(definitions, instance, "loans")
 
     assert verdict == Verdict("loans: not evaluated, since a step before that failed", False)
+
+
+@pytest.fixture
+def moved(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> dg.Definitions:
+    """Version 3, of new data, passed beside champion 2, which was rolled back since."""
+    loans["evaluation"]["gate"]["against_champion"] = "off"
+    definitions = build(loans, resources)
+    assert bring_up_to_date(definitions, instance, "loans")
+    for first in (400, 420):
+        append(loans, first)
+        assert train_and_judge(definitions, instance, "loans").passed
+        if first == 400:
+            assert deploy_evaluated(definitions, instance, "loans")
+    promotions(loans, resources).roll_back(None, "too slow", "ada")
+    return definitions
+
+
+def append(loans: dict[str, Any], first: int) -> None:
+    file = Path(loans["source"]["uri"])
+    days = {n: date(2025, 2, 4) + timedelta(days=n - 400) for n in range(first, first + 20)}
+    rows = [f"{n},{day},{n % 7}.5,a,0\n" for n, day in days.items()]
+    file.write_text(file.read_text() + "".join(rows))
+
+
+def promotions(loans: dict[str, Any], resources: dict[str, Any]) -> Promotions:
+    settings = ModelSettings.model_validate(loans).deployment
+    return Promotions(
+        "loans", settings, *(resources[name] for name in ("tracking", "ledger", "deployment"))
+    )
+
+
+MOVED = (
+    "loans/evaluation_report is out of date: "
+    "the champion is models:/loans/1, and models:/loans/2 was when it was made"
+)
+
+
+def test_a_run_evaluates_again_beside_the_champion_that_a_rollback_left(
+    moved: dg.Definitions,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    capsys.readouterr()
+    assert bring_up_to_date(moved, instance, "loans")
+    assert MOVED in capsys.readouterr().out.splitlines()
+    assert resources["ledger"].head("loans").to_version == 3
+
+
+def test_of_the_two_halves_the_first_evaluates_again_and_the_second_says_so(
+    moved: dg.Definitions,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert not deploy_evaluated(moved, instance, "loans")
+    assert "evaluated; run `mlops train loans`, which evaluates" in capsys.readouterr().err
+    assert train_and_judge(moved, instance, "loans").said == "loans: version 3 passed the gate"
+    assert MOVED in capsys.readouterr().out.splitlines()
+    assert train_and_judge(moved, instance, "loans").passed
+    assert "out of date" not in capsys.readouterr().out.replace("deployed_endpoint is", "")
+    assert deploy_evaluated(moved, instance, "loans")
+    assert resources["ledger"].head("loans").to_version == 3
+
+
+def test_a_run_with_nothing_new_leaves_the_champion_that_somebody_chose(
+    moved: dg.Definitions,
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert bring_up_to_date(moved, instance, "loans")
+    promotions(loans, resources).promote(2, "it was the network", "ada")
+    capsys.readouterr()
+    assert bring_up_to_date(moved, instance, "loans")
+    assert "out of date" not in capsys.readouterr().out
+    assert resources["ledger"].head("loans").to_version == 2
 
 
 def test_a_report_is_added_to_what_the_file_holds(tmp_path: Path) -> None:
