@@ -1,7 +1,8 @@
 """Tell people of failed runs: one message when a job begins to fail, one when it succeeds again.
 
-What fails in between belongs to the same incident. The newest outcome of each job is also a gauge
-at its model's endpoint, for those who watch by Prometheus.
+What fails in between belongs to the same incident, of which each address is told: one that is new
+hears of a job that fails already when it fails again. The newest outcome of each job is also a
+gauge at its model's endpoint, for those who watch by Prometheus.
 
 A run status sensor of Dagster's goes on to the next run though its message was not delivered. So
 these keep the place of each address in the stream of ended runs: who does not take a message is
@@ -10,6 +11,7 @@ a message and the end of its look repeats it.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -35,6 +37,14 @@ _GAUGES = "gauges"
 _NOBODY = "nobody to tell: neither MLOPS_ALERT_WEBHOOK nor MLOPS_ALERT_SMTP is set"
 
 _End = Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS]
+
+
+class Place(NamedTuple):
+    """How far a listener came in the stream, and when it was new."""
+
+    last: int
+    since: float
+    """The end of the newest failure before its first look, in seconds since 1970."""
 
 
 class Ended(NamedTuple):
@@ -75,24 +85,26 @@ def _build(name: str, end: _End, every_seconds: int, description: str) -> dg.Sen
         context: dg.SensorEvaluationContext, alerts: Alerts, metrics: EndpointMetrics
     ) -> dg.SensorResult:
         before = _places(context.cursor)
-        listeners: dict[str, Callable[[Ended], str | None]] = {
-            _GAUGES: partial(_gauge, context.instance, metrics),
-            **{a: partial(_tell, context.instance, alerts, a) for a in alerts.addresses},
-        }
-        looks = {
-            listener: _follow(_stream(context, end, before.get(listener)), listen)
-            for listener, listen in listeners.items()
-        }
-        return _result(looks, before, alerts)
+        names = (_GAUGES, *alerts.addresses)
+        starts = {name: before.get(name) or _first_place(context, end) for name in names}
+        looks = {}
+        for name, start in starts.items():
+            listen = partial(_tell, context.instance, alerts, name, start.since)
+            if name == _GAUGES:
+                listen = partial(_gauge, context.instance, metrics)
+            looks[name] = _follow(start.last, _ends_after(context, end, start.last), listen)
+        places = {name: Place(look.place, starts[name].since) for name, look in looks.items()}
+        return _result(looks, places, alerts, moved=places != before)
 
     return sensor
 
 
-def _result(looks: dict[str, Look], before: dict[str, int], alerts: Alerts) -> dg.SensorResult:
+def _result(
+    looks: dict[str, Look], places: dict[str, Place], alerts: Alerts, *, moved: bool
+) -> dg.SensorResult:
     """What was told and what was not, with the new places."""
-    places = {listener: look.place for listener, look in looks.items()}
     failures = [look.failure for look in looks.values() if look.failure]
-    if failures and places == before:
+    if failures and not moved:
         raise AlertError("; ".join(failures))  # a tick that fails does not keep its places
     told = [f"told {name}: {text}" for name, look in looks.items() for text in look.told]
     nothing = "nothing to tell" if alerts.addresses else _NOBODY
@@ -100,23 +112,31 @@ def _result(looks: dict[str, Look], before: dict[str, int], alerts: Alerts) -> d
     return dg.SensorResult(skip_reason=said, cursor=json.dumps(places))
 
 
-def _places(cursor: str | None) -> dict[str, int]:
-    """Of each listener that was there at the last look."""
+def _places(cursor: str | None) -> dict[str, Place]:
+    """Of each listener that was there at the last look; an earlier release noted numbers alone."""
     found = json.loads(cursor) if cursor else {}
-    return {name: place for name, place in found.items() if isinstance(place, int)}
+    numbers = {name: Place(place, 0.0) for name, place in found.items() if isinstance(place, int)}
+    return numbers | {name: Place(*p) for name, p in found.items() if isinstance(p, list)}
 
 
-def _stream(
-    context: dg.SensorEvaluationContext, end: _End, place: int | None
-) -> tuple[int, Iterable[Ended]]:
-    """The place, and the ends after it; a listener without one begins with the next end."""
-    fetch = context.instance.fetch_run_status_changes
-    if place is None:
-        newest = fetch(dg.RunStatusChangeRecordsFilter(end), limit=1).records
-        return newest[0].storage_id if newest else 0, ()
+def _first_place(context: dg.SensorEvaluationContext, end: _End) -> Place:
+    """A listener that is new begins with the next end."""
+    failed = _newest_end(context, dg.DagsterEventType.RUN_FAILURE)
+    ended = failed if end == dg.DagsterEventType.RUN_FAILURE else _newest_end(context, end)
+    # Rounded up: Dagster notes the end of a run in whole microseconds, that of its event in finer.
+    since = math.ceil(failed.event_log_entry.timestamp * 1000) / 1000 if failed else 0.0
+    return Place(ended.storage_id if ended else 0, since)
+
+
+def _newest_end(context: dg.SensorEvaluationContext, end: _End) -> dg.EventLogRecord | None:
+    wanted = dg.RunStatusChangeRecordsFilter(end)
+    return next(iter(context.instance.fetch_run_status_changes(wanted, limit=1).records), None)
+
+
+def _ends_after(context: dg.SensorEvaluationContext, end: _End, place: int) -> Iterable[Ended]:
     after = dg.RunStatusChangeRecordsFilter(end, after_storage_id=place)
-    records = fetch(after, limit=_LOOKED_AT, ascending=True).records
-    return place, (_ended(context, record) for record in records)
+    found = context.instance.fetch_run_status_changes(after, limit=_LOOKED_AT, ascending=True)
+    return (_ended(context, record) for record in found.records)
 
 
 def _ended(context: dg.SensorEvaluationContext, record: dg.EventLogRecord) -> Ended:
@@ -129,9 +149,9 @@ def _ended(context: dg.SensorEvaluationContext, record: dg.EventLogRecord) -> En
     return Ended(record.storage_id, run, said or "no step failed")
 
 
-def _follow(stream: tuple[int, Iterable[Ended]], listen: Callable[[Ended], str | None]) -> Look:
+def _follow(place: int, ends: Iterable[Ended], listen: Callable[[Ended], str | None]) -> Look:
     """Pass the ends on until one is not taken, or time is up."""
-    (place, ends), told, deadline = stream, [], time.monotonic() + _SECONDS
+    told, deadline = [], time.monotonic() + _SECONDS
     for ended in ends:
         if time.monotonic() > deadline:
             break
@@ -145,8 +165,10 @@ def _follow(stream: tuple[int, Iterable[Ended]], listen: Callable[[Ended], str |
     return Look(place, told)
 
 
-def _tell(instance: dg.DagsterInstance, alerts: Alerts, address: str, ended: Ended) -> str | None:
-    text = message(instance, ended.run, ended.said) if ended.run else None
+def _tell(
+    instance: dg.DagsterInstance, alerts: Alerts, address: str, since: float, ended: Ended
+) -> str | None:
+    text = message(instance, ended.run, ended.said, since) if ended.run else None
     if text is not None:
         alerts.send(address, text)
     return text
@@ -160,11 +182,17 @@ def _gauge(instance: dg.DagsterInstance, metrics: EndpointMetrics, ended: Ended)
     return None
 
 
-def message(instance: dg.DagsterInstance, run: dg.DagsterRun, said: str) -> str | None:
-    """What to say of an ended run; None while its job goes on as before."""
+def message(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, said: str, since: float
+) -> str | None:
+    """What to say of an ended run to who was told of all that failed after `since`.
+
+    None while its job goes on as before.
+    """
     failed = run.status == _FAILED
     before = _newest(instance, run.job_name, before=run.run_id)
-    if failed == (before is not None and before.status == _FAILED):
+    was_told = before and before.dagster_run.status == _FAILED and (before.end_time or 0.0) > since
+    if failed == bool(was_told):
         return None
     if failed:
         cause = _first_failure(instance, run) or said
@@ -181,7 +209,7 @@ def failing_jobs(instance: dg.DagsterInstance, model: str) -> Gauge:
     failures = dg.RunsFilter(statuses=[_FAILED], tags={_MODEL_TAG: model})
     failed = {run.job_name for run in instance.get_runs(failures, limit=_LOOKED_AT)}
     jobs = sorted({f"{model}_{job}" for job in JOBS} | failed)
-    newest = {job: run for job in jobs if (run := _newest(instance, job))}
+    newest = {job: ended.dagster_run for job in jobs if (ended := _newest(instance, job))}
     return Gauge(
         name="model_run_failing",
         help="1: the newest ended run of the job failed.",
@@ -192,10 +220,10 @@ def failing_jobs(instance: dg.DagsterInstance, model: str) -> Gauge:
 
 def _newest(
     instance: dg.DagsterInstance, job: str, *, before: str | None = None
-) -> dg.DagsterRun | None:
+) -> dg.RunRecord | None:
     """The ended run of a job that was launched last, or last before another; None if none was."""
     wanted = dg.RunsFilter(job_name=job, statuses=_ENDED)
-    found = instance.get_runs(wanted, cursor=before, limit=1)
+    found = instance.get_run_records(wanted, cursor=before, limit=1)
     return found[0] if found else None
 
 

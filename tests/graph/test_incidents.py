@@ -1,5 +1,6 @@
 """One message per incident, to a real HTTP server and a real mail server."""
 
+import json
 from collections.abc import Generator
 from pathlib import Path
 
@@ -67,7 +68,6 @@ def mail() -> Generator[Receiver]:
 def test_an_incident_is_told_once_and_its_end_once(
     instance: dg.DagsterInstance, hook: Receiver, tmp_path: Path
 ) -> None:
-    run_a_job(instance, broken=True)
     watch = Watch(instance, tmp_path, Alerts(webhook=hook.url))
     gauge = tmp_path / "shop" / "metrics" / "runs.prom"
     for broken in (False, True, True, True, False, False):
@@ -75,11 +75,41 @@ def test_an_incident_is_told_once_and_its_end_once(
         watch.look()
         value = 'job_name="shop_training",model_name="shop"} ' + ("1.0" if broken else "0.0")
         assert value in gauge.read_text(encoding="utf-8")
-    recovered, began, ended = hook.taken
+    began, ended = hook.taken
     assert began.startswith("shop_training failed (run ")
     assert began.endswith("work: the source is gone; bring it back")
-    assert recovered.startswith("shop_training succeeds again")
     assert ended.startswith("shop_training succeeds again")
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ((False,), []),
+        ((False, True, False), ["failed", "succeeds again"]),
+        ((True, True, False, False), ["failed", "succeeds again"]),
+    ],
+)
+def test_a_new_address_is_told_of_a_job_that_failed_before_when_it_fails_again(
+    instance: dg.DagsterInstance,
+    hook: Receiver,
+    mail: Receiver,
+    tmp_path: Path,
+    broken: tuple[bool, ...],
+    told: list[str],
+) -> None:
+    watch = Watch(instance, tmp_path, Alerts(webhook=hook.url))
+    for _ in range(2):
+        run_a_job(instance, broken=True)
+        watch.look()
+    watch.alerts = Alerts(webhook=hook.url, smtp=mail.url, email_to=PEOPLE)
+    watch.look()
+    for one in broken:
+        run_a_job(instance, broken=one)
+        watch.look()
+    firsts = [text.removeprefix("shop_training ").split(" (")[0] for text in mail.taken]
+    assert firsts == told
+    assert hook.taken[0].startswith("shop_training failed")
+    assert hook.taken[1].startswith("shop_training succeeds again")
 
 
 def test_runs_that_ended_between_two_looks_are_told_as_if_each_had_been_seen(
@@ -103,10 +133,17 @@ def test_the_cursor_of_an_earlier_release_is_no_place(
     watch.cursors = dict.fromkeys(watch.cursors, old)
     run_a_job(instance, broken=True)
     watch.look()
+    assert hook.taken == []
+    watch.cursors = {name: _numbers(cursor) for name, cursor in watch.cursors.items()}
     run_a_job(instance, broken=False)
     watch.look()
     (text,) = hook.taken
     assert text.startswith("shop_training succeeds again")
+
+
+def _numbers(cursor: str | None) -> str:
+    """The cursor as the last release wrote it."""
+    return json.dumps({name: place for name, (place, _) in json.loads(cursor or "{}").items()})
 
 
 def test_without_an_address_nobody_is_told_and_the_look_says_so(
