@@ -2,12 +2,22 @@
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_assets.errors import StateError
+
+_LITTLE = 100_000
+"""Bytes; with less, sqlite speaks of an I/O error, since it cannot even write its journal."""
+
+
+def is_full(path: Path) -> bool:
+    """Whether the disk on which `path` is, or would be, has no space left to speak of."""
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    return shutil.disk_usage(there).free < _LITTLE
 
 
 def ensure_folder(path: Path) -> Path:

@@ -116,6 +116,10 @@ def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
     if (column := model.target_column) is None:
         return
     yield from unknown([column], model.kept_columns, "target.column")
+    counts_moments = column == model.timestamp and model.target.agg == "nunique"
+    if column in (model.entity.name, model.timestamp) and not counts_moments:
+        said = f"{column!r} says which row it is, not what became of it; name another column"
+        yield Misfit("target.column", said)
     if column in model.features.columns:
         said = f"the target's column {column!r} is also a feature: a leak; remove it"
         yield Misfit("features.columns", said)

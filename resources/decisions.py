@@ -72,7 +72,7 @@ class DecisionStore(dg.ConfigurableResource):
     def load(self, model: str) -> Memory:
         """What is remembered; nothing before the first decision."""
         query = "SELECT state, revision FROM states WHERE model = ?"
-        with self._connection() as connection:
+        with self._connection(reads=True) as connection:
             found = connection.execute(query, (model,)).fetchone()
         if found is None:
             return Memory(RetrainState(), 0)
@@ -117,7 +117,7 @@ class DecisionStore(dg.ConfigurableResource):
     def history(self, model: str, last: int) -> list[Recorded]:
         """The newest decisions, the oldest of them first."""
         query = f"SELECT {_SHOWN} FROM decisions WHERE model = ? ORDER BY number DESC LIMIT ?"  # noqa: S608
-        with self._connection() as connection:
+        with self._connection(reads=True) as connection:
             rows = connection.execute(query, (model, last)).fetchall()
         names = _SHOWN.split(", ")
         return [Recorded.model_validate(dict(zip(names, row, strict=True))) for row in rows[::-1]]
@@ -132,13 +132,13 @@ class DecisionStore(dg.ConfigurableResource):
     def pause(self, model: str, now: datetime) -> Pause | None:
         """The pause in force; None without one, and after it has ended."""
         query = "SELECT until, why, who FROM pauses WHERE model = ? ORDER BY number DESC LIMIT 1"
-        with self._connection() as connection:
+        with self._connection(reads=True) as connection:
             found = connection.execute(query, (model,)).fetchone()
         if found is None or found[0] <= sortable(now):
             return None
         return Pause.model_validate(dict(zip(("until", "why", "who"), found, strict=True)))
 
-    def _connection(self) -> AbstractContextManager[sqlite3.Connection]:
+    def _connection(self, *, reads: bool = False) -> AbstractContextManager[sqlite3.Connection]:
         return SqliteFile(
             path=self.path,
             timeout_seconds=self.timeout_seconds,
@@ -148,7 +148,7 @@ class DecisionStore(dg.ConfigurableResource):
             variable="MLOPS_DECISIONS",
             error=DecisionStoreError,
             busy=DecisionStoreBusyError,
-        ).connection()
+        ).connection(reads=reads)
 
 
 def _keep_state(

@@ -99,12 +99,12 @@ class PromotionLedger(dg.ConfigurableResource):
 
     def head(self, model: str) -> Promotion | None:
         """The newest move of a model; None before the first."""
-        with self._connection() as connection:
+        with self._connection(reads=True) as connection:
             return _one(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", model)
 
     def history(self, model: str) -> list[Promotion]:
         """All moves of a model, the oldest first."""
-        with self._connection() as connection:
+        with self._connection(reads=True) as connection:
             return _select(connection, "WHERE model = ? ORDER BY sequence", model)
 
     def as_of(self, model: str, time: datetime) -> Promotion | None:
@@ -116,13 +116,13 @@ class PromotionLedger(dg.ConfigurableResource):
         if time.tzinfo is None:
             raise LedgerError(f"{time.isoformat()} has no timezone; say which, e.g. UTC")
         condition = "WHERE model = ? AND time <= ? ORDER BY time DESC, sequence DESC LIMIT 1"
-        with self._connection() as connection:
+        with self._connection(reads=True) as connection:
             return _one(connection, condition, model, sortable(time))
 
     def _now(self) -> datetime:
         return datetime.now(UTC)
 
-    def _connection(self) -> AbstractContextManager[sqlite3.Connection]:
+    def _connection(self, *, reads: bool = False) -> AbstractContextManager[sqlite3.Connection]:
         return SqliteFile(
             path=self.path,
             timeout_seconds=self.timeout_seconds,
@@ -132,7 +132,7 @@ class PromotionLedger(dg.ConfigurableResource):
             variable="MLOPS_LEDGER",
             error=LedgerError,
             busy=LedgerLockedError,
-        ).connection()
+        ).connection(reads=reads)
 
 
 def require_head(move: Move, head: Promotion | None, expected_from: Promotion | None) -> None:

@@ -6,8 +6,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
-from mlops_assets.atomic import ensure_folder, exclusive
+from mlops_assets.atomic import ensure_folder, exclusive, is_full
 from mlops_assets.errors import MlopsError
 
 
@@ -30,24 +31,52 @@ class SqliteFile:
     """Raised while another process holds the file."""
 
     @contextmanager
-    def connection(self) -> Generator[sqlite3.Connection]:
-        """A connection in autocommit mode; sqlite's errors become ours."""
-        file = Path(self.path)
-        ensure_folder(file.parent)
+    def connection(self, *, reads: bool = False) -> Generator[sqlite3.Connection]:
+        """A connection in autocommit mode; sqlite's errors become ours.
+
+        Who only `reads` is not hindered by a disk that is full.
+        """
+        ensure_folder(Path(self.path).parent)
         try:
-            with closing(
-                sqlite3.connect(file, timeout=self.timeout_seconds, isolation_level=None)
-            ) as connection:
-                connection.execute("PRAGMA synchronous = FULL")  # a row survives a power cut
-                self._create(connection)
+            with closing(self._open_to_read() if reads else self._open()) as connection:
                 yield connection
         except sqlite3.Error as err:
-            busy = getattr(err, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-            kind = self.busy if busy else self.error
-            raise kind(
-                f"{self.name} {file} refused: {err}. Look whether another process holds the file "
-                f"and whether this user may write it; {self.variable} names another one."
-            ) from err
+            kind = self.busy if _is(err, "BUSY") else self.error
+            raise kind(self._said(err)) from err
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=self.timeout_seconds, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")  # a row survives a power cut
+            self._create(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _open_to_read(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.OperationalError as err:
+            # It cannot create its write-ahead log. Where none holds anything, the file holds all.
+            log = Path(f"{self.path}-wal")
+            if _is(err, "BUSY") or not Path(self.path).exists():
+                raise
+            if log.exists() and log.stat().st_size:
+                raise
+        address = f"file:{quote(str(Path(self.path).absolute()))}?immutable=1"
+        return sqlite3.connect(address, uri=True, isolation_level=None)
+
+    def _said(self, err: sqlite3.Error) -> str:
+        what = f"{self.name} {self.path}"
+        if _is(err, "NOTADB", "CORRUPT"):
+            return f"{what} is damaged: {err}; restore a copy of it from a backup"
+        if _is(err, "FULL") or (_is(err, "IOERR") and is_full(Path(self.path).parent)):
+            return f"{what} refused: no space is left on its disk ({err}); free some, run again"
+        return (
+            f"{what} refused: {err}. Look whether another process holds the file "
+            f"and whether this user may write it; {self.variable} names another one."
+        )
 
     def _create(self, connection: sqlite3.Connection) -> None:
         if _layout(connection) == self.layout:
@@ -68,6 +97,12 @@ class SqliteFile:
 def sortable(time: datetime) -> str:
     """UTC in text of one width, so that texts sort as times do."""
     return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _is(err: sqlite3.Error, *kinds: str) -> bool:
+    """Whether sqlite's name of an error is, or begins with, one of these."""
+    names = tuple(f"SQLITE_{kind}" for kind in kinds)
+    return getattr(err, "sqlite_errorname", "").startswith(names)
 
 
 def _layout(connection: sqlite3.Connection) -> int:

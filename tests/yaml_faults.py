@@ -114,6 +114,11 @@ NO_MODEL = [
     Broken("block", swap("  schedule:", "  shedule:"), 22, "did you mean 'schedule'?"),
     Broken("text for block", swap("{name: id}", "id"), 6, "entity: 'id'"),
     Broken("timestamp", swap("dtype: datetime", "dtype: string"), 11, "must be a datetime"),
+    Broken(
+        "format", swap("dtype: datetime", 'dtype: datetime, format: "%Q%Y"'), 11, "no directive"
+    ),
+    Broken("target of times", swap("column: label", "column: time"), 17, "says which row it is"),
+    Broken("target of ids", swap("column: label", "column: id"), 17, "says which row it is"),
     Broken("no column", swap("timestamp: time", "timestamp: tme"), 7, "did you mean 'time'?"),
     Broken("dtype", swap("{dtype: float64", "{dtype: float46"), 12, "did you mean 'float64'?"),
     Broken("text for number", swap("min: 0}", "min: none}"), 12, "'none' should be a valid number"),

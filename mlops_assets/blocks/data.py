@@ -16,6 +16,7 @@ from mlops_assets.blocks.base import (
     Settings,
     unknown,
 )
+from mlops_assets.blocks.time_format import require_moment
 
 
 class SourceSettings(Settings):
@@ -119,6 +120,8 @@ class ColumnContract(Settings):
             raise ValueError(f"format {self.format!r} is for datetimes, e.g. `%Y-%m-%d`")
         if "%Z" in (self.format or ""):
             raise ValueError(f"format {self.format!r}: names of zones are ambiguous; use %z")
+        if self.format is not None:
+            require_moment(self.format)
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as err:  # a folder of zones: OSError

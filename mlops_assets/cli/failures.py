@@ -1,7 +1,6 @@
 """Why something failed, in one sentence; what nobody foresaw keeps its trace in a file."""
 
 import os
-import shutil
 import traceback
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -9,14 +8,12 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mlops_assets import errors
-from mlops_assets.atomic import ensure_folder, write_atomically
+from mlops_assets.atomic import ensure_folder, is_full, write_atomically
 from mlops_assets.home import home
 
 _FOLDER = "errors"
 _FULL_DISK = ("No space left on device", "disk is full", "Disk quota exceeded")
 """As the system and sqlite say it, through whatever library."""
-_LITTLE = 100_000
-"""Bytes; with less, sqlite speaks of an I/O error, since it cannot even write its journal."""
 _FAILED_CHECK = "DagsterAssetCheckFailedError"
 
 
@@ -86,7 +83,7 @@ def _message(message: str, kind: str | None) -> str:
 def _kept(kind: str, message: str, trace: str) -> str:
     """Keep the trace, unless the reason is plain enough without, or no file can be written."""
     said = f"{kind}: {' '.join(message.split())[:500]}"
-    if any(full in message for full in _FULL_DISK) or _space_left() < _LITTLE:
+    if any(full in message for full in _FULL_DISK) or is_full(home()):
         return (
             f"StateError: no space is left for {home()} ({said}). What is complete is as it was; "
             "free some space, then run again"
@@ -98,9 +95,3 @@ def _kept(kind: str, message: str, trace: str) -> str:
     except errors.StateError as err:
         return f"{said}; nobody foresaw this, and its trace cannot be kept: {err}"
     return f"{said}; nobody foresaw this, the whole trace is in {file}"
-
-
-def _space_left() -> int:
-    """Bytes, where the state folder is or would be."""
-    there = next(folder for folder in (home(), *home().parents) if folder.exists())
-    return shutil.disk_usage(there).free

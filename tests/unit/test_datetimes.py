@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from mlops_assets.blocks.time_format import require_moment
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.contract import enforce
 from tests.unit.contracts import NOW, check, contract, kept, reasons
@@ -18,6 +21,21 @@ def test_a_strptime_format_is_exact():
     )
     assert kept(checked) == [pd.Timestamp("1997-01-01", tz="UTC")]
     assert len(kept(check(["5/1/2019"], dtype="datetime", format="%d/%m/%Y"))) == 1
+
+
+@given(st.lists(st.sampled_from("aAbBcdfGHIjmMpSuUVwWxXyYz%Q"), min_size=1, max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_a_format_that_loads_is_read_and_names_the_year(directives: list[str]) -> None:
+    form = "-".join(f"%{directive}" for directive in directives)
+    try:
+        require_moment(form)
+    except ValueError as err:
+        assert "; write e.g." in str(err)  # noqa: PT017  either end is right
+        return
+    moment = datetime(2001, 12, 30, 22, 58, 57, tzinfo=UTC)
+    texts = pd.Series([moment.strftime(form)])
+    (read,) = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    assert read.year == moment.year
 
 
 def test_a_text_without_offset_is_local_time():

@@ -1,8 +1,10 @@
 """The ledger: linear, append-only, and what it answers about the past."""
 
+import resource
+import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from pydantic import PrivateAttr, ValidationError
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
 from mlops_assets.records.promotion import Move, Promotion
 from resources.ledger import PromotionLedger, given_up, standing
+from resources.sqlite import SqliteFile
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -162,10 +165,73 @@ def test_another_writer_is_a_transient_error(ledger: PromotionLedger) -> None:
         assert [p.to_version for p in impatient.history("shop")] == [1], "reading goes on"
 
 
-def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").write_text("not a database, but long enough to be looked at" * 30)
-    with pytest.raises(LedgerError, match=r"ledger\.db refused.*MLOPS_LEDGER"):
-        PromotionLedger(path=str(tmp_path / "ledger.db")).head("shop")
+@contextmanager
+def full_disk() -> Generator[None]:
+    """No file gets a byte; sqlite says of it what it says of a disk without space."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_hinders_nobody_who_only_reads(ledger: PromotionLedger) -> None:
+    moves = fill(ledger, 1, 2)
+    with full_disk():
+        assert (ledger.history("shop"), ledger.head("shop")) == (moves, moves[-1])
+        assert ledger.as_of("shop", moves[-1].time) == moves[-1]
+        with pytest.raises(LedgerError, match="disk I/O error"):
+            ledger.append(move(3), moves[-1])
+    assert [p.to_version for p in fill(ledger, 3)] == [3], "nothing is left in the way"
+
+
+def test_what_only_the_write_ahead_log_holds_is_not_passed_over(
+    ledger: PromotionLedger, tmp_path: Path
+) -> None:
+    fill(ledger, 1)
+    copy = tmp_path / "copy" / "ledger.db"
+    copy.parent.mkdir()
+    with closing(sqlite3.connect(ledger.path)) as other:
+        other.execute("SELECT * FROM promotions")  # of several that have it open nobody writes back
+        fill(ledger, 2)
+        for end in ("", "-wal"):
+            shutil.copyfile(f"{ledger.path}{end}", f"{copy}{end}")
+    with full_disk(), pytest.raises(LedgerError, match="disk I/O error"):
+        PromotionLedger(path=str(copy)).head("shop")
+
+
+def test_a_disk_without_space_is_named(tmp_path: Path) -> None:
+    file = SqliteFile(
+        path=str(tmp_path / "ledger.db"),
+        timeout_seconds=0,
+        layout=1,
+        schema="CREATE TABLE t (c);",
+        name="the ledger",
+        variable="MLOPS_LEDGER",
+        error=LedgerError,
+        busy=LedgerLockedError,
+    )
+
+    def overfill() -> None:
+        with file.connection() as connection:
+            connection.execute("PRAGMA max_page_count = 2")
+            connection.execute("INSERT INTO t VALUES (zeroblob(9999))")
+
+    with pytest.raises(LedgerError, match=r"no space is left on its disk .* free some, run again"):
+        overfill()
+
+
+def test_a_damaged_ledger_is_named_with_the_remedy(ledger: PromotionLedger) -> None:
+    fill(ledger, 1)
+    damaged = r"ledger\.db is damaged: .*; restore a copy of it from a backup$"
+    whole = Path(ledger.path).read_bytes()
+    for content in (b"not a database, but long" * 99, whole[:4096] + b"x" * (len(whole) - 4096)):
+        Path(ledger.path).write_bytes(content)
+        with pytest.raises(LedgerError, match=damaged):
+            ledger.head("shop")
+        with pytest.raises(LedgerError, match=damaged):
+            fill(ledger, 2)
 
 
 def test_a_newer_layout_is_refused(ledger: PromotionLedger) -> None:
