@@ -20,6 +20,7 @@ from mlops_assets.errors import ParameterError, TrainingError
 from mlops_assets.ml.features import TIMESTAMP, label_array
 from mlops_assets.ml.scoring import select_features
 from mlops_assets.ml.snapshots import calendar_step
+from mlops_assets.ml.unfit_rows import explained, require_finite
 
 
 class Split(NamedTuple):
@@ -113,10 +114,7 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
         )
     features = select_features(train, settings.feature_dtypes)
     numeric = features[_plain(settings)]
-    if infinite := numeric.columns[np.isinf(numeric).any()].tolist():
-        raise TrainingError(
-            f"the features {infinite} have infinite values; bound them by min and max in `contract`"
-        )
+    require_finite(numeric, settings)
     pipeline = build_pipeline(settings)
     try:
         with np.errstate(
@@ -124,17 +122,7 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
         ):  # the evaluation refuses what is not finite
             pipeline.fit(features, target)
     except (TypeError, ValueError, IndexError) as err:
-        estimator = settings.training.estimator
-        incomplete = numeric.columns[numeric.isna().any()].tolist()
-        if incomplete and settings.training.impute == "none" and not _takes_nan(pipeline):
-            raise TrainingError(
-                f"{estimator} takes no missing values, and the features {incomplete} have some; "
-                "set training.impute to median, mean or zero"
-            ) from err
-        raise TrainingError(
-            f"{estimator} cannot be fitted: {' '.join(str(err).split())} Check training.params "
-            "and the features."
-        ) from err
+        raise explained(err, pipeline, numeric, settings) from err
     _check_answers(pipeline, features, settings)
     if "target" in settings.processing.categorical_encoding.values():
         # Only fitting needs the splitter, and skops would not load it by the fixed list.
@@ -279,15 +267,6 @@ def _check_values(estimator: Any, named: str) -> None:
 
 def _wants_seed(estimator: Any) -> bool:
     return hasattr(estimator, "get_params") and "random_state" in estimator.get_params(deep=False)
-
-
-def _takes_nan(pipeline: Any) -> bool:
-    from sklearn.utils import get_tags
-
-    try:
-        return get_tags(pipeline[-1]).input_tags.allow_nan
-    except AttributeError:  # an estimator that is not built on scikit-learn's base says nothing
-        return False
 
 
 def _plain(settings: ModelSettings) -> list[str]:

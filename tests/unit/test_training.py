@@ -225,6 +225,32 @@ def test_infinite_values_are_refused_by_name():
         fit(rows, model())
 
 
+@pytest.mark.parametrize("estimator", [BOOSTING, "sklearn.linear_model.LogisticRegression"])
+def test_a_feature_without_any_value_is_named(estimator):
+    rows = table().assign(x=np.nan)
+    with pytest.raises(TrainingError, match=r"\['x'\] have no value in any of the 120 .*; remove"):
+        fit(rows, model(estimator=estimator))
+    assert fit(rows, model(estimator=estimator, impute="zero"))
+
+
+@pytest.mark.parametrize("estimator", [BOOSTING, "sklearn.linear_model.LogisticRegression"])
+@pytest.mark.parametrize("value", [1e300, -1e153])
+def test_values_that_scaling_would_lose_are_named(estimator, value):
+    rows = table()
+    rows.loc[3, "x"] = value
+    with pytest.raises(
+        TrainingError, match=r"\['x'\] have values too large to be scaled, e\.g\. 1"
+    ):
+        fit(rows, model(estimator=estimator, scale=True))
+
+
+def test_values_that_a_tree_cannot_hold_are_named():
+    rows = table()
+    rows.loc[3, "x"] = 1e300
+    with pytest.raises(TrainingError, match=r"\['x'\] have values as large as 1e\+300; bound"):
+        fit(rows, model(estimator="sklearn.tree.DecisionTreeClassifier"))
+
+
 def test_a_bad_parameter_is_named_with_the_valid_ones():
     with pytest.raises(TrainingError, match=r"no parameters \['C0'\]; training.params may be.*'C'"):
         build_pipeline(model(params={"C0": 1}))
