@@ -3,7 +3,7 @@
 Some, as ONNX Runtime, look at their switch when they are imported, so the package itself turns them
 off before it imports anything. Processes that begin with another program (`mlflow server`, a built
 Bento, the image) get the same variables from whoever starts them. Dagster has no variable: its
-switch stands in each `dagster.yaml`, and that of `dg` in `pyproject.toml`.
+switch stands in each `dagster.yaml`, which its tools, `dg` among them, find by DAGSTER_HOME.
 """
 
 import os

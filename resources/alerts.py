@@ -1,5 +1,6 @@
 """Messages to people, one per incident: to a webhook (Slack and its kin), by e-mail, or both."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -28,7 +29,11 @@ _NOT_TAKEN = (OSError, http.client.HTTPException, smtplib.SMTPException, ValueEr
 class Alerts(dg.ConfigurableResource):
     """The addresses of whom to tell; without one nobody is told."""
 
-    webhook: str = Field("", description="Gets `{'text': ...}`. A secret in most services.")
+    webhook: str = Field(
+        "",
+        description="`https://[USER:PASSWORD@]HOST...`; gets `{'text': ...}`. A secret in most "
+        "services.",
+    )
     smtp: str = Field(
         "", description="`smtp://[USER:PASSWORD@]HOST[:PORT]`, or `smtps://`. Holds a secret."
     )
@@ -59,9 +64,9 @@ class Alerts(dg.ConfigurableResource):
             )
         try:
             request = urllib.request.Request(  # noqa: S310  the scheme was looked at
-                self.webhook,
+                parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(),
                 data=json.dumps({"text": text}).encode(),
-                headers={"content-type": "application/json"},
+                headers={"content-type": "application/json", **_basic_login(parts)},
             )
             opener = urllib.request.build_opener(_AsAnswered)
             with opener.open(request, timeout=_SECONDS) as answer:
@@ -113,6 +118,14 @@ def _split(url: str) -> SplitResult | None:
         return parts if parts.hostname and parts.port != 0 else None
     except ValueError:  # e.g. of a port; it quotes what may be a password
         return None
+
+
+def _basic_login(parts: SplitResult) -> dict[str, str]:
+    """The header for the user and the password of a URL; none for one without."""
+    if parts.username is None:
+        return {}
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return {"authorization": f"Basic {base64.b64encode(login).decode()}"}
 
 
 def _reason(err: Exception) -> str:

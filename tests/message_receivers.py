@@ -22,7 +22,7 @@ class Receiver:
     recipients: list[str] = field(default_factory=list)
     """Of mail."""
     logins: list[str] = field(default_factory=list)
-    """The user and the password of each mail, decoded."""
+    """The user and the password of each message that has some, decoded."""
     refuses: int = 0
     """So many of the next messages."""
 
@@ -39,6 +39,8 @@ def webhook() -> Generator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
+            if login := self.headers.get("authorization"):
+                receiver.logins.append(base64.b64decode(login.removeprefix("Basic ")).decode())
             good = self.path == f"/hooks/{SECRET}" and not receiver.refuse()
             if good:
                 receiver.taken.append(json.loads(body)["text"])

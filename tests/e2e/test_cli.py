@@ -53,6 +53,16 @@ def test_dg_lists_the_component() -> None:
     assert "mlops_assets.components.ModelPipeline" in run("dg", "list", "components").stdout
 
 
+def test_dg_reports_nothing_where_mlops_says_which_instance(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    printed = run("mlops", "env", HOME=home, MLOPS_HOME=tmp_path / "state", DAGSTER_HOME="").stdout
+    named = dict(line.removeprefix("export ").split("=", 1) for line in printed.splitlines())
+    done = run(*CHECK_YAML, HOME=home, **named)
+    assert "collect usage statistics" not in done.stdout + done.stderr
+    assert list(home.rglob("*")) == []
+
+
 def test_a_scaffolded_model_loads_as_it_stands(checkout: Path) -> None:
     scaffold = ("dg", "scaffold", "defs", "mlops_assets.components.ModelPipeline", "churn")
     run(*scaffold, root=checkout)

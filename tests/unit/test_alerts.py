@@ -126,6 +126,29 @@ def test_a_password_that_no_server_takes_is_not_quoted(password: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "login"),
+    [
+        ("ada:s3@", "ada:s3"),
+        ("a%40da:p%3A%2F%C3%A4@", "a@da:p:/\u00e4"),
+        ("ada@", "ada:"),
+        (":s3@", ":s3"),
+        ("ada:p\u00e4ss@", "ada:p\u00e4ss"),
+        ("ada:s@3@", "ada:s@3"),
+    ],
+)
+def test_a_webhook_is_logged_in_to_as_its_url_says(written: str, login: str) -> None:
+    with webhook() as hook:
+        url = hook.url.replace("//", f"//{written}")
+        Alerts(webhook=url).send("webhook", "customers_training failed")
+    assert (hook.taken, hook.logins) == (["customers_training failed"], [login])
+
+
+def test_the_login_of_a_webhook_that_takes_nothing_is_not_said() -> None:
+    said = refusal(Alerts(webhook=f"http://ada:{SECRET}@127.0.0.1:1/hooks"), "webhook")
+    assert "the webhook at 127.0.0.1 did not take the message: Connection refused" in said
+
+
+@pytest.mark.parametrize(
     "text", ["a\r\nb: c", "\udc80 in a name", "", "x" * 100_000, "sn\u00f6\n.\nend"]
 )
 def test_any_text_is_taken_once_by_each_address(text: str) -> None:
