@@ -1,6 +1,5 @@
 """A whole `mlops run` that is killed, and the plain run after it."""
 
-import shutil
 import subprocess
 from contextlib import suppress
 
@@ -13,7 +12,7 @@ def kill_and_recover(checkout: Checkout, after: float, *, empty: bool) -> tuple[
     """What the killed run had come to, and what was wrong after the plain run that followed."""
     if empty and checkout.home.exists():
         checkout.run("mlops", "stop")
-        shutil.rmtree(checkout.home)
+        checkout.leave_home()
     checkout.new_data()
     before = checkout.ledger.head(MODEL) if checkout.home.exists() else None
     process = checkout.start(*RUN)

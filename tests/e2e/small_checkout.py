@@ -62,6 +62,11 @@ class Checkout:
         self.rows += 1
         write_loans(self.folder / "loans.csv", self.rows)
 
+    def leave_home(self) -> None:
+        """Delete the state; the next has a folder of its own, since MLflow keeps files open here."""
+        shutil.rmtree(self.home)
+        self.home = self.home.with_name(f"home-{self.rows}")
+
     def environment(self, **more: str) -> dict[str, str]:
         """Of every process of the project."""
         ours = {
