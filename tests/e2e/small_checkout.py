@@ -63,7 +63,7 @@ class Checkout:
         write_loans(self.folder / "loans.csv", self.rows)
 
     def leave_home(self) -> None:
-        """Delete the state; the next has a folder of its own, since MLflow keeps files open here."""
+        """Delete the state; the next has another folder, since MLflow here keeps files open."""
         shutil.rmtree(self.home)
         self.home = self.home.with_name(f"home-{self.rows}")
 
