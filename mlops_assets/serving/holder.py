@@ -208,7 +208,8 @@ class ModelHolder:
         worse = self._try(wanted, wanted.previous)
         if worse is None:
             return f"{error} Serving the previous version."
-        return f"{error} The previous version cannot be served either: {worse}"
+        either = "The previous version cannot be served either"
+        return f"{error} {either}." if worse == error else f"{error} {either}: {worse}"
 
     def _try(self, wanted: Manifest, folder: str) -> str | None:
         try:
