@@ -186,7 +186,7 @@ def test_dagster_itself_builds_the_launcher_of_the_cluster(
 def test_the_cluster_keeps_what_the_laptop_keeps() -> None:
     """Rules of the one instance file that must hold in the other."""
     local = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-    for name in ("concurrency", "run_coordinator", "telemetry", "nux"):
+    for name in ("concurrency", "run_coordinator", "retention", "telemetry", "nux"):
         assert DAGSTER[name] == local[name]
 
 
