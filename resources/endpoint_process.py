@@ -257,7 +257,8 @@ def require_free(port: int) -> None:
         except OSError as err:
             raise PortInUseError(
                 f"cannot listen on {HOST}:{port}: {err.strerror}. "
-                "Stop what listens there, or set another `deployment.port` in the YAML."
+                "Stop what listens there, or set another `deployment.port` in the YAML, "
+                "which `mlops run` takes up."
             ) from err
 
 

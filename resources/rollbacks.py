@@ -22,6 +22,8 @@ class Hold(NamedTuple):
     given_up: int
     """The version that was given up, or is repeated."""
     rollback: Promotion
+    champion: int
+    """The version that serves now."""
 
     def said(self, version: int) -> str:
         """Why it holds against `version`, and what ends it."""
@@ -33,10 +35,12 @@ class Hold(NamedTuple):
                 f"version {self.given_up}, which was given up"
             )
         when = f"{self.rollback.time:%Y-%m-%d %H:%M} UTC"
+        to = self.rollback.to_version
+        back = f"`mlops rollback {model} --to {to}` serves what it went back to, "
         return (
             f"{what} by {who} at {when} ({why}), and passing the gate again is no news. New data "
-            f"are judged anew; `mlops rollback {model} --to {self.rollback.to_version}` serves "
-            f"what it went back to, `mlops promote {model} {self.given_up} --why TEXT` overrules"
+            f"are judged anew; {back if self.champion != to else ''}"
+            f"`mlops promote {model} {self.given_up} --why TEXT` overrules"
         )
 
 
@@ -73,7 +77,7 @@ def hold_against(
     made = MadeOf.of(tracking.tags(version))
     for number, rollback in reversed(given_up(history).items()):
         if number == version.version or made.repeats(_made_of(number, history, tracking)):
-            return Hold(number, rollback)
+            return Hold(number, rollback, history[-1].to_version)
     return None
 
 

@@ -39,15 +39,14 @@ class Retraining:
     decisions: DecisionStore
 
     def why(self, last: int) -> str:
-        """The newest decisions, one a paragraph, the newest last."""
-        rows = self.decisions.history(self.model, last)
-        if not rows:
-            return (
-                f"{self.model}: nothing decided yet; switch the sensor {self.model}_retraining on "
-                "in the Dagster UI, under Automation"
-            )
+        """The newest decisions, one a paragraph, the newest last, and the pause in force."""
+        none = (
+            f"{self.model}: nothing decided yet; switch the sensor {self.model}_retraining on "
+            "in the Dagster UI, under Automation"
+        )
+        lines = _lines(self.decisions.history(self.model, last)) or [none]
         pause = self.decisions.pause(self.model, datetime.now(UTC))
-        return "\n".join([*_lines(rows), *([_said(self.model, pause)] if pause else [])])
+        return "\n".join([*lines, *([_said(self.model, pause)] if pause else [])])
 
     def pause(self, span: timedelta, why: str) -> str:
         """Start no training until `span` from now; a training that runs goes on."""

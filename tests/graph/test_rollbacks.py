@@ -9,6 +9,7 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from resources.promotions import Promotions
+from resources.rollbacks import hold_against
 from tests.fakes import FakeTracking
 from tests.graph.pipeline_runs import STAGES, failure, materialize, metadata
 
@@ -65,6 +66,8 @@ def test_the_same_again_under_another_number_is_refused_by_the_gate(
     assert "version 3 of loans is made of the same data, code and settings as version 2" in reasons
     assert "given up by ada" in reasons
     assert "rollback: too slow" in reasons
+    assert "`mlops promote loans 2 --why TEXT` overrules" in reasons
+    assert "mlops rollback" not in reasons, "what it would serve serves already"
     assert served(promotions) == 1
 
 
@@ -93,6 +96,11 @@ def test_new_data_end_it(
     append(settings, 420)
     assert materialize(settings, resources, instance).success
     assert served(promotions) == 3
+    second = promotions.tracking.version("loans", 2)
+    assert second is not None
+    hold = hold_against(second, promotions.ledger.history("loans"), promotions.tracking)
+    assert hold is not None
+    assert "`mlops rollback loans --to 1` serves what it went back to" in hold.said(2)
 
 
 def test_settings_of_the_training_end_it_and_others_do_not(

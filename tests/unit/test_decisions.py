@@ -7,6 +7,7 @@ from threading import Barrier
 
 import pytest
 
+from mlops_assets.cli.monitoring import Retraining
 from mlops_assets.errors import DecisionStoreBusyError, DecisionStoreError
 from mlops_assets.ml.retraining import decide
 from mlops_assets.records.retraining import Outcome, RetrainState
@@ -79,3 +80,14 @@ def test_a_file_of_a_later_release_is_refused_with_the_remedy(store: DecisionSto
     refusal = r"layout 7, this program knows 1.*MLOPS_DECISIONS"
     with pytest.raises(DecisionStoreError, match=refusal):
         store.load("shop")
+
+
+def test_a_pause_is_said_before_anything_was_decided(store: DecisionStore) -> None:
+    verbs = Retraining("shop", store)
+    verbs.pause(DAY, "stocktaking")
+    nothing, pause = verbs.why(5).splitlines()
+    assert "nothing decided yet" in nothing
+    assert pause.startswith("shop: paused until ")
+    assert pause.endswith("(stocktaking)")
+    verbs.resume()
+    assert verbs.why(5) == nothing

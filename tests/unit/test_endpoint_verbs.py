@@ -1,5 +1,6 @@
 """What the endpoints' verbs say where there is nothing to do."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.cli.endpoints import ids
 from mlops_assets.cli.main import up
-from mlops_assets.errors import ConfigError
+from mlops_assets.errors import ConfigError, PortInUseError
+from resources.endpoint_process import require_free
 
 
 def test_bringing_up_nothing_is_said(
@@ -28,3 +30,13 @@ def test_an_id_is_taken_as_it_is_written() -> None:
 def test_what_only_python_takes_for_an_integer_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is an integer"):
         ids([text], EntitySettings(name="id"))
+
+
+def test_a_port_that_is_taken_is_said_with_the_verb_that_reads_another() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        remedy = (
+            rf"{port}: .* set another `deployment\.port` in the YAML, which `mlops run` takes up"
+        )
+        with pytest.raises(PortInUseError, match=remedy):
+            require_free(port)
