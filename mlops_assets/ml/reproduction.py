@@ -16,6 +16,10 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.scoring import score, select_features
 from mlops_assets.records.reproduction import Difference, TrainingRecord
 
+_AFTERWARDS = frozenset(
+    ("description", "owners", "card", "deployment", "monitoring", "schedule", "compute")
+)
+"""Blocks of the YAML that no training reads: a port may come from where it is repeated."""
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -133,12 +137,16 @@ def _environment(
 
 
 def _configuration(recorded: TrainingRecord, found: TrainingRecord) -> Iterator[Difference]:
-    for detail in changed_settings(recorded.settings, found.settings):
+    for detail in changed_settings(_trained_by(recorded), _trained_by(found)):
         yield Difference(what="configuration", detail=detail)
     if recorded.seed != found.seed:
         yield Difference(what="seed", detail=f"{recorded.seed} recorded, {found.seed} found")
     for detail in changed_settings(recorded.params, found.params):
         yield Difference(what="tuning", detail=detail)
+
+
+def _trained_by(record: TrainingRecord) -> dict[str, Any]:
+    return {block: said for block, said in record.settings.items() if block not in _AFTERWARDS}
 
 
 def _predictions(recorded: TrainingRecord, found: TrainingRecord) -> Iterator[Difference]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ReproductionError
 from mlops_assets.ml.reproduction import differences, moved_packages, scores_hash
 from mlops_assets.records.data import DatasetVersion
@@ -57,6 +58,14 @@ def test_each_difference_is_named(changes: dict[str, Any], what: str, said: str)
     ((found, detail),) = named(**changes)
     assert found == what
     assert said in detail
+
+
+def test_what_no_training_reads_is_no_difference() -> None:
+    others = ("description", "owners", "card", "deployment", "monitoring", "schedule", "compute")
+    assert named(settings=RECORD.settings | {block: {"port": 1} for block in others}) == []
+    assert set(others) < set(ModelSettings.model_fields)
+    for block in set(ModelSettings.model_fields) - set(others):
+        assert named(settings=RECORD.settings | {block: 1}) != []
 
 
 @pytest.mark.parametrize("state", ["changed", "no git"])
