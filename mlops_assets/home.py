@@ -30,6 +30,11 @@ def home() -> Path:
     return require_addressable(Path(named).expanduser().absolute(), "MLOPS_HOME")
 
 
+def endpoints_root() -> Path:
+    """The folder of the local endpoints, one folder for each model."""
+    return Path(os.environ.get("MLOPS_ENDPOINTS") or home() / "endpoints")
+
+
 def require_addressable(path: Path, variable: str) -> Path:
     """The same path, if sqlite's files in it can be named.
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mlops_assets.atomic import write_atomically
-from mlops_assets.blocks.base import Duration, Record
+from mlops_assets.blocks.base import Duration, Record, one_line
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
 from resources.endpoint_folder import GENERATIONS
@@ -50,8 +50,8 @@ def read_applied(endpoint: Path) -> Applied | None:
         return None
     except ValueError as err:
         raise DeploymentError(
-            f"{file} is damaged: {err}. Delete it and the endpoint's objects in the cluster, then "
-            "deploy again."
+            f"{file} is damaged: {one_line(err)}. Delete it and the endpoint's objects in the "
+            "cluster, then deploy again."
         ) from err
 
 

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_assets.atomic import ensure_folder, write_atomically
+from mlops_assets.blocks.base import one_line
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.rollout import (
@@ -107,7 +108,7 @@ class EndpointFolder:
             recorded = [RecordedRequest.model_validate(request) for request in requests]
         except (OSError, ValueError) as err:
             raise DeploymentError(
-                f"{version} is damaged: {err}. Delete it and train a new version."
+                f"{version} is damaged: {one_line(err)}. Delete it and train a new version."
             ) from err
         return servable, version / "model.skops", recorded
 

@@ -162,8 +162,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
                 connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.Error as err:
             raise FeatureStoreError(
-                f"cannot write to the online store {path}: {err}. "
-                "End what uses it, or delete it, and materialize the features again."
+                f"cannot write to the online store {path}: {err}. End what uses it, or where it "
+                f"is damaged delete {path}*, and materialize {view.name}/features again."
             ) from err
 
     def _store(self, view: FeatureView, registry: Path) -> Any:

@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 from mlops_assets.atomic import write_atomically
+from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import StateError
 
 
@@ -47,7 +48,7 @@ class ParquetStorage(dg.ConfigurableIOManager):
         except (OSError, ValueError) as err:  # of pyarrow and pydantic, too
             raise StateError(
                 f"the value of {context.asset_key.to_user_string()} cannot be read: {path}: "
-                f"{str(err).splitlines()[0]}; materialize that asset again"
+                f"{one_line(err)}; materialize that asset again"
             ) from err
 
     def path(self, key: dg.AssetKey, kind: type) -> Path:

@@ -20,6 +20,8 @@ from mlops_assets.errors import TrackingError, TrackingUnavailableError
 from mlops_assets.redaction import forget_secrets
 from resources.mlflow_database import address, local_database, make_ready
 
+_DATABASES = ("postgresql", "mysql", "mssql")
+
 
 class MLflowStore(dg.ConfigurableResource):
     """A tracking server, or a local sqlite store that is created on first use."""
@@ -60,10 +62,12 @@ class MLflowStore(dg.ConfigurableResource):
         """Make a local store on first use, and let it follow when its folder was moved.
 
         Raises:
-            TrackingError: It is damaged.
+            TrackingError: It is damaged, or is a database for which no driver is installed.
         """
         if database := local_database(self.tracking_uri):
             make_ready(database, self.artifacts)
+        elif self.tracking_uri.startswith(_DATABASES):
+            _require_driver(self.tracking_uri)
 
     def require_server(self) -> None:
         """Ask a server for a connection, without MLflow: cheap enough before any other work.
@@ -100,6 +104,22 @@ class MLflowStore(dg.ConfigurableResource):
         with exclusive(folder / ".lock"):
             found = client.get_experiment_by_name(name)
             return found.experiment_id if found else client.create_experiment(name, location)
+
+
+def _require_driver(uri: str) -> None:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        make_url(uri).get_dialect().import_dbapi()
+    except ModuleNotFoundError as err:
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI is a database whose driver {err.name!r} is not installed; "
+            "install it, name one that is, as `postgresql+psycopg2://...` does, or set the "
+            "variable to an MLflow server"
+        ) from err
+    except (SQLAlchemyError, ValueError):
+        return  # MLflow says of such an address what is wrong with it
 
 
 def ui_url(tracking_uri: str, otherwise: str) -> str:

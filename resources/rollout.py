@@ -64,8 +64,8 @@ class Rollout:
             self._folder.mark_verified(wanted)
         except BaseException as err:  # also when the run is canceled
             with uninterrupted():
-                tail = _tail(self._process.log)
-                outcome = self._roll_back(good, before or self._launch)
+                tail = _tail(self._process.log, str(err))
+                outcome = self._roll_back(good, before or self._launch, str(err))
             if not isinstance(err, DeploymentError):
                 raise
             raise DeploymentError(
@@ -137,7 +137,7 @@ class Rollout:
         self._folder.write_again(left.model_copy(update={"candidate": None}))
         self._folder.report(report)
 
-    def _roll_back(self, good: Manifest | None, launch: Launch) -> str:
+    def _roll_back(self, good: Manifest | None, launch: Launch, reason: str) -> str:
         """Serve what was good before again; says how that went."""
         if good is None:
             self._process.stop()
@@ -147,7 +147,8 @@ class Rollout:
             restored = self._folder.write_again(good)
             self._by(launch).reach(restored)
         except DeploymentError as err:
-            return f"Version {good.model_version} could not be put back either: {err}"
+            why = "." if str(err) in reason else f": {err}"
+            return f"Version {good.model_version} could not be put back either{why}"
         self._folder.mark_verified(restored)
         return f"Version {good.model_version} serves again."
 
@@ -272,7 +273,11 @@ class Trial:
         )
 
 
-def _tail(log: Path) -> str:
+def _tail(log: Path, reason: str) -> str:
+    """The end of a log, without the lines in which workers say the reason again."""
     if not log.exists():
         return "(empty)"
-    return log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
+    lines = log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").splitlines()
+    said = (line.partition(" cannot be served: ")[2] for line in lines)
+    more = [line for line, why in zip(lines, said, strict=True) if not why or why not in reason]
+    return "\n".join(more) or "(nothing else)"

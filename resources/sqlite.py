@@ -59,10 +59,7 @@ class SqliteFile:
             return self._open()
         except sqlite3.OperationalError as err:
             # It cannot create its write-ahead log. Where none holds anything, the file holds all.
-            log = Path(f"{self.path}-wal")
-            if _is(err, "BUSY") or not Path(self.path).exists():
-                raise
-            if log.exists() and log.stat().st_size:
+            if _is(err, "BUSY") or not _size(self.path) or _size(f"{self.path}-wal"):
                 raise
         address = f"file:{quote(str(Path(self.path).absolute()))}?immutable=1"
         return sqlite3.connect(address, uri=True, isolation_level=None)
@@ -103,6 +100,11 @@ def _is(err: sqlite3.Error, *kinds: str) -> bool:
     """Whether sqlite's name of an error is, or begins with, one of these."""
     names = tuple(f"SQLITE_{kind}" for kind in kinds)
     return getattr(err, "sqlite_errorname", "").startswith(names)
+
+
+def _size(path: str) -> int:
+    file = Path(path)
+    return file.stat().st_size if file.exists() else 0
 
 
 def _layout(connection: sqlite3.Connection) -> int:

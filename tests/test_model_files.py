@@ -136,15 +136,30 @@ def test_what_is_no_file_is_named(tmp_path: Path, write: Write, kind: str, said:
 
 
 def test_two_models_of_one_name_or_port(tmp_path: Path, write: Write) -> None:
-    """The one in the folder of its name stays: the other is the copy."""
-    write("copied", named("loans", 18201))
-    write("loans", named("loans", 18200))
-    write("same_port", named("same_port", 18200))
+    """The one in the folder of its name stays: the other is the copy. Both files are named."""
+    copy = write("copied", named("loans", 18201))
+    file = write("loans", named("loans", 18200))
+    other = write("same_port", named("same_port", 18200))
     copied, loans, same_port = read_parts(tmp_path / "defs")
-    assert loans.faults == ()
-    assert "loans is taken by the model loans of loans/; choose another" in copied.faults[0].said
-    assert "18200 is taken by the model loans of loans/" in same_port.faults[0].said
+    assert loans.faults == copied.disputes == same_port.disputes == ()
+    assert f"loans is taken by the model loans of {file}:3; choose another" in str(copied.faults[0])
+    assert f"18200 is taken by the model loans of {file}:23" in str(same_port.faults[0])
     assert (copied.faults[0].line, same_port.faults[0].line) == (3, 23)
+    name, port = map(str, loans.disputes)
+    assert name.startswith(f"{file}:3: name: loans is claimed by the model loans of {copy}:3 too; ")
+    assert port.startswith(f"{file}:23: deployment.port: 18200 is claimed by")
+    assert f"the model same_port of {other}:23 too; choose another there" in port
+
+
+def test_a_new_model_does_not_take_the_port_of_one_that_serves(
+    tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_ENDPOINTS", str(tmp_path / "endpoints"))
+    write("anew", named("anew", 18200))
+    write("loans", named("loans", 18200))
+    assert [bool(part.faults) for part in read_parts(tmp_path / "defs")] == [False, True]
+    (tmp_path / "endpoints" / "loans").mkdir(parents=True)
+    assert [bool(part.faults) for part in read_parts(tmp_path / "defs")] == [True, False]
 
 
 def test_a_link_back_to_the_folder_is_no_endless_way(tmp_path: Path, write: Write) -> None:

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 
@@ -125,3 +133,15 @@ def did_you_mean(wrong: Iterable[str], known: Iterable[str]) -> str:
     choices = list(known)
     near = [match for name in wrong for match in difflib.get_close_matches(name, choices, n=1)]
     return f"; did you mean {', '.join(map(repr, dict.fromkeys(near)))}?" if near else ""
+
+
+def one_line(err: Exception) -> str:
+    """What is wrong with a file that was read: the first faulty field, or the first line."""
+    if not isinstance(err, ValidationError):
+        return (str(err) or type(err).__name__).splitlines()[0]
+    first, *others = err.errors(include_url=False, include_context=False)
+    place = ".".join(map(str, first["loc"]))
+    said = f"{place}: {first['msg']}" if place else first["msg"]
+    if place and isinstance(first["input"], bool | int | float | str | None):
+        said += f", not {repr(first['input'])[:100]}"
+    return f"{said} (and {len(others)} more)" if others else said

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from mlops_assets.atomic import exclusive
-from mlops_assets.cli.checks import is_ready, python_faults, sound_models
+from mlops_assets.cli.checks import disputes, is_ready, python_faults, sound_models
 from mlops_assets.cli.context import chosen_models, load_definitions, say, say_both, sentence
 from mlops_assets.cli.failures import unforeseen
 from mlops_assets.cli.runs import bring_up_to_date, deploy_evaluated, settle_runs, train_and_judge
@@ -73,8 +73,8 @@ def survived(model: str, do: Callable[[str], bool]) -> bool:
 
 def check(models: Sequence[str]) -> int:
     """Print every fault of the models' YAML files, and what of their Python cannot be used."""
-    chosen, sound = chosen_models(load_definitions(), models), sound_models()
-    faults = {model: list(python_faults(sound[model])) for model in chosen}
+    chosen, sound, claimed = chosen_models(load_definitions(), models), sound_models(), disputes()
+    faults = {model: [*claimed[model], *python_faults(sound[model])] for model in chosen}
     good = [f"{model}: sound" for model in chosen if not faults[model]]
     return say_both(good, [str(fault) for model in chosen for fault in faults[model]])
 

@@ -13,7 +13,7 @@ import dagster as dg
 import mlops_assets.defs
 from mlops_assets.cli.context import say
 from mlops_assets.components.faults import Fault
-from mlops_assets.components.model_files import ReadModel, read_parts
+from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
 from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import TrainingStage, asset_key
@@ -33,8 +33,17 @@ def add_check_verb(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def sound_models() -> dict[str, ReadModel]:
     """The models of every sound file, by name."""
+    return {m.settings.name: m for part in _sound_parts() for m in part.models}
+
+
+def disputes() -> dict[str, tuple[Fault, ...]]:
+    """Sound model -> what of it another file claims too, which is left out for that."""
+    return {m.settings.name: part.disputes for part in _sound_parts() for m in part.models}
+
+
+def _sound_parts() -> list[Part]:
     parts = read_parts(Path(mlops_assets.defs.__path__[0]))
-    return {m.settings.name: m for part in parts if not part.faults for m in part.models}
+    return [part for part in parts if not part.faults]
 
 
 def python_faults(

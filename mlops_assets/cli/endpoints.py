@@ -1,10 +1,8 @@
 """The verbs `up`, `status`, `stop` and `predict`: what they take, do and say."""
 
-import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -13,7 +11,7 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.cli.context import described_models
 from mlops_assets.components.loading import left_out
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
-from mlops_assets.home import home
+from mlops_assets.home import endpoints_root
 from resources.deployment import EndpointDeployer, LocalBentoML
 from resources.ledger import PromotionLedger
 
@@ -41,7 +39,7 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
     Returns:
         A line for each endpoint that answers, and one for each that does not.
     """
-    deployment = LocalBentoML(root=str(_root()))
+    deployment = LocalBentoML(root=str(endpoints_root()))
     names = list(models) or deployment.names()
     good, bad = [], []
     with ThreadPoolExecutor(max(1, len(names))) as pool:
@@ -56,11 +54,7 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def held_models() -> list[str]:
     """Every model of which the state has an endpoint's folder, whatever the YAML files say."""
-    return sorted(path.name for path in _root().glob("*") if path.is_dir())
-
-
-def _root() -> Path:
-    return Path(os.environ.get("MLOPS_ENDPOINTS") or home() / "endpoints")
+    return sorted(path.name for path in endpoints_root().glob("*") if path.is_dir())
 
 
 def undescribed(definitions: dg.Definitions, deployment: EndpointDeployer) -> dict[str, str]:

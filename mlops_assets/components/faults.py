@@ -31,14 +31,19 @@ class Fault(NamedTuple):
     said: str
 
     def __str__(self) -> str:
+        said = " ".join(self.said.split())
+        if len(said) > _LONGEST:  # a table of a thousand columns; the remedy stands at the end
+            said = f"{said[: _LONGEST - 200]} ... {said[-200:]}"
+        return f"{self.place}: {said}"
+
+    @property
+    def place(self) -> str:
+        """`FILE:LINE`, as a person calls the file from here."""
         try:
             file = self.file.relative_to(Path.cwd())
         except ValueError:  # elsewhere
             file = self.file
-        said = " ".join(self.said.split())
-        if len(said) > _LONGEST:  # a table of a thousand columns; the remedy stands at the end
-            said = f"{said[: _LONGEST - 200]} ... {said[-200:]}"
-        return f"{file}:{self.line}: {said}"
+        return f"{file}:{self.line}"
 
 
 def faults_of(err: ValidationError, document: Document, file: Path) -> list[Fault]:

@@ -5,6 +5,7 @@ first file and take all other models with it. Other components are Dagster's own
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import DottedPathError
+from mlops_assets.home import endpoints_root
 
 _FILES = ("defs.yaml", "component.yaml")  # what Dagster looks for
 _TYPE = "mlops_assets.components.ModelPipeline"
@@ -50,22 +52,43 @@ class Part(NamedTuple):
     faults: tuple[Fault, ...] = ()
     names: tuple[str, ...] = ()
     """What a person may call it: its folder, and the names that its models have or would have."""
+    disputes: tuple[Fault, ...] = ()
+    """Where another file, which is left out for it, claims the same name or port."""
 
 
 def read_parts(defs: Path) -> list[Part]:
     """Every part below the folder `defs`, in the order of paths; a fault condemns the whole part.
 
-    Of two models with one name or one port, the one whose folder bears its name stays, else the
-    first.
+    Of two models with one name or one port, the one that has an endpoint stays, else the one whose
+    folder bears its name, else the first.
     """
     parts = [_read_part(path) for path in sorted(_paths(defs))]
     taken: dict[tuple[str, Any], ReadModel] = {}
     kept: dict[Path, Part] = {}
-    for part in sorted(parts, key=_bears_another_name):
+    disputes: dict[Path, list[Fault]] = defaultdict(list)
+    for part in sorted(
+        parts, key=lambda part: (_was_never_served(part), _bears_another_name(part))
+    ):
         models = () if part.faults else part.models
-        clashes = tuple(clash for model in models for clash in _clashes(model, taken))
-        kept[part.path] = part._replace(faults=(*part.faults, *clashes))
-    return [kept[part.path] for part in parts]
+        faults = []
+        for model in models:
+            for place, value, other in _clashes(model, taken):
+                said = f"{value} is taken by {_named(other, place)}; choose another"
+                faults.append(model.fault(place, said))
+                said = f"{value} is claimed by {_named(model, place)} too; choose another there"
+                disputes[other.file].append(other.fault(place, said))
+        kept[part.path] = part._replace(faults=(*part.faults, *faults))
+    files = [kept[part.path] for part in parts]
+    return [part._replace(disputes=tuple(sorted(disputes.get(part.file, ())))) for part in files]
+
+
+def _named(model: ReadModel, place: str) -> str:
+    return f"the model {model.settings.name} of {model.fault(place, '').place}"
+
+
+def _was_never_served(part: Part) -> bool:
+    folders = [endpoints_root() / model.settings.name for model in part.models]
+    return not any(os.access(folder, os.F_OK) for folder in folders)
 
 
 def _bears_another_name(part: Part) -> bool:
@@ -191,16 +214,14 @@ def _dagster_faults(model: ReadModel) -> Iterator[Fault]:
             yield model.fault(f"schedule.{name}", said)
 
 
-def _clashes(model: ReadModel, taken: dict[tuple[str, Any], ReadModel]) -> list[Fault]:
-    """The faults of a model that takes the name or the port of an earlier one; else it takes."""
+def _clashes(
+    model: ReadModel, taken: dict[tuple[str, Any], ReadModel]
+) -> list[tuple[str, Any, ReadModel]]:
+    """Place and value of each claim that an earlier model has taken, and who; else it takes."""
     claims: dict[str, Any] = {"name": model.settings.name}
     if model.settings.deployment.target == "local":
         claims["deployment.port"] = model.settings.deployment.port
-    clashes = []
-    for place, value in claims.items():
-        if other := taken.get((place, value)):
-            owner = f"the model {other.settings.name} of {other.file.parent.name}/"
-            clashes.append(model.fault(place, f"{value} is taken by {owner}; choose another"))
+    clashes = [(*claim, taken[claim]) for claim in claims.items() if claim in taken]
     if not clashes:
         taken.update(dict.fromkeys(claims.items(), model))
     return clashes

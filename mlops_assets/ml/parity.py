@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from mlops_assets.blocks.base import Task
+from mlops_assets.blocks.base import Task, one_line
 from mlops_assets.errors import DeploymentError, NotExportableError
 from mlops_assets.ml.columns import with_columns
 from mlops_assets.ml.onnx_export import export
@@ -80,7 +80,8 @@ def read_inference(model_file: Path) -> Inference:
         return Inference.model_validate_json(file.read_bytes())
     except ValidationError as err:
         raise DeploymentError(
-            f"the {INFERENCE_FILE} beside {model_file.name} is damaged: {err}; train again"
+            f"the {INFERENCE_FILE} beside {model_file.name} is damaged: {one_line(err)}; "
+            "train again"
         ) from err
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from mlops_assets.atomic import write_atomically
+from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Role, Sighting
 from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
@@ -97,8 +98,9 @@ def read_manifest(endpoint: Path, name: str = MANIFEST_FILE) -> Manifest | None:
     except FileNotFoundError:
         return None
     except ValueError as err:
-        said = str(err).splitlines()[0]  # then come the fields, one by one
-        raise DeploymentError(f"{path} is damaged: {said}. Deploy the model again.") from err
+        raise DeploymentError(
+            f"{path} is damaged: {one_line(err)}. Deploy the model again."
+        ) from err
 
 
 def load_checked(folder: Path) -> LoadedModel:
@@ -208,7 +210,8 @@ class ModelHolder:
         worse = self._try(wanted, wanted.previous)
         if worse is None:
             return f"{error} Serving the previous version."
-        return f"{error} The previous version cannot be served either: {worse}"
+        either = "The previous version cannot be served either"
+        return f"{error} {either}." if worse == error else f"{error} {either}: {worse}"
 
     def _try(self, wanted: Manifest, folder: str) -> str | None:
         try:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.ml.nameless import feature_array, forget_names, needs_names
@@ -80,7 +81,7 @@ def read_servable(folder: Path) -> Servable:
         return Servable.model_validate_json((folder / SERVABLE_FILE).read_bytes())
     except (OSError, ValueError) as err:
         raise DeploymentError(
-            f"cannot read the model version in {folder}: {err}. "
+            f"cannot read the model version in {folder}: {one_line(err)}. "
             "Delete the folder and deploy the version again."
         ) from err
 

@@ -18,7 +18,7 @@ from mlops_assets.serving.online import (
     collect,
 )
 from mlops_assets.serving.online_moments import parse, spell
-from mlops_assets.serving.online_sqlite import expired
+from mlops_assets.serving.online_sqlite import expired, remedy
 
 
 def open_feast(config: Mapping[str, Any]) -> Any:
@@ -59,7 +59,7 @@ class FeastLookup:
         except Exception as err:  # Feast's and each store's own exceptions have no common root
             raise FeatureStoreError(
                 f"cannot read the online features of {online.view.name!r}: "
-                f"{type(err).__name__}: {err}. Materialize the features again."
+                f"{type(err).__name__}: {err}. {remedy(err, self._sqlite, online.view.name)}"
             ) from err
 
     def lookup(self, entities: Sequence[EntityId]) -> OnlineRows:

@@ -73,7 +73,7 @@ class SqliteLookup:
         except (OSError, sqlite3.Error, ValueError, TypeError) as err:
             raise FeatureStoreError(
                 f"the online store of {self._view.name!r} cannot be read: "
-                f"{type(err).__name__}: {err}. Materialize the features again."
+                f"{type(err).__name__}: {err}. {remedy(err, self._path, self._view.name)}"
             ) from err
         return collect(self._view, entities, stored, self._as_of or datetime.now(UTC))
 
@@ -126,6 +126,14 @@ def why_not_direct(online: OnlineFeatures) -> str | None:
     if registry.get("enable_online_feature_view_versioning"):
         return "the store keeps several versions of the view"
     return None
+
+
+def remedy(err: BaseException, path: str | Path | None, view: str) -> str:
+    """What to do about a store that cannot be read: nobody can publish to a damaged file."""
+    name = getattr(err, "sqlite_errorname", "")
+    if path and name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return f"It is damaged: delete {path}*, then materialize {view}/features."
+    return "Materialize the features again."
 
 
 def entity_key(entity: EntitySettings, value: EntityId) -> bytes:

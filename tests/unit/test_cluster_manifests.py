@@ -17,6 +17,7 @@ from tests.kubernetes_api.objects import check_pod, check_schema
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy/kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
+KEPT = ("sensor", "schedule")
 DAGSTER = yaml.safe_load((FOLDER / "dagster.yaml").read_text(encoding="utf-8"))
 LAUNCHER = DAGSTER["run_launcher"]["config"]
 
@@ -186,7 +187,7 @@ def test_dagster_itself_builds_the_launcher_of_the_cluster(
 def test_the_cluster_keeps_what_the_laptop_keeps() -> None:
     """Rules of the one instance file that must hold in the other."""
     local = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-    for name in ("concurrency", "run_coordinator", "telemetry", "nux"):
+    for name in ("concurrency", "run_coordinator", "retention", "telemetry", "nux"):
         assert DAGSTER[name] == local[name]
 
 
@@ -208,6 +209,9 @@ def test_the_charts_values_say_what_the_manifests_say() -> None:
     job = LAUNCHER["run_k8s_config"]["job_spec_config"]
     ttl = run["jobSpecConfig"]["ttlSecondsAfterFinished"]
     assert ttl == job["ttl_seconds_after_finished"]
+    kept = {one: {"purge_after_days": values["retention"][one]["purgeAfterDays"]} for one in KEPT}
+    assert kept == DAGSTER["retention"]
+    assert values["retention"]["enabled"]
     assert daemon["runMonitoring"] == {
         "enabled": True,
         "startTimeoutSeconds": monitoring["start_timeout_seconds"],

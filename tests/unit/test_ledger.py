@@ -177,6 +177,8 @@ def full_disk() -> Generator[None]:
 
 
 def test_a_full_disk_hinders_nobody_who_only_reads(ledger: PromotionLedger) -> None:
+    with full_disk(), pytest.raises(LedgerError, match="disk I/O error"):
+        ledger.head("shop")  # there is no ledger yet
     moves = fill(ledger, 1, 2)
     with full_disk():
         assert (ledger.history("shop"), ledger.head("shop")) == (moves, moves[-1])

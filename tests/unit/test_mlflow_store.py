@@ -70,3 +70,11 @@ def test_a_password_that_breaks_the_address_is_not_told(password: str) -> None:
         ask(f"http://ada:{password}@127.0.0.1:1")
     said = "".join(traceback.format_exception(refused.value))
     assert "SECRET" not in said
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+pg8000", "mysql"])
+def test_a_database_without_a_driver_is_one_sentence(scheme: str) -> None:
+    tracking = MLflowTracking(tracking_uri=f"{scheme}://ada:secret@db:5432/mlflow", artifacts="x")
+    with pytest.raises(TrackingError, match=r"driver '\w+' is not installed; install it") as said:
+        tracking.make_ready()
+    assert "secret" not in "".join(traceback.format_exception(said.value))

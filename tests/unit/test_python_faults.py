@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.cli.checks import python_faults
+import mlops_assets.defs
+from mlops_assets.cli.checks import disputes, python_faults
 from mlops_assets.components.model_files import ReadModel, read_parts
 from tests.yaml_faults import SOUND
 
@@ -97,3 +98,20 @@ def test_what_python_cannot_find_or_build_is_said(
     assert said in str(fault)
     assert "; " in fault.said
     assert "\n" not in str(fault)
+
+
+def test_a_port_that_another_file_claims_too_is_said_of_the_model_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("loans", "other"):
+        (tmp_path / folder).mkdir()
+        text = SOUND.replace("name: loans", f"name: {folder}")
+        (tmp_path / folder / "defs.yaml").write_text(text)
+    monkeypatch.setattr(mlops_assets.defs, "__path__", [str(tmp_path)])
+    monkeypatch.setenv("MLOPS_ENDPOINTS", str(tmp_path / "endpoints"))
+    ((model, (fault,)),) = disputes().items()
+    assert model == "loans"
+    assert str(fault).startswith(
+        f"{tmp_path}/loans/defs.yaml:23: deployment.port: 18200 is claimed"
+    )
+    assert f"the model other of {tmp_path}/other/defs.yaml:23 too; " in str(fault)

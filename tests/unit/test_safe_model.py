@@ -10,7 +10,7 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError, UnsafeModelError
 from mlops_assets.ml.model_files import load_estimator
 from mlops_assets.records.serving import Inference
-from mlops_assets.serving.model import load_servable
+from mlops_assets.serving.model import load_servable, read_servable
 from resources.endpoint_folder import EndpointFolder
 from tests.attacks import Dropper
 from tests.served_models import Built, build, with_content
@@ -84,6 +84,28 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path, onnx: bool) -> Non
     file.unlink()
     with pytest.raises(DeploymentError, match=r"cannot read the model version in"):
         load_servable(version)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('"scikit-learn"', "inference.runtime: Input should be .*, not 'torch'"),
+        ('"model_version"', "model_version: Field required"),
+        ("{", "Invalid JSON: .*"),
+    ],
+)
+def test_what_is_wrong_in_a_servable_is_one_sentence(
+    built: Built, tmp_path: Path, written: str, said: str
+) -> None:
+    version = stage(built, tmp_path)
+    file = version / "servable.json"
+    wrong = {'"scikit-learn"': '"torch"', '"model_version"': '"x"', "{": "{{"}[written]
+    content = built.servable.model_dump_json().replace('"onnxruntime"', '"scikit-learn"')
+    file.write_text(content.replace(written, wrong, 1))
+    with pytest.raises(DeploymentError, match=rf"{said}.* deploy the version again\.$") as caught:
+        read_servable(version)
+    assert "\n" not in str(caught.value)
+    assert "http" not in str(caught.value)
 
 
 def test_a_damaged_graph_under_its_true_checksum_is_refused(built: Built, tmp_path: Path) -> None:

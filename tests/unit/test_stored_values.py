@@ -1,7 +1,9 @@
 """Values and manifests on disk: damaged they are one sentence, moved they are found."""
 
+import re
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -10,11 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.errors import StateError
-from mlops_assets.records.data import DatasetVersion
+from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.errors import FeatureStoreError, StateError
+from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.rollout import Candidate
-from mlops_assets.records.serving import Manifest
+from mlops_assets.records.serving import Manifest, OnlineFeatures
+from mlops_assets.serving.online_sqlite import SqliteLookup
+from resources.feature_store import FeastFeatureStore
 from resources.io import ParquetStorage
+from resources.rollout import _tail
 from tests.served_models import no_online
 
 KEY = dg.AssetKey(["shop", "rows"])
@@ -111,3 +117,37 @@ def test_endpoints_at_the_root_keep_full_paths_of_all_else() -> None:
     wanted = manifest(Path("/srv/state"), Path("/big"))
     content = wanted.written(Path("/endpoints/shop"))
     assert Manifest.read(content, Path("/other/shop")) == wanted
+
+
+def test_a_damaged_online_store_is_said_with_what_repairs_it(tmp_path: Path) -> None:
+    store = FeastFeatureStore(root=str(tmp_path))
+    moments = pd.to_datetime(["2026-01-01", "2026-01-02"], utc=True)
+    rows = pd.DataFrame({"id": [1, 2], "event_timestamp": moments, "x": [1.0, 2.0]})
+    view = FeatureView(
+        name="shop",
+        entity=EntitySettings(name="id"),
+        features={"x": "float64"},
+        ttl=timedelta(days=9),
+    )
+    online = OnlineFeatures(store=store.serving_config(view), view=view, as_of=moments[-1])
+    file = tmp_path / "shop" / "online.db"
+    file.parent.mkdir()
+    garbage(file)
+    remedy = f"It is damaged: delete {file}*, then materialize shop/features."
+    with pytest.raises(FeatureStoreError, match=re.escape(remedy) + "$"):
+        SqliteLookup(online)
+    with pytest.raises(FeatureStoreError, match=re.escape(f"delete {file}*")):
+        store.publish(view, rows)
+
+    for left in file.parent.glob("online.db*"):
+        left.unlink()
+    store.publish(view, rows)
+    assert len(SqliteLookup(online).lookup([1, 2]).rows) == 2
+
+
+def test_the_end_of_a_log_does_not_repeat_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "server.log").write_text(
+        "12:00 started\n12:01 generation 1 cannot be served: It is damaged.\n" * 3
+    )
+    assert _tail(tmp_path / "server.log", "It is damaged.") == "\n".join(["12:00 started"] * 3)
+    assert "It is damaged." in _tail(tmp_path / "server.log", "Only 1 of 2 workers were ready.")
