@@ -134,7 +134,6 @@ class LocalBentoML(EndpointDeployer):
         process = EndpointProcess(folder.path)
         launch = Launch.of(settings.port, settings.workers)
         with exclusive(folder.path / "deploy.lock"):
-            self._rollout(folder, launch).end_left_trial()
             before = process.launch()
             if before is None or self._served(before, servable.model_name) is None:
                 # Hung, or workers that outlived a killed manager and would hold the port.
@@ -142,6 +141,7 @@ class LocalBentoML(EndpointDeployer):
                 before = None
             if before is None or before.port != launch.port:
                 require_free(launch.port)
+            self._rollout(folder, launch).end_left_trial()
             version = folder.stage(servable, model_file, recorded)
             wanted = folder.wanted(servable, version, online, settings)
             current = folder.current()

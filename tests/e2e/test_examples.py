@@ -149,9 +149,9 @@ def test_unknown_and_expired_entities_are_errors(first_run: str, project: Projec
     assert "customers: no features of 99999999" in output
 
     rows = pd.read_parquet(project.home / "assets" / "flights" / "features.parquet")
-    old = rows["flight_id"].iloc[0]  # January: never in the online store, where TTL is 2 days
+    old = rows["flight_id"].iloc[0]  # January, and the TTL is 2 days
     status, answer = project.post("flights", {"entities": [old]})
-    assert status == 404
+    assert (status, answer["error"]["code"]) == (409, "stale_features")
     assert old in json.dumps(answer)
 
 

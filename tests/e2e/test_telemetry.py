@@ -68,7 +68,9 @@ def traced_run(folder: Path) -> list[str]:
     done = subprocess.run(
         [*trace, "-s", "400", "-o", str(folder / "calls"), *run],
         cwd=ROOT,
-        env=environment | {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore"},
+        # Compiled code of the checkout is Python's own, and written by whoever comes first.
+        env=environment
+        | {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=200,

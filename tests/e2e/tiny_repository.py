@@ -127,7 +127,7 @@ class TinyRepository:
 
     def newest_blob(self) -> Path:
         """The file in DVC's cache that holds the newest version's data."""
-        pointer = next((self.root / "data" / MODEL).glob("*.dvc"))
+        pointer = next((self.state / "dvc" / "project" / "data" / MODEL).glob("*.dvc"))
         md5 = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"][0]["md5"]
         return self.state / "dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
