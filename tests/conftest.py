@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import hypothesis
 import pytest
 
 from mlops_assets.config import ModelSettings
 from tests.loans import fake_resources, loans_yaml, write_loans
+
+
+# No example has a deadline: how long one takes says how busy the machine is.
+hypothesis.settings.register_profile("unhurried", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
