@@ -12,7 +12,6 @@ import pytest
 from mlops_assets.config import ModelSettings
 from tests.loans import fake_resources, loans_yaml, write_loans
 
-
 # No example has a deadline: how long one takes says how busy the machine is.
 hypothesis.settings.register_profile("unhurried", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("unhurried")
