@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 from hypothesis import event, given
 from pydantic import ValidationError
 
@@ -19,16 +20,28 @@ VERDICTS = {"model_passes_the_gate", "contract_holds"}
 """Checks that say something of the data; the others may never fail."""
 
 
-@worlds(25, shrink=False)
-@given(tables())
-def test_a_strangers_table_is_served_or_refused_in_one_sentence(world: World) -> None:
+@pytest.mark.filterwarnings("ignore:An ill-conditioned matrix")  # Ridge, of values like 1e300
+def test_a_strangers_table_is_served_or_refused_in_one_sentence() -> None:
+    served: list[bool] = []
+
+    @worlds(40, shrink=False)
+    @given(tables())
+    def in_a_world(world: World) -> None:
+        served.append(is_served(world))
+
+    in_a_world()
+    assert sum(served) >= len(served) // 8, "who refuses everything makes no mistake"
+
+
+def is_served(world: World) -> bool:
+    """Whether it ends in an endpoint that answers; fails if it ends in anything but a reason."""
     with tempfile.TemporaryDirectory() as folder, process_zone(world.zone):
         try:
             settings = ModelSettings.model_validate(world.write(Path(folder, "source")))
         except ValidationError:
             event("refused at load")
             assert not world.plain, "nothing in it is reserved"
-            return
+            return False
         resources = fake_resources(Path(folder, "state"))
         with dg.DagsterInstance.ephemeral() as instance:
             result = materialize(settings, resources, instance)
@@ -39,10 +52,11 @@ def test_a_strangers_table_is_served_or_refused_in_one_sentence(world: World) ->
             event("refused")
             assert failed or all(reasons), unforeseen(result)
             assert not any("\n" in reason for reason in reasons)
-            return
+            return False
         event("served")
         assert materialized(result) == STAGES
         answered_exactly(world, settings, resources)
+        return True
 
 
 def why_not(result: dg.ExecuteInProcessResult) -> list[str]:

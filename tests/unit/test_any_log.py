@@ -20,14 +20,19 @@ DEAD = 2**22 + 1
 """A pid that Linux never gives."""
 
 
+def log_of(lines: Sequence[LogLine], folder: str) -> PredictionLog:
+    """A log of the model `m`, of an endpoint that wrote these lines and ended."""
+    file = Path(folder, "endpoints", "m", "predictions", f"2026-01-01-{DEAD}-0.jsonl")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    return PredictionLog(endpoints=f"{folder}/endpoints", root=f"{folder}/log")
+
+
 @worlds(40)
 @given(logged())
 def test_a_line_is_read_back_exactly(lines: Sequence[LogLine]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        log = PredictionLog(endpoints=f"{folder}/endpoints", root=f"{folder}/log")
-        file = Path(folder, "endpoints", "m", "predictions", f"2026-01-01-{DEAD}-0.jsonl")
-        file.parent.mkdir(parents=True)
-        file.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        log = log_of(lines, folder)
         before = log.read("m", *EVER)
         log.compact("m")
         after = log.read("m", *EVER)
@@ -46,10 +51,7 @@ def test_a_line_is_read_back_exactly(lines: Sequence[LogLine]) -> None:
 @given(logged())
 def test_no_name_of_a_feature_hides_a_column_of_the_log(lines: Sequence[LogLine]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        log = PredictionLog(endpoints=f"{folder}/endpoints", root=f"{folder}/log")
-        file = Path(folder, "endpoints", "m", "predictions", f"2026-01-01-{DEAD}-0.jsonl")
-        file.parent.mkdir(parents=True)
-        file.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        log = log_of(lines, folder)
         rows = as_profiled(log.read("m", *EVER))
 
     assert rows.columns.is_unique

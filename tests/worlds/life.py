@@ -111,7 +111,7 @@ class Life:
             return self.instance.create_run_for_job(
                 job, tags=dead, status=dg.DagsterRunStatus.NOT_STARTED
             )
-        result = self._run("loans_training", STAGES if fate == "ends" else STAGES[:stages], tags)
+        result = self.run("loans_training", STAGES if fate == "ends" else STAGES[:stages], tags)
         run = self._get(result.run_id)
         if fate != "ends":
             self._begin_again(run)
@@ -137,7 +137,7 @@ class Life:
     def move(self, job: str, config: dict[str, Any]) -> bool:
         """A rollback or a promotion by hand; whether it was done."""
         (op,) = self.definitions.resolve_job_def(f"loans_{job}").graph.node_defs
-        return self._run(f"loans_{job}", None, {}, {"ops": {op.name: {"config": config}}}).success
+        return self.run(f"loans_{job}", None, {}, {"ops": {op.name: {"config": config}}}).success
 
     def look_at_health(self) -> None:
         """A look of the health sensor, and the run that it asks for."""
@@ -151,7 +151,7 @@ class Life:
         assert isinstance(result, dg.SensorResult)
         self.health_cursor = result.cursor or self.health_cursor
         for request in result.run_requests or []:
-            self._run(str(request.job_name or sensor.job_name), None, request.tags)
+            self.run(str(request.job_name or sensor.job_name), None, request.tags)
 
     def report_window(self, *, drifted: bool, degraded: bool) -> None:
         """A day is over: its drift, and the outcome of its predictions."""
@@ -197,13 +197,14 @@ class Life:
         """End the instance."""
         self.instance.dispose()
 
-    def _run(
+    def run(
         self,
         job: str,
         stages: list[str] | None,
         tags: Any,
         config: dict[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
+        """Execute a job, or some of its stages; a failure is in the result."""
         selection = stages and [dg.AssetKey(["loans", stage]) for stage in stages]
         return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,

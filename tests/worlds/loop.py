@@ -91,10 +91,10 @@ class Loop(RuleBasedStateMachine):
     @rule()
     def a_rollback_meets_a_training(self) -> None:
         """The gate has passed a version; before it is deployed, somebody goes back."""
-        self.life._run("loans_training", STAGES[:-1], {})
+        self.life.run("loans_training", STAGES[:-1], {})
         done = self._roll_back()
         head = self.life.history[-1]
-        self.life._run("loans_training", STAGES[-1:], {})
+        self.life.run("loans_training", STAGES[-1:], {})
         if done and self._data_of(head.to_version) is not None:
             now = self.life.history[-1]
             assert now == head or now.data_version not in self.given_up
@@ -205,7 +205,7 @@ class Loop(RuleBasedStateMachine):
     def _require_limits(self) -> None:
         now, policy = self.life.now, self.life.policy
         month = [at for at in self.launched if at > now - 30 * DAY]
-        assert len(month) < max(policy.budget_per_month, 0), "the budget holds"
+        assert len(month) < policy.budget_per_month, "the budget holds"
         if self.launched:
             assert now - self.launched[-1] >= policy.cooldown, "the cooldown holds"
         if self.paused_until:

@@ -104,7 +104,8 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
     keys = [entity, timestamp]
     frame = frame.drop_duplicates(keys).reset_index(drop=True)
     at_random = {"by": "random", "fraction": 0.3}
-    split = draw(st.sampled_from(({"by": "time", "test": "1 day"}, at_random, at_random)))
+    by_time = {"by": "time", "test": "1 day"} if clock.step in ("1h", "23h", "31D") else at_random
+    split = draw(st.sampled_from((by_time, at_random)))
     yaml = {
         "name": "stranger",
         "entity": {"name": entity, "dtype": dtype(kind)},
