@@ -13,6 +13,7 @@ from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.records.promotion import HandMove
 from mlops_assets.records.serving import Endpoint
+from resources.cancellation import Cancellation
 from resources.deployment import EndpointDeployer
 from resources.ledger import PromotionLedger
 from resources.promotions import Promotions
@@ -52,7 +53,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         deployment: EndpointDeployer,
     ) -> None:
         with reported():
-            promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
+            promotions = _promotions(context, settings, tracking, ledger, deployment)
             who = launched_by(context.run)
             moved = promotions.roll_back(config.version, _line(config.why), who)
         _log(context, moved.endpoint, moved.before)
@@ -68,7 +69,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         deployment: EndpointDeployer,
     ) -> None:
         with reported():
-            promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
+            promotions = _promotions(context, settings, tracking, ledger, deployment)
             who = launched_by(context.run)
             moved = promotions.promote(config.version, _line(config.why), who)
         _log(context, moved.endpoint, moved.before)
@@ -81,7 +82,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         deployment: EndpointDeployer,
     ) -> None:
         with reported():
-            promotions = Promotions(name, settings.deployment, tracking, ledger, deployment)
+            promotions = _promotions(context, settings, tracking, ledger, deployment)
             endpoint, head = promotions.restore(), ledger.head(name)
             if head is None:
                 raise PromotionRefusedError(
@@ -95,6 +96,17 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         _job(f"{name}_promotion", promote, settings),
         _job(restoration_job_name(settings), restore, settings),
     ]
+
+
+def _promotions(
+    context: dg.OpExecutionContext,
+    settings: ModelSettings,
+    tracking: MLflowTracking,
+    ledger: PromotionLedger,
+    deployment: EndpointDeployer,
+) -> Promotions:
+    wanted = Cancellation(context.instance, context.run_id).require_not_asked
+    return Promotions(settings.name, settings.deployment, tracking, ledger, deployment, wanted)
 
 
 def _job(name: str, op: dg.OpDefinition, settings: ModelSettings) -> dg.JobDefinition:

@@ -7,7 +7,7 @@ recorded requests. Anything else applies again what was applied before.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from resources.cluster_kinds import KINDS, Target
 from resources.cluster_move import Move
 from resources.cluster_objects import Plan, service_hosts
 from resources.cluster_storage import mounts_of, shared_on_one_node
-from resources.deployment import EndpointDeployer
+from resources.deployment import EndpointDeployer, nothing
 from resources.endpoint_client import EndpointClient, FeatureRow
 from resources.endpoint_folder import STOPPED, EndpointFolder
 
@@ -59,6 +59,7 @@ class ClusterEndpoints(EndpointDeployer):
         recorded: Sequence[RecordedRequest],
         online: OnlineFeatures,
         settings: DeploymentSettings,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         """See `EndpointDeployer.deploy`."""
         folder, cluster = self._folder(servable.model_name), _cluster(settings)
@@ -84,9 +85,12 @@ class ClusterEndpoints(EndpointDeployer):
                 cluster,
                 one_node=one_node,
             )
-            if was_stopped or not self._serves(folder, wanted, plan):
+            if not was_stopped and self._serves(folder, wanted, plan):
+                confirm()
+            else:
                 ask = partial(self._client_of, name=servable.model_name)
-                Move(self.target, api.patient(), folder, plan, ask).to(wanted, servable, recorded)
+                move = Move(self.target, api.patient(), folder, plan, ask)
+                move.to(wanted, servable, recorded, confirm)
         endpoint = self.status(servable.model_name)
         if endpoint is None:
             raise DeploymentError(
@@ -101,12 +105,13 @@ class ClusterEndpoints(EndpointDeployer):
         version: int,
         settings: DeploymentSettings,
         online: OnlineFeatures | None = None,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         """See `EndpointDeployer.redeploy`."""
         folder = self._folder(name)
         servable, model_file, recorded = folder.kept(version)
         read = online or folder.online(servable)
-        return self.deploy(servable, model_file, recorded, read, settings)
+        return self.deploy(servable, model_file, recorded, read, settings, confirm)
 
     def status(self, name: str) -> Endpoint | None:
         """See `EndpointDeployer.status`; its workers are the pods that are wanted."""

@@ -4,7 +4,8 @@ The caller holds the endpoint's lock.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 
 from mlops_assets.errors import DeploymentError
 from mlops_assets.interrupts import uninterrupted
@@ -44,7 +45,13 @@ class Move:
         self._kind, self._target = KINDS[target], target
         self._api, self._folder, self._plan, self._ask = api, folder, plan, ask
 
-    def to(self, wanted: Manifest, servable: Servable, recorded: Sequence[RecordedRequest]) -> None:
+    def to(
+        self,
+        wanted: Manifest,
+        servable: Servable,
+        recorded: Sequence[RecordedRequest],
+        confirm: Callable[[], None],
+    ) -> None:
         """Serve and verify `wanted`, or put back what served before and raise.
 
         Raises:
@@ -52,25 +59,36 @@ class Move:
         """
         endpoint, before = self._folder.path, read_applied(self._folder.path)
         applied = self._applied()
-        try:
+        with self._put_back(applied, before, wanted):
             write_generation(endpoint, wanted)
             self._reach(applied)
             applied = applied.model_copy(update={"url": self._kind.url(self._api, self._plan)})
             self._examine(applied, wanted, servable, recorded)
-        except BaseException as err:  # also when the run is canceled
+        with uninterrupted():  # what is confirmed also stays
+            with self._put_back(applied, before, wanted):
+                confirm()
+            write_applied(endpoint, applied)
+            self._folder.mark_verified(wanted)
+        self._delete_others(before, applied)
+        self._folder.prune()
+        prune_generations(endpoint)
+
+    @contextmanager
+    def _put_back(
+        self, failed: Applied, before: Applied | None, wanted: Manifest
+    ) -> Generator[None]:
+        """Apply what was applied before if the body raises, also when the run is canceled."""
+        try:
+            yield
+        except BaseException as err:
             with uninterrupted():
-                outcome = self._back(applied, before)
+                outcome = self._back(failed, before)
             if not isinstance(err, DeploymentError):
                 raise
             raise type(err)(
                 f"{wanted.model_name} version {wanted.model_version} was not deployed: {err} "
                 f"{outcome}"
             ) from err
-        write_applied(endpoint, applied)
-        self._folder.mark_verified(wanted)
-        self._delete_others(before, applied)
-        self._folder.prune()
-        prune_generations(endpoint)
 
     def _applied(self) -> Applied:
         cluster = self._plan.cluster

@@ -6,7 +6,7 @@ requests; anything else puts the last good version back.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ from resources.rollout import Rollout
 _ANSWER_SECONDS = 10.0
 
 
+def nothing() -> None:
+    """For a caller that has nothing to confirm."""
+
+
 class EndpointDeployer(dg.ConfigurableResource, ABC):
     """Brings endpoints to a version, and asks them."""
 
@@ -46,13 +50,23 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         recorded: Sequence[RecordedRequest],
         online: OnlineFeatures,
         settings: DeploymentSettings,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         """Serve a version; returns when the live endpoint repeated every recorded request.
 
-        Does nothing if exactly this is served already.
+        Changes nothing if exactly this is served already.
+
+        Args:
+            servable: The version.
+            model_file: Its estimator.
+            recorded: Requests, and what was answered to them offline.
+            online: How workers read features.
+            settings: Of the endpoint.
+            confirm: Called once it is live and verified; raises if it must not stay.
 
         Raises:
-            DeploymentError: It could not; the version that served before serves again.
+            DeploymentError: It could not; the version that served before serves again, as after
+                whatever `confirm` raised.
             PortInUseError: Somebody else listens on the port; nothing was changed.
         """
 
@@ -63,16 +77,18 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         version: int,
         settings: DeploymentSettings,
         online: OnlineFeatures | None = None,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         """Serve a version that was deployed before, from the files kept of it; all at once.
 
-        Does nothing if exactly this is served already.
+        Changes nothing if exactly this is served already.
 
         Args:
             name: Of the model.
             version: Of the model.
             settings: As for `deploy`.
             online: How workers read features from now on; default: as they do.
+            confirm: As for `deploy`.
 
         Raises:
             DeploymentError: It never was deployed here, or as with `deploy`.
@@ -128,6 +144,7 @@ class LocalBentoML(EndpointDeployer):
         recorded: Sequence[RecordedRequest],
         online: OnlineFeatures,
         settings: DeploymentSettings,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         """See `EndpointDeployer.deploy`."""
         folder = self._folder(servable.model_name)
@@ -147,8 +164,11 @@ class LocalBentoML(EndpointDeployer):
             current = folder.current()
             (folder.path / STOPPED).unlink(missing_ok=True)
             same = before == launch and current is not None
-            if not same or not self._serves(folder, current, wanted, launch):
-                self._rollout(folder, launch).move(wanted, recorded, before, settings.rollout)
+            if same and self._serves(folder, current, wanted, launch):
+                confirm()
+            else:
+                rollout = self._rollout(folder, launch)
+                rollout.move(wanted, recorded, before, settings.rollout, confirm)
                 current = folder.current() or wanted
             return self._endpoint(launch, current)
 
@@ -158,14 +178,14 @@ class LocalBentoML(EndpointDeployer):
         version: int,
         settings: DeploymentSettings,
         online: OnlineFeatures | None = None,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         """See `EndpointDeployer.redeploy`."""
         folder = self._folder(name)
         servable, model_file, recorded = folder.kept(version)
         at_once = settings.model_copy(update={"rollout": RolloutSettings()})
-        return self.deploy(
-            servable, model_file, recorded, online or folder.online(servable), at_once
-        )
+        read = online or folder.online(servable)
+        return self.deploy(servable, model_file, recorded, read, at_once, confirm)
 
     def status(self, name: str) -> Endpoint | None:
         """See `EndpointDeployer.status`."""

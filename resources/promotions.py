@@ -3,13 +3,14 @@
 The one implementation behind the verbs of the command line and the jobs of `jobs/promotion.py`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import PromotionRefusedError
 from mlops_assets.records.promotion import HandMove, Move
 from mlops_assets.records.serving import Endpoint
-from resources.deployment import EndpointDeployer
+from resources.deployment import EndpointDeployer, nothing
 from resources.ledger import PromotionLedger, standing
 from resources.registry import follow, promote
 from resources.tracking import MLflowTracking
@@ -24,6 +25,8 @@ class Promotions:
     tracking: MLflowTracking
     ledger: PromotionLedger
     deployment: EndpointDeployer
+    require_wanted: Callable[[], None] = nothing
+    """As for `resources.registry.promote`."""
 
     def roll_back(self, to: int | None, why: str, who: str) -> HandMove:
         """Serve version `to`, by default the champion before this one; `why` may be empty.
@@ -76,6 +79,12 @@ class Promotions:
     def _move(self, version: int, why: str, who: str) -> HandMove:
         head = self.ledger.head(self.model)
         move = Move(model=self.model, to_version=version, who=who, why=why)
-        with promote(move, head, tracking=self.tracking, ledger=self.ledger):
-            endpoint = self.deployment.redeploy(self.model, version, self.settings)
+        with promote(
+            move,
+            head,
+            tracking=self.tracking,
+            ledger=self.ledger,
+            require_wanted=self.require_wanted,
+        ) as confirm:
+            endpoint = self.deployment.redeploy(self.model, version, self.settings, confirm=confirm)
         return HandMove(endpoint=endpoint, before=head.to_version if head else None)

@@ -6,7 +6,7 @@ leaves either no row, or a row that the next `promote` or `reconcile` makes the 
 serves is brought back to the ledger by `resources.promotions.Promotions.restore`.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
@@ -33,18 +33,22 @@ def promote(
     *,
     tracking: MLflowTracking,
     ledger: PromotionLedger,
-) -> Generator[None]:
+    require_wanted: Callable[[], None] = lambda: None,
+) -> Generator[Callable[[], None]]:
     """Make a version the champion after the body made it live; record nothing if that raises.
 
-    The body deploys, or does nothing. It runs under the model's lock, so what serves and what the
-    ledger says cannot cross. A move to the champion itself runs the body and adds no row. Before a
-    model's first move, a champion older than the ledger becomes a row of its own.
+    The body deploys, or does nothing. It gets what writes the row, for a deployer to call at the
+    last moment at which it can still put back what served before; if it does not, that is done
+    after it. It runs under the model's lock, so what serves and what the ledger says cannot cross.
+    A move to the champion itself runs the body and adds no row. Before a model's first move, a
+    champion older than the ledger becomes a row of its own.
 
     Args:
         move: The data version and git sha are added from the run that trained the version.
         expected_from: What `ledger.head` answered when the move was decided.
         tracking: Its aliases follow.
         ledger: Gets the row, before any alias is moved.
+        require_wanted: Raises if nobody wants the move any more; called right before the row.
 
     Raises:
         PromotionConflictError: Somebody moved the champion since; the body did not run.
@@ -61,11 +65,18 @@ def promote(
             require_head(move, head, expected_from)
             require_not_given_up(move, ledger.history(move.model), tracking)
             move = _described(move, tracking)
-        yield
-        if not stays:
-            with uninterrupted():  # what was canceled before moves nothing, after that all
-                head = ledger.append(move, expected_from)
-                follow(move.model, head, tracking)
+        rows: list[Promotion] = []
+
+        def confirm() -> None:
+            if not stays and not rows:
+                require_wanted()
+                rows.append(ledger.append(move, expected_from))
+
+        yield confirm
+        with uninterrupted():  # what was canceled before moves nothing, after that all
+            confirm()
+            if rows:
+                follow(move.model, rows[0], tracking)
 
 
 def reconcile(model: str, *, tracking: MLflowTracking, ledger: PromotionLedger) -> Edits:

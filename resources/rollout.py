@@ -5,7 +5,8 @@ of the requests, or as a shadow, which answers none. The caller holds the endpoi
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,7 @@ class Rollout:
         recorded: Sequence[RecordedRequest],
         before: Launch | None,
         settings: RolloutSettings,
+        confirm: Callable[[], None],
     ) -> None:
         """Serve and verify `wanted`, or put the last good version back and raise.
 
@@ -51,7 +53,7 @@ class Rollout:
             DeploymentError: Why, and what serves now.
         """
         good = self._folder.verified()
-        try:
+        with self._put_back(good, before, wanted):
             wanted = self._try(wanted, before, settings)
             self._folder.write(wanted)
             self.reach(wanted)
@@ -61,8 +63,20 @@ class Rollout:
                 max_rows=wanted.max_rows,
                 max_body_bytes=wanted.max_body_bytes,
             )
+        with uninterrupted():  # what is confirmed also stays
+            with self._put_back(good, before, wanted):
+                confirm()
             self._folder.mark_verified(wanted)
-        except BaseException as err:  # also when the run is canceled
+        self._folder.prune()
+
+    @contextmanager
+    def _put_back(
+        self, good: Manifest | None, before: Launch | None, wanted: Manifest
+    ) -> Generator[None]:
+        """Serve what was good again if the body raises, also when the run is canceled."""
+        try:
+            yield
+        except BaseException as err:
             with uninterrupted():
                 tail = _tail(self._process.log, str(err))
                 outcome = self._roll_back(good, before or self._launch, str(err))
@@ -72,7 +86,6 @@ class Rollout:
                 f"{wanted.model_name} version {wanted.model_version} was not deployed: {err} "
                 f"{outcome} The end of {self._process.log}:\n{tail}"
             ) from err
-        self._folder.prune()
 
     def reach(self, wanted: Manifest) -> None:
         """Run what `launch` says, and wait until every worker, and no older one, serves `wanted`.

@@ -4,7 +4,7 @@ Where a model is served is remembered in its folder, so that it is found whateve
 now. Between this machine and a cluster it is moved by hand: stopped here, then deployed there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from mlops_assets.records.serving import (
 from resources.cluster_applied import APPLIED, read_applied
 from resources.cluster_endpoints import KServe, KubernetesBentoML
 from resources.cluster_kinds import Target
-from resources.deployment import EndpointDeployer, LocalBentoML
+from resources.deployment import EndpointDeployer, LocalBentoML, nothing
 from resources.endpoint_client import FeatureRow
 
 
@@ -38,12 +38,13 @@ class EndpointTargets(EndpointDeployer):
         recorded: Sequence[RecordedRequest],
         online: OnlineFeatures,
         settings: DeploymentSettings,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         """See `EndpointDeployer.deploy`."""
         name = servable.model_name
         self._require_left(name, settings.target)
         endpoint = self._of(settings.target).deploy(
-            servable, model_file, recorded, online, settings
+            servable, model_file, recorded, online, settings, confirm
         )
         self._enter(name, settings.target)
         return endpoint
@@ -54,10 +55,11 @@ class EndpointTargets(EndpointDeployer):
         version: int,
         settings: DeploymentSettings,
         online: OnlineFeatures | None = None,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         """See `EndpointDeployer.redeploy`."""
         self._require_left(name, settings.target)
-        endpoint = self._of(settings.target).redeploy(name, version, settings, online)
+        endpoint = self._of(settings.target).redeploy(name, version, settings, online, confirm)
         self._enter(name, settings.target)
         return endpoint
 

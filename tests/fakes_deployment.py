@@ -1,7 +1,7 @@
 """Endpoints in memory; `e2e/` runs the same contract tests on them and on real ones."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mlops_assets.errors import DeploymentError, UnsafeModelError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
 from mlops_assets.serving.model import LoadedModel, by_sklearn
 from mlops_assets.serving.requests import RequestDecoder
-from resources.deployment import EndpointDeployer
+from resources.deployment import EndpointDeployer, nothing
 from resources.endpoint_client import FeatureRow
 from resources.endpoint_folder import read_checked
 from resources.endpoint_process import HOST, require_free
@@ -65,6 +65,7 @@ class FakeDeployment(EndpointDeployer):
         recorded: Sequence[RecordedRequest],
         online: OnlineFeatures,
         settings: DeploymentSettings,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         name = servable.model_name
         before = self._state.live.get(name)
@@ -85,6 +86,7 @@ class FakeDeployment(EndpointDeployer):
             now = (told, tuple(recorded), online, settings)
             was = (before.model.servable, before.recorded, before.online, before.settings)
             if now == was:
+                confirm()
                 return before.endpoint
         endpoint = Endpoint(
             url=f"http://{HOST}:{settings.port}",
@@ -95,6 +97,7 @@ class FakeDeployment(EndpointDeployer):
             entity=servable.entity,
         )
         live = _Live(endpoint, model, tuple(recorded), online, settings)
+        confirm()
         self._state.live[name] = live
         self._state.kept.setdefault((name, servable.model_version), live)
         return endpoint
@@ -105,6 +108,7 @@ class FakeDeployment(EndpointDeployer):
         version: int,
         settings: DeploymentSettings,
         online: OnlineFeatures | None = None,
+        confirm: Callable[[], None] = nothing,
     ) -> Endpoint:
         if (name, version) not in self._state.kept:
             known = sorted(number for model, number in self._state.kept if model == name)
@@ -116,9 +120,11 @@ class FakeDeployment(EndpointDeployer):
         if online is not None:
             kept = replace(kept, online=online)
         if before and before == replace(kept, endpoint=before.endpoint, settings=settings):
+            confirm()
             return before.endpoint
         generation = before.endpoint.generation + 1 if before else 1
         endpoint = kept.endpoint.model_copy(update={"generation": generation})
+        confirm()
         self._state.live[name] = replace(kept, endpoint=endpoint, settings=settings)
         return endpoint
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -14,7 +15,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
 from mlops_assets.serving.online_choice import choose_lookup
-from resources.deployment import EndpointDeployer
+from resources.deployment import EndpointDeployer, nothing
 from resources.endpoint_client import request
 from resources.feature_store import FeastFeatureStore
 from tests.served_models import AS_OF, VIEW, Built, build, online_frame, with_content
@@ -55,7 +56,9 @@ class Subject:
         self.deployer, self.online, self.versions = deployer, online, versions
         self.settings = DeploymentSettings(port=free_port(), workers=workers, max_rows=5)
 
-    def deploy(self, version: int, **settings: object) -> Endpoint:
+    def deploy(
+        self, version: int, confirm: Callable[[], None] = nothing, **settings: object
+    ) -> Endpoint:
         built = self.versions[version]
         return self.deployer.deploy(
             built.servable,
@@ -63,6 +66,7 @@ class Subject:
             built.recorded,
             self.online,
             self.settings.model_copy(update=settings),
+            confirm,
         )
 
     def recorded(self, version: int, row: int = 0) -> tuple[dict, float]:

@@ -24,6 +24,7 @@ from mlops_assets.records.promotion import Move
 from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
 from mlops_assets.serving.model import MODEL_FILE, ONNX_FILE
 from mlops_assets.serving.online_choice import choose_lookup
+from resources.cancellation import Cancellation
 from resources.deployment import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.ledger import PromotionLedger
@@ -76,8 +77,13 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             require_evaluated(servable, evaluation)
             servable = documented(servable, model, file.parent, tracking)
             online = online_features(rows, settings, feature_store)
-            with promote(move, head, tracking=tracking, ledger=ledger):
-                endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
+            wanted = Cancellation(context.instance, context.run.run_id).require_not_asked
+            with promote(
+                move, head, tracking=tracking, ledger=ledger, require_wanted=wanted
+            ) as confirm:
+                endpoint = deployment.deploy(
+                    servable, file, recorded, online, settings.deployment, confirm
+                )
         return dg.MaterializeResult(value=endpoint, metadata=describe(endpoint, online))
 
     return [deployed_endpoint]

@@ -19,6 +19,11 @@ _RELOAD_SECONDS = 180
 _OURS = (".yaml", ".yml", ".py")
 
 
+def _may_be_ours(path: str) -> bool:
+    """Also of a new folder: what is written into it at once is not always told."""
+    return path.endswith(_OURS) or Path(path).is_dir()
+
+
 class CodeServer:
     """The code server that listens on a socket in `folder`, which nobody else can read."""
 
@@ -50,7 +55,7 @@ class CodeServer:
         wanted, silent, seen = DefaultFilter(), 0, False
         for changes in watch(
             models,
-            watch_filter=lambda change, path: path.endswith(_OURS) and wanted(change, path),
+            watch_filter=lambda change, path: _may_be_ours(path) and wanted(change, path),
             rust_timeout=_LOOK_SECONDS * 1000,
             yield_on_timeout=True,
             raise_interrupt=False,

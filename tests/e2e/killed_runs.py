@@ -6,6 +6,7 @@ from contextlib import suppress
 from tests.e2e.small_checkout import MODEL, Checkout
 
 RUN = ("mlops", "run", MODEL)
+ITS_END = "its end"
 
 
 def kill_and_recover(checkout: Checkout, after: float, *, empty: bool) -> tuple[str, list[str]]:
@@ -30,7 +31,7 @@ def kill_and_recover(checkout: Checkout, after: float, *, empty: bool) -> tuple[
 def _came_to(checkout: Checkout, *, ended: bool) -> str:
     """The last thing that the newest run told Dagster."""
     if ended:
-        return "its end"
+        return ITS_END
     if not (checkout.home / "dagster" / "history").exists():
         return "nothing yet"
     with checkout.instance() as instance:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,32 @@ def test_a_rejected_version_leaves_the_good_one(subject: Subject) -> None:
     assert after.model_version == 2
     assert after.generation >= before.generation
     assert subject.ask() == pytest.approx(subject.recorded(2)[1], abs=1e-9)
+
+
+def test_a_version_that_must_not_stay_after_all_leaves_the_good_one(subject: Subject) -> None:
+    subject.deploy(2)
+    tried: list[int] = []
+
+    def confirm() -> None:
+        tried.append(1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        subject.deploy(1, confirm)
+    after = subject.deployer.status("toy")
+    assert tried == [1]
+    assert after is not None
+    assert after.model_version == 2
+    assert subject.ask() == pytest.approx(subject.recorded(2)[1], abs=1e-9)
+
+
+def test_what_serves_already_is_confirmed_too(subject: Subject) -> None:
+    called: list[str] = []
+    subject.deploy(2)
+    generation = subject.deploy(2, lambda: called.append("deployed")).generation
+    again = partial(subject.deployer.redeploy, "toy", 2, subject.settings)
+    assert again(confirm=lambda: called.append("again")).generation == generation
+    assert called == ["deployed", "again"]
 
 
 def test_rolling_back_is_deploying_the_older_version(subject: Subject) -> None:

@@ -83,6 +83,39 @@ def test_a_body_that_fails_moves_nothing(tracking: DyingTracking, ledger: Promot
     assert tracking.server.aliases == {}
 
 
+@pytest.mark.parametrize("asked_by", ["the deployer", "nobody"])
+def test_what_nobody_wants_any_more_is_no_move(
+    tracking: DyingTracking, ledger: PromotionLedger, asked_by: str
+) -> None:
+    def require_wanted() -> None:
+        raise KeyboardInterrupt
+
+    def move() -> None:
+        to_first = Move(model="shop", to_version=1, who="ada", why="gate")
+        with promote(
+            to_first, None, tracking=tracking, ledger=ledger, require_wanted=require_wanted
+        ) as confirm:
+            if asked_by == "the deployer":
+                confirm()
+
+    with pytest.raises(KeyboardInterrupt):
+        move()
+    assert ledger.history("shop") == []
+    assert tracking.server.aliases == {}
+
+
+def test_the_row_stands_before_the_deployer_lets_go(
+    tracking: DyingTracking, ledger: PromotionLedger
+) -> None:
+    move = Move(model="shop", to_version=1, who="ada", why="gate")
+    with promote(move, None, tracking=tracking, ledger=ledger) as confirm:
+        confirm()
+        assert [p.to_version for p in ledger.history("shop")] == [1]
+        assert tracking.server.aliases == {}
+    assert [p.to_version for p in ledger.history("shop")] == [1]
+    assert tracking.server.aliases == {"champion": 1}
+
+
 def test_a_version_the_registry_does_not_have_is_refused(
     tracking: DyingTracking, ledger: PromotionLedger
 ) -> None:

@@ -24,6 +24,7 @@ from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.holder import Active
 from mlops_assets.serving.model import FeatureRow
 from mlops_assets.serving.rollout import Tally
+from resources.deployment import nothing
 from resources.endpoint_client import EndpointClient
 from resources.endpoint_process import Launch
 from resources.rollout import Rollout, Trial
@@ -225,7 +226,7 @@ def test_a_canceled_move_leaves_the_version_before_alone_though_canceled_twice(
     launch = Launch(port=1, workers=1, code="")
 
     with pytest.raises(KeyboardInterrupt):
-        rollout.move(wanted, [], launch, settings(step=timedelta(minutes=5)))
+        rollout.move(wanted, [], launch, settings(step=timedelta(minutes=5)), nothing)
 
     assert rollout.again, "or nothing was tested"
     for manifest in (worker.folder.current(), worker.folder.verified()):
