@@ -145,6 +145,7 @@ class Move:
                 self._plan.manifest_file.unlink(missing_ok=True)
                 return "No version was served before; nothing is left in the cluster."
             self._reach(before)
+            _settle(self._ask(before.url), before.generation)
         except DeploymentError as err:
             return f"What served before could not be put back either: {err}"
         return f"Version {good.model_version} serves again."
