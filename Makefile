@@ -15,7 +15,7 @@ run: $(VENV)/installed  ## Bring every model from raw data to a live endpoint; p
 	$(BIN)/mlops run
 
 demo: $(VENV)/installed  ## Replay both data sets month by month through the system; writes a page
-	$(BIN)/python -m mlops_assets.demo $(DEMO)
+	$(BIN)/python -m demo $(DEMO)
 
 # The fast tests run far east of UTC, where a clock that is read as local shows.
 test: lint  ## Lint, then fast tests, then tests against real servers

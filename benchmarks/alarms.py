@@ -23,14 +23,14 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from mlops_assets.blocks.monitoring import LabelSettings, MonitoringSettings
-from mlops_assets.ml import drift, performance
-from mlops_assets.ml.evaluation import metrics_of
-from mlops_assets.ml.profiles import PREDICTION, profile, profile_reference
-from mlops_assets.ml.retraining import decide
+from mlops_assets.ml.evaluation.metrics import metrics_of
+from mlops_assets.ml.monitoring import drift, performance
+from mlops_assets.ml.monitoring.profiles import PREDICTION, profile, profile_reference
+from mlops_assets.ml.retraining.policy import decide
 from mlops_assets.records.monitoring import PerformanceSummary, Window
 from mlops_assets.records.profile import Profile
 from mlops_assets.records.retraining import RetrainState, Signals
-from tests.unit.toy_models import flat_table
+from tests.support.toy_models import flat_table
 
 RESULTS = Path(__file__).parent / "results"
 YEAR, ROWS, DELAY, CHANGE = 365, 400, 3, 120

@@ -18,8 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
-from mlops_assets.ml.calibration import miscalibration
-from mlops_assets.ml.gate import compare, row_losses
+from mlops_assets.ml.evaluation.calibration import miscalibration
+from mlops_assets.ml.evaluation.gate import compare, row_losses
 
 RESULTS = Path(__file__).parent / "results"
 RUNS, POWER_RUNS, LEVEL_ROWS, KNOWN_ROWS = 1000, 300, 4000, 2_000_000

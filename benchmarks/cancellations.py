@@ -20,9 +20,15 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.commit import commit
-from tests.e2e.canceled_runs import Canceled, Server, cancel_command, cancel_launched, run_status
-from tests.e2e.servers import wait_for
-from tests.e2e.small_checkout import ENDED, MODEL, Checkout
+from tests.support.canceled_runs import (
+    Canceled,
+    Server,
+    cancel_command,
+    cancel_launched,
+    run_status,
+)
+from tests.support.servers import wait_for
+from tests.support.small_checkout import ENDED, MODEL, Checkout
 
 RESULTS = Path(__file__).parent / "results"
 PORT, UI_PORT, SEED = 21320, 21321, 20261128

@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.ml.drift import summarize
-from mlops_assets.ml.live_profiles import answered
-from mlops_assets.ml.prediction_log import FEATURE
-from mlops_assets.ml.profiles import PREDICTION, profile, profile_reference
+from mlops_assets.ml.monitoring.drift import summarize
+from mlops_assets.ml.monitoring.live_profiles import answered
+from mlops_assets.ml.monitoring.prediction_log import FEATURE
+from mlops_assets.ml.monitoring.profiles import PREDICTION, profile, profile_reference
 from mlops_assets.records.monitoring import DriftSummary, Window
 from mlops_assets.records.profile import Counting, Profile
-from resources.predictions import PredictionLog
-from tests.unit.toy_models import flat_table
+from resources.prediction_log.log import PredictionLog
+from tests.support.toy_models import flat_table
 
 RESULTS = Path(__file__).parent / "results"
 ROWS, COLUMNS = 200_000, 20

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.fuzzing import KINDS, Kinds, fuzz
+from tests.support.fuzzing import KINDS, Kinds, fuzz
 
 RESULTS = Path(__file__).parent / "results"
 

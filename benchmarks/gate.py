@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
-from mlops_assets.ml.gate import compare, row_losses
+from mlops_assets.ml.evaluation.gate import compare, row_losses
 from mlops_assets.records.evaluation import LossDifference
 
 RESULTS = Path(__file__).parent / "results"

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from benchmarks.commit import commit
-from tests.e2e.killed_runs import ITS_END, RUN, kill_and_recover
-from tests.e2e.small_checkout import Checkout
+from tests.support.killed_runs import ITS_END, RUN, kill_and_recover
+from tests.support.small_checkout import Checkout
 
 RESULTS = Path(__file__).parent / "results"
 PORT, SEED = 21310, 20261128

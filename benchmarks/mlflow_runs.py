@@ -8,14 +8,14 @@ ad-hoc materialization never has.
 import tempfile
 from pathlib import Path
 
-from tests.e2e.tracked_table import EXECUTORS, ONE_RUN, Ended, Table, expected_of, make_table
+from tests.support.tracked_table import EXECUTORS, ONE_RUN, Ended, Table, expected_of, make_table
 
 _RESOURCES = {"ours": "dagster/run_id", "dagster_mlflow": "dagster_run_id"}
 _HEADING = """# MLflow runs after each ending of a Dagster run
 
 Made by `python -m benchmarks.mlflow_runs`: the same code location and the same runs, once through
-`resources.tracking`, once through dagster-mlflow's `mlflow_tracking` with its job hook. The table
-of the first is a test, `tests/e2e/test_mlflow_runs.py`. **Bold** is wrong: the MLflow runs that
+`resources.tracking.tracking`, once through dagster-mlflow's `mlflow_tracking` with its job hook. The table
+of the first is a test, `tests/e2e/tracking/test_mlflow_runs.py`. **Bold** is wrong: the MLflow runs that
 carry the id of the Dagster run are not one, or have another status or other metrics than expected.
 
 One process makes all runs of a column, as a notebook or a test does. In process, dagster-mlflow

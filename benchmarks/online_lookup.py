@@ -86,7 +86,7 @@ def _run(online: OnlineFeatures, folder: str) -> dict[str, Any]:
 
 
 def _measure(given: str, folder: str) -> None:
-    from mlops_assets.serving.online_choice import open_online
+    from mlops_assets.serving.online.choice import open_online
 
     online, memory = OnlineFeatures.model_validate_json(given), psutil.Process().memory_info
     before, started = memory().rss, time.process_time()

@@ -1,7 +1,7 @@
 """Promotions under stress: two at once, killed at every step, and questions to a long ledger.
 
 A real MLflow store in sqlite, real processes, a real BentoML endpoint. The rounds are those of
-`tests/e2e/test_promotions.py`, more often; a breach ends the program.
+`tests/e2e/champion/test_promotions.py`, more often; a breach ends the program.
 
     python -m benchmarks.promotions [RACES] [KILLS]     # writes results/promotions.md; 0 leaves out
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import PrivateAttr
 
 from mlops_assets.records.promotion import Move
-from resources.ledger import PromotionLedger
+from resources.champion.ledger import PromotionLedger
 
 RESULTS = Path(__file__).parent / "results"
 PROMOTIONS, QUESTIONS, MOST_SECONDS = 1000, 200, 0.05
@@ -79,7 +79,7 @@ def rounds_of(test: str, rounds: int) -> float:
     begin = time.perf_counter()
     command = [sys.executable, "-m", "pytest", "-q", "-o", "timeout=3600"]
     done = subprocess.run(
-        [*command, f"tests/e2e/test_promotions.py::{test}"],
+        [*command, f"tests/e2e/champion/test_promotions.py::{test}"],
         env=os.environ | {"PROMOTION_ROUNDS": str(rounds), "PROMOTION_KILLS": str(rounds)},
         cwd=RESULTS.parents[1],
         check=False,

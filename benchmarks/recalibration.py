@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from demo.worlds import Flights
 from mlops_assets.config import ModelSettings
 from mlops_assets.defs.flights.loader import load
-from mlops_assets.demo.worlds import Flights
-from mlops_assets.ml.evaluation import metrics_of
-from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels, label_array
-from mlops_assets.ml.processing import process
-from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.ml.training import fit
+from mlops_assets.ml.data.processing import process
+from mlops_assets.ml.evaluation.metrics import metrics_of
+from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels, label_array
+from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.training.fit import fit
 
 RESULT = Path(__file__).parent / "results" / "recalibration.md"
 MONTH = pd.DateOffset(months=1)

@@ -1,6 +1,6 @@
 """Do versions reproduce? Many are trained while data, code and YAML change, then all are repeated.
 
-In a temporary git repository with one tiny model (`tests/e2e/tiny_repository.py`). Every fourth
+In a temporary git repository with one tiny model (`tests/support/tiny_repository.py`). Every fourth
 version is trained with its change uncommitted. Then `mlops reproduce` runs for each, in shuffled
 order, and once more after one byte of a data version was flipped in DVC's cache. Trainings and
 commands are forked from a process that has loaded the libraries but nothing of the project; what
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.e2e.tiny_repository import MODEL, TRAINING, TinyRepository
+from tests.support.tiny_repository import MODEL, TRAINING, TinyRepository
 
 RESULTS = Path(__file__).resolve().parent / "results" / "reproduce.md"
 CHANGES = ("data", "code", "data and code", "YAML")

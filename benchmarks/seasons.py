@@ -15,15 +15,15 @@ import pandas as pd
 
 from mlops_assets.blocks.monitoring import Reference
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.drift import examine
-from mlops_assets.ml.live_profiles import answered, count_parts, window_of
-from mlops_assets.ml.plots import INK, MODEL, REFERENCE, figure_and_axes, png
-from mlops_assets.ml.prediction_log import FEATURE
-from mlops_assets.ml.profiles import profile_reference
-from mlops_assets.ml.seasons import choose_reference, counting_for, earlier_windows
+from mlops_assets.ml.monitoring.drift import examine
+from mlops_assets.ml.monitoring.live_profiles import answered, count_parts, window_of
+from mlops_assets.ml.monitoring.prediction_log import FEATURE
+from mlops_assets.ml.monitoring.profiles import profile_reference
+from mlops_assets.ml.monitoring.seasons import choose_reference, counting_for, earlier_windows
+from mlops_assets.ml.plots.evaluation import INK, MODEL, REFERENCE, figure_and_axes, png
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Counting, Part, Profile
-from tests.unit.toy_models import flat_table
+from tests.support.toy_models import flat_table
 
 RESULTS = Path(__file__).parent / "results"
 DAY = timedelta(days=1)

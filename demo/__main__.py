@@ -1,4 +1,4 @@
-"""`python -m mlops_assets.demo`: replay the models, and write the page."""
+"""`python -m demo`: replay the models, and write the page."""
 
 import argparse
 import logging
@@ -9,24 +9,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_assets.atomic import ensure_folder
+from demo.page import write_docs, write_page
+from demo.replay import replay
+from demo.story import Story
+from demo.worlds import WORLDS
 from mlops_assets.cli.context import say
 from mlops_assets.cli.main import use_dagster_home
 from mlops_assets.definitions import build_resources
-from mlops_assets.demo.page import write_docs, write_page
-from mlops_assets.demo.replay import replay
-from mlops_assets.demo.story import Story
-from mlops_assets.demo.worlds import WORLDS
 from mlops_assets.errors import MlopsError
 from mlops_assets.home import HOST, home
-from resources.deployment import LocalBentoML
+from mlops_assets.runtime.atomic import ensure_folder
+from resources.endpoints.local import LocalBentoML
 
 _OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay what is asked for; errors of ours are one line on stderr and exit code 1."""
-    parser = argparse.ArgumentParser(prog="python -m mlops_assets.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: {', '.join(WORLDS)}")
     parser.add_argument("--rows", type=int, default=2000, help="predictions a month")
     parser.add_argument("--months", type=int, help="how many are asked; default: all")

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from mlops_assets.demo.story import Quality, Story
-from mlops_assets.ml.plots import INK, MODEL, REFERENCE, figure_and_axes, png
+from demo.story import Quality, Story
+from mlops_assets.ml.plots.evaluation import INK, MODEL, REFERENCE, figure_and_axes, png
 
 _REFUSED = "#dc2626"
 Value = Callable[[Quality], float | None]

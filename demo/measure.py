@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.gate import load_version
-from mlops_assets.assets.live_window import stored_profile
-from mlops_assets.demo.story import Month, Quality
-from mlops_assets.demo.system import System
-from mlops_assets.ml.drift import summarize
-from mlops_assets.ml.evaluation import metrics_of
-from mlops_assets.ml.features import label_array
-from mlops_assets.ml.outcomes import known_labels, predicted_moments, with_outcomes
-from mlops_assets.ml.prediction_log import FEATURE
-from mlops_assets.ml.profiles import PREDICTION, profile
-from mlops_assets.ml.scoring import score, select_features
+from demo.story import Month, Quality
+from demo.system import System
+from mlops_assets.ml.evaluation.metrics import metrics_of
+from mlops_assets.ml.features.build import label_array
+from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.monitoring.drift import summarize
+from mlops_assets.ml.monitoring.outcomes import known_labels, predicted_moments, with_outcomes
+from mlops_assets.ml.monitoring.prediction_log import FEATURE
+from mlops_assets.ml.monitoring.profiles import PREDICTION, profile
+from mlops_assets.model_versions.gate import load_version
+from mlops_assets.monitoring.live_window import stored_profile
 from mlops_assets.records.monitoring import DriftSummary, Window
 
 _ALWAYS = datetime.fromtimestamp(0, UTC), datetime(2100, 1, 1, tzinfo=UTC)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from mlops_assets.atomic import ensure_folder, write_atomically
-from mlops_assets.demo import table
-from mlops_assets.demo.figure import figure
-from mlops_assets.demo.story import Month, Story
+from demo import table
+from demo.figure import figure
+from demo.story import Month, Story
+from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 
 HOW = """\
 Two real data sets, replayed month by month through the system itself. At the beginning of each

@@ -7,11 +7,11 @@ from typing import Any
 
 import dagster as dg
 
+from demo.measure import answered, measured
+from demo.story import Month, Story
+from demo.system import System, Tools
+from demo.worlds import World, changes_text
 from mlops_assets.cli.context import say
-from mlops_assets.demo.measure import answered, measured
-from mlops_assets.demo.story import Month, Story
-from mlops_assets.demo.system import System, Tools
-from mlops_assets.demo.worlds import World, changes_text
 
 
 def replay(world: World, resources: Mapping[str, Any], rows: int, months: int | None) -> Story:

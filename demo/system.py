@@ -19,14 +19,14 @@ from mlops_assets.errors import MlopsError
 from mlops_assets.keys import Stage, asset_key
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.retraining import Recorded
+from resources.champion.aliases import registered
+from resources.champion.ledger import PromotionLedger
+from resources.dagster.executors import execute_here
 from resources.decisions import DecisionStore
-from resources.deployment import EndpointDeployer
-from resources.executors import execute_here
+from resources.endpoints.local import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
-from resources.ledger import PromotionLedger
-from resources.predictions import PredictionLog
-from resources.registry import registered
-from resources.tracking import MLflowTracking
+from resources.prediction_log.log import PredictionLog
+from resources.tracking.tracking import MLflowTracking
 from sensors.retrain_signals import AS_OF_TAG
 from sensors.retraining import tick
 

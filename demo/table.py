@@ -3,8 +3,8 @@
 import re
 from statistics import mean
 
-from mlops_assets.demo.figure import largest_drift
-from mlops_assets.demo.story import Month, Quality, Story
+from demo.figure import largest_drift
+from demo.story import Month, Quality, Story
 
 HEADER = (
     "month", "decision as it began", "reason", "version", "answers",

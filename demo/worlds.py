@@ -13,8 +13,8 @@ from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.defs.flights.loader import load
 from mlops_assets.home import PROJECT_ROOT
-from mlops_assets.ml.reading import frame_to_parquet, read_table
-from mlops_assets.ml.sources import find_files
+from mlops_assets.ml.data.reading import frame_to_parquet, read_table
+from mlops_assets.ml.data.sources import find_files
 
 _MONTH = pd.DateOffset(months=1)
 

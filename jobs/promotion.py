@@ -13,12 +13,12 @@ from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.records.promotion import HandMove
 from mlops_assets.records.serving import Endpoint
-from resources.cancellation import Cancellation
-from resources.deployment import EndpointDeployer
-from resources.ledger import PromotionLedger
-from resources.promotions import Promotions
-from resources.run_users import launched_by
-from resources.tracking import MLflowTracking
+from resources.champion.by_hand import Promotions
+from resources.champion.ledger import PromotionLedger
+from resources.dagster.cancellation import Cancellation
+from resources.dagster.run_users import launched_by
+from resources.endpoints.local import EndpointDeployer
+from resources.tracking.tracking import MLflowTracking
 
 
 class RollbackConfig(dg.Config):

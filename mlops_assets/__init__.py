@@ -4,8 +4,8 @@ Importing this package has two side effects, before any library is imported: tel
 what the process writes is private. For all else import the concrete module you need.
 """
 
-from mlops_assets.surroundings import settle
-from mlops_assets.telemetry import turn_telemetry_off
+from mlops_assets.runtime.surroundings import settle
+from mlops_assets.runtime.telemetry import turn_telemetry_off
 
 turn_telemetry_off()
 settle()

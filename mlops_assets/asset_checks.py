@@ -16,21 +16,21 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
-from mlops_assets.ml.agreement import answers_alike, newest_rows
-from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.model_files import load_estimator, untrusted_types
-from mlops_assets.ml.parity import read_inference
-from mlops_assets.ml.scoring import class_names, score, select_features
+from mlops_assets.ml.export.parity import read_inference
+from mlops_assets.ml.features.agreement import answers_alike, newest_rows
+from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.inference.model_files import load_estimator, untrusted_types
+from mlops_assets.ml.inference.scoring import class_names, score, select_features
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
+from resources.champion.aliases import reconcile, registered
+from resources.champion.ledger import PromotionLedger
 from resources.datasets import DvcDatasets
-from resources.deployment import EndpointDeployer
+from resources.endpoints.local import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
-from resources.ledger import PromotionLedger
-from resources.registry import reconcile, registered
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 
 def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition]:

@@ -19,20 +19,20 @@ from mlops_assets.errors import ConfigError, FaultyModelError
 from mlops_assets.home import home, interface_url
 from mlops_assets.progress import progress
 from resources.alerts import Alerts
-from resources.bento import BentoBuilder
-from resources.dagster_mlflow import build_dagster_mlflow
-from resources.dagster_storage import read_migrations_once
+from resources.champion.ledger import PromotionLedger
+from resources.dagster.dagster_storage import read_migrations_once
+from resources.dagster.executors import followed, pods_of_steps
+from resources.dagster.io import ParquetStorage
 from resources.datasets import DvcDatasets
 from resources.decisions import DecisionStore
-from resources.executors import followed, pods_of_steps
+from resources.deployment import EndpointTargets
+from resources.endpoints.bento import BentoBuilder
+from resources.endpoints.metrics import EndpointMetrics
 from resources.feature_store import FeastFeatureStore
-from resources.io import ParquetStorage
-from resources.ledger import PromotionLedger
-from resources.metrics import EndpointMetrics
-from resources.predictions import PredictionLog
+from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
-from resources.targets import EndpointTargets
-from resources.tracking import MLflowTracking
+from resources.tracking.dagster_mlflow import build_dagster_mlflow
+from resources.tracking.tracking import MLflowTracking
 from sensors.incidents import build_incident_sensors
 from sensors.mlflow_runs import build_mlflow_runs_sensor
 
@@ -141,7 +141,7 @@ def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefiniti
     if name == "k8s":
         from dagster_k8s import k8s_job_executor  # 1.5-5 CPU s, for those who are in a cluster
 
-        from resources.cluster_steps import explained
+        from resources.cluster.steps import explained
 
         # Without the references, what ends a run's pod leaves those of its steps behind.
         pods = pods_of_steps(models) if models else {}

@@ -22,11 +22,11 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import DatasetError, DatasetLockedError
 from mlops_assets.records.data import DatasetVersion
-from mlops_assets.surroundings import chosen_umask
-from resources.mlflow_store import not_exported
+from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.runtime.surroundings import chosen_umask
+from resources.tracking.store import not_exported
 
 # Copies, since a hard link would let a write to the workspace file corrupt the cache.
 _CONFIG = """\

@@ -18,11 +18,11 @@ from mlops_assets.records.serving import (
     RecordedRequest,
     Servable,
 )
-from resources.cluster_applied import APPLIED, read_applied
-from resources.cluster_endpoints import KServe, KubernetesBentoML
-from resources.cluster_kinds import Target
-from resources.deployment import EndpointDeployer, LocalBentoML, nothing
-from resources.endpoint_client import FeatureRow
+from resources.cluster.applied import APPLIED, read_applied
+from resources.cluster.endpoints import KServe, KubernetesBentoML
+from resources.cluster.kinds import Target
+from resources.endpoints.client import FeatureRow
+from resources.endpoints.local import EndpointDeployer, LocalBentoML, nothing
 
 
 class EndpointTargets(EndpointDeployer):

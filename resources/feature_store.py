@@ -20,14 +20,14 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import ConfigError, FeatureStoreError
-from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.features.build import TIMESTAMP
 from mlops_assets.records.data import FeatureView, references, stored_name
-from mlops_assets.serving.online_feast import open_feast, stored_of
-from mlops_assets.serving.online_moments import resolution
-from mlops_assets.serving.online_secrets import with_secrets
-from mlops_assets.serving.online_sqlite import keep_expired
+from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.serving.online.feast import open_feast, stored_of
+from mlops_assets.serving.online.moments import resolution
+from mlops_assets.serving.online.secrets import with_secrets
+from mlops_assets.serving.online.sqlite import keep_expired
 
 
 class FeastFeatureStore(dg.ConfigurableResource):

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from mlops_assets.atomic import ensure_folder, exclusive, is_full
 from mlops_assets.errors import MlopsError
+from mlops_assets.runtime.atomic import ensure_folder, exclusive, is_full
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import dagster as dg
 
 from mlops_assets.errors import AlertError, MlopsError
 from resources.alerts import Alerts
-from resources.metrics import EndpointMetrics, Gauge
+from resources.endpoints.metrics import EndpointMetrics, Gauge
 
 _MODEL_TAG = "mlops/model"
 _FAILED = dg.DagsterRunStatus.FAILURE

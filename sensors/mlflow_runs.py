@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from resources.run_outcome import end_dead_runs, settle
-from resources.tracking import MLflowTracking
+from resources.tracking.outcome import end_dead_runs, settle
+from resources.tracking.tracking import MLflowTracking
 
 
 def build_mlflow_runs_sensor() -> dg.SensorDefinition:

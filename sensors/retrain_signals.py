@@ -10,7 +10,7 @@ from jobs.training import FINISHED, training_job_name, unfinished_trainings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import SourceError
 from mlops_assets.keys import Stage, asset_key
-from mlops_assets.ml.sources import source_fingerprint
+from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary
 from mlops_assets.records.retraining import Outcome, Pending, Signals
 

@@ -1,4 +1,4 @@
-"""The fixtures of most tests: the model of `tests.loans` and its resources."""
+"""The fixtures of most tests: the model of `tests.support.loans` and its resources."""
 
 import os
 from collections.abc import Generator
@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.loans import fake_resources, loans_yaml, write_loans
+from tests.support.loans import fake_resources, loans_yaml, write_loans
 
 # No example has a deadline: how long one takes says how busy the machine is.
 hypothesis.settings.register_profile("unhurried", hypothesis.settings.default, deadline=None)

@@ -18,8 +18,8 @@ from mlops_assets.cli.context import chosen_models
 from mlops_assets.components.loading import left_out, load_models
 from mlops_assets.components.model_files import Part, read_parts
 from mlops_assets.errors import ConfigError, FaultyModelError
-from tests.loans import fake_resources
-from tests.yaml_faults import NO_MODEL, NO_YAML, SOUND, Broken
+from tests.support.loans import fake_resources
+from tests.support.yaml_faults import NO_MODEL, NO_YAML, SOUND, Broken
 
 Write = Callable[..., Path]
 

@@ -6,7 +6,7 @@ looked at once a minute by `<model>_retraining` and twice by `<model>_endpoint_h
 watch runs. Beside it, in the same hour, the same assets and jobs with sensors of the same names
 and intervals that return at once: what Dagster itself takes.
 
-Before `resources/dagster_storage.py` our code server gained 19.6 MB in the second half of such an
+Before `resources/dagster/dagster_storage.py` our code server gained 19.6 MB in the second half of such an
 hour, and took 94 ms of CPU a look instead of 44 (with other work on the machine).
 
     python -m benchmarks.idle [MINUTES]     # default 60; writes results/idle.md and idle.png

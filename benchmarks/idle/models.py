@@ -11,9 +11,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.definitions import build_resources
 from mlops_assets.home import home
 from mlops_assets.keys import Stage, asset_key
-from mlops_assets.ml.sources import source_fingerprint
+from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
-from resources.dagster_storage import read_migrations_once
+from resources.dagster.dagster_storage import read_migrations_once
 from sensors.incidents import build_incident_sensors
 from sensors.mlflow_runs import build_mlflow_runs_sensor
 

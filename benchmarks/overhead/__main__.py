@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from mlops_assets.telemetry import SWITCHES
-from resources.endpoint_process import HOST, EndpointProcess
+from mlops_assets.runtime.telemetry import SWITCHES
+from resources.endpoints.process import HOST, EndpointProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "overhead.md"

@@ -26,16 +26,16 @@ import yaml
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.home import PROJECT_ROOT
-from mlops_assets.ml.contract import contract_holds, enforce
-from mlops_assets.ml.evaluation import breaches, evaluate
-from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
-from mlops_assets.ml.model_files import TRUSTED_TYPES
-from mlops_assets.ml.plots import evaluation_plots
-from mlops_assets.ml.processing import process
-from mlops_assets.ml.reading import read_table
-from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.ml.sources import find_files
-from mlops_assets.ml.training import Split, fit, split
+from mlops_assets.ml.data.contract import contract_holds, enforce
+from mlops_assets.ml.data.processing import process
+from mlops_assets.ml.data.reading import read_table
+from mlops_assets.ml.data.sources import find_files
+from mlops_assets.ml.evaluation.metrics import breaches, evaluate
+from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.inference.model_files import TRUSTED_TYPES
+from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.plots.evaluation import evaluation_plots
+from mlops_assets.ml.training.fit import Split, fit, split
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures, RecordedRequest, Servable
 
@@ -183,9 +183,9 @@ def serve(
     """Start the BentoML server on the model and have it repeat what was recorded."""
     import skops.io
 
-    from resources.endpoint_client import EndpointClient
-    from resources.endpoint_folder import EndpointFolder
-    from resources.endpoint_process import EndpointProcess, Launch
+    from resources.endpoints.client import EndpointClient
+    from resources.endpoints.folder import EndpointFolder
+    from resources.endpoints.process import EndpointProcess, Launch
 
     content = model_file.read_bytes()
     estimator = skops.io.loads(content, trusted=list(TRUSTED_TYPES))

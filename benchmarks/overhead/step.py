@@ -19,7 +19,6 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.asset_checks import version_scores
-from mlops_assets.assets.card import log_card
 from mlops_assets.assets.data import origin, read_rows, source_files
 from mlops_assets.assets.deployment import (
     gate_move,
@@ -28,25 +27,26 @@ from mlops_assets.assets.deployment import (
     require_evaluated,
     require_passed,
 )
-from mlops_assets.assets.documents import documented
 from mlops_assets.assets.features import with_labels
-from mlops_assets.assets.gate import judge
-from mlops_assets.assets.live_window import PROFILE_FILE, held_out_profile
 from mlops_assets.assets.model import draw, train
-from mlops_assets.assets.servable import fetch_candidate
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.agreement import newest_rows
-from mlops_assets.ml.contract import enforce
-from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
-from mlops_assets.ml.model_files import untrusted_types
-from mlops_assets.ml.processing import process
-from mlops_assets.ml.sources import source_fingerprint
-from mlops_assets.ml.training import split
+from mlops_assets.ml.data.contract import enforce
+from mlops_assets.ml.data.processing import process
+from mlops_assets.ml.data.sources import source_fingerprint
+from mlops_assets.ml.features.agreement import newest_rows
+from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.inference.model_files import untrusted_types
+from mlops_assets.ml.training.fit import split
+from mlops_assets.model_versions.card import log_card
+from mlops_assets.model_versions.documents import documented
+from mlops_assets.model_versions.gate import judge
+from mlops_assets.model_versions.servable import fetch_candidate
+from mlops_assets.monitoring.live_window import PROFILE_FILE, held_out_profile
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
-from resources.registry import champion_of, promote, reconcile
-from tests.loans import fake_resources, loans_yaml, write_loans
+from resources.champion.aliases import champion_of, promote, reconcile
+from tests.support.loans import fake_resources, loans_yaml, write_loans
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from mlops_assets.blocks.monitoring import RetrainSettings
-from mlops_assets.ml.retraining import decide
+from mlops_assets.ml.retraining.policy import decide
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary
 from mlops_assets.records.retraining import Outcome, RetrainState, Signals
 

@@ -18,10 +18,10 @@ from benchmarks.rollout.kills import Kills
 from benchmarks.rollout.trial import Trial
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
-from resources.endpoint_client import request
-from tests.broken_code import redeploy_with_broken_code
-from tests.live_endpoints import Subject
-from tests.served_models import Built, build, fit, with_content
+from resources.endpoints.client import request
+from tests.support.broken_code import redeploy_with_broken_code
+from tests.support.live_endpoints import Subject
+from tests.support.served_models import Built, build, fit, with_content
 
 RESULT = Path(__file__).parents[1] / "results" / "rollout.md"
 NULLS = 7

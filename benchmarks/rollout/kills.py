@@ -9,7 +9,7 @@ import psutil
 
 from benchmarks.rollout.trial import Trial, wait
 from mlops_assets.cli.endpoints import bring_up
-from mlops_assets.serving.workers import CRASH_SECONDS, CRASHES
+from mlops_assets.serving.process.workers import CRASH_SECONDS, CRASHES
 
 
 class Kills:

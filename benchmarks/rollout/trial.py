@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from resources.deployment import LocalBentoML
-from resources.endpoint_process import EndpointProcess
-from resources.predictions import PredictionLog
-from tests.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
+from resources.endpoints.local import LocalBentoML
+from resources.endpoints.process import EndpointProcess
+from resources.prediction_log.log import PredictionLog
+from tests.support.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
 
 
 @dataclass(frozen=True)

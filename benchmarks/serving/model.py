@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.home import HOST, PROJECT_ROOT
-from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.records.serving import Manifest, Servable
-from mlops_assets.serving.model import read_servable
-from tests.live_endpoints import free_port
+from mlops_assets.serving.version.model import read_servable
+from tests.support.live_endpoints import free_port
 
 __all__ = ["HOST", "Served", "make"]
 

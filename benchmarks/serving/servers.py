@@ -21,10 +21,10 @@ from benchmarks.serving.results import Sample
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.home import PROJECT_ROOT
-from resources.deployment import LocalBentoML
-from resources.endpoint_client import request
-from resources.endpoint_process import EndpointProcess
-from tests.live_endpoints import free_port
+from resources.endpoints.client import request
+from resources.endpoints.local import LocalBentoML
+from resources.endpoints.process import EndpointProcess
+from tests.support.live_endpoints import free_port
 
 LOAD = Path(__file__).with_name("load.py")
 BIN = Path(sys.executable).parent

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from benchmarks.serving.model import Served
 from mlops_assets.blocks.operation import DeploymentSettings
-from mlops_assets.serving.model import SERVABLE_FILE, read_servable
-from resources.deployment import LocalBentoML
-from tests.live_endpoints import free_port
+from mlops_assets.serving.version.model import SERVABLE_FILE, read_servable
+from resources.endpoints.local import LocalBentoML
+from tests.support.live_endpoints import free_port
 
 SWAPS = 10
 WORKERS = 2

@@ -14,13 +14,13 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table
-from mlops_assets.ml.contract import Checked, contract_holds, enforce, violations
-from mlops_assets.ml.processing import process
-from mlops_assets.ml.reading import frame_to_parquet, read_table, run_loader
-from mlops_assets.ml.sources import find_files, source_fingerprint
+from mlops_assets.ml.data.contract import Checked, contract_holds, enforce, violations
+from mlops_assets.ml.data.processing import process
+from mlops_assets.ml.data.reading import frame_to_parquet, read_table, run_loader
+from mlops_assets.ml.data.sources import find_files, source_fingerprint
 from mlops_assets.records.data import DatasetVersion
 from resources.datasets import DvcDatasets
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:

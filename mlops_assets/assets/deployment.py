@@ -8,29 +8,29 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.assets.documents import documented
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
-from mlops_assets.ml.evaluation import breaches
-from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.model_files import load_estimator
-from mlops_assets.ml.parity import read_inference
-from mlops_assets.ml.scoring import class_names, score, select_features
+from mlops_assets.ml.evaluation.metrics import breaches
+from mlops_assets.ml.export.parity import read_inference
+from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.inference.model_files import load_estimator
+from mlops_assets.ml.inference.scoring import class_names, score, select_features
+from mlops_assets.model_versions.documents import documented
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
 from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
-from mlops_assets.serving.model import MODEL_FILE, ONNX_FILE
-from mlops_assets.serving.online_choice import choose_lookup
-from resources.cancellation import Cancellation
-from resources.deployment import EndpointDeployer
+from mlops_assets.serving.online.choice import choose_lookup
+from mlops_assets.serving.version.model import MODEL_FILE, ONNX_FILE
+from resources.champion.aliases import champion_of, promote
+from resources.champion.ledger import PromotionLedger
+from resources.champion.rollbacks import require_not_given_up
+from resources.dagster.cancellation import Cancellation
+from resources.endpoints.local import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
-from resources.ledger import PromotionLedger
-from resources.registry import champion_of, promote
-from resources.rollbacks import require_not_given_up
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 RECORDED_REQUESTS = 20
 """Rows that the live endpoint must answer as the model did offline."""

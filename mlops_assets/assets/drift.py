@@ -8,24 +8,24 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from mlops_assets.assets.drift_facts import describe, drift_gauges, page_link
-from mlops_assets.assets.live_window import (
+from mlops_assets.config import ModelSettings
+from mlops_assets.failures import RETRIES, reported
+from mlops_assets.keys import asset_key
+from mlops_assets.monitoring.drift_facts import describe, drift_gauges, page_link
+from mlops_assets.monitoring.live_window import (
     PROFILE_FILE,
     draw,
     held_out_profile,
     newest_findings,
 )
-from mlops_assets.config import ModelSettings
-from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.monitoring import DriftReport
 from mlops_assets.records.profile import Profile
-from resources.ledger import PromotionLedger
-from resources.metrics import EndpointMetrics
-from resources.predictions import PredictionLog
+from resources.champion.ledger import PromotionLedger
+from resources.endpoints.metrics import EndpointMetrics
+from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 
 class PageConfig(dg.Config):

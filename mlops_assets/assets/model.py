@@ -6,23 +6,23 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.assets.card import log_card
-from mlops_assets.assets.gate import compared_metrics, facts, judge
-from mlops_assets.assets.inference import choose_inference
-from mlops_assets.assets.provenance import record_training
-from mlops_assets.assets.servable import fetch_candidate
-from mlops_assets.assets.tuning import tuned
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import pictures, urls
-from mlops_assets.ml.plots import evaluation_plots
-from mlops_assets.ml.reproduction import prediction_hash
-from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.ml.training import fit, split
+from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.plots.evaluation import evaluation_plots
+from mlops_assets.ml.training.fit import fit, split
+from mlops_assets.ml.training.reproduction import prediction_hash
+from mlops_assets.model_versions.card import log_card
+from mlops_assets.model_versions.gate import compared_metrics, facts, judge
+from mlops_assets.model_versions.inference import choose_inference
+from mlops_assets.model_versions.provenance import record_training
+from mlops_assets.model_versions.servable import fetch_candidate
+from mlops_assets.model_versions.tuning import tuned
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
-from resources.ledger import PromotionLedger
-from resources.tracking import MLflowTracking
+from resources.champion.ledger import PromotionLedger
+from resources.tracking.tracking import MLflowTracking
 
 
 def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:

@@ -12,14 +12,12 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from mlops_assets.assets.answers import held_out_metrics, judged_answers, served
-from mlops_assets.assets.gate import load_version
-from mlops_assets.assets.outcome_facts import describe, performance_gauges, skew_gauges
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.features import label_array
-from mlops_assets.ml.outcomes import (
+from mlops_assets.ml.features.build import label_array
+from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.monitoring.outcomes import (
     known_labels,
     known_until,
     label_delay,
@@ -27,19 +25,21 @@ from mlops_assets.ml.outcomes import (
     rows_until,
     with_outcomes,
 )
-from mlops_assets.ml.performance import calibration_map, summarize_windows
-from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.ml.skew import compare_features, request_keys, sample_requests
-from mlops_assets.ml.training import split
+from mlops_assets.ml.monitoring.performance import calibration_map, summarize_windows
+from mlops_assets.ml.monitoring.skew import compare_features, request_keys, sample_requests
+from mlops_assets.ml.training.fit import split
+from mlops_assets.model_versions.gate import load_version
+from mlops_assets.monitoring.answers import held_out_metrics, judged_answers, served
+from mlops_assets.monitoring.outcome_facts import describe, performance_gauges, skew_gauges
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
 from mlops_assets.records.promotion import Promotion
+from resources.champion.aliases import registered
+from resources.champion.ledger import PromotionLedger
+from resources.endpoints.metrics import EndpointMetrics
 from resources.feature_store import FeastFeatureStore
-from resources.ledger import PromotionLedger
-from resources.metrics import EndpointMetrics
-from resources.predictions import PredictionLog
-from resources.registry import registered
-from resources.tracking import MLflowTracking
+from resources.prediction_log.log import PredictionLog
+from resources.tracking.tracking import MLflowTracking
 
 FINAL_FILE = "final_windows.json"
 """Beside a version in the registry: the verdicts on it that do not change any more."""

@@ -6,7 +6,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.records.monitoring import LogSummary
-from resources.predictions import PredictionLog
+from resources.prediction_log.log import PredictionLog
 
 
 def build_prediction_log_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.atomic import exclusive
 from mlops_assets.cli.checks import disputes, is_ready, python_faults, sound_models
 from mlops_assets.cli.context import chosen_models, load_definitions, say, say_both, sentence
 from mlops_assets.cli.failures import unforeseen
@@ -15,7 +14,8 @@ from mlops_assets.cli.runs import bring_up_to_date, deploy_evaluated, settle_run
 from mlops_assets.cli.verdict import Verdict, append_report
 from mlops_assets.errors import MlopsError
 from mlops_assets.home import home
-from mlops_assets.interrupts import interruptible
+from mlops_assets.runtime.atomic import exclusive
+from mlops_assets.runtime.interrupts import interruptible
 
 
 def run(models: Sequence[str]) -> int:

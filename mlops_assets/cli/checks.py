@@ -12,10 +12,10 @@ import dagster as dg
 
 import mlops_assets.defs
 from mlops_assets.cli.context import say
+from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
-from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import TrainingStage, asset_key
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def python_faults(
     """What cannot be imported or built of what these stages use; imports scikit-learn for one."""
     settings = model.settings
     if "raw_data" in stages and settings.source.loader is not None:
-        from mlops_assets.ml.reading import find_loader
+        from mlops_assets.ml.data.reading import find_loader
 
         try:
             find_loader(settings.source.loader)
@@ -60,7 +60,7 @@ def python_faults(
             yield model.fault("source.loader", str(err))
     if "trained_model" not in stages:
         return
-    from mlops_assets.ml.training import build_pipeline
+    from mlops_assets.ml.training.fit import build_pipeline
 
     try:
         build_pipeline(settings)

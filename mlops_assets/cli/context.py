@@ -12,8 +12,8 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.components.loading import left_out
 from mlops_assets.errors import ConfigError, FaultyModelError, MlopsError
 from mlops_assets.keys import DEPLOYMENT_SETTINGS
-from resources.deployment import EndpointDeployer
-from resources.promotions import Promotions
+from resources.champion.by_hand import Promotions
+from resources.endpoints.local import EndpointDeployer
 
 
 def load_definitions() -> dg.Definitions:

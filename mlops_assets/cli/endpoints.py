@@ -12,8 +12,8 @@ from mlops_assets.cli.context import described_models
 from mlops_assets.components.loading import left_out
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import endpoints_root
-from resources.deployment import EndpointDeployer, LocalBentoML
-from resources.ledger import PromotionLedger
+from resources.champion.ledger import PromotionLedger
+from resources.endpoints.local import EndpointDeployer, LocalBentoML
 
 if TYPE_CHECKING:
     import argparse

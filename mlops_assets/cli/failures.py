@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mlops_assets import errors
-from mlops_assets.atomic import ensure_folder, is_full, write_atomically
 from mlops_assets.home import home
+from mlops_assets.runtime.atomic import ensure_folder, is_full, write_atomically
 
 _FOLDER = "errors"
 _FULL_DISK = ("No space left on device", "disk is full", "Disk quota exceeded")

@@ -20,7 +20,6 @@ from typing import Any
 
 import yaml
 
-from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.cli.batch import check, deploy, run, survived, train
 from mlops_assets.cli.checks import add_check_verb
 from mlops_assets.cli.context import (
@@ -47,11 +46,12 @@ from mlops_assets.cli.promotions import add_promotion_verbs, announce, said_as_o
 from mlops_assets.cli.reproduction import add_reproduction_verb, reproduce_named
 from mlops_assets.cli.runs import add_run_verbs
 from mlops_assets.components.loading import left_out
-from mlops_assets.dev import serve_user_interfaces
 from mlops_assets.errors import FaultyModelError, MlopsError
 from mlops_assets.home import PROJECT_ROOT, home, require_addressable
-from mlops_assets.surroundings import chosen_umask
-from resources.api_keys import digest, new_key
+from mlops_assets.interfaces.dev import serve_user_interfaces
+from mlops_assets.runtime.atomic import ensure_folder, write_atomically
+from mlops_assets.runtime.surroundings import chosen_umask
+from resources.endpoints.api_keys import digest, new_key
 
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
 

@@ -1,7 +1,7 @@
 """The verbs `history`, `rollback` and `promote`: what they take and say.
 
 The caller (`cli.main`) finds the model's settings and resources and prints; the moves themselves
-are those of `resources.promotions`.
+are those of `resources.champion.by_hand`.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from jobs.promotion import events, warning
 from mlops_assets.cli.context import say
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.promotion import HandMove, Promotion
-from resources.ledger import PromotionLedger
+from resources.champion.ledger import PromotionLedger
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

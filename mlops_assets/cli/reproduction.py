@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mlops_assets.assets.provenance import lock_digest, read_record
-from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.cli.context import open_resources
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import PROJECT_ROOT
-from mlops_assets.interrupts import interruptible
 from mlops_assets.keys import TrainingStage, asset_key
-from mlops_assets.ml.reproduction import differences, moved_packages
+from mlops_assets.ml.training.reproduction import differences, moved_packages
+from mlops_assets.model_versions.provenance import lock_digest, read_record
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import Difference, TrainingRecord
+from mlops_assets.runtime.atomic import ensure_folder, write_atomically
+from mlops_assets.runtime.interrupts import interruptible
+from resources.champion.aliases import CHAMPION
+from resources.dagster.io import ParquetStorage
 from resources.datasets import DvcDatasets
-from resources.io import ParquetStorage
-from resources.registry import CHAMPION
 from resources.source_code import checked_out
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 if TYPE_CHECKING:
     import argparse

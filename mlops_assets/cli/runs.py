@@ -14,15 +14,15 @@ from jobs.promotion import events
 from mlops_assets.cli.context import open_deployment, open_promotions, open_resources, say
 from mlops_assets.cli.endpoints import answers
 from mlops_assets.cli.failures import failed_steps
+from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, read_verdict
 from mlops_assets.errors import DeploymentError, MlopsError
-from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import asset_key
-from resources.deployment import EndpointDeployer
-from resources.executors import execute_here
-from resources.promotions import Promotions
-from resources.registry import champion_of
-from resources.run_outcome import end_dead_runs, settle
+from resources.champion.aliases import champion_of
+from resources.champion.by_hand import Promotions
+from resources.dagster.executors import execute_here
+from resources.endpoints.local import EndpointDeployer
+from resources.tracking.outcome import end_dead_runs, settle
 
 if TYPE_CHECKING:
     import argparse

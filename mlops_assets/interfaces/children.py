@@ -14,7 +14,7 @@ GRACE_SECONDS = 12
 CRASHES = 4
 """So many in a row, and it is given up."""
 FIRST_PAUSE_SECONDS = 1.0
-_LEASHED = (sys.executable, "-m", "mlops_assets.serving.parents")
+_LEASHED = (sys.executable, "-m", "mlops_assets.serving.process.parents")
 _CRASH_SECONDS = 30.0
 """What lived shorter crashed."""
 

@@ -17,7 +17,7 @@ from dagster_webserver.webserver import DagsterWebserver
 
 from mlops_assets.home import HOST, INTERFACE_PORTS
 from mlops_assets.interfaces.guard import Access, guarded
-from mlops_assets.serving.connections import IDLE_SECONDS, Connection
+from mlops_assets.serving.process.connections import IDLE_SECONDS, Connection
 
 _STATEMENT_MS, _POOL_SECONDS, _POOL_OVERFLOW = 15_000, 3_600, 20
 """Those of `dagster-webserver`."""

@@ -16,13 +16,13 @@ from pathlib import Path
 import dagster as dg
 
 from mlops_assets import defs as folder_of_models
-from mlops_assets.atomic import ensure_folder
 from mlops_assets.errors import ConfigError, PortInUseError
 from mlops_assets.home import HOST, INTERFACE_PORTS
 from mlops_assets.interfaces.children import Child, GivenUpError, end
 from mlops_assets.interfaces.code_server import CodeServer
 from mlops_assets.interfaces.guard import Access
-from resources.mlflow_store import MLflowStore
+from mlops_assets.runtime.atomic import ensure_folder
+from resources.tracking.store import MLflowStore
 
 _POLL_SECONDS = 0.2
 _ENVIRONMENT = {

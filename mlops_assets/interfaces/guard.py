@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from mlops_assets.interfaces.login import Login, ask_to_log_in
-from mlops_assets.same_site import is_own_host, is_own_origin
+from mlops_assets.runtime.same_site import is_own_host, is_own_origin
 
 _PROBES = ("/server_info", "/health")
 """What Kubernetes asks, without a login."""

@@ -1,16 +1,16 @@
 """The model card between tracking and pure functions: gather, compare with the champion's, log."""
 
-from mlops_assets.assets.inference import INFERENCE_TAG
-from mlops_assets.assets.provenance import read_record
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.model_card import markdown, model_card
-from mlops_assets.ml.training import Split
-from mlops_assets.ml.tuning import with_params
+from mlops_assets.ml.evaluation.model_card import markdown, model_card
+from mlops_assets.ml.training.fit import Split
+from mlops_assets.ml.training.tuning import with_params
+from mlops_assets.model_versions.inference import INFERENCE_TAG
+from mlops_assets.model_versions.provenance import read_record
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.model_card import ModelCard
-from mlops_assets.serving.model import CARD_FILE
-from resources.registry import origin
-from resources.tracking import MLflowTracking
+from mlops_assets.serving.version.model import CARD_FILE
+from resources.champion.aliases import origin
+from resources.tracking.tracking import MLflowTracking
 
 _TEXT = "model_card.md"
 

@@ -10,18 +10,18 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import NotComparableError
 from mlops_assets.metadata import rounded
-from mlops_assets.ml.baseline import against_prior, refusal
-from mlops_assets.ml.champion import compare_models
-from mlops_assets.ml.evaluation import evaluate
-from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.gate import decide
-from mlops_assets.ml.model_files import load_estimator
-from mlops_assets.ml.training import Split
+from mlops_assets.ml.evaluation.baseline import against_prior, refusal
+from mlops_assets.ml.evaluation.champion import compare_models
+from mlops_assets.ml.evaluation.gate import decide
+from mlops_assets.ml.evaluation.metrics import evaluate
+from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.inference.model_files import load_estimator
+from mlops_assets.ml.training.fit import Split
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelVersion
-from resources.ledger import PromotionLedger
-from resources.registry import champion_of
-from resources.rollbacks import hold_against
-from resources.tracking import MLflowTracking
+from resources.champion.aliases import champion_of
+from resources.champion.ledger import PromotionLedger
+from resources.champion.rollbacks import hold_against
+from resources.tracking.tracking import MLflowTracking
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.parity import INFERENCE_FILE, ONNX_FILE, export_checked
+from mlops_assets.ml.export.parity import INFERENCE_FILE, ONNX_FILE, export_checked
 from mlops_assets.records.serving import Inference
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 INFERENCE_TAG = "mlops/inference"
 

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ReproductionError, StateError
 from mlops_assets.home import PROJECT_ROOT
-from mlops_assets.ml.reproduction import settings_digest
+from mlops_assets.ml.training.reproduction import settings_digest
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import TrainingRecord
 from resources.source_code import code_digest, source_state
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 RECORD, SETTINGS, PATCH = "reproduction.json", "settings.json", "uncommitted.patch"
 LOCK_FILE = "requirements.lock"

@@ -7,10 +7,17 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.metadata import pictures
-from mlops_assets.ml.plots import tuning_plot
-from mlops_assets.ml.tuning import HIGHER_IS_BETTER, Trial, Tuning, tune, tuning_metric, with_params
+from mlops_assets.ml.plots.evaluation import tuning_plot
+from mlops_assets.ml.training.tuning import (
+    HIGHER_IS_BETTER,
+    Trial,
+    Tuning,
+    tune,
+    tuning_metric,
+    with_params,
+)
 from mlops_assets.progress import PROGRESS
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 
 def tuned(

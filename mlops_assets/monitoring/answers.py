@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.gate import load_version
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.prediction_log import FEATURE, combine
-from mlops_assets.ml.scoring import class_names, score, select_features
+from mlops_assets.ml.inference.scoring import class_names, score, select_features
+from mlops_assets.ml.monitoring.prediction_log import FEATURE, combine
+from mlops_assets.model_versions.gate import load_version
 from mlops_assets.records.promotion import Promotion
-from resources.registry import registered
-from resources.tracking import MLflowTracking
+from resources.champion.aliases import registered
+from resources.tracking.tracking import MLflowTracking
 
 
 def served(predictions: pd.DataFrame, head: Promotion | None) -> pd.DataFrame:

@@ -10,10 +10,10 @@ import pandas as pd
 from mlops_assets.blocks.monitoring import DriftSettings
 from mlops_assets.errors import ReportError
 from mlops_assets.metadata import markdown_table, pictures
-from mlops_assets.ml.drift import Distance, Finding
-from mlops_assets.ml.drift_plot import columns_plot, drift_plot
+from mlops_assets.ml.monitoring.drift import Distance, Finding
+from mlops_assets.ml.plots.drift import columns_plot, drift_plot
 from mlops_assets.records.monitoring import DriftSummary
-from resources.metrics import Gauge, last_run
+from resources.endpoints.metrics import Gauge, last_run
 
 
 def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:

@@ -8,24 +8,29 @@ from typing import NamedTuple
 import pandas as pd
 from pydantic import ValidationError
 
-from mlops_assets.assets.gate import load_version
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
-from mlops_assets.ml.drift import Finding, examine
-from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.live_profiles import answered, as_profiled, complete_windows
-from mlops_assets.ml.profiles import PREDICTION, profile_reference
-from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.ml.seasons import choose_reference, counting_for, earlier_windows, features_digest
-from mlops_assets.ml.training import split
+from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.monitoring.drift import Finding, examine
+from mlops_assets.ml.monitoring.live_profiles import answered, as_profiled, complete_windows
+from mlops_assets.ml.monitoring.profiles import PREDICTION, profile_reference
+from mlops_assets.ml.monitoring.seasons import (
+    choose_reference,
+    counting_for,
+    earlier_windows,
+    features_digest,
+)
+from mlops_assets.ml.training.fit import split
+from mlops_assets.model_versions.gate import load_version
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Profile
-from resources.ledger import PromotionLedger
-from resources.predictions import PredictionLog
-from resources.registry import registered
+from resources.champion.aliases import registered
+from resources.champion.ledger import PromotionLedger
+from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
-from resources.tracking import MLflowTracking
+from resources.tracking.tracking import MLflowTracking
 
 PROFILE_FILE = "reference_profile.json"
 

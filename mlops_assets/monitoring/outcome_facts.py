@@ -8,9 +8,9 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.metadata import markdown_table, pictures, rounded
-from mlops_assets.ml.performance_plot import performance_plot
+from mlops_assets.ml.plots.performance import performance_plot
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
-from resources.metrics import Gauge, last_run
+from resources.endpoints.metrics import Gauge, last_run
 
 
 def performance_gauges(report: PerformanceReport, now: datetime) -> list[Gauge]:

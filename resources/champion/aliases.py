@@ -3,7 +3,7 @@
 The ledger is the truth, the aliases `champion` and `previous` follow it. MLflow has no
 compare-and-set, so a lock for each model stands around every move. A process killed at any point
 leaves either no row, or a row that the next `promote` or `reconcile` makes the aliases follow; what
-serves is brought back to the ledger by `resources.promotions.Promotions.restore`.
+serves is brought back to the ledger by `resources.champion.by_hand.Promotions.restore`.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -12,12 +12,12 @@ from contextlib import contextmanager
 import dagster as dg
 
 from mlops_assets.errors import TrackingError
-from mlops_assets.interrupts import uninterrupted
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move, Promotion
-from resources.ledger import PromotionLedger, require_head
-from resources.rollbacks import require_not_given_up
-from resources.tracking import MLflowTracking
+from mlops_assets.runtime.interrupts import uninterrupted
+from resources.champion.ledger import PromotionLedger, require_head
+from resources.champion.rollbacks import require_not_given_up
+from resources.tracking.tracking import MLflowTracking
 
 CHAMPION, PREVIOUS = "champion", "previous"
 """Aliases: the version that is deployed, and the one that was before."""

@@ -10,10 +10,10 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import PromotionRefusedError
 from mlops_assets.records.promotion import HandMove, Move
 from mlops_assets.records.serving import Endpoint
-from resources.deployment import EndpointDeployer, nothing
-from resources.ledger import PromotionLedger, standing
-from resources.registry import follow, promote
-from resources.tracking import MLflowTracking
+from resources.champion.aliases import follow, promote
+from resources.champion.ledger import PromotionLedger, standing
+from resources.endpoints.local import EndpointDeployer, nothing
+from resources.tracking.tracking import MLflowTracking
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Promotions:
     ledger: PromotionLedger
     deployment: EndpointDeployer
     require_wanted: Callable[[], None] = nothing
-    """As for `resources.registry.promote`."""
+    """As for `resources.champion.aliases.promote`."""
 
     def roll_back(self, to: int | None, why: str, who: str) -> HandMove:
         """Serve version `to`, by default the champion before this one; `why` may be empty.

@@ -1,6 +1,6 @@
 """The promotion ledger: which version of a model was champion when, by whom and why.
 
-It is the truth that the registry's aliases follow (`resources/registry.py`). Rows are only ever
+It is the truth that the registry's aliases follow (`resources/champion/aliases.py`). Rows are only ever
 added, each to the head that its writer saw; triggers in the database hold that also against
 other programs.
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.atomic import exclusive
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
 from mlops_assets.records.promotion import Move, Promotion
+from mlops_assets.runtime.atomic import exclusive
 from resources.sqlite import SqliteFile, sortable
 
 _SCHEMA = """

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from mlops_assets.errors import PromotionRefusedError
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move, Promotion
-from resources.ledger import given_up
-from resources.tracking import MLflowTracking
+from resources.champion.ledger import given_up
+from resources.tracking.tracking import MLflowTracking
 
 
 class Hold(NamedTuple):

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.blocks.base import Duration, Record, one_line
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
-from resources.endpoint_folder import GENERATIONS
+from mlops_assets.runtime.atomic import write_atomically
+from resources.endpoints.folder import GENERATIONS
 
 APPLIED = "cluster.json"
 _KEPT = 5

@@ -15,7 +15,6 @@ from typing import Any
 
 from pydantic import Field
 
-from mlops_assets.atomic import exclusive
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
@@ -27,16 +26,17 @@ from mlops_assets.records.serving import (
     RecordedRequest,
     Servable,
 )
-from resources.api_keys import operator_key
-from resources.cluster_api import ClusterApi
-from resources.cluster_applied import Applied, generation_file, read_applied
-from resources.cluster_kinds import KINDS, Target
-from resources.cluster_move import Move
-from resources.cluster_objects import Plan, service_hosts
-from resources.cluster_storage import mounts_of, shared_on_one_node
-from resources.deployment import EndpointDeployer, nothing
-from resources.endpoint_client import EndpointClient, FeatureRow
-from resources.endpoint_folder import STOPPED, EndpointFolder
+from mlops_assets.runtime.atomic import exclusive
+from resources.cluster.api import ClusterApi
+from resources.cluster.applied import Applied, generation_file, read_applied
+from resources.cluster.kinds import KINDS, Target
+from resources.cluster.move import Move
+from resources.cluster.objects import Plan, service_hosts
+from resources.cluster.storage import mounts_of, shared_on_one_node
+from resources.endpoints.api_keys import operator_key
+from resources.endpoints.client import EndpointClient, FeatureRow
+from resources.endpoints.folder import STOPPED, EndpointFolder
+from resources.endpoints.local import EndpointDeployer, nothing
 
 _ANSWER_SECONDS = 10.0
 

@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import Literal
 
-from resources.cluster_api import ClusterApi, Object
-from resources.cluster_applied import Applied
-from resources.cluster_objects import Plan, kserve_objects, kubernetes_objects, with_replicas
-from resources.cluster_rollout import Trouble, condition, is_ready, serves, trouble_of_deployment
+from resources.cluster.api import ClusterApi, Object
+from resources.cluster.applied import Applied
+from resources.cluster.objects import Plan, kserve_objects, kubernetes_objects, with_replicas
+from resources.cluster.rollout import Trouble, condition, is_ready, serves, trouble_of_deployment
 
 Target = Literal["kubernetes", "kserve"]
 

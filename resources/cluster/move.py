@@ -8,21 +8,21 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from mlops_assets.errors import DeploymentError
-from mlops_assets.interrupts import uninterrupted
 from mlops_assets.records.serving import Manifest, RecordedRequest, Servable
-from resources.cluster_api import ClusterApi
-from resources.cluster_applied import (
+from mlops_assets.runtime.interrupts import uninterrupted
+from resources.cluster.api import ClusterApi
+from resources.cluster.applied import (
     Applied,
     prune_generations,
     read_applied,
     write_applied,
     write_generation,
 )
-from resources.cluster_kinds import KINDS, Target
-from resources.cluster_objects import Plan, labels_of
-from resources.cluster_rollout import wait
-from resources.endpoint_client import EndpointClient
-from resources.endpoint_folder import EndpointFolder
+from resources.cluster.kinds import KINDS, Target
+from resources.cluster.objects import Plan, labels_of
+from resources.cluster.rollout import wait
+from resources.endpoints.client import EndpointClient
+from resources.endpoints.folder import EndpointFolder
 
 _SETTLE_SECONDS = 60.0
 _ANSWERS_IN_A_ROW = 5

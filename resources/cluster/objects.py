@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
-from mlops_assets.telemetry import SWITCHES
-from resources.cluster_api import MANAGER, Object
-from resources.cluster_placement import CLAIM, place
+from mlops_assets.runtime.telemetry import SWITCHES
+from resources.cluster.api import MANAGER, Object
+from resources.cluster.placement import CLAIM, place
 
 GENERATION = "mlops-assets/generation"
 """Label of a pod: the generation that it serves."""
@@ -226,7 +226,7 @@ def _container(plan: Plan, name: str) -> Object:
         "name": name,
         "image": plan.cluster.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "-m", "mlops_assets.serving.pod"],
+        "command": ["python", "-m", "mlops_assets.serving.process.pod"],
         "env": _environment(plan),
         "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
         "resources": {"requests": asked, "limits": limits},

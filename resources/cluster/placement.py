@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from resources.cluster_api import Object
+from resources.cluster.api import Object
 
 CLAIM = "mlops-assets/claim"
 """Label of a pod: the claim that it mounts, as in deploy/kubernetes."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mlops_assets.errors import DeploymentError
-from resources.cluster_api import ClusterApi, Object
-from resources.cluster_objects import GENERATION
+from resources.cluster.api import ClusterApi, Object
+from resources.cluster.objects import GENERATION
 
 _POLL_SECONDS = 0.5
 _LOG_LINES = 30

@@ -15,7 +15,7 @@ from dagster._core.executor.step_delegating import (
 )
 
 from mlops_assets.errors import ConfigError, DeploymentError
-from resources.cluster_api import ClusterApi, Object
+from resources.cluster.api import ClusterApi, Object
 
 if TYPE_CHECKING:
     from dagster._core.executor.step_delegating import StepHandlerContext

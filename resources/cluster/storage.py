@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mlops_assets.atomic import ensure_folder
 from mlops_assets.errors import ConfigError, DeploymentError
 from mlops_assets.records.serving import OnlineFeatures
-from resources.cluster_api import ClusterApi
-from resources.cluster_objects import Mount
-from resources.endpoint_folder import GENERATIONS
+from mlops_assets.runtime.atomic import ensure_folder
+from resources.cluster.api import ClusterApi
+from resources.cluster.objects import Mount
+from resources.endpoints.folder import GENERATIONS
 
 _READ, _WRITTEN = ("versions", GENERATIONS, "metrics"), "predictions"
 

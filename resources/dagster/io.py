@@ -6,9 +6,9 @@ import dagster as dg
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import StateError
+from mlops_assets.runtime.atomic import write_atomically
 
 
 class ParquetStorage(dg.ConfigurableIOManager):

@@ -11,10 +11,10 @@ import re
 import secrets
 from pathlib import Path
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.blocks.operation import DeploymentSettings, RequestLimits
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.serving import Limits
+from mlops_assets.runtime.atomic import write_atomically
 
 OPERATOR_KEY = "operator.key"
 _DIGEST = re.compile(r"[0-9a-f]{64}")

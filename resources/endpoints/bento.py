@@ -17,12 +17,12 @@ import yaml
 from pydantic import Field
 
 import mlops_assets
-from mlops_assets.atomic import ensure_folder
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
-from mlops_assets.serving.model import read_servable
-from mlops_assets.telemetry import SWITCHES
-from resources.endpoint_folder import MANIFEST, EndpointFolder
+from mlops_assets.runtime.atomic import ensure_folder
+from mlops_assets.runtime.telemetry import SWITCHES
+from mlops_assets.serving.version.model import read_servable
+from resources.endpoints.folder import MANIFEST, EndpointFolder
 
 _CODE = (
     "__init__.py", "atomic.py", "config.py", "dotted.py", "errors.py", "redaction.py",
@@ -38,11 +38,11 @@ _SERVICE = '''"""The service of this Bento."""
 
 from pathlib import Path
 
-from mlops_assets.serving.bento import unpack
+from mlops_assets.serving.process.bento import unpack
 
 unpack(Path(__file__).parent / "endpoint")
 
-from mlops_assets.serving.service import Endpoint  # noqa: E402  it reads what `unpack` sets
+from mlops_assets.serving.process.service import Endpoint  # noqa: E402  it reads what `unpack` sets
 
 __all__ = ["Endpoint"]
 '''

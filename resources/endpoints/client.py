@@ -70,7 +70,7 @@ class EndpointClient:
         """
         import numpy as np
 
-        from mlops_assets.serving.model import require_equal_scores
+        from mlops_assets.serving.version.model import require_equal_scores
 
         for chunk in _chunks(recorded, max_rows, max_body_bytes):
             rows = [request.features for request in chunk]

@@ -24,7 +24,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.blocks.base import one_line
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
@@ -37,7 +36,8 @@ from mlops_assets.records.rollout import (
     TrialReport,
 )
 from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
-from resources.api_keys import limits
+from mlops_assets.runtime.atomic import ensure_folder, write_atomically
+from resources.endpoints.api_keys import limits
 
 MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
 GENERATIONS = "generations"

@@ -13,7 +13,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.atomic import exclusive
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.blocks.rollout import RolloutSettings
@@ -25,12 +24,13 @@ from mlops_assets.records.serving import (
     RecordedRequest,
     Servable,
 )
-from mlops_assets.serving.supervisor import LAUNCH_FILE
-from resources.api_keys import operator_key
-from resources.endpoint_client import EndpointClient, FeatureRow
-from resources.endpoint_folder import STOPPED, VERIFIED, EndpointFolder
-from resources.endpoint_process import EndpointProcess, Launch, require_free
-from resources.rollout import Rollout
+from mlops_assets.runtime.atomic import exclusive
+from mlops_assets.serving.process.supervisor import LAUNCH_FILE
+from resources.endpoints.api_keys import operator_key
+from resources.endpoints.client import EndpointClient, FeatureRow
+from resources.endpoints.folder import STOPPED, VERIFIED, EndpointFolder
+from resources.endpoints.process import EndpointProcess, Launch, require_free
+from resources.endpoints.rollout import Rollout
 
 _ANSWER_SECONDS = 10.0
 

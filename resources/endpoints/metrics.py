@@ -12,8 +12,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.blocks.base import Record
+from mlops_assets.runtime.atomic import write_atomically
 
 FOLDER = "metrics"
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import mlops_assets
-from mlops_assets.atomic import ensure_folder, write_atomically
 from mlops_assets.errors import PortInUseError
-from mlops_assets.serving.supervisor import FAILED_FILE, HOST, LAUNCH_FILE, LOG_FILE
-from mlops_assets.telemetry import SWITCHES
+from mlops_assets.runtime.atomic import ensure_folder, write_atomically
+from mlops_assets.runtime.telemetry import SWITCHES
+from mlops_assets.serving.process.supervisor import FAILED_FILE, HOST, LAUNCH_FILE, LOG_FILE
 
 if TYPE_CHECKING:
     import psutil
@@ -86,11 +86,11 @@ class _Member:
 
     @property
     def is_supervisor(self) -> bool:
-        return "mlops_assets.serving.supervisor" in self.command
+        return "mlops_assets.serving.process.supervisor" in self.command
 
     @property
     def is_template_or_worker(self) -> bool:
-        return "mlops_assets.serving.workers" in self.command
+        return "mlops_assets.serving.process.workers" in self.command
 
     def belongs_to(self, launch: Launch) -> bool:
         found = self.environment.get("MLOPS_CODE"), self.environment.get("MLOPS_WORKERS")
@@ -159,7 +159,7 @@ class EndpointProcess:
     def _start(self, launch: Launch) -> None:
         """Start the supervisor, detached from this process: it survives the run that deployed."""
         ensure_folder(self.folder / "tmp")
-        command = [sys.executable, "-m", "mlops_assets.serving.supervisor"]
+        command = [sys.executable, "-m", "mlops_assets.serving.process.supervisor"]
         environment = self._environment(launch)
         # By a shell that ends at once, so that the supervisor is nobody's zombie when it dies.
         with self.log.open("ab") as log:

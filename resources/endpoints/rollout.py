@@ -13,14 +13,14 @@ from typing import Literal
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.interrupts import uninterrupted
-from mlops_assets.ml.canary import judge
+from mlops_assets.ml.evaluation.canary import judge
 from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest, RecordedRequest
-from mlops_assets.serving.model import read_servable
-from resources.endpoint_client import EndpointClient
-from resources.endpoint_folder import EndpointFolder
-from resources.endpoint_process import EndpointProcess, Launch
+from mlops_assets.runtime.interrupts import uninterrupted
+from mlops_assets.serving.version.model import read_servable
+from resources.endpoints.client import EndpointClient
+from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.process import EndpointProcess, Launch
 
 _POLL_SECONDS = 0.1
 _LOOK_SECONDS = 0.5

@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ValidationError
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import PredictionLogError
-from mlops_assets.ml.live_profiles import KEYS, count_parts, log_column
+from mlops_assets.ml.monitoring.live_profiles import KEYS, count_parts, log_column
 from mlops_assets.records.profile import Counting, DayProfiles, Part
+from mlops_assets.runtime.atomic import write_atomically
 
 FOLDER = "profiles"
 

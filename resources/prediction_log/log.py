@@ -17,13 +17,19 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from mlops_assets.atomic import exclusive, make_durable, write_atomically
-from mlops_assets.ml.live_profiles import count_parts, window_of
-from mlops_assets.ml.log_lines import LogLine, parse
-from mlops_assets.ml.prediction_log import KEY, combine, label_of, to_frame, without_duplicates
+from mlops_assets.ml.inference.log_lines import LogLine, parse
+from mlops_assets.ml.monitoring.live_profiles import count_parts, window_of
+from mlops_assets.ml.monitoring.prediction_log import (
+    KEY,
+    combine,
+    label_of,
+    to_frame,
+    without_duplicates,
+)
 from mlops_assets.records.monitoring import LogSummary, Window
 from mlops_assets.records.profile import Counting, Part
-from resources.day_profiles import day_parts
+from mlops_assets.runtime.atomic import exclusive, make_durable, write_atomically
+from resources.prediction_log.day_profiles import day_parts
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """dagster-mlflow's own resource, for teams that already log through it; off by default.
 
 `MLOPS_DAGSTER_MLFLOW=1` adds it as the resource `mlflow`. Its limits, which is why the pipeline
-itself uses `resources.tracking`: a run that is launched without the job hook
+itself uses `resources.tracking.tracking`: a run that is launched without the job hook
 `end_mlflow_on_run_finished` (every ad-hoc materialization) stays RUNNING in MLflow; with several
 processes its status is whatever the last step left; a second Dagster run in one process logs into
 the first one's MLflow run; it knows no registry.

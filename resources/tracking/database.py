@@ -14,8 +14,8 @@ import warnings
 from collections.abc import Generator
 from pathlib import Path
 
-from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import TrackingError
+from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
 
 PLACE = "mlops/folder"
 _DEFAULT = 0

@@ -2,7 +2,7 @@
 
 In the order of when they act:
 
-1. The executor (`resources.executors`), in the process of the Dagster run, as soon as the last step
+1. The executor (`resources.dagster.executors`), in the process of the Dagster run, as soon as the last step
    has ended: also after a cancellation, and when a step's process was killed.
 2. The teardown of `MLflowTracking`, where Dagster brings an executor of its own: `dg.materialize`
    and `execute_in_process`.
@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 import dagster as dg
 
 from mlops_assets.errors import TrackingError
-from resources.cancellation import CANCELED
+from resources.dagster.cancellation import CANCELED
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 

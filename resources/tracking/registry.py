@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlops_assets.errors import TrackingError
 from mlops_assets.records.evaluation import ModelVersion
-from resources.mlflow_store import MLflowStore
+from resources.tracking.store import MLflowStore
 
 
 class MLflowRegistry(MLflowStore):

@@ -2,7 +2,7 @@
 
 There is one MLflow run per Dagster run and model: a retry, another step or another process goes on
 in it. It stays open, RUNNING in MLflow, when `run()` is left, and is closed when the outcome of the
-whole Dagster run is known; `resources.run_outcome` says who does so.
+whole Dagster run is known; `resources.tracking.outcome` says who does so.
 """
 
 from collections.abc import Generator, Mapping
@@ -13,10 +13,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from mlops_assets.atomic import ensure_folder, exclusive
-from resources.mlflow_registry import MLflowRegistry
-from resources.mlflow_store import not_exported
-from resources.run_outcome import (
+from mlops_assets.runtime.atomic import ensure_folder, exclusive
+from resources.tracking.outcome import (
     PROCESS,
     Status,
     finish,
@@ -27,6 +25,8 @@ from resources.run_outcome import (
     settle_orphans,
     this_process,
 )
+from resources.tracking.registry import MLflowRegistry
+from resources.tracking.store import not_exported
 
 RUN_ID = "dagster/run_id"
 ASSET_KEYS = "dagster/asset_key"

@@ -1,6 +1,6 @@
 """Experiment tracking: what is logged into MLflow runs.
 
-How runs are opened and how they end stands in `resources.mlflow_runs`. Models are logged as skops
+How runs are opened and how they end stands in `resources.tracking.runs`. Models are logged as skops
 files, which hold no pickle; whether one may be loaded is decided by our own allow-list, never by
 the model's.
 """
@@ -17,11 +17,11 @@ import pandas as pd
 from pydantic import Field
 
 from mlops_assets.errors import UnsafeModelError
-from mlops_assets.ml.model_files import TRUSTED_TYPES, untrusted_types
+from mlops_assets.ml.inference.model_files import TRUSTED_TYPES, untrusted_types
 from mlops_assets.records.evaluation import ModelVersion
-from resources.mlflow_registry import model_version
-from resources.mlflow_runs import MLflowRuns
-from resources.mlflow_store import ui_url
+from resources.tracking.registry import model_version
+from resources.tracking.runs import MLflowRuns
+from resources.tracking.store import ui_url
 
 
 class MLflowTracking(MLflowRuns):
@@ -131,7 +131,7 @@ class MLflowTracking(MLflowRuns):
         if unknown := untrusted_types(skops.io.dumps(model)):
             raise UnsafeModelError(
                 f"the model holds types outside the allow-list: {unknown}; use another estimator, "
-                "or review the types and add them to mlops_assets/ml/model_files.py"
+                "or review the types and add them to mlops_assets/ml/inference/model_files.py"
             )
 
     def log_evaluation(

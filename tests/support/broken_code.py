@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from resources.deployment import LocalBentoML
-from tests.live_endpoints import Subject
+from resources.endpoints.local import LocalBentoML
+from tests.support.live_endpoints import Subject
 
 ROOT = Path(__file__).resolve().parents[1]
 _REDEPLOY = """
 import sys
 from mlops_assets.blocks.operation import DeploymentSettings
-from resources.deployment import LocalBentoML
+from resources.endpoints.local import LocalBentoML
 
 root, version, settings = sys.argv[1:]
 settings = DeploymentSettings.model_validate_json(settings)

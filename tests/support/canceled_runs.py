@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.home import HOST
-from tests.e2e.servers import alive_with, wait_for
-from tests.e2e.small_checkout import ENDED, MODEL, Checkout
+from tests.support.servers import alive_with, wait_for
+from tests.support.small_checkout import ENDED, MODEL, Checkout
 
 MOST_SECONDS, QUIET_SECONDS = 90.0, 5.0
 _LAUNCH = """mutation($p: ExecutionParams!) {launchRun(executionParams: $p)

@@ -11,8 +11,8 @@ import pytest
 
 from mlops_assets.blocks.cluster import ClusterSettings, PodResources, ReplicaSettings
 from mlops_assets.blocks.operation import DeploymentSettings
-from tests.cluster_role import ROLE, allowed_by
 from tests.kubernetes_api.cluster import Cluster
+from tests.support.cluster_role import ROLE, allowed_by
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE, CLAIM = "mlops:test", "state"

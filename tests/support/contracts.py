@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from mlops_assets.blocks.data import ContractSettings
-from mlops_assets.ml.contract import Checked, enforce
+from mlops_assets.ml.data.contract import Checked, enforce
 
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
 

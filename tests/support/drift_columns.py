@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.drift import (
+from mlops_assets.ml.monitoring.drift import (
     summarize,
 )
-from mlops_assets.ml.profiles import profile, profile_reference
+from mlops_assets.ml.monitoring.profiles import profile, profile_reference
 from mlops_assets.records.monitoring import DriftSummary, Window
 from mlops_assets.records.profile import Profile
-from tests.unit.toy_models import flat_table
+from tests.support.toy_models import flat_table
 
 START = pd.Timestamp("2024-03-01", tz="UTC").to_pydatetime()
 WINDOW = Window(start=START, end=START + pd.Timedelta(days=1).to_pytimedelta())

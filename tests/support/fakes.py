@@ -14,18 +14,18 @@ from typing import Any
 
 import pandas as pd
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
-from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.features.build import TIMESTAMP
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.serving import OnlineFeatures
+from mlops_assets.runtime.atomic import write_atomically
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
-from resources.mlflow_registry import model_version
-from resources.mlflow_runs import RUN_ID, joined_tags
-from resources.run_outcome import PROCESS, Status, is_gone
-from resources.tracking import MLflowTracking
+from resources.tracking.outcome import PROCESS, Status, is_gone
+from resources.tracking.registry import model_version
+from resources.tracking.runs import RUN_ID, joined_tags
+from resources.tracking.tracking import MLflowTracking
 
 
 @dataclass

@@ -11,13 +11,13 @@ import msgspec
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError, UnsafeModelError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
-from mlops_assets.serving.model import LoadedModel, by_sklearn
-from mlops_assets.serving.requests import RequestDecoder
-from resources.deployment import EndpointDeployer, nothing
-from resources.endpoint_client import FeatureRow
-from resources.endpoint_folder import read_checked
-from resources.endpoint_process import HOST, require_free
-from tests.fakes import published
+from mlops_assets.serving.version.model import LoadedModel, by_sklearn
+from mlops_assets.serving.wire.requests import RequestDecoder
+from resources.endpoints.client import FeatureRow
+from resources.endpoints.folder import read_checked
+from resources.endpoints.local import EndpointDeployer, nothing
+from resources.endpoints.process import HOST, require_free
+from tests.support.fakes import published
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class FakeDeployment(EndpointDeployer):
         return self._state.live[name]
 
     def _decode(self, live: _Live, kind: str, content: object) -> list[Any]:
-        from mlops_assets.serving.http import RequestError
+        from mlops_assets.serving.wire.http import RequestError
 
         decoder = RequestDecoder(live.model.servable, live.settings.max_rows)
         try:

@@ -1,4 +1,4 @@
-"""The prediction log in memory; `tests/unit/test_prediction_log.py` runs its contract tests."""
+"""The prediction log in memory; `tests/unit/monitoring/test_prediction_log.py` runs its contract tests."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -6,11 +6,11 @@ from datetime import datetime
 
 import pandas as pd
 
-from mlops_assets.ml.live_profiles import count_parts
-from mlops_assets.ml.prediction_log import combine, without_duplicates
+from mlops_assets.ml.monitoring.live_profiles import count_parts
+from mlops_assets.ml.monitoring.prediction_log import combine, without_duplicates
 from mlops_assets.records.monitoring import LogSummary, Window
 from mlops_assets.records.profile import Counting, Part
-from resources.predictions import PredictionLog
+from resources.prediction_log.log import PredictionLog
 
 _LOGGED: dict[tuple[str, str], list[pd.DataFrame]] = defaultdict(list)
 _COMPACTED: dict[tuple[str, str], pd.DataFrame] = {}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
-from resources.deployment import LocalBentoML
+from resources.endpoints.local import LocalBentoML
 from resources.feature_store import FeastFeatureStore
-from tests.live_endpoints import Subject, publish
-from tests.served_models import AS_OF, VIEW, build, online_frame
+from tests.support.live_endpoints import Subject, publish
+from tests.support.served_models import AS_OF, VIEW, build, online_frame
 
 KINDS = {
     "binary": 1,

@@ -3,7 +3,7 @@
 import subprocess
 from contextlib import suppress
 
-from tests.e2e.small_checkout import MODEL, Checkout
+from tests.support.small_checkout import MODEL, Checkout
 
 RUN = ("mlops", "run", MODEL)
 ITS_END = "its end"

@@ -1,6 +1,6 @@
 """A tick of the retraining sensor that is killed, and the ticks after it, on real stores.
 
-Run as `python -m tests.e2e.killed_ticks FOLDER`: for every step at which a tick can be killed a
+Run as `python -m tests.support.killed_ticks FOLDER`: for every step at which a tick can be killed a
 process is forked, dies there by SIGKILL, and others tick in its place. Prints one JSON line per
 step: `{"step", "decided", "requests", "runs"}`.
 """
@@ -23,7 +23,7 @@ from mlops_assets.records.monitoring import PerformanceSummary, Window
 from resources.decisions import DecisionStore
 from sensors.retrain_signals import DECISION_TAG
 from sensors.retraining import tick
-from tests.loans import loans_yaml
+from tests.support.loans import loans_yaml
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 RETRAIN = {"monitoring": {"retrain": {"on_new_data": "signal"}}}

@@ -14,11 +14,11 @@ from pathlib import Path
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
-from mlops_assets.serving.online_choice import choose_lookup
-from resources.deployment import EndpointDeployer, nothing
-from resources.endpoint_client import request
+from mlops_assets.serving.online.choice import choose_lookup
+from resources.endpoints.client import request
+from resources.endpoints.local import EndpointDeployer, nothing
 from resources.feature_store import FeastFeatureStore
-from tests.served_models import AS_OF, VIEW, Built, build, online_frame, with_content
+from tests.support.served_models import AS_OF, VIEW, Built, build, online_frame, with_content
 
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from resources.champion.ledger import PromotionLedger
+from resources.dagster.io import ParquetStorage
 from resources.decisions import DecisionStore
-from resources.io import ParquetStorage
-from resources.ledger import PromotionLedger
-from resources.metrics import EndpointMetrics
+from resources.endpoints.metrics import EndpointMetrics
 from resources.reports import EvidentlyReports
-from tests.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
-from tests.fakes_deployment import FakeDeployment
-from tests.fakes_predictions import FakePredictionLog
+from tests.support.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
+from tests.support.fakes_deployment import FakeDeployment
+from tests.support.fakes_predictions import FakePredictionLog
 
 ROWS = 400
 

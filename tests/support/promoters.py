@@ -17,12 +17,12 @@ from mlops_assets.errors import PromotionConflictError
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move, Promotion
 from mlops_assets.records.serving import Manifest, OnlineFeatures
-from resources.deployment import LocalBentoML
-from resources.endpoint_folder import EndpointFolder
-from resources.ledger import PromotionLedger
-from resources.registry import promote
-from resources.tracking import MLflowTracking
-from tests.served_models import build
+from resources.champion.aliases import promote
+from resources.champion.ledger import PromotionLedger
+from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.local import LocalBentoML
+from resources.tracking.tracking import MLflowTracking
+from tests.support.served_models import build
 
 MODEL = "shop"
 ALIAS_POINTS = ("before champion", "after champion", "before previous", "after previous")

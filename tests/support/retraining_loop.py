@@ -9,7 +9,7 @@ from dagster._core.events import StepMaterializationData
 from mlops_assets.config import ModelSettings
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
 from sensors.retraining import tick
-from tests.graph.pipeline_runs import build
+from tests.support.pipeline_runs import build
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,11 +11,11 @@ import msgspec
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.app import EndpointApp
-from mlops_assets.serving.holder import ModelHolder
-from mlops_assets.serving.online import EntityId, OnlineRows, StaleEntity
-from resources.endpoint_folder import EndpointFolder
-from tests.served_models import AS_OF, DTYPES, ONLINE, VIEW, Built, no_online
+from mlops_assets.serving.api.app import EndpointApp
+from mlops_assets.serving.online.lookup import EntityId, OnlineRows, StaleEntity
+from mlops_assets.serving.version.holder import ModelHolder
+from resources.endpoints.folder import EndpointFolder
+from tests.support.served_models import AS_OF, DTYPES, ONLINE, VIEW, Built, no_online
 
 SETTINGS = DeploymentSettings(port=3000, max_rows=5, max_body_bytes=1000)
 

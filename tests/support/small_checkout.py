@@ -14,12 +14,12 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from resources.deployment import LocalBentoML
-from resources.ledger import PromotionLedger
-from resources.registry import CHAMPION
-from resources.tracking import MLflowTracking
-from tests.e2e.servers import ROOT
-from tests.e2e.small_dagster import loans, write_loans
+from resources.champion.aliases import CHAMPION
+from resources.champion.ledger import PromotionLedger
+from resources.endpoints.local import LocalBentoML
+from resources.tracking.tracking import MLflowTracking
+from tests.support.servers import ROOT
+from tests.support.small_dagster import loans, write_loans
 
 TOOLS = Path(sys.executable).parent
 MODEL = "loans"

@@ -14,9 +14,9 @@ import pandas as pd
 import yaml
 
 from mlops_assets.interfaces.code_server import CodeServer
-from tests.e2e.servers import ROOT, end_group
+from tests.support.servers import ROOT, end_group
 
-LOCATION = "tests.e2e.small_project"
+LOCATION = "tests.support.small_project"
 INSTANCE = {
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},  # its dialog would cover the first page

@@ -1,6 +1,6 @@
 """A tiny code location that logs to MLflow, and every way in which a Dagster run of it can end.
 
-`python -m tests.e2e.tracked_runs in_process|forkserver` makes the runs of one column of the
+`python -m tests.support.tracked_runs in_process|forkserver` makes the runs of one column of the
 table in `test_mlflow_runs.py`; `TRACKED_HOME` is where state is kept, `TRACKED_WITH` says through
 which resource they log: `ours`, or `dagster_mlflow` for `benchmarks/mlflow_runs.py`.
 """
@@ -17,9 +17,9 @@ from typing import Any
 
 import dagster as dg
 
-from resources.dagster_mlflow import build_dagster_mlflow
-from resources.executors import followed
-from resources.tracking import MLflowTracking
+from resources.dagster.executors import followed
+from resources.tracking.dagster_mlflow import build_dagster_mlflow
+from resources.tracking.tracking import MLflowTracking
 
 HOME = Path(os.environ.get("TRACKED_HOME", "."))
 OURS = os.environ.get("TRACKED_WITH", "ours") == "ours"
@@ -146,7 +146,7 @@ def build_tracking(home: Path) -> MLflowTracking:
 def _executor(tracking: MLflowTracking) -> dg.ExecutorDefinition:
     executor = dg.in_process_executor
     if EXECUTOR == "forkserver":
-        preload = {"preload_modules": ["tests.e2e.tracked_runs", "mlflow"]}
+        preload = {"preload_modules": ["tests.support.tracked_runs", "mlflow"]}
         executor = dg.multiprocess_executor.configured({"start_method": {"forkserver": preload}})
     return followed(executor, tracking) if OURS else executor
 
@@ -179,7 +179,7 @@ def job(name: str) -> dg.JobDefinition:
 def execute(name: str, instance: dg.DagsterInstance, tags: dict[str, str] | None = None) -> None:
     tags = {"executor": EXECUTOR, **(tags or {})}
     recipe = dg.build_reconstructable_job(
-        "tests.e2e.tracked_runs", "job", reconstructable_args=(name,)
+        "tests.support.tracked_runs", "job", reconstructable_args=(name,)
     )
     with dg.execute_job(recipe, instance, tags=tags):
         pass

@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from tests.e2e.servers import ROOT
-from tests.e2e.tracked_runs import BAD_PARTITION, EXPERIMENT, build_tracking
+from tests.support.servers import ROOT
+from tests.support.tracked_runs import BAD_PARTITION, EXPERIMENT, build_tracking
 
 EXECUTORS = ("in_process", "forkserver")
 KILLED_PROCESS = {("in_process", "kill_of_the_step"), ("in_process", "kill_of_the_process")} | {
@@ -95,7 +95,7 @@ def make_table(home: Path, through: str = "ours", id_tag: str = "dagster/run_id"
 
 
 def _make_runs(environment: dict[str, str], through: str) -> None:
-    driver = [sys.executable, "-W", "ignore", "-m", "tests.e2e.tracked_runs"]
+    driver = [sys.executable, "-W", "ignore", "-m", "tests.support.tracked_runs"]
     drivers = [
         subprocess.Popen(
             [*driver, executor],

@@ -14,14 +14,14 @@ import pandas as pd
 import time_machine
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.sources import source_fingerprint
+from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
 from mlops_assets.records.promotion import Promotion
-from resources.run_outcome import PROCESS, settle
+from resources.tracking.outcome import PROCESS, settle
 from sensors.endpoint_health import build_endpoint_health_sensor
 from sensors.retraining import tick
-from tests.graph.pipeline_runs import STAGES, build
-from tests.loans import fake_resources, loans_yaml
+from tests.support.loans import fake_resources, loans_yaml
+from tests.support.pipeline_runs import STAGES, build
 
 Quality = Literal["good", "noise", "broken"]
 Fate = Literal["ends", "killed", "canceled", "never_started"]

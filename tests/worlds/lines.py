@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from mlops_assets.ml.log_lines import LogLine
+from mlops_assets.ml.inference.log_lines import LogLine
 from tests.worlds.ids import KINDS, ids
 from tests.worlds.names import names
 

@@ -1,6 +1,6 @@
 """The whole loop as a state machine: whatever happens to a model, these rules hold.
 
-Each `@invariant` is one promise of the product. `tests/graph/test_any_history.py` runs it, and
+Each `@invariant` is one promise of the product. `tests/graph/champion/test_any_history.py` runs it, and
 breaks each promise once to see that the machine notices.
 """
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mlops_assets.records.retraining import Pause
-from tests.graph.pipeline_runs import STAGES
+from tests.support.pipeline_runs import STAGES
 from tests.worlds.life import DAY, START, Fate, Life, Quality
 
 QUALITIES: tuple[Quality, ...] = ("good", "good", "noise", "broken")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from mlops_assets.records.promotion import Move
-from resources.ledger import PromotionLedger
-from resources.promotions import Promotions
-from tests.fakes import FakeTracking
-from tests.fakes_deployment import FakeDeployment
+from resources.champion.by_hand import Promotions
+from resources.champion.ledger import PromotionLedger
+from tests.support.fakes import FakeTracking
+from tests.support.fakes_deployment import FakeDeployment
 from tests.worlds.loop import Loop
 
 Patch = pytest.MonkeyPatch
@@ -49,9 +49,9 @@ def _says_nothing(patch: Patch, loop: Loop) -> None:
 
 
 def _forgets_the_rollback(patch: Patch, loop: Loop) -> None:
-    for module in ("mlops_assets.assets.deployment", "resources.registry"):
+    for module in ("mlops_assets.assets.deployment", "resources.champion.aliases"):
         patch.setattr(f"{module}.require_not_given_up", lambda *_: None)
-    patch.setattr("mlops_assets.assets.gate.hold_against", lambda *_: None)
+    patch.setattr("mlops_assets.model_versions.gate.hold_against", lambda *_: None)
 
 
 def _restores_the_newest(patch: Patch, loop: Loop) -> None:
@@ -63,7 +63,7 @@ def _restores_the_newest(patch: Patch, loop: Loop) -> None:
 
 
 def _never_buries(patch: Patch, loop: Loop) -> None:
-    patch.setattr("resources.run_outcome.is_gone", lambda process: False)
+    patch.setattr("resources.tracking.outcome.is_gone", lambda process: False)
 
 
 def _sees_no_run(patch: Patch, loop: Loop) -> None:
@@ -71,11 +71,11 @@ def _sees_no_run(patch: Patch, loop: Loop) -> None:
 
 
 def _knows_no_limit(patch: Patch, loop: Loop) -> None:
-    patch.setattr("mlops_assets.ml.retraining._limit", lambda *_: None)
+    patch.setattr("mlops_assets.ml.retraining.policy._limit", lambda *_: None)
 
 
 def _overlooks_new_data(patch: Patch, loop: Loop) -> None:
-    patch.setattr("mlops_assets.ml.retraining._source_changed", lambda *_: False)
+    patch.setattr("mlops_assets.ml.retraining.policy._source_changed", lambda *_: False)
 
 
 def _promotes_before_the_end(patch: Patch, loop: Loop) -> None:

@@ -7,7 +7,7 @@ import joblib
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from mlops_assets.serving.online_feast import open_feast
+from mlops_assets.serving.online.feast import open_feast
 
 app = FastAPI()
 model = joblib.load(os.environ["PEER_MODEL"])

@@ -26,14 +26,14 @@ if _height >= RUNGS.index("metrics"):  # before the library is imported
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp()
 
 if _height == RUNGS.index("bento"):
-    from mlops_assets.serving.service import Endpoint
+    from mlops_assets.serving.process.service import Endpoint
 
     app = Endpoint.to_asgi()
 else:
-    from mlops_assets.serving.app import EndpointApp
-    from mlops_assets.serving.guard import Guard
-    from mlops_assets.serving.holder import ModelHolder
-    from mlops_assets.serving.rates import Buckets
+    from mlops_assets.serving.api.app import EndpointApp
+    from mlops_assets.serving.api.guard import Guard
+    from mlops_assets.serving.api.rates import Buckets
+    from mlops_assets.serving.version.holder import ModelHolder
 
     _holder = ModelHolder(_endpoint)
     _holder.start()

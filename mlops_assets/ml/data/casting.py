@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from mlops_assets.blocks.data import ColumnContract
-from mlops_assets.ml.datetimes import datetimes
+from mlops_assets.ml.data.datetimes import datetimes
 
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 Problems: TypeAlias = dict[str, Mask]

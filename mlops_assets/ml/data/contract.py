@@ -14,8 +14,8 @@ import pandas as pd
 
 from mlops_assets.blocks.data import ColumnContract, ContractSettings
 from mlops_assets.errors import ContractError
-from mlops_assets.ml.casting import Cast, Mask, cast
-from mlops_assets.ml.reading import check_columns
+from mlops_assets.ml.data.casting import Cast, Mask, cast
+from mlops_assets.ml.data.reading import check_columns
 
 
 class Checked(NamedTuple):

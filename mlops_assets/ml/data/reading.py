@@ -16,11 +16,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import LoaderError, MlopsError, SourceError
-from mlops_assets.ml.text import open_text, parse_text
+from mlops_assets.ml.data.delimited import open_text, parse_text
+from mlops_assets.runtime.atomic import write_atomically
 
 Extra = Literal["refuse", "drop"]
 

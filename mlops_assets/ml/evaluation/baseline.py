@@ -17,11 +17,11 @@ import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.features import label_array
-from mlops_assets.ml.gate import LOSSES, row_losses
-from mlops_assets.ml.paired import Moments
-from mlops_assets.ml.scoring import score, select_features
-from mlops_assets.ml.training import Split
+from mlops_assets.ml.evaluation.gate import LOSSES, row_losses
+from mlops_assets.ml.evaluation.paired import Moments
+from mlops_assets.ml.features.build import label_array
+from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.training.fit import Split
 from mlops_assets.records.evaluation import Baseline
 
 

@@ -12,10 +12,10 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import MlopsError, NotComparableError
-from mlops_assets.ml.calibration import miscalibration
-from mlops_assets.ml.features import label_array
-from mlops_assets.ml.gate import compare, row_losses
-from mlops_assets.ml.scoring import score, select_features
+from mlops_assets.ml.evaluation.calibration import miscalibration
+from mlops_assets.ml.evaluation.gate import compare, row_losses
+from mlops_assets.ml.features.build import label_array
+from mlops_assets.ml.inference.scoring import score, select_features
 from mlops_assets.records.evaluation import Comparison
 
 

@@ -17,8 +17,8 @@ import pandas as pd
 from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.errors import NotComparableError
-from mlops_assets.ml.evaluation import breaches
-from mlops_assets.ml.paired import Moments, holm
+from mlops_assets.ml.evaluation.metrics import breaches
+from mlops_assets.ml.evaluation.paired import Moments, holm
 from mlops_assets.records.evaluation import (
     CalibrationComparison,
     Comparison,

@@ -17,9 +17,9 @@ from mlops_assets.blocks.features import TargetSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.columns import with_columns
-from mlops_assets.ml.scoring import number_array, select_features, text_array
-from mlops_assets.ml.snapshots import snapshot_times
-from mlops_assets.ml.windows import EventLog
+from mlops_assets.ml.features.snapshots import snapshot_times
+from mlops_assets.ml.features.windows import EventLog
+from mlops_assets.ml.inference.scoring import number_array, select_features, text_array
 
 TIMESTAMP = "event_timestamp"
 """Column of the moment that a row's features are known at."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_assets.ml.onnx_runtime import FeatureRow
+from mlops_assets.ml.inference.onnx_runtime import FeatureRow
 
 
 def needs_names(pipeline: Any) -> bool:

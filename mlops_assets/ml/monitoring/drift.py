@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.profiles import coarsened
-from mlops_assets.ml.seasons import Chosen
-from mlops_assets.ml.wasserstein import wasserstein
+from mlops_assets.ml.monitoring.profiles import coarsened
+from mlops_assets.ml.monitoring.seasons import Chosen
+from mlops_assets.ml.monitoring.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary, Window
 from mlops_assets.records.profile import ColumnProfile, Profile
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.ml.prediction_log import FEATURE
-from mlops_assets.ml.profiles import PREDICTION, count_aged, merge, nothing
+from mlops_assets.ml.monitoring.prediction_log import FEATURE
+from mlops_assets.ml.monitoring.profiles import PREDICTION, count_aged, merge, nothing
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import ColumnProfile, Counting, Part, Profile
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.columns import with_columns
-from mlops_assets.ml.features import TIMESTAMP, flat_labels, label_events
+from mlops_assets.ml.features.build import TIMESTAMP, flat_labels, label_events
 
 KEYS = ("entity", "features_as_of")
 """Columns of the prediction log that identify what was predicted."""

@@ -23,10 +23,10 @@ import pandas as pd
 from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.monitoring import PerformanceSettings
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.evaluation import breaches, metrics_of
-from mlops_assets.ml.features import label_array
-from mlops_assets.ml.gate import LOSSES, row_losses
-from mlops_assets.ml.outcomes import label_delay
+from mlops_assets.ml.evaluation.gate import LOSSES, row_losses
+from mlops_assets.ml.evaluation.metrics import breaches, metrics_of
+from mlops_assets.ml.features.build import label_array
+from mlops_assets.ml.monitoring.outcomes import label_delay
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, Window
 
 LIVE_LOSSES: dict[Task, str] = {**LOSSES, "multiclass": "share of errors"}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import pandas as pd
 
-from mlops_assets.ml.log_lines import LogLine
+from mlops_assets.ml.inference.log_lines import LogLine
 
 KEY = ["request_id", "row", "role"]
 FEATURE = "feature_"

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from mlops_assets.blocks.monitoring import SEASON_WEEKS, WEEK, DriftSettings, Reference
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.column_bins import refined
-from mlops_assets.ml.live_profiles import answered, window_of
-from mlops_assets.ml.profiles import PREDICTION
+from mlops_assets.ml.monitoring.column_bins import refined
+from mlops_assets.ml.monitoring.live_profiles import answered, window_of
+from mlops_assets.ml.monitoring.profiles import PREDICTION
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Counting, Part, Profile
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from mlops_assets.blocks.monitoring import RetrainSettings
-from mlops_assets.ml.alarms import count, is_news, judge, newest, of_reference
+from mlops_assets.ml.retraining.alarms import count, is_news, judge, newest, of_reference
 from mlops_assets.records.monitoring import PerformanceSummary
 from mlops_assets.records.retraining import (
     Action,

@@ -17,10 +17,10 @@ from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.config import ModelSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import ParameterError, TrainingError
-from mlops_assets.ml.features import TIMESTAMP, label_array
-from mlops_assets.ml.scoring import select_features
-from mlops_assets.ml.snapshots import calendar_step
-from mlops_assets.ml.unfit_rows import explained, require_finite
+from mlops_assets.ml.features.build import TIMESTAMP, label_array
+from mlops_assets.ml.features.snapshots import calendar_step
+from mlops_assets.ml.inference.scoring import select_features
+from mlops_assets.ml.training.unfit_rows import explained, require_finite
 
 
 class Split(NamedTuple):

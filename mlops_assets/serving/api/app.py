@@ -14,9 +14,13 @@ from typing import Any
 
 import msgspec
 
-from mlops_assets.serving import metrics
-from mlops_assets.serving.holder import Active, ModelHolder
-from mlops_assets.serving.http import (
+from mlops_assets.serving.api import metrics
+from mlops_assets.serving.api.gauges import state
+from mlops_assets.serving.api.openapi import DOCS_PAGE, describe
+from mlops_assets.serving.api.predict import Asked, predict_entities, predict_rows
+from mlops_assets.serving.api.rollout import Key, Mirror, choose, draws, timed
+from mlops_assets.serving.version.holder import Active, ModelHolder
+from mlops_assets.serving.wire.http import (
     HTML,
     JSON,
     PREDICTING,
@@ -30,10 +34,6 @@ from mlops_assets.serving.http import (
     send_bytes,
     send_error,
 )
-from mlops_assets.serving.openapi import DOCS_PAGE, describe
-from mlops_assets.serving.predict import Asked, predict_entities, predict_rows
-from mlops_assets.serving.rollout import Key, Mirror, choose, draws, timed
-from mlops_assets.serving.state import state
 
 logger = logging.getLogger(__name__)
 

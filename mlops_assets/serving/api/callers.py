@@ -5,8 +5,8 @@ import hmac
 from ipaddress import IPv6Address, IPv6Network
 
 from mlops_assets.records.serving import Limits
-from mlops_assets.same_site import is_own_host, is_own_origin
-from mlops_assets.serving.http import RequestError, Scope
+from mlops_assets.runtime.same_site import is_own_host, is_own_origin
+from mlops_assets.serving.wire.http import RequestError, Scope
 
 
 def require_own_site(scope: Scope, limits: Limits) -> None:

@@ -15,9 +15,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.holder import LOG_FOLDER, Active
-from mlops_assets.serving.model import SERVABLE_FILE
-from mlops_assets.serving.prediction_log import backlog
+from mlops_assets.serving.version.holder import LOG_FOLDER, Active
+from mlops_assets.serving.version.model import SERVABLE_FILE
+from mlops_assets.serving.version.prediction_log import backlog
 
 METRICS_FOLDER = "metrics"
 

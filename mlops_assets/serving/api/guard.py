@@ -19,9 +19,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mlops_assets.blocks.operation import RateLimitSettings
 from mlops_assets.records.serving import Limits
-from mlops_assets.serving.callers import client_address, identify, require_own_site, sent_key
-from mlops_assets.serving.http import Receive, RequestError, Scope, Send, send_error
-from mlops_assets.serving.rates import Buckets
+from mlops_assets.serving.api.callers import client_address, identify, require_own_site, sent_key
+from mlops_assets.serving.api.rates import Buckets
+from mlops_assets.serving.wire.http import Receive, RequestError, Scope, Send, send_error
 
 App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 Count = Callable[[Scope, RequestError], None]

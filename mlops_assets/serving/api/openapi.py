@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.records.serving import Limits, Manifest, Servable
-from mlops_assets.serving.refusals import STALE, UNKNOWN
+from mlops_assets.serving.wire.refusals import STALE, UNKNOWN
 
 Schema = dict[str, Any]
 

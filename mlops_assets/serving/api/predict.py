@@ -15,14 +15,14 @@ from typing import Any
 import msgspec
 
 from mlops_assets.errors import FeatureStoreError, PredictionLogFullError
-from mlops_assets.ml.log_lines import LogLine
+from mlops_assets.ml.inference.log_lines import LogLine
 from mlops_assets.records.serving import Servable
-from mlops_assets.serving import metrics
-from mlops_assets.serving.holder import Active
-from mlops_assets.serving.http import RequestError
-from mlops_assets.serving.model import FeatureRow
-from mlops_assets.serving.online import EntityId
-from mlops_assets.serving.refusals import iso, refusals, require_some_answered
+from mlops_assets.serving.api import metrics
+from mlops_assets.serving.online.lookup import EntityId
+from mlops_assets.serving.version.holder import Active
+from mlops_assets.serving.version.model import FeatureRow
+from mlops_assets.serving.wire.http import RequestError
+from mlops_assets.serving.wire.refusals import iso, refusals, require_some_answered
 
 logger = logging.getLogger(__name__)
 

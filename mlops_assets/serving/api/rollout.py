@@ -15,10 +15,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.records.rollout import Observed
-from mlops_assets.serving.http import RequestError
+from mlops_assets.serving.wire.http import RequestError
 
 if TYPE_CHECKING:
-    from mlops_assets.serving.holder import Active
+    from mlops_assets.serving.version.holder import Active
 
 _LATEST = 1000
 _WAITING = 4

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online import EntityId, OnlineLookup, OnlineRows
-from mlops_assets.serving.online_feast import FeastLookup
-from mlops_assets.serving.online_secrets import opened
-from mlops_assets.serving.online_sqlite import SqliteLookup, why_not_direct
+from mlops_assets.serving.online.feast import FeastLookup
+from mlops_assets.serving.online.lookup import EntityId, OnlineLookup, OnlineRows
+from mlops_assets.serving.online.secrets import opened
+from mlops_assets.serving.online.sqlite import SqliteLookup, why_not_direct
 
 _NEVER_STALE = timedelta(days=1_000_000)
 _NOBODY: dict[str, EntityId] = {"int64": -(2**63), "string": "\N{REPLACEMENT CHARACTER}nobody"}

@@ -9,7 +9,7 @@ from typing import Any
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online import (
+from mlops_assets.serving.online.lookup import (
     EntityId,
     Expired,
     FeatureValue,
@@ -17,8 +17,8 @@ from mlops_assets.serving.online import (
     Stored,
     collect,
 )
-from mlops_assets.serving.online_moments import parse, spell
-from mlops_assets.serving.online_sqlite import expired, remedy
+from mlops_assets.serving.online.moments import parse, spell
+from mlops_assets.serving.online.sqlite import expired, remedy
 
 
 def open_feast(config: Mapping[str, Any]) -> Any:

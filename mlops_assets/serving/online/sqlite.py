@@ -22,7 +22,7 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.data import stored_name
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online import (
+from mlops_assets.serving.online.lookup import (
     EntityId,
     Expired,
     FeatureValue,
@@ -30,7 +30,7 @@ from mlops_assets.serving.online import (
     Stored,
     collect,
 )
-from mlops_assets.serving.online_moments import parse, spell
+from mlops_assets.serving.online.moments import parse, spell
 
 _KEY_VERSION = 3
 _STRING, _INT64 = 2, 4

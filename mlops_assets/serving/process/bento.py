@@ -10,9 +10,9 @@ from pathlib import Path
 
 from uvicorn.config import HTTP_PROTOCOLS
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.records.serving import Manifest
-from mlops_assets.serving.connections import Connection
+from mlops_assets.runtime.atomic import write_atomically
+from mlops_assets.serving.process.connections import Connection
 
 MANIFEST_FILE = "deployment.json"
 

@@ -1,6 +1,6 @@
 """Processes that do not outlive the one that started them.
 
-`python -m mlops_assets.serving.parents PID COMMAND...` makes a command one that ends with PID.
+`python -m mlops_assets.serving.process.parents PID COMMAND...` makes a command one that ends with PID.
 """
 
 import ctypes

@@ -57,8 +57,8 @@ def main() -> None:
     endpoint = Path(os.environ["MLOPS_ENDPOINT"])
     prepare(endpoint, Path(os.environ[MANIFEST_VARIABLE]))
     # Only now: what it imports looks for the folders.
-    from mlops_assets.serving.supervisor import listen
-    from mlops_assets.serving.workers import serve_alone
+    from mlops_assets.serving.process.supervisor import listen
+    from mlops_assets.serving.process.workers import serve_alone
 
     listener = listen(int(os.environ["MLOPS_PORT"]), host())
     try:

@@ -1,4 +1,4 @@
-"""The BentoML service of one endpoint; `bentoml serve mlops_assets.serving.service:Endpoint`.
+"""The BentoML service of one endpoint; `bentoml serve mlops_assets.serving.process.service:Endpoint`.
 
 The environment says what to serve: MLOPS_ENDPOINT, the endpoint's folder. The product runs it under
 `supervisor` and `workers`, where `app.EndpointApp` answers everything; by itself, as in a Bento,
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
-from mlops_assets.serving.pod import MANIFEST_VARIABLE
-from mlops_assets.serving.rates import Buckets
+from mlops_assets.serving.api.rates import Buckets
+from mlops_assets.serving.process.pod import MANIFEST_VARIABLE
 
 if TYPE_CHECKING:
-    from mlops_assets.serving.guard import Guard
+    from mlops_assets.serving.api.guard import Guard
 
 
 class Entrance:
@@ -56,9 +56,9 @@ class Endpoint:
 
         A restarted worker thus leaves the requests to its siblings until it can answer.
         """
-        from mlops_assets.serving.app import EndpointApp
-        from mlops_assets.serving.guard import Guard, allow_many_connections
-        from mlops_assets.serving.holder import ModelHolder
+        from mlops_assets.serving.api.app import EndpointApp
+        from mlops_assets.serving.api.guard import Guard, allow_many_connections
+        from mlops_assets.serving.version.holder import ModelHolder
 
         allow_many_connections()
         endpoint = Path(os.environ["MLOPS_ENDPOINT"])

@@ -44,7 +44,7 @@ class Generation:
         self._endpoint = endpoint
         number = listener.fileno()
         self.process = subprocess.Popen(  # noqa: S603  the deployer's own interpreter
-            [launch["python"], "-m", "mlops_assets.serving.workers", str(number)],
+            [launch["python"], "-m", "mlops_assets.serving.process.workers", str(number)],
             env=launch["environment"] | {"MLOPS_SUPERVISOR": str(os.getpid())},
             pass_fds=[number],
             cwd="/",  # the endpoint's folder holds a key, and modules could be put there

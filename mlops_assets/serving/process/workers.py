@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Manifest
-from mlops_assets.serving.holder import MANIFEST_FILE, VERIFIED_FILE, read_manifest
-from mlops_assets.serving.http import Receive, Scope, Send
-from mlops_assets.serving.model import read_servable
-from mlops_assets.serving.parents import die_with_parent
+from mlops_assets.runtime.atomic import write_atomically
+from mlops_assets.serving.process.parents import die_with_parent
+from mlops_assets.serving.version.holder import MANIFEST_FILE, VERIFIED_FILE, read_manifest
+from mlops_assets.serving.version.model import read_servable
+from mlops_assets.serving.wire.http import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -43,7 +43,7 @@ CRASHES = 3
 
 # Also what the libraries import when they are first used: each fork would pay it again.
 _IMPORTED = (
-    "mlops_assets.serving.app", "mlops_assets.serving.guard", "mlops_assets.serving.service",
+    "mlops_assets.serving.api.app", "mlops_assets.serving.api.guard", "mlops_assets.serving.process.service",
     "_bentoml_impl.server.app",
 )  # fmt: skip
 _RUNTIMES = {
@@ -241,8 +241,8 @@ def serve_alone(endpoint: Path, listener: socket.socket) -> None:
 
 
 def _serve(listener: socket.socket) -> None:
-    from mlops_assets.serving.connections import IDLE_SECONDS, Connection
-    from mlops_assets.serving.service import Endpoint, entrance
+    from mlops_assets.serving.process.connections import IDLE_SECONDS, Connection
+    from mlops_assets.serving.process.service import Endpoint, entrance
 
     config = uvicorn.Config(
         _front(Endpoint.to_asgi(), entrance),

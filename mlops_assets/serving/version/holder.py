@@ -17,17 +17,17 @@ from pathlib import Path
 
 import msgspec
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Role, Sighting
 from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
-from mlops_assets.serving.model import RECORDED_FILE, LoadedModel, load_servable
-from mlops_assets.serving.online import OnlineLookup
-from mlops_assets.serving.online_choice import open_online
-from mlops_assets.serving.prediction_log import HOST_VARIABLE, PredictionLogWriter
-from mlops_assets.serving.requests import RequestDecoder
-from mlops_assets.serving.rollout import Tally
+from mlops_assets.runtime.atomic import write_atomically
+from mlops_assets.serving.api.rollout import Tally
+from mlops_assets.serving.online.choice import open_online
+from mlops_assets.serving.online.lookup import OnlineLookup
+from mlops_assets.serving.version.model import RECORDED_FILE, LoadedModel, load_servable
+from mlops_assets.serving.version.prediction_log import HOST_VARIABLE, PredictionLogWriter
+from mlops_assets.serving.wire.requests import RequestDecoder
 
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 5.0

@@ -16,9 +16,9 @@ import numpy as np
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import DeploymentError
-from mlops_assets.ml.model_files import load_estimator
-from mlops_assets.ml.nameless import feature_array, forget_names, needs_names
-from mlops_assets.ml.onnx_runtime import FeatureRow, OnnxModel
+from mlops_assets.ml.inference.model_files import load_estimator
+from mlops_assets.ml.inference.nameless import feature_array, forget_names, needs_names
+from mlops_assets.ml.inference.onnx_runtime import FeatureRow, OnnxModel
 from mlops_assets.records.serving import RecordedRequest, Servable
 
 SERVABLE_FILE = "servable.json"
@@ -110,7 +110,7 @@ def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
     Raises:
         UnsafeModelError: It holds types outside the allow-list; it was not loaded.
     """
-    from mlops_assets.ml.scoring import feature_frame, score  # pandas, as skops does
+    from mlops_assets.ml.inference.scoring import feature_frame, score  # pandas, as skops does
 
     estimator, build = load_estimator(content), feature_array
     if needs_names(estimator):

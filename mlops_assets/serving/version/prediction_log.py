@@ -14,9 +14,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops_assets.atomic import ensure_folder
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import MlopsError, PredictionLogFullError
+from mlops_assets.runtime.atomic import ensure_folder
 
 HOST_VARIABLE = "MLOPS_POD"
 """Names the pod, where there are several."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops_assets.serving.http import RequestError
-from mlops_assets.serving.online import EntityId, OnlineRows, StaleEntity
+from mlops_assets.serving.online.lookup import EntityId, OnlineRows, StaleEntity
+from mlops_assets.serving.wire.http import RequestError
 
 UNKNOWN = "unknown_entity"
 STALE = "stale_features"

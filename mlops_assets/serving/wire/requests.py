@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from mlops_assets.records.serving import Servable
-from mlops_assets.serving.http import RequestError
+from mlops_assets.serving.wire.http import RequestError
 
 _MISSING = re.compile(r"^Object missing required field `(.+)`$")
 _INT64 = msgspec.Meta(ge=-(2**63), le=2**63 - 1)

@@ -14,18 +14,18 @@ import yaml
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.records.promotion import Promotion
-from resources.deployment import LocalBentoML
-from resources.promotions import Promotions
-from resources.registry import reconcile
-from tests.e2e.promoters import MODEL, POINTS, deploy_and_move, move_to, stores
-from tests.e2e.test_cli import ROOT, run
-from tests.live_endpoints import free_port, publish
+from resources.champion.aliases import reconcile
+from resources.champion.by_hand import Promotions
+from resources.endpoints.local import LocalBentoML
+from tests.e2e.cli.test_cli import ROOT, run
+from tests.support.live_endpoints import free_port, publish
+from tests.support.promoters import MODEL, POINTS, deploy_and_move, move_to, stores
 
 pytestmark = pytest.mark.e2e
 
 ROUNDS = int(os.environ.get("PROMOTION_ROUNDS", "30"))
 KILLS = int(os.environ.get("PROMOTION_KILLS", "1"))
-PROMOTERS = [sys.executable, "-W", "ignore", "-m", "tests.e2e.promoters"]
+PROMOTERS = [sys.executable, "-W", "ignore", "-m", "tests.support.promoters"]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.records.serving import Endpoint, Manifest
-from mlops_assets.serving.model import by_sklearn, read_servable
+from mlops_assets.serving.version.model import by_sklearn, read_servable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

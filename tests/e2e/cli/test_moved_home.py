@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.servers import alive_with
-from tests.e2e.test_examples import free_port
+from tests.e2e.cli.test_examples import free_port
+from tests.support.servers import alive_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -1,6 +1,6 @@
 """The workflow's jobs `train` and `deploy-staging`, run for real on a project of one tiny model.
 
-The job `test` would run these tests again; `tests/unit/test_workflow.py` says what it calls.
+The job `test` would run these tests again; `tests/unit/workflow/test_workflow.py` says what it calls.
 """
 
 import os
@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from resources.deployment import LocalBentoML
-from tests.e2e.tiny_repository import MODEL, TinyRepository
-from tests.live_endpoints import free_port
-from tests.workflow_runner import Runner, read_workflow
+from resources.endpoints.local import LocalBentoML
+from tests.support.live_endpoints import free_port
+from tests.support.tiny_repository import MODEL, TinyRepository
+from tests.support.workflow_runner import Runner, read_workflow
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -10,13 +10,13 @@ import pytest
 
 from mlops_assets.blocks.cluster import ReplicaSettings
 from mlops_assets.errors import DeploymentError
-from resources.cluster_endpoints import KubernetesBentoML
-from resources.predictions import PredictionLog
-from tests.clusters import fake_cluster, in_cluster
-from tests.e2e.servers import wait_for
+from resources.cluster.endpoints import KubernetesBentoML
+from resources.prediction_log.log import PredictionLog
 from tests.kubernetes_api.cluster import Cluster
 from tests.kubernetes_api.network import is_ready
-from tests.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
+from tests.support.clusters import fake_cluster, in_cluster
+from tests.support.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
+from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

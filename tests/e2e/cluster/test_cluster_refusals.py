@@ -13,13 +13,13 @@ from mlops_assets.blocks.cluster import PodResources, SecretKey
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import ClusterUnavailableError, ConfigError, DeploymentError
 from mlops_assets.records.serving import OnlineFeatures
-from resources.cluster_endpoints import ClusterEndpoints, KServe, KubernetesBentoML
-from tests.cluster_role import ROLE, allowed_by, forbidden
-from tests.clusters import CLAIM, IMAGE, fake_cluster, in_cluster
-from tests.e2e.servers import wait_for
+from resources.cluster.endpoints import ClusterEndpoints, KServe, KubernetesBentoML
 from tests.kubernetes_api.cluster import Cluster
-from tests.live_endpoints import free_port
-from tests.served_models import VIEW, Built, build, with_content
+from tests.support.cluster_role import ROLE, allowed_by, forbidden
+from tests.support.clusters import CLAIM, IMAGE, fake_cluster, in_cluster
+from tests.support.live_endpoints import free_port
+from tests.support.served_models import VIEW, Built, build, with_content
+from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
-from tests.cluster_role import ROLE, forbidden
-from tests.clusters import IMAGE, fake_cluster
-from tests.e2e.servers import ROOT, wait_for
 from tests.kubernetes_api.cluster import Cluster
+from tests.support.cluster_role import ROLE, forbidden
+from tests.support.clusters import IMAGE, fake_cluster
+from tests.support.servers import ROOT, wait_for
 
 pytestmark = pytest.mark.e2e
 SHIPPED = ROOT / "deploy/kubernetes"
@@ -59,7 +59,7 @@ def instance(cluster: Cluster) -> Generator[dg.DagsterInstance]:
 def launch(instance: dg.DagsterInstance, *, fails: bool) -> dg.DagsterRun:
     from dagster._core.definitions.reconstruct import ReconstructableJob
 
-    job = ReconstructableJob.for_module("tests.cluster_job", "counting")
+    job = ReconstructableJob.for_module("tests.support.cluster_job", "counting")
     run = instance.create_run_for_job(
         job.get_definition(),
         run_config={"ops": {"count": {"config": {"fails": fails}}}},

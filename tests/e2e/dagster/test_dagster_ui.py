@@ -18,9 +18,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from resources.deployment import LocalBentoML
-from tests.e2e.servers import free_port, wait_for
-from tests.e2e.small_dagster import LOCATION, dagster_dev, loans, write_loans
+from resources.endpoints.local import LocalBentoML
+from tests.support.servers import free_port, wait_for
+from tests.support.small_dagster import LOCATION, dagster_dev, loans, write_loans
 
 pytestmark = pytest.mark.e2e
 

@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 
 from mlops_assets.cli.main import use_dagster_home
-from tests.e2e.incident_location import ORDERS, shop_training
-from tests.e2e.servers import ROOT, end_group, wait_for
-from tests.message_receivers import SECRET, Receiver, mailbox, webhook
+from tests.support.incident_location import ORDERS, shop_training
+from tests.support.message_receivers import SECRET, Receiver, mailbox, webhook
+from tests.support.servers import ROOT, end_group, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -33,7 +33,7 @@ def daemon(folder: Path, hook: Receiver, mail: Receiver) -> Generator[None]:
     tool = str(Path(sys.executable).parent / "dagster-daemon")
     with (folder / "daemon.log").open("wb") as log:
         started = subprocess.Popen(
-            [tool, "run", "-m", "tests.e2e.incident_location"],
+            [tool, "run", "-m", "tests.support.incident_location"],
             cwd=ROOT,
             env=os.environ | variables,
             stdout=log,

@@ -8,18 +8,18 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from mlops_assets.assets.answers import judged_answers, learnt_until
+from demo.page import write_page
+from demo.replay import replay
+from demo.system import System, Tools
+from demo.worlds import Customers
 from mlops_assets.cli.main import use_dagster_home
 from mlops_assets.definitions import build_resources
-from mlops_assets.demo.page import write_page
-from mlops_assets.demo.replay import replay
-from mlops_assets.demo.system import System, Tools
-from mlops_assets.demo.worlds import Customers
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.prediction_log import FEATURE
+from mlops_assets.ml.monitoring.prediction_log import FEATURE
+from mlops_assets.monitoring.answers import judged_answers, learnt_until
 from mlops_assets.records.monitoring import PerformanceReport
-from mlops_assets.serving.model import load_servable
-from tests.e2e.servers import free_port, listens
+from mlops_assets.serving.version.model import load_servable
+from tests.support.servers import free_port, listens
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

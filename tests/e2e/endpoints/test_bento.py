@@ -11,14 +11,14 @@ import pytest
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.telemetry import SWITCHES
-from resources import api_keys
-from resources.bento import BentoBuilder
-from resources.endpoint_client import request
-from resources.endpoint_folder import EndpointFolder
-from tests.e2e.servers import end_group, free_port, wait_for
-from tests.live_endpoints import publish
-from tests.served_models import Built, build
+from mlops_assets.runtime.telemetry import SWITCHES
+from resources.endpoints import api_keys
+from resources.endpoints.bento import BentoBuilder
+from resources.endpoints.client import request
+from resources.endpoints.folder import EndpointFolder
+from tests.support.live_endpoints import publish
+from tests.support.served_models import Built, build
+from tests.support.servers import end_group, free_port, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -31,14 +31,14 @@ import pytest
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint
-from mlops_assets.serving.prediction_log import PredictionLogWriter
-from resources.deployment import LocalBentoML
-from resources.endpoint_client import request
-from resources.endpoint_process import EndpointProcess
-from resources.predictions import PredictionLog
-from tests.e2e.servers import alive_with, listens, wait_for
-from tests.live_endpoints import EVER, Load, Subject, build_versions, publish
-from tests.served_models import Built
+from mlops_assets.serving.version.prediction_log import PredictionLogWriter
+from resources.endpoints.client import request
+from resources.endpoints.local import LocalBentoML
+from resources.endpoints.process import EndpointProcess
+from resources.prediction_log.log import PredictionLog
+from tests.support.live_endpoints import EVER, Load, Subject, build_versions, publish
+from tests.support.served_models import Built
+from tests.support.servers import alive_with, listens, wait_for
 
 pytestmark = pytest.mark.e2e
 

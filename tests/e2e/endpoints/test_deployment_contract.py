@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.errors import DeploymentError, PortInUseError
-from resources.cluster_endpoints import KServe, KubernetesBentoML
-from resources.deployment import EndpointDeployer, LocalBentoML
-from tests.clusters import fake_cluster, in_cluster
-from tests.fakes_deployment import FakeDeployment
-from tests.live_endpoints import Subject, build_versions, publish
-from tests.served_models import ONLINE
+from resources.cluster.endpoints import KServe, KubernetesBentoML
+from resources.endpoints.local import EndpointDeployer, LocalBentoML
+from tests.support.clusters import fake_cluster, in_cluster
+from tests.support.fakes_deployment import FakeDeployment
+from tests.support.live_endpoints import Subject, build_versions, publish
+from tests.support.served_models import ONLINE
 
 pytestmark = pytest.mark.e2e
 

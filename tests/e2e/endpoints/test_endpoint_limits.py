@@ -16,12 +16,12 @@ import pytest
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.records.serving import Endpoint
-from resources import api_keys
-from resources.deployment import LocalBentoML
-from resources.endpoint_client import request
-from resources.endpoint_process import EndpointProcess
-from tests.e2e.servers import wait_for
-from tests.live_endpoints import Subject, build_versions, publish
+from resources.endpoints import api_keys
+from resources.endpoints.client import request
+from resources.endpoints.local import LocalBentoML
+from resources.endpoints.process import EndpointProcess
+from tests.support.live_endpoints import Subject, build_versions, publish
+from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 

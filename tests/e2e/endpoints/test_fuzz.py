@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzzing import KINDS, Kinds, fuzz
+from tests.support.fuzzing import KINDS, Kinds, fuzz
 
 pytestmark = pytest.mark.e2e
 

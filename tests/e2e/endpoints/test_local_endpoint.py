@@ -19,16 +19,24 @@ from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint
-from mlops_assets.telemetry import SWITCHES
-from resources.deployment import LocalBentoML
-from resources.endpoint_client import request
-from resources.endpoint_folder import EndpointFolder
-from resources.endpoint_process import EndpointProcess
-from resources.predictions import PredictionLog
-from tests.broken_code import redeploy_with_broken_code
-from tests.e2e.servers import alive_with
-from tests.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, chunked, publish
-from tests.served_models import VIEW, with_content
+from mlops_assets.runtime.telemetry import SWITCHES
+from resources.endpoints.client import request
+from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.local import LocalBentoML
+from resources.endpoints.process import EndpointProcess
+from resources.prediction_log.log import PredictionLog
+from tests.support.broken_code import redeploy_with_broken_code
+from tests.support.live_endpoints import (
+    EVER,
+    KeptLoad,
+    Load,
+    Subject,
+    build_versions,
+    chunked,
+    publish,
+)
+from tests.support.served_models import VIEW, with_content
+from tests.support.servers import alive_with
 
 pytestmark = pytest.mark.e2e
 

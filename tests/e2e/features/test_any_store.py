@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.features.build import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online_choice import choose_lookup
-from mlops_assets.serving.online_sqlite import SqliteLookup
+from mlops_assets.serving.online.choice import choose_lookup
+from mlops_assets.serving.online.sqlite import SqliteLookup
 from resources.feature_store import FeastFeatureStore
 from tests.worlds.effort import worlds
 from tests.worlds.moments import ZONES

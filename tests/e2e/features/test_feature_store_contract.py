@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import ConfigError, FeatureStoreError
-from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.features.build import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online_choice import choose_lookup, open_online
+from mlops_assets.serving.online.choice import choose_lookup, open_online
 from resources.feature_store import FeastFeatureStore
-from tests.fakes import FakeFeatureStore
+from tests.support.fakes import FakeFeatureStore
 
 pytestmark = pytest.mark.e2e
 

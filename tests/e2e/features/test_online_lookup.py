@@ -21,12 +21,12 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online import OnlineLookup, StaleEntity
-from mlops_assets.serving.online_choice import choose_lookup, difference, open_online
-from mlops_assets.serving.online_feast import FeastLookup
-from mlops_assets.serving.online_sqlite import SqliteLookup, decode
+from mlops_assets.serving.online.choice import choose_lookup, difference, open_online
+from mlops_assets.serving.online.feast import FeastLookup
+from mlops_assets.serving.online.lookup import OnlineLookup, StaleEntity
+from mlops_assets.serving.online.sqlite import SqliteLookup, decode
 from resources.feature_store import FeastFeatureStore
-from tests.served_models import AS_OF
+from tests.support.served_models import AS_OF
 
 pytestmark = pytest.mark.e2e
 
@@ -251,8 +251,8 @@ def test_a_worker_that_reads_the_table_imports_neither_feast_nor_pandas(
 import json, sys
 from importlib import import_module
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving import workers
-from mlops_assets.serving.online_choice import open_online
+from mlops_assets.serving.process import workers
+from mlops_assets.serving.online.choice import open_online
 online = OnlineFeatures.model_validate_json(sys.stdin.read())
 for name in (*workers._IMPORTED, *workers._RUNTIMES["onnxruntime"]):
     import_module(name)

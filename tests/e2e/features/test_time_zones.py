@@ -11,14 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_assets.ml.features import TIMESTAMP
+from mlops_assets.ml.features.build import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.online import OnlineLookup
-from mlops_assets.serving.online_choice import choose_lookup, open_online
-from mlops_assets.serving.online_feast import FeastLookup
-from mlops_assets.serving.online_sqlite import SqliteLookup
-from mlops_assets.serving.refusals import refusals
+from mlops_assets.serving.online.choice import choose_lookup, open_online
+from mlops_assets.serving.online.feast import FeastLookup
+from mlops_assets.serving.online.lookup import OnlineLookup
+from mlops_assets.serving.online.sqlite import SqliteLookup
+from mlops_assets.serving.wire.refusals import refusals
 from resources.feature_store import FeastFeatureStore
 
 pytestmark = pytest.mark.e2e
@@ -66,7 +66,7 @@ def online(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> OnlineFeatures:
     root = str(tmp_path_factory.mktemp("feast"))
-    code = f"from tests.e2e.test_time_zones import publish; publish({root!r})"
+    code = f"from tests.e2e.features.test_time_zones import publish; publish({root!r})"
     subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "TZ": request.param}, check=True
     )

@@ -14,9 +14,9 @@ import httpx
 import psutil
 import pytest
 
-from resources.api_keys import digest
-from resources.tracking import MLflowTracking
-from tests.e2e.servers import ROOT, alive_with, free_port, wait_for
+from resources.endpoints.api_keys import digest
+from resources.tracking.tracking import MLflowTracking
+from tests.support.servers import ROOT, alive_with, free_port, wait_for
 
 pytestmark = pytest.mark.e2e
 

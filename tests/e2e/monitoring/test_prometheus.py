@@ -20,9 +20,9 @@ import dagster as dg
 import pytest
 import yaml
 
-from mlops_assets.assets.drift_facts import drift_gauges
-from mlops_assets.assets.outcome_facts import performance_gauges, skew_gauges
-from mlops_assets.ml.drift import Distance, Finding
+from mlops_assets.ml.monitoring.drift import Distance, Finding
+from mlops_assets.monitoring.drift_facts import drift_gauges
+from mlops_assets.monitoring.outcome_facts import performance_gauges, skew_gauges
 from mlops_assets.records.monitoring import (
     DriftSummary,
     PerformanceReport,
@@ -31,11 +31,11 @@ from mlops_assets.records.monitoring import (
     Window,
 )
 from mlops_assets.records.profile import Profile
-from resources.deployment import LocalBentoML
-from resources.endpoint_client import request
-from resources.metrics import EndpointMetrics
+from resources.endpoints.client import request
+from resources.endpoints.local import LocalBentoML
+from resources.endpoints.metrics import EndpointMetrics
 from sensors.incidents import failing_jobs
-from tests.live_endpoints import Subject, build_versions, free_port, publish
+from tests.support.live_endpoints import Subject, build_versions, free_port, publish
 from tests.test_definitions import ROOT
 
 DEPLOY = ROOT / "deploy"

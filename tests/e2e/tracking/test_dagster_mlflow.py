@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.definitions import build_resources
-from resources.dagster_mlflow import build_dagster_mlflow
+from resources.tracking.dagster_mlflow import build_dagster_mlflow
 
 # dagster-mlflow uses deprecated and beta parts of Dagster and MLflow.
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore")]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.errors import TrackingError
-from resources.mlflow_database import make_ready
-from resources.tracking import MLflowTracking
+from resources.tracking.database import make_ready
+from resources.tracking.tracking import MLflowTracking
 
 pytestmark = pytest.mark.e2e
 
@@ -123,7 +123,7 @@ def test_damage_is_one_sentence_and_nothing_is_deleted(tmp_path: Path) -> None:
 _KILLED = """
 import os, sys, threading, time
 from pathlib import Path
-from resources.mlflow_database import make_ready
+from resources.tracking.database import make_ready
 import mlflow  # so that the moment counts from the migrations on
 threading.Timer(float(sys.argv[2]), lambda: os._exit(9)).start()
 make_ready(Path(sys.argv[1], "mlflow.db"), sys.argv[1] + "/mlflow")

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
-from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.records.evaluation import ModelVersion
-from resources.run_outcome import this_process
-from resources.tracking import MLflowTracking
-from tests.fakes import FakeTracking
+from resources.tracking.outcome import this_process
+from resources.tracking.tracking import MLflowTracking
+from tests.support.fakes import FakeTracking
 
 pytestmark = pytest.mark.e2e
 

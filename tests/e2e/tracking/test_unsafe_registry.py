@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_assets.assets.gate import load_version
 from mlops_assets.errors import TrackingError, UnsafeModelError
+from mlops_assets.model_versions.gate import load_version
 from mlops_assets.records.evaluation import ModelVersion
-from resources.tracking import MLflowTracking
-from tests.attacks import Dropper, Maker
+from resources.tracking.tracking import MLflowTracking
+from tests.support.attacks import Dropper, Maker
 
 pytestmark = pytest.mark.e2e
 

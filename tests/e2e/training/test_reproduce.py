@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.tiny_repository import TinyRepository
+from tests.support.tiny_repository import TinyRepository
 
 pytestmark = pytest.mark.e2e
 

@@ -8,6 +8,7 @@ import pytest
 
 from jobs.promotion import events
 from mlops_assets.cli.endpoints import describe
+from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.cli.promotions import announce, parse_moment, said_as_of, said_history, said_move
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import (
@@ -16,9 +17,8 @@ from mlops_assets.errors import (
     PromotionRefusedError,
     TrackingError,
 )
-from mlops_assets.freshness import stale_assets
-from resources.promotions import Promotions
-from tests.graph.pipeline_runs import STAGES, build, checks, failure, materialize, materialized
+from resources.champion.by_hand import Promotions
+from tests.support.pipeline_runs import STAGES, build, checks, failure, materialize, materialized
 
 
 def test_an_alias_edited_by_hand_is_reported_and_put_back(

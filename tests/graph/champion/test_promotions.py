@@ -15,10 +15,10 @@ from mlops_assets.errors import (
 )
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move
-from resources.ledger import PromotionLedger
-from resources.registry import promote, reconcile
-from tests.fakes import FakeTracking
-from tests.graph.pipeline_runs import materialize
+from resources.champion.aliases import promote, reconcile
+from resources.champion.ledger import PromotionLedger
+from tests.support.fakes import FakeTracking
+from tests.support.pipeline_runs import materialize
 
 
 class Killed(BaseException):

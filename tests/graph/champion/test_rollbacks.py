@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from mlops_assets.config import ModelSettings
-from resources.promotions import Promotions
-from resources.rollbacks import hold_against
-from tests.fakes import FakeTracking
-from tests.graph.pipeline_runs import STAGES, failure, materialize, metadata
+from resources.champion.by_hand import Promotions
+from resources.champion.rollbacks import hold_against
+from tests.support.fakes import FakeTracking
+from tests.support.pipeline_runs import STAGES, failure, materialize, metadata
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from dagster._core.executor.init import InitExecutorContext
 from dagster._core.executor.step_delegating import CheckStepHealthResult, StepHandler
 
 from mlops_assets.definitions import chosen_executor
-from tests.clusters import IMAGE, fake_cluster
-from tests.e2e.servers import wait_for
 from tests.kubernetes_api.cluster import Cluster
+from tests.support.clusters import IMAGE, fake_cluster
+from tests.support.servers import wait_for
 
 STEP = "customers__trained_model"
 

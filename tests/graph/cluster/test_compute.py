@@ -8,7 +8,7 @@ from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.definitions import chosen_executor
 from mlops_assets.errors import ConfigError
-from resources.executors import pods_of_steps
+from resources.dagster.executors import pods_of_steps
 
 COMPUTE = {
     "trained_model": {"cpu": "4", "memory": "8Gi", "gpu": 1, "node_selector": {"pool": "gpu"}},

@@ -12,9 +12,9 @@ import pytest
 
 from mlops_assets.errors import DatasetLockedError
 from mlops_assets.failures import RETRIES, reported
-from resources.cancellation import Cancellation
-from resources.executors import execute_here, followed
-from tests.fakes import FakeTracking
+from resources.dagster.cancellation import Cancellation
+from resources.dagster.executors import execute_here, followed
+from tests.support.fakes import FakeTracking
 
 
 @dg.job

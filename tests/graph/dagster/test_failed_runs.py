@@ -11,8 +11,8 @@ from mlops_assets.cli.runs import bring_up_to_date
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.progress import progress
-from tests.fakes import FakeDatasets
-from tests.fakes_deployment import FakeDeployment
+from tests.support.fakes import FakeDatasets
+from tests.support.fakes_deployment import FakeDeployment
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ from dagster._core.utils import make_new_run_id
 from mlops_assets.definitions import defs
 from mlops_assets.errors import AlertError
 from resources.alerts import Alerts
-from resources.metrics import EndpointMetrics
+from resources.endpoints.metrics import EndpointMetrics
 from sensors.incidents import JOBS, build_incident_sensors, failing_jobs
-from tests.message_receivers import SECRET, Receiver, mailbox, webhook
+from tests.support.message_receivers import SECRET, Receiver, mailbox, webhook
 
 PEOPLE = "ada@example.org, bob@example.org"
 

@@ -9,7 +9,7 @@ import pytest
 from dagster._core.run_coordinator.base import SubmitRunContext
 
 from mlops_assets.cli.main import use_dagster_home
-from resources.run_users import USER_TAG, AttributedRunCoordinator, launched_by
+from resources.dagster.run_users import USER_TAG, AttributedRunCoordinator, launched_by
 
 
 @dg.op

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.outcomes import known_labels, predicted_moments, with_outcomes
-from tests.fakes import FakeDatasets
-from tests.graph.live_rows import chances, predictions, stored_features
-from tests.graph.pipeline_runs import STAGES, checks, failure, materialize, materialized
+from mlops_assets.ml.monitoring.outcomes import known_labels, predicted_moments, with_outcomes
+from tests.support.fakes import FakeDatasets
+from tests.support.live_rows import chances, predictions, stored_features
+from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized
 
 
 def with_times(file: Path, first: str, step: str) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from resources.promotions import Promotions
+from resources.champion.by_hand import Promotions
 from sensors.endpoint_health import build_endpoint_health_sensor
-from tests.fakes_deployment import FakeDeployment
-from tests.graph.pipeline_runs import STAGES, build, failure, materialize
+from tests.support.fakes_deployment import FakeDeployment
+from tests.support.pipeline_runs import STAGES, build, failure, materialize
 
 
 def tick(

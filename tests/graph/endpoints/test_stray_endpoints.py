@@ -44,7 +44,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Start]:
         folder = tmp_path / "mlops_endpoints" / model
         folder.mkdir(parents=True)
         process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, "mlops_assets.serving.supervisor"],
+            [sys.executable, "-c", SERVER, "mlops_assets.serving.process.supervisor"],
             env=os.environ | {"MLOPS_ENDPOINT": str(folder)},
             stdout=subprocess.PIPE,
             text=True,

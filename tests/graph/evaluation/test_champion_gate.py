@@ -9,9 +9,9 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
-from resources.registry import promote
-from tests.fakes import FakeTracking
-from tests.graph.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
+from resources.champion.aliases import promote
+from tests.support.fakes import FakeTracking
+from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
 
 EVALUATED = STAGES[3:5]
 

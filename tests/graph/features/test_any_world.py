@@ -10,8 +10,8 @@ from hypothesis import event, given
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
-from tests.graph.pipeline_runs import STAGES, checks, materialize, materialized
-from tests.loans import fake_resources
+from tests.support.loans import fake_resources
+from tests.support.pipeline_runs import STAGES, checks, materialize, materialized
 from tests.worlds.effort import worlds
 from tests.worlds.tables import World, tables
 from tests.worlds.zones import process_zone

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.assets.live_window import PROFILE_FILE, stored_profile
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
 from mlops_assets.keys import asset_key
+from mlops_assets.monitoring.live_window import PROFILE_FILE, stored_profile
 from resources.decisions import DecisionStore
 from sensors.retraining import tick
-from tests.graph.live_rows import chances, predictions, stored_features
-from tests.graph.pipeline_runs import build, checks, materialize, metadata
+from tests.support.live_rows import chances, predictions, stored_features
+from tests.support.pipeline_runs import build, checks, materialize, metadata
 
 DAY = pd.Timedelta(days=1)
 

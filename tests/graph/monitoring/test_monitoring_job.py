@@ -7,10 +7,10 @@ import dagster as dg
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import is_monitoring
-from mlops_assets.ml.log_lines import parse
-from mlops_assets.ml.prediction_log import to_frame
-from tests.graph.pipeline_runs import STAGES, build
-from tests.unit.test_prediction_log import line, text
+from mlops_assets.ml.inference.log_lines import parse
+from mlops_assets.ml.monitoring.prediction_log import to_frame
+from tests.support.pipeline_runs import STAGES, build
+from tests.unit.monitoring.test_prediction_log import line, text
 
 
 def stages(definitions: dg.Definitions, job: str) -> set[str]:

@@ -11,7 +11,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.records.monitoring import PerformanceSummary, Window
 from mlops_assets.records.retraining import Pause
 from sensors.retrain_signals import DECISION_TAG
-from tests.graph.retraining_loop import DAY, START, Loop, requested
+from tests.support.retraining_loop import DAY, START, Loop, requested
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from mlops_assets.config import ModelSettings
-from resources.run_outcome import MLFLOW, PROCESS, is_gone, settle, this_process
+from resources.tracking.outcome import MLFLOW, PROCESS, is_gone, settle, this_process
 from sensors.mlflow_runs import build_mlflow_runs_sensor
-from tests.fakes import FakeTracking
-from tests.graph.pipeline_runs import STAGES, failure, materialize, metadata
+from tests.support.fakes import FakeTracking
+from tests.support.pipeline_runs import STAGES, failure, materialize, metadata
 
 NOT_STARTED, MANAGED, STARTING = (
     dg.DagsterRunStatus[name] for name in ("NOT_STARTED", "MANAGED", "STARTING")

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from mlops_assets.assets.deployment import COMPARED, entities_to_compare
-from mlops_assets.assets.provenance import read_record, record_training
+from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import StateError
-from mlops_assets.freshness import stale_assets
 from mlops_assets.keys import asset_key
+from mlops_assets.model_versions.provenance import read_record, record_training
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import ModelVersion
-from tests.graph.pipeline_runs import (
+from tests.support.pipeline_runs import (
     STAGES,
     build,
     checks,

@@ -13,7 +13,7 @@ from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import StateError
 from mlops_assets.progress import progress
-from resources.promotions import Promotions
+from resources.champion.by_hand import Promotions
 
 
 def build(loans: dict[str, Any], resources: dict[str, Any]) -> dg.Definitions:

@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.assets.provenance import read_record
 from mlops_assets.config import ModelSettings
+from mlops_assets.model_versions.provenance import read_record
 from mlops_assets.records.model_card import ModelCard
-from tests.graph.pipeline_runs import failure, materialize, metadata
+from tests.support.pipeline_runs import failure, materialize, metadata
 
 STAGES = ["raw_data", "processed_data", "features", "trained_model", "evaluation_report"]
 

@@ -13,7 +13,7 @@ from pydantic import PrivateAttr, ValidationError
 
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
 from mlops_assets.records.promotion import Move, Promotion
-from resources.ledger import PromotionLedger, given_up, standing
+from resources.champion.ledger import PromotionLedger, given_up, standing
 from resources.sqlite import SqliteFile
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from resources.cluster_api import ClusterApi, Object
-from resources.cluster_applied import Applied
-from resources.cluster_kinds import KINDS, DeploymentKind, InferenceServiceKind
-from resources.cluster_objects import GENERATION, kubernetes_objects
-from tests.clusters import fake_cluster
-from tests.unit.test_cluster_objects import plan
+from resources.cluster.api import ClusterApi, Object
+from resources.cluster.applied import Applied
+from resources.cluster.kinds import KINDS, DeploymentKind, InferenceServiceKind
+from resources.cluster.objects import GENERATION, kubernetes_objects
+from tests.support.clusters import fake_cluster
+from tests.unit.cluster.test_cluster_objects import plan
 
 APPLIED = Applied.model_validate(
     {

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from mlops_assets.telemetry import SWITCHES
-from resources.cluster_placement import place
-from tests.cluster_role import ROLE, allowed_by
+from mlops_assets.runtime.telemetry import SWITCHES
+from resources.cluster.placement import place
 from tests.kubernetes_api.objects import check_pod, check_schema
+from tests.support.cluster_role import ROLE, allowed_by
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy/kubernetes"

@@ -8,7 +8,7 @@ import pytest
 
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
-from resources.cluster_objects import Mount, Plan, kserve_objects, kubernetes_objects
+from resources.cluster.objects import Mount, Plan, kserve_objects, kubernetes_objects
 from tests.kubernetes_api.objects import Refused, check
 
 SHARED = Path("/state")
@@ -119,7 +119,7 @@ def test_only_the_named_namespaces_may_ask() -> None:
 
 
 def test_a_pod_has_the_time_to_end_that_its_worker_takes() -> None:
-    from mlops_assets.serving.workers import DRAIN_SECONDS, LONGEST_REQUEST_SECONDS
+    from mlops_assets.serving.process.workers import DRAIN_SECONDS, LONGEST_REQUEST_SECONDS
 
     spec = pod("kubernetes")
     pause = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from resources.cluster_rollout import trouble_of, trouble_of_deployment
+from resources.cluster.rollout import trouble_of, trouble_of_deployment
 
 PATIENCE = timedelta(seconds=60)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resources.cluster_steps import why_ended
+from resources.cluster.steps import why_ended
 
 
 def pod(**status: object) -> dict:

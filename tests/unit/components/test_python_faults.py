@@ -7,7 +7,7 @@ import pytest
 import mlops_assets.defs
 from mlops_assets.cli.checks import disputes, python_faults
 from mlops_assets.components.model_files import ReadModel, read_parts
-from tests.yaml_faults import SOUND
+from tests.support.yaml_faults import SOUND
 
 LOADER = """
 def load(): ...

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.dagster_storage import read_migrations_once
+from resources.dagster.dagster_storage import read_migrations_once
 
 
 def callbacks() -> int:
@@ -35,7 +35,7 @@ def test_calling_it_twice_does_not_stack() -> None:
 
 
 def test_alembic_still_needs_it() -> None:
-    """When this fails, Alembic is mended: delete `resources/dagster_storage.py`."""
+    """When this fails, Alembic is mended: delete `resources/dagster/dagster_storage.py`."""
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.contract import Checked, enforce
-from mlops_assets.ml.features import TIMESTAMP, build_features, build_labels
-from mlops_assets.ml.reading import read_table
+from mlops_assets.ml.data.contract import Checked, enforce
+from mlops_assets.ml.data.reading import read_table
+from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels
 from tests.worlds.effort import worlds
 from tests.worlds.tables import World, tables
 from tests.worlds.zones import process_zone

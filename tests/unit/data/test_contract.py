@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError, SourceError
-from mlops_assets.ml.contract import contract_holds, enforce, violations
-from tests.unit.contracts import NOW, check, contract, kept, reasons
+from mlops_assets.ml.data.contract import contract_holds, enforce, violations
+from tests.support.contracts import NOW, check, contract, kept, reasons
 
 
 def test_bounds_are_inclusive_and_named():

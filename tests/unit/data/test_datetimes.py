@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mlops_assets.blocks.time_format import require_moment
 from mlops_assets.errors import ContractError
-from mlops_assets.ml.contract import enforce
-from tests.unit.contracts import NOW, check, contract, kept, reasons
+from mlops_assets.ml.data.contract import enforce
+from tests.support.contracts import NOW, check, contract, kept, reasons
 
 
 def test_a_strptime_format_is_exact():

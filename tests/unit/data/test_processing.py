@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.data import ProcessingSettings
 from mlops_assets.errors import ContractError
-from mlops_assets.ml.processing import process
+from mlops_assets.ml.data.processing import process
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import DottedPathError, SourceError, StateError
-from mlops_assets.ml.reading import check_columns, frame_to_parquet, read_table, run_loader
-from mlops_assets.ml.sources import find_files
+from mlops_assets.ml.data.reading import check_columns, frame_to_parquet, read_table, run_loader
+from mlops_assets.ml.data.sources import find_files
 
 COLUMNS = ["id", "age"]
 GOOD = b"id,age\n1,30\n2,\n"

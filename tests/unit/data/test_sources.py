@@ -6,7 +6,7 @@ import pytest
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
-from mlops_assets.ml.sources import find_files, source_fingerprint
+from mlops_assets.ml.data.sources import find_files, source_fingerprint
 
 
 def test_a_path_is_found_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

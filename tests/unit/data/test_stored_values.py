@@ -17,11 +17,11 @@ from mlops_assets.errors import FeatureStoreError, StateError
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest, OnlineFeatures
-from mlops_assets.serving.online_sqlite import SqliteLookup
+from mlops_assets.serving.online.sqlite import SqliteLookup
+from resources.dagster.io import ParquetStorage
+from resources.endpoints.rollout import _tail
 from resources.feature_store import FeastFeatureStore
-from resources.io import ParquetStorage
-from resources.rollout import _tail
-from tests.served_models import no_online
+from tests.support.served_models import no_online
 
 KEY = dg.AssetKey(["shop", "rows"])
 VERSION = DatasetVersion(md5="0" * 32, files=("a.csv",), size_bytes=1, pointer="a.dvc")

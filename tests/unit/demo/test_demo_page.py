@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlops_assets.demo import table
-from mlops_assets.demo.figure import figure
-from mlops_assets.demo.page import html, markdown
-from mlops_assets.demo.story import Month, Quality, Story
+from demo import table
+from demo.figure import figure
+from demo.page import html, markdown
+from demo.story import Month, Quality, Story
 from mlops_assets.records.monitoring import DriftSummary, Window
 from mlops_assets.records.retraining import Recorded
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlops_assets.demo.worlds import Customers, Flights, merged
+from demo.worlds import Customers, Flights, merged
 
 PORT = 18300
 

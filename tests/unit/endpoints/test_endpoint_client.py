@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from mlops_assets.errors import DeploymentError
-from resources.endpoint_client import EndpointClient
+from resources.endpoints.client import EndpointClient
 
 
 class _Handler(BaseHTTPRequestHandler):

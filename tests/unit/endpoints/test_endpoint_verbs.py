@@ -9,7 +9,7 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.cli.endpoints import ids
 from mlops_assets.cli.main import up
 from mlops_assets.errors import ConfigError, PortInUseError
-from resources.endpoint_process import require_free
+from resources.endpoints.process import require_free
 
 
 def test_bringing_up_nothing_is_said(

@@ -10,10 +10,10 @@ import pytest
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from resources.cluster_applied import Applied, write_applied
-from resources.deployment import LocalBentoML
-from resources.targets import EndpointTargets
-from tests.served_models import Built, build, no_online
+from resources.cluster.applied import Applied, write_applied
+from resources.deployment import EndpointTargets
+from resources.endpoints.local import LocalBentoML
+from tests.support.served_models import Built, build, no_online
 
 SERVED = {
     "model_name": "toy",

@@ -21,15 +21,15 @@ from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest
-from mlops_assets.serving.holder import Active
-from mlops_assets.serving.model import FeatureRow
-from mlops_assets.serving.rollout import Tally
-from resources.deployment import nothing
-from resources.endpoint_client import EndpointClient
-from resources.endpoint_process import Launch
-from resources.rollout import Rollout, Trial
-from tests.served_models import Built, build, with_content
-from tests.serving_worker import Worker, features
+from mlops_assets.serving.api.rollout import Tally
+from mlops_assets.serving.version.holder import Active
+from mlops_assets.serving.version.model import FeatureRow
+from resources.endpoints.client import EndpointClient
+from resources.endpoints.local import nothing
+from resources.endpoints.process import Launch
+from resources.endpoints.rollout import Rollout, Trial
+from tests.support.served_models import Built, build, with_content
+from tests.support.serving_worker import Worker, features
 
 SCOPE = {"type": "http", "method": "POST", "path": "/predict_features", "headers": []}
 

@@ -8,11 +8,11 @@ import pytest
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.baseline import against_prior, prior, rank_p_value, refusal
-from mlops_assets.ml.evaluation import evaluate
-from mlops_assets.ml.training import Split, fit
+from mlops_assets.ml.evaluation.baseline import against_prior, prior, rank_p_value, refusal
+from mlops_assets.ml.evaluation.metrics import evaluate
+from mlops_assets.ml.training.fit import Split, fit
 from mlops_assets.records.evaluation import Baseline
-from tests.unit.toy_models import flat_table
+from tests.support.toy_models import flat_table
 
 OVERFIT = "sklearn.ensemble.HistGradientBoosting"
 PLAIN = {"regression": "sklearn.linear_model.Ridge"}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mlops_assets.blocks.evaluation import EvaluationSettings
-from mlops_assets.ml.calibration import miscalibration
-from mlops_assets.ml.gate import compare, decide, row_losses
+from mlops_assets.ml.evaluation.calibration import miscalibration
+from mlops_assets.ml.evaluation.gate import compare, decide, row_losses
 
 
 def binary(probabilities, actual):

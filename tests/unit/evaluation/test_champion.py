@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import NotComparableError
-from mlops_assets.ml.champion import compare_models
-from mlops_assets.ml.training import fit
-from tests.unit.toy_models import flat_table
+from mlops_assets.ml.evaluation.champion import compare_models
+from mlops_assets.ml.training.fit import fit
+from tests.support.toy_models import flat_table
 
 
 def settings_of(*features, task="binary", slices=()):

@@ -8,8 +8,8 @@ import pytest
 
 from mlops_assets.blocks.evaluation import METRICS, GateSettings
 from mlops_assets.errors import EvaluationError
-from mlops_assets.ml.evaluation import breaches, evaluate
-from tests.unit.toy_models import flat_table
+from mlops_assets.ml.evaluation.metrics import breaches, evaluate
+from tests.support.toy_models import flat_table
 
 
 class Table:

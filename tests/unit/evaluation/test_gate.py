@@ -8,8 +8,8 @@ from scipy import stats
 
 from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.errors import NotComparableError
-from mlops_assets.ml.gate import compare, decide, row_losses, spelled
-from mlops_assets.ml.paired import holm
+from mlops_assets.ml.evaluation.gate import compare, decide, row_losses, spelled
+from mlops_assets.ml.evaluation.paired import holm
 
 ONES = np.ones(4)
 NEAR = np.array([1.1, 0.9, 1.2, 1.0])

@@ -8,12 +8,12 @@ import pytest
 
 from mlops_assets.blocks.card import CardSettings
 from mlops_assets.blocks.evaluation import EvaluationSettings
-from mlops_assets.ml.gate import compare
-from mlops_assets.ml.model_card import differences, markdown, model_card
-from mlops_assets.ml.training import Split
+from mlops_assets.ml.evaluation.gate import compare
+from mlops_assets.ml.evaluation.model_card import differences, markdown, model_card
+from mlops_assets.ml.training.fit import Split
 from mlops_assets.records.evaluation import Baseline, Decision, Evaluation, ModelVersion
 from mlops_assets.records.model_card import ModelCard
-from tests.unit.toy_models import event_log
+from tests.support.toy_models import event_log
 
 PURPOSE = {
     "intended_use": "Marketing picks whom to write to.",

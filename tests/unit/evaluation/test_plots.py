@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from mlops_assets.errors import EvaluationError
-from mlops_assets.ml.drift_plot import columns_plot
-from mlops_assets.ml.plots import confusion_shares, evaluation_plots
-from mlops_assets.ml.profiles import profile_reference
+from mlops_assets.ml.monitoring.profiles import profile_reference
+from mlops_assets.ml.plots.drift import columns_plot
+from mlops_assets.ml.plots.evaluation import confusion_shares, evaluation_plots
 
 CASES = {
     "binary": {"calibration", "roc"},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_assets.ml.latency import BLOCKS, CALLS, WARM_UP, latency_p99_ms
+from mlops_assets.ml.export.latency import BLOCKS, CALLS, WARM_UP, latency_p99_ms
 
 
 class Machine:

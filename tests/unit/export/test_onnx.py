@@ -16,14 +16,14 @@ from threadpoolctl import threadpool_limits
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError
-from mlops_assets.ml.onnx_runtime import OnnxModel
-from mlops_assets.ml.parity import Exported, compare, export_checked
-from mlops_assets.ml.scoring import feature_frame, score
-from mlops_assets.ml.training import fit
-from mlops_assets.serving.model import by_sklearn
-from resources.endpoint_folder import EndpointFolder
-from tests.served_models import DTYPES, build
-from tests.unit.toy_models import flat_table
+from mlops_assets.ml.export.parity import Exported, compare, export_checked
+from mlops_assets.ml.inference.onnx_runtime import OnnxModel
+from mlops_assets.ml.inference.scoring import feature_frame, score
+from mlops_assets.ml.training.fit import fit
+from mlops_assets.serving.version.model import by_sklearn
+from resources.endpoints.folder import EndpointFolder
+from tests.support.served_models import DTYPES, build
+from tests.support.toy_models import flat_table
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = {"spend": "float64", "item": "string", "age": "float64", "shop": "string"}
@@ -195,9 +195,12 @@ def test_a_worker_of_an_onnx_version_is_small(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import psutil
-from mlops_assets.serving import app, guard, service, workers
+from mlops_assets.serving.api import app
+from mlops_assets.serving.api import guard
+from mlops_assets.serving.process import service
+from mlops_assets.serving.process import workers
 import _bentoml_impl.server.app
-from mlops_assets.serving.holder import load_checked
+from mlops_assets.serving.version.holder import load_checked
 load_checked(Path({str(version)!r}))
 heavy = {{"sklearn", "pandas", "mlflow", "scipy", "skops", "feast", "dagster"}}
 print(psutil.Process().memory_info().rss, *(heavy & set(sys.modules)))

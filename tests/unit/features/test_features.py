@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from mlops_assets.blocks.features import SnapshotSettings
 from mlops_assets.errors import FeatureError
-from mlops_assets.ml.features import (
+from mlops_assets.ml.features.build import (
     aggregate,
     build_features,
     build_labels,
     flat_features,
     label_events,
 )
-from mlops_assets.ml.snapshots import calendar_step, snapshot_times
-from tests.unit.toy_models import FLAT, SHOP, event_log, events_of, flat, purchases, row_of
+from mlops_assets.ml.features.snapshots import calendar_step, snapshot_times
+from tests.support.toy_models import FLAT, SHOP, event_log, events_of, flat, purchases, row_of
 
 ALL = {
     "n": {"agg": "count"},

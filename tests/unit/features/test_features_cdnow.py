@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.drift import distances
-from mlops_assets.ml.features import build_features, build_labels
-from mlops_assets.ml.profiles import profile, profile_reference
-from mlops_assets.ml.training import split
+from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.monitoring.drift import distances
+from mlops_assets.ml.monitoring.profiles import profile, profile_reference
+from mlops_assets.ml.training.fit import split
 from mlops_assets.records.profile import Ageing
 
 DAY = pd.Timedelta("1D")

@@ -7,9 +7,9 @@ import yaml
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.defs.flights import loader
-from mlops_assets.ml.contract import contract_holds, enforce
-from mlops_assets.ml.reading import read_table
-from mlops_assets.ml.sources import find_files
+from mlops_assets.ml.data.contract import contract_holds, enforce
+from mlops_assets.ml.data.reading import read_table
+from mlops_assets.ml.data.sources import find_files
 
 DEFS = Path(loader.__file__).parents[1]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.errors import FeatureError
-from mlops_assets.ml.features import (
+from mlops_assets.ml.features.build import (
     build_features,
     build_labels,
     flat_labels,
     label_array,
     label_events,
 )
-from tests.unit.toy_models import FLAT, SHOP, event_log, events_of, flat, purchases, row_of
+from tests.support.toy_models import FLAT, SHOP, event_log, events_of, flat, purchases, row_of
 
 
 def test_labels_count_the_window_from_the_snapshot_on():

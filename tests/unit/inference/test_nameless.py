@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_assets.ml.nameless import feature_array, forget_names, needs_names
-from mlops_assets.ml.scoring import feature_frame, score
-from mlops_assets.ml.training import fit
-from tests.unit.test_onnx import COLUMNS, table
-from tests.unit.toy_models import flat_table
+from mlops_assets.ml.inference.nameless import feature_array, forget_names, needs_names
+from mlops_assets.ml.inference.scoring import feature_frame, score
+from mlops_assets.ml.training.fit import fit
+from tests.support.toy_models import flat_table
+from tests.unit.export.test_onnx import COLUMNS, table
 
 ENCODING = {"item": "one_hot", "shop": "target"}
 

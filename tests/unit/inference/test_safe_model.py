@@ -8,12 +8,12 @@ import pytest
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError, UnsafeModelError
-from mlops_assets.ml.model_files import load_estimator
+from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.records.serving import Inference
-from mlops_assets.serving.model import load_servable, read_servable
-from resources.endpoint_folder import EndpointFolder
-from tests.attacks import Dropper
-from tests.served_models import Built, build, with_content
+from mlops_assets.serving.version.model import load_servable, read_servable
+from resources.endpoints.folder import EndpointFolder
+from tests.support.attacks import Dropper
+from tests.support.served_models import Built, build, with_content
 
 
 def stage(built: Built, tmp_path: Path) -> Path:

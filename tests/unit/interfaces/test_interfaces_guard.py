@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 from mlops_assets.errors import ConfigError
 from mlops_assets.interfaces.guard import Access, guarded
 from mlops_assets.interfaces.login import Login
-from resources.api_keys import digest
+from resources.endpoints.api_keys import digest
 
 OWN = {"host": "127.0.0.1:3000"}
 CROSS_IMAGE = {

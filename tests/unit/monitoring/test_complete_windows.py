@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.ml.live_profiles import complete_windows, window_of
+from mlops_assets.ml.monitoring.live_profiles import complete_windows, window_of
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 LENGTHS = st.sampled_from([timedelta(minutes=7), timedelta(hours=1), timedelta(days=1)])

@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import PredictionLogError
-from mlops_assets.ml.live_profiles import answered, as_profiled, count_parts, window_of
-from mlops_assets.ml.log_lines import parse
-from mlops_assets.ml.prediction_log import to_frame
-from mlops_assets.ml.profiles import profile, profile_reference
+from mlops_assets.ml.inference.log_lines import parse
+from mlops_assets.ml.monitoring.live_profiles import answered, as_profiled, count_parts, window_of
+from mlops_assets.ml.monitoring.prediction_log import to_frame
+from mlops_assets.ml.monitoring.profiles import profile, profile_reference
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Counting, DayProfiles, Profile
-from resources.predictions import PredictionLog
-from tests.fakes_predictions import FakePredictionLog
-from tests.unit.drift_columns import assert_equal
-from tests.unit.test_prediction_log import DAY, line, text, write
+from resources.prediction_log.log import PredictionLog
+from tests.support.drift_columns import assert_equal
+from tests.support.fakes_predictions import FakePredictionLog
+from tests.unit.monitoring.test_prediction_log import DAY, line, text, write
 
 DTYPES: dict[str, Any] = {"spend": "float64", "class": "string", "tenure": "float64"}
 DAYS = Window(start=DAY, end=DAY + timedelta(days=3))

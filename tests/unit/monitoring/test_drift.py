@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.drift import (
+from mlops_assets.ml.monitoring.drift import (
     benjamini_hochberg,
     corrected_psi,
     distance,
@@ -15,11 +15,11 @@ from mlops_assets.ml.drift import (
     psi,
     summarize,
 )
-from mlops_assets.ml.profiles import count, profile, profile_reference
-from mlops_assets.ml.wasserstein import wasserstein
+from mlops_assets.ml.monitoring.profiles import count, profile, profile_reference
+from mlops_assets.ml.monitoring.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Ageing, Bins
-from tests.unit.drift_columns import (
+from tests.support.drift_columns import (
     BINS,
     REFERENCE,
     START,
@@ -27,7 +27,7 @@ from tests.unit.drift_columns import (
     columns,
     judge,
 )
-from tests.unit.toy_models import flat_table
+from tests.support.toy_models import flat_table
 
 
 def test_psi_of_two_bins_by_hand():

@@ -10,8 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.outcomes import known_labels, known_until, predicted_moments, with_outcomes
-from mlops_assets.ml.performance import summarize_windows
+from mlops_assets.ml.monitoring.outcomes import (
+    known_labels,
+    known_until,
+    predicted_moments,
+    with_outcomes,
+)
+from mlops_assets.ml.monitoring.performance import summarize_windows
 from mlops_assets.records.monitoring import PerformanceReport
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

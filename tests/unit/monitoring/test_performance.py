@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.performance import calibration_map, estimate, summarize
+from mlops_assets.ml.monitoring.performance import calibration_map, estimate, summarize
 from mlops_assets.records.monitoring import PerformanceSummary, Window
-from tests.unit.toy_models import event_log, flat_table
+from tests.support.toy_models import event_log, flat_table
 
 START = pd.Timestamp("2024-03-01", tz="UTC")
 LATER = START + pd.Timedelta(days=400)

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.errors import PredictionLogError
-from mlops_assets.ml.log_lines import parse
-from mlops_assets.ml.prediction_log import COLUMNS, combine, to_frame
-from resources.predictions import PredictionLog
-from tests.fakes_predictions import FakePredictionLog
+from mlops_assets.ml.inference.log_lines import parse
+from mlops_assets.ml.monitoring.prediction_log import COLUMNS, combine, to_frame
+from resources.prediction_log.log import PredictionLog
+from tests.support.fakes_predictions import FakePredictionLog
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 DEAD = 2**22 + 1

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mlops_assets.ml.drift import (
+from mlops_assets.ml.monitoring.drift import (
     summarize,
 )
-from mlops_assets.ml.profiles import merge, profile, profile_reference
+from mlops_assets.ml.monitoring.profiles import merge, profile, profile_reference
 from mlops_assets.records.profile import Profile
-from tests.unit.drift_columns import (
+from tests.support.drift_columns import (
     BINS,
     DTYPES,
     REFERENCE,

@@ -51,7 +51,7 @@ def test_the_page_says_what_the_report_says() -> None:
 
 def test_without_a_column_to_draw_evidently_is_not_imported() -> None:
     code = (
-        "import sys, tests.unit.test_reports as t; nan = t.frame(float('nan'))\n"
+        "import sys, tests.unit.monitoring.test_reports as t; nan = t.frame(float('nan'))\n"
         "reports = t.EvidentlyReports()\n"
         "reports.render(t.SUMMARY, ('empty',), nan, nan, t.DTYPES, 0.2)\n"
         "print('evidently' in sys.modules)"

@@ -10,14 +10,19 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.monitoring import DriftSettings, MonitoringSettings
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.drift import examine
-from mlops_assets.ml.live_profiles import answered, as_profiled, count_parts, window_of
-from mlops_assets.ml.profiles import coarsened, profile, profile_reference
-from mlops_assets.ml.seasons import choose_reference, counting_for, earlier_windows, features_digest
+from mlops_assets.ml.monitoring.drift import examine
+from mlops_assets.ml.monitoring.live_profiles import answered, as_profiled, count_parts, window_of
+from mlops_assets.ml.monitoring.profiles import coarsened, profile, profile_reference
+from mlops_assets.ml.monitoring.seasons import (
+    choose_reference,
+    counting_for,
+    earlier_windows,
+    features_digest,
+)
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Counting, Part
-from tests.unit.drift_columns import assert_equal
-from tests.unit.toy_models import flat_table
+from tests.support.drift_columns import assert_equal
+from tests.support.toy_models import flat_table
 
 DAY = timedelta(days=1)
 SATURDAY = datetime(2026, 3, 7, tzinfo=UTC)

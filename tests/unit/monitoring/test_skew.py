@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.skew import compare_features, request_keys, sample_requests
-from tests.unit.toy_models import flat_table
+from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.monitoring.skew import compare_features, request_keys, sample_requests
+from tests.support.toy_models import flat_table
 
 MODEL = flat_table(
     {"spend": "float64", "visits": "float64", "city": "string", "y": "float64"},

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.blocks.monitoring import AlarmSettings, RetrainSettings
-from mlops_assets.ml.retraining import back_off, decide, loss_rise, observe
+from mlops_assets.ml.retraining.policy import back_off, decide, loss_rise, observe
 from mlops_assets.records.retraining import RetrainState
-from tests.unit.retraining_reports import DAY, POLICY, START, drift, feed, performance
+from tests.support.retraining_reports import DAY, POLICY, START, drift, feed, performance
 
 
 def test_degraded_performance_outranks_drift_and_new_data() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.errors import StateError
+from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
 
 
 def test_a_writer_that_fails_leaves_the_previous_content(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mlops_assets.interrupts import interruptible, uninterrupted
+from mlops_assets.runtime.interrupts import interruptible, uninterrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

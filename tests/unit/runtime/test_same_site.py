@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_assets.same_site import is_own_host, is_own_origin
+from mlops_assets.runtime.same_site import is_own_host, is_own_origin
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from mlops_assets.errors import ConfigError, StateError
 from mlops_assets.home import home
-from mlops_assets.surroundings import chosen_umask
+from mlops_assets.runtime.surroundings import chosen_umask
 
 _NAMELESS = ("unshare", "--user", "--map-user=12345", "--map-group=12345")
 

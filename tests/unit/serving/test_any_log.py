@@ -9,9 +9,9 @@ import msgspec
 import pandas as pd
 from hypothesis import given
 
-from mlops_assets.ml.live_profiles import as_profiled
-from mlops_assets.ml.log_lines import LogLine
-from resources.predictions import PredictionLog
+from mlops_assets.ml.inference.log_lines import LogLine
+from mlops_assets.ml.monitoring.live_profiles import as_profiled
+from resources.prediction_log.log import PredictionLog
 from tests.worlds.effort import worlds
 from tests.worlds.lines import logged
 

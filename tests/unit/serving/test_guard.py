@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from mlops_assets.blocks.operation import DeploymentSettings, RateLimitSettings
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.serving import Limits, Manifest
-from mlops_assets.serving.guard import (
+from mlops_assets.serving.api.guard import (
     BUFFERED_BYTES,
     OPEN_PATHS,
     UNLOGGED,
@@ -21,11 +21,11 @@ from mlops_assets.serving.guard import (
     App,
     Guard,
 )
-from mlops_assets.serving.http import TEXT, RequestError, read_body, send_bytes, send_error
-from mlops_assets.serving.openapi import DOCS_PAGE, describe
-from mlops_assets.serving.rates import Buckets
-from resources import api_keys
-from tests.served_models import build, no_online
+from mlops_assets.serving.api.openapi import DOCS_PAGE, describe
+from mlops_assets.serving.api.rates import Buckets
+from mlops_assets.serving.wire.http import TEXT, RequestError, read_body, send_bytes, send_error
+from resources.endpoints import api_keys
+from tests.support.served_models import build, no_online
 
 KEY = "a key"
 WITH_KEYS = Limits(key_digests=(api_keys.digest("other"), api_keys.digest(KEY)))

@@ -13,10 +13,10 @@ import pytest
 
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import PredictionLogFullError
-from mlops_assets.ml.log_lines import LogLine, parse
-from mlops_assets.serving.prediction_log import PredictionLogWriter, backlog
-from tests.served_models import AS_OF, Built, build, no_online
-from tests.serving_worker import Worker, features
+from mlops_assets.ml.inference.log_lines import LogLine, parse
+from mlops_assets.serving.version.prediction_log import PredictionLogWriter, backlog
+from tests.support.served_models import AS_OF, Built, build, no_online
+from tests.support.serving_worker import Worker, features
 
 LINE = b'{"n":%d}\n'
 
@@ -120,7 +120,7 @@ def test_a_killed_process_loses_nothing_that_it_was_told_is_written(tmp_path: Pa
 import os, signal
 from pathlib import Path
 from mlops_assets.blocks.prediction_log import LogSettings
-from mlops_assets.serving.prediction_log import PredictionLogWriter
+from mlops_assets.serving.version.prediction_log import PredictionLogWriter
 writer = PredictionLogWriter(Path({str(tmp_path)!r}))
 for number in range(500):
     writer.append(b'{{"n":%d}}\\n' % number, LogSettings())

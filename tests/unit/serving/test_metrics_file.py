@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from resources.metrics import EndpointMetrics, Gauge
+from resources.endpoints.metrics import EndpointMetrics, Gauge
 
 
 def test_a_family_carries_the_model_and_its_own_labels(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ import uvicorn
 from uvicorn.config import HTTP_PROTOCOLS
 
 from mlops_assets.errors import DeploymentError
-from mlops_assets.serving.bento import MANIFEST_FILE, unpack
-from mlops_assets.serving.connections import Connection
-from mlops_assets.serving.holder import read_manifest
-from mlops_assets.serving.pod import prepare
-from resources.cluster_applied import generation_file, prune_generations, write_generation
-from resources.endpoint_folder import EndpointFolder
-from tests.served_models import Built, build, no_online, with_content
-from tests.serving_worker import SETTINGS, Worker
+from mlops_assets.serving.process.bento import MANIFEST_FILE, unpack
+from mlops_assets.serving.process.connections import Connection
+from mlops_assets.serving.process.pod import prepare
+from mlops_assets.serving.version.holder import read_manifest
+from resources.cluster.applied import generation_file, prune_generations, write_generation
+from resources.endpoints.folder import EndpointFolder
+from tests.support.served_models import Built, build, no_online, with_content
+from tests.support.serving_worker import SETTINGS, Worker
 
 
 @pytest.fixture(scope="module")

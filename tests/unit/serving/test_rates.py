@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlops_assets.blocks.operation import RateLimitSettings
-from mlops_assets.serving.rates import _SETS, _WAYS, Buckets
+from mlops_assets.serving.api.rates import _SETS, _WAYS, Buckets
 
 
 def takes(buckets: Buckets, limit: RateLimitSettings, now: float, who: str = "a") -> list[float]:

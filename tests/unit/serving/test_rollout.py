@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.blocks.rollout import RolloutSettings, VerdictLimits
-from mlops_assets.ml.canary import judge, score_divergence
+from mlops_assets.ml.evaluation.canary import judge, score_divergence
 from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Observed, Sighting
-from mlops_assets.serving.holder import ABANDONED_SECONDS
-from mlops_assets.serving.rollout import draws, share
-from mlops_assets.serving.workers import give_up_version
-from tests.served_models import DTYPES, Built, build, with_content
-from tests.serving_worker import Worker, features
+from mlops_assets.serving.api.rollout import draws, share
+from mlops_assets.serving.process.workers import give_up_version
+from mlops_assets.serving.version.holder import ABANDONED_SECONDS
+from tests.support.served_models import DTYPES, Built, build, with_content
+from tests.support.serving_worker import Worker, features
 
 
 @pytest.fixture

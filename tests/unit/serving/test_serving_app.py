@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.served_models import Built, build, no_online
-from tests.serving_worker import Response, Worker, drive, features
+from tests.support.served_models import Built, build, no_online
+from tests.support.serving_worker import Response, Worker, drive, features
 
 
 def test_features_get_the_recorded_probabilities(worker: Worker, built: Built) -> None:

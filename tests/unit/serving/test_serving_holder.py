@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.atomic import write_atomically
 from mlops_assets.records.serving import OnlineFeatures
-from tests.served_models import AS_OF, VIEW, Built, build, no_online, with_content
-from tests.serving_worker import Worker, features
+from mlops_assets.runtime.atomic import write_atomically
+from tests.support.served_models import AS_OF, VIEW, Built, build, no_online, with_content
+from tests.support.serving_worker import Worker, features
 
 
 def test_a_new_version_is_taken_up(worker: Worker, tmp_path: Path) -> None:

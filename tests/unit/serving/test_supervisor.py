@@ -11,9 +11,9 @@ import pytest
 
 import mlops_assets
 from mlops_assets.cli.endpoints import bring_up
-from mlops_assets.serving import supervisor
-from mlops_assets.serving.supervisor import LOG_BYTES, shorten
-from resources.endpoint_process import WATCHED, EndpointProcess, Launch
+from mlops_assets.serving.process import supervisor
+from mlops_assets.serving.process.supervisor import LOG_BYTES, shorten
+from resources.endpoints.process import WATCHED, EndpointProcess, Launch
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_was_started_before_the_folder_was_moved_is_ended_and_nothing_of_a_
     kept = {"port": 1, "workers": 1, "environment": environment}
     (before / "launch.json").write_text(json.dumps(kept))
     code = "print('up', flush=True); import time; time.sleep(60)"
-    command = [sys.executable, "-c", code, "mlops_assets.serving.supervisor"]
+    command = [sys.executable, "-c", code, "mlops_assets.serving.process.supervisor"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()

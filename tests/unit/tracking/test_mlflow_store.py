@@ -10,8 +10,8 @@ import pytest
 
 from mlops_assets.errors import TrackingError
 from mlops_assets.failures import reported
-from resources.mlflow_store import ui_url
-from resources.tracking import MLflowTracking
+from resources.tracking.store import ui_url
+from resources.tracking.tracking import MLflowTracking
 
 
 @pytest.mark.parametrize(

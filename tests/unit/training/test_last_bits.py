@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mlops_assets.ml.drift import distance
-from mlops_assets.ml.profiles import count, profile, profile_reference
+from mlops_assets.ml.monitoring.drift import distance
+from mlops_assets.ml.monitoring.profiles import count, profile, profile_reference
 
 
 def test_scores_that_differ_in_the_last_bits_are_counted_alike():

@@ -9,7 +9,7 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ReproductionError
-from mlops_assets.ml.reproduction import differences, moved_packages, scores_hash
+from mlops_assets.ml.training.reproduction import differences, moved_packages, scores_hash
 from mlops_assets.records.data import DatasetVersion
 from mlops_assets.records.reproduction import SourceState, TrainingRecord
 from resources.source_code import checked_out, source_state

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import DottedPathError, FeatureError, TrainingError
-from mlops_assets.ml.evaluation import evaluate
-from mlops_assets.ml.model_files import TRUSTED_TYPES
-from mlops_assets.ml.scoring import feature_frame, score, select_features
-from mlops_assets.ml.training import build_pipeline, fit, split
-from tests.unit.toy_models import event_log, flat_table
+from mlops_assets.ml.evaluation.metrics import evaluate
+from mlops_assets.ml.inference.model_files import TRUSTED_TYPES
+from mlops_assets.ml.inference.scoring import feature_frame, score, select_features
+from mlops_assets.ml.training.fit import build_pipeline, fit, split
+from tests.support.toy_models import event_log, flat_table
 
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 BOOSTING = "sklearn.ensemble.HistGradientBoostingClassifier"

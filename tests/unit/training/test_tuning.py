@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from mlops_assets.blocks.training import SearchSpace, TuneSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
-from mlops_assets.ml.features import TIMESTAMP
-from mlops_assets.ml.tuning import Tuning, tune, validation_folds
-from tests.unit.toy_models import event_log, flat_table
+from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.training.tuning import Tuning, tune, validation_folds
+from tests.support.toy_models import event_log, flat_table
 
 RIDGE = "sklearn.linear_model.Ridge"
 ALPHA = {"alpha": {"type": "float", "low": 1e-3, "high": 1e6, "log": True}}

@@ -1,0 +1,1 @@
+"""Pictures as PNG bytes. What they show is computed elsewhere."""

@@ -1,0 +1,1 @@
+"""When to train again. What it decides by is measured in `monitoring`."""

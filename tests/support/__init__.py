@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: fakes, servers, small projects, misbehaving clients. Tests are elsewhere."""
