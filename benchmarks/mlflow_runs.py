@@ -14,9 +14,10 @@ _RESOURCES = {"ours": "dagster/run_id", "dagster_mlflow": "dagster_run_id"}
 _HEADING = """# MLflow runs after each ending of a Dagster run
 
 Made by `python -m benchmarks.mlflow_runs`: the same code location and the same runs, once through
-`resources.tracking.tracking`, once through dagster-mlflow's `mlflow_tracking` with its job hook. The table
-of the first is a test, `tests/e2e/tracking/test_mlflow_runs.py`. **Bold** is wrong: the MLflow runs that
-carry the id of the Dagster run are not one, or have another status or other metrics than expected.
+`resources.tracking`, once through dagster-mlflow's `mlflow_tracking` with its job hook. The table
+of the first is a test, `tests/e2e/tracking/test_mlflow_runs.py`. **Bold** is wrong: the MLflow runs
+that carry the id of the Dagster run are not one, or have another status or other metrics than
+expected.
 
 One process makes all runs of a column, as a notebook or a test does. In process, dagster-mlflow
 then logs every run into its first MLflow run; a process for each run, which avoids that, is not

@@ -20,8 +20,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.defs.flights.loader import load
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.evaluation.metrics import metrics_of
-from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels, label_array
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.frames import TIMESTAMP, label_array, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.training.fit import fit
 
 RESULT = Path(__file__).parent / "results" / "recalibration.md"

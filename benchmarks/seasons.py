@@ -20,7 +20,8 @@ from mlops_assets.ml.monitoring.live_profiles import answered, count_parts, wind
 from mlops_assets.ml.monitoring.prediction_log import FEATURE
 from mlops_assets.ml.monitoring.profiles import profile_reference
 from mlops_assets.ml.monitoring.seasons import choose_reference, counting_for, earlier_windows
-from mlops_assets.ml.plots.evaluation import INK, MODEL, REFERENCE, figure_and_axes, png
+from mlops_assets.ml.plots.evaluation import INK, MODEL, REFERENCE
+from mlops_assets.ml.plots.style import figure_and_axes, png
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Counting, Part, Profile
 from tests.support.toy_models import flat_table

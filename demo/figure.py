@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from demo.story import Quality, Story
-from mlops_assets.ml.plots.evaluation import INK, MODEL, REFERENCE, figure_and_axes, png
+from mlops_assets.ml.plots.evaluation import INK, MODEL, REFERENCE
+from mlops_assets.ml.plots.style import figure_and_axes, png
 
 _REFUSED = "#dc2626"
 Value = Callable[[Quality], float | None]

@@ -9,8 +9,8 @@ import pandas as pd
 from demo.story import Month, Quality
 from demo.system import System
 from mlops_assets.ml.evaluation.metrics import metrics_of
-from mlops_assets.ml.features.build import label_array
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.frames import label_array, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.monitoring.drift import summarize
 from mlops_assets.ml.monitoring.outcomes import known_labels, predicted_moments, with_outcomes
 from mlops_assets.ml.monitoring.prediction_log import FEATURE

@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.assets.deployment import online_features
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import MlopsError
 from mlops_assets.keys import Stage, asset_key
+from mlops_assets.model_versions.online_features import online_features
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.retraining import Recorded
 from resources.champion.aliases import registered
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.executors import execute_here
 from resources.decisions import DecisionStore
-from resources.endpoints.local import EndpointDeployer
+from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
 from resources.tracking.tracking import MLflowTracking

@@ -17,7 +17,7 @@ from resources.champion.by_hand import Promotions
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.cancellation import Cancellation
 from resources.dagster.run_users import launched_by
-from resources.endpoints.local import EndpointDeployer
+from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.tracking import MLflowTracking
 
 

@@ -18,9 +18,9 @@ from mlops_assets.keys import asset_key
 from mlops_assets.metadata import rounded
 from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.features.agreement import answers_alike, newest_rows
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP, select_features
 from mlops_assets.ml.inference.model_files import load_estimator, untrusted_types
-from mlops_assets.ml.inference.scoring import class_names, score, select_features
+from mlops_assets.ml.inference.scoring import class_names, score
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
@@ -28,7 +28,7 @@ from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import reconcile, registered
 from resources.champion.ledger import PromotionLedger
 from resources.datasets import DvcDatasets
-from resources.endpoints.local import EndpointDeployer
+from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
 

@@ -5,7 +5,7 @@ root, so a caller can catch everything of ours and nothing else. `TransientError
 succeed when tried again; all the others are permanent, and retrying them wastes a run.
 """
 
-from mlops_assets.runtime.redaction import without_secrets
+from mlops_assets.redaction import without_secrets
 
 
 class MlopsError(Exception):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from mlops_assets.errors import MlopsError, TransientError
-from mlops_assets.runtime.redaction import forget_secrets
+from mlops_assets.redaction import forget_secrets
 
 
 class _Uninterrupted(dg.RetryPolicy):

@@ -18,7 +18,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.errors import AlertError
-from mlops_assets.runtime.redaction import without_secrets
+from mlops_assets.redaction import without_secrets
 
 _SECONDS = 12.0
 """For one message to one address, whatever comes back and however slowly."""

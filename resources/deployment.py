@@ -12,17 +12,19 @@ from pydantic import Field
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.files import APPLIED_FILE
 from mlops_assets.records.serving import (
     Endpoint,
     OnlineFeatures,
     RecordedRequest,
     Servable,
 )
-from resources.cluster.applied import APPLIED, read_applied
+from resources.cluster.applied import read_applied
 from resources.cluster.endpoints import KServe, KubernetesBentoML
 from resources.cluster.kinds import Target
 from resources.endpoints.client import FeatureRow
-from resources.endpoints.local import EndpointDeployer, LocalBentoML, nothing
+from resources.endpoints.deployer import EndpointDeployer, nothing
+from resources.endpoints.local import LocalBentoML
 
 
 class EndpointTargets(EndpointDeployer):
@@ -112,4 +114,4 @@ class EndpointTargets(EndpointDeployer):
 
     def _enter(self, name: str, target: Target | Literal["local"]) -> None:
         if target == "local":
-            Path(self.root, name, APPLIED).unlink(missing_ok=True)
+            Path(self.root, name, APPLIED_FILE).unlink(missing_ok=True)

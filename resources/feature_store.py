@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import Field
 
 from mlops_assets.errors import ConfigError, FeatureStoreError
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.serving.online.feast import open_feast, stored_of

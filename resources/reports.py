@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from mlops_assets.errors import ReportError
-from mlops_assets.ml.inference.scoring import FeatureDtypes
+from mlops_assets.ml.frames import FeatureDtypes
 from mlops_assets.ml.monitoring.profiles import with_prediction
 from mlops_assets.records.monitoring import DriftSummary
 

@@ -7,7 +7,7 @@ import dagster as dg
 from jobs.promotion import restoration_job_name
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
-from resources.endpoints.local import EndpointDeployer
+from resources.endpoints.deployer import EndpointDeployer
 
 _INTERVAL_SECONDS = 30
 _PAUSE_SECONDS = 600

@@ -3,11 +3,11 @@
 `dagster dev` as `make dev` starts it, over 20 models that were trained on what their source holds
 and whose five newest reports are calm. Every sensor is on, at its own interval: each model is
 looked at once a minute by `<model>_retraining` and twice by `<model>_endpoint_health`; three more
-watch runs. Beside it, in the same hour, the same assets and jobs with sensors of the same names
-and intervals that return at once: what Dagster itself takes.
+watch runs. Beside it, in the same hour, the same assets and jobs with sensors of the same names and
+intervals that return at once: what Dagster itself takes.
 
-Before `resources/dagster/dagster_storage.py` our code server gained 19.6 MB in the second half of such an
-hour, and took 94 ms of CPU a look instead of 44 (with other work on the machine).
+Before `resources/dagster/dagster_storage.py` our code server gained 19.6 MB in the second half of
+such an hour, and took 94 ms of CPU a look instead of 44 (with other work on the machine).
 
     python -m benchmarks.idle [MINUTES]     # default 60; writes results/idle.md and idle.png
 """

@@ -31,11 +31,12 @@ from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reading import read_table
 from mlops_assets.ml.data.sources import find_files
 from mlops_assets.ml.evaluation.metrics import breaches, evaluate
-from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.frames import TIMESTAMP, Split, select_features
 from mlops_assets.ml.inference.model_files import TRUSTED_TYPES
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.plots.evaluation import evaluation_plots
-from mlops_assets.ml.training.fit import Split, fit, split
+from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures, RecordedRequest, Servable
 

@@ -20,13 +20,6 @@ import pandas as pd
 
 from mlops_assets.asset_checks import version_scores
 from mlops_assets.assets.data import origin, read_rows, source_files
-from mlops_assets.assets.deployment import (
-    gate_move,
-    online_features,
-    package,
-    require_evaluated,
-    require_passed,
-)
 from mlops_assets.assets.features import with_labels
 from mlops_assets.assets.model import draw, train
 from mlops_assets.components.model_pipeline import build_model_defs
@@ -35,16 +28,25 @@ from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.ml.features.agreement import newest_rows
-from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import untrusted_types
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.card import log_card
 from mlops_assets.model_versions.documents import documented
 from mlops_assets.model_versions.gate import judge
+from mlops_assets.model_versions.online_features import online_features
+from mlops_assets.model_versions.packaging import (
+    gate_move,
+    package,
+    require_evaluated,
+    require_passed,
+)
 from mlops_assets.model_versions.servable import fetch_candidate
-from mlops_assets.monitoring.live_window import PROFILE_FILE, held_out_profile
+from mlops_assets.monitoring.live_window import held_out_profile
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.files import PROFILE_FILE
 from resources.champion.aliases import champion_of, promote, reconcile
 from tests.support.loans import fake_resources, loans_yaml, write_loans
 

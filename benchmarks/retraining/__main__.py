@@ -8,8 +8,9 @@ gets one: a logistic regression on the 21 newest labelled days, promoted by one 
 
 - naive: retrain on every day whose drift flag is on.
 - mlops-stacks: retrain when 2 of the newest 5 windows violate the metric, the newest among them.
-- ours: `mlops_assets.ml.retraining.policy.decide`, with the defaults of `monitoring.retrain`. It is told
-  of each labelled window as the live version would have answered it, as `performance_report` does.
+- ours: `mlops_assets.ml.retraining.policy.decide`, with the defaults of `monitoring.retrain`. It is
+  told of each labelled window as the live version would have answered it, as `performance_report`
+  does.
 
 A retraining is wrong when the model it made is less than 2 % better, in expected log loss on the
 distribution of that day, than the one that was live: the compute bought nothing. Recovery is the

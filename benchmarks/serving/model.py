@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.home import HOST, PROJECT_ROOT
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.records.serving import Manifest, Servable
 from mlops_assets.serving.version.model import read_servable

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmarks.serving.model import Served
 from mlops_assets.blocks.operation import DeploymentSettings
-from mlops_assets.serving.version.model import SERVABLE_FILE, read_servable
+from mlops_assets.records.files import SERVABLE_FILE
+from mlops_assets.serving.version.model import read_servable
 from resources.endpoints.local import LocalBentoML
 from tests.support.live_endpoints import free_port
 

@@ -12,13 +12,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.monitoring.drift_facts import describe, drift_gauges, page_link
-from mlops_assets.monitoring.live_window import (
-    PROFILE_FILE,
-    draw,
-    held_out_profile,
-    newest_findings,
-)
+from mlops_assets.monitoring.live_window import draw, held_out_profile, newest_findings
 from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.files import PROFILE_FILE
 from mlops_assets.records.monitoring import DriftReport
 from mlops_assets.records.profile import Profile
 from resources.champion.ledger import PromotionLedger

@@ -13,7 +13,8 @@ from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table
-from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.outcomes import rows_until
 from mlops_assets.records.data import FeatureView
 from resources.datasets import DvcDatasets

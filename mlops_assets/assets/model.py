@@ -10,7 +10,8 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import pictures, urls
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.frames import select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.reproduction import prediction_hash

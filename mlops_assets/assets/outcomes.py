@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.features.build import label_array
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.frames import label_array, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.monitoring.outcomes import (
     known_labels,
     known_until,

@@ -13,7 +13,7 @@ from mlops_assets.components.loading import left_out
 from mlops_assets.errors import ConfigError, FaultyModelError, MlopsError
 from mlops_assets.keys import DEPLOYMENT_SETTINGS
 from resources.champion.by_hand import Promotions
-from resources.endpoints.local import EndpointDeployer
+from resources.endpoints.deployer import EndpointDeployer
 
 
 def load_definitions() -> dg.Definitions:

@@ -13,7 +13,8 @@ from mlops_assets.components.loading import left_out
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import endpoints_root
 from resources.champion.ledger import PromotionLedger
-from resources.endpoints.local import EndpointDeployer, LocalBentoML
+from resources.endpoints.deployer import EndpointDeployer
+from resources.endpoints.local import LocalBentoML
 
 if TYPE_CHECKING:
     import argparse

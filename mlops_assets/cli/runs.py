@@ -21,7 +21,7 @@ from mlops_assets.keys import asset_key
 from resources.champion.aliases import champion_of
 from resources.champion.by_hand import Promotions
 from resources.dagster.executors import execute_here
-from resources.endpoints.local import EndpointDeployer
+from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.outcome import end_dead_runs, settle
 
 if TYPE_CHECKING:

@@ -1,1 +1,4 @@
-"""What becomes of a version between the registry and its endpoint. The assets that call it are in `assets`, arithmetic in `ml`."""
+"""What becomes of a version between the registry and its endpoint.
+
+The assets that call it are in `assets`, arithmetic in `ml`.
+"""

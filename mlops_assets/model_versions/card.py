@@ -2,13 +2,13 @@
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.model_card import markdown, model_card
-from mlops_assets.ml.training.fit import Split
+from mlops_assets.ml.frames import Split
 from mlops_assets.ml.training.tuning import with_params
 from mlops_assets.model_versions.inference import INFERENCE_TAG
 from mlops_assets.model_versions.provenance import read_record
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.files import CARD_FILE
 from mlops_assets.records.model_card import ModelCard
-from mlops_assets.serving.version.model import CARD_FILE
 from resources.champion.aliases import origin
 from resources.tracking.tracking import MLflowTracking
 

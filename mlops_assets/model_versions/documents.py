@@ -5,10 +5,9 @@ from pathlib import Path
 
 from mlops_assets.home import PROJECT_ROOT
 from mlops_assets.model_versions.provenance import LOCK_FILE
-from mlops_assets.monitoring.live_window import PROFILE_FILE
 from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.files import CARD_FILE, PROFILE_FILE
 from mlops_assets.records.serving import Servable
-from mlops_assets.serving.version.model import CARD_FILE
 from resources.tracking.tracking import MLflowTracking
 
 

@@ -14,9 +14,8 @@ from mlops_assets.ml.evaluation.baseline import against_prior, refusal
 from mlops_assets.ml.evaluation.champion import compare_models
 from mlops_assets.ml.evaluation.gate import decide
 from mlops_assets.ml.evaluation.metrics import evaluate
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.inference.model_files import load_estimator
-from mlops_assets.ml.training.fit import Split
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelVersion
 from resources.champion.aliases import champion_of
 from resources.champion.ledger import PromotionLedger

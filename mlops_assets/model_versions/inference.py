@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.export.parity import INFERENCE_FILE, ONNX_FILE, export_checked
+from mlops_assets.ml.export.parity import INFERENCE_FILE, export_checked
+from mlops_assets.records.files import ONNX_FILE
 from mlops_assets.records.serving import Inference
 from resources.tracking.tracking import MLflowTracking
 

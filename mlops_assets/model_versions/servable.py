@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlops_assets.assets.deployment import package
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.export.latency import latency_p99_ms
-from mlops_assets.ml.export.parity import ONNX_FILE
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.model_versions.gate import Candidate
+from mlops_assets.model_versions.packaging import package
 from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.files import ONNX_FILE
 from mlops_assets.serving.version.model import load_servable
 from resources.endpoints.folder import EndpointFolder
 from resources.tracking.tracking import MLflowTracking

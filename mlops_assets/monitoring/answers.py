@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.inference.scoring import class_names, score, select_features
+from mlops_assets.ml.frames import select_features
+from mlops_assets.ml.inference.scoring import class_names, score
 from mlops_assets.ml.monitoring.prediction_log import FEATURE, combine
 from mlops_assets.model_versions.gate import load_version
 from mlops_assets.records.promotion import Promotion

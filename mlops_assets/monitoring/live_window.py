@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
-from mlops_assets.ml.features.build import TIMESTAMP
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.frames import TIMESTAMP, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.monitoring.drift import Finding, examine
 from mlops_assets.ml.monitoring.live_profiles import answered, as_profiled, complete_windows
 from mlops_assets.ml.monitoring.profiles import PREDICTION, profile_reference
@@ -24,6 +24,7 @@ from mlops_assets.ml.monitoring.seasons import (
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.gate import load_version
 from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.files import PROFILE_FILE
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Profile
 from resources.champion.aliases import registered
@@ -31,8 +32,6 @@ from resources.champion.ledger import PromotionLedger
 from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
 from resources.tracking.tracking import MLflowTracking
-
-PROFILE_FILE = "reference_profile.json"
 
 
 class Seen(NamedTuple):

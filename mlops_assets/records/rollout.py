@@ -7,8 +7,6 @@ from pydantic import Field
 
 from mlops_assets.blocks.base import Record
 
-TRIAL_FOLDER = "trial"
-"""In an endpoint's folder: what its workers saw of a candidate."""
 WATCHED_FILE = "watched"
 """In that folder; touched by the deployer that waits for the verdict."""
 

@@ -1,1 +1,4 @@
-"""What any process of ours does, whatever its task: files written whole, interrupts heard, secrets and usage kept. Nothing of models."""
+"""What any process of ours does, whatever its task: it ends when asked and tells no secret.
+
+Files written whole, interrupts heard, usage not reported. Nothing of models.
+"""

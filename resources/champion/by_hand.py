@@ -12,7 +12,7 @@ from mlops_assets.records.promotion import HandMove, Move
 from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import follow, promote
 from resources.champion.ledger import PromotionLedger, standing
-from resources.endpoints.local import EndpointDeployer, nothing
+from resources.endpoints.deployer import EndpointDeployer, nothing
 from resources.tracking.tracking import MLflowTracking
 
 

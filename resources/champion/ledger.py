@@ -1,7 +1,7 @@
 """The promotion ledger: which version of a model was champion when, by whom and why.
 
-It is the truth that the registry's aliases follow (`resources/champion/aliases.py`). Rows are only ever
-added, each to the head that its writer saw; triggers in the database hold that also against
+It is the truth that the registry's aliases follow (`resources/champion/aliases.py`). Rows are only
+ever added, each to the head that its writer saw; triggers in the database hold that also against
 other programs.
 """
 

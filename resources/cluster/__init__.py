@@ -1,1 +1,4 @@
-"""Endpoints and steps as pods of a Kubernetes cluster. The manifests for people are in `deploy/`."""
+"""Endpoints and steps as pods of a Kubernetes cluster.
+
+The manifests for people are in `deploy/`.
+"""

@@ -11,11 +11,10 @@ from pydantic import Field
 
 from mlops_assets.blocks.base import Duration, Record, one_line
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.files import APPLIED_FILE, GENERATIONS_FOLDER
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import write_atomically
-from resources.endpoints.folder import GENERATIONS
 
-APPLIED = "cluster.json"
 _KEPT = 5
 
 
@@ -43,7 +42,7 @@ def read_applied(endpoint: Path) -> Applied | None:
     Raises:
         DeploymentError: The file is damaged.
     """
-    file = endpoint / APPLIED
+    file = endpoint / APPLIED_FILE
     try:
         return Applied.model_validate_json(file.read_bytes())
     except FileNotFoundError:
@@ -58,12 +57,12 @@ def read_applied(endpoint: Path) -> Applied | None:
 def write_applied(endpoint: Path, applied: Applied) -> None:
     """Remember it as the way back."""
     content = applied.model_dump_json(indent=2).encode()
-    write_atomically(endpoint / APPLIED, lambda file: file.write_bytes(content))
+    write_atomically(endpoint / APPLIED_FILE, lambda file: file.write_bytes(content))
 
 
 def generation_file(endpoint: Path, generation: int) -> Path:
     """Where the pods of a generation find their manifest."""
-    return endpoint / GENERATIONS / f"{generation}.json"
+    return endpoint / GENERATIONS_FOLDER / f"{generation}.json"
 
 
 def write_generation(endpoint: Path, manifest: Manifest) -> None:
@@ -75,6 +74,6 @@ def write_generation(endpoint: Path, manifest: Manifest) -> None:
 
 def prune_generations(endpoint: Path) -> None:
     """Drop all but the newest manifests."""
-    files = sorted((endpoint / GENERATIONS).glob("*.json"), key=lambda file: int(file.stem))
+    files = sorted((endpoint / GENERATIONS_FOLDER).glob("*.json"), key=lambda file: int(file.stem))
     for old in files[:-_KEPT]:
         old.unlink()

@@ -19,6 +19,7 @@ from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import ConfigError, DeploymentError
+from mlops_assets.records.files import DEPLOY_LOCK, STOPPED_FILE
 from mlops_assets.records.serving import (
     Endpoint,
     Manifest,
@@ -35,8 +36,8 @@ from resources.cluster.objects import Plan, service_hosts
 from resources.cluster.storage import mounts_of, shared_on_one_node
 from resources.endpoints.api_keys import operator_key
 from resources.endpoints.client import EndpointClient, FeatureRow
-from resources.endpoints.folder import STOPPED, EndpointFolder
-from resources.endpoints.local import EndpointDeployer, nothing
+from resources.endpoints.deployer import EndpointDeployer, nothing
+from resources.endpoints.folder import EndpointFolder
 
 _ANSWER_SECONDS = 10.0
 
@@ -67,13 +68,13 @@ class ClusterEndpoints(EndpointDeployer):
         mounts = mounts_of(folder.path, shared, online)
         api = ClusterApi.connect(cluster.namespace)
         one_node = shared_on_one_node(api, cluster.claim, online)
-        with exclusive(folder.path / "deploy.lock"):
+        with exclusive(folder.path / DEPLOY_LOCK):
             version = folder.stage(servable, model_file, recorded)
             hosts = (*settings.hosts, *service_hosts(servable.model_name, cluster))
             named = settings.model_copy(update={"hosts": hosts})
             wanted = folder.wanted(servable, version, online, named)
             was_stopped = self.stopped(servable.model_name)  # what still answers, is about to end
-            (folder.path / STOPPED).unlink(missing_ok=True)
+            (folder.path / STOPPED_FILE).unlink(missing_ok=True)
             file = generation_file(folder.path, wanted.generation)
             plan = Plan(
                 servable.model_name,
@@ -147,15 +148,15 @@ class ClusterEndpoints(EndpointDeployer):
         applied = read_applied(folder.path)
         if applied is None:
             return
-        with exclusive(folder.path / "deploy.lock"):
+        with exclusive(folder.path / DEPLOY_LOCK):
             api = ClusterApi.connect(applied.namespace).patient()
             for kind, object_name in reversed(applied.keys):
                 api.delete(kind, object_name)
-            (folder.path / STOPPED).touch()
+            (folder.path / STOPPED_FILE).touch()
 
     def stopped(self, name: str) -> bool:
         """See `EndpointDeployer.stopped`."""
-        return (self._folder(name).path / STOPPED).exists()
+        return (self._folder(name).path / STOPPED_FILE).exists()
 
     def _client_of(self, url: str, name: str, seconds: float = 30.0) -> EndpointClient:
         """Ask an endpoint as its deployer."""

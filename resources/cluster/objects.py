@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.runtime.telemetry import SWITCHES
+from mlops_assets.serving.environment import ADDRESS, ENDPOINT, HOST_NAME, MANIFEST, POD, PORT
 from resources.cluster.api import MANAGER, Object
 from resources.cluster.placement import CLAIM, place
 
@@ -266,10 +267,10 @@ def _mounted(plan: Plan, mount: Mount) -> Object:
 
 def _environment(plan: Plan) -> list[Object]:
     plain = {
-        "MLOPS_ENDPOINT": _OWN,
-        "MLOPS_MANIFEST": str(plan.manifest_file),
-        "MLOPS_HOST": EVERYWHERE,
-        "MLOPS_PORT": str(plan.settings.port),
+        ENDPOINT: _OWN,
+        MANIFEST: str(plan.manifest_file),
+        HOST_NAME: EVERYWHERE,
+        PORT: str(plan.settings.port),
         "HOME": _OWN,
         "TMPDIR": f"{_OWN}/temporary",
         "BENTOML_HOME": f"{_OWN}/bentoml",
@@ -280,7 +281,7 @@ def _environment(plan: Plan) -> list[Object]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONSAFEPATH": "1",
     }
-    told = {"MLOPS_ADDRESS": "status.podIP", "MLOPS_POD": "metadata.name"}
+    told = {ADDRESS: "status.podIP", POD: "metadata.name"}
     secrets = plan.cluster.secrets.items()
     return [
         *({"name": name, "value": value} for name, value in plain.items()),

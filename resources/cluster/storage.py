@@ -3,13 +3,18 @@
 from pathlib import Path
 
 from mlops_assets.errors import ConfigError, DeploymentError
+from mlops_assets.records.files import (
+    GENERATIONS_FOLDER,
+    LOG_FOLDER,
+    METRICS_FOLDER,
+    VERSIONS_FOLDER,
+)
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.runtime.atomic import ensure_folder
 from resources.cluster.api import ClusterApi
 from resources.cluster.objects import Mount
-from resources.endpoints.folder import GENERATIONS
 
-_READ, _WRITTEN = ("versions", GENERATIONS, "metrics"), "predictions"
+_READ, _WRITTEN = (VERSIONS_FOLDER, GENERATIONS_FOLDER, METRICS_FOLDER), LOG_FOLDER
 
 
 def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mount, ...]:

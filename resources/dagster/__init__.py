@@ -1,1 +1,4 @@
-"""What we add to Dagster itself: executors, stored values, its sqlite, who launched and who canceled. Assets and jobs are elsewhere."""
+"""What we add to Dagster itself: executors, stored values, its sqlite, users and cancellation.
+
+Assets, jobs and sensors are elsewhere.
+"""

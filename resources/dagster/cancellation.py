@@ -15,8 +15,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from resources.tracking.outcome import CANCELED
+
 INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
-CANCELED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 _POLL_SECONDS, _POLL_BYTES = 1.0, 64
 _END = b"\0"
 """No signal has this number."""

@@ -9,8 +9,8 @@ import dagster as dg
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.errors import ConfigError
 from mlops_assets.keys import COMPUTE
-from resources.dagster.cancellation import CANCELED, INTERRUPTS, Cancellation
-from resources.tracking.outcome import PROCESS, finish, mark_process, process_of_run
+from resources.dagster.cancellation import INTERRUPTS, Cancellation
+from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run
 from resources.tracking.tracking import MLflowTracking
 
 if TYPE_CHECKING:

@@ -1,1 +1,4 @@
-"""Endpoints on this machine: their files, processes and clients. What runs in those processes is in `mlops_assets.serving`."""
+"""Endpoints on this machine: their files, processes and clients.
+
+What runs in those processes is in `mlops_assets.serving`.
+"""

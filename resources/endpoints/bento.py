@@ -16,19 +16,15 @@ import dagster as dg
 import yaml
 from pydantic import Field
 
-import mlops_assets
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.files import MANIFEST_FILE
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import ensure_folder
 from mlops_assets.runtime.telemetry import SWITCHES
 from mlops_assets.serving.version.model import read_servable
-from resources.endpoints.folder import MANIFEST, EndpointFolder
+from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.worker_code import PACKAGE, worker_files
 
-_CODE = (
-    "__init__.py", "atomic.py", "config.py", "dotted.py", "errors.py", "redaction.py",
-    "same_site.py", "surroundings.py", "telemetry.py", "blocks/*.py", "ml/*.py", "records/*.py",
-    "serving/*.py", "serving/*.html",
-)  # fmt: skip
 _PACKAGES = (
     "bentoml", "msgspec", "numpy", "onnxruntime", "prometheus-client", "psutil", "pydantic",
     "uvicorn",
@@ -87,18 +83,16 @@ class BentoBuilder(dg.ConfigurableResource):
 
 def write_context(context: Path, manifest: Manifest) -> None:
     """Write all that goes into the Bento."""
-    package = Path(mlops_assets.__file__).parent
-    for pattern in _CODE:
-        for module in package.glob(pattern):
-            copy = context / "mlops_assets" / module.relative_to(package)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(module, copy)
+    for module in worker_files():
+        copy = context / PACKAGE.name / module.relative_to(PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(module, copy)
     number = str(manifest.model_version)
     shutil.copytree(manifest.folder, context / "endpoint" / number)
     limits = manifest.limits.model_copy(update={"operator_digest": None})
     changes = {"folder": number, "previous": None, "limits": limits}
     packed = manifest.model_copy(update=changes).model_dump_json(indent=2)
-    (context / "endpoint" / MANIFEST).write_text(packed, encoding="utf-8")
+    (context / "endpoint" / MANIFEST_FILE).write_text(packed, encoding="utf-8")
     (context / "bento_service.py").write_text(_SERVICE, encoding="utf-8")
     recipe = yaml.safe_dump(recipe_of(manifest), sort_keys=False)
     (context / "bentofile.yaml").write_text(recipe, encoding="utf-8")

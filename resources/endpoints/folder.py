@@ -27,8 +27,20 @@ from pathlib import Path
 from mlops_assets.blocks.base import one_line
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records.rollout import (
+from mlops_assets.records.files import (
+    GENERATIONS_FOLDER,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    ONNX_FILE,
+    RECORDED_FILE,
+    ROLLOUTS_FILE,
+    SERVABLE_FILE,
+    STATUS_FOLDER,
     TRIAL_FOLDER,
+    VERIFIED_FILE,
+    VERSIONS_FOLDER,
+)
+from mlops_assets.records.rollout import (
     WATCHED_FILE,
     Candidate,
     Observed,
@@ -39,9 +51,6 @@ from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedReque
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from resources.endpoints.api_keys import limits
 
-MANIFEST, VERIFIED, STATUS = "deployment.json", "verified.json", "status"
-GENERATIONS = "generations"
-STOPPED, ROLLOUTS = "stopped", "rollouts.jsonl"
 KEPT_VERSIONS = 5
 
 
@@ -66,16 +75,16 @@ class EndpointFolder:
         inference = servable.inference
         requests = [request.model_dump(mode="json") for request in recorded]
         content = {
-            "servable.json": servable.model_dump_json(indent=2).encode(),
-            "model.skops": read_checked(model_file, servable.sha256),
-            "recorded.json": json.dumps(requests).encode(),
+            SERVABLE_FILE: servable.model_dump_json(indent=2).encode(),
+            MODEL_FILE: read_checked(model_file, servable.sha256),
+            RECORDED_FILE: json.dumps(requests).encode(),
         }
         if inference.onnx_sha256 is not None:
             onnx_file = model_file.with_suffix(".onnx")
-            content["model.onnx"] = read_checked(onnx_file, inference.onnx_sha256)
+            content[ONNX_FILE] = read_checked(onnx_file, inference.onnx_sha256)
         for name, sha256 in servable.documents.items():
             content[name] = read_checked(model_file.with_name(name), sha256)
-        versions = ensure_folder(self.path / "versions")
+        versions = ensure_folder(self.path / VERSIONS_FOLDER)
         target = versions / str(servable.model_version)
         for leftover in versions.glob(".staging-*"):
             shutil.rmtree(leftover)
@@ -95,7 +104,7 @@ class EndpointFolder:
         Raises:
             DeploymentError: The version was never deployed here, or its folder is damaged.
         """
-        version = self.path / "versions" / str(number)
+        version = self.path / VERSIONS_FOLDER / str(number)
         if not version.is_dir():
             known = sorted(int(p.name) for p in version.parent.glob("*") if p.name.isdecimal())
             raise DeploymentError(
@@ -103,14 +112,14 @@ class EndpointFolder:
                 f"there are {known or 'none'}"
             )
         try:
-            servable = Servable.model_validate_json((version / "servable.json").read_bytes())
-            requests = json.loads((version / "recorded.json").read_bytes())
+            servable = Servable.model_validate_json((version / SERVABLE_FILE).read_bytes())
+            requests = json.loads((version / RECORDED_FILE).read_bytes())
             recorded = [RecordedRequest.model_validate(request) for request in requests]
         except (OSError, ValueError) as err:
             raise DeploymentError(
                 f"{version} is damaged: {one_line(err)}. Delete it and train a new version."
             ) from err
-        return servable, version / "model.skops", recorded
+        return servable, version / MODEL_FILE, recorded
 
     def online(self, servable: Servable) -> OnlineFeatures:
         """How workers read features now, if the version can be fed by that.
@@ -121,8 +130,8 @@ class EndpointFolder:
         manifest = self.verified() or self.current()
         if manifest is None:
             raise DeploymentError(
-                f"{self.path} holds no {VERIFIED} that can be read: nothing was deployed yet, or "
-                f"it is damaged; run `mlops run {servable.model_name}`"
+                f"{self.path} holds no {VERIFIED_FILE} that can be read: nothing was deployed yet, "
+                f"or it is damaged; run `mlops run {servable.model_name}`"
             )
         stored = manifest.online.view.features.items()
         if missing := [
@@ -163,15 +172,15 @@ class EndpointFolder:
 
     def current(self) -> Manifest | None:
         """What the workers must serve; None if nothing, or if the file is damaged."""
-        return self._read(MANIFEST)
+        return self._read(MANIFEST_FILE)
 
     def verified(self) -> Manifest | None:
         """The last manifest that passed every check."""
-        return self._read(VERIFIED)
+        return self._read(VERIFIED_FILE)
 
     def write(self, manifest: Manifest) -> None:
         """Make the workers serve `manifest`."""
-        self._write(MANIFEST, manifest)
+        self._write(MANIFEST_FILE, manifest)
 
     def write_again(self, manifest: Manifest) -> Manifest:
         """Make the workers serve an older manifest, as a new generation."""
@@ -181,18 +190,18 @@ class EndpointFolder:
 
     def mark_verified(self, manifest: Manifest) -> None:
         """Remember `manifest` as the one to go back to."""
-        self._write(VERIFIED, manifest)
+        self._write(VERIFIED_FILE, manifest)
 
     def forget_manifest(self) -> None:
         """Serve nothing: the first version was no good."""
-        (self.path / MANIFEST).unlink(missing_ok=True)
+        (self.path / MANIFEST_FILE).unlink(missing_ok=True)
 
     def statuses(self, pids: Sequence[int]) -> list[dict]:
         """What the given workers reported; drops the files of dead ones."""
         import psutil
 
         found = []
-        for file in (self.path / STATUS).glob("*.json"):
+        for file in (self.path / STATUS_FOLDER).glob("*.json"):
             if file.stem in {str(pid) for pid in pids}:
                 with contextlib.suppress(ValueError):  # damaged: as if the worker had not reported
                     found.append(json.loads(file.read_bytes()))
@@ -217,7 +226,7 @@ class EndpointFolder:
         watched = self.path / TRIAL_FOLDER / WATCHED_FILE
         if not watched.exists():
             return 0.0
-        return max(0.0, watched.stat().st_mtime - (self.path / MANIFEST).stat().st_mtime)
+        return max(0.0, watched.stat().st_mtime - (self.path / MANIFEST_FILE).stat().st_mtime)
 
     def sightings(self, generation: int | None = None) -> Sighting:
         """What all workers, also dead ones, saw of both versions; by default in all steps."""
@@ -230,7 +239,7 @@ class EndpointFolder:
 
     def report(self, trial: TrialReport) -> None:
         """Add a line to `rollouts.jsonl`, and drop what was counted."""
-        with (self.path / ROLLOUTS).open("ab") as file:
+        with (self.path / ROLLOUTS_FILE).open("ab") as file:
             file.write(trial.model_dump_json().encode() + b"\n")
         shutil.rmtree(self.path / TRIAL_FOLDER, ignore_errors=True)
 
@@ -242,7 +251,9 @@ class EndpointFolder:
             if manifest is not None
             for folder in (manifest.folder, manifest.previous)
         }
-        versions = [path for path in (self.path / "versions").glob("*") if path.name.isdecimal()]
+        versions = [
+            path for path in (self.path / VERSIONS_FOLDER).glob("*") if path.name.isdecimal()
+        ]
         versions.sort(key=lambda path: (path.stat().st_mtime, int(path.name)))
         for old in versions[:-KEPT_VERSIONS]:
             if str(old) not in kept:
@@ -250,7 +261,7 @@ class EndpointFolder:
 
     def _next_generation(self) -> int:
         known = [manifest.generation for manifest in (self.current(), self.verified()) if manifest]
-        known += [int(file.stem) for file in (self.path / GENERATIONS).glob("*.json")]
+        known += [int(file.stem) for file in (self.path / GENERATIONS_FOLDER).glob("*.json")]
         return max(known, default=0) + 1
 
     def _read(self, name: str) -> Manifest | None:
@@ -285,10 +296,10 @@ def read_checked(file: Path, sha256: str) -> bytes:
 
 def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) -> None:
     """Compare models byte by byte, what is told of them by meaning: a later release adds fields."""
-    for name in ("servable.json", *(name for name in content if name.startswith("model."))):
+    for name in (SERVABLE_FILE, *(name for name in content if name.startswith("model."))):
         path = target / name
         found = path.read_bytes() if path.exists() else b""
-        if found != content[name] and not (name == "servable.json" and _means(found, servable)):
+        if found != content[name] and not (name == SERVABLE_FILE and _means(found, servable)):
             raise DeploymentError(
                 f"{path} stands there with another content, and versions never change. "
                 f"Register a new version; if the file was damaged, delete {target}."

@@ -5,18 +5,17 @@ counts as deployed only after every worker loaded it and the live server repeate
 requests; anything else puts the last good version back.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 from pydantic import Field
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.files import DEPLOY_LOCK, LAUNCH_FILE, STOPPED_FILE, VERIFIED_FILE
 from mlops_assets.records.serving import (
     Endpoint,
     Manifest,
@@ -25,108 +24,14 @@ from mlops_assets.records.serving import (
     Servable,
 )
 from mlops_assets.runtime.atomic import exclusive
-from mlops_assets.serving.process.supervisor import LAUNCH_FILE
 from resources.endpoints.api_keys import operator_key
 from resources.endpoints.client import EndpointClient, FeatureRow
-from resources.endpoints.folder import STOPPED, VERIFIED, EndpointFolder
+from resources.endpoints.deployer import EndpointDeployer, nothing
+from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.process import EndpointProcess, Launch, require_free
 from resources.endpoints.rollout import Rollout
 
 _ANSWER_SECONDS = 10.0
-
-
-def nothing() -> None:
-    """For a caller that has nothing to confirm."""
-
-
-class EndpointDeployer(dg.ConfigurableResource, ABC):
-    """Brings endpoints to a version, and asks them."""
-
-    @abstractmethod
-    def deploy(
-        self,
-        servable: Servable,
-        model_file: Path,
-        recorded: Sequence[RecordedRequest],
-        online: OnlineFeatures,
-        settings: DeploymentSettings,
-        confirm: Callable[[], None] = nothing,
-    ) -> Endpoint:
-        """Serve a version; returns when the live endpoint repeated every recorded request.
-
-        Changes nothing if exactly this is served already.
-
-        Args:
-            servable: The version.
-            model_file: Its estimator.
-            recorded: Requests, and what was answered to them offline.
-            online: How workers read features.
-            settings: Of the endpoint.
-            confirm: Called once it is live and verified; raises if it must not stay.
-
-        Raises:
-            DeploymentError: It could not; the version that served before serves again, as after
-                whatever `confirm` raised.
-            PortInUseError: Somebody else listens on the port; nothing was changed.
-        """
-
-    @abstractmethod
-    def redeploy(
-        self,
-        name: str,
-        version: int,
-        settings: DeploymentSettings,
-        online: OnlineFeatures | None = None,
-        confirm: Callable[[], None] = nothing,
-    ) -> Endpoint:
-        """Serve a version that was deployed before, from the files kept of it; all at once.
-
-        Changes nothing if exactly this is served already.
-
-        Args:
-            name: Of the model.
-            version: Of the model.
-            settings: As for `deploy`.
-            online: How workers read features from now on; default: as they do.
-            confirm: As for `deploy`.
-
-        Raises:
-            DeploymentError: It never was deployed here, or as with `deploy`.
-            PortInUseError: As with `deploy`.
-        """
-
-    @abstractmethod
-    def status(self, name: str) -> Endpoint | None:
-        """The live endpoint of a model; None if none answers."""
-
-    @abstractmethod
-    def predict(
-        self, name: str, entities: Sequence[int | str], *, logged: bool = True
-    ) -> list[dict[str, Any]]:
-        """Predict for entities; a check that is no traffic is not `logged`.
-
-        Returns:
-            In the order asked for, predictions, or an `error` for an entity without fresh features.
-
-        Raises:
-            DeploymentError: No endpoint answers, or it refuses, e.g. because all are unknown.
-        """
-
-    @abstractmethod
-    def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
-        """Predict for rows of features.
-
-        Raises:
-            DeploymentError: No endpoint answers, or it refuses, e.g. a missing feature.
-        """
-
-    @abstractmethod
-    def stop(self, name: str) -> None:
-        """End the endpoint; what it served stays known. Nothing happens if none runs."""
-
-    @abstractmethod
-    def stopped(self, name: str) -> bool:
-        """Whether the endpoint was stopped on purpose and not deployed since."""
 
 
 class LocalBentoML(EndpointDeployer):
@@ -150,7 +55,7 @@ class LocalBentoML(EndpointDeployer):
         folder = self._folder(servable.model_name)
         process = EndpointProcess(folder.path)
         launch = Launch.of(settings.port, settings.workers)
-        with exclusive(folder.path / "deploy.lock"):
+        with exclusive(folder.path / DEPLOY_LOCK):
             before = process.launch()
             if before is None or self._served(before, servable.model_name) is None:
                 # Hung, or workers that outlived a killed manager and would hold the port.
@@ -162,7 +67,7 @@ class LocalBentoML(EndpointDeployer):
             version = folder.stage(servable, model_file, recorded)
             wanted = folder.wanted(servable, version, online, settings)
             current = folder.current()
-            (folder.path / STOPPED).unlink(missing_ok=True)
+            (folder.path / STOPPED_FILE).unlink(missing_ok=True)
             same = before == launch and current is not None
             if same and self._serves(folder, current, wanted, launch):
                 confirm()
@@ -219,17 +124,17 @@ class LocalBentoML(EndpointDeployer):
         folder = self._folder(name)
         if not folder.path.exists():
             return
-        with exclusive(folder.path / "deploy.lock"):
+        with exclusive(folder.path / DEPLOY_LOCK):
             EndpointProcess(folder.path).stop()
-            (folder.path / STOPPED).touch()
+            (folder.path / STOPPED_FILE).touch()
 
     def stopped(self, name: str) -> bool:
         """See `EndpointDeployer.stopped`."""
-        return (self._folder(name).path / STOPPED).exists()
+        return (self._folder(name).path / STOPPED_FILE).exists()
 
     def names(self) -> list[str]:
         """Models whose endpoint was deployed here once and not stopped on purpose."""
-        found = [path.parent for path in Path(self.root).resolve().glob(f"*/{VERIFIED}")]
+        found = [path.parent for path in Path(self.root).resolve().glob(f"*/{VERIFIED_FILE}")]
         here = [path.name for path in found if (path / LAUNCH_FILE).exists()]
         return sorted(name for name in here if not self.stopped(name))
 
@@ -243,16 +148,16 @@ class LocalBentoML(EndpointDeployer):
         folder = self._folder(name)
         process = EndpointProcess(folder.path)
         if process.kept_launch() is None or folder.verified() is None:
-            damaged = all((folder.path / file).exists() for file in (VERIFIED, LAUNCH_FILE))
+            damaged = all((folder.path / file).exists() for file in (VERIFIED_FILE, LAUNCH_FILE))
             why = "was never deployed here"
             if damaged:
-                why = f"has a damaged {VERIFIED} or {LAUNCH_FILE} in {folder.path}"
+                why = f"has a damaged {VERIFIED_FILE} or {LAUNCH_FILE} in {folder.path}"
             raise DeploymentError(f"{name!r} {why}; run `mlops run {name}`")
-        with exclusive(folder.path / "deploy.lock"):
+        with exclusive(folder.path / DEPLOY_LOCK):
             kept, good = process.kept_launch(), folder.verified()
             if kept is None or good is None:
                 raise DeploymentError(f"{folder.path} was emptied; run `mlops run {name}`")
-            (folder.path / STOPPED).unlink(missing_ok=True)
+            (folder.path / STOPPED_FILE).unlink(missing_ok=True)
             launch = Launch.of(kept.port, kept.workers)
             self._rollout(folder, launch).end_left_trial()
             running = process.launch()

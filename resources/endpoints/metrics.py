@@ -13,9 +13,8 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.blocks.base import Record
+from mlops_assets.records.files import METRICS_FOLDER
 from mlops_assets.runtime.atomic import write_atomically
-
-FOLDER = "metrics"
 
 
 class Gauge(Record):
@@ -51,7 +50,7 @@ class EndpointMetrics(dg.ConfigurableResource):
         Raises:
             StateError: The folder cannot be written.
         """
-        file = Path(self.root, model, FOLDER, f"{name}.prom")
+        file = Path(self.root, model, METRICS_FOLDER, f"{name}.prom")
         text = render(gauges, {"model_name": model})
         write_atomically(file, lambda temporary: temporary.write_bytes(text))
         return file

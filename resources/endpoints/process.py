@@ -5,7 +5,6 @@ Nothing is remembered in a pid file. A process belongs to an endpoint if its env
 which also holds for what a killed deployment left behind, and never for a reused pid.
 """
 
-import hashlib
 import json
 import os
 import socket
@@ -13,36 +12,27 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import mlops_assets
 from mlops_assets.errors import PortInUseError
+from mlops_assets.records.files import LAUNCH_FILE, PROMETHEUS_FOLDER, SERVER_LOG
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from mlops_assets.runtime.telemetry import SWITCHES
-from mlops_assets.serving.process.supervisor import FAILED_FILE, HOST, LAUNCH_FILE, LOG_FILE
+from mlops_assets.serving.environment import CODE, ENDPOINT, PORT, WORKERS
+from mlops_assets.serving.process.supervisor import FAILED_FILE, HOST
+from resources.endpoints.worker_code import worker_digest
 
 if TYPE_CHECKING:
     import psutil
 
 STOP_SECONDS = 15.0
-_ENDPOINT = "MLOPS_ENDPOINT"
 
 # All that a worker needs to know of its starter: no credentials, no Dagster settings.
 _PASSED_ON = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH",
     "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-)  # fmt: skip
-WATCHED = (
-    "config.py", "blocks/*.py", "records/*.py", "errors.py", "atomic.py", "redaction.py",
-    "same_site.py", "surroundings.py", "telemetry.py", "ml/scoring.py", "ml/model_files.py",
-    "ml/nameless.py", "ml/onnx_runtime.py", "ml/log_lines.py", "serving/*.py",
-)  # fmt: skip
-"""What a worker imports, within `mlops_assets`."""
-_LIBRARIES = (
-    "scikit-learn", "skops", "numpy", "pandas", "onnxruntime", "feast", "bentoml", "uvicorn",
-    "httptools", "msgspec", "prometheus-client",
 )  # fmt: skip
 
 
@@ -57,14 +47,7 @@ class Launch:
     @classmethod
     def of(cls, port: int, workers: int) -> Self:
         """Describe a start with the code and libraries that are installed now."""
-        digest = hashlib.sha256()
-        package = Path(mlops_assets.__file__).parent
-        for pattern in WATCHED:
-            for module in sorted(package.glob(pattern)):
-                digest.update(module.read_bytes())
-        for name in _LIBRARIES:
-            digest.update(f"{name}=={version(name)}".encode())
-        return cls(port, workers, digest.hexdigest()[:16])
+        return cls(port, workers, worker_digest())
 
     @property
     def url(self) -> str:
@@ -82,18 +65,23 @@ class _Member:
     @property
     def endpoint(self) -> str:
         """The folder that it was started for."""
-        return self.environment[_ENDPOINT]
+        return self.environment[ENDPOINT]
+
+    def _runs(self, module: str) -> bool:
+        """Whether it was started as this module, which earlier releases had in `serving` itself."""
+        rooms = ("mlops_assets.serving.process", "mlops_assets.serving")
+        return any(f"{room}.{module}" in self.command for room in rooms)
 
     @property
     def is_supervisor(self) -> bool:
-        return "mlops_assets.serving.process.supervisor" in self.command
+        return self._runs("supervisor")
 
     @property
     def is_template_or_worker(self) -> bool:
-        return "mlops_assets.serving.process.workers" in self.command
+        return self._runs("workers")
 
     def belongs_to(self, launch: Launch) -> bool:
-        found = self.environment.get("MLOPS_CODE"), self.environment.get("MLOPS_WORKERS")
+        found = self.environment.get(CODE), self.environment.get(WORKERS)
         return found == (launch.code, str(launch.workers))
 
 
@@ -106,7 +94,7 @@ class EndpointProcess:
     @property
     def log(self) -> Path:
         """What the processes wrote to stdout and stderr."""
-        return self.folder / LOG_FILE
+        return self.folder / SERVER_LOG
 
     def launch(self) -> Launch | None:
         """What the running supervisor was told to run; None if none runs."""
@@ -119,7 +107,7 @@ class EndpointProcess:
         """What was launched last, whether it runs or not."""
         try:
             kept = json.loads((self.folder / LAUNCH_FILE).read_bytes())
-            return Launch(kept["port"], kept["workers"], kept["environment"]["MLOPS_CODE"])
+            return Launch(kept["port"], kept["workers"], kept["environment"][CODE])
         except (OSError, ValueError, KeyError):
             return None
 
@@ -166,7 +154,7 @@ class EndpointProcess:
             subprocess.run(  # noqa: S603  no text of the user's is in it
                 ["/bin/sh", "-c", '"$@" &', "sh", *command],
                 cwd="/",
-                env=environment | {"MLOPS_PORT": str(launch.port)},
+                env=environment | {PORT: str(launch.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -200,14 +188,14 @@ class EndpointProcess:
     def _environment(self, launch: Launch) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         return passed_on | {
-            _ENDPOINT: str(self.folder),
-            "MLOPS_WORKERS": str(launch.workers),
-            "MLOPS_CODE": launch.code,
+            ENDPOINT: str(self.folder),
+            WORKERS: str(launch.workers),
+            CODE: launch.code,
             # The code that `launch.code` names, wherever this process found it.
             "PYTHONPATH": str(Path(mlops_assets.__file__).parents[1]),
             # Two servers with one home delete each other's metrics.
             "BENTOML_HOME": str(self.folder / "bentoml"),
-            "PROMETHEUS_MULTIPROC_DIR": str(self.folder / "prometheus"),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.folder / PROMETHEUS_FOLDER),
             "TMPDIR": str(self.folder / "tmp"),
             **SWITCHES,
             "PYTHONSAFEPATH": "1",  # no module comes from the working directory
@@ -227,7 +215,7 @@ class EndpointProcess:
                 parent = process.ppid()
             except (psutil.Error, OSError):  # gone, or somebody else's
                 continue
-            if environment.get(_ENDPOINT) in names:
+            if environment.get(ENDPOINT) in names:
                 yield _Member(process, command, environment, parent)
 
     def _names(self) -> set[str]:
@@ -238,7 +226,7 @@ class EndpointProcess:
         """
         try:
             kept = json.loads((self.folder / LAUNCH_FILE).read_bytes())
-            before = kept["environment"][_ENDPOINT]
+            before = kept["environment"][ENDPOINT]
         except (OSError, ValueError, KeyError):
             return {str(self.folder)}
         return {str(self.folder)} if Path(before).exists() else {str(self.folder), before}

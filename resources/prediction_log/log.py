@@ -26,6 +26,7 @@ from mlops_assets.ml.monitoring.prediction_log import (
     to_frame,
     without_duplicates,
 )
+from mlops_assets.records.files import LOG_FOLDER, SERVABLE_FILE, VERSIONS_FOLDER
 from mlops_assets.records.monitoring import LogSummary, Window
 from mlops_assets.records.profile import Counting, Part
 from mlops_assets.runtime.atomic import exclusive, make_durable, write_atomically
@@ -208,7 +209,7 @@ class PredictionLog(dg.ConfigurableResource):
 
     def _files(self, model: str) -> list[Path]:
         """The endpoint's files that are not compacted, by name."""
-        found = sorted(Path(self.endpoints, model, "predictions").glob("*.jsonl"))
+        found = sorted(Path(self.endpoints, model, LOG_FOLDER).glob("*.jsonl"))
         return [file for file in found if not _is_done(file)]
 
     def _contents(self, model: str) -> Iterator[tuple[Path, bytes]]:
@@ -228,7 +229,7 @@ class PredictionLog(dg.ConfigurableResource):
         return {number: self._labels(model, number) for number in versions}
 
     def _labels(self, model: str, version: int) -> list[str]:
-        path = Path(self.endpoints, model, "versions", str(version), "servable.json")
+        path = Path(self.endpoints, model, VERSIONS_FOLDER, str(version), SERVABLE_FILE)
         try:
             return json.loads(path.read_bytes())["classes"]
         except (OSError, ValueError, KeyError) as err:

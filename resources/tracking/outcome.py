@@ -2,8 +2,8 @@
 
 In the order of when they act:
 
-1. The executor (`resources.dagster.executors`), in the process of the Dagster run, as soon as the last step
-   has ended: also after a cancellation, and when a step's process was killed.
+1. The executor (`resources.dagster.executors`), in the process of the Dagster run, as soon as the
+   last step has ended: also after a cancellation, and when a step's process was killed.
 2. The teardown of `MLflowTracking`, where Dagster brings an executor of its own: `dg.materialize`
    and `execute_in_process`.
 3. `settle`, for what both could not do because the run's process was killed: called by the sensor
@@ -20,7 +20,8 @@ from typing import Literal, Protocol
 import dagster as dg
 
 from mlops_assets.errors import TrackingError
-from resources.dagster.cancellation import CANCELED
+
+CANCELED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mlops_assets.errors import TrackingError
 from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.files import MODEL_FILE
 from resources.tracking.store import MLflowStore
 
 
@@ -22,10 +23,10 @@ class MLflowRegistry(MLflowStore):
             path = Path(mlflow.artifacts.download_artifacts(model.uri, dst_path=str(folder)))
         for extra in (path / "extra_files").glob("*"):
             extra.rename(path / extra.name)
-        file = path / "model.skops"
+        file = path / MODEL_FILE
         if not file.exists():
             raise TrackingError(
-                f"{model.uri} has no model.skops but {sorted(p.name for p in path.iterdir())}; "
+                f"{model.uri} has no {MODEL_FILE} but {sorted(p.name for p in path.iterdir())}; "
                 "only models logged in the skops format can be served"
             )
         return file

@@ -1,6 +1,6 @@
 """The connection to MLflow: its store or server, and its errors as ours.
 
-What is logged stands in `resources.tracking.tracking`, what is registered in `resources.tracking.registry`.
+What is logged stands in `tracking`, what is registered in `registry`.
 """
 
 import logging
@@ -16,8 +16,8 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.errors import TrackingError, TrackingUnavailableError
+from mlops_assets.redaction import forget_secrets
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
-from mlops_assets.runtime.redaction import forget_secrets
 from resources.tracking.database import address, local_database, make_ready
 
 _DATABASES = ("postgresql", "mysql", "mssql")

@@ -1,1 +1,4 @@
-"""What tests and benchmarks share: fakes, servers, small projects, misbehaving clients. Tests are elsewhere."""
+"""What tests and benchmarks share: fakes, servers, small projects, misbehaving clients.
+
+Tests are elsewhere.
+"""

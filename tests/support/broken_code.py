@@ -9,7 +9,7 @@ from pathlib import Path
 from resources.endpoints.local import LocalBentoML
 from tests.support.live_endpoints import Subject
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 _REDEPLOY = """
 import sys
 from mlops_assets.blocks.operation import DeploymentSettings
@@ -27,7 +27,7 @@ def redeploy_with_broken_code(folder: Path, subject: Subject, version: int) -> s
     checkout = folder / "checkout"
     for name in ("mlops_assets", "resources"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-    workers = checkout / "mlops_assets" / "serving" / "workers.py"
+    workers = checkout / "mlops_assets" / "serving" / "process" / "workers.py"
     workers.write_text("import a_library_that_is_not_installed\n", encoding="utf-8")
     settings = subject.settings.model_dump_json()
     done = subprocess.run(

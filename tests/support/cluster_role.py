@@ -7,7 +7,7 @@ import yaml
 
 from tests.kubernetes_api.server import Asked
 
-ROLE = Path(__file__).resolve().parents[1] / "deploy/kubernetes/endpoints-role.yaml"
+ROLE = Path(__file__).resolve().parents[2] / "deploy/kubernetes/endpoints-role.yaml"
 
 
 def allowed_by(role: Path) -> set[Asked]:

@@ -14,7 +14,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from tests.kubernetes_api.cluster import Cluster
 from tests.support.cluster_role import ROLE, allowed_by
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 IMAGE, CLAIM = "mlops:test", "state"
 
 

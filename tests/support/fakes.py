@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.serving import OnlineFeatures

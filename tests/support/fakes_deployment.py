@@ -14,8 +14,8 @@ from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedReque
 from mlops_assets.serving.version.model import LoadedModel, by_sklearn
 from mlops_assets.serving.wire.requests import RequestDecoder
 from resources.endpoints.client import FeatureRow
+from resources.endpoints.deployer import EndpointDeployer, nothing
 from resources.endpoints.folder import read_checked
-from resources.endpoints.local import EndpointDeployer, nothing
 from resources.endpoints.process import HOST, require_free
 from tests.support.fakes import published
 

@@ -1,4 +1,4 @@
-"""The prediction log in memory; `tests/unit/monitoring/test_prediction_log.py` runs its contract tests."""
+"""The prediction log in memory; `unit/monitoring/test_prediction_log.py` runs its contract."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence

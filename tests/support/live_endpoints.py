@@ -16,7 +16,7 @@ from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
 from mlops_assets.serving.online.choice import choose_lookup
 from resources.endpoints.client import request
-from resources.endpoints.local import EndpointDeployer, nothing
+from resources.endpoints.deployer import EndpointDeployer, nothing
 from resources.feature_store import FeastFeatureStore
 from tests.support.served_models import AS_OF, VIEW, Built, build, online_frame, with_content
 

@@ -12,7 +12,8 @@ import pandas as pd
 from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.ml.export.parity import Exported, export_checked
-from mlops_assets.ml.inference.scoring import feature_frame, score
+from mlops_assets.ml.frames import feature_frame
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import Inference, OnlineFeatures, RecordedRequest, Servable
 

@@ -79,7 +79,7 @@ class TinyRepository:
 
     def change_code(self, limit: int) -> None:
         """A step at the end of `process`: amounts above `limit` count as it."""
-        file = self.root / "mlops_assets" / "ml" / "processing.py"
+        file = self.root / "mlops_assets" / "ml" / "data" / "processing.py"
         original = self.git("show", "first:mlops_assets/ml/data/processing.py")
         assert original.count(_LAST_STEP) == 1
         step = f".assign(amount=lambda rows: rows.amount.clip(upper={limit}))"

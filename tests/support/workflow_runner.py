@@ -17,7 +17,7 @@ Contexts = Mapping[str, Mapping[str, str]]
 Action = Callable[[dict[str, str]], object]
 """The stand-in of an action; gets its `with:`."""
 
-WORKFLOW = Path(__file__).resolve().parents[1] / ".github" / "workflows" / "ml-pipeline.yml"
+WORKFLOW = Path(__file__).resolve().parents[2] / ".github" / "workflows" / "ml-pipeline.yml"
 _BASH = ("bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c")
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}")
 _TOKEN = re.compile(r"\s*('[^']*'|&&|\|\||==|!=|[!(),]|[A-Za-z_][\w.-]*)\s*")

@@ -1,7 +1,7 @@
 """The whole loop as a state machine: whatever happens to a model, these rules hold.
 
-Each `@invariant` is one promise of the product. `tests/graph/champion/test_any_history.py` runs it, and
-breaks each promise once to see that the machine notices.
+Each `@invariant` is one promise of the product. `tests/graph/champion/test_any_history.py` runs it,
+and breaks each promise once to see that the machine notices.
 """
 
 import tempfile

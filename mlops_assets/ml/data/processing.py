@@ -12,7 +12,7 @@ import pandas as pd
 from mlops_assets.blocks.base import Scalar
 from mlops_assets.blocks.data import ProcessingSettings
 from mlops_assets.errors import ContractError
-from mlops_assets.ml.columns import with_columns
+from mlops_assets.ml.frames import with_columns
 
 
 def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:

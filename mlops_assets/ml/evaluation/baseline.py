@@ -19,9 +19,8 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.gate import LOSSES, row_losses
 from mlops_assets.ml.evaluation.paired import Moments
-from mlops_assets.ml.features.build import label_array
-from mlops_assets.ml.inference.scoring import score, select_features
-from mlops_assets.ml.training.fit import Split
+from mlops_assets.ml.frames import Split, label_array, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.records.evaluation import Baseline
 
 

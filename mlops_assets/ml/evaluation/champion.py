@@ -14,8 +14,8 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import MlopsError, NotComparableError
 from mlops_assets.ml.evaluation.calibration import miscalibration
 from mlops_assets.ml.evaluation.gate import compare, row_losses
-from mlops_assets.ml.features.build import label_array
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.frames import label_array, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.records.evaluation import Comparison
 
 

@@ -14,8 +14,8 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.evaluation import GateSettings, Limits
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import EvaluationError
-from mlops_assets.ml.features.build import label_array
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.frames import label_array, select_features
+from mlops_assets.ml.inference.scoring import score
 
 
 def evaluate(model: Any, test: pd.DataFrame, settings: ModelSettings) -> dict[str, float]:

@@ -11,9 +11,8 @@ import pandas as pd
 from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.gate import spelled
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.markdown import cell
-from mlops_assets.ml.training.fit import Split
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation
 from mlops_assets.records.model_card import ModelCard, Period
 

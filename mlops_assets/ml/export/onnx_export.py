@@ -15,8 +15,8 @@ import numpy as np
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import NotExportableError
 from mlops_assets.ml.export.onnx_trees import Trees, boosted, forest
+from mlops_assets.ml.frames import FeatureDtypes
 from mlops_assets.ml.inference.onnx_runtime import MISSING, NUMBERS, SCORES, TEXTS
-from mlops_assets.ml.inference.scoring import FeatureDtypes
 
 _OPSETS = {"": 21, "ai.onnx.ml": 5}
 _IR_VERSION = 10

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.base import Task, one_line
 from mlops_assets.errors import DeploymentError, NotExportableError
-from mlops_assets.ml.columns import with_columns
 from mlops_assets.ml.export.onnx_export import export
+from mlops_assets.ml.frames import FeatureDtypes, select_features, with_columns
 from mlops_assets.ml.inference.onnx_runtime import MISSING, NUMBERS, TEXTS, OnnxModel
-from mlops_assets.ml.inference.scoring import FeatureDtypes, score, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.records.serving import Inference
 
-INFERENCE_FILE, ONNX_FILE = "inference.json", "model.onnx"
+INFERENCE_FILE = "inference.json"
 """Kept beside the model file of a version."""
 COMPARED_ROWS = 20_000
 """Held-out rows that are compared at most, the newest."""

@@ -1,1 +1,4 @@
-"""Features and labels from rows. Reading the rows is in `data`, feeding them to a model in `inference`."""
+"""Features and labels from rows.
+
+Reading the rows is in `data`, feeding them to a model in `inference`.
+"""

@@ -12,19 +12,19 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.features import TargetSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
-from mlops_assets.ml.columns import with_columns
 from mlops_assets.ml.features.snapshots import snapshot_times
 from mlops_assets.ml.features.windows import EventLog
-from mlops_assets.ml.inference.scoring import number_array, select_features, text_array
-
-TIMESTAMP = "event_timestamp"
-"""Column of the moment that a row's features are known at."""
-_EXACT = 2**53 - 1
-"""Beyond it a float64, which labels become where some are missing, is several integers."""
+from mlops_assets.ml.frames import (
+    TIMESTAMP,
+    label_array,
+    number_array,
+    select_features,
+    text_array,
+    with_columns,
+)
 
 
 def build_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
@@ -154,38 +154,6 @@ def flat_labels(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     return _labelled(
         _unique_keys(rows, settings), rows[name].reset_index(drop=True), settings.target
     )
-
-
-def label_array(column: pd.Series, task: Task) -> np.ndarray:
-    """Targets without missing values, in the type that the task is trained on.
-
-    Returns:
-        Binary: int64 0 and 1; regression: float64; multiclass: int64, or an object array of `str`.
-
-    Raises:
-        FeatureError: A value does not fit the task.
-    """
-    if task == "multiclass" and not pd.api.types.is_numeric_dtype(column.dtype):
-        return text_array(column)
-    values = number_array(column)
-    if task == "binary" and not np.isin(values, (0, 1)).all():
-        raise FeatureError(
-            f"the target {column.name!r} is not 0 or 1, but e.g. {values.max()}; "
-            "set target.at_least or target.above"
-        )
-    if task == "multiclass":
-        _require_whole_classes(values, column.name)
-    return values if task == "regression" else values.astype(np.int64)
-
-
-def _require_whole_classes(values: np.ndarray, name: object) -> None:
-    if (values % 1 != 0).any():
-        raise FeatureError(f"the classes of {name!r} are not whole numbers; use task: regression")
-    if (np.abs(values) > _EXACT).any():
-        raise FeatureError(
-            f"the classes of {name!r} are numbers beyond 2**53, e.g. {values.max():.0f}, of which "
-            "several would be one; declare the column as dtype string in the contract"
-        )
 
 
 def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.base import Aggregation
-from mlops_assets.ml.inference.scoring import number_array
+from mlops_assets.ml.frames import number_array
 
 DAY_NS = 86_400_000_000_000
 

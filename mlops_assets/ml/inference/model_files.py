@@ -52,7 +52,8 @@ def load_estimator(content: bytes) -> Any:
     if unknown := untrusted_types(content):
         raise UnsafeModelError(
             f"the model file holds types outside the allow-list and was not loaded: {unknown}; use "
-            "another estimator, or review the types and add them to mlops_assets/ml/inference/model_files.py"
+            "another estimator, or review the types and add them to "
+            "mlops_assets/ml/inference/model_files.py"
         )
     try:
         return skops.io.loads(content, trusted=list(TRUSTED_TYPES))

@@ -10,7 +10,7 @@ as both sides are counted in the same bins, in full, no distance is the worse fo
 import numpy as np
 import pandas as pd
 
-from mlops_assets.ml.inference.scoring import number_array, text_array
+from mlops_assets.ml.frames import number_array, text_array
 from mlops_assets.records.profile import Bins
 
 _SAMPLE = 20_000

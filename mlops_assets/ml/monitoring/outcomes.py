@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.columns import with_columns
-from mlops_assets.ml.features.build import TIMESTAMP, flat_labels, label_events
+from mlops_assets.ml.features.build import flat_labels, label_events
+from mlops_assets.ml.frames import TIMESTAMP, with_columns
 
 KEYS = ("entity", "features_as_of")
 """Columns of the prediction log that identify what was predicted."""

@@ -25,7 +25,7 @@ from mlops_assets.blocks.monitoring import PerformanceSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.gate import LOSSES, row_losses
 from mlops_assets.ml.evaluation.metrics import breaches, metrics_of
-from mlops_assets.ml.features.build import label_array
+from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import label_delay
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, Window
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from mlops_assets.ml.inference.scoring import FeatureDtypes, number_array, text_array
+from mlops_assets.ml.frames import FeatureDtypes, number_array, text_array
 from mlops_assets.ml.monitoring.column_bins import number_bins, sample, text_bins
 from mlops_assets.records.profile import Ageing, Bins, ColumnProfile, Profile
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.monitoring import FeatureSkew, SkewSummary
 
 TOLERANCE = 1e-9

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlops_assets.blocks.monitoring import DriftSettings
-from mlops_assets.ml.plots.evaluation import INK, MODEL, REFERENCE, figure_and_axes, label, png
+from mlops_assets.ml.plots.style import INK, MODEL, REFERENCE, figure_and_axes, label, png
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Bins, ColumnProfile, Profile
 

@@ -3,7 +3,6 @@
 No picture is a file here, and none is needed to decide: the gate reads the metrics.
 """
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import EvaluationError
+from mlops_assets.ml.plots.style import INK, MODEL, REFERENCE, figure_and_axes, label, png
 
-INK, GRID, MODEL, REFERENCE = "#334155", "#e2e8f0", "#2563eb", "#94a3b8"
 _BINS = 10
 
 
@@ -139,34 +138,3 @@ def tuning_plot(values: Sequence[float | None], metric: str, *, higher_is_better
     axes.set(title="Tuning", xlabel="trial", ylabel=metric, xlim=(0, len(values) + 1))
     axes.legend(frameon=False)
     return png(figure)
-
-
-def label(name: object) -> str:
-    """A class or category as it is written: matplotlib takes what is between two `$` for TeX."""
-    return str(name)[:12].replace("$", r"\$")
-
-
-def figure_and_axes(rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Any, Any]:
-    """A figure in the common style, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.6, 4.4), dpi=100, layout="constrained")
-    axes = figure.subplots(rows, columns, **kwargs)
-    for each in np.atleast_1d(axes):
-        each.set_axisbelow(True)
-        each.grid(color=GRID)
-        each.spines[["top", "right"]].set_visible(False)
-        each.spines[["left", "bottom"]].set_color(REFERENCE)
-        each.tick_params(colors=INK)
-        each.title.set_color(INK)
-    return figure, axes
-
-
-def png(figure: Any) -> bytes:
-    """The bytes of a figure."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    buffer = io.BytesIO()
-    # Without the version of matplotlib in the file: equal scores give equal bytes.
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()

@@ -1,6 +1,6 @@
 """Performance by window as one picture: estimated, measured, and what was promised."""
 
-from mlops_assets.ml.plots.evaluation import GRID, INK, MODEL, REFERENCE, figure_and_axes, png
+from mlops_assets.ml.plots.style import GRID, INK, MODEL, REFERENCE, figure_and_axes, png
 from mlops_assets.records.monitoring import PerformanceReport
 
 _ESTIMATED = "#f59e0b"

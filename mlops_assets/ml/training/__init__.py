@@ -1,1 +1,4 @@
-"""From labelled rows to a fitted pipeline, once, again, and at its best. Judging it is in `evaluation`."""
+"""From labelled rows to a fitted pipeline, once, again, and at its best.
+
+Judging it is in `evaluation`.
+"""

@@ -8,7 +8,7 @@ imported inside functions: 6 CPU seconds, which the code location must not pay.
 
 import inspect
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,17 +17,9 @@ from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.config import ModelSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import ParameterError, TrainingError
-from mlops_assets.ml.features.build import TIMESTAMP, label_array
 from mlops_assets.ml.features.snapshots import calendar_step
-from mlops_assets.ml.inference.scoring import select_features
+from mlops_assets.ml.frames import TIMESTAMP, Split, label_array, select_features
 from mlops_assets.ml.training.unfit_rows import explained, require_finite
-
-
-class Split(NamedTuple):
-    """Disjoint rows to train on and to evaluate on, sorted by time and entity."""
-
-    train: pd.DataFrame
-    test: pd.DataFrame
 
 
 def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.inference.scoring import score, select_features
+from mlops_assets.ml.frames import select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.records.reproduction import Difference, TrainingRecord
 
 _AFTERWARDS = frozenset(

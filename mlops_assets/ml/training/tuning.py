@@ -17,8 +17,8 @@ from mlops_assets.blocks.training import SearchSpace, TuneSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import EvaluationError, TrainingError
 from mlops_assets.ml.evaluation.metrics import evaluate
-from mlops_assets.ml.features.build import TIMESTAMP
-from mlops_assets.ml.training.fit import Split, fit
+from mlops_assets.ml.frames import TIMESTAMP, Split
+from mlops_assets.ml.training.fit import fit
 
 HIGHER_IS_BETTER = frozenset({"roc_auc", "accuracy", "f1_macro", "r2"})
 _STARTUP_TRIALS = 5

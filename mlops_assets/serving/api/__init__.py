@@ -1,1 +1,4 @@
-"""The application that answers requests, and what stands before it. What it serves is in `version`."""
+"""The application that answers requests, and what stands before it.
+
+What it serves is in `version`.
+"""

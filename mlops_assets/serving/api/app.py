@@ -19,7 +19,8 @@ from mlops_assets.serving.api.gauges import state
 from mlops_assets.serving.api.openapi import DOCS_PAGE, describe
 from mlops_assets.serving.api.predict import Asked, predict_entities, predict_rows
 from mlops_assets.serving.api.rollout import Key, Mirror, choose, draws, timed
-from mlops_assets.serving.version.holder import Active, ModelHolder
+from mlops_assets.serving.version.active import Active
+from mlops_assets.serving.version.holder import ModelHolder
 from mlops_assets.serving.wire.http import (
     HTML,
     JSON,

@@ -14,12 +14,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from mlops_assets.records.files import LOG_FOLDER, METRICS_FOLDER, SERVABLE_FILE
 from mlops_assets.records.serving import OnlineFeatures
-from mlops_assets.serving.version.holder import LOG_FOLDER, Active
-from mlops_assets.serving.version.model import SERVABLE_FILE
+from mlops_assets.serving.version.active import Active
 from mlops_assets.serving.version.prediction_log import backlog
-
-METRICS_FOLDER = "metrics"
 
 logger = logging.getLogger(__name__)
 

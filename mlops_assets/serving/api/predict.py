@@ -19,7 +19,7 @@ from mlops_assets.ml.inference.log_lines import LogLine
 from mlops_assets.records.serving import Servable
 from mlops_assets.serving.api import metrics
 from mlops_assets.serving.online.lookup import EntityId
-from mlops_assets.serving.version.holder import Active
+from mlops_assets.serving.version.active import Active
 from mlops_assets.serving.version.model import FeatureRow
 from mlops_assets.serving.wire.http import RequestError
 from mlops_assets.serving.wire.refusals import iso, refusals, require_some_answered

@@ -1,1 +1,4 @@
-"""Features by entity id, from Feast's online store. Publishing them is in `resources.feature_store`."""
+"""Features by entity id, from Feast's online store.
+
+Publishing them is in `resources.feature_store`.
+"""

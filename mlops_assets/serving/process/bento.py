@@ -10,11 +10,11 @@ from pathlib import Path
 
 from uvicorn.config import HTTP_PROTOCOLS
 
+from mlops_assets.records.files import MANIFEST_FILE
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import write_atomically
+from mlops_assets.serving.environment import ENDPOINT
 from mlops_assets.serving.process.connections import Connection
-
-MANIFEST_FILE = "deployment.json"
 
 
 def unpack(bundle: Path) -> Path:
@@ -23,7 +23,7 @@ def unpack(bundle: Path) -> Path:
     manifest = manifest.model_copy(update={"folder": str(bundle / manifest.folder)})
     HTTP_PROTOCOLS["auto"] = f"{Connection.__module__}:{Connection.__name__}"  # BentoML sets none
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # whom to believe is the guard's to say, not uvicorn's
-    endpoint = Path(os.environ.setdefault("MLOPS_ENDPOINT", str(_default(manifest.model_name))))
+    endpoint = Path(os.environ.setdefault(ENDPOINT, str(_default(manifest.model_name))))
     content = manifest.model_dump_json(indent=2).encode()
     file = endpoint / MANIFEST_FILE
     if not file.exists() or file.read_bytes() != content:

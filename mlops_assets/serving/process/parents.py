@@ -1,6 +1,7 @@
 """Processes that do not outlive the one that started them.
 
-`python -m mlops_assets.serving.process.parents PID COMMAND...` makes a command one that ends with PID.
+`python -m mlops_assets.serving.process.parents PID COMMAND...` makes a command one that ends with
+PID.
 """
 
 import ctypes

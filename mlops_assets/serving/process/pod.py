@@ -13,10 +13,18 @@ import shutil
 from pathlib import Path
 
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.files import (
+    LOG_FOLDER,
+    MANIFEST_FILE,
+    METRICS_FOLDER,
+    PROMETHEUS_FOLDER,
+    STATUS_FOLDER,
+    TEMPORARY_FOLDER,
+)
+from mlops_assets.serving.environment import ADDRESS, ENDPOINT, HOST_NAME, MANIFEST, PORT
 
-MANIFEST_VARIABLE = "MLOPS_MANIFEST"
 logger = logging.getLogger(__name__)
-_SHARED = ("predictions", "metrics")
+_SHARED = (LOG_FOLDER, METRICS_FOLDER)
 
 
 def prepare(endpoint: Path, manifest_file: Path) -> None:
@@ -34,11 +42,11 @@ def prepare(endpoint: Path, manifest_file: Path) -> None:
             f"cannot read {manifest_file}: {err}. Is the claim mounted there? Deploy again."
         ) from err
     # What a container that ended here before has left; its counters start again from zero.
-    shutil.rmtree(endpoint / "prometheus", ignore_errors=True)
-    for folder in ("prometheus", "temporary"):
+    shutil.rmtree(endpoint / PROMETHEUS_FOLDER, ignore_errors=True)
+    for folder in (PROMETHEUS_FOLDER, TEMPORARY_FOLDER):
         (endpoint / folder).mkdir(parents=True, exist_ok=True)
     content = manifest.model_dump_json(indent=2)
-    (endpoint / "deployment.json").write_text(content, encoding="utf-8")
+    (endpoint / MANIFEST_FILE).write_text(content, encoding="utf-8")
     shared = Path(manifest.folder).parents[1]
     for name in _SHARED:
         link = endpoint / name
@@ -48,19 +56,19 @@ def prepare(endpoint: Path, manifest_file: Path) -> None:
 
 def host() -> str:
     """Every address of the pod, localhost among them; of IPv6 where the pod's own one is."""
-    return "::" if ":" in os.environ["MLOPS_ADDRESS"] else os.environ["MLOPS_HOST"]
+    return "::" if ":" in os.environ[ADDRESS] else os.environ[HOST_NAME]
 
 
 def main() -> None:
     """Serve until SIGTERM; ends with status 3 if the version cannot be served."""
     logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
-    endpoint = Path(os.environ["MLOPS_ENDPOINT"])
-    prepare(endpoint, Path(os.environ[MANIFEST_VARIABLE]))
+    endpoint = Path(os.environ[ENDPOINT])
+    prepare(endpoint, Path(os.environ[MANIFEST]))
     # Only now: what it imports looks for the folders.
     from mlops_assets.serving.process.supervisor import listen
     from mlops_assets.serving.process.workers import serve_alone
 
-    listener = listen(int(os.environ["MLOPS_PORT"]), host())
+    listener = listen(int(os.environ[PORT]), host())
     try:
         serve_alone(endpoint, listener)
     except SystemExit:  # uvicorn's way to say that the application did not start
@@ -72,7 +80,7 @@ def main() -> None:
 def _why(endpoint: Path) -> str:
     """What the worker reported of itself."""
     try:
-        status = (endpoint / "status" / f"{os.getpid()}.json").read_bytes()
+        status = (endpoint / STATUS_FOLDER / f"{os.getpid()}.json").read_bytes()
         return str(json.loads(status)["error"])
     except (OSError, ValueError, KeyError):  # it did not come so far
         return "the lines above say why"

@@ -1,4 +1,6 @@
-"""The BentoML service of one endpoint; `bentoml serve mlops_assets.serving.process.service:Endpoint`.
+"""The BentoML service of one endpoint.
+
+    bentoml serve mlops_assets.serving.process.service:Endpoint
 
 The environment says what to serve: MLOPS_ENDPOINT, the endpoint's folder. The product runs it under
 `supervisor` and `workers`, where `app.EndpointApp` answers everything; by itself, as in a Bento,
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import bentoml
 
 from mlops_assets.serving.api.rates import Buckets
-from mlops_assets.serving.process.pod import MANIFEST_VARIABLE
+from mlops_assets.serving.environment import ENDPOINT, MANIFEST, WORKERS
 
 if TYPE_CHECKING:
     from mlops_assets.serving.api.guard import Guard
@@ -40,7 +42,7 @@ _buckets = Buckets()  # made here, so that all workers that the template forks h
 
 
 @bentoml.service(
-    workers=int(os.environ.get("MLOPS_WORKERS", "1")),
+    workers=int(os.environ.get(WORKERS, "1")),
     traffic={"timeout": 150},  # beyond what `serving.guard` allows
     # Together these three cost several times a prediction.
     logging={"access": {"enabled": False}},
@@ -61,10 +63,10 @@ class Endpoint:
         from mlops_assets.serving.version.holder import ModelHolder
 
         allow_many_connections()
-        endpoint = Path(os.environ["MLOPS_ENDPOINT"])
+        endpoint = Path(os.environ[ENDPOINT])
         self._holder = ModelHolder(endpoint)
         self._holder.start()
-        if MANIFEST_VARIABLE in os.environ:
+        if MANIFEST in os.environ:
             self._holder.require_active()
         _buckets.share(endpoint)
         app = EndpointApp(self._holder)

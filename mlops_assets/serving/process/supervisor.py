@@ -17,13 +17,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.records.files import LAUNCH_FILE, PROMETHEUS_FOLDER, SERVER_LOG, STATUS_FOLDER
+from mlops_assets.serving.environment import CODE, ENDPOINT, PORT, SUPERVISOR
+
 if TYPE_CHECKING:
     from types import FrameType
 
 HOST = "127.0.0.1"
-LAUNCH_FILE = "launch.json"
 FAILED_FILE = "launch.failed"
-LOG_FILE = "server.log"
 LOG_BYTES = 10_000_000
 """A longer log is moved to server.log.1, over the one before."""
 
@@ -45,7 +46,7 @@ class Generation:
         number = listener.fileno()
         self.process = subprocess.Popen(  # noqa: S603  the deployer's own interpreter
             [launch["python"], "-m", "mlops_assets.serving.process.workers", str(number)],
-            env=launch["environment"] | {"MLOPS_SUPERVISOR": str(os.getpid())},
+            env=launch["environment"] | {SUPERVISOR: str(os.getpid())},
             pass_fds=[number],
             cwd="/",  # the endpoint's folder holds a key, and modules could be put there
         )
@@ -67,7 +68,7 @@ class Generation:
 
     def _serves(self, pid: int) -> bool:
         try:
-            status = json.loads((self._endpoint / "status" / f"{pid}.json").read_bytes())
+            status = json.loads((self._endpoint / STATUS_FOLDER / f"{pid}.json").read_bytes())
         except (OSError, ValueError):
             return False
         return status["model_version"] is not None
@@ -106,7 +107,7 @@ class Supervisor:
         self._take_over()
         self._restart_dead()
         self._part()
-        shorten(self._endpoint / LOG_FILE)
+        shorten(self._endpoint / SERVER_LOG)
 
     def _end(self, _number: int, _frame: "FrameType | None") -> None:
         self._ends = True
@@ -142,7 +143,7 @@ class Supervisor:
 
     def _give_up(self, why: str) -> None:
         if self._coming is not None:
-            code = self._coming.launch["environment"]["MLOPS_CODE"]
+            code = self._coming.launch["environment"][CODE]
             text = f"The new processes ({code}) failed: their template {why}. The old ones serve."
             logger.error(text)
             (self._endpoint / FAILED_FILE).write_text(text, encoding="utf-8")
@@ -177,7 +178,7 @@ class Supervisor:
 
 
 def _identity(launch: dict[str, Any]) -> tuple[Any, str]:
-    return launch["workers"], launch["environment"]["MLOPS_CODE"]
+    return launch["workers"], launch["environment"][CODE]
 
 
 def shorten(log: Path) -> None:
@@ -206,11 +207,11 @@ def listen(port: int, host: str = HOST) -> socket.socket:
 def main() -> None:
     """Supervise the endpoint in MLOPS_ENDPOINT on the port MLOPS_PORT."""
     logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
-    endpoint = Path(os.environ["MLOPS_ENDPOINT"])
+    endpoint = Path(os.environ[ENDPOINT])
     # Series of workers that a killed supervisor left; every figure starts again from zero.
-    shutil.rmtree(endpoint / "prometheus", ignore_errors=True)
-    (endpoint / "prometheus").mkdir()
-    Supervisor(endpoint, listen(int(os.environ["MLOPS_PORT"]))).run()
+    shutil.rmtree(endpoint / PROMETHEUS_FOLDER, ignore_errors=True)
+    (endpoint / PROMETHEUS_FOLDER).mkdir()
+    Supervisor(endpoint, listen(int(os.environ[PORT]))).run()
 
 
 if __name__ == "__main__":

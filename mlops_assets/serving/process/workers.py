@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.files import MANIFEST_FILE, VERIFIED_FILE
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import write_atomically
+from mlops_assets.serving.environment import ENDPOINT, SUPERVISOR, WORKERS
 from mlops_assets.serving.process.parents import die_with_parent
-from mlops_assets.serving.version.holder import MANIFEST_FILE, VERIFIED_FILE, read_manifest
+from mlops_assets.serving.version.holder import read_manifest
 from mlops_assets.serving.version.model import read_servable
 from mlops_assets.serving.wire.http import Receive, Scope, Send
 
@@ -43,8 +45,8 @@ CRASHES = 3
 
 # Also what the libraries import when they are first used: each fork would pay it again.
 _IMPORTED = (
-    "mlops_assets.serving.api.app", "mlops_assets.serving.api.guard", "mlops_assets.serving.process.service",
-    "_bentoml_impl.server.app",
+    "mlops_assets.serving.api.app", "mlops_assets.serving.api.guard",
+    "mlops_assets.serving.process.service", "_bentoml_impl.server.app",
 )  # fmt: skip
 _RUNTIMES = {
     "onnxruntime": ("onnxruntime",),
@@ -261,10 +263,10 @@ def _serve(listener: socket.socket) -> None:
 
 def main() -> None:
     """Serve on the socket whose number is the only argument."""
-    die_with_parent(int(os.environ["MLOPS_SUPERVISOR"]))
+    die_with_parent(int(os.environ[SUPERVISOR]))
     logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
     listener = socket.socket(fileno=int(sys.argv[1]))
-    endpoint, workers = Path(os.environ["MLOPS_ENDPOINT"]), int(os.environ["MLOPS_WORKERS"])
+    endpoint, workers = Path(os.environ[ENDPOINT]), int(os.environ[WORKERS])
     Template(endpoint, listener, workers).run()
     gc.unfreeze()  # or the libraries complain of leaks
 

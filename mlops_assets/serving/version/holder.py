@@ -12,37 +12,40 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import DeploymentError, MlopsError
-from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Role, Sighting
+from mlops_assets.records.files import (
+    LOG_FOLDER,
+    MANIFEST_FILE,
+    RECORDED_FILE,
+    STATUS_FOLDER,
+    TRIAL_FOLDER,
+    VERIFIED_FILE,
+)
+from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Sighting
 from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.runtime.atomic import write_atomically
-from mlops_assets.serving.api.rollout import Tally
+from mlops_assets.serving.environment import POD
 from mlops_assets.serving.online.choice import open_online
 from mlops_assets.serving.online.lookup import OnlineLookup
-from mlops_assets.serving.version.model import RECORDED_FILE, LoadedModel, load_servable
-from mlops_assets.serving.version.prediction_log import HOST_VARIABLE, PredictionLogWriter
+from mlops_assets.serving.version.active import Active
+from mlops_assets.serving.version.model import LoadedModel, load_servable
+from mlops_assets.serving.version.prediction_log import PredictionLogWriter
+from mlops_assets.serving.version.tally import Tally
 from mlops_assets.serving.wire.requests import RequestDecoder
 
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 5.0
 """How often a worker that could load nothing at all tries again."""
 
-MANIFEST_FILE = "deployment.json"
-VERIFIED_FILE = "verified.json"
-"""The manifest to go back to; the deployer's, and of the template that gives a version up."""
-STATUS_FOLDER = "status"
-LOG_FOLDER = "predictions"
 ABANDONED_SECONDS = 150.0
 """A trial that nobody watches for so long ends; a new generation of processes may need 120 s."""
 
-QUICK_ROWS = 16
-"""ONNX Runtime computes so many in some 0.1 ms; to hand them to a thread and back costs 0.1-0.6."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,34 +59,6 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """What it serves; None while it serves nothing."""
     error: str | None
     """Why it does not serve what that manifest wants."""
-
-
-@dataclass(frozen=True)
-class Active:
-    """All that a request needs; never changed, only replaced."""
-
-    manifest: Manifest
-    model: LoadedModel
-    online: OnlineLookup
-    decoder: RequestDecoder
-    log: PredictionLogWriter
-    role: Role = "primary"
-    weight: float = 1.0
-    candidate: "Active | None" = None
-    """A version on trial beside this one; both then have a tally."""
-    tally: Tally | None = None
-
-    def is_quick(self, rows: int) -> bool:
-        """Whether so many rows of features are predicted and logged in less than a thread costs."""
-        by_onnx = self.model.servable.inference.runtime == "onnxruntime"
-        return by_onnx and rows <= QUICK_ROWS and self.manifest.log.fsync != "request"
-
-    def by_features(self) -> "Active":
-        """For requests that bring their features: without a candidate that takes others."""
-        other = self.candidate
-        if other is None or other.model.servable.features == self.model.servable.features:
-            return self
-        return replace(self, candidate=None, tally=None)
 
 
 def read_manifest(endpoint: Path, name: str = MANIFEST_FILE) -> Manifest | None:
@@ -132,7 +107,7 @@ class ModelHolder:
         """Serve what `endpoint`'s manifest names; nothing is read before `reconcile`."""
         self.active: Active | None = None
         self.endpoint = endpoint
-        self.log = PredictionLogWriter(endpoint / LOG_FOLDER, os.environ.get(HOST_VARIABLE, ""))
+        self.log = PredictionLogWriter(endpoint / LOG_FOLDER, os.environ.get(POD, ""))
         self.error: str | None = None
         """Why the newest manifest is not what is served."""
         self._open_online = open_online

@@ -19,12 +19,8 @@ from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.ml.inference.nameless import feature_array, forget_names, needs_names
 from mlops_assets.ml.inference.onnx_runtime import FeatureRow, OnnxModel
+from mlops_assets.records.files import CARD_FILE, MODEL_FILE, ONNX_FILE, SERVABLE_FILE
 from mlops_assets.records.serving import RecordedRequest, Servable
-
-SERVABLE_FILE = "servable.json"
-MODEL_FILE, ONNX_FILE = "model.skops", "model.onnx"
-RECORDED_FILE = "recorded.json"
-CARD_FILE = "model_card.json"
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,8 @@ def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
     Raises:
         UnsafeModelError: It holds types outside the allow-list; it was not loaded.
     """
-    from mlops_assets.ml.inference.scoring import feature_frame, score  # pandas, as skops does
+    from mlops_assets.ml.frames import feature_frame
+    from mlops_assets.ml.inference.scoring import score
 
     estimator, build = load_estimator(content), feature_array
     if needs_names(estimator):

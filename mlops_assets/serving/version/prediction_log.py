@@ -18,8 +18,6 @@ from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import MlopsError, PredictionLogFullError
 from mlops_assets.runtime.atomic import ensure_folder
 
-HOST_VARIABLE = "MLOPS_POD"
-"""Names the pod, where there are several."""
 SYNC_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 """How long a log that was full refuses before it looks again."""

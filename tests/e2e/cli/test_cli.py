@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TOOLS = Path(sys.executable).parent
 VALIDATE = ("dagster", "definitions", "validate", "-m", "mlops_assets.definitions")
 # With the folder: without one, dg 1.13 checks just one of several files of one component type.

@@ -24,7 +24,7 @@ from mlops_assets.serving.version.model import by_sklearn, read_servable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TOOLS = Path(sys.executable).parent
 
 

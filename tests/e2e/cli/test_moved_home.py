@@ -16,7 +16,7 @@ from tests.support.servers import alive_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TOOLS = Path(sys.executable).parent
 _OURS = ("MLOPS_", "DAGSTER_", "MLFLOW_")
 

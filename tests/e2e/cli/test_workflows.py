@@ -1,6 +1,7 @@
 """The workflow's jobs `train` and `deploy-staging`, run for real on a project of one tiny model.
 
-The job `test` would run these tests again; `tests/unit/workflow/test_workflow.py` says what it calls.
+The job `test` would run these tests again; `tests/unit/workflow/test_workflow.py` says what it
+calls.
 """
 
 import os

@@ -9,7 +9,8 @@ import pytest
 
 from mlops_assets.errors import DeploymentError, PortInUseError
 from resources.cluster.endpoints import KServe, KubernetesBentoML
-from resources.endpoints.local import EndpointDeployer, LocalBentoML
+from resources.endpoints.deployer import EndpointDeployer
+from resources.endpoints.local import LocalBentoML
 from tests.support.clusters import fake_cluster, in_cluster
 from tests.support.fakes_deployment import FakeDeployment
 from tests.support.live_endpoints import Subject, build_versions, publish

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.choice import choose_lookup

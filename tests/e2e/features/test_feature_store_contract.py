@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import ConfigError, FeatureStoreError
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.choice import choose_lookup, open_online

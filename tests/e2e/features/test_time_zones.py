@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.choice import choose_lookup, open_online

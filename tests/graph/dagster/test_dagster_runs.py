@@ -15,7 +15,7 @@ from graphql import parse, validate
 from deploy.airflow.plugins import dagster_runs
 from deploy.airflow.plugins.dagster_runs import DagsterError, DagsterWebserver, Reason
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 QUERIES = ("JOBS", "LAUNCH", "NEWEST", "STATUS", "EVENTS", "CANCEL")
 
 

@@ -1,7 +1,7 @@
 """Bad input to the whole graph: a typed error with value and remedy, and nothing half-written.
 
-`tests/unit/data/test_reading.py` and `test_contract.py` have every damaged file; here is one of each
-kind, and what only a run can meet.
+`tests/unit/data/test_reading.py` and `test_contract.py` have every damaged file; here is one of
+each kind, and what only a run can meet.
 """
 
 import gzip

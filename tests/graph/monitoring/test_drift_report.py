@@ -12,7 +12,8 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
 from mlops_assets.keys import asset_key
-from mlops_assets.monitoring.live_window import PROFILE_FILE, stored_profile
+from mlops_assets.monitoring.live_window import stored_profile
+from mlops_assets.records.files import PROFILE_FILE
 from resources.decisions import DecisionStore
 from sensors.retraining import tick
 from tests.support.live_rows import chances, predictions, stored_features

@@ -7,11 +7,11 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from mlops_assets.assets.deployment import COMPARED, entities_to_compare
 from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import StateError
 from mlops_assets.keys import asset_key
+from mlops_assets.model_versions.online_features import COMPARED, entities_to_compare
 from mlops_assets.model_versions.provenance import read_record, record_training
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.evaluation import ModelVersion

@@ -14,7 +14,7 @@ from resources.cluster.placement import place
 from tests.kubernetes_api.objects import check_pod, check_schema
 from tests.support.cluster_role import ROLE, allowed_by
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "deploy/kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
 KEPT = ("sensor", "schedule")

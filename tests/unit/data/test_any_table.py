@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.contract import Checked, enforce
 from mlops_assets.ml.data.reading import read_table
-from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.frames import TIMESTAMP
 from tests.worlds.effort import worlds
 from tests.worlds.tables import World, tables
 from tests.worlds.zones import process_zone

@@ -10,7 +10,8 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.baseline import against_prior, prior, rank_p_value, refusal
 from mlops_assets.ml.evaluation.metrics import evaluate
-from mlops_assets.ml.training.fit import Split, fit
+from mlops_assets.ml.frames import Split
+from mlops_assets.ml.training.fit import fit
 from mlops_assets.records.evaluation import Baseline
 from tests.support.toy_models import flat_table
 

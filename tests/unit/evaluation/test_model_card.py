@@ -10,7 +10,7 @@ from mlops_assets.blocks.card import CardSettings
 from mlops_assets.blocks.evaluation import EvaluationSettings
 from mlops_assets.ml.evaluation.gate import compare
 from mlops_assets.ml.evaluation.model_card import differences, markdown, model_card
-from mlops_assets.ml.training.fit import Split
+from mlops_assets.ml.frames import Split
 from mlops_assets.records.evaluation import Baseline, Decision, Evaluation, ModelVersion
 from mlops_assets.records.model_card import ModelCard
 from tests.support.toy_models import event_log

@@ -17,15 +17,16 @@ from threadpoolctl import threadpool_limits
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.export.parity import Exported, compare, export_checked
+from mlops_assets.ml.frames import feature_frame
 from mlops_assets.ml.inference.onnx_runtime import OnnxModel
-from mlops_assets.ml.inference.scoring import feature_frame, score
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.training.fit import fit
 from mlops_assets.serving.version.model import by_sklearn
 from resources.endpoints.folder import EndpointFolder
 from tests.support.served_models import DTYPES, build
 from tests.support.toy_models import flat_table
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COLUMNS = {"spend": "float64", "item": "string", "age": "float64", "shop": "string"}
 ENCODINGS = [
     {"item": "one_hot", "shop": "target"},

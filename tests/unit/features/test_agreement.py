@@ -7,7 +7,7 @@ import pytest
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.ml.features.agreement import SAMPLED_ENTITIES, answers_alike, newest_rows
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 
 VIEW = FeatureView(

@@ -22,7 +22,7 @@ PAIRS = 200
 @pytest.fixture(scope="module")
 def settings():
     file = Path("mlops_assets/defs/customers/defs.yaml")
-    text = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / file).read_text(encoding="utf-8")
     attributes = yaml.safe_load(text)["attributes"]
     attributes["deployment"] = {"port": 3000}  # a template, which the component would resolve
     return ModelSettings.model_validate(attributes)

@@ -7,13 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.errors import FeatureError
-from mlops_assets.ml.features.build import (
-    build_features,
-    build_labels,
-    flat_labels,
-    label_array,
-    label_events,
-)
+from mlops_assets.ml.features.build import build_features, build_labels, flat_labels, label_events
+from mlops_assets.ml.frames import label_array
 from tests.support.toy_models import FLAT, SHOP, event_log, events_of, flat, purchases, row_of
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlops_assets.ml.frames import feature_frame
 from mlops_assets.ml.inference.nameless import feature_array, forget_names, needs_names
-from mlops_assets.ml.inference.scoring import feature_frame, score
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.training.fit import fit
 from tests.support.toy_models import flat_table
 from tests.unit.export.test_onnx import COLUMNS, table

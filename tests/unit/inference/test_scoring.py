@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import FeatureError, TrainingError
-from mlops_assets.ml.inference.scoring import feature_frame, score, select_features
+from mlops_assets.ml.frames import feature_frame, select_features
+from mlops_assets.ml.inference.scoring import score
 
 DTYPES = {"carrier": "string", "distance": "float64", "late": "float64"}
 

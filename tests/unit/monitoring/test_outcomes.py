@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import FeatureError
-from mlops_assets.ml.features.build import TIMESTAMP, build_features, build_labels
+from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.outcomes import known_labels, predicted_moments, with_outcomes
 from tests.support.toy_models import SHOP, event_log, flat_table
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.skew import compare_features, request_keys, sample_requests
 from tests.support.toy_models import flat_table
 

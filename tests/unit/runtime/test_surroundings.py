@@ -78,7 +78,7 @@ def test_a_home_is_found_as_a_shell_would_find_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/srv/ada")
-    default = Path(__file__).resolve().parents[2] / ".mlops"
+    default = Path(__file__).resolve().parents[3] / ".mlops"
     found = {"~/state": Path("/srv/ada/state"), "state": tmp_path / "state", "": default}
     for named, path in found.items():
         monkeypatch.setenv("MLOPS_HOME", named)

@@ -10,7 +10,8 @@ import pytest
 
 from mlops_assets.blocks.rollout import RolloutSettings, VerdictLimits
 from mlops_assets.ml.evaluation.canary import judge, score_divergence
-from mlops_assets.records.rollout import TRIAL_FOLDER, WATCHED_FILE, Candidate, Observed, Sighting
+from mlops_assets.records.files import TRIAL_FOLDER
+from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Observed, Sighting
 from mlops_assets.serving.api.rollout import draws, share
 from mlops_assets.serving.process.workers import give_up_version
 from mlops_assets.serving.version.holder import ABANDONED_SECONDS

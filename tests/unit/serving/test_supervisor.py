@@ -9,11 +9,11 @@ from pathlib import Path
 import grimp
 import pytest
 
-import mlops_assets
 from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.serving.process import supervisor
 from mlops_assets.serving.process.supervisor import LOG_BYTES, shorten
-from resources.endpoints.process import WATCHED, EndpointProcess, Launch
+from resources.endpoints.process import EndpointProcess, Launch
+from resources.endpoints.worker_code import PACKAGE, worker_files
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
@@ -63,11 +63,9 @@ def test_up_brings_back_nothing_where_nothing_was_deployed(
 def test_a_change_of_any_module_that_a_worker_imports_makes_a_new_generation() -> None:
     graph = grimp.build_graph("mlops_assets", exclude_type_checking_imports=True, cache_dir=None)
     used = graph.find_upstream_modules("mlops_assets.serving", as_package=True)
-    package = Path(mlops_assets.__file__).parent
-    watched = {path for pattern in WATCHED for path in package.glob(pattern)}
-    files = {package.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in used}
+    files = {PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in used}
     assert len(files) > 10
-    assert {file for file in files if file.exists()} - watched == set()
+    assert {file for file in files if file.exists()} - {*worker_files()} == set()
 
 
 @pytest.mark.parametrize("moved", [True, False])

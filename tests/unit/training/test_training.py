@@ -6,8 +6,9 @@ import pytest
 
 from mlops_assets.errors import DottedPathError, FeatureError, TrainingError
 from mlops_assets.ml.evaluation.metrics import evaluate
+from mlops_assets.ml.frames import feature_frame, select_features
 from mlops_assets.ml.inference.model_files import TRUSTED_TYPES
-from mlops_assets.ml.inference.scoring import feature_frame, score, select_features
+from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.training.fit import build_pipeline, fit, split
 from tests.support.toy_models import event_log, flat_table
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mlops_assets.blocks.training import SearchSpace, TuneSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
-from mlops_assets.ml.features.build import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.training.tuning import Tuning, tune, validation_folds
 from tests.support.toy_models import event_log, flat_table
 

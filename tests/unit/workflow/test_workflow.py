@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.workflow_runner import Runner, dangling, evaluate, read_workflow
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONTEXTS = {"github": {"ref": "refs/heads/main"}, "vars": {}}
 
 

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlops_assets.errors import MlopsError, TrackingError
-from mlops_assets.runtime.redaction import forget_secrets, without_secrets
+from mlops_assets.redaction import forget_secrets, without_secrets
 
 SECRET = "zzSECRETzz"
 

@@ -17,7 +17,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.definitions import defs
 from mlops_assets.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {
     *(
         "alembic",

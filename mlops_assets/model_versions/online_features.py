@@ -1,0 +1,31 @@
+"""How the endpoint of a version will read its features, decided before it is deployed."""
+
+import pandas as pd
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.records.data import FeatureView
+from mlops_assets.records.serving import OnlineFeatures
+from mlops_assets.serving.online.choice import choose_lookup
+from resources.feature_store import FeastFeatureStore
+
+COMPARED = 100
+"""Entities of each kind of which a direct lookup must find what Feast finds."""
+
+
+def online_features(
+    rows: pd.DataFrame, settings: ModelSettings, feature_store: FeastFeatureStore
+) -> OnlineFeatures:
+    """How workers read features, compared once with Feast, and what they measure age against."""
+    view = FeatureView.of(settings)
+    newest = rows[TIMESTAMP].max().to_pydatetime()
+    as_of = newest if settings.features.clock == "data" else None
+    online = OnlineFeatures(store=feature_store.serving_config(view), view=view, as_of=as_of)
+    return choose_lookup(online, entities_to_compare(rows, view))
+
+
+def entities_to_compare(rows: pd.DataFrame, view: FeatureView) -> list[int | str]:
+    """The newest entities, the newest with a feature that is missing, and some of all times."""
+    missing = rows[rows[list(view.features)].isna().any(axis=1)]
+    parts = [rows.tail(COMPARED), missing.tail(COMPARED), rows.iloc[:: len(rows) // COMPARED + 1]]
+    return pd.concat(parts)[view.entity.name].drop_duplicates().tolist()
