@@ -1,10 +1,10 @@
 """False alarms of a year without drift, and how late a changed concept is caught.
 
 Each simulated model is trained once, on 6,000 rows and tested on 2,000, and then answers 400 rows a
-day for a year. Nothing here is simplified but the rows: `ml.profiles`, `ml.drift`,
-`ml.performance` and `ml.retraining` judge them with the defaults of `monitoring`. All three signals
-are on: drift (confirmed by the estimated loss), degraded performance, new data; the source's
-content does not change. Labels come three days late.
+day for a year. Nothing here is simplified but the rows: `ml.monitoring.profiles`,
+`ml.monitoring.drift`, `ml.monitoring.performance` and `ml.retraining.policy` judge them with the
+defaults of `monitoring`. All three signals are on: drift (confirmed by the estimated loss),
+degraded performance, new data; the source's content does not change. Labels come three days late.
 
 In the other half of the models the concept changes on day 120: the label of a row depends on two
 features otherwise than before, the features themselves are drawn as ever.

@@ -4,7 +4,7 @@ Truth: a row's log odds are normal; its label is drawn from them. Champion and c
 with an error of their own, equally large, and the challenger's are shifted: it ranks as well as the
 champion and promises too much, as a model on CDNOW does after some months. What a shift costs is
 measured on 2,000,000 rows. Every cell counts refusals over fresh held-out rows, by the very
-`ml.gate.compare` that the pipeline runs.
+`ml.evaluation.gate.compare` that the pipeline runs.
 
     python -m benchmarks.calibration        # writes results/calibration.md and calibration.png
 """

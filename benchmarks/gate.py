@@ -3,8 +3,8 @@
 Truth: a row's log odds z are normal; its label is drawn from them. A model is z with noise of its
 own, so two models of equal noise are equally good, and more noise is a known amount of log loss,
 integrated by quadrature. Every case counts promotions over fresh held-out rows, by the very
-`ml.gate.compare` that the pipeline runs. In the case of entities, the five rows of one entity share
-truth, label and noise but for a little, as the snapshots of one customer do.
+`ml.evaluation.gate.compare` that the pipeline runs. In the case of entities, the five rows of one
+entity share truth, label and noise but for a little, as the snapshots of one customer do.
 
     python -m benchmarks.gate        # writes results/gate.md and results/gate.png
 """

@@ -152,7 +152,7 @@ class ContractSettings(Settings):
 
 
 class ProcessingSettings(Settings):
-    """What `ml.processing.process` does; an empty block leaves the rows unchanged."""
+    """What `ml.data.processing.process` does; an empty block leaves the rows unchanged."""
 
     drop_columns: tuple[str, ...] = ()
     drop_duplicates: bool = False

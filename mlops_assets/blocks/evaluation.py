@@ -25,7 +25,7 @@ METRICS: dict[Task, frozenset[str]] = {
     "multiclass": frozenset({"roc_auc", "log_loss", "accuracy", "f1_macro"}),
     "regression": frozenset({"rmse", "mae", "r2", "bias"}),
 }
-"""What `ml.evaluation` computes for each task."""
+"""What `ml.evaluation.metrics` computes for each task."""
 
 
 class GateSettings(Settings):

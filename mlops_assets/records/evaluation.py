@@ -78,7 +78,7 @@ class Comparison(Record):
 
 
 class Baseline(Record):
-    """A version beside the prior on the held-out rows: `ml.baseline`."""
+    """A version beside the prior on the held-out rows: `ml.evaluation.baseline`."""
 
     loss_name: str
     rows: int

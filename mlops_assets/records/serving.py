@@ -102,7 +102,7 @@ def _is_path(value: Any) -> bool:
 
 
 class Limits(RequestLimits):
-    """What stands before the application, as `serving.guard` enforces it."""
+    """What stands before the application, as `serving.api.guard` enforces it."""
 
     key_digests: tuple[str, ...] = Field((), description="SHA-256; none: everybody may ask.")
     operator_digest: str | None = Field(

@@ -11,8 +11,8 @@ launch.json           how its processes are started; server.log, what they say
 trial/                what each worker saw of a candidate; rollouts.jsonl, how each trial ended
 stopped               somebody stopped it on purpose: nothing starts it by itself
 
-Of an endpoint in a cluster, `cluster_applied` adds to versions/, verified.json, predictions/ and
-metrics/ what its pods read.
+Of an endpoint in a cluster, `resources.cluster.applied` adds to versions/, verified.json,
+predictions/ and metrics/ what its pods read.
 """
 
 import contextlib

@@ -65,7 +65,7 @@ class PredictionLog(dg.ConfigurableResource):
     def read(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:
         """Rows with `start <= event_time < end` in order of event time, compacted or not yet.
 
-        Columns as in `ml.prediction_log`; all roles; no key twice.
+        Columns as in `ml.monitoring.prediction_log`; all roles; no key twice.
 
         Raises:
             PredictionLogError: A file holds what no version of the endpoint writes.

@@ -20,7 +20,7 @@ class FakePredictionLog(PredictionLog):
     """Frames in memory; `add` stands for an endpoint that closed a file."""
 
     def add(self, model: str, rows: pd.DataFrame) -> None:
-        """Log rows with the columns of `ml.prediction_log`."""
+        """Log rows with the columns of `ml.monitoring.prediction_log`."""
         _LOGGED[self.root, model].append(rows)
 
     def read(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:

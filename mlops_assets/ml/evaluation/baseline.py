@@ -3,9 +3,9 @@
 The prior answers the share of each class in the training rows, or the mean of a regression. Who
 states no limits has at least this one: a version that is not shown to know more is not deployed.
 Shown means at level `gate.alpha`, on the held-out rows: its loss is lower, by the paired test of
-`ml.paired`, or, of a binary model, it ranks better than chance (Mann and Whitney 1947, Ann. Math.
-Stat. 18), since one that ranks well and promises too much is no coin flip. Of two tests each has
-half the level (Bonferroni). Rows are taken for independent where all are of one entity.
+`ml.evaluation.paired`, or, of a binary model, it ranks better than chance (Mann and Whitney 1947,
+Ann. Math. Stat. 18), since one that ranks well and promises too much is no coin flip. Of two tests
+each has half the level (Bonferroni). Rows are taken for independent where all are of one entity.
 """
 
 import math

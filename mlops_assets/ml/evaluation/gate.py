@@ -1,12 +1,12 @@
 """Whether a challenger may replace the champion: paired losses, one interval, one decision.
 
 Both models score the same held-out rows, so what is tested is the mean of the difference of their
-losses row by row, which cancels most of the rows' own noise (`ml.paired`). The upper end of its
-interval answers every question: below `margin` is non-inferior (Schuirmann 1987, J. Pharmacokinet.
-Biopharm. 15; Walker and Nowacki 2011, J. Gen. Intern. Med. 26), below 0 is superior, each at level
-`alpha` one-sided. Of the loss, the part that is miscalibration (`ml.calibration`) has a rule of its
-own, and so have slices: they are refused once shown to be worse. No model is scored here: see
-`ml.champion`.
+losses row by row, which cancels most of the rows' own noise (`ml.evaluation.paired`). The upper end
+of its interval answers every question: below `margin` is non-inferior (Schuirmann 1987, J.
+Pharmacokinet. Biopharm. 15; Walker and Nowacki 2011, J. Gen. Intern. Med. 26), below 0 is superior,
+each at level `alpha` one-sided. Of the loss, the part that is miscalibration
+(`ml.evaluation.calibration`) has a rule of its own, and so have slices: they are refused once shown
+to be worse. No model is scored here: see `ml.evaluation.champion`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ The difference is measured as a fraction of the champion's mean loss, whose inte
 rows. Rows of one entity are correlated, so variances are those of sums over clusters (Liang and
 Zeger 1986, Biometrika 73; Miller 2024, arXiv 2411.00640) with a t distribution of clusters - 1
 degrees of freedom. What several entities share, e.g. a storm that delays every flight of a day, is
-not covered. What is compared, and what follows from it, stands in `ml.gate`.
+not covered. What is compared, and what follows from it, stands in `ml.evaluation.gate`.
 """
 
 import math

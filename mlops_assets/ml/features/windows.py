@@ -1,8 +1,8 @@
 """Aggregates of an event log over half-open time windows: arrays in, one float64 per entity out.
 
-Only the arithmetic is here; what the settings mean, and frames, are the business of `ml.features`.
-A window is a slice of the events in time order, so nothing outside it can enter a result, not even
-as rounding: sums are not differences of running totals.
+Only the arithmetic is here; what the settings mean, and frames, are the business of
+`ml.features.build`. A window is a slice of the events in time order, so nothing outside it can
+enter a result, not even as rounding: sums are not differences of running totals.
 """
 
 from collections.abc import Callable, Iterable

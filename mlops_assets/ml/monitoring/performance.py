@@ -1,10 +1,10 @@
 """How well a live version predicts: measured once its labels came, estimated until then.
 
-Measured: the metrics of `ml.evaluation` that the logged scores allow. A window counts as degraded
-when its mean loss is shown, by a one-sided z test, to be more than `tolerance` above the held-out
-loss, when promised and observed totals differ by more than chance and `calibration` allow, or when
-a limit of the gate is broken. The calibration test is Spiegelhalter's in its simplest form: under
-a calibrated model the positives are a sum of independent Bernoulli draws (Spiegelhalter 1986,
+Measured: the metrics of `ml.evaluation.metrics` that the logged scores allow. A window counts as
+degraded when its mean loss is shown, by a one-sided z test, to be more than `tolerance` above the
+held-out loss, when promised and observed totals differ by more than chance and `calibration` allow,
+or when a limit of the gate is broken. The calibration test is Spiegelhalter's in its simplest form:
+under a calibrated model the positives are a sum of independent Bernoulli draws (Spiegelhalter 1986,
 Stat. Med. 5).
 
 Estimated: confidence-based performance estimation (CBPE of NannyML; Bialek, Kuberski, Perrakis and

@@ -2,7 +2,7 @@
 
 Profiles of parts add up to that of the whole in any order, because all of them count in the same
 bins: exactly, and sums and squares to rounding (Chan, Golub and LeVeque 1983, Am. Stat. 37). Bins
-are chosen in `ml.column_bins`. No input is modified.
+are chosen in `ml.monitoring.column_bins`. No input is modified.
 """
 
 from collections.abc import Iterable, Mapping

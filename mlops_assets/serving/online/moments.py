@@ -1,8 +1,8 @@
 """How moments are kept online: their form in Feast's sqlite table, and how fine each store is.
 
-Feast hands the store a UTC clock without a zone, and its sqlite store takes that for local time
-and drops the fraction. Here a moment is written with its zone and to the microsecond, so it reads
-alike whatever `TZ` a process has. Features are timed to the microsecond (`ml.features`), so only
+Feast hands the store a UTC clock without a zone, and its sqlite store takes that for local time and
+drops the fraction. Here a moment is written with its zone and to the microsecond, so it reads alike
+whatever `TZ` a process has. Features are timed to the microsecond (`ml.features.build`), so only
 what a store keeps more coarsely is told by `resolution`.
 """
 

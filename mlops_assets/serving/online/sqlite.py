@@ -1,9 +1,9 @@
 """The lookup of Feast's sqlite online store, read as a table, without Feast.
 
 Feast keeps one row per entity and feature: the entity's key as `serialize_entity_key` writes it
-(version 3), the value as a `feast.types.Value` message, and the time as `online_moments` spells it.
+(version 3), the value as a `feast.types.Value` message, and the time as `moments` spells it.
 Of these forms only what a view can hold is read, and anything else is an error. That Feast finds
-the same is compared before this lookup is chosen (`online_choice`).
+the same is compared before this lookup is chosen (`choice`).
 
 Beside Feast's table stands one of ours: when the features of those entities were from that had
 expired before they were published.

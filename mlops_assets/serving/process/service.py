@@ -43,7 +43,7 @@ _buckets = Buckets()  # made here, so that all workers that the template forks h
 
 @bentoml.service(
     workers=int(os.environ.get(WORKERS, "1")),
-    traffic={"timeout": 150},  # beyond what `serving.guard` allows
+    traffic={"timeout": 150},  # beyond what `serving.api.guard` allows
     # Together these three cost several times a prediction.
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": [".*"]},

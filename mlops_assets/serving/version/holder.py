@@ -118,7 +118,7 @@ class ModelHolder:
         """The last trial: some of its requests may end after it."""
 
     def limits(self) -> Limits | None:
-        """What `serving.guard` enforces now; None before the first version."""
+        """What `serving.api.guard` enforces now; None before the first version."""
         return self.active.manifest.limits if self.active else None
 
     def start(self) -> None:
