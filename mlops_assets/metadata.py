@@ -37,3 +37,8 @@ def urls(links: Mapping[str, str]) -> dict[str, dg.UrlMetadataValue]:
 def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics as a person reads them; the full value is in MLflow."""
     return {name: round(value, 4) for name, value in metrics.items()}
+
+
+def unless(passed: bool, said: str) -> str | None:
+    """What a check says when it fails."""
+    return None if passed else said

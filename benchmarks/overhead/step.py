@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.asset_checks import version_scores
+from mlops_assets.asset_checks.live import version_scores
 from mlops_assets.assets.data import origin, read_rows, source_files
 from mlops_assets.assets.features import with_labels
 from mlops_assets.assets.model import draw, train

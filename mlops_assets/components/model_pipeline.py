@@ -10,7 +10,8 @@ from jobs.deployment import build_deployment_job
 from jobs.monitoring import build_monitoring_job, build_monitoring_schedules
 from jobs.promotion import build_promotion_jobs
 from jobs.training import build_training_job, build_training_schedules
-from mlops_assets.asset_checks import build_asset_checks, build_outcome_checks
+from mlops_assets.asset_checks.gates import build_asset_checks
+from mlops_assets.asset_checks.live import build_outcome_checks
 from mlops_assets.assets.data import build_data_assets
 from mlops_assets.assets.deployment import build_deployment_assets
 from mlops_assets.assets.drift import build_drift_assets
