@@ -40,7 +40,10 @@ def _leaves_the_alias(patch: Patch, loop: Loop) -> None:
 
 
 def _leaves_the_endpoint(patch: Patch, loop: Loop) -> None:
-    stays = lambda self, name, *rest: self.status(name)  # noqa: E731
+    def stays(self: FakeDeployment, name: str, *_: Any, confirm: Callable[[], None]) -> Any:
+        confirm()
+        return self.status(name)
+
     patch.setattr(FakeDeployment, "redeploy", stays)
 
 

@@ -20,6 +20,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from mlops_assets.home import PROJECT_ROOT as ROOT
 from mlops_assets.ml.monitoring.drift import Distance, Finding
 from mlops_assets.monitoring.drift_facts import drift_gauges
 from mlops_assets.monitoring.outcome_facts import performance_gauges, skew_gauges
@@ -36,7 +37,6 @@ from resources.endpoints.local import LocalBentoML
 from resources.endpoints.metrics import EndpointMetrics
 from sensors.incidents import failing_jobs
 from tests.support.live_endpoints import Subject, build_versions, free_port, publish
-from tests.test_definitions import ROOT
 
 DEPLOY = ROOT / "deploy"
 sys.path.insert(0, str(DEPLOY / "grafana"))

@@ -11,10 +11,13 @@ from mlops_assets.runtime.interrupts import interruptible, uninterrupted
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_whatever_asks_for_the_end_is_an_interrupt(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        os.kill(os.getpid(), number)
-    assert signal.getsignal(number) == before
+    as_started = signal.signal(number, signal.SIG_DFL)  # by nohup, SIGHUP would be ignored
+    try:
+        with pytest.raises(KeyboardInterrupt), interruptible():
+            os.kill(os.getpid(), number)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, as_started)
 
 
 def test_a_process_started_by_nohup_outlives_its_terminal() -> None:
