@@ -247,8 +247,8 @@ def _check_params(build: Any, settings: ModelSettings) -> None:
 def _check_values(estimator: Any, named: str) -> None:
     """Refuse a value before any data is read, where the estimator can: all of scikit-learn's."""
     validate = getattr(estimator, "_validate_params", None)
-    if validate is None:
-        return
+    if validate is None or not hasattr(estimator, "_parameter_constraints"):
+        return  # a class of the user's own inherits the first and need not have the second
     try:
         validate()
     except ValueError as err:
