@@ -4,12 +4,14 @@ How one is built is in `training`, what it answers in `inference`; the ONNX expo
 its private parts.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-import pandas as pd
 
-Features = pd.DataFrame | np.ndarray
+if TYPE_CHECKING:
+    import pandas as pd  # not of the worker that ONNX Runtime serves
+
+Features: TypeAlias = "pd.DataFrame | np.ndarray"
 
 
 class Estimator(Protocol):
