@@ -1,4 +1,7 @@
-"""Executors: a canceled run ends, MLflow is told how, and a cluster what each step needs."""
+"""Executors: a canceled run ends, MLflow is told how, and a cluster what each step needs.
+
+Which executor is taken is for `mlops_assets.definitions` to say.
+"""
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence

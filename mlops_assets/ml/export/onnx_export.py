@@ -1,10 +1,11 @@
-"""A fitted pipeline as one ONNX graph in double precision: what `training.build_pipeline` makes.
+"""A fitted pipeline as one ONNX graph in double precision.
 
-Written node by node, because skl2onnx loses precision: its trees answer in float32, and its
-encoders differed by 0.1 on the examples. The graph takes `numbers` (rows, numeric features) and
-`texts` (rows, text features) and gives `scores` as `scoring.score` does. What scikit-learn refuses,
-the graph answers by NaN. Whether a graph may be served is for `parity` to say, never for this
-module: an estimator it does not know is an error, one it misunderstands shows there.
+It takes what `ml.training.fit.build_pipeline` makes. Written node by node, because skl2onnx loses
+precision: its trees answer in float32, and its encoders differed by 0.1 on the examples. The graph
+takes `numbers` (rows, numeric features) and `texts` (rows, text features) and gives `scores` as
+`ml.inference.scoring.score` does. What scikit-learn refuses, the graph answers by NaN. Whether a
+graph may be served is for `parity` to say, never for this module: an estimator it does not know is
+an error, one it misunderstands shows there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
