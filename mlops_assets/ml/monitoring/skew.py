@@ -77,6 +77,6 @@ def _different(served: pd.Series, offline: pd.Series, *, text: bool) -> np.ndarr
     else:
         left = pd.to_numeric(served, errors="coerce").to_numpy(np.float64)
         right = offline.to_numpy(np.float64)
+        # A text in place of a number equals nothing, and is not missing either.
         equal = np.isclose(left, right, rtol=TOLERANCE, atol=0)
-        missing = missing & np.isnan(left)  # a text in place of a number is no missing value
     return np.where(missing | also_missing, missing != also_missing, ~equal)

@@ -88,6 +88,10 @@ class Template:
         self._reap()
         while len(self._born) < self._wanted and time.monotonic() >= self._next_fork:
             self._fork()
+        self._forget_crashes()
+
+    def _forget_crashes(self) -> None:
+        """They are in a row only while some worker is missing, or may still crash."""
         grown = time.monotonic() - CRASH_SECONDS
         if len(self._born) == self._wanted and max(self._born.values()) < grown:
             self._crashes = 0

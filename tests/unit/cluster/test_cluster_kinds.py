@@ -88,7 +88,7 @@ def test_a_deployment_serves_when_all_its_pods_do(
     assert DeploymentKind().serves(Knows(found), APPLIED, "toy", pods) is served
 
 
-def test_a_deployment_does_not_take_away_what_the_autoscaler_has_added(tmp_path: Path) -> None:
+def test_a_deployment_keeps_what_the_autoscaler_has_added_up_to_its_maximum(tmp_path: Path) -> None:
     def apply(**cluster: Any) -> int:
         api = ClusterApi.connect("mlops")
         for one in kubernetes_objects(plan(image="mlops:gone", **cluster)):
@@ -106,3 +106,6 @@ def test_a_deployment_does_not_take_away_what_the_autoscaler_has_added(tmp_path:
         with cluster.objects.lock:
             live["spec"]["replicas"] = 1
         assert apply() == 2
+        with cluster.objects.lock:
+            live["spec"]["replicas"] = 9  # by hand
+        assert apply() == 5

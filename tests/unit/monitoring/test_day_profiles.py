@@ -127,6 +127,14 @@ def test_each_version_and_role_is_counted_apart(log: PredictionLog) -> None:
     assert merged(log).rows == 10  # version 1, and not what a shadow said
 
 
+def test_a_version_that_nobody_asked_for_before_is_counted(log: PredictionLog) -> None:
+    """E.g. a day on which the champion changed, of which only the old one was reported so far."""
+    write(log, text(*requests(0, 24)))
+    log.compact("toy")
+    assert merged(log, version=1).rows == 10
+    assert merged(log, version=2).rows == 11
+
+
 def test_a_profile_with_an_infinite_value_is_read_as_it_was_written() -> None:
     rows = to_frame(parse(text(*requests(0, 24)), "").lines, {})
     infinite = rows.assign(feature_spend=np.inf)

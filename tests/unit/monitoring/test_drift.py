@@ -18,7 +18,7 @@ from mlops_assets.ml.monitoring.drift import (
 from mlops_assets.ml.monitoring.profiles import count, profile, profile_reference
 from mlops_assets.ml.monitoring.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary
-from mlops_assets.records.profile import Ageing, Bins
+from mlops_assets.records.profile import Ageing, Bins, ColumnProfile
 from tests.support.drift_columns import (
     BINS,
     REFERENCE,
@@ -92,6 +92,28 @@ def test_kolmogorov_smirnov_and_chi_square_are_scipys():
     counts = [[np.count_nonzero(side == value) for value in values] for side in (old, new)]
     assert found.kolmogorov_smirnov == pytest.approx(ks_2samp(old, new).statistic)
     assert found.p_value == pytest.approx(chi2_contingency(counts, correction=False).pvalue)
+
+
+def test_rare_categories_of_few_rows_are_no_evidence_of_drift():
+    """Each alone, one row where a fifth of a row was expected would look like a shift."""
+    from scipy.stats import chi2_contingency
+
+    rng = np.random.default_rng(0)
+    shares = 1 / np.arange(1, 51) ** 2
+    names = tuple(f"city {number}" for number in range(50))
+
+    def counted(rows: int) -> ColumnProfile:
+        counts = (*rng.multinomial(rows, shares / shares.sum()).tolist(), 0)
+        return ColumnProfile(bins=Bins(points=names), counts=counts, sums=())
+
+    p_values = np.array([distance(counted(5000), counted(200)).p_value for _ in range(500)])
+    assert (p_values < 0.01).sum() <= 15  # 5 are expected; 55 were it for each category alone
+
+    old, new = ([60, 30, 2, 2, 2, 4], [30, 60, 1, 4, 3, 2])  # the last four expect 2 to 3.5 each
+    bins = Bins(points=names[:5])
+    found = distance(*(ColumnProfile(bins=bins, counts=tuple(n), sums=()) for n in (old, new)))
+    pooled = [[*counts[:2], sum(counts[2:])] for counts in (old, new)]
+    assert found.p_value == pytest.approx(chi2_contingency(pooled, correction=False).pvalue)
 
 
 @pytest.mark.parametrize(("shift", "spread"), [(0.5, 1.0), (3.0, 1.0), (-8.0, 0.1)])

@@ -68,6 +68,20 @@ def test_outcomes_half_as_frequent_as_promised_are_miscalibration():
     assert "were promised" in summary.reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("factor", "verdict"), [(1 / 3, "degraded"), (0.6, "good"), (1.7, "good"), (3, "degraded")]
+)
+def test_a_tolerance_of_100_percent_is_a_factor_of_two_either_way(factor: float, verdict: str):
+    """A share taken off the promised positives would let a third of them, or none, pass."""
+    positives = round(200 * factor)
+    label = np.concatenate([np.ones(positives), np.zeros(1000 - positives)])
+    summary = judge(predictions(np.full(1000, 0.2), label), binary(calibration=1.0))
+    assert summary.verdict == verdict
+    assert [f"{positives} of 1000 rows were positive, 200.0" in one for one in summary.reasons] == [
+        True for _ in range(verdict == "degraded")
+    ]
+
+
 def test_a_concept_that_turned_around_is_lost_although_no_feature_moved():
     rows = draw(2000, 0)
     turned = rows.assign(label=1 - rows["label"])

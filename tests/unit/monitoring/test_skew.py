@@ -124,6 +124,16 @@ def test_a_bug_is_found(bug: Callable[[pd.DataFrame], pd.DataFrame], feature: st
     assert feature in skewed(bug(requests()))
 
 
+@pytest.mark.parametrize("served", ["n/a", "", "nan!"])
+def test_a_text_in_place_of_a_number_is_skew_also_where_the_number_is_missing(served: str) -> None:
+    logged = requests()
+    gone = logged["feature_spend"].isna()
+    texts = logged.assign(feature_spend=logged["feature_spend"].astype(object).mask(gone, served))
+    (found,) = compare_features(texts, rebuild(request_keys(texts, MODEL)), MODEL).skewed
+    assert (found.feature, found.rows) == ("spend", gone.sum())
+    assert f"served {served}, offline nan" in found.example
+
+
 def test_ten_thousand_clean_requests_raise_no_alarm() -> None:
     logged = requests(12_000)
     assert len(logged) > 10_000

@@ -10,13 +10,14 @@ import pytest
 
 from mlops_assets.blocks.rollout import RolloutSettings, VerdictLimits
 from mlops_assets.ml.evaluation.canary import objection, score_divergence
-from mlops_assets.records.files import TRIAL_FOLDER
+from mlops_assets.records.files import LOG_FOLDER, TRIAL_FOLDER
 from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Observed, Sighting
 from mlops_assets.serving.api.rollout import draws, share
 from mlops_assets.serving.process.workers import give_up_version
 from mlops_assets.serving.version.holder import ABANDONED_SECONDS
 from tests.support.served_models import DTYPES, Built, build, with_content
 from tests.support.serving_worker import Worker, features
+from tests.unit.serving.test_log_writer import files_end_at
 
 
 @pytest.fixture
@@ -136,6 +137,19 @@ def test_what_a_canary_refuses_is_its_error_and_what_nobody_knows_is_not(
 
     counted = seen(worker, generation)
     assert (counted.candidate.requests, counted.candidate.errors) == (1, 1)
+
+
+def test_a_full_log_is_not_the_canary_s_fault(worker: Worker, tmp_path: Path) -> None:
+    generation = put_on_trial(worker, build(tmp_path, version=2), "canary", 1.0)
+    assert worker.post("/predict", {"entities": [1]}).status_code == 200
+    (file,) = (worker.folder.path / LOG_FOLDER).glob("*.jsonl")
+    with files_end_at(file.stat().st_size):
+        refused = [worker.post("/predict", {"entities": [1]}).status_code for _ in range(5)]
+    assert refused == [507] * 5
+
+    counted = seen(worker, generation)
+    assert (counted.candidate.requests, counted.candidate.errors) == (1, 0)
+    assert objection(counted.primary, counted.candidate, VerdictLimits(), 1) is None
 
 
 def test_features_of_the_version_that_serves_never_reach_a_candidate_with_others(

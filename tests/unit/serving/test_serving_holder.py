@@ -85,6 +85,18 @@ def verified(tmp_path: Path) -> Worker:
     return worker
 
 
+def test_a_version_that_serves_is_not_replaced_by_an_older_one(
+    verified: Worker, tmp_path: Path
+) -> None:
+    """The fallback is for a worker that has nothing: this one has what came after it."""
+    verified.serve(with_content(build(tmp_path), b"not a model", 3))
+
+    answer = verified.call("GET", "/model").json()
+    assert answer["model_version"] == 2
+    assert "damaged" in answer["fallback"]
+    assert "previous version" not in answer["fallback"]
+
+
 _DAMAGES = [b"", b"{", b"\0" * 9, b'{"generation": "seven"}', "nö".encode("latin-1")]
 
 

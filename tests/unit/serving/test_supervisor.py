@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Generator
 from pathlib import Path
 
 import grimp
@@ -11,9 +13,18 @@ import pytest
 
 from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.serving.process import supervisor
-from mlops_assets.serving.process.supervisor import LOG_BYTES, shorten
+from mlops_assets.serving.process.supervisor import (
+    LOG_BYTES,
+    Generation,
+    Supervisor,
+    listen,
+    shorten,
+)
+from mlops_assets.serving.process.workers import CRASHES, Template
 from resources.endpoints.process import EndpointProcess, Launch
 from resources.endpoints.worker_code import PACKAGE, worker_files
+from tests.support.served_models import build
+from tests.support.serving_worker import Worker
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:
@@ -66,6 +77,84 @@ def test_a_change_of_any_module_that_a_worker_imports_makes_a_new_generation() -
     files = {PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in used}
     assert len(files) > 10
     assert {file for file in files if file.exists()} - {*worker_files()} == set()
+
+
+@pytest.fixture
+def dying(tmp_path: Path) -> Path:
+    """An endpoint whose template ends as soon as it is started, and writes that it was."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nexit 3\n")
+    python.chmod(0o700)
+    launch = {"python": str(python), "workers": 1, "environment": {"MLOPS_CODE": "a"}}
+    (tmp_path / supervisor.LAUNCH_FILE).write_text(json.dumps(launch))
+    return tmp_path
+
+
+def test_a_template_that_dies_at_once_is_started_again_after_a_pause(dying: Path) -> None:
+    with listen(0) as listener:
+        supervising = Supervisor(dying, listener)
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            supervising._turn()
+            time.sleep(0.01)
+    starts = (dying / "starts").read_text().split()
+    assert len(starts) in (2, 3), "at once, then after 2 s, 4 s, ..."
+
+
+def test_the_pause_is_short_again_after_a_template_that_lived_long(dying: Path) -> None:
+    launch = json.loads((dying / supervisor.LAUNCH_FILE).read_text())
+    with listen(0) as listener:
+        supervising = Supervisor(dying, listener)
+        dead = Generation(dying, listener, launch)
+        for age, pause in [(0, 2), (0, 4), (0, 8), (1000, 1), (0, 2)]:
+            dead.process.wait()
+            dead.started, supervising._next_start = time.monotonic() - age, 0.0
+            now = time.monotonic()
+            dead = supervising._again(dead)
+            assert supervising._next_start - now == pytest.approx(pause, abs=0.9)
+        dead.process.wait()
+
+
+@pytest.fixture
+def template(worker: Worker, tmp_path: Path) -> Generator[Template]:
+    """Of an endpoint that serves version 2, with version 1 to go back to."""
+    good = worker.folder.current()
+    assert good is not None
+    worker.folder.mark_verified(good)
+    worker.serve(build(tmp_path, version=2))
+    with listen(0) as listener:
+        yield Template(worker.folder.path, listener, workers=2)
+
+
+def served(worker: Worker) -> int:
+    manifest = worker.folder.current()
+    assert manifest is not None
+    return manifest.model_version
+
+
+def test_only_crashes_in_a_row_give_a_version_up(template: Template, worker: Worker) -> None:
+    for crashed in (True, True, False, True, True):
+        template._count(crashed=crashed)
+    assert served(worker) == 2
+    template._count(crashed=True)
+    assert served(worker) == 1
+
+
+@pytest.mark.parametrize(
+    ("ages", "version"),
+    [((11.0, 12.0), 2), ((11.0, 1.0), 1), ((11.0,), 1)],
+    ids=["all have grown", "one is young", "one is missing"],
+)
+def test_crashes_are_forgotten_once_all_workers_live(
+    template: Template, worker: Worker, ages: tuple[float, ...], version: int
+) -> None:
+    """Or three crashes in a year, each for a reason of its own, would give a good version up."""
+    for _ in range(CRASHES - 1):
+        template._count(crashed=True)
+    template._born = {-pid: time.monotonic() - age for pid, age in enumerate(ages, start=2)}
+    template._forget_crashes()
+    template._count(crashed=True)
+    assert served(worker) == version
 
 
 @pytest.mark.parametrize("moved", [True, False])
