@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MLOPS_HOME ?= $(CURDIR)/.mlops
 
-.PHONY: help install run demo test lint dev lock clean
+.PHONY: help install run demo test mutants lint dev lock clean
 
 help:  ## Say what each command does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -24,6 +24,9 @@ test: lint  ## Lint, then fast tests, then tests against real servers
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/pytest -q -m e2e -n 2 --dist loadfile
+
+mutants: $(VENV)/installed  ## Break one line at a time and see that the tests notice
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports, dependencies, workflows
 	$(BIN)/ruff format --check .
