@@ -203,9 +203,9 @@ def _numeric(graph: _Graph, steps: Sequence[Any], matrix: str) -> str:
 def _estimate(graph: _Graph, model: Any, matrix: str, task: Task) -> str:
     kind, module = type(model).__name__, type(model).__module__
     if module.startswith("sklearn.ensemble._hist_gradient_boosting"):
-        raw = _sum(graph, boosted(model), matrix)
-        raw = graph.node("Add", raw, graph.constant(model._baseline_prediction.reshape(1, -1)))
-        return _inverse(graph, raw, task, type(model._loss.link).__name__ == "LogLink")
+        trees, baseline, log = boosted(model)
+        raw = graph.node("Add", _sum(graph, trees, matrix), graph.constant(baseline))
+        return _inverse(graph, raw, task, log)
     if module.startswith(("sklearn.ensemble._forest", "sklearn.tree.")):
         return _forest(graph, model, matrix, task)
     if module.startswith("sklearn.linear_model.") and hasattr(model, "coef_"):
