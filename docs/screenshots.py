@@ -67,9 +67,7 @@ def require_materialized() -> None:
         missing = [k for k in keys if instance.get_latest_materialization_event(k) is None]
     if missing:
         names = ", ".join(key.to_user_string() for key in missing)
-        sys.exit(
-            f"never materialized: {names}; `mlops run {MODEL}` and the job {MODEL}_monitoring come first"
-        )
+        sys.exit(f"never materialized: {names}; first do what the docstring of this script says")
 
 
 @contextmanager
