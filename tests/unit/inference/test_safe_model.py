@@ -8,6 +8,7 @@ import pytest
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError, UnsafeModelError
+from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.serving.version.model import load_servable, read_servable
 from resources.endpoints.folder import EndpointFolder
@@ -127,6 +128,13 @@ def test_a_version_that_leaves_out_what_is_usual_still_loads(built: Built, tmp_p
 
     load_servable(version).self_check(built.recorded)
     assert stage(built, tmp_path) == version
+
+
+def test_a_model_without_its_record_of_inference_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DeploymentError, match=r"inference\.json beside model\.skops is damaged: No"
+    ):
+        read_inference(tmp_path / "model.skops")
 
 
 def test_a_file_other_than_the_registered_one_is_not_staged(built: Built, tmp_path: Path) -> None:
