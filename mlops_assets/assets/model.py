@@ -10,6 +10,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import pictures, urls
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.frames import select_features
 from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.plots.evaluation import evaluation_plots
@@ -31,7 +32,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=asset_key(settings.name, "trained_model"),
-        ins={"rows": dg.AssetIn(asset_key(settings.name, "features"))},
+        ins={"features": dg.AssetIn(asset_key(settings.name, "features"))},
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"scikitlearn", "mlflow"},
@@ -40,10 +41,11 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         description="The estimator fitted on the training rows, as a version in the registry.",
     )
     def trained_model(
-        context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
+        context: dg.AssetExecutionContext, features: TracedRows, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
-        with reported(), tracking.run(settings.name, _tags(context, rows, tracking)):
-            version, found = train(rows, settings, tracking)
+        tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
+        with reported(), tracking.run(settings.name, tags):
+            version, found = train(features, settings, tracking)
             links = tracking.links(version)
         return dg.MaterializeResult(value=version, metadata={**describe(version, links), **found})
 
@@ -82,29 +84,31 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
 
 def train(
-    rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
+    features: TracedRows, settings: ModelSettings, tracking: MLflowTracking
 ) -> tuple[ModelVersion, dict[str, Any]]:
     """Tune, fit and register a version, with all that its repetition needs, in the open run.
 
     Args:
-        rows: Features, with the attributes that `processed_data` gave them.
+        features: And what they were made of.
         settings: Of the model.
         tracking: Has the open run.
 
     Returns:
         The version, and what the training found, as metadata.
     """
-    fitted_on, held_out = split(rows, settings)
+    fitted_on, held_out = split(features.rows, settings)
     chosen, search = tuned(fitted_on, settings, tracking)
     model = fit(fitted_on, chosen)
     inference, files = choose_inference(model, held_out, settings, tracking)
     tracking.log_params(_params(chosen))
-    name, target, digest = settings.name, settings.target.name, rows.attrs["dataset"]
+    name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     tracking.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
     version = tracking.log_model(model, registered_name=name, example=example, beside=files)
     predictions = prediction_hash(model, held_out, settings)
-    record_training(version, rows, settings, chosen.training.params, predictions, tracking)
+    record_training(
+        version, features.record, settings, chosen.training.params, predictions, tracking
+    )
     return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
 
 
@@ -125,9 +129,3 @@ def describe(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:
 def _params(settings: ModelSettings) -> dict[str, object]:
     training = settings.training
     return {"estimator": training.estimator, "seed": training.seed, **training.params}
-
-
-def _tags(
-    context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
-) -> dict[str, str]:
-    return {**tracking.run_tags(context), "dvc/md5": rows.attrs["dataset"]}

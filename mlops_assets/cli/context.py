@@ -1,19 +1,26 @@
-"""What every verb needs: the definitions, the models chosen, the resources, and a voice."""
+"""What every verb needs: the definitions, the models chosen, the resources, and a voice.
+
+No verb stands here. Each is declared, with what it runs, by `add_verbs` of its family's module.
+"""
 
 import sys
 from collections.abc import Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mlops_assets.blocks.base import did_you_mean
-from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.components.loading import left_out
+from mlops_assets.components.settings import loaded_models, settings_of
 from mlops_assets.errors import ConfigError, FaultyModelError, MlopsError
-from mlops_assets.keys import DEPLOYMENT_SETTINGS
 from resources.champion.by_hand import Promotions
 from resources.endpoints.deployer import EndpointDeployer
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, _SubParsersAction
+
+    Verbs = _SubParsersAction[ArgumentParser]
 
 
 def load_definitions() -> dg.Definitions:
@@ -32,7 +39,7 @@ def chosen_models(
         ConfigError: There is no such model.
         FaultyModelError: Its YAML has faults.
     """
-    known = sorted({*described_models(definitions), *others})
+    known = sorted({*loaded_models(definitions), *others})
     unknown = sorted(set(models) - set(known))
     faulty = [
         line
@@ -45,16 +52,6 @@ def chosen_models(
     if unknown:
         raise ConfigError(f"no model {unknown}; there are {known}{did_you_mean(unknown, known)}")
     return list(models) or known
-
-
-def described_models(definitions: dg.Definitions) -> list[str]:
-    """Every model of a sound YAML."""
-    return sorted(spec.key.path[0] for spec in _endpoint_specs(definitions))
-
-
-def _endpoint_specs(definitions: dg.Definitions) -> list[dg.AssetSpec]:
-    specs = definitions.resolve_all_asset_specs()
-    return [spec for spec in specs if DEPLOYMENT_SETTINGS in spec.metadata]
 
 
 def open_resources(
@@ -76,10 +73,20 @@ def open_deployment(definitions: dg.Definitions) -> Generator[EndpointDeployer]:
 def open_promotions(definitions: dg.Definitions, model: str) -> Generator[Promotions]:
     """The champion of one model, with what can move it."""
     chosen_models(definitions, [model])
-    (spec,) = (s for s in _endpoint_specs(definitions) if s.key.path[0] == model)
-    settings = DeploymentSettings.model_validate(spec.metadata[DEPLOYMENT_SETTINGS])
+    settings = settings_of(definitions, model).deployment
     with open_resources(definitions, "tracking", "ledger", "deployment") as built:
         yield Promotions(model, settings, built.tracking, built.ledger, built.deployment)
+
+
+def exit_code(definitions: dg.Definitions, models: Sequence[str], *, good: bool) -> int:
+    """0 if all is good, 1 otherwise, of a verb that means every model when it names none.
+
+    Then it also says which ones that did not mean, since their YAML has faults.
+    """
+    faulty = {} if models else left_out(definitions)
+    for faults in faulty.values():
+        say_both([], faults)
+    return 1 if faulty or not good else 0
 
 
 def say(text: str, *, error: bool = False) -> None:
