@@ -88,7 +88,7 @@ def test_a_deployment_serves_when_all_its_pods_do(
     assert DeploymentKind().serves(Knows(found), APPLIED, "toy", pods) is served
 
 
-def test_a_deployment_keeps_what_the_autoscaler_has_added_up_to_its_maximum(tmp_path: Path) -> None:
+def test_a_deployment_does_not_take_away_what_the_autoscaler_has_added(tmp_path: Path) -> None:
     def apply(**cluster: Any) -> int:
         api = ClusterApi.connect("mlops")
         for one in kubernetes_objects(plan(image="mlops:gone", **cluster)):
@@ -106,6 +106,29 @@ def test_a_deployment_keeps_what_the_autoscaler_has_added_up_to_its_maximum(tmp_
         with cluster.objects.lock:
             live["spec"]["replicas"] = 1
         assert apply() == 2
-        with cluster.objects.lock:
-            live["spec"]["replicas"] = 9  # by hand
-        assert apply() == 5
+
+
+class Scaled(ClusterApi):
+    """A cluster with a Deployment of so many pods and an autoscaler of at most 5."""
+
+    def __init__(self, replicas: int) -> None:
+        super().__init__(None, "mlops")
+        self.objects: dict[str, Object] = {
+            "Deployment": deployment() | {"spec": {"replicas": replicas}},
+            "HorizontalPodAutoscaler": {"spec": {"maxReplicas": 5}},
+        }
+
+    def get(self, kind: str, name: str) -> Object | None:
+        return self.objects.get(kind)
+
+    def apply(self, wanted: Object) -> Object:
+        return self.objects.setdefault("applied", wanted)
+
+
+@pytest.mark.parametrize(("there", "asked"), [(1, 2), (4, 4), (9, 5)])
+def test_pods_are_asked_for_up_to_the_maximum_of_the_autoscaler(there: int, asked: int) -> None:
+    """Pods that somebody added beyond it would all be started anew, and then taken away."""
+    api = Scaled(there)
+    wanted = {"kind": "Deployment", "metadata": {"name": "toy"}, "spec": {}}
+    DeploymentKind().apply(api, wanted, 2)
+    assert api.objects["applied"]["spec"]["replicas"] == asked
