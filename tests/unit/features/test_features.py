@@ -109,9 +109,10 @@ def test_a_feature_never_sees_events_at_or_after_its_snapshot(past, future, othe
     day_one = pd.Timestamp("2024-01-01", tz="UTC")
     before = [(1, day_one, 1.0, "a"), *(row for row in past if row[1] < snapshot)]
     config = event_log(ALL, snapshots={"every": "1 day", "start": snapshot, "end": snapshot})
+    at_the_snapshot = (1, snapshot, 7.0, "z")
     frames = [
         aggregate(events_of(*before, *(row for row in late if row[1] >= snapshot)), config)
-        for late in (future, other)
+        for late in (future, [*other, at_the_snapshot])
     ]
     pd.testing.assert_frame_equal(*frames, check_exact=True)
 
