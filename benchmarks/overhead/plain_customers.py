@@ -211,12 +211,7 @@ def serve(
     launch = Launch.of(deployment.port, deployment.workers)
     EndpointProcess(endpoint.path).bring(launch)
     _wait_for_a_worker(endpoint.path / "status")
-    EndpointClient(launch.url).check(
-        servable,
-        recorded,
-        max_rows=deployment.max_rows,
-        max_body_bytes=deployment.max_body_bytes,
-    )
+    EndpointClient(launch.url).check(servable, recorded, deployment)
 
 
 def _wait_for_a_worker(folder: Path, timeout_seconds: float = 120) -> None:

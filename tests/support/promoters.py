@@ -19,8 +19,8 @@ from mlops_assets.records.promotion import Move, Promotion
 from mlops_assets.records.serving import Manifest, OnlineFeatures
 from resources.champion.aliases import promote
 from resources.champion.ledger import PromotionLedger
+from resources.deployment import EndpointTargets
 from resources.endpoints.folder import EndpointFolder
-from resources.endpoints.local import LocalBentoML
 from resources.tracking.tracking import MLflowTracking
 from tests.support.served_models import build
 
@@ -73,7 +73,7 @@ class DyingFolder(EndpointFolder):
             kill()
 
 
-class DyingBento(LocalBentoML):
+class DyingBento(EndpointTargets):
     """An endpoint whose folder is mortal."""
 
     def _folder(self, name: str) -> EndpointFolder:

@@ -16,7 +16,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.records.promotion import Promotion
 from resources.champion.aliases import reconcile
 from resources.champion.by_hand import Promotions
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from tests.e2e.cli.test_cli import ROOT, run
 from tests.support.live_endpoints import free_port, publish
 from tests.support.promoters import MODEL, POINTS, deploy_and_move, move_to, stores
@@ -149,7 +149,7 @@ def endpoint(state: Path) -> Generator[Promotions]:
     (state / "settings.json").write_text(settings.model_dump_json())
     for version in (1, 2):
         deploy_and_move(version, state, online, settings)
-    deployer = LocalBentoML(root=str(state / "endpoints"))
+    deployer = EndpointTargets(root=str(state / "endpoints"))
     yield Promotions(MODEL, settings, *stores(state), deployer)
     deployer.stop(MODEL)
 
