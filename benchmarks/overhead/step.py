@@ -83,8 +83,8 @@ def main(folder: Path, rounds: int) -> None:
 def call_directly(settings: ModelSettings, fakes: dict[str, Any]) -> None:
     """The calls that the assets and checks make, without storing or reporting anything."""
     rows = _features(settings, fakes)
-    with fakes["tracking"].run(settings.name, tags={"dvc/md5": rows.attrs["dataset"]}):
-        model, _ = train(rows, settings, fakes["tracking"])
+    with fakes["tracking"].run(settings.name, tags={"dvc/md5": rows.attrs["dataset"]}) as run:
+        model, _ = train(rows, settings, run)
     report = _evaluate(rows, model, settings, fakes)
     _deploy(rows, report, settings, fakes)
 
@@ -115,13 +115,14 @@ def _evaluate(
 ) -> Evaluation:
     tracking, parts = fakes["tracking"], split(rows, settings)
     with tempfile.TemporaryDirectory() as folder:
-        untrusted_types(tracking.download_model(model, Path(folder)).read_bytes())
+        untrusted_types(tracking.registry.download_model(model, Path(folder)).read_bytes())
     candidate = fetch_candidate(model, rows, settings, tracking)
     report = judge(candidate, parts, settings, tracking, fakes["ledger"])
-    tracking.log_evaluation(model, report.metrics, draw(candidate.estimator, parts.test, settings))
+    tracking.run_of(model).log_metrics(report.metrics)
+    tracking.run_of(model).log_plots(draw(candidate.estimator, parts.test, settings))
     log_card(report, parts, settings, tracking)
     reference = held_out_profile(rows, model, settings, tracking)
-    tracking.log_text(model, PROFILE_FILE, reference.model_dump_json())
+    tracking.run_of(model).log_text(PROFILE_FILE, reference.model_dump_json())
     return report
 
 
@@ -133,7 +134,7 @@ def _deploy(
     with tempfile.TemporaryDirectory() as folder:
         champion = champion_of(name, tracking, ledger)
         require_passed(report, model, champion, settings)
-        file = tracking.download_model(model, Path(folder))
+        file = tracking.registry.download_model(model, Path(folder))
         servable, recorded = package(file, model, rows, settings)
         require_evaluated(servable, report)
         servable = documented(servable, model, file.parent, tracking)

@@ -75,7 +75,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     )
     def model_is_safe_to_load(model: ModelVersion, tracking: MLflowTracking) -> dg.AssetCheckResult:
         with tempfile.TemporaryDirectory() as folder:
-            file = tracking.download_model(model, Path(folder))
+            file = tracking.registry.download_model(model, Path(folder))
             unknown = untrusted_types(file.read_bytes())
             size = file.stat().st_size
         return dg.AssetCheckResult(

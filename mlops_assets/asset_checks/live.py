@@ -133,7 +133,7 @@ def version_scores(
     """
     version = registered(settings.name, endpoint.model_version, tracking)
     with tempfile.TemporaryDirectory() as folder:
-        file = tracking.download_model(version, Path(folder))
+        file = tracking.registry.download_model(version, Path(folder))
         model, allowed = load_estimator(file.read_bytes()), read_inference(file).tolerance
     features, task = select_features(rows, settings.feature_dtypes), settings.target.task
     return Expected(score(model, features, task).tolist(), class_names(model, task), allowed)

@@ -40,7 +40,8 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         datasets: DvcDatasets, tracking: MLflowTracking
     ) -> dg.MaterializeResult[DatasetVersion]:
         with reported(), source_files(settings) as files:
-            tracking.require_server()  # else a run finds out after all but the training is done
+            # Or a run finds out after all but the training is done.
+            tracking.store.require_server()
             fingerprint = source_fingerprint(settings.source)
             rows = read_rows(files, settings)  # what cannot be read never becomes a version
             version = datasets.add(settings.name, files)

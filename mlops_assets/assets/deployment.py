@@ -63,7 +63,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             require_not_given_up(move, ledger.history(settings.name), tracking)
             champion = champion_of(settings.name, tracking, ledger)
             require_passed(evaluation, model, champion, settings)
-            file = tracking.download_model(model, Path(folder))
+            file = tracking.registry.download_model(model, Path(folder))
             servable, recorded = package(file, model, rows, settings)
             require_evaluated(servable, evaluation)
             servable = documented(servable, model, file.parent, tracking)

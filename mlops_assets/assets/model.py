@@ -23,6 +23,7 @@ from mlops_assets.model_versions.servable import fetch_candidate
 from mlops_assets.model_versions.tuning import tuned
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from resources.champion.ledger import PromotionLedger
+from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 
 
@@ -42,8 +43,9 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def trained_model(
         context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
-        with reported(), tracking.run(settings.name, _tags(context, rows, tracking)):
-            version, found = train(rows, settings, tracking)
+        tags = {**tracking.run_tags(context), "dvc/md5": rows.attrs["dataset"]}
+        with reported(), tracking.run(settings.name, tags) as run:
+            version, found = train(rows, settings, run)
             links = tracking.links(version)
         return dg.MaterializeResult(value=version, metadata={**describe(version, links), **found})
 
@@ -72,7 +74,9 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             candidate = fetch_candidate(model, rows, settings, tracking)
             report = judge(candidate, parts, settings, tracking, ledger)
             plots = draw(candidate.estimator, parts.test, settings)
-            tracking.log_evaluation(model, {**report.metrics, **compared_metrics(report)}, plots)
+            run = tracking.run_of(model)
+            run.log_metrics({**report.metrics, **compared_metrics(report)})
+            run.log_plots(plots)
             card = {"model_card": dg.MetadataValue.md(log_card(report, parts, settings, tracking))}
             links = urls(tracking.links(model))
         metadata = {**facts(report), **links, **card, **pictures(plots)}
@@ -82,29 +86,29 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
 
 def train(
-    rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
+    rows: pd.DataFrame, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelVersion, dict[str, Any]]:
-    """Tune, fit and register a version, with all that its repetition needs, in the open run.
+    """Tune, fit and register a version, with all that its repetition needs.
 
     Args:
         rows: Features, with the attributes that `processed_data` gave them.
         settings: Of the model.
-        tracking: Has the open run.
+        run: The open one.
 
     Returns:
         The version, and what the training found, as metadata.
     """
     fitted_on, held_out = split(rows, settings)
-    chosen, search = tuned(fitted_on, settings, tracking)
+    chosen, search = tuned(fitted_on, settings, run)
     model = fit(fitted_on, chosen)
-    inference, files = choose_inference(model, held_out, settings, tracking)
-    tracking.log_params(_params(chosen))
+    inference, files = choose_inference(model, held_out, settings, run)
+    run.log_params(_params(chosen))
     name, target, digest = settings.name, settings.target.name, rows.attrs["dataset"]
-    tracking.log_dataset(fitted_on, name=name, digest=digest, target=target)
+    run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
-    version = tracking.log_model(model, registered_name=name, example=example, beside=files)
+    version = run.log_model(model, registered_name=name, example=example, beside=files)
     predictions = prediction_hash(model, held_out, settings)
-    record_training(version, rows, settings, chosen.training.params, predictions, tracking)
+    record_training(rows, settings, chosen.training.params, predictions, run)
     return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
 
 
@@ -125,9 +129,3 @@ def describe(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:
 def _params(settings: ModelSettings) -> dict[str, object]:
     training = settings.training
     return {"estimator": training.estimator, "seed": training.seed, **training.params}
-
-
-def _tags(
-    context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
-) -> dict[str, str]:
-    return {**tracking.run_tags(context), "dvc/md5": rows.attrs["dataset"]}

@@ -152,7 +152,7 @@ def settled_windows(
     if not history:
         return ()
     champion = registered(model, history[-1].to_version, tracking)
-    text = tracking.read_text(champion, FINAL_FILE)
+    text = tracking.run_of(champion).read_text(FINAL_FILE)
     try:
         return PerformanceReport.model_validate_json(text).windows if text else ()
     except ValidationError:  # of another release: given anew
@@ -165,7 +165,7 @@ def settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
     if final:
         version = registered(final[0].model, final[0].model_version, tracking)
         kept = PerformanceReport(windows=final).model_dump_json()
-        tracking.log_text(version, FINAL_FILE, kept)
+        tracking.run_of(version).log_text(FINAL_FILE, kept)
 
 
 def calibrated(

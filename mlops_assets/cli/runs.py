@@ -172,7 +172,7 @@ def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> No
     for run in end_dead_runs(instance):
         say(f"run {run.run_id[:8]} of {run.job_name} was killed; it is ended", error=True)
     with open_resources(definitions, "tracking", instance=instance) as built:
-        settle(instance, built.tracking)
+        settle(instance, built.tracking.runs)
 
 
 def _predict_once(instance: dg.DagsterInstance, model: str, deployment: EndpointDeployer) -> None:

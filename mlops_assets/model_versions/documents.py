@@ -18,7 +18,7 @@ def documented(
 
     A document that an earlier release did not make is not among them.
     """
-    texts = {name: tracking.read_text(model, name) for name in (CARD_FILE, PROFILE_FILE)}
+    texts = {name: tracking.run_of(model).read_text(name) for name in (CARD_FILE, PROFILE_FILE)}
     contents = {name: text.encode() for name, text in texts.items() if text is not None}
     lock = PROJECT_ROOT / LOCK_FILE  # of the environment that the version is checked in now
     if lock.exists():

@@ -39,7 +39,7 @@ class Candidate:
 def load_version(version: ModelVersion, tracking: MLflowTracking) -> Any:
     """The fitted pipeline of a registered version."""
     with tempfile.TemporaryDirectory() as folder:
-        return load_estimator(tracking.download_model(version, Path(folder)).read_bytes())
+        return load_estimator(tracking.registry.download_model(version, Path(folder)).read_bytes())
 
 
 def judge(

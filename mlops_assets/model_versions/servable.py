@@ -37,7 +37,7 @@ def fetch_candidate(
         UnsafeModelError: The file holds types outside the allow-list; it was not loaded.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = tracking.download_model(model, Path(folder))
+        file = tracking.registry.download_model(model, Path(folder))
         served = [one for one in (file, file.with_name(ONNX_FILE)) if one.exists()]
         return Candidate(
             version=model,

@@ -93,8 +93,8 @@ def comparable_versions(
     others = {move.to_version for move in ledger.history(version.name)} - {version.version}
     found = [version.version]
     for number in others:
-        other = tracking.version(version.name, number)
-        text = tracking.read_text(other, PROFILE_FILE) if other else None
+        other = tracking.registry.version(version.name, number)
+        text = tracking.run_of(other).read_text(PROFILE_FILE) if other else None
         digest = json.loads(text).get("features_digest") if text else None
         if digest and digest == training.features_digest:
             found.append(number)
@@ -124,7 +124,7 @@ def stored_profile(version: ModelVersion, tracking: MLflowTracking) -> Profile:
     Raises:
         TrackingError: None was, or one that another release of this project reads.
     """
-    text = tracking.read_text(version, PROFILE_FILE)
+    text = tracking.run_of(version).read_text(PROFILE_FILE)
     if text is None:
         raise TrackingError(
             f"{version.uri} has no {PROFILE_FILE}; materialize {version.name}/reference_profile "
@@ -191,7 +191,7 @@ def draw(
     if html is None:
         return None
     page = f"drift/{summary.window.start:%Y%m%dT%H%M%S}.html"
-    tracking.log_text(seen.version, page, html)
+    tracking.run_of(seen.version).log_text(page, html)
     return f"{tracking.links(seen.version)['mlflow_run']}/artifacts/{page}"
 
 

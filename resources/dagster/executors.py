@@ -124,7 +124,7 @@ class _Followed(dg.Executor):
             ended = True
         finally:  # the same rule by which Dagster, right after this, gives the run its status
             with dg.build_resources({"tracking": self._tracking}, instance) as built:
-                finish(instance, run_id, built.tracking, failed=failed or not ended)
+                finish(instance, run_id, built.tracking.runs, failed=failed or not ended)
 
     def _canceled_when_asked(
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"

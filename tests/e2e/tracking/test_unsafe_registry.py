@@ -27,8 +27,8 @@ def registered(tracking: MLflowTracking) -> ModelVersion:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression().fit(EXAMPLE, [0, 0, 1, 1])
-    with tracking.run("shop", {}):
-        return tracking.log_model(model, registered_name="shop", example=EXAMPLE)
+    with tracking.run("shop", {}) as run:
+        return run.log_model(model, registered_name="shop", example=EXAMPLE)
 
 
 def model_file(tracking: MLflowTracking) -> Path:

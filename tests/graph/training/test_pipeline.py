@@ -14,7 +14,6 @@ from mlops_assets.keys import asset_key
 from mlops_assets.model_versions.online_features import COMPARED, entities_to_compare
 from mlops_assets.model_versions.provenance import read_record, record_training
 from mlops_assets.records.data import FeatureView
-from mlops_assets.records.evaluation import ModelVersion
 from tests.support.pipeline_runs import (
     STAGES,
     build,
@@ -277,7 +276,7 @@ def test_a_version_leaves_what_its_repetition_needs(
 ) -> None:
     materialize(settings, resources, instance)
     materialize(settings, resources, instance, ["trained_model"])
-    versions = [resources["tracking"].version("loans", number) for number in (1, 2)]
+    versions = [resources["tracking"].registry.version("loans", number) for number in (1, 2)]
 
     first, second = (read_record(version, resources["tracking"]) for version in versions)
 
@@ -285,7 +284,7 @@ def test_a_version_leaves_what_its_repetition_needs(
     assert ModelSettings.model_validate(first.settings) == settings
     assert len(first.prediction_sha256) == 64
     assert second.prediction_sha256 == first.prediction_sha256
-    tags = resources["tracking"].tags(versions[0])
+    tags = resources["tracking"].run_of(versions[0]).tags()
     assert tags["prediction/sha256"] == first.prediction_sha256
     assert tags["git/state"]
 
@@ -293,6 +292,8 @@ def test_a_version_leaves_what_its_repetition_needs(
 def test_features_of_older_code_are_refused_with_the_remedy(
     settings: ModelSettings, resources: dict[str, Any]
 ) -> None:
-    version = ModelVersion(name="loans", version=1, run_id="run-1", uri="models:/loans/1")
-    with pytest.raises(StateError, match=r"materialize loans/processed_data"):
-        record_training(version, pd.DataFrame(), settings, {}, "hash", resources["tracking"])
+    with (
+        pytest.raises(StateError, match=r"materialize loans/processed_data"),
+        resources["tracking"].run("loans", {}) as run,
+    ):
+        record_training(pd.DataFrame(), settings, {}, "hash", run)
