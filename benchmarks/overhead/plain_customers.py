@@ -148,7 +148,7 @@ def train_and_evaluate(
             registered_model_name=settings.name,
             pyfunc_predict_fn="predict_proba",
             pip_requirements=["scikit-learn", "skops"],  # else MLflow infers them, for 13 CPU s
-            signature=mlflow.models.infer_signature(example, model.predict_proba(example)),
+            signature=mlflow.models.infer_signature(example, score(model, example, "binary")),
             input_example=example,
             skops_trusted_types=sorted(TRUSTED_TYPES),
         )

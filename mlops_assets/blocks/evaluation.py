@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from mlops_assets.blocks.base import Name, Settings, Task
 
 
-class Limits(Settings):
+class MetricLimits(Settings):
     """Bounds of one metric, both inclusive."""
 
     min: float | None = None
@@ -31,7 +31,7 @@ METRICS: dict[Task, frozenset[str]] = {
 class GateSettings(Settings):
     """What a model must reach to be deployed."""
 
-    limits: dict[str, Limits] = Field(
+    limits: dict[str, MetricLimits] = Field(
         default_factory=dict,
         description="By metric. Without any, a version must be shown to know more than the prior, "
         "which always gives the usual answer of the training rows: a coin flip is not deployed.",
@@ -63,10 +63,10 @@ class GateSettings(Settings):
     )
 
     @property
-    def bounds(self) -> dict[str, Limits]:
+    def bounds(self) -> dict[str, MetricLimits]:
         """The limits of metrics and of the servable, by the names under which they are measured."""
         of_servable = {"latency_p99_ms": self.latency_p99_ms, "size_mb": self.max_size_mb}
-        given = {name: Limits(max=value) for name, value in of_servable.items() if value}
+        given = {name: MetricLimits(max=value) for name, value in of_servable.items() if value}
         return {**self.limits, **given}
 
 

@@ -88,7 +88,7 @@ class Baseline(Record):
     passed: bool
 
 
-class Decision(Record):
+class GateDecision(Record):
     """Whether a version may be deployed."""
 
     promoted: bool
@@ -118,7 +118,7 @@ class Evaluation(Record):
         description="Of the version, as they were evaluated -> SHA-256; none of what an earlier "
         "release stored, which must be evaluated again to be deployed.",
     )
-    decision: Decision = Field(
+    decision: GateDecision = Field(
         # What an earlier release stored has none, and must not be deployed for it.
-        Decision(promoted=False, reasons=("the evaluation holds no decision; evaluate again",))
+        GateDecision(promoted=False, reasons=("the evaluation holds no decision; evaluate again",))
     )

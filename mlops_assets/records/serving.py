@@ -101,7 +101,7 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, str) and "://" not in value
 
 
-class Limits(RequestLimits):
+class EndpointLimits(RequestLimits):
     """What stands before the application, as `serving.api.guard` enforces it."""
 
     key_digests: tuple[str, ...] = Field((), description="SHA-256; none: everybody may ask.")
@@ -121,7 +121,7 @@ class Manifest(Record):
     online: OnlineFeatures
     max_rows: int
     max_body_bytes: int
-    limits: Limits = Limits()
+    limits: EndpointLimits = EndpointLimits()
     log: LogSettings = LogSettings()
     candidate: Candidate | None = Field(None, description="A version on trial beside it.")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlops_assets.blocks.operation import DeploymentSettings, RequestLimits
 from mlops_assets.errors import ConfigError
-from mlops_assets.records.serving import Limits
+from mlops_assets.records.serving import EndpointLimits
 from mlops_assets.runtime.atomic import write_atomically
 
 OPERATOR_KEY = "operator.key"
@@ -30,14 +30,14 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def limits(settings: DeploymentSettings, endpoint: Path) -> Limits:
+def limits(settings: DeploymentSettings, endpoint: Path) -> EndpointLimits:
     """What the endpoint in that folder shall enforce.
 
     Raises:
         ConfigError: The variable of the keys is not set, or holds something else than digests.
     """
     granted = settings.model_dump(include=set(RequestLimits.model_fields))
-    return Limits(
+    return EndpointLimits(
         **granted,
         key_digests=key_digests(settings),
         operator_digest=digest(operator_key(endpoint)),

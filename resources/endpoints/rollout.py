@@ -13,7 +13,7 @@ from typing import Literal
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.ml.evaluation.canary import judge
+from mlops_assets.ml.evaluation.canary import objection
 from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest, RecordedRequest
 from mlops_assets.runtime.interrupts import uninterrupted
@@ -245,7 +245,9 @@ class Trial:
             self._folder.watch_trial()
             seen = self._folder.sightings(generation)
             self._seen[-1] = seen
-            verdict = judge(seen.primary, seen.candidate, settings.limits, settings.min_requests)
+            verdict = objection(
+                seen.primary, seen.candidate, settings.limits, settings.min_requests
+            )
             if verdict:
                 return verdict
             enough = min(seen.primary.requests, seen.candidate.requests) >= settings.min_requests

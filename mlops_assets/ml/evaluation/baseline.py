@@ -10,13 +10,13 @@ each has half the level (Bonferroni). Rows are taken for independent where all a
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.evaluation.gate import LOSSES, row_losses
 from mlops_assets.ml.evaluation.paired import Moments
 from mlops_assets.ml.frames import Split, label_array, select_features
@@ -25,7 +25,7 @@ from mlops_assets.records.evaluation import Baseline
 
 
 def against_prior(
-    model: Any, rows: Split, metrics: Mapping[str, float], settings: ModelSettings
+    model: Estimator, rows: Split, metrics: Mapping[str, float], settings: ModelSettings
 ) -> Baseline:
     """Compare a fitted pipeline with the prior of its training rows, on the held-out rows.
 

@@ -11,7 +11,7 @@ _EARLY_ERRORS = 5
 """So many errors are judged before there are `min_requests`."""
 
 
-def judge(
+def objection(
     primary: Observed, candidate: Observed, limits: VerdictLimits, min_requests: int
 ) -> str | None:
     """Why the candidate must go; None while nothing speaks against it.

@@ -5,13 +5,14 @@ feature more is compared like any other. A feature that kept its name but change
 the window of an aggregate) is not noticed: rename it.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import MlopsError, NotComparableError
+from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.evaluation.calibration import miscalibration
 from mlops_assets.ml.evaluation.gate import compare, row_losses
 from mlops_assets.ml.frames import label_array, select_features
@@ -20,7 +21,7 @@ from mlops_assets.records.evaluation import Comparison
 
 
 def compare_models(
-    champion: Any, challenger: Any, test: pd.DataFrame, settings: ModelSettings
+    champion: Estimator, challenger: Estimator, test: pd.DataFrame, settings: ModelSettings
 ) -> Comparison:
     """Compare two fitted pipelines on `test`, rows as `training.split` returns them.
 
@@ -51,7 +52,7 @@ class Scored(NamedTuple):
 
 
 def scored_champion(
-    champion: Any, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
+    champion: Estimator, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
 ) -> Scored:
     """Losses of a model that may have been trained under other settings.
 
@@ -73,7 +74,7 @@ def scored_champion(
 
 
 def _scored(
-    model: Any, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
+    model: Estimator, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
 ) -> Scored:
     task, classes = settings.target.task, getattr(model, "classes_", ())
     scores = score(model, features, task)

@@ -22,7 +22,7 @@ from mlops_assets.ml.evaluation.paired import Moments, holm
 from mlops_assets.records.evaluation import (
     CalibrationComparison,
     Comparison,
-    Decision,
+    GateDecision,
     LossDifference,
     SliceComparison,
 )
@@ -108,7 +108,7 @@ def decide(
     comparison: Comparison | None,
     gate: GateSettings,
     further: Sequence[str] = (),
-) -> Decision:
+) -> GateDecision:
     """Apply the limits, and the rule against the champion if there is a comparison.
 
     Args:
@@ -124,7 +124,7 @@ def decide(
         if comparison.calibration and comparison.calibration.worse:
             reasons.append(_calibration_refusal(comparison, comparison.calibration, gate))
         reasons += [_slice_refusal(part) for part in comparison.slices if part.worse]
-    return Decision(promoted=not reasons, reasons=tuple(reasons))
+    return GateDecision(promoted=not reasons, reasons=tuple(reasons))
 
 
 def _difference(moments: Moments, alpha: float, p_value: float) -> LossDifference:

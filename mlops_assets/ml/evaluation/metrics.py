@@ -5,20 +5,20 @@ cannot be computed is an error, never a number that looks like a result.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.base import Task
-from mlops_assets.blocks.evaluation import GateSettings, Limits
+from mlops_assets.blocks.evaluation import GateSettings, MetricLimits
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import EvaluationError
+from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.frames import label_array, select_features
 from mlops_assets.ml.inference.scoring import score
 
 
-def evaluate(model: Any, test: pd.DataFrame, settings: ModelSettings) -> dict[str, float]:
+def evaluate(model: Estimator, test: pd.DataFrame, settings: ModelSettings) -> dict[str, float]:
     """Score `test` and compare with its target.
 
     Args:
@@ -77,7 +77,7 @@ def breaches(metrics: dict[str, float], gate: GateSettings) -> list[str]:
     ]
 
 
-def _breaches(name: str, value: float, limits: Limits) -> list[str]:
+def _breaches(name: str, value: float, limits: MetricLimits) -> list[str]:
     if np.isnan(value):
         return [f"{name} is not known, but has limits"]
     found = []

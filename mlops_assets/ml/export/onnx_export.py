@@ -14,6 +14,7 @@ import numpy as np
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import NotExportableError
+from mlops_assets.ml.estimators import Pipeline
 from mlops_assets.ml.export.onnx_trees import Trees, boosted, forest
 from mlops_assets.ml.frames import FeatureDtypes
 from mlops_assets.ml.inference.onnx_runtime import MISSING, NUMBERS, SCORES, TEXTS
@@ -22,7 +23,7 @@ _OPSETS = {"": 21, "ai.onnx.ml": 5}
 _IR_VERSION = 10
 
 
-def export(pipeline: Any, dtypes: FeatureDtypes, task: Task) -> bytes:
+def export(pipeline: Pipeline, dtypes: FeatureDtypes, task: Task) -> bytes:
     """Write a fitted pipeline as an ONNX model.
 
     Raises:

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.base import Task, one_line
 from mlops_assets.errors import DeploymentError, NotExportableError
+from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.export.onnx_export import export
 from mlops_assets.ml.frames import FeatureDtypes, select_features, with_columns
 from mlops_assets.ml.inference.onnx_runtime import MISSING, NUMBERS, TEXTS, OnnxModel
@@ -44,7 +44,7 @@ class Exported:
 
 
 def export_checked(
-    pipeline: Any, held_out: pd.DataFrame, dtypes: FeatureDtypes, task: Task
+    pipeline: Pipeline, held_out: pd.DataFrame, dtypes: FeatureDtypes, task: Task
 ) -> Exported:
     """Export a fitted pipeline and compare; never an error, but a reason to go on without.
 
@@ -86,7 +86,7 @@ def read_inference(model_file: Path) -> Inference:
 
 
 def compare(
-    pipeline: Any, model: OnnxModel, held_out: pd.DataFrame, dtypes: FeatureDtypes, task: Task
+    pipeline: Pipeline, model: OnnxModel, held_out: pd.DataFrame, dtypes: FeatureDtypes, task: Task
 ) -> Inference:
     """Score held-out and probing rows by both; `reason` says what is too different."""
     rows, flips, unlike, worst = 0, 0, 0, 0.0
@@ -143,7 +143,7 @@ def _frames(rows: pd.DataFrame, dtypes: FeatureDtypes) -> Iterator[pd.DataFrame]
 
 
 def _expected(
-    pipeline: Any, frames: list[pd.DataFrame], task: Task
+    pipeline: Estimator, frames: list[pd.DataFrame], task: Task
 ) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """Score all frames at once, or one by one where scikit-learn refuses some: those are NaN."""
     whole = pd.concat(frames, ignore_index=True)

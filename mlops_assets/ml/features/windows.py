@@ -19,7 +19,7 @@ DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True)
-class Window:
+class AggregationWindow:
     """The events of start <= t < end, sorted by time.
 
     Results have one element per entity and a last one that never has events, so that the index -1,
@@ -76,7 +76,7 @@ class EventLog:
 
     entities: pd.Index
     """Unique and sorted; the position is the code."""
-    whole: Window
+    whole: AggregationWindow
 
     @property
     def oldest(self) -> pd.Timestamp:
@@ -110,7 +110,7 @@ class EventLog:
         times = keys.iloc[:, 1].to_numpy(dtype="datetime64[ns]").astype(np.int64)
         order = np.argsort(times, kind="stable")
         codes, entities = pd.factorize(keys.iloc[:, 0], sort=True)
-        whole = Window(
+        whole = AggregationWindow(
             end=int(times.max()) + 1,
             size=len(entities) + 1,
             codes=codes[order].astype(np.int64),
@@ -120,12 +120,12 @@ class EventLog:
         )
         return cls(pd.Index(entities), whole)
 
-    def window(self, start: int | None, end: int) -> Window:
+    def window(self, start: int | None, end: int) -> AggregationWindow:
         """The events of start <= t < end, in ns since the epoch; no start means all before end."""
         whole = self.whole
         left = 0 if start is None else int(np.searchsorted(whole.times, start, side="left"))
         part = slice(left, int(np.searchsorted(whole.times, end, side="left")))
-        return Window(
+        return AggregationWindow(
             end=end,
             size=whole.size,
             codes=whole.codes[part],

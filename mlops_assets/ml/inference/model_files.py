@@ -7,9 +7,8 @@ supported encoder and estimator; an estimator of your own package needs its type
 a look at their `__setstate__` and `__reduce__`.
 """
 
-from typing import Any
-
 from mlops_assets.errors import UnsafeModelError
+from mlops_assets.ml.estimators import Pipeline
 
 TRUSTED_TYPES: tuple[str, ...] = (
     # Column dtypes that encoders and imputers remember.
@@ -41,7 +40,7 @@ def untrusted_types(content: bytes) -> list[str]:
     return sorted(set(found) - set(TRUSTED_TYPES))
 
 
-def load_estimator(content: bytes) -> Any:
+def load_estimator(content: bytes) -> Pipeline:
     """Load a skops file if every type in it is on the allow-list.
 
     Raises:

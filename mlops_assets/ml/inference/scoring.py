@@ -7,16 +7,16 @@ NaN for two different categories. No module here imports scikit-learn at load: i
 seconds, and the endpoint pays for it once, with the model.
 """
 
-from typing import Any
+from typing import cast
 
 import numpy as np
-import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import TrainingError
+from mlops_assets.ml.estimators import Classifier, Estimator, Features
 
 
-def score(model: Any, features: pd.DataFrame | np.ndarray, task: Task) -> np.ndarray:
+def score(model: Estimator, features: Features, task: Task) -> np.ndarray:
     """Predict every row of `features`, a frame as `feature_frame` builds it, or an array.
 
     Returns:
@@ -35,10 +35,10 @@ def score(model: Any, features: pd.DataFrame | np.ndarray, task: Task) -> np.nda
             "probabilities; choose a classifier that estimates them, e.g. "
             "sklearn.ensemble.HistGradientBoostingClassifier"
         )
-    probabilities = np.asarray(model.predict_proba(features), dtype=np.float64)
+    probabilities = np.asarray(cast("Classifier", model).predict_proba(features), dtype=np.float64)
     return probabilities[:, 1:2] if task == "binary" else probabilities
 
 
-def class_names(model: Any, task: Task) -> tuple[str, ...]:
+def class_names(model: Estimator, task: Task) -> tuple[str, ...]:
     """What a multiclass model's classes are called, in the order of its scores; else nothing."""
-    return tuple(map(str, model.classes_)) if task == "multiclass" else ()
+    return tuple(map(str, cast("Classifier", model).classes_)) if task == "multiclass" else ()

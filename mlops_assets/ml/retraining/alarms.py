@@ -21,7 +21,7 @@ def of_reference(alarm: Alarm, reports: Sequence[DriftSummary]) -> Alarm:
     return alarm if served(alarm, reports) == alarm.version else Alarm(counted=alarm.counted)
 
 
-def judge(
+def take_in(
     settings: AlarmSettings,
     alarm: Alarm,
     reports: Sequence[DriftSummary | PerformanceSummary],

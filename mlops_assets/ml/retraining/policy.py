@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from mlops_assets.blocks.monitoring import RetrainSettings
-from mlops_assets.ml.retraining.alarms import count, is_news, judge, newest, of_reference
+from mlops_assets.ml.retraining.alarms import count, is_news, newest, of_reference, take_in
 from mlops_assets.records.monitoring import PerformanceSummary
 from mlops_assets.records.retraining import (
     Action,
@@ -77,10 +77,12 @@ def observe(
     kept = tuple(broken[start] for start in sorted(broken))[-_REMEMBERED_FAULTS:]
     return state.model_copy(
         update={
-            "drift": judge(
+            "drift": take_in(
                 policy.drift, of_reference(state.drift, signals.drift), signals.drift, kept
             ),
-            "performance": judge(policy.performance, state.performance, signals.performance, kept),
+            "performance": take_in(
+                policy.performance, state.performance, signals.performance, kept
+            ),
             "broken": kept,
             "launches": tuple(at for at in state.launches if at > now - MONTH),
         }

@@ -17,6 +17,7 @@ from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.config import ModelSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import ParameterError, TrainingError
+from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.features.snapshots import calendar_step
 from mlops_assets.ml.frames import TIMESTAMP, Split, label_array, select_features
 from mlops_assets.ml.training.unfit_rows import explained, require_finite
@@ -84,7 +85,7 @@ def _by_entity(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray
     return ~held_out[codes], held_out[codes]
 
 
-def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
+def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
     """Fit the pipeline of `build_pipeline` on `train`, rows as `split` returns them.
 
     Raises:
@@ -123,7 +124,7 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Any:
     return pipeline
 
 
-def _check_answers(pipeline: Any, features: pd.DataFrame, settings: ModelSettings) -> None:
+def _check_answers(pipeline: Estimator, features: pd.DataFrame, settings: ModelSettings) -> None:
     """Refuse what can be fitted, but not asked: more neighbours than rows, for one."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -135,16 +136,16 @@ def _check_answers(pipeline: Any, features: pd.DataFrame, settings: ModelSetting
         ) from err
 
 
-def build_pipeline(settings: ModelSettings) -> Any:
+def build_pipeline(settings: ModelSettings) -> Pipeline:
     """The unfitted scikit-learn Pipeline: encoding, imputing and scaling as asked, then `model`.
 
     Raises:
         DottedPathError: The estimator cannot be imported.
         TrainingError: It is no estimator, knows not all the parameters, or does not fit the task.
     """
-    from sklearn.pipeline import Pipeline  # 6 CPU s
+    import sklearn.pipeline  # 6 CPU s
 
-    return Pipeline([*_preparation(settings), ("model", _estimator(settings))])
+    return sklearn.pipeline.Pipeline([*_preparation(settings), ("model", _estimator(settings))])
 
 
 def _preparation(settings: ModelSettings) -> list[tuple[str, Any]]:
@@ -247,8 +248,8 @@ def _check_params(build: Any, settings: ModelSettings) -> None:
 def _check_values(estimator: Any, named: str) -> None:
     """Refuse a value before any data is read, where the estimator can: all of scikit-learn's."""
     validate = getattr(estimator, "_validate_params", None)
-    if validate is None:
-        return
+    if validate is None or not hasattr(estimator, "_parameter_constraints"):
+        return  # a class of the user's own inherits the first and need not have the second
     try:
         validate()
     except ValueError as err:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.frames import select_features
 from mlops_assets.ml.inference.scoring import score
 from mlops_assets.records.reproduction import Difference, TrainingRecord
@@ -24,7 +25,7 @@ _AFTERWARDS = frozenset(
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
-def prediction_hash(model: Any, held_out: pd.DataFrame, settings: ModelSettings) -> str:
+def prediction_hash(model: Estimator, held_out: pd.DataFrame, settings: ModelSettings) -> str:
     """SHA-256 of a fitted pipeline's scores of the rows, in their order.
 
     Args:

@@ -4,13 +4,12 @@ What scikit-learn says of them instead speaks of arrays ("window shape cannot be
 array shape"), or of missing values where there are none.
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
+from mlops_assets.ml.estimators import Pipeline
 
 _FLOAT32 = float(np.finfo(np.float32).max)
 """What scikit-learn's trees and many others reckon in."""
@@ -37,7 +36,7 @@ def require_finite(numeric: pd.DataFrame, settings: ModelSettings) -> None:
 
 
 def explained(
-    err: Exception, pipeline: Any, numeric: pd.DataFrame, settings: ModelSettings
+    err: Exception, pipeline: Pipeline, numeric: pd.DataFrame, settings: ModelSettings
 ) -> TrainingError:
     """Why the pipeline could not be fitted, by the most likely of the columns' faults."""
     estimator, said = settings.training.estimator, " ".join(str(err).split())
@@ -72,7 +71,7 @@ def _largest(numeric: pd.DataFrame) -> float:
     return float(numeric.abs().max().max())
 
 
-def _takes_nan(pipeline: Any) -> bool:
+def _takes_nan(pipeline: Pipeline) -> bool:
     from sklearn.utils import get_tags
 
     try:

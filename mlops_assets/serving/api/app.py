@@ -16,7 +16,7 @@ import msgspec
 
 from mlops_assets.serving.api import metrics
 from mlops_assets.serving.api.gauges import state
-from mlops_assets.serving.api.openapi import DOCS_PAGE, describe
+from mlops_assets.serving.api.openapi import DOCS_PAGE, openapi_document
 from mlops_assets.serving.api.predict import Asked, predict_entities, predict_rows
 from mlops_assets.serving.api.rollout import Key, Mirror, choose, draws, timed
 from mlops_assets.serving.version.active import Active
@@ -215,4 +215,4 @@ class EndpointApp:
 
     async def _openapi(self, _scope: Scope, _receive: Receive) -> Answer:
         active = self._active()
-        return msgspec.json.encode(describe(active.model.servable, active.manifest)), JSON
+        return msgspec.json.encode(openapi_document(active.model.servable, active.manifest)), JSON

@@ -4,12 +4,12 @@ import hashlib
 import hmac
 from ipaddress import IPv6Address, IPv6Network
 
-from mlops_assets.records.serving import Limits
+from mlops_assets.records.serving import EndpointLimits
 from mlops_assets.runtime.same_site import is_own_host, is_own_origin
 from mlops_assets.serving.wire.http import RequestError, Scope
 
 
-def require_own_site(scope: Scope, limits: Limits) -> None:
+def require_own_site(scope: Scope, limits: EndpointLimits) -> None:
     """Refuse what another web page has sent, or what was asked for by another server's name.
 
     Raises:
@@ -43,7 +43,7 @@ def client_address(scope: Scope) -> str:
     return str(six.ipv4_mapped or IPv6Network((int(six), 64), strict=False))
 
 
-def identify(scope: Scope, limits: Limits) -> str | None:
+def identify(scope: Scope, limits: EndpointLimits) -> str | None:
     """The digest of the key that the request carries, if it is a known one.
 
     Every known digest is compared, each in constant time: the time tells nothing of any of them.

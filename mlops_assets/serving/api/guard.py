@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mlops_assets.blocks.operation import RateLimitSettings
-from mlops_assets.records.serving import Limits
+from mlops_assets.records.serving import EndpointLimits
 from mlops_assets.serving.api.callers import client_address, identify, require_own_site, sent_key
 from mlops_assets.serving.api.rates import Buckets
 from mlops_assets.serving.wire.http import Receive, RequestError, Scope, Send, send_error
@@ -43,7 +43,7 @@ class Guard:
     """Passes a request on to `app` within the limits; answers it itself otherwise."""
 
     def __init__(
-        self, app: App, limits: Callable[[], Limits | None], count: Count, buckets: Buckets
+        self, app: App, limits: Callable[[], EndpointLimits | None], count: Count, buckets: Buckets
     ) -> None:
         """Ask `limits` at each request; None, before there is a manifest, limits nothing.
 
@@ -57,7 +57,7 @@ class Guard:
         """Complete requests that are not answered yet."""
         self.buffered = 0
         """Bytes of the bodies of all requests that are not answered yet."""
-        self._built_for: Limits | None = None
+        self._built_for: EndpointLimits | None = None
         self._built: App = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +67,7 @@ class Guard:
             return await self._app(scope, receive, send)
         return await self._entrance(limits)(scope, receive, send)
 
-    def _entrance(self, limits: Limits) -> App:
+    def _entrance(self, limits: EndpointLimits) -> App:
         """What a request meets first: nothing but the guard, where no page or proxy is named."""
         if limits is not self._built_for:
             app: Any = partial(self._guarded, limits)
@@ -83,7 +83,9 @@ class Guard:
             self._built_for, self._built = limits, cast("App", app)
         return self._built
 
-    async def _guarded(self, limits: Limits, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(
+        self, limits: EndpointLimits, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         try:
             if scope["path"] in OPEN_PATHS:
                 require_own_site(scope, limits)
@@ -98,7 +100,7 @@ class Guard:
         self._count(scope, err)
         await send_error(send, err)
 
-    def _admit(self, scope: Scope, limits: Limits) -> None:
+    def _admit(self, scope: Scope, limits: EndpointLimits) -> None:
         who = identify(scope, limits)
         if who is not None and who == limits.operator_digest:
             scope["unlogged"] = UNLOGGED in scope["headers"]
@@ -131,7 +133,7 @@ class Guard:
 class _Request:
     """One admitted request: its clock, its share of the buffers, its place among those running."""
 
-    def __init__(self, guard: Guard, limits: Limits, receive: Receive, send: Send) -> None:
+    def __init__(self, guard: Guard, limits: EndpointLimits, receive: Receive, send: Send) -> None:
         self._guard, self._limits = guard, limits
         self._receive, self._send = receive, send
         self._held, self._runs, self._started = 0, False, False

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.records.serving import Limits, Manifest, Servable
+from mlops_assets.records.serving import EndpointLimits, Manifest, Servable
 from mlops_assets.serving.wire.refusals import STALE, UNKNOWN
 
 Schema = dict[str, Any]
@@ -28,7 +28,7 @@ _MESSAGES = {
 }
 
 
-def describe(servable: Servable, manifest: Manifest) -> Schema:
+def openapi_document(servable: Servable, manifest: Manifest) -> Schema:
     """Describe the endpoint that serves `servable` under `manifest`."""
     entity = _entity(servable)
     predicted = _prediction(servable, {servable.entity.name: entity, "features_as_of": _MOMENT})
@@ -78,7 +78,7 @@ _KEYS: Schema = {
 }
 
 
-def _refusals(limits: Limits) -> tuple[str, ...]:
+def _refusals(limits: EndpointLimits) -> tuple[str, ...]:
     """What the guard answers on top, as it is configured."""
     unknown = ("401",) if limits.key_digests else ()
     return (*unknown, "429") if limits.rate_limit else unknown

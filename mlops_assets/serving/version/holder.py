@@ -28,7 +28,7 @@ from mlops_assets.records.files import (
     VERIFIED_FILE,
 )
 from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Sighting
-from mlops_assets.records.serving import Limits, Manifest, OnlineFeatures, RecordedRequest
+from mlops_assets.records.serving import EndpointLimits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.runtime.atomic import write_atomically
 from mlops_assets.serving.environment import POD
 from mlops_assets.serving.online.choice import open_online
@@ -117,7 +117,7 @@ class ModelHolder:
         self._ended: Active | None = None
         """The last trial: some of its requests may end after it."""
 
-    def limits(self) -> Limits | None:
+    def limits(self) -> EndpointLimits | None:
         """What `serving.api.guard` enforces now; None before the first version."""
         return self.active.manifest.limits if self.active else None
 

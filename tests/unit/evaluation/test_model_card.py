@@ -11,7 +11,7 @@ from mlops_assets.blocks.evaluation import EvaluationSettings
 from mlops_assets.ml.evaluation.gate import compare
 from mlops_assets.ml.evaluation.model_card import differences, markdown, model_card
 from mlops_assets.ml.frames import Split
-from mlops_assets.records.evaluation import Baseline, Decision, Evaluation, ModelVersion
+from mlops_assets.records.evaluation import Baseline, Evaluation, GateDecision, ModelVersion
 from mlops_assets.records.model_card import ModelCard
 from tests.support.toy_models import event_log
 
@@ -35,7 +35,7 @@ def evaluation(number: int = 2, **changes: object) -> Evaluation:
         "train_rows": 1200,
         "test_rows": 300,
         "not_compared": "there is no champion yet",
-        "decision": Decision(promoted=True),
+        "decision": GateDecision(promoted=True),
     }
     return Evaluation.model_validate(facts | changes)
 
@@ -85,7 +85,7 @@ def test_a_reader_finds_use_limits_metrics_and_origin(card: ModelCard) -> None:
 
 
 def test_a_refused_version_says_why_and_a_cell_stays_one_cell(card: ModelCard) -> None:
-    refused = Decision(promoted=False, reasons=("roc_auc 0.6 | too low", "slow"))
+    refused = GateDecision(promoted=False, reasons=("roc_auc 0.6 | too low", "slow"))
     text = markdown(card.model_copy(update={"evaluation": evaluation(decision=refused)}), None)
     assert "| gate | roc_auc 0.6 \\| too low; slow |" in text
 

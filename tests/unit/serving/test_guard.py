@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.operation import DeploymentSettings, RateLimitSettings
 from mlops_assets.errors import ConfigError
-from mlops_assets.records.serving import Limits, Manifest
+from mlops_assets.records.serving import EndpointLimits, Manifest
 from mlops_assets.serving.api.guard import (
     BUFFERED_BYTES,
     OPEN_PATHS,
@@ -21,20 +21,20 @@ from mlops_assets.serving.api.guard import (
     App,
     Guard,
 )
-from mlops_assets.serving.api.openapi import DOCS_PAGE, describe
+from mlops_assets.serving.api.openapi import DOCS_PAGE, openapi_document
 from mlops_assets.serving.api.rates import Buckets
 from mlops_assets.serving.wire.http import TEXT, RequestError, read_body, send_bytes, send_error
 from resources.endpoints import api_keys
 from tests.support.served_models import build, no_online
 
 KEY = "a key"
-WITH_KEYS = Limits(key_digests=(api_keys.digest("other"), api_keys.digest(KEY)))
+WITH_KEYS = EndpointLimits(key_digests=(api_keys.digest("other"), api_keys.digest(KEY)))
 
 
 class Guarded(Guard):
     """A guard that remembers what it counted."""
 
-    def __init__(self, app: App, limits: Callable[[], Limits | None]) -> None:
+    def __init__(self, app: App, limits: Callable[[], EndpointLimits | None]) -> None:
         self.counted: list[int] = []
         super().__init__(app, limits, lambda _, err: self.counted.append(err.status), Buckets())
 
@@ -124,7 +124,7 @@ def test_everything_else_does(path: str) -> None:
 
 
 def test_each_client_has_its_own_rate_and_is_told_when_to_come_again() -> None:
-    limits = Limits(rate_limit=RateLimitSettings(per_second=0.1, burst=2))
+    limits = EndpointLimits(rate_limit=RateLimitSettings(per_second=0.1, burst=2))
     guard = Guarded(echo, lambda: limits)
 
     assert [run(guard).status for _ in range(3)] == [200, 200, 429]
@@ -136,7 +136,7 @@ def test_each_client_has_its_own_rate_and_is_told_when_to_come_again() -> None:
 
 
 def test_the_deployer_is_not_limited_in_number_but_needs_its_key() -> None:
-    limits = Limits(
+    limits = EndpointLimits(
         rate_limit=RateLimitSettings(per_second=0.1, burst=1),
         key_digests=(api_keys.digest(KEY),),
         operator_digest=api_keys.digest("operator"),
@@ -156,7 +156,7 @@ def test_only_the_deployer_may_ask_past_the_log() -> None:
         await send_bytes(send, 200, b"", TEXT)
 
     operator = api_keys.digest("operator")
-    limits = Limits(key_digests=WITH_KEYS.key_digests, operator_digest=operator)
+    limits = EndpointLimits(key_digests=WITH_KEYS.key_digests, operator_digest=operator)
     for key in ("operator", KEY):
         for header in ((UNLOGGED,), ()):
             asked = ((b"x-api-key", key.encode()), *header)
@@ -170,7 +170,7 @@ def test_a_slow_body_is_refused_in_time_and_the_connection_closed() -> None:
         await asyncio.sleep(0.3)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    guard = Guarded(echo, lambda: Limits(body_timeout="1s"))
+    guard = Guarded(echo, lambda: EndpointLimits(body_timeout="1s"))
     answer = run(guard, receive=trickle)
 
     assert (answer.status, answer.code) == (408, "body_too_slow")
@@ -183,7 +183,7 @@ def test_a_slow_answer_is_refused_in_time() -> None:
         await receive()
         await asyncio.sleep(30)
 
-    guard = Guarded(slow, lambda: Limits(request_timeout="1s"))
+    guard = Guarded(slow, lambda: EndpointLimits(request_timeout="1s"))
     answer = run(guard)
 
     assert (answer.status, answer.code) == (504, "timeout")
@@ -205,7 +205,7 @@ def test_slow_bodies_take_no_place_among_those_that_run() -> None:
     async def scenario() -> None:
         nonlocal release
         release = asyncio.Event()
-        guard = Guarded(held, lambda: Limits(max_concurrent=2))
+        guard = Guarded(held, lambda: EndpointLimits(max_concurrent=2))
         slow = [asyncio.ensure_future(ask(guard, receive=never)) for _ in range(50)]
         quick = [asyncio.ensure_future(ask(guard)) for _ in range(2)]
         await asyncio.sleep(0.05)
@@ -230,7 +230,7 @@ def test_bodies_that_wait_cannot_fill_the_memory() -> None:
     async def endless() -> dict:
         return {"type": "http.request", "body": part, "more_body": True}
 
-    guard = Guarded(echo, lambda: Limits())
+    guard = Guarded(echo, lambda: EndpointLimits())
     answer = run(guard, receive=endless)
 
     assert (answer.status, answer.code) == (503, "overloaded")
@@ -261,17 +261,19 @@ def test_the_deployers_key_is_its_users_alone_and_stays(tmp_path: Path) -> None:
     assert key not in {api_keys.new_key() for _ in range(10)}
 
 
-def described(tmp_path: Path, limits: Limits) -> dict[str, Any]:
+def described(tmp_path: Path, limits: EndpointLimits) -> dict[str, Any]:
     manifest = Manifest(
         generation=1, model_name="toy", model_version=1, folder="", previous=None,
         online=no_online(), max_rows=5, max_body_bytes=1000, limits=limits,
     )  # fmt: skip
-    return describe(build(tmp_path).servable, manifest)
+    return openapi_document(build(tmp_path).servable, manifest)
 
 
 def test_the_document_names_the_refusals_that_are_configured(tmp_path: Path) -> None:
-    limited = Limits(key_digests=("0" * 64,), rate_limit=RateLimitSettings(per_second=1, burst=1))
-    for limits, configured in ((Limits(), False), (limited, True)):
+    limited = EndpointLimits(
+        key_digests=("0" * 64,), rate_limit=RateLimitSettings(per_second=1, burst=1)
+    )
+    for limits, configured in ((EndpointLimits(), False), (limited, True)):
         document = described(tmp_path, limits)
         for path, methods in document["paths"].items():
             (operation,) = methods.values()
@@ -302,7 +304,7 @@ def from_page(origin: str, host: str = "127.0.0.1:8101") -> tuple[tuple[bytes, b
     ],
 )
 def test_foreign_pages_and_names_are_refused(path: str, headers: tuple, code: str) -> None:
-    guard = Guarded(echo, lambda: Limits())
+    guard = Guarded(echo, lambda: EndpointLimits())
     answer = run(guard, path=path, headers=headers)
     assert (answer.status, answer.code) == (403, code)
     assert "access-control-allow-origin" not in answer.headers
@@ -319,7 +321,7 @@ def test_probes_ask_under_any_name(path: str) -> None:
 
 
 def test_a_given_page_may_ask_and_read_the_answer() -> None:
-    limits = Limits(origins=("https://shop.example",), hosts=("ml.example.com",))
+    limits = EndpointLimits(origins=("https://shop.example",), hosts=("ml.example.com",))
     guard = Guarded(echo, lambda: limits)
     asked = from_page("https://shop.example", "ml.example.com")
 
@@ -333,7 +335,7 @@ def test_a_given_page_may_ask_and_read_the_answer() -> None:
 
 
 def test_the_deployer_asks_under_whatever_name_its_cluster_gives() -> None:
-    limits = Limits(operator_digest=api_keys.digest("operator"))
+    limits = EndpointLimits(operator_digest=api_keys.digest("operator"))
     headers = ((b"host", b"toy-mlops.example.com"), (b"x-api-key", b"operator"))
     assert run(Guarded(echo, lambda: limits), headers=headers).status == 200
 
@@ -345,20 +347,20 @@ def forwarded(*chain: str) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((b"x-forwarded-for", one.encode()) for one in chain)
 
 
-def statuses(limits: Limits, clients: list[tuple[str, tuple]]) -> list[int]:
+def statuses(limits: EndpointLimits, clients: list[tuple[str, tuple]]) -> list[int]:
     guard = Guarded(echo, lambda: limits)
     return [run(guard, client=client, headers=headers).status for client, headers in clients]
 
 
 def test_a_client_does_not_choose_its_address() -> None:
     asked = [("10.0.0.1", forwarded(f"192.0.2.{n}")) for n in range(5)]
-    assert statuses(Limits(rate_limit=ONE), asked) == [200, 429, 429, 429, 429]
+    assert statuses(EndpointLimits(rate_limit=ONE), asked) == [200, 429, 429, 429, 429]
     loopback = [("127.0.0.1", forwarded(f"192.0.2.{n}")) for n in range(3)]
-    assert statuses(Limits(rate_limit=ONE), loopback) == [200, 429, 429]
+    assert statuses(EndpointLimits(rate_limit=ONE), loopback) == [200, 429, 429]
 
 
 def test_a_named_proxy_says_who_asks_and_nothing_before_it_is_believed() -> None:
-    limits = Limits(rate_limit=ONE, proxies=("10.1.0.0/16", "10.0.0.9"))
+    limits = EndpointLimits(rate_limit=ONE, proxies=("10.1.0.0/16", "10.0.0.9"))
     by_proxy = [("10.1.2.3", forwarded("192.0.2.1")), ("10.0.0.9", forwarded("192.0.2.2"))]
     assert statuses(limits, [*by_proxy, *by_proxy]) == [200, 200, 429, 429]
     forged = [("10.1.2.3", forwarded(f"198.51.100.{n}, 192.0.2.1, 10.1.9.9")) for n in range(3)]
@@ -369,11 +371,14 @@ def test_a_named_proxy_says_who_asks_and_nothing_before_it_is_believed() -> None
 
 def test_a_client_of_ipv6_is_its_network() -> None:
     asked = [(f"2001:db8:1:2::{n}", ()) for n in range(1, 4)]
-    assert statuses(Limits(rate_limit=ONE), asked) == [200, 429, 429]
+    assert statuses(EndpointLimits(rate_limit=ONE), asked) == [200, 429, 429]
     assert (
-        statuses(Limits(rate_limit=ONE), [(f"2001:db8:1:{n}::1", ()) for n in (1, 2)]) == [200] * 2
+        statuses(EndpointLimits(rate_limit=ONE), [(f"2001:db8:1:{n}::1", ()) for n in (1, 2)])
+        == [200] * 2
     )
-    assert statuses(Limits(rate_limit=ONE), [("::ffff:10.0.0.1", ()), ("10.0.0.1", ())]) == [
+    assert statuses(
+        EndpointLimits(rate_limit=ONE), [("::ffff:10.0.0.1", ()), ("10.0.0.1", ())]
+    ) == [
         200,
         429,
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.blocks.rollout import RolloutSettings, VerdictLimits
-from mlops_assets.ml.evaluation.canary import judge, score_divergence
+from mlops_assets.ml.evaluation.canary import objection, score_divergence
 from mlops_assets.records.files import TRIAL_FOLDER
 from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Observed, Sighting
 from mlops_assets.serving.api.rollout import draws, share
@@ -179,7 +179,7 @@ def observed(requests: int = 200, errors: int = 0, seconds: float = 0.01, shift:
     ],
 )
 def test_verdicts(candidate: Observed, verdict: str | None) -> None:
-    found = judge(observed(), candidate, VerdictLimits(), min_requests=100)
+    found = objection(observed(), candidate, VerdictLimits(), min_requests=100)
     if verdict is None:
         assert found is None
     else:

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: TID253  a class at module level
 
 from mlops_assets.errors import DottedPathError, FeatureError, TrainingError
 from mlops_assets.ml.evaluation.metrics import evaluate
 from mlops_assets.ml.frames import feature_frame, select_features
-from mlops_assets.ml.inference.model_files import TRUSTED_TYPES
+from mlops_assets.ml.inference.model_files import TRUSTED_TYPES, untrusted_types
 from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.training.fit import build_pipeline, fit, split
 from tests.support.toy_models import event_log, flat_table
@@ -109,6 +110,36 @@ def test_a_saved_model_loads_by_the_fixed_list_and_answers_the_same(encoding):
     loaded = skops.io.loads(skops.io.dumps(fitted), trusted=list(TRUSTED_TYPES))
     features = select_features(test, settings.feature_dtypes)
     assert np.array_equal(score(loaded, features, "binary"), score(fitted, features, "binary"))
+
+
+class AlwaysHalf(ClassifierMixin, BaseEstimator):
+    """An estimator of one's own, as scikit-learn's guide has it: no rules for its parameters."""
+
+    def __init__(self, share=0.5):
+        self.share = share
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.tile([1 - self.share, self.share], (len(X), 1))
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def test_an_estimator_of_ones_own_is_fitted_and_loads_once_its_type_is_on_the_list():
+    import skops.io
+
+    settings = model(estimator=f"{__name__}.AlwaysHalf", params={"share": 0.25})
+    train, test = split(table(), settings)
+    content = skops.io.dumps(fit(train, settings))
+    own = f"{__name__}.AlwaysHalf"
+    assert untrusted_types(content) == [own]
+    loaded = skops.io.loads(content, trusted=[*TRUSTED_TYPES, own])
+    features = select_features(test, settings.feature_dtypes)
+    assert set(score(loaded, features, "binary")[:, 0]) == {0.25}
 
 
 def test_the_seed_reaches_the_estimator_unless_params_say_otherwise():
