@@ -15,8 +15,7 @@ from pydantic import ValidationError
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.frames import label_array, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import (
     known_labels,
     known_until,
@@ -28,7 +27,7 @@ from mlops_assets.ml.monitoring.outcomes import (
 from mlops_assets.ml.monitoring.performance import calibration_map, summarize_windows
 from mlops_assets.ml.monitoring.skew import compare_features, request_keys, sample_requests
 from mlops_assets.ml.training.fit import split
-from mlops_assets.model_versions.gate import load_version
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.monitoring.answers import held_out_metrics, judged_answers, served
 from mlops_assets.monitoring.outcome_facts import describe, performance_gauges, skew_gauges
 from mlops_assets.records.data import FeatureView
@@ -182,7 +181,7 @@ def calibrated(
         return np.full(len(live), np.nan)
     version = registered(settings.name, int(live["model_version"].iloc[0]), tracking)
     test = split(rows, settings).test
-    features = select_features(test, settings.feature_dtypes)
-    scores = score(load_version(version, tracking), features, "binary")[:, 0]
+    with fetched(version, tracking) as one:
+        scores = one.scored(test, settings).scores[:, 0]
     actual = label_array(test[settings.target.name], "binary")
     return calibration_map(scores, actual, live["score"].to_numpy())

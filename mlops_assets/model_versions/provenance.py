@@ -36,7 +36,7 @@ def record_training(
         rows: With the attributes that `processed_data` gave them.
         settings: The resolved YAML.
         params: Of the estimator, with what the tuning chose.
-        prediction_sha256: As `prediction_hash`.
+        prediction_sha256: As `scores_hash` of the held-out rows.
         run: The open one.
 
     Raises:

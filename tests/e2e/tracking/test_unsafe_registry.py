@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import TrackingError, UnsafeModelError
-from mlops_assets.model_versions.gate import load_version
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking.tracking import MLflowTracking
 from tests.support.attacks import Dropper, Maker
@@ -21,6 +21,11 @@ EXAMPLE = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
 def tracking(tmp_path: Path) -> MLflowTracking:
     uri, artifacts = f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path / "artifacts")
     return MLflowTracking(tracking_uri=uri, artifacts=artifacts)
+
+
+def load_version(version: ModelVersion, tracking: MLflowTracking) -> None:
+    with fetched(version, tracking) as one:
+        _ = one.estimator
 
 
 def registered(tracking: MLflowTracking) -> ModelVersion:
