@@ -16,7 +16,7 @@ def choose_inference(
     """Export, compare, and log the figures; also the files to log with the model.
 
     Args:
-        held_out: The pipeline as `training.fit` returns it, and `Split.test`.
+        held_out: The pipeline as `ml.training.fit.fit` returns it, and `Split.test`.
         settings: Of the model.
         run: The open one.
     """

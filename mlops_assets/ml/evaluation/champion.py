@@ -3,6 +3,8 @@
 The champion is fed the features that it was trained on, in its order, so a challenger with one
 feature more is compared like any other. A feature that kept its name but changed its meaning (e.g.
 the window of an aggregate) is not noticed: rename it.
+
+Fetching both is `model_versions.gate`.
 """
 
 from typing import NamedTuple

@@ -102,7 +102,7 @@ def compare(held_out: Scored, model: OnnxModel, dtypes: FeatureDtypes) -> Infere
 
 
 def feeds(frame: pd.DataFrame, dtypes: FeatureDtypes) -> dict[str, np.ndarray]:
-    """A frame as `scoring.select_features` builds it, as `OnnxModel.run` takes it."""
+    """A frame as `ml.frames.select_features` builds it, as `OnnxModel.run` takes it."""
     kinds = {NUMBERS: "float64", TEXTS: "string"}
     columns = {
         name: [feature for feature, dtype in dtypes.items() if dtype == kind]

@@ -1,5 +1,7 @@
-"""What the pages for people point to is there: files, names in them, headings."""
+"""What pages and docstrings point to is there: files, names in them, headings; examples run."""
 
+import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -14,8 +16,18 @@ POINTING = [
 ]
 """Those whose `code` names files of the repository from its root."""
 TOPS = "benchmarks|demo|deploy|docs|jobs|mlops_assets|resources|sensors|tests"
+PACKAGES = ("mlops_assets", "resources", "sensors", "jobs", "demo")
+ROOMS = (*PACKAGES, "ml", "serving", "model_versions", "records", "runtime", "asset_checks")
+"""With what dotted names begin in docstrings; those of `mlops_assets` may leave that out."""
 _FILE = re.compile(rf"`(?!mlops_assets/defs/churn)((?:{TOPS})/[\w./-]*?)(?::(\w+))?`")
 _LINK = re.compile(r"\]\(([^)\s]*)\)")
+
+
+PRODUCT = [file for top in PACKAGES for file in sorted((PROJECT_ROOT / top).rglob("*.py"))]
+EXAMPLES = sorted(str(f.relative_to(PROJECT_ROOT)) for f in PRODUCT if ">>> " in f.read_text())
+_DOTTED = re.compile(
+    rf"`(?!demo\.md|ml\.example)((?:{'|'.join(ROOMS)})(?:\.[a-z]\w*)+)(?:\.([A-Z]\w*))?`"
+)
 
 
 def name_of(page: Path) -> str:
@@ -35,9 +47,7 @@ def wrong_files(text: str) -> list[str]:
         path = PROJECT_ROOT / file
         if not path.exists():
             wrong.append(file)
-        elif name and not re.search(
-            rf"^(?:def|class) {name}\b|^{name}\b.* = ", path.read_text("utf-8"), re.MULTILINE
-        ):
+        elif name and not defines(path, name):
             wrong.append(f"{file}:{name}")
     return wrong
 
@@ -70,3 +80,42 @@ def test_what_is_gone_is_noticed() -> None:
     assert wrong_files(text) == ["docs/gone.py", "jobs/training.py:gone"]
     text = "[a](docs/gone.md) [b](README.md#gone) [c](README.md#find-your-way) [d](https://x.y/z)"
     assert wrong_links(PROJECT_ROOT / "README.md", text) == ["docs/gone.md", "README.md#gone"]
+
+
+def wrong_names(text: str) -> list[str]:
+    """Dotted names in backticks that are no module, no folder and nothing in a module."""
+    return [".".join(filter(None, found)) for found in _DOTTED.findall(text) if not there(*found)]
+
+
+def there(dotted: str, inside: str) -> bool:
+    for root in (PROJECT_ROOT, PROJECT_ROOT / "mlops_assets"):
+        place = root / dotted.replace(".", "/")
+        if place.is_dir() or place.with_suffix(".py").exists():
+            return not inside or defines(place.with_suffix(".py"), inside)
+        if place.parent.with_suffix(".py").exists():
+            return defines(place.parent.with_suffix(".py"), place.name)
+    return False
+
+
+def defines(file: Path, name: str) -> bool:
+    pattern = rf"^(?:def|class) {name}\b|^{name}\b.* = "
+    return re.search(pattern, file.read_text("utf-8"), re.MULTILINE) is not None
+
+
+def test_docstrings_name_what_is_there() -> None:
+    wrong = {name_of(file): wrong_names(file.read_text("utf-8")) for file in PRODUCT}
+    assert {file: names for file, names in wrong.items() if names} == {}
+
+
+def test_a_name_that_moved_is_noticed() -> None:
+    text = "`ml.data` `ml.data.gone` `ml.data.reading.read_table` `ml.data.reading.gone`"
+    assert wrong_names(text) == ["ml.data.gone", "ml.data.reading.gone"]
+
+
+@pytest.mark.parametrize("file", EXAMPLES)
+def test_examples_in_docstrings_run(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    assert doctest.testmod(module).failed == 0
