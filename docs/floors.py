@@ -5,6 +5,7 @@
 Floors and their order are those of the contracts in `pyproject.toml`; what is counted are pairs of
 modules of which one imports the other. An import that goes upwards, or a module that stands on no
 floor, ends it with exit code 1. The picture carries what it was drawn from as text.
+Where two branches have each drawn it, take either and draw it again.
 """
 
 import io
