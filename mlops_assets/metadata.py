@@ -6,15 +6,12 @@ from collections.abc import Mapping
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.ml.markdown import cell
+from mlops_assets.ml.markdown import table
 
 
 def markdown_table(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:
     """A small frame as the table that the Dagster UI shows."""
-    header = "| " + " | ".join(map(cell, frame.columns)) + " |"
-    rule = "|" + " --- |" * len(frame.columns)
-    lines = ["| " + " | ".join(map(cell, row)) + " |" for row in frame.itertuples(index=False)]
-    return dg.MetadataValue.md("\n".join([header, rule, *lines]))
+    return dg.MetadataValue.md(table(frame.columns, frame.itertuples(index=False)))
 
 
 def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:

@@ -17,7 +17,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.assets.data import origin, read_rows, source_files
+from mlops_assets.assets.data import read_rows, source_files
 from mlops_assets.assets.features import with_labels
 from mlops_assets.assets.model import train
 from mlops_assets.components.model_pipeline import build_model_defs
@@ -25,6 +25,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.sources import source_fingerprint
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.features.agreement import newest_rows
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP
@@ -42,7 +43,7 @@ from mlops_assets.model_versions.packaging import (
     require_passed,
 )
 from mlops_assets.monitoring.live_window import held_out_profile
-from mlops_assets.records.data import FeatureView
+from mlops_assets.records.data import FeatureView, Origin
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.files import PROFILE_FILE
 from resources.champion.aliases import champion_of, promote, reconcile, registered
@@ -80,14 +81,14 @@ def main(folder: Path, rounds: int) -> None:
 
 def call_directly(settings: ModelSettings, fakes: dict[str, Any]) -> None:
     """The calls that the assets and checks make, without storing or reporting anything."""
-    rows = _features(settings, fakes)
-    with fakes["tracking"].run(settings.name, tags={"dvc/md5": rows.attrs["dataset"]}) as run:
-        model, _ = train(rows, settings, run)
-    report = _evaluate(rows, model, settings, fakes)
-    _deploy(rows, report, settings, fakes)
+    features = _features(settings, fakes)
+    with fakes["tracking"].run(settings.name, tags={"dvc/md5": features.record.raw.md5}) as run:
+        model, _ = train(features, settings, run)
+    report = _evaluate(features.rows, model, settings, fakes)
+    _deploy(features.rows, report, settings, fakes)
 
 
-def _features(settings: ModelSettings, fakes: dict[str, Any]) -> pd.DataFrame:
+def _features(settings: ModelSettings, fakes: dict[str, Any]) -> TracedRows:
     datasets, store, view = fakes["datasets"], fakes["feature_store"], FeatureView.of(settings)
     with source_files(settings) as files:
         source_fingerprint(settings.source)
@@ -104,8 +105,7 @@ def _features(settings: ModelSettings, fakes: dict[str, Any]) -> pd.DataFrame:
     store.publish(view, computed)
     rows = store.training_rows(view, keys)
     store.online_rows(view, newest_rows(rows, view)[settings.entity.name].tolist())
-    rows.attrs.update(origin(raw, now))
-    return rows
+    return TracedRows(rows, Origin(raw=raw, checked_at=now))
 
 
 def _evaluate(

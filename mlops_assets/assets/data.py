@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from mlops_assets.ml.data.contract import Checked, contract_holds, enforce, viol
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reading import frame_to_parquet, read_table, run_loader
 from mlops_assets.ml.data.sources import find_files, source_fingerprint
-from mlops_assets.records.data import DatasetVersion
+from mlops_assets.ml.documented import TracedRows
+from mlops_assets.records.data import DatasetVersion, Origin
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
@@ -85,8 +85,8 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             raise dg.Failure(broken_contract(checked, quarantine), allow_retries=False)
         with reported():
             frame = process(checked.rows, settings.processing)
-        frame.attrs.update(origin(raw, now))
-        yield dg.MaterializeResult(value=frame, metadata={**describe_rows(frame), **facts})
+        value = TracedRows(frame, Origin(raw=raw, checked_at=now))
+        yield dg.MaterializeResult(value=value, metadata={**describe_rows(frame), **facts})
 
     return [raw_data, processed_data]
 
@@ -106,15 +106,6 @@ def describe_version(
 def describe_rows(rows: pd.DataFrame) -> dict[str, Any]:
     """A frame as metadata: how long it is, and what it looks like."""
     return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
-
-
-def origin(raw: DatasetVersion, now: datetime) -> dict[str, Any]:
-    """What processed rows say of themselves as attributes, so that a training can be repeated."""
-    return {
-        "dataset": raw.md5,
-        "raw": raw.model_dump(mode="json"),
-        "checked_at": now.isoformat(),
-    }
 
 
 def broken_contract(checked: Checked, quarantine: str) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import DEPLOYMENT_SETTINGS, asset_key
+from mlops_assets.keys import asset_key
 from mlops_assets.model_versions.documents import documented
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.online_features import online_features
@@ -39,7 +39,6 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         kinds={"bentoml"} if settings.deployment.target == "local" else {"bentoml", "kubernetes"},
         code_version=settings.deployment.digest(),
         retry_policy=RETRIES,
-        metadata={DEPLOYMENT_SETTINGS: settings.deployment.model_dump(mode="json")},
         description="The evaluated version, live where `deployment.target` says, beyond the run.",
     )
     def deployed_endpoint(

@@ -10,6 +10,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import pictures, urls
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.frames import select_features
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.plots.evaluation import evaluation_plots
@@ -32,7 +33,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=asset_key(settings.name, "trained_model"),
-        ins={"rows": dg.AssetIn(asset_key(settings.name, "features"))},
+        ins={"features": dg.AssetIn(asset_key(settings.name, "features"))},
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"scikitlearn", "mlflow"},
@@ -41,11 +42,11 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         description="The estimator fitted on the training rows, as a version in the registry.",
     )
     def trained_model(
-        context: dg.AssetExecutionContext, rows: pd.DataFrame, tracking: MLflowTracking
+        context: dg.AssetExecutionContext, features: TracedRows, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
-        tags = {**tracking.run_tags(context), "dvc/md5": rows.attrs["dataset"]}
+        tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
         with reported(), tracking.run(settings.name, tags) as run:
-            version, found = train(rows, settings, run)
+            version, found = train(features, settings, run)
             links = tracking.links(version)
         return dg.MaterializeResult(value=version, metadata={**describe(version, links), **found})
 
@@ -87,30 +88,30 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
 
 def train(
-    rows: pd.DataFrame, settings: ModelSettings, run: MLflowRun
+    features: TracedRows, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelVersion, dict[str, Any]]:
     """Tune, fit and register a version, with all that its repetition needs.
 
     Args:
-        rows: Features, with the attributes that `processed_data` gave them.
+        features: And what they were made of.
         settings: Of the model.
         run: The open one.
 
     Returns:
         The version, and what the training found, as metadata.
     """
-    fitted_on, test = split(rows, settings)
+    fitted_on, test = split(features.rows, settings)
     chosen, search = tuned(fitted_on, settings, run)
     model = fit(fitted_on, chosen)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
     run.log_params(_params(chosen))
-    name, target, digest = settings.name, settings.target.name, rows.attrs["dataset"]
+    name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
     version = run.log_model(model, registered_name=name, example=example, beside=files)
     predictions = scores_hash(held_out.scores)
-    record_training(rows, settings, chosen.training.params, predictions, run)
+    record_training(features.record, settings, chosen.training.params, predictions, run)
     return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
+from mlops_assets.ml.documented import Labels, TracedRows
 from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import (
     known_labels,
@@ -30,7 +31,7 @@ from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.monitoring.answers import held_out_metrics, judged_answers, served
 from mlops_assets.monitoring.outcome_facts import describe, performance_gauges, skew_gauges
-from mlops_assets.records.data import FeatureView
+from mlops_assets.records.data import FeatureView, Maturity
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
 from mlops_assets.records.promotion import Promotion
 from resources.champion.aliases import registered
@@ -59,21 +60,22 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=asset_key(settings.name, "labels"),
-        ins={"rows": dg.AssetIn(asset_key(settings.name, "processed_data"))},
+        ins={"processed": dg.AssetIn(asset_key(settings.name, "processed_data"))},
         deps=[log],
         kinds={"pandas"},
         description="The target of each entity and moment that was predicted, where it is known.",
         **common,
     )
-    def labels(rows: pd.DataFrame, predictions: PredictionLog) -> dg.MaterializeResult:
+    def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
         with reported():
             recent = predictions.recent(settings.name, span, monitoring.window)
             asked = predicted_moments(recent, settings)
-            until = known_until(rows, settings, datetime.fromisoformat(rows.attrs["checked_at"]))
+            rows = processed.rows
+            until = known_until(rows, settings, processed.record.checked_at)
             known = known_labels(rows_until(rows, settings, until), asked, settings)
-        known.attrs["known_until"] = until.isoformat() if until else None
         counts = {"dagster/row_count": len(known), "waiting": len(asked) - len(known)}
-        return dg.MaterializeResult(value=known, metadata=counts)
+        value = Labels(known, Maturity(known_until=until))
+        return dg.MaterializeResult(value=value, metadata=counts)
 
     @dg.asset(
         key=asset_key(settings.name, "performance_report"),
@@ -87,7 +89,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         **common,
     )
     def performance_report(
-        known: pd.DataFrame,
+        known: Labels,
         rows: pd.DataFrame,
         predictions: PredictionLog,
         ledger: PromotionLedger,
@@ -98,14 +100,14 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             recent = predictions.recent(settings.name, span, monitoring.window)
             history = ledger.history(settings.name)
             live = judged_answers(recent, history, settings, tracking)
-            joined = with_outcomes(live, known, settings)
+            joined = with_outcomes(live, known.rows, settings)
             joined["calibrated"] = calibrated(joined, rows, settings, tracking)
-            until, now = known.attrs["known_until"], datetime.now(UTC)
+            now = datetime.now(UTC)
             report = summarize_windows(
                 joined,
                 settings,
                 reference=held_out_metrics(history),
-                known_until=datetime.fromisoformat(until) if until else None,
+                known_until=known.record.known_until,
                 now=now,
                 settled=settled_windows(settings.name, history, tracking),
             )

@@ -13,7 +13,7 @@ from resources.tracking.tracking import MLflowTracking
 def documented(servable: Servable, one: FetchedVersion, tracking: MLflowTracking) -> Servable:
     """Write the documents of a version beside its file, and name them with their checksums.
 
-    A document that an earlier release did not make is not among them.
+    A document that nobody made is not among them.
     """
     run = tracking.run_of(one.version)
     texts = {name: run.read_text(name) for name in (CARD_FILE, PROFILE_FILE)}

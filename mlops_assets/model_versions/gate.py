@@ -114,7 +114,7 @@ def facts(report: Evaluation) -> dict[str, Any]:
     shown = {
         "model_uri": report.model.uri,
         "test_rows": report.test_rows,
-        **({"learnt_until": report.learnt_until.isoformat()} if report.learnt_until else {}),
+        "learnt_until": report.learnt_until.isoformat(),
         **rounded(report.metrics),
         **_against_prior(report.baseline),
         "champion": report.champion.uri if report.champion else "none",

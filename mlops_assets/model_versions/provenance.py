@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import ReproductionError, StateError
+from mlops_assets.errors import ReproductionError
 from mlops_assets.home import PROJECT_ROOT
 from mlops_assets.ml.training.reproduction import settings_digest
+from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import TrainingRecord
 from resources.source_code import code_digest, source_state
@@ -24,7 +24,7 @@ LOCK_FILE = "requirements.lock"
 
 
 def record_training(
-    rows: pd.DataFrame,
+    origin: Origin,
     settings: ModelSettings,
     params: Mapping[str, Any],
     prediction_sha256: str,
@@ -33,23 +33,15 @@ def record_training(
     """Tag the open run, and keep its record, settings and uncommitted changes as artifacts.
 
     Args:
-        rows: With the attributes that `processed_data` gave them.
+        origin: Of the features.
         settings: The resolved YAML.
         params: Of the estimator, with what the tuning chose.
         prediction_sha256: As `scores_hash` of the held-out rows.
         run: The open one.
-
-    Raises:
-        StateError: The rows do not say what they were made of.
     """
-    if "raw" not in rows.attrs:
-        raise StateError(
-            f"the features of {settings.name} were computed before versions were recorded; "
-            f"materialize {settings.name}/processed_data and {settings.name}/features again"
-        )
     record = TrainingRecord(
-        raw=rows.attrs["raw"],
-        checked_at=rows.attrs["checked_at"],
+        raw=origin.raw,
+        checked_at=origin.checked_at.isoformat(),
         code=source_state(PROJECT_ROOT),
         lock_sha256=lock_digest(PROJECT_ROOT),
         python=platform.python_version(),

@@ -3,7 +3,7 @@
 import re
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from mlops_assets.blocks.base import Duration, Record
 from mlops_assets.blocks.data import EntitySettings
@@ -17,6 +17,19 @@ class DatasetVersion(Record):
     files: tuple[str, ...] = Field(description="File names, sorted.")
     size_bytes: int
     pointer: str = Field(description="Path of the `.dvc` file that names this version.")
+
+
+class Origin(Record):
+    """What processed rows and features were made of, so that a training can be repeated."""
+
+    raw: DatasetVersion
+    checked_at: AwareDatetime = Field(description="The moment that the contract took for now.")
+
+
+class Maturity(Record):
+    """How far the labels of a model are known."""
+
+    known_until: AwareDatetime | None = Field(description="None: there is no row to know it by.")
 
 
 _FEASTS_OWN = re.compile(r"(rn|entity_row_id|event_expire_timestamp|.*_y|.*__ts)_*")

@@ -4,14 +4,14 @@ Which executor is taken is for `mlops_assets.definitions` to say.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mlops_assets.blocks.cluster import ComputeSettings
+from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
-from mlops_assets.keys import COMPUTE
 from resources.dagster.cancellation import INTERRUPTS, Cancellation
 from resources.dagster.internals import InMemoryJob, execute_run
 from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run
@@ -81,13 +81,12 @@ def execute_here(
     return result
 
 
-def pods_of_steps(models: dg.Definitions) -> dict[str, dict[str, Any]]:
+def pods_of_steps(models: Iterable[ModelSettings]) -> dict[str, dict[str, Any]]:
     """Step -> its pod, as `k8s_job_executor` takes it, of the assets that ask for something."""
-    assets = [one for one in models.assets or () if isinstance(one, dg.AssetsDefinition)]
-    specs = [spec for asset in assets for spec in asset.specs if COMPUTE in spec.metadata]
     return {
-        "__".join(spec.key.path): _pod(ComputeSettings.model_validate(spec.metadata[COMPUTE]))
-        for spec in specs
+        f"{model.name}__{asset}": _pod(compute)
+        for model in models
+        for asset, compute in model.compute.items()
     }
 
 

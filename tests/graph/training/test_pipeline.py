@@ -7,12 +7,13 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from mlops_assets.cli.failures import failed_steps
 from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import StateError
 from mlops_assets.keys import asset_key
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.model_versions.online_features import COMPARED, entities_to_compare
-from mlops_assets.model_versions.provenance import read_record, record_training
+from mlops_assets.model_versions.provenance import read_record
 from mlops_assets.records.data import FeatureView
 from tests.support.pipeline_runs import (
     STAGES,
@@ -290,10 +291,17 @@ def test_a_version_leaves_what_its_repetition_needs(
 
 
 def test_features_of_older_code_are_refused_with_the_remedy(
-    settings: ModelSettings, resources: dict[str, Any]
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
-    with (
-        pytest.raises(StateError, match=r"materialize loans/processed_data"),
-        resources["tracking"].run("loans", {}) as run,
-    ):
-        record_training(pd.DataFrame(), settings, {}, "hash", run)
+    materialize(settings, resources, instance, STAGES[:3])
+    file = resources["io_manager"].path(dg.AssetKey(["loans", "features"]), TracedRows)
+    frame = pd.read_parquet(file)
+    frame.attrs = {}
+    frame.to_parquet(file)
+
+    result = materialize(settings, resources, instance, ["trained_model"])
+
+    (said,) = failed_steps(result.all_events)
+    assert "loans/features cannot be read" in said
+    assert "and so may be what it is made of; materialize that asset again" in said
+    assert materialize(settings, resources, instance, STAGES[1:4]).success
