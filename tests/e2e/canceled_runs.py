@@ -136,8 +136,12 @@ def cancel_command(
     code = process.wait(MOST_SECONDS)
     within = time.time() - asked
     with checkout.instance() as instance:
-        (newest,) = instance.get_run_records(limit=1)
-    if newest.create_timestamp.timestamp() < began or (newest.end_time or asked) < asked:
+        records = instance.get_run_records(limit=2)
+    newest, ours = records[0], [one for one in records if one.create_timestamp.timestamp() > began]
+    ended = [one for one in ours if one.end_time and one.end_time < asked]
+    if code != 128 + signal.SIGINT and len(ended) == 2:  # of its source, and of the rest
+        return Canceled(within, ITS_END, ["it ended before it could be canceled"])
+    if newest not in ours or newest in ended:
         found = Canceled(within, "between two runs", checkout.faults())
     else:
         found = _judged(checkout, newest.dagster_run.run_id, asked)
