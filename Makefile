@@ -25,11 +25,12 @@ test: lint  ## Lint, then fast tests, then tests against real servers
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/pytest -q -m e2e -n 2 --dist loadfile
 
-lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports, workflows
+lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports, dependencies, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/ty check
 	$(BIN)/lint-imports
+	$(BIN)/deptry --no-ansi mlops_assets resources jobs sensors demo
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml

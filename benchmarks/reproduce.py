@@ -92,11 +92,11 @@ def flip(repository: TinyRepository, newest: int) -> tuple[bool, str]:
 
 def materialize(keys: str) -> int:
     """`dagster asset materialize` in this process."""
-    from dagster._cli import main as dagster
+    from tests.support.dagster_internals import dagster_command
 
     sys.argv = ["dagster", "asset", "materialize", "-m", "mlops_assets.definitions"]
     sys.argv += ["--select", keys]
-    dagster()
+    dagster_command()
     return 0
 
 

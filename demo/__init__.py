@@ -1,1 +1,4 @@
-"""`make demo`: the two example models, replayed month by month through the system itself."""
+"""`make demo`: the two example models, replayed month by month through the system itself.
+
+No part of the product, which imports nothing of it; measurements of cost are in `benchmarks/`.
+"""

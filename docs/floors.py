@@ -33,8 +33,8 @@ Grey: the floor's own modules. Below the grey there is nothing, since imports go
 _SIZE = (11.0, 10.6)
 _PLACES = (
     (2.85, 1.15, 0.405, 0.29, 9.0),
-    (1.95, 7.75, 0.255, 0.28, 7.5),
-    (4.45, 7.75, 0.255, 0.28, 7.5),
+    (2.15, 7.75, 0.255, 0.28, 7.5),
+    (4.6, 7.75, 0.255, 0.28, 7.5),
     (8.6, 7.75, 0.255, 0.28, 7.5),
 )
 """Of each building in inches: left, top, a cell's width and height; and the points of its texts."""

@@ -1,6 +1,8 @@
 """Take the pictures of `docs/images/` from the real user interface.
 
     .venv/bin/mlops run customers
+    eval "$(.venv/bin/mlops env)"
+    .venv/bin/dagster job execute -m mlops_assets.definitions -j customers_monitoring
     .venv/bin/python docs/screenshots.py
 
 State is found by `MLOPS_HOME`, as by every other command; no model or endpoint is touched.
@@ -65,7 +67,7 @@ def require_materialized() -> None:
         missing = [k for k in keys if instance.get_latest_materialization_event(k) is None]
     if missing:
         names = ", ".join(key.to_user_string() for key in missing)
-        sys.exit(f"never materialized: {names}; run `mlops run {MODEL}` first")
+        sys.exit(f"never materialized: {names}; first do what the docstring of this script says")
 
 
 @contextmanager

@@ -8,9 +8,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import (
-        UnresolvedAssetJobDefinition,
-    )
+    from resources.dagster.internals import UnresolvedAssetJobDefinition
 
 
 def deployment_job_name(settings: ModelSettings) -> str:

@@ -9,9 +9,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key, monitoring_selection
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import (
-        UnresolvedAssetJobDefinition,
-    )
+    from resources.dagster.internals import UnresolvedAssetJobDefinition
 
 
 FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}

@@ -1,4 +1,8 @@
-"""Messages to people, one per incident: to a webhook (Slack and its kin), by e-mail, or both."""
+"""Messages to people, one per incident: to a webhook (Slack and its kin), by e-mail, or both.
+
+Which incident is told, and once, is `sensors.incidents`; alerts of figures are Prometheus'
+(`deploy/prometheus/`).
+"""
 
 import base64
 import contextlib
@@ -27,7 +31,11 @@ _NOT_TAKEN = (OSError, http.client.HTTPException, smtplib.SMTPException, ValueEr
 
 
 class Alerts(dg.ConfigurableResource):
-    """The addresses of whom to tell; without one nobody is told."""
+    """The addresses of whom to tell; without one nobody is told.
+
+    >>> Alerts(webhook="https://hooks.example.com/T0").addresses
+    ('webhook',)
+    """
 
     webhook: str = Field(
         "",

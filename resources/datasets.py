@@ -2,6 +2,8 @@
 
 DVC works in a folder of this state folder, never in the checkout: two state folders on one checkout
 would stage their data in the same place, and version each other's.
+
+Looking for a source's files, and reading their rows, is `mlops_assets.ml.data`.
 """
 
 import hashlib

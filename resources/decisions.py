@@ -3,6 +3,9 @@
 Decisions and pauses are only ever added. A decision that is the same as the one before is that
 row's heartbeat, so that a quiet year does not grow the file. The state is written in the same
 transaction as the decision that led to it, before a run is asked for: a killed process loses none.
+
+How it is decided is `mlops_assets.ml.retraining.policy`; moves of the champion are in another file,
+`resources.champion.ledger`.
 """
 
 import sqlite3
@@ -64,7 +67,11 @@ class Memory(NamedTuple):
 
 
 class DecisionStore(dg.ConfigurableResource):
-    """Created on first use."""
+    """What was decided of every model and is remembered, in a file that is created on first use.
+
+    >>> DecisionStore(path="decisions.db").history("customers", last=5)
+    []
+    """
 
     path: str = Field(description="The sqlite file.")
     timeout_seconds: float = Field(30.0, ge=0, description="How long to wait for another writer.")

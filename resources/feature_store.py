@@ -2,6 +2,9 @@
 
 The offline store is DuckDB: Feast's default store silently drops training rows whose features are
 missing or expired. Nothing of Feast leaves this module but its configuration as plain JSON.
+
+Features are computed in `mlops_assets.ml.features`; the endpoint reads them by
+`mlops_assets.serving.online`.
 """
 
 import contextlib

@@ -1,4 +1,7 @@
-"""Evidently's HTML, for the columns that offend; imported only to draw some (11-14 CPU s)."""
+"""Evidently's HTML, for the columns that offend; imported only to draw some (11-14 CPU s).
+
+Whether a column has drifted is decided by `mlops_assets.ml.monitoring.drift`.
+"""
 
 import warnings
 from collections.abc import Collection

@@ -2,6 +2,8 @@
 
 Reads the repository; what it adds to it is the entry of a linked worktree, and only for as long as
 that is open. Without git, or outside a repository, the state says so.
+
+Which of these files a worker imports is `resources.endpoints.worker_code`.
 """
 
 import hashlib

@@ -1,4 +1,8 @@
-"""A sqlite file of ours: durable, its layout created once by whoever comes first."""
+"""A sqlite file of ours: durable, its layout created once by whoever comes first.
+
+What is in it stands with its owner: `resources.champion.ledger`, `resources.decisions`. MLflow's
+and Dagster's own files are not made here.
+"""
 
 import sqlite3
 from collections.abc import Generator

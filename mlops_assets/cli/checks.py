@@ -1,6 +1,7 @@
-"""What a YAML names in Python, looked at before a run begins: estimator, parameters and loader.
+"""The verb `check`, and what of it a run looks at first: estimator, parameters and loader.
 
-Loading the definitions cannot, since it imports no library of a user's model.
+A YAML names those in Python. Loading the definitions cannot look at them, since it imports no
+library of a user's model.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 import mlops_assets.defs
-from mlops_assets.cli.context import say
+from mlops_assets.cli.context import chosen_models, exit_code, load_definitions, say, say_both
 from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
@@ -19,16 +20,27 @@ from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
 from mlops_assets.keys import TrainingStage, asset_key
 
 if TYPE_CHECKING:
-    import argparse
-    from argparse import _SubParsersAction
+    from mlops_assets.cli.context import Verbs
 
 
-def add_check_verb(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_verbs(verbs: "Verbs") -> None:
     """Declare the verb."""
     verb = verbs.add_parser(
         "check", help="every fault of the YAML files, a line each; runs nothing"
     )
     verb.add_argument("models", nargs="*", help="default: all")
+    verb.set_defaults(run=check)
+
+
+def check(models: Sequence[str]) -> int:
+    """Print every fault of the models' YAML files, and what of their Python cannot be used."""
+    definitions = load_definitions()
+    chosen, sound, claimed = chosen_models(definitions, models), sound_models(), disputes()
+    faults = {model: [*claimed[model], *python_faults(sound[model])] for model in chosen}
+    good = [f"{model}: sound" for model in chosen if not faults[model]]
+    bad = [str(fault) for model in chosen for fault in faults[model]]
+    say_both(good, bad)
+    return exit_code(definitions, models, good=not bad)
 
 
 def sound_models() -> dict[str, ReadModel]:

@@ -1,9 +1,12 @@
-"""What every verb needs: the definitions, the models chosen, the resources, and a voice."""
+"""What every verb needs: the definitions, the models chosen, the resources, and a voice.
+
+No verb stands here. Each is declared, with what it runs, by `add_verbs` of its family's module.
+"""
 
 import sys
 from collections.abc import Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -13,6 +16,11 @@ from mlops_assets.components.settings import loaded_models, settings_of
 from mlops_assets.errors import ConfigError, FaultyModelError, MlopsError
 from resources.champion.by_hand import Promotions
 from resources.endpoints.deployer import EndpointDeployer
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, _SubParsersAction
+
+    Verbs = _SubParsersAction[ArgumentParser]
 
 
 def load_definitions() -> dg.Definitions:
@@ -68,6 +76,17 @@ def open_promotions(definitions: dg.Definitions, model: str) -> Generator[Promot
     settings = settings_of(definitions, model).deployment
     with open_resources(definitions, "tracking", "ledger", "deployment") as built:
         yield Promotions(model, settings, built.tracking, built.ledger, built.deployment)
+
+
+def exit_code(definitions: dg.Definitions, models: Sequence[str], *, good: bool) -> int:
+    """0 if all is good, 1 otherwise, of a verb that means every model when it names none.
+
+    Then it also says which ones that did not mean, since their YAML has faults.
+    """
+    faulty = {} if models else left_out(definitions)
+    for faults in faulty.values():
+        say_both([], faults)
+    return 1 if faulty or not good else 0
 
 
 def say(text: str, *, error: bool = False) -> None:

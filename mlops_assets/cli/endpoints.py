@@ -1,4 +1,4 @@
-"""The verbs `up`, `status`, `stop` and `predict`: what they take, do and say."""
+"""The verbs `predict`, `status`, `stop` and `up`, of endpoints that live already."""
 
 import re
 from collections.abc import Sequence
@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.cli.context import (
+    chosen_models,
+    exit_code,
+    load_definitions,
+    open_deployment,
+    open_resources,
+    say,
+    say_both,
+)
+from mlops_assets.cli.failures import survived
 from mlops_assets.components.loading import left_out
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
@@ -17,21 +27,71 @@ from resources.endpoints.deployer import EndpointDeployer
 from resources.endpoints.local import LocalBentoML
 
 if TYPE_CHECKING:
-    import argparse
-    from argparse import _SubParsersAction
+    from mlops_assets.cli.context import Verbs
 
 
-def add_endpoint_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_verbs(verbs: "Verbs") -> None:
     """Declare the four verbs."""
     verb = verbs.add_parser("predict", help="ask an endpoint for entities by id")
     verb.add_argument("model")
     verb.add_argument("entities", nargs="+")
+    verb.set_defaults(run=predict)
     verb = verbs.add_parser("status", help="what each endpoint serves")
     verb.add_argument("models", nargs="*", help="default: all")
+    verb.set_defaults(run=status)
     verb = verbs.add_parser("stop", help="end endpoints; they stay down until deployed or `up`")
     verb.add_argument("models", nargs="*", help="default: all")
+    verb.set_defaults(run=stop)
     verb = verbs.add_parser("up", help="bring endpoints back from their kept files")
     verb.add_argument("models", nargs="*", help="default: all that were not stopped on purpose")
+    verb.set_defaults(run=up)
+
+
+def predict(model: str, entities: Sequence[str]) -> int:
+    """Print one line per entity; exit code 1 when one is refused."""
+    definitions = load_definitions()
+    chosen_models(definitions, [model])
+    with open_deployment(definitions) as deployment:
+        good, bad = answers(deployment, model, entities)
+    return say_both(good, bad)
+
+
+def status(models: Sequence[str]) -> int:
+    """Print what each endpoint serves; exit code 1 unless that is its champion, by a sound YAML."""
+    definitions = load_definitions()
+    good = True
+    with open_resources(definitions, "deployment", "ledger") as built:
+        strays = undescribed(definitions, built.deployment)
+        for model in chosen_models(definitions, models, strays):
+            line, serves = describe(built.deployment, built.ledger, model)
+            if model in strays:
+                line, serves = f"{line}; serves, {strays[model]}: `mlops stop {model}`", False
+            good &= serves
+            say(line)
+    return exit_code(definitions, models, good=good)
+
+
+def stop(models: Sequence[str]) -> int:
+    """End the processes of endpoints, of whatever model the state holds one; their state stays."""
+    definitions = load_definitions()
+    with open_deployment(definitions) as deployment:
+
+        def end(model: str) -> bool:
+            deployment.stop(model)
+            return True
+
+        ended = [
+            survived(model, end) for model in chosen_models(definitions, models, held_models())
+        ]
+    return 0 if all(ended) else 1
+
+
+def up(models: Sequence[str]) -> int:
+    """Bring back the endpoints that were live, from their kept files; exit code 1 if one fails."""
+    good, bad = bring_up(models)
+    if not good and not bad:
+        say("nothing to bring up; one that was stopped comes back by its name: `mlops up MODEL`")
+    return say_both(good, bad)
 
 
 def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:

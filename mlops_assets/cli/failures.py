@@ -2,12 +2,13 @@
 
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from mlops_assets import errors
+from mlops_assets.cli.context import say, sentence
 from mlops_assets.home import home
 from mlops_assets.runtime.atomic import ensure_folder, is_full, write_atomically
 
@@ -15,6 +16,17 @@ _FOLDER = "errors"
 _FULL_DISK = ("No space left on device", "disk is full", "Disk quota exceeded")
 """As the system and sqlite say it, through whatever library."""
 _FAILED_CHECK = "DagsterAssetCheckFailedError"
+
+
+def survived(model: str, do: Callable[[str], bool]) -> bool:
+    """What `do` says of a model; an error of one is said, and does not stop the others."""
+    try:
+        return do(model)
+    except errors.MlopsError as err:
+        say(f"{model}: {sentence(err)}", error=True)
+    except Exception as err:  # the last resort of a command line: a line, and nothing lost
+        say(f"{model}: {unforeseen(err)}", error=True)
+    return False
 
 
 def failed_steps(events: Sequence[dg.DagsterEvent]) -> list[str]:

@@ -1,34 +1,48 @@
-"""The verbs `why`, `pause` and `resume` of the retrain policy: what they take, do and say."""
+"""The verbs `why`, `pause` and `resume` of the retrain policy."""
 
 import argparse
 import getpass
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from mlops_assets.cli.context import chosen_models, load_definitions, open_resources, say
 from mlops_assets.cli.promotions import reason
 from mlops_assets.records.retraining import Pause, Recorded
 from resources.decisions import DecisionStore
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
+    from mlops_assets.cli.context import Verbs
 
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def add_monitoring_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_verbs(verbs: "Verbs") -> None:
     """Declare the three verbs."""
     verb = verbs.add_parser("why", help="what the retrain policy decided, and why")
     verb.add_argument("model")
     verb.add_argument("--last", type=_positive, default=10, metavar="N", help="default: 10")
+    verb.set_defaults(run=partial(retraining, Retraining.why))
     verb = verbs.add_parser("pause", help="start no training by the retrain policy for a while")
     verb.add_argument("model")
     verb.add_argument("--for", dest="span", type=_span, required=True, metavar="7d")
     verb.add_argument("--why", metavar="TEXT", type=reason, required=True)
+    verb.set_defaults(run=partial(retraining, Retraining.pause))
     verb = verbs.add_parser("resume", help="end a pause now")
     verb.add_argument("model")
+    verb.set_defaults(run=partial(retraining, Retraining.resume))
+
+
+def retraining(do: Callable[..., str], model: str, **arguments: Any) -> int:
+    """Print what a method of `Retraining` says of a model."""
+    definitions = load_definitions()
+    chosen_models(definitions, [model])
+    with open_resources(definitions, "decisions") as built:
+        say(do(Retraining(model, built.decisions), **arguments))
+    return 0
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""The verbs `history`, `rollback` and `promote`: what they take and say.
+"""The verbs `history`, `rollback` and `promote`: the champion, looked at and moved.
 
-The caller (`cli.main`) finds the model's settings and resources and prints; the moves themselves
-are those of `resources.champion.by_hand`.
+The moves themselves are those of `resources.champion.by_hand`.
 """
 
 import argparse
+import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
@@ -12,28 +12,55 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from jobs.promotion import events, warning
-from mlops_assets.cli.context import say
+from mlops_assets.cli.context import load_definitions, open_promotions, say
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.promotion import HandMove, Promotion
 from resources.champion.ledger import PromotionLedger
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
+    from mlops_assets.cli.context import Verbs
 
 
-def add_promotion_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_verbs(verbs: "Verbs") -> None:
     """Declare the three verbs."""
     verb = verbs.add_parser("history", help="which version was champion when, by whom and why")
     verb.add_argument("model")
     verb.add_argument("--at", help="only at this moment, e.g. 2026-03-03 or 2026-03-03T12:00 (UTC)")
+    verb.set_defaults(run=history)
     verb = verbs.add_parser("rollback", help="serve an older version again")
     verb.add_argument("model")
     verb.add_argument("--to", type=int, metavar="VERSION", help="default: the champion before")
     verb.add_argument("--why", metavar="TEXT", type=reason)
+    verb.set_defaults(run=rollback)
     verb = verbs.add_parser("promote", help="serve a version that was deployed before")
     verb.add_argument("model")
     verb.add_argument("version", type=int)
     verb.add_argument("--why", metavar="TEXT", type=reason, required=True)
+    verb.set_defaults(run=promote)
+
+
+def history(model: str, at: str | None) -> int:
+    """Print who was champion when, and why."""
+    with open_promotions(load_definitions(), model) as promotions:
+        ledger = promotions.ledger
+        say(said_as_of(model, at, ledger) if at else said_history(model, ledger))
+    return 0
+
+
+def rollback(model: str, to: int | None, why: str | None) -> int:
+    """Serve an older version again."""
+    with open_promotions(load_definitions(), model) as promotions:
+        moved = promotions.roll_back(to, why or "", getpass.getuser())
+    announce(moved, give_up=True)
+    return 0
+
+
+def promote(model: str, version: int, why: str) -> int:
+    """Serve a version that was deployed before, whatever the gate says."""
+    with open_promotions(load_definitions(), model) as promotions:
+        moved = promotions.promote(version, why, getpass.getuser())
+    announce(moved, give_up=False)
+    return 0
 
 
 def said_history(model: str, ledger: PromotionLedger) -> str:

@@ -16,9 +16,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
-from mlops_assets.cli.context import open_resources
+from mlops_assets.cli.context import load_definitions, open_resources, say
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import PROJECT_ROOT
 from mlops_assets.keys import TrainingStage, asset_key
@@ -35,8 +33,7 @@ from resources.source_code import checked_out
 from resources.tracking.tracking import MLflowTracking
 
 if TYPE_CHECKING:
-    import argparse
-    from argparse import _SubParsersAction
+    from mlops_assets.cli.context import Verbs
 
 _STAGES: tuple[TrainingStage, ...] = ("processed_data", "features", "trained_model")
 _OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
@@ -44,21 +41,23 @@ _LAST_LINES = 15
 _GRACE_SECONDS = 10
 
 
-def add_reproduction_verb(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_verbs(verbs: "Verbs") -> None:
     """Declare the verb."""
     verb = verbs.add_parser("reproduce", help="train a version again and compare its predictions")
     verb.add_argument("name", metavar="MODEL@VERSION", help="or MODEL@champion")
+    verb.set_defaults(run=reproduce_named)
 
 
-def reproduce_named(name: str, definitions: dg.Definitions) -> tuple[str, bool]:
-    """What to print of `MODEL@VERSION`, and whether its predictions are equal; as `reproduce`."""
+def reproduce_named(name: str) -> int:
+    """Train a version again; exit code 1 when its predictions differ, or it is impossible."""
     model, number = split_name(name)
-    with open_resources(definitions, "tracking", "datasets", "ledger") as built:
+    with open_resources(load_definitions(), "tracking", "datasets", "ledger") as built:
         if number == CHAMPION and (head := built.ledger.head(model)):
             number = str(head.to_version)  # the alias follows it, or was edited
         version = find_version(model, number, built.tracking)
         recorded, found = reproduce(version, built.tracking, built.datasets)
-    return report(f"{model}@{version.version}", recorded, found), are_equal(found)
+    say(report(f"{model}@{version.version}", recorded, found))
+    return 0 if are_equal(found) else 1
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -1,26 +1,40 @@
-"""The verbs `run`, `train` and `deploy`: one model on its way from its source to an endpoint.
+"""The verbs `run`, `train` and `deploy`: models on their way from the source to an endpoint.
 
 `run` goes all the way, as far as it is out of date; `train` ends with the gate's verdict, and
-`deploy` begins there.
+`deploy` begins there. No model stops another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from jobs.promotion import events
-from mlops_assets.cli.context import open_deployment, open_promotions, open_resources, say
+from mlops_assets.cli.checks import is_ready
+from mlops_assets.cli.context import (
+    chosen_models,
+    exit_code,
+    load_definitions,
+    open_deployment,
+    open_promotions,
+    open_resources,
+    say,
+    say_both,
+)
 from mlops_assets.cli.endpoints import answers
-from mlops_assets.cli.failures import failed_steps
+from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.freshness import stale_assets
-from mlops_assets.cli.verdict import Verdict, verdict_of
+from mlops_assets.cli.verdict import Verdict, append_report, verdict_of
 from mlops_assets.errors import DeploymentError, MlopsError
+from mlops_assets.home import home
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import read_facts
 from mlops_assets.records.data import FeatureFacts
 from mlops_assets.records.evaluation import EvaluationFacts
+from mlops_assets.runtime.atomic import exclusive
+from mlops_assets.runtime.interrupts import interruptible
 from resources.champion.aliases import champion_of
 from resources.champion.by_hand import Promotions
 from resources.dagster.executors import execute_here
@@ -28,19 +42,83 @@ from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.outcome import end_dead_runs, settle
 
 if TYPE_CHECKING:
-    import argparse
-    from argparse import _SubParsersAction
+    from mlops_assets.cli.context import Verbs
 
 
-def add_run_verbs(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_verbs(verbs: "Verbs") -> None:
     """Declare the three verbs."""
     verb = verbs.add_parser("run", help="materialize what is out of date, and predict once")
     verb.add_argument("models", nargs="*", help="default: all")
+    verb.set_defaults(run=run)
     verb = verbs.add_parser("train", help="the same up to the gate's verdict; deploys nothing")
     verb.add_argument("models", nargs="*", help="default: all")
     verb.add_argument("--report", type=Path, metavar="FILE", help="add verdicts and model cards")
+    verb.set_defaults(run=train)
     verb = verbs.add_parser("deploy", help="deploy what `train` left, if it passed; predict once")
     verb.add_argument("models", nargs="*", help="default: all")
+    verb.set_defaults(run=deploy)
+
+
+def run(models: Sequence[str]) -> int:
+    """Bring each model from its source to a live endpoint; one sample prediction each."""
+    with _models_of_a_run(models) as (definitions, instance, chosen):
+
+        def bring_up(model: str) -> bool:
+            return is_ready(definitions, instance, model) and bring_up_to_date(
+                definitions, instance, model
+            )
+
+        failed = _failed(chosen, bring_up)
+    return exit_code(definitions, models, good=not failed)
+
+
+def train(models: Sequence[str], report: Path | None) -> int:
+    """Bring each model from its source to the gate's verdict; exit code 1 unless all passed."""
+    verdicts: list[Verdict] = []
+    with _models_of_a_run(models) as (definitions, instance, chosen):
+
+        def judge(model: str) -> bool:
+            verdicts.append(train_and_judge(definitions, instance, model))
+            return True
+
+        failed = [
+            model
+            for model in chosen
+            if not is_ready(definitions, instance, model) or not survived(model, judge)
+        ]
+    verdicts += [Verdict(f"{model}: not trained", passed=False) for model in failed]
+    if report:
+        append_report(report, verdicts)
+    passed = [verdict.said for verdict in verdicts if verdict.passed]
+    refused = [verdict.said for verdict in verdicts if not verdict.passed]
+    say_both(passed, refused)
+    return exit_code(definitions, models, good=not refused)
+
+
+def deploy(models: Sequence[str]) -> int:
+    """Deploy each model's version that was evaluated last; one sample prediction each."""
+    with _models_of_a_run(models) as (definitions, instance, chosen):
+        failed = _failed(chosen, lambda model: deploy_evaluated(definitions, instance, model))
+    return exit_code(definitions, models, good=not failed)
+
+
+@contextmanager
+def _models_of_a_run(
+    models: Sequence[str],
+) -> Generator[tuple[dg.Definitions, dg.DagsterInstance, list[str]]]:
+    """Hold the lock of runs, and end those of killed processes first."""
+    definitions = load_definitions()
+    with interruptible(), exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
+        settle_runs(definitions, instance)
+        yield definitions, instance, chosen_models(definitions, models)
+
+
+def _failed(models: Sequence[str], do: Callable[[str], bool]) -> list[str]:
+    """The models of which `do` went wrong, after naming them."""
+    failed = [model for model in models if not survived(model, do)]
+    if failed:
+        say(f"failed: {', '.join(failed)}", error=True)
+    return failed
 
 
 def bring_up_to_date(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:

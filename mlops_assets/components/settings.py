@@ -1,14 +1,14 @@
-"""The settings of the models that are loaded, as their definitions carry them."""
+"""The settings of the models that are loaded, as their definitions carry them: the objects.
+
+Within the process that loaded them; any other is told no more than their class.
+"""
 
 from typing import Any
 
 import dagster as dg
 
-# Dagster's own way to keep an object with definitions, though `dagster` does not export it: within
-# the process it is the object itself, and no other process is told more than its class.
-from dagster._core.definitions.metadata.metadata_value import ObjectMetadataValue
-
 from mlops_assets.config import ModelSettings
+from resources.dagster.internals import ObjectMetadataValue
 
 _PREFIX = "mlops/settings/"
 

@@ -12,6 +12,13 @@ from pathlib import Path
 
 import yaml
 
+from resources.dagster.internals import (
+    DagsterUserCodeUnreachableError,
+    SerializableErrorInfo,
+    code_server_client,
+    deserialize_value,
+)
+
 LOCATION = "mlops_assets"
 _LOOK_SECONDS = 5
 _SILENT_LOOKS = 3
@@ -74,23 +81,15 @@ class CodeServer:
 
     def answers(self) -> bool:
         """Whether the server behind the proxy does."""
-        from dagster._core.errors import DagsterUserCodeUnreachableError
-        from dagster._grpc.client import DagsterGrpcClient
-
         try:
-            DagsterGrpcClient(socket=self._socket).get_server_id(timeout=_LOOK_SECONDS)
+            code_server_client(self._socket).get_server_id(timeout=_LOOK_SECONDS)
         except DagsterUserCodeUnreachableError:
             return False
         return True
 
     def read_again(self) -> str:
         """Have the models read again; says what came of it."""
-        from dagster._core.errors import DagsterUserCodeUnreachableError
-        from dagster._grpc.client import DagsterGrpcClient
-        from dagster_shared.error import SerializableErrorInfo
-        from dagster_shared.serdes import deserialize_value
-
-        client = DagsterGrpcClient(socket=self._socket)
+        client = code_server_client(self._socket)
         # It also fails where all that it could not do is to end a server that is dead.
         with suppress(DagsterUserCodeUnreachableError):
             client.reload_code(timeout=_RELOAD_SECONDS)

@@ -9,15 +9,13 @@ from typing import Any
 
 import uvicorn
 from dagster import DagsterInstance
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._utils.log import configure_loggers
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 
 from mlops_assets.home import HOST, INTERFACE_PORTS
 from mlops_assets.interfaces.guard import Access, guarded
 from mlops_assets.serving.process.connections import IDLE_SECONDS, Connection
+from resources.dagster.internals import configure_loggers, workspace_process
 
 _STATEMENT_MS, _POOL_SECONDS, _POOL_OVERFLOW = 15_000, 3_600, 20
 """Those of `dagster-webserver`."""
@@ -31,10 +29,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=INTERFACE_PORTS["MLOPS_DAGSTER_PORT"])
     chosen = parser.parse_args()
     configure_loggers(log_level="WARNING")
-    access, target = Access.of_environment(), WorkspaceFileTarget([str(chosen.workspace)])
+    access = Access.of_environment()
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_MS, _POOL_SECONDS, _POOL_OVERFLOW)
-        with WorkspaceProcessContext(instance, target, __version__) as context:
+        with workspace_process(instance, chosen.workspace, __version__) as context:
             app = guarded(DagsterWebserver(context).create_asgi_app(), access)
             serve(app, chosen.host, chosen.port)
 

@@ -19,7 +19,7 @@ def choose_inference(
     """Export, compare, and log the figures into the open run; also the files to log with the model.
 
     Args:
-        pipeline: As `training.fit` returns it.
+        pipeline: As `ml.training.fit.fit` returns it.
         held_out: `Split.test`.
         settings: Of the model.
         tracking: Has the open run.

@@ -1,4 +1,5 @@
-"""What is found in a live window, gathered and shown.
+"""What is found in a live window: logs, labels and references brought together, and shown.
 
-The assets that call it are in `assets`, arithmetic in `ml.monitoring`.
+The assets that call it are in `assets`, arithmetic in `ml.monitoring`, reading the log in
+`resources.prediction_log`.
 """

@@ -1,4 +1,5 @@
 """Which version is the champion: the ledger, and the aliases and rollbacks that follow it.
 
-How a version is served is in `endpoints` and `cluster`.
+Whether a version may become it is in `mlops_assets.ml.evaluation`; how one is served in `endpoints`
+and `cluster`; the registry itself in `tracking`.
 """

@@ -3,6 +3,9 @@
 It is the truth that the registry's aliases follow (`resources/champion/aliases.py`). Rows are only
 ever added, each to the head that its writer saw; triggers in the database hold that also against
 other programs.
+
+Whether a version may become champion is not asked here: the gate and `resources.champion.rollbacks`
+do.
 """
 
 import json
@@ -57,7 +60,11 @@ _COLUMNS = (
 
 
 class PromotionLedger(dg.ConfigurableResource):
-    """An append-only table in a sqlite file that is created on first use."""
+    """Every move of every model's champion, in a sqlite file that is created on first use.
+
+    >>> PromotionLedger(path="ledger.db").history("customers")
+    []
+    """
 
     path: str = Field(description="The file; its folder also holds a lock file for each model.")
     timeout_seconds: float = Field(30.0, ge=0, description="How long to wait for another writer.")

@@ -1,4 +1,5 @@
 """Endpoints and steps as pods of a Kubernetes cluster.
 
-The manifests for people are in `deploy/`.
+What runs in a pod of an endpoint is in `mlops_assets.serving`; the manifests for people, with
+Dagster's own pods, are in `deploy/`.
 """

@@ -1,6 +1,8 @@
 """Bringing one endpoint of a cluster to another generation, or back to the one before.
 
 The caller holds the endpoint's lock.
+
+What is applied is made by `resources.cluster.objects`, watched by `resources.cluster.rollout`.
 """
 
 import time

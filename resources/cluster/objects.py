@@ -26,7 +26,7 @@ USER = 10001
 PRE_STOP_SECONDS = 5
 """Until every node has taken a pod that ends out of its Service; without, requests are lost."""
 _GRACE_SECONDS = PRE_STOP_SECONDS + 55
-"""With `serving.process.workers.DRAIN_SECONDS` and `LONGEST_REQUEST_SECONDS`."""
+"""With `serving.process.connections.DRAIN_SECONDS` and `LONGEST_REQUEST_SECONDS`."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's own network; its NetworkPolicy says who gets in
 """Not the pod's address alone: `kubectl port-forward` and debuggers come by localhost."""
 _OWN = "/endpoint"

@@ -1,4 +1,7 @@
-"""On which nodes the pods of an endpoint may be."""
+"""On which nodes the pods of an endpoint may be.
+
+All else that a pod is made of is `resources.cluster.objects`.
+"""
 
 from collections.abc import Mapping
 

@@ -4,21 +4,13 @@ dagster-k8s says of every pod that ended without a word of its step that a Job f
 more: that it was killed for its memory, or evicted.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
-from dagster._core.executor.step_delegating import (
-    CheckStepHealthResult,
-    StepDelegatingExecutor,
-    StepHandler,
-)
 
 from mlops_assets.errors import ConfigError, DeploymentError
 from resources.cluster.api import ClusterApi, Object
-
-if TYPE_CHECKING:
-    from dagster._core.executor.step_delegating import StepHandlerContext
+from resources.dagster.internals import explain_failed_steps
 
 
 def explained(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
@@ -29,10 +21,7 @@ def explained(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
     schema: Any = executor.config_schema
 
     def create(context: dg.InitExecutorContext) -> dg.Executor:
-        steps = start(context)
-        if isinstance(steps, StepDelegatingExecutor):
-            steps._step_handler = _Explained(steps._step_handler)
-        return steps
+        return explain_failed_steps(start(context), _why)
 
     return dg.ExecutorDefinition(
         name=executor.name,
@@ -43,41 +32,11 @@ def explained(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
     )
 
 
-class _Explained(StepHandler):
-    """Another handler of steps, and what the pods say of those that failed."""
-
-    def __init__(self, steps: StepHandler) -> None:
-        self._steps = steps
-
-    @property
-    def name(self) -> str:
-        return self._steps.name
-
-    def launch_step(self, step_handler_context: "StepHandlerContext") -> Iterator[dg.DagsterEvent]:
-        return self._steps.launch_step(step_handler_context)
-
-    def terminate_step(
-        self, step_handler_context: "StepHandlerContext"
-    ) -> Iterator[dg.DagsterEvent]:
-        return self._steps.terminate_step(step_handler_context)
-
-    def check_step_health(
-        self, step_handler_context: "StepHandlerContext"
-    ) -> CheckStepHealthResult:
-        found = self._steps.check_step_health(step_handler_context)
-        if found.is_healthy:
-            return found
-        return CheckStepHealthResult.unhealthy(
-            f"{found.unhealthy_reason} {_why(step_handler_context)}".rstrip()
-        )
-
-
-def _why(context: "StepHandlerContext") -> str:
+def _why(context: Any) -> str:
     """What the cluster says of the pods of the step; empty where it says nothing."""
-    launcher: Any = context.instance.run_launcher
     (step,) = context.execute_step_args.step_keys_to_execute or [""]
     try:
-        api = ClusterApi.connect(launcher.job_namespace)
+        api = ClusterApi.connect(context.instance.run_launcher.job_namespace)
         pods = api.pods({"dagster/run-id": context.execute_step_args.run_id, "dagster/op": step})
     except DeploymentError as err:
         return f"Its pod cannot be asked why: {err}"

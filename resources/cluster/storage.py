@@ -1,4 +1,7 @@
-"""Which folders of the shared claim a pod gets, and whether pods can read the features in it."""
+"""Which folders of the shared claim a pod gets, and whether pods can read the features in it.
+
+On which nodes it may be mounted is `resources.cluster.placement`.
+"""
 
 from pathlib import Path
 

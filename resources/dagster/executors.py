@@ -1,4 +1,7 @@
-"""Executors: a canceled run ends, MLflow is told how, and a cluster what each step needs."""
+"""Executors: a canceled run ends, MLflow is told how, and a cluster what each step needs.
+
+Which executor is taken is for `mlops_assets.definitions` to say.
+"""
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,14 +13,17 @@ from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
 from resources.dagster.cancellation import INTERRUPTS, Cancellation
+from resources.dagster.internals import InMemoryJob, execute_run
 from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run
 from resources.tracking.tracking import MLflowTracking
 
 if TYPE_CHECKING:
-    from dagster._core.execution.context.system import PlanOrchestrationContext
-    from dagster._core.execution.plan.plan import ExecutionPlan
-    from dagster._core.execution.retries import RetryMode
-    from dagster._core.execution.step_dependency_config import StepDependencyConfig
+    from resources.dagster.internals import (
+        ExecutionPlan,
+        PlanOrchestrationContext,
+        RetryMode,
+        StepDependencyConfig,
+    )
 
 
 def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.ExecutorDefinition:
@@ -54,9 +60,6 @@ def execute_here(
         KeyboardInterrupt: The run was canceled, here or from elsewhere, and has ended.
     """
     # `execute_in_process` brings an executor of its own, which makes a failure of Ctrl-C.
-    from dagster._core.definitions.job_base import InMemoryJob
-    from dagster._core.execution.api import execute_run
-
     job = job.with_executor_def(followed(dg.in_process_executor, tracking))
     run_id = str(uuid.uuid4())
     try:

@@ -1,4 +1,7 @@
-"""Where assets keep their values: frames as Parquet, records as JSON, never a pickle."""
+"""Where assets keep their values: frames as Parquet, records as JSON, never a pickle.
+
+Data versions are kept by `resources.datasets`, models by `resources.tracking`.
+"""
 
 from pathlib import Path
 

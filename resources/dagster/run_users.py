@@ -6,21 +6,21 @@ the web server's is there a page that asked.
 
 from typing import Any
 
-from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
-from dagster._core.storage.dagster_run import DagsterRun
+import dagster as dg
+
+from resources.dagster.internals import SubmitRunContext
 
 USER_TAG = "mlops/user"
 
 
-class AttributedRunCoordinator(QueuedRunCoordinator):
+class AttributedRunCoordinator(dg.QueuedRunCoordinator):
     """Dagster's own queue; a run launched in the UI says by whom, whatever tags it came with."""
 
-    def submit_run(self, context: SubmitRunContext) -> DagsterRun:
+    def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         """See `RunCoordinator`."""
         return super().submit_run(context._replace(dagster_run=self.attribute(context)))
 
-    def attribute(self, context: SubmitRunContext) -> DagsterRun:
+    def attribute(self, context: SubmitRunContext) -> dg.DagsterRun:
         """The run, with the tag."""
         run, user = context.dagster_run, _user(context)
         if user is None or run.tags.get(USER_TAG, "") == user:
@@ -29,7 +29,7 @@ class AttributedRunCoordinator(QueuedRunCoordinator):
         return self._instance.get_run_by_id(run.run_id) or run
 
 
-def launched_by(run: DagsterRun) -> str:
+def launched_by(run: dg.DagsterRun) -> str:
     """Who moves something by this run, for the ledger: the user if one is known, and the run."""
     user = run.tags.get(USER_TAG)
     return f"{user}, run {run.run_id}" if user else run.run_id

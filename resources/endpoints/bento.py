@@ -2,6 +2,8 @@
 
 Built without a network and without Docker; `bentoml containerize` makes an image of it where there
 is an engine. It holds the digests of the API keys, no key, and none of the deployer's.
+
+Endpoints of this project do not run from Bentos: `resources.endpoints.process` starts them.
 """
 
 import os

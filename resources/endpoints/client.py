@@ -1,4 +1,7 @@
-"""Calls to a live endpoint over HTTP, and the check of its recorded requests."""
+"""Calls to a live endpoint over HTTP, and the check of its recorded requests.
+
+The server's side of it is `mlops_assets.serving.wire` and `mlops_assets.serving.api`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException

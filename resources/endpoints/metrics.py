@@ -3,6 +3,8 @@
 No push gateway and no second port: a file stands beside the deployment, and the endpoint appends it
 to its own `/metrics`, whichever worker answers. It outlives restarts, so every report comes with
 the time of its `last_run`, by which an alert tells old figures from calm ones.
+
+Requests are counted by the workers themselves (`mlops_assets.serving.api.metrics`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +40,12 @@ def last_run(report: str, now: datetime) -> Gauge:
 
 
 class EndpointMetrics(dg.ConfigurableResource):
-    """Writes `<root>/<model>/metrics/<name>.prom`."""
+    """Writes `<root>/<model>/metrics/<name>.prom`.
+
+    >>> psi = Gauge(name="model_feature_drift", help="PSI.", values={(): 0.31})
+    >>> EndpointMetrics(root="endpoints").write("customers", "drift", [psi]).name
+    'drift.prom'
+    """
 
     root: str = Field(description="Folder of the endpoints, one folder for each model.")
 

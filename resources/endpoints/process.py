@@ -3,6 +3,8 @@
 A supervisor holds the port, a template below it forks the workers (`mlops_assets.serving`).
 Nothing is remembered in a pid file. A process belongs to an endpoint if its environment says so,
 which also holds for what a killed deployment left behind, and never for a reused pid.
+
+What these processes do is `mlops_assets.serving.process`.
 """
 
 import json

@@ -2,6 +2,9 @@
 
 At once, or after a trial beside the version that serves: as a canary, which answers a growing share
 of the requests, or as a shadow, which answers none. The caller holds the endpoint's lock.
+
+The verdict is `mlops_assets.ml.evaluation.canary`; the champion is moved by
+`resources.champion.aliases`.
 """
 
 import time

@@ -57,7 +57,12 @@ class _Batch:
 
 
 class PredictionLog(dg.ConfigurableResource):
-    """Reads and compacts the logs of all models."""
+    """Reads and compacts the logs of all models.
+
+    >>> log = PredictionLog(endpoints="endpoints", root="predictions")
+    >>> len(log.recent("customers", timedelta(days=7), timedelta(days=1)))
+    0
+    """
 
     endpoints: str = Field(description="Folder of the endpoints, one folder for each model.")
     root: str = Field(description="Folder of the daily Parquet files, one folder for each model.")

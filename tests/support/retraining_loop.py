@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster._core.events import StepMaterializationData
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.metadata import stated
 from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
 from sensors.retraining import tick
+from tests.support.dagster_internals import StepMaterializationData
 from tests.support.pipeline_runs import build
 
 DAY = timedelta(days=1)

@@ -1,4 +1,5 @@
-"""Raw rows: found, read, typed and held to the contract.
+"""A source -> typed rows that keep the contract, and the others with the reason why not.
 
-What is computed from good rows is in `features`.
+What is computed from good rows is in `ml.features`; keeping versions of the files in
+`resources.datasets`.
 """

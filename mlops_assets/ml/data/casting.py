@@ -1,7 +1,7 @@
 """One column -> the contract's type: what each value becomes, and which values cannot.
 
 Every function is vectorised and changes no value silently: a value either keeps its meaning exactly
-or is marked with a problem. Numbers and dates are compared with the contract in `ml.contract`.
+or is marked with a problem. Numbers and dates are compared with the contract in `ml.data.contract`.
 
 Types of the result, which depend on the contract and never on the data:
 

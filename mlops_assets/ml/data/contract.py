@@ -1,7 +1,7 @@
 """The data contract: rows that keep every rule, typed, and the others with the reasons why not.
 
 Nothing is repaired, and no value is changed. What a bad row means for the run is decided by the
-caller, with `contract_holds`; how a value gets its type is `ml.casting`.
+caller, with `contract_holds`; how a value gets its type is `ml.data.casting`.
 """
 
 import re
@@ -22,7 +22,7 @@ class Checked(NamedTuple):
     """Every row of the input, in exactly one of two frames, each in the input's order."""
 
     rows: pd.DataFrame
-    """Good rows with the contract's columns, typed as `ml.casting` says; index from 0."""
+    """Good rows with the contract's columns, typed as `ml.data.casting` says; index from 0."""
     bad: pd.DataFrame
     """Bad rows as they came, spelled as strings (None for no value), then `row`, the 0-based
     position in the input, and `reason`: `COLUMN.RULE: VALUE what`, joined by `; `."""
@@ -40,7 +40,7 @@ def enforce(frame: pd.DataFrame, contract: ContractSettings, now: datetime) -> C
     every later one is bad; a missing part of a key equals a missing one.
 
     Args:
-        frame: From `ml.reading`: the contract's columns, text or typed. Not modified.
+        frame: From `ml.data.reading`: the contract's columns, text or typed. Not modified.
         contract: The rules.
         now: With a zone; a later datetime is bad unless `future: allow`.
 

@@ -1,7 +1,7 @@
 """One column -> moments in UTC, without guessing a format, a zone or an offset.
 
 A text must be ISO 8601 in its extended form, or exactly of the declared strptime format; what has
-no offset is local time of the declared zone. Part of `ml.casting`, apart for its length.
+no offset is local time of the declared zone. Part of `ml.data.casting`, apart for its length.
 """
 
 import re

@@ -1,7 +1,8 @@
 """Text files -> tables of strings, strictly: a file is read exactly as declared, or refused.
 
 Every refusal names the file, the line where it is known, the value, and the remedy. Types, ranges
-and missing values are the contract's business (`ml.contract`); here a value is just its characters.
+and missing values are the contract's business (`ml.data.contract`); here a value is just its
+characters.
 """
 
 import csv

@@ -2,6 +2,8 @@
 
 Only what needs no fitting: anything learnt from the rows belongs behind the split, or the held-out
 rows leak into the training.
+
+Encoding and imputing are part of the fitted pipeline (`ml.training.fit`).
 """
 
 from math import isfinite
@@ -23,7 +25,7 @@ def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
     same one to what it is asked.
 
     Args:
-        rows: Typed, from `ml.contract.enforce`. Not modified.
+        rows: Typed, from `ml.data.contract.enforce`. Not modified.
         settings: What to do.
 
     Returns:

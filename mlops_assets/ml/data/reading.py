@@ -1,7 +1,8 @@
 """Files or a user's function -> one DataFrame with exactly the contract's columns, and back.
 
 Reading is strict: what does not look as declared is a `SourceError` that names the remedy, never a
-guess. Text stays text (`ml.contract` gives it types); parquet and loader frames keep their types.
+guess. Text stays text (`ml.data.contract` gives it types); parquet and loader frames keep their
+types.
 """
 
 import difflib

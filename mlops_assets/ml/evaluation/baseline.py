@@ -32,7 +32,7 @@ def against_prior(
     Args:
         model: The pipeline.
         rows: What it was trained on, and what it is measured on.
-        metrics: As `evaluation.evaluate` returns them.
+        metrics: As `ml.evaluation.metrics.evaluate` returns them.
         settings: Of the model.
     """
     target, task = settings.target.name, settings.target.task
@@ -58,10 +58,10 @@ def against_prior(
 
 
 def prior(learnt: np.ndarray, task: Task, classes: Sequence[object] = ()) -> np.ndarray:
-    """Scores of one row, of shape (k,), as `scoring.score` orders them.
+    """Scores of one row, of shape (k,), as `ml.inference.scoring.score` orders them.
 
     Args:
-        learnt: Targets of the training rows, as `features.label_array` returns them.
+        learnt: Targets of the training rows, as `ml.frames.label_array` returns them.
         task: Of the model.
         classes: Multiclass: the model's classes in column order.
     """

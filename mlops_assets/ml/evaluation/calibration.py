@@ -21,8 +21,8 @@ def miscalibration(
     """Loss of each row less its loss once recalibrated on these rows; the mean is at least 0.
 
     Args:
-        scores: (rows, k) as `scoring.score` returns them, finite.
-        actual: Targets as `features.label_array` returns them.
+        scores: (rows, k) as `ml.inference.scoring.score` returns them, finite.
+        actual: Targets as `ml.frames.label_array` returns them.
         task: Squared error of a regression, else log loss.
         classes: Multiclass: the model's classes in column order, sorted.
     """

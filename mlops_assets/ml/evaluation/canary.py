@@ -1,4 +1,8 @@
-"""Whether a candidate on trial does as well as the version beside it, from what both answered."""
+"""Whether a candidate on trial does as well as the version beside it, from what both answered.
+
+What both answered is counted by `serving.version.tally`, who answers which request is
+`serving.api.rollout`, and what follows from a verdict `resources.endpoints.rollout`.
+"""
 
 from collections.abc import Sequence
 

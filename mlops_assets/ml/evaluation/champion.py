@@ -3,6 +3,8 @@
 The champion is fed the features that it was trained on, in its order, so a challenger with one
 feature more is compared like any other. A feature that kept its name but changed its meaning (e.g.
 the window of an aggregate) is not noticed: rename it.
+
+Fetching both is `model_versions.gate`.
 """
 
 from typing import NamedTuple
@@ -23,7 +25,7 @@ from mlops_assets.records.evaluation import Comparison
 def compare_models(
     champion: Estimator, challenger: Estimator, test: pd.DataFrame, settings: ModelSettings
 ) -> Comparison:
-    """Compare two fitted pipelines on `test`, rows as `training.split` returns them.
+    """Compare two fitted pipelines on `test`, rows as `ml.training.fit.split` returns them.
 
     Raises:
         NotComparableError: The champion cannot score these rows: other features, other classes.

@@ -41,8 +41,8 @@ def row_losses(
     """Loss of every row; the means are the metrics `log_loss` and `rmse` squared.
 
     Args:
-        scores: (rows, k) as `scoring.score` returns them.
-        actual: Targets as `features.label_array` returns them.
+        scores: (rows, k) as `ml.inference.scoring.score` returns them.
+        actual: Targets as `ml.frames.label_array` returns them.
         task: Squared error of a regression, else log loss.
         classes: Multiclass: the model's classes in column order, sorted.
 

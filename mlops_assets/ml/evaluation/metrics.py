@@ -1,7 +1,7 @@
 """Metrics on held-out rows, and what of them breaks the gate's limits.
 
-`evaluate` computes exactly the metrics that `config.METRICS` lists for the task. A metric that
-cannot be computed is an error, never a number that looks like a result.
+`evaluate` computes exactly the metrics that `blocks.evaluation.METRICS` lists for the task. A
+metric that cannot be computed is an error, never a number that looks like a result.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def evaluate(model: Estimator, test: pd.DataFrame, settings: ModelSettings) -> d
 
     Args:
         model: Fitted pipeline.
-        test: Features and target, as `training.split` returns them.
+        test: Features and target, as `ml.training.fit.split` returns them.
         settings: Of the model.
 
     Returns:
@@ -56,8 +56,8 @@ def metrics_of(
     """The metrics that `evaluate` returns, of scores that were computed already.
 
     Args:
-        actual: Targets as `features.label_array` returns them; of a classification, two classes.
-        scores: (rows, k) as `scoring.score` returns them.
+        actual: Targets as `ml.frames.label_array` returns them; of a classification, two classes.
+        scores: (rows, k) as `ml.inference.scoring.score` returns them.
         task: Which metrics.
         classes: Multiclass: the model's classes in column order.
     """

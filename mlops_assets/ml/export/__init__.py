@@ -1,4 +1,5 @@
-"""A fitted pipeline as ONNX, and whether that may answer in its place: at training time only.
+"""A fitted pipeline -> an ONNX graph, and whether that may answer in its place.
 
-What answers is in `inference`.
+At training time only: what answers is in `ml.inference`, which a worker imports, and nothing of
+this.
 """

@@ -1,4 +1,7 @@
-"""How long one row takes a servable, measured so that the machine's other work counts little."""
+"""How long one row takes a servable, measured so that the machine's other work counts little.
+
+In this process and without HTTP: the time of a request is measured by `benchmarks/serving`.
+"""
 
 import itertools
 import math

@@ -1,10 +1,11 @@
-"""A fitted pipeline as one ONNX graph in double precision: what `training.build_pipeline` makes.
+"""A fitted pipeline as one ONNX graph in double precision.
 
-Written node by node, because skl2onnx loses precision: its trees answer in float32, and its
-encoders differed by 0.1 on the examples. The graph takes `numbers` (rows, numeric features) and
-`texts` (rows, text features) and gives `scores` as `scoring.score` does. What scikit-learn refuses,
-the graph answers by NaN. Whether a graph may be served is for `parity` to say, never for this
-module: an estimator it does not know is an error, one it misunderstands shows there.
+It takes what `ml.training.fit.build_pipeline` makes. Written node by node, because skl2onnx loses
+precision: its trees answer in float32, and its encoders differed by 0.1 on the examples. The graph
+takes `numbers` (rows, numeric features) and `texts` (rows, text features) and gives `scores` as
+`ml.inference.scoring.score` does. What scikit-learn refuses, the graph answers by NaN. Whether a
+graph may be served is for `parity` to say, never for this module: an estimator it does not know is
+an error, one it misunderstands shows there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -202,9 +203,9 @@ def _numeric(graph: _Graph, steps: Sequence[Any], matrix: str) -> str:
 def _estimate(graph: _Graph, model: Any, matrix: str, task: Task) -> str:
     kind, module = type(model).__name__, type(model).__module__
     if module.startswith("sklearn.ensemble._hist_gradient_boosting"):
-        raw = _sum(graph, boosted(model), matrix)
-        raw = graph.node("Add", raw, graph.constant(model._baseline_prediction.reshape(1, -1)))
-        return _inverse(graph, raw, task, type(model._loss.link).__name__ == "LogLink")
+        trees, baseline, log = boosted(model)
+        raw = graph.node("Add", _sum(graph, trees, matrix), graph.constant(baseline))
+        return _inverse(graph, raw, task, log)
     if module.startswith(("sklearn.ensemble._forest", "sklearn.tree.")):
         return _forest(graph, model, matrix, task)
     if module.startswith("sklearn.linear_model.") and hasattr(model, "coef_"):

@@ -2,6 +2,9 @@
 
 Thresholds and leaves stay float64. The operator names inner nodes and leaves apart, and gives each
 leaf one output: a tree with several outputs is written once for each.
+
+The attributes of boosted models that scikit-learn keeps to itself are read here and nowhere else;
+`tests/unit/export/test_onnx.py` compares what is made of them with its own scores.
 """
 
 from dataclasses import dataclass, field
@@ -90,8 +93,8 @@ class Tree:
     value: np.ndarray
 
 
-def boosted(model: Any) -> Trees:
-    """The trees of a HistGradientBoosting model, without its baseline.
+def boosted(model: Any) -> tuple[Trees, np.ndarray, bool]:
+    """The trees of a HistGradientBoosting model; what is added to their sum; whether that is a log.
 
     Raises:
         NotExportableError: Some split is on categories.
@@ -112,7 +115,8 @@ def boosted(model: Any) -> Trees:
                 value=nodes["value"],
             )
             found.add(tree, output)
-    return found
+    baseline = model._baseline_prediction.reshape(1, -1)
+    return found, baseline, type(model._loss.link).__name__ == "LogLink"
 
 
 def forest(model: Any, task: Task) -> tuple[Trees, float]:

@@ -49,7 +49,7 @@ def export_checked(
     """Export a fitted pipeline and compare; never an error, but a reason to go on without.
 
     Args:
-        pipeline: As `training.fit` returns it.
+        pipeline: As `ml.training.fit.fit` returns it.
         held_out: Rows that it was not fitted on, sorted by time.
         dtypes: Of its features.
         task: Of the model.
@@ -106,7 +106,7 @@ def compare(
 
 
 def feeds(frame: pd.DataFrame, dtypes: FeatureDtypes) -> dict[str, np.ndarray]:
-    """A frame as `scoring.select_features` builds it, as `OnnxModel.run` takes it."""
+    """A frame as `ml.frames.select_features` builds it, as `OnnxModel.run` takes it."""
     kinds = {NUMBERS: "float64", TEXTS: "string"}
     columns = {
         name: [feature for feature, dtype in dtypes.items() if dtype == kind]

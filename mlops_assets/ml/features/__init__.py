@@ -1,4 +1,5 @@
-"""Features and labels from rows.
+"""Rows -> features and labels, one row per entity and moment.
 
-Reading the rows is in `data`, feeding them to a model in `inference`.
+Reading the rows is in `ml.data`, feeding features to a model in `ml.frames`, publishing them in
+`resources.feature_store`.
 """

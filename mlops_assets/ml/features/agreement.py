@@ -2,6 +2,8 @@
 
 What is compared is found by its key, an entity or a class, never by a place or an order: two sides
 that are sorted alike agree on everything but on whose value is whose.
+
+Fetching both sides is for the checks in `asset_checks`.
 """
 
 from collections.abc import Mapping, Sequence

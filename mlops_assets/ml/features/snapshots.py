@@ -1,4 +1,8 @@
-"""Moments counted in calendar units: when features are computed, and where a test period begins."""
+"""Moments counted in calendar units: when features are computed, and where a test period begins.
+
+What is computed at them is `ml.features.build`; moments in a column are read by
+`ml.data.datetimes`.
+"""
 
 from datetime import UTC, datetime
 from typing import Any

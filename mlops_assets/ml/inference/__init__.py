@@ -1,4 +1,4 @@
-"""What a worker computes with a stored model.
+"""A stored model and rows -> scores: what a worker imports to answer.
 
-Nothing here is needed to fit one: that is in `training`.
+Nothing that only a training needs (`ml.training`, `ml.export`), and no HTTP (`serving`).
 """

@@ -37,7 +37,7 @@ def forget_names(pipeline: Any) -> None:
 def feature_array(rows: Sequence[FeatureRow], dtypes: Mapping[str, str]) -> np.ndarray:
     """The rows as one array: of float64, or of objects where some feature is a text.
 
-    What is missing is NaN, as in `scoring.feature_frame`.
+    What is missing is NaN, as in `ml.frames.feature_frame`.
     """
     plain = "string" not in dtypes.values()
     values = [[np.nan if row[name] is None else row[name] for name in dtypes] for row in rows]

@@ -68,7 +68,7 @@ class OnnxModel:
         """Score rows; NaN where scikit-learn would refuse one.
 
         Returns:
-            As `scoring.score`.
+            As `ml.inference.scoring.score`.
         """
         feeds: dict[str, Any] = {}
         if self._numbers:

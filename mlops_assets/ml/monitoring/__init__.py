@@ -1,4 +1,5 @@
-"""What the prediction log tells of a live version.
+"""Logged predictions -> drift, performance and skew of a live version, by window.
 
-When to train again because of it is in `retraining`.
+When to train again because of it is in `ml.retraining`. Reading logs and references is in
+`mlops_assets.monitoring`, pictures in `ml.plots`.
 """

@@ -1,6 +1,9 @@
 """Profiles of the prediction log: each day is counted once, and a window is the sum of its parts.
 
 A day is cut where its windows meet, so a window of any length is made of whole parts.
+
+Which windows a window is compared with is `ml.monitoring.seasons`; the counts of a day are kept by
+`resources.prediction_log.day_profiles`.
 """
 
 from collections.abc import Callable, Collection, Iterable

@@ -102,7 +102,8 @@ def summarize(
     """Judge one window of one version's predictions.
 
     Args:
-        rows: Of `outcomes.with_outcomes`: `score`, `label` (NaN: not known), `features_as_of`.
+        rows: Of `ml.monitoring.outcomes.with_outcomes`: `score`, `label` (NaN: not known),
+            `features_as_of`.
         window: Which the rows are of.
         settings: Of the model.
         reference: Metrics of the version on its held-out rows; empty if nobody measured them.

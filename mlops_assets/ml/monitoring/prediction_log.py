@@ -5,6 +5,8 @@ One row per predicted row and role. Key columns `request_id`, `row`, `role`; tim
 the highest probability; `predicted`, the class, is there for a multiclass model only, and null
 where nobody knows its name any more; one column `feature_<name>` per feature, float64 or text, null
 where the version did not have it. `entity` is Int64 or text: a float64 would round large ids.
+
+Files are found and read by `resources.prediction_log.log`.
 """
 
 from collections.abc import Mapping, Sequence

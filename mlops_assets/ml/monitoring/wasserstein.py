@@ -2,6 +2,8 @@
 
 Each point stands where it is, and the rows of an interval at their mean. So a shift of all rows is
 measured exactly, and what changes inside an interval around the same mean is not seen.
+
+The other distances are in `ml.monitoring.drift`.
 """
 
 import numpy as np

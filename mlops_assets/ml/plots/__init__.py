@@ -1,1 +1,5 @@
-"""Pictures as PNG bytes. What they show is computed elsewhere."""
+"""Figures that are known already -> pictures, as PNG bytes.
+
+What they show is computed in `ml.evaluation` and `ml.monitoring`; pages for Grafana are in
+`deploy/`.
+"""

@@ -1,4 +1,7 @@
-"""Drift as pictures: the score of each column, and how the columns that drifted are distributed."""
+"""Drift as pictures: the score of each column, and how the columns that drifted are distributed.
+
+The scores are those of `ml.monitoring.drift`; Evidently's page is drawn by `resources.reports`.
+"""
 
 from collections.abc import Sequence
 

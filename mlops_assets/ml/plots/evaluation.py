@@ -21,7 +21,7 @@ def evaluation_plots(
     """Draw how scores compare with the truth.
 
     Args:
-        scores: (rows, k) as `scoring.score` returns them.
+        scores: (rows, k) as `ml.inference.scoring.score` returns them.
         actual: The target of the same rows, without missing values.
         task: Binary: pictures `calibration` and `roc`; multiclass: `confusion`; regression:
             `residuals`.

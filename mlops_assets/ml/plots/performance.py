@@ -1,4 +1,7 @@
-"""Performance by window as one picture: estimated, measured, and what was promised."""
+"""Performance by window as one picture: estimated, measured, and what was promised.
+
+The figures are those of `ml.monitoring.performance`.
+"""
 
 from mlops_assets.ml.plots.style import GRID, INK, MODEL, REFERENCE, figure_and_axes, png
 from mlops_assets.records.monitoring import PerformanceReport

@@ -1,4 +1,7 @@
-"""K of N windows with hysteresis: what raises an alarm, keeps it on and ends it."""
+"""K of N windows with hysteresis: what raises an alarm, keeps it on and ends it.
+
+Whether an alarm leads to a training is `ml.retraining.policy`.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime

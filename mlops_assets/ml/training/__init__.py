@@ -1,4 +1,5 @@
-"""From labelled rows to a fitted pipeline, once, again, and at its best.
+"""Labelled rows -> a fitted scikit-learn pipeline: once, at its best, and again.
 
-Judging it is in `evaluation`.
+How good it is, is in `ml.evaluation`; its ONNX graph in `ml.export`; MLflow runs in
+`resources.tracking`.
 """

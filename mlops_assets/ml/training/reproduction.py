@@ -29,7 +29,7 @@ def prediction_hash(model: Estimator, held_out: pd.DataFrame, settings: ModelSet
     """SHA-256 of a fitted pipeline's scores of the rows, in their order.
 
     Args:
-        model: As `training.fit` returns it.
+        model: As `ml.training.fit.fit` returns it.
         held_out: `Split.test`, whose rows `split` sorts by time and entity.
         settings: Of the model.
     """

@@ -122,7 +122,7 @@ def validation_folds(train: pd.DataFrame, settings: ModelSettings, folds: int) -
 
     By time: the moments are cut into `folds + 1` consecutive parts of about equally many rows; each
     part but the first is once the judge of what came before, less the rows whose label window
-    reaches into it, as `training.split` does. At random: each entity judges in one fold.
+    reaches into it, as `ml.training.fit.split` does. At random: each entity judges in one fold.
 
     Raises:
         TrainingError: A fold would be empty.

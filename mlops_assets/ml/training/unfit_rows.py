@@ -2,6 +2,8 @@
 
 What scikit-learn says of them instead speaks of arrays ("window shape cannot be larger than input
 array shape"), or of missing values where there are none.
+
+Rows that break the contract never come here: they are in the quarantine (`ml.data.contract`).
 """
 
 import numpy as np

@@ -25,6 +25,7 @@ from prometheus_client.values import ValueClass
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 # Asked now and of the library itself: Feast sets the variable too, when it is imported later.
+# No interface of it says so; `tests/unit/dependencies/test_prometheus.py` holds that this does.
 _SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if ValueClass._multiprocess else None
 LABELS = ("model_name", "version")
 

@@ -20,6 +20,12 @@ from mlops_assets.serving.online.lookup import (
 from mlops_assets.serving.online.moments import parse, spell
 from mlops_assets.serving.online.sqlite import expired, remedy
 
+IMPORTED = (
+    "feast", "feast.repo_operations", "feast.infra.passthrough_provider",
+    "feast.infra.online_stores.sqlite", "feast.infra.offline_stores.duckdb",
+)  # fmt: skip
+"""What a lookup imports, some of it when it first reads."""
+
 
 def open_feast(config: Mapping[str, Any]) -> Any:
     """Feast's `FeatureStore` of a RepoConfig, with moments that no process's `TZ` moves."""

@@ -8,20 +8,18 @@ log ends with the container.
 import os
 from pathlib import Path
 
-from uvicorn.config import HTTP_PROTOCOLS
-
 from mlops_assets.records.files import MANIFEST_FILE
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import write_atomically
 from mlops_assets.serving.environment import ENDPOINT
-from mlops_assets.serving.process.connections import Connection
+from mlops_assets.serving.process.connections import keep_connections_so
 
 
 def unpack(bundle: Path) -> Path:
     """Point the manifest at the version in `bundle`; every worker may do it at the same time."""
     manifest = Manifest.model_validate_json((bundle / MANIFEST_FILE).read_bytes())
     manifest = manifest.model_copy(update={"folder": str(bundle / manifest.folder)})
-    HTTP_PROTOCOLS["auto"] = f"{Connection.__module__}:{Connection.__name__}"  # BentoML sets none
+    keep_connections_so()
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # whom to believe is the guard's to say, not uvicorn's
     endpoint = Path(os.environ.setdefault(ENDPOINT, str(_default(manifest.model_name))))
     content = manifest.model_dump_json(indent=2).encode()

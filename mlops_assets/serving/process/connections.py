@@ -2,12 +2,19 @@
 
 uvicorn alone ends only those that were answered before, lets any byte prolong them, and keeps all
 that it is sent as a head, before anybody can look at who asks.
+
+What is not uvicorn's interface is touched here and nowhere else (ruff's `banned-api`);
+`tests/unit/dependencies/test_uvicorn.py` holds what we rely on.
 """
 
 import asyncio
+import socket
+import time
 from asyncio.events import TimerHandle
 from typing import NoReturn
 
+import uvicorn
+from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 IDLE_SECONDS = 75
@@ -15,7 +22,10 @@ IDLE_SECONDS = 75
 MOST_HEADERS = 100
 """Of a request, with its trailers."""
 MOST_HEAD_BYTES = 65_536
-_LINGER_SECONDS = 2.0
+DRAIN_SECONDS = 2.0
+"""How long a worker that must end waits for its clients to leave by themselves."""
+_LINGER_SECONDS, _LOOK_SECONDS = 2.0, 0.05
+_CLOSE = (b"connection", b"close")
 
 _SAID = f"a request's head holds at most {MOST_HEADERS} headers and {MOST_HEAD_BYTES} bytes\n"
 _TOO_LARGE = (
@@ -140,3 +150,24 @@ class Connection(HttpToolsProtocol):
 
 class _TooLargeError(Exception):
     """Stops the parser."""
+
+
+class Worker(uvicorn.Server):
+    """Ends without failing a request: no new connections, the open ones told to close."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain for at most 2 s, then as uvicorn does."""
+        for server in self.servers:
+            server.close()
+        self.config.encoded_headers.append(_CLOSE)
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        ends = time.monotonic() + DRAIN_SECONDS
+        await asyncio.sleep(_LOOK_SECONDS)  # what was accepted just now is no connection yet
+        while self.server_state.connections and time.monotonic() < ends:
+            await asyncio.sleep(_LOOK_SECONDS)
+        await super().shutdown(sockets)
+
+
+def keep_connections_so() -> None:
+    """Make servers that choose no protocol, as BentoML's, take ours."""
+    HTTP_PROTOCOLS["auto"] = f"{Connection.__module__}:{Connection.__name__}"

@@ -6,7 +6,6 @@ application is BentoML's, by its documented `to_asgi`. Its own worker entry impo
 anew, and ends connections without telling the clients.
 """
 
-import asyncio
 import gc
 import logging
 import os
@@ -26,6 +25,8 @@ from mlops_assets.records.files import MANIFEST_FILE, VERIFIED_FILE
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import write_atomically
 from mlops_assets.serving.environment import ENDPOINT, SUPERVISOR, WORKERS
+from mlops_assets.serving.online.feast import IMPORTED
+from mlops_assets.serving.process.connections import IDLE_SECONDS, Connection, Worker
 from mlops_assets.serving.process.parents import die_with_parent
 from mlops_assets.serving.version.holder import read_manifest
 from mlops_assets.serving.version.model import read_servable
@@ -34,8 +35,6 @@ from mlops_assets.serving.wire.http import Receive, Scope, Send
 if TYPE_CHECKING:
     from types import FrameType
 
-DRAIN_SECONDS = 2.0
-"""How long a worker that must end waits for its clients to leave by themselves."""
 LONGEST_REQUEST_SECONDS = 45
 """What is computed then still is given up; a request's own time-out is shorter."""
 CRASH_SECONDS = 10.0
@@ -52,32 +51,11 @@ _RUNTIMES = {
     "onnxruntime": ("onnxruntime",),
     "scikit-learn": ("sklearn", "skops.io"),
 }
-_FEAST = (
-    "feast", "feast.repo_operations", "feast.infra.passthrough_provider",
-    "feast.infra.online_stores.sqlite", "feast.infra.offline_stores.duckdb",
-)  # fmt: skip
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
-_CLOSE = (b"connection", b"close")
 _App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
-
-
-class Worker(uvicorn.Server):
-    """Ends without failing a request: no new connections, the open ones told to close."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain for at most 2 s, then as uvicorn does."""
-        for server in self.servers:
-            server.close()
-        self.config.encoded_headers.append(_CLOSE)
-        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
-        ends = time.monotonic() + DRAIN_SECONDS
-        await asyncio.sleep(_POLL_SECONDS)  # what was accepted just now is no connection yet
-        while self.server_state.connections and time.monotonic() < ends:
-            await asyncio.sleep(_POLL_SECONDS)
-        await super().shutdown(sockets)
 
 
 class Template:
@@ -215,7 +193,7 @@ def _needed(endpoint: Path) -> tuple[str, ...]:
         runtime = read_servable(Path(manifest.folder)).inference.runtime
     except DeploymentError:  # of which the workers tell
         return _IMPORTED
-    feast = _FEAST if manifest.online.lookup == "feast" else ()
+    feast = IMPORTED if manifest.online.lookup == "feast" else ()
     return (*_IMPORTED, *_RUNTIMES[runtime], *feast)
 
 
@@ -243,7 +221,6 @@ def serve_alone(endpoint: Path, listener: socket.socket) -> None:
 
 
 def _serve(listener: socket.socket) -> None:
-    from mlops_assets.serving.process.connections import IDLE_SECONDS, Connection
     from mlops_assets.serving.process.service import Endpoint, entrance
 
     config = uvicorn.Config(

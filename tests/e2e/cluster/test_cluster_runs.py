@@ -5,11 +5,11 @@ from collections.abc import Generator
 import dagster as dg
 import pytest
 import yaml
-from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
 from tests.kubernetes_api.cluster import Cluster
 from tests.support.cluster_role import ROLE, forbidden
 from tests.support.clusters import IMAGE, fake_cluster
+from tests.support.dagster_internals import LaunchRunContext, ReconstructableJob, WorkerStatus
 from tests.support.servers import ROOT, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -57,8 +57,6 @@ def instance(cluster: Cluster) -> Generator[dg.DagsterInstance]:
 
 
 def launch(instance: dg.DagsterInstance, *, fails: bool) -> dg.DagsterRun:
-    from dagster._core.definitions.reconstruct import ReconstructableJob
-
     job = ReconstructableJob.for_module("tests.support.cluster_job", "counting")
     run = instance.create_run_for_job(
         job.get_definition(),

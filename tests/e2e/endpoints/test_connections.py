@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 import uvicorn
 
-from mlops_assets.serving.process.connections import MOST_HEAD_BYTES, MOST_HEADERS, Connection
-from mlops_assets.serving.process.workers import Worker
+from mlops_assets.serving.process.connections import (
+    MOST_HEAD_BYTES,
+    MOST_HEADERS,
+    Connection,
+    Worker,
+)
 
 pytestmark = pytest.mark.e2e
 

@@ -1,39 +1,25 @@
 """A step's pod that the cluster killed, as the executor of a run sees it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.executor.init import InitExecutorContext
-from dagster._core.executor.step_delegating import CheckStepHealthResult, StepHandler
 
 from mlops_assets.definitions import chosen_executor
+from resources.dagster.internals import InMemoryJob
 from tests.kubernetes_api.cluster import Cluster
 from tests.support.clusters import IMAGE, fake_cluster
+from tests.support.dagster_internals import CheckStepHealthResult
 from tests.support.servers import wait_for
 
 STEP = "customers__trained_model"
 
 
-class Failed(StepHandler):
-    """As dagster-k8s sees the Job of any pod that ended without a word of its step."""
-
-    @property
-    def name(self) -> str:
-        return "failed"
-
-    def launch_step(self, step_handler_context: Any) -> Iterator[dg.DagsterEvent]:
-        raise NotImplementedError
-
-    def terminate_step(self, step_handler_context: Any) -> Iterator[dg.DagsterEvent]:
-        raise NotImplementedError
-
-    def check_step_health(self, step_handler_context: Any) -> CheckStepHealthResult:
-        return CheckStepHealthResult.unhealthy("Discovered failed Kubernetes job.")
+def failed(_handler: Any, _context: Any) -> CheckStepHealthResult:
+    """What dagster-k8s says of the Job of any pod that ended without a word of its step."""
+    return CheckStepHealthResult.unhealthy("Discovered failed Kubernetes job.")
 
 
 def hungry_pod(cluster: Cluster) -> dict[str, Any]:
@@ -66,7 +52,7 @@ def executor_of_a_run(instance: dg.DagsterInstance, cluster: Cluster) -> Any:
     create = idle.executor_def.executor_creation_fn
     assert create is not None
     return create(
-        InitExecutorContext(
+        dg.InitExecutorContext(
             job=InMemoryJob(idle),
             executor_def=idle.executor_def,
             executor_config=config,
@@ -81,8 +67,8 @@ def test_a_step_that_is_killed_for_its_memory_says_so(
     monkeypatch.setenv("MLOPS_EXECUTOR", "k8s")
     with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
         pod = hungry_pod(cluster)
+        monkeypatch.setattr("dagster_k8s.executor.K8sStepHandler.check_step_health", failed)
         handler = executor_of_a_run(instance, cluster)._step_handler
-        handler._steps = Failed()
         launcher = SimpleNamespace(job_namespace=cluster.namespace)
         step = SimpleNamespace(run_id="r1", step_keys_to_execute=[STEP])
         context = SimpleNamespace(

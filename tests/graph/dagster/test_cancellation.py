@@ -14,6 +14,7 @@ from mlops_assets.errors import DatasetLockedError
 from mlops_assets.failures import RETRIES, reported
 from resources.dagster.cancellation import Cancellation
 from resources.dagster.executors import execute_here, followed
+from resources.dagster.internals import InMemoryJob, execute_run
 from tests.support.fakes import FakeTracking
 
 
@@ -219,8 +220,6 @@ def test_a_run_that_was_canceled_while_it_was_starting_does_nothing(
     instance: dg.DagsterInstance, tracking: FakeTracking, kind: str
 ) -> None:
     """Its process may have read its status before, and then says that it has started."""
-    from dagster._core.definitions.job_base import InMemoryJob
-    from dagster._core.execution.api import execute_run
 
     @dg.op
     def work() -> None: ...

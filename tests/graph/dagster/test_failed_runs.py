@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.batch import survived
+from mlops_assets.cli.failures import survived
 from mlops_assets.cli.runs import bring_up_to_date
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings

@@ -1,12 +1,12 @@
 """One message per incident, to a real HTTP server and a real mail server."""
 
 import json
+import uuid
 from collections.abc import Generator
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.utils import make_new_run_id
 
 from mlops_assets.definitions import defs
 from mlops_assets.errors import AlertError
@@ -200,7 +200,7 @@ def test_a_job_stays_failing_until_it_succeeds_however_many_others_run(
 ) -> None:
     def ended(job: str, status: dg.DagsterRunStatus) -> None:
         instance.add_run(
-            dg.DagsterRun(job, make_new_run_id(), status=status, tags={"mlops/model": "shop"})
+            dg.DagsterRun(job, str(uuid.uuid4()), status=status, tags={"mlops/model": "shop"})
         )
 
     for job in ("shop_training", "shop_of_theirs"):

@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.run_coordinator.base import SubmitRunContext
 
 from mlops_assets.cli.main import use_dagster_home
+from resources.dagster.internals import SubmitRunContext
 from resources.dagster.run_users import USER_TAG, AttributedRunCoordinator, launched_by
 
 

@@ -164,10 +164,10 @@ def test_dagster_itself_builds_the_launcher_of_the_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dagster's own reading of the file, with a kubeconfig in place of the pod's account."""
-    from dagster._core.instance.ref import InstanceRef
     from dagster_k8s import K8sRunLauncher
 
     from tests.kubernetes_api.cluster import write_kubeconfig
+    from tests.support.dagster_internals import InstanceRef
 
     for name, value in {**SETTINGS, "DAGSTER_PG_PASSWORD": "x", "MLOPS_IMAGE": "mlops:7"}.items():
         monkeypatch.setenv(name, value)

@@ -119,7 +119,8 @@ def test_only_the_named_namespaces_may_ask() -> None:
 
 
 def test_a_pod_has_the_time_to_end_that_its_worker_takes() -> None:
-    from mlops_assets.serving.process.workers import DRAIN_SECONDS, LONGEST_REQUEST_SECONDS
+    from mlops_assets.serving.process.connections import DRAIN_SECONDS
+    from mlops_assets.serving.process.workers import LONGEST_REQUEST_SECONDS
 
     spec = pod("kubernetes")
     pause = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from uvicorn.config import HTTP_PROTOCOLS
 
 from mlops_assets.errors import DeploymentError
 from mlops_assets.serving.process.bento import MANIFEST_FILE, unpack
-from mlops_assets.serving.process.connections import Connection
+from mlops_assets.serving.process.connections import HTTP_PROTOCOLS, Connection
 from mlops_assets.serving.process.pod import prepare
 from mlops_assets.serving.version.holder import read_manifest
 from resources.cluster.applied import generation_file, prune_generations, write_generation

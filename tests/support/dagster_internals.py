@@ -1,0 +1,21 @@
+"""The parts of Dagster that are not its interface and that only tests touch.
+
+What the product touches, tests take from `resources.dagster.internals` too.
+"""
+
+from dagster._cli import main as dagster_command
+from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.events import StepMaterializationData
+from dagster._core.executor.step_delegating import CheckStepHealthResult
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.launcher import LaunchRunContext, WorkerStatus
+
+__all__ = [
+    "CheckStepHealthResult",
+    "InstanceRef",
+    "LaunchRunContext",
+    "ReconstructableJob",
+    "StepMaterializationData",
+    "WorkerStatus",
+    "dagster_command",
+]

@@ -1,0 +1,140 @@
+"""What `resources.dagster.internals` relies on in Dagster. Where one fails, look at that module.
+
+What Dagster does with a run is tested in `tests/graph/dagster` and `tests/e2e/dagster`.
+"""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.executor.step_delegating import (
+    CheckStepHealthResult,
+    StepDelegatingExecutor,
+    StepHandler,
+)
+from dagster._serdes import serialize_value
+
+from resources.dagster.internals import (
+    DagsterUserCodeUnreachableError,
+    ObjectMetadataValue,
+    RetryMode,
+    SerializableErrorInfo,
+    SubmitRunContext,
+    UnresolvedAssetJobDefinition,
+    code_server_client,
+    deserialize_value,
+    explain_failed_steps,
+    workspace_process,
+)
+
+
+def test_a_code_server_that_is_gone_is_unreachable(tmp_path: Path) -> None:
+    client = code_server_client(str(tmp_path / "code.sock"))
+    for ask in (client.get_server_id, client.reload_code):
+        with pytest.raises(DagsterUserCodeUnreachableError):
+            ask(timeout=1)
+    with pytest.raises(DagsterUserCodeUnreachableError):
+        client.list_repositories()
+
+
+def test_an_error_that_it_sends_is_known_by_its_class() -> None:
+    sent = serialize_value(SerializableErrorInfo("line 3 is wrong", [], "ConfigError"))
+    found = deserialize_value(sent)
+    assert isinstance(found, SerializableErrorInfo)
+    assert found.message == "line 3 is wrong"
+
+
+def test_definitions_keep_an_object_that_no_other_process_is_sent() -> None:
+    kept = Path("secret")
+    definitions = dg.Definitions(metadata={"kept": ObjectMetadataValue(kept)})
+    value = dg.Definitions.merge(definitions, dg.Definitions()).metadata["kept"]
+    assert isinstance(value, ObjectMetadataValue)
+    assert value.instance is kept
+    sent = serialize_value(value)
+    assert type(kept).__name__ in sent
+    assert "secret" not in sent
+
+
+def test_the_web_server_is_made_of_a_workspace_file(tmp_path: Path) -> None:
+    from dagster_webserver.webserver import DagsterWebserver
+
+    file = tmp_path / "workspace.yaml"
+    file.write_text("load_from: []\n", encoding="utf-8")
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    with (
+        dg.DagsterInstance.from_config(str(tmp_path)) as instance,
+        workspace_process(instance, file, "1") as context,
+    ):
+        assert context.create_request_context().code_location_names == []
+        assert callable(DagsterWebserver(context).create_asgi_app())
+
+
+class Steps(StepHandler):
+    """Of a cluster in which every step went as `found` says."""
+
+    def __init__(self, found: CheckStepHealthResult) -> None:
+        self.found = found
+
+    @property
+    def name(self) -> str:
+        return "steps"
+
+    def launch_step(self, step_handler_context: Any) -> Iterator[dg.DagsterEvent]:
+        raise NotImplementedError
+
+    def terminate_step(self, step_handler_context: Any) -> Iterator[dg.DagsterEvent]:
+        raise NotImplementedError
+
+    def check_step_health(self, step_handler_context: Any) -> CheckStepHealthResult:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("found", "why", "told"),
+    [
+        (
+            CheckStepHealthResult.unhealthy("The Job failed."),
+            "No memory.",
+            "The Job failed. No memory.",
+        ),
+        (CheckStepHealthResult.unhealthy("The Job failed."), "", "The Job failed."),
+        (CheckStepHealthResult.healthy(), "No memory.", None),
+    ],
+)
+def test_the_executor_asks_the_handler_that_we_changed(
+    found: CheckStepHealthResult, why: str, told: str | None
+) -> None:
+    executor = StepDelegatingExecutor(Steps(found), RetryMode.DISABLED)
+    explain_failed_steps(executor, lambda _context: why)
+    context: Any = None
+    assert executor._step_handler.check_step_health(context).unhealthy_reason == told
+    assert "self._step_handler.check_step_health(" in inspect.getsource(StepDelegatingExecutor)
+
+
+def test_our_executors_pass_on_all_that_an_executor_is() -> None:
+    """Or Dagster would take a default where it asks for something new."""
+    told = {name for name, part in vars(dg.Executor).items() if isinstance(part, property)}
+    assert told == {"retries", "step_dependency_config"}
+    assert dg.Executor.__abstractmethods__ == {"execute", "retries"}
+    made_of = [*inspect.signature(dg.ExecutorDefinition.__init__).parameters][1:]
+    assert set(made_of) == {
+        "name",
+        "config_schema",
+        "requirements",
+        "executor_creation_fn",
+        "description",
+    }
+
+
+def test_a_run_that_is_submitted_comes_with_the_page_that_asked() -> None:
+    assert SubmitRunContext._fields == ("dagster_run", "workspace")
+    assert list(inspect.signature(dg.QueuedRunCoordinator.submit_run).parameters)[1:] == ["context"]
+    assert hasattr(dg.QueuedRunCoordinator, "_instance")
+
+
+def test_a_job_of_assets_is_what_its_type_says() -> None:
+    made = dg.define_asset_job("any", selection="*")
+    assert isinstance(made, UnresolvedAssetJobDefinition)
