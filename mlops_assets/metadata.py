@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Record
-from mlops_assets.ml.markdown import cell
+from mlops_assets.ml.markdown import table
 
 _Facts = TypeVar("_Facts", bound=Record)
 
@@ -47,10 +47,7 @@ def _entry(field: FieldInfo, value: Any) -> Any:
 
 def markdown_table(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:
     """A small frame as the table that the Dagster UI shows."""
-    header = "| " + " | ".join(map(cell, frame.columns)) + " |"
-    rule = "|" + " --- |" * len(frame.columns)
-    lines = ["| " + " | ".join(map(cell, row)) + " |" for row in frame.itertuples(index=False)]
-    return dg.MetadataValue.md("\n".join([header, rule, *lines]))
+    return dg.MetadataValue.md(table(frame.columns, frame.itertuples(index=False)))
 
 
 def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:

@@ -38,7 +38,7 @@ from mlops_assets.ml.inference.scoring import score
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.records.data import FeatureView
-from mlops_assets.records.serving import OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.records.serving import Inference, OnlineFeatures, RecordedRequest, Servable
 
 RECORDED_REQUESTS = 20
 
@@ -203,6 +203,7 @@ def serve(
         entity=settings.entity,
         features=settings.feature_dtypes,
         sha256=hashlib.sha256(content).hexdigest(),
+        inference=Inference(reason="the plain script exports nothing"),
     )
     endpoint = EndpointFolder(folder / "endpoints" / settings.name)
     staged = endpoint.stage(servable, model_file, recorded)

@@ -40,6 +40,6 @@ def log_card(
 
 
 def _logged(version: ModelVersion, tracking: MLflowTracking) -> ModelCard | None:
-    """The card of an earlier version; None if it was evaluated before there were cards."""
+    """The card of an earlier version; None if no gate has seen it, as one that was adopted."""
     text = tracking.read_text(version, CARD_FILE)
     return ModelCard.model_validate_json(text) if text else None

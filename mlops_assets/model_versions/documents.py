@@ -16,7 +16,7 @@ def documented(
 ) -> Servable:
     """Write the documents of a version into `folder`, and name them with their checksums.
 
-    A document that an earlier release did not make is not among them.
+    A document that nobody made is not among them.
     """
     texts = {name: tracking.read_text(model, name) for name in (CARD_FILE, PROFILE_FILE)}
     contents = {name: text.encode() for name, text in texts.items() if text is not None}

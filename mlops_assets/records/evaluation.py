@@ -74,9 +74,7 @@ class Comparison(Record):
     overall: LossDifference
     passed: bool = Field(description="By `evaluation.gate.against_champion`, slices apart.")
     slices: tuple[SliceComparison, ...] = ()
-    calibration: CalibrationComparison | None = Field(
-        None, description="None of what an earlier release stored."
-    )
+    calibration: CalibrationComparison | None = Field(None, description="None if not asked for.")
 
 
 class Baseline(Record):
@@ -106,9 +104,7 @@ class Evaluation(Record):
     )
     train_rows: int
     test_rows: int
-    learnt_until: AwareDatetime | None = Field(
-        None, description="Newest moment of those rows; None of what an earlier release stored."
-    )
+    learnt_until: AwareDatetime = Field(description="Newest moment of those rows.")
     champion: ModelVersion | None = Field(None, description="At the time of the evaluation.")
     comparison: Comparison | None = None
     not_compared: str = Field("", description="Why there is no comparison.")
@@ -120,10 +116,7 @@ class Evaluation(Record):
         description="Of the version, as they were evaluated -> SHA-256; none of what an earlier "
         "release stored, which must be evaluated again to be deployed.",
     )
-    decision: GateDecision = Field(
-        # What an earlier release stored has none, and must not be deployed for it.
-        GateDecision(promoted=False, reasons=("the evaluation holds no decision; evaluate again",))
-    )
+    decision: GateDecision
 
 
 class EvaluationFacts(Record):

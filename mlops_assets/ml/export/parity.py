@@ -71,17 +71,14 @@ def read_inference(model_file: Path) -> Inference:
     """What was decided of the version whose model file this is.
 
     Raises:
-        DeploymentError: The record is damaged.
+        DeploymentError: The record is damaged, or there is none.
     """
-    file = model_file.with_name(INFERENCE_FILE)
-    if not file.exists():
-        return Inference()
     try:
-        return Inference.model_validate_json(file.read_bytes())
-    except ValidationError as err:
+        return Inference.model_validate_json(model_file.with_name(INFERENCE_FILE).read_bytes())
+    except (OSError, ValidationError) as err:
+        why = one_line(err) if isinstance(err, ValidationError) else err.strerror
         raise DeploymentError(
-            f"the {INFERENCE_FILE} beside {model_file.name} is damaged: {one_line(err)}; "
-            "train again"
+            f"the {INFERENCE_FILE} beside {model_file.name} is damaged: {why}; train again"
         ) from err
 
 

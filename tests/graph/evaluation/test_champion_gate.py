@@ -196,7 +196,7 @@ class WithoutTheFirst(FakeTracking):
         return None if number == 1 else super().version(name, number)
 
 
-def test_an_evaluation_of_an_earlier_release_is_refused(
+def test_an_evaluation_without_a_decision_is_refused(
     champion: dict[str, Any],
     settings: ModelSettings,
     resources: dict[str, Any],
@@ -206,7 +206,10 @@ def test_an_evaluation_of_an_earlier_release_is_refused(
     old = stored(resources).model_dump_json(exclude={"decision", "comparison", "champion"})
     file.write_text(old)
     alone = materialize(settings, resources, instance, ["deployed_endpoint"])
-    assert "the evaluation holds no decision; evaluate again" in failure(alone)
+    (event,) = alone.filter_events(lambda e: e.is_step_failure)
+    said = event.step_failure_data.error.to_string()
+    assert "decision: Field required; materialize that asset again" in said
+    assert materialized(alone) == []
 
 
 def test_the_size_and_the_latency_of_the_servable_are_rules_with_numbers(
