@@ -9,7 +9,7 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import pictures, urls
+from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.frames import select_features
 from mlops_assets.ml.inference.scoring import Scored
@@ -22,7 +22,7 @@ from mlops_assets.model_versions.gate import compared_metrics, facts, judge
 from mlops_assets.model_versions.inference import choose_inference
 from mlops_assets.model_versions.provenance import record_training
 from mlops_assets.model_versions.tuning import tuned
-from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
 from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
@@ -79,9 +79,9 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             run = tracking.run_of(model)
             run.log_metrics({**report.metrics, **compared_metrics(report)})
             run.log_plots(plots)
-            card = {"model_card": dg.MetadataValue.md(log_card(report, parts, settings, tracking))}
+            found = EvaluationFacts.of(report, log_card(report, parts, settings, tracking))
             links = urls(tracking.links(model))
-        metadata = {**facts(report), **links, **card, **pictures(plots)}
+        metadata = {**stated(found), **facts(report), **links, **pictures(plots)}
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return [trained_model, evaluation_report]

@@ -110,16 +110,11 @@ def compared_metrics(report: Evaluation) -> dict[str, float]:
 
 
 def facts(report: Evaluation) -> dict[str, Any]:
-    """An evaluation as metadata: metrics, what it was compared with, and the decision."""
+    """Of an evaluation, for people: metrics, and what it was compared with."""
     shown = {
-        "model_uri": report.model.uri,
         "test_rows": report.test_rows,
-        "learnt_until": report.learnt_until.isoformat(),
         **rounded(report.metrics),
         **_against_prior(report.baseline),
-        "champion": report.champion.uri if report.champion else "none",
-        "promoted": report.decision.promoted,
-        "reasons": "; ".join(report.decision.reasons) or "none",
     }
     if report.comparison is None:
         return {**shown, "not_compared": report.not_compared}
