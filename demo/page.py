@@ -8,6 +8,7 @@ from pathlib import Path
 from demo import table
 from demo.figure import figure
 from demo.story import Month, Story
+from mlops_assets.ml.markdown import table as markdown_table
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 
 HOW = """\
@@ -121,7 +122,6 @@ def markdown(stories: Sequence[Story]) -> str:
 
 
 def _markdown_section(story: Story) -> list[str]:
-    rows = [table.HEADER, ("---",) * len(table.HEADER), *table.rows(story)]
     return [
         f"## {story.model}: {story.description}",
         "",
@@ -129,7 +129,7 @@ def _markdown_section(story: Story) -> list[str]:
         "",
         f"![{story.model} by month](images/demo-{story.model}.png)",
         "",
-        *(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows),
+        markdown_table(table.HEADER, table.rows(story)),
         "",
         "What the replay changes in the YAML:",
         "",

@@ -15,6 +15,7 @@ import dagster as dg
 
 from mlops_assets import defs as folder_of_models
 from mlops_assets.components.loading import left_out, load_models
+from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
 from mlops_assets.home import home, interface_url
 from mlops_assets.progress import progress
@@ -144,7 +145,7 @@ def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefiniti
         from resources.cluster.steps import explained
 
         # Without the references, what ends a run's pod leaves those of its steps behind.
-        pods = pods_of_steps(models) if models else {}
+        pods = pods_of_steps(loaded_models(models).values()) if models else {}
         configured = {"enable_owner_references": True, "per_step_k8s_config": pods}
         return explained(k8s_job_executor.configured(configured))
     if name not in _EXECUTORS:

@@ -22,11 +22,6 @@ MonitoringStage = Literal[
 ]
 Stage = TrainingStage | MonitoringStage
 
-COMPUTE = "compute"
-"""Metadata of an asset's definition: what its pod is granted, where each step is a pod."""
-DEPLOYMENT_SETTINGS = "deployment"
-"""Metadata of `deployed_endpoint`'s definition: its block of the YAML, for the command line."""
-
 LEFT_OUT = "left_out"
 """Group and metadata of the asset that stands for a folder of `defs/` which cannot be loaded."""
 

@@ -12,11 +12,12 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import markdown_table
+from mlops_assets.metadata import markdown_table, stated
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.outcomes import rows_until
-from mlops_assets.records.data import FeatureView
+from mlops_assets.records.data import FeatureFacts, FeatureView
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 
@@ -28,7 +29,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=key,
-        ins={"rows": dg.AssetIn(asset_key(settings.name, "processed_data"))},
+        ins={"processed": dg.AssetIn(asset_key(settings.name, "processed_data"))},
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"feast", "duckdb"},
@@ -44,12 +45,13 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         description="One row per entity and moment: features known then, and the target if known.",
     )
     def features(
-        rows: pd.DataFrame, datasets: DvcDatasets, feature_store: FeastFeatureStore
+        processed: TracedRows, datasets: DvcDatasets, feature_store: FeastFeatureStore
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        rows, origin = processed.rows, processed.record
         with reported():
             computed = build_features(rows, settings)
             require_servable(computed[TIMESTAMP].max(), settings.features, datasets.now())
-            past = rows_until(rows, settings, datetime.fromisoformat(rows.attrs["checked_at"]))
+            past = rows_until(rows, settings, origin.checked_at)
             keys = with_labels(computed, build_labels(past, computed, settings), settings)
             newest = feature_store.publish(view, computed)
             joined = feature_store.training_rows(view, keys)
@@ -58,8 +60,8 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         yield dg.AssetCheckResult(check_name="no_row_was_lost", passed=complete, metadata=counts)
         if not complete:
             raise dg.Failure(f"the feature store lost rows: {counts}", allow_retries=False)
-        joined.attrs.update(rows.attrs)
-        yield dg.MaterializeResult(value=joined, metadata=_describe(joined, settings, newest))
+        facts = _describe(joined, settings, newest)
+        yield dg.MaterializeResult(value=TracedRows(joined, origin), metadata=facts)
 
     return [features]
 
@@ -94,7 +96,7 @@ def _describe(
         "dagster/row_count": len(joined),
         "labelled_rows": int(joined[settings.target.name].notna().sum()),
         "newest": str(newest),
-        "newest_entity": str(joined[settings.entity.name].iloc[-1]),
+        **stated(FeatureFacts(newest_entity=str(joined[settings.entity.name].iloc[-1]))),
         "preview": markdown_table(joined.head()),
         "statistics": markdown_table(_statistics(joined)),
     }

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.frames import label_array, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.documented import Labels, TracedRows
+from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import (
     known_labels,
     known_until,
@@ -28,10 +28,10 @@ from mlops_assets.ml.monitoring.outcomes import (
 from mlops_assets.ml.monitoring.performance import calibration_map, summarize_windows
 from mlops_assets.ml.monitoring.skew import compare_features, request_keys, sample_requests
 from mlops_assets.ml.training.fit import split
-from mlops_assets.model_versions.gate import load_version
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.monitoring.answers import held_out_metrics, judged_answers, served
 from mlops_assets.monitoring.outcome_facts import describe, performance_gauges, skew_gauges
-from mlops_assets.records.data import FeatureView
+from mlops_assets.records.data import FeatureView, Maturity
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
 from mlops_assets.records.promotion import Promotion
 from resources.champion.aliases import registered
@@ -60,21 +60,22 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=asset_key(settings.name, "labels"),
-        ins={"rows": dg.AssetIn(asset_key(settings.name, "processed_data"))},
+        ins={"processed": dg.AssetIn(asset_key(settings.name, "processed_data"))},
         deps=[log],
         kinds={"pandas"},
         description="The target of each entity and moment that was predicted, where it is known.",
         **common,
     )
-    def labels(rows: pd.DataFrame, predictions: PredictionLog) -> dg.MaterializeResult:
+    def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
         with reported():
             recent = predictions.recent(settings.name, span, monitoring.window)
             asked = predicted_moments(recent, settings)
-            until = known_until(rows, settings, datetime.fromisoformat(rows.attrs["checked_at"]))
+            rows = processed.rows
+            until = known_until(rows, settings, processed.record.checked_at)
             known = known_labels(rows_until(rows, settings, until), asked, settings)
-        known.attrs["known_until"] = until.isoformat() if until else None
         counts = {"dagster/row_count": len(known), "waiting": len(asked) - len(known)}
-        return dg.MaterializeResult(value=known, metadata=counts)
+        value = Labels(known, Maturity(known_until=until))
+        return dg.MaterializeResult(value=value, metadata=counts)
 
     @dg.asset(
         key=asset_key(settings.name, "performance_report"),
@@ -88,7 +89,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         **common,
     )
     def performance_report(
-        known: pd.DataFrame,
+        known: Labels,
         rows: pd.DataFrame,
         predictions: PredictionLog,
         ledger: PromotionLedger,
@@ -99,14 +100,14 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             recent = predictions.recent(settings.name, span, monitoring.window)
             history = ledger.history(settings.name)
             live = judged_answers(recent, history, settings, tracking)
-            joined = with_outcomes(live, known, settings)
+            joined = with_outcomes(live, known.rows, settings)
             joined["calibrated"] = calibrated(joined, rows, settings, tracking)
-            until, now = known.attrs["known_until"], datetime.now(UTC)
+            now = datetime.now(UTC)
             report = summarize_windows(
                 joined,
                 settings,
                 reference=held_out_metrics(history),
-                known_until=datetime.fromisoformat(until) if until else None,
+                known_until=known.record.known_until,
                 now=now,
                 settled=settled_windows(settings.name, history, tracking),
             )
@@ -152,7 +153,7 @@ def settled_windows(
     if not history:
         return ()
     champion = registered(model, history[-1].to_version, tracking)
-    text = tracking.read_text(champion, FINAL_FILE)
+    text = tracking.run_of(champion).read_text(FINAL_FILE)
     try:
         return PerformanceReport.model_validate_json(text).windows if text else ()
     except ValidationError:  # of another release: given anew
@@ -165,7 +166,7 @@ def settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
     if final:
         version = registered(final[0].model, final[0].model_version, tracking)
         kept = PerformanceReport(windows=final).model_dump_json()
-        tracking.log_text(version, FINAL_FILE, kept)
+        tracking.run_of(version).log_text(FINAL_FILE, kept)
 
 
 def calibrated(
@@ -182,7 +183,7 @@ def calibrated(
         return np.full(len(live), np.nan)
     version = registered(settings.name, int(live["model_version"].iloc[0]), tracking)
     test = split(rows, settings).test
-    features = select_features(test, settings.feature_dtypes)
-    scores = score(load_version(version, tracking), features, "binary")[:, 0]
+    with fetched(version, tracking) as one:
+        scores = one.scored(test, settings).scores[:, 0]
     actual = label_array(test[settings.target.name], "binary")
     return calibration_map(scores, actual, live["score"].to_numpy())

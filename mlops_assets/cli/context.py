@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.blocks.base import did_you_mean
-from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.components.loading import left_out
+from mlops_assets.components.settings import loaded_models, settings_of
 from mlops_assets.errors import ConfigError, FaultyModelError, MlopsError
-from mlops_assets.keys import DEPLOYMENT_SETTINGS
 from resources.champion.by_hand import Promotions
 from resources.endpoints.deployer import EndpointDeployer
 
@@ -40,7 +39,7 @@ def chosen_models(
         ConfigError: There is no such model.
         FaultyModelError: Its YAML has faults.
     """
-    known = sorted({*described_models(definitions), *others})
+    known = sorted({*loaded_models(definitions), *others})
     unknown = sorted(set(models) - set(known))
     faulty = [
         line
@@ -53,16 +52,6 @@ def chosen_models(
     if unknown:
         raise ConfigError(f"no model {unknown}; there are {known}{did_you_mean(unknown, known)}")
     return list(models) or known
-
-
-def described_models(definitions: dg.Definitions) -> list[str]:
-    """Every model of a sound YAML."""
-    return sorted(spec.key.path[0] for spec in _endpoint_specs(definitions))
-
-
-def _endpoint_specs(definitions: dg.Definitions) -> list[dg.AssetSpec]:
-    specs = definitions.resolve_all_asset_specs()
-    return [spec for spec in specs if DEPLOYMENT_SETTINGS in spec.metadata]
 
 
 def open_resources(
@@ -84,8 +73,7 @@ def open_deployment(definitions: dg.Definitions) -> Generator[EndpointDeployer]:
 def open_promotions(definitions: dg.Definitions, model: str) -> Generator[Promotions]:
     """The champion of one model, with what can move it."""
     chosen_models(definitions, [model])
-    (spec,) = (s for s in _endpoint_specs(definitions) if s.key.path[0] == model)
-    settings = DeploymentSettings.model_validate(spec.metadata[DEPLOYMENT_SETTINGS])
+    settings = settings_of(definitions, model).deployment
     with open_resources(definitions, "tracking", "ledger", "deployment") as built:
         yield Promotions(model, settings, built.tracking, built.ledger, built.deployment)
 

@@ -10,7 +10,6 @@ import dagster as dg
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.cli.context import (
     chosen_models,
-    described_models,
     exit_code,
     load_definitions,
     open_deployment,
@@ -20,6 +19,7 @@ from mlops_assets.cli.context import (
 )
 from mlops_assets.cli.failures import survived
 from mlops_assets.components.loading import left_out
+from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import endpoints_root
 from resources.champion.ledger import PromotionLedger
@@ -121,7 +121,7 @@ def held_models() -> list[str]:
 def undescribed(definitions: dg.Definitions, deployment: EndpointDeployer) -> dict[str, str]:
     """Models that serve without a sound YAML -> what to say of it."""
     faulty = {name for names in left_out(definitions) for name in names}
-    strays = set(held_models()) - {*described_models(definitions)}
+    strays = set(held_models()) - {*loaded_models(definitions)}
     return {
         name: "but its YAML has faults" if name in faulty else "but no YAML describes it"
         for name in strays

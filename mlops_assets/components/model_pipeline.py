@@ -19,10 +19,10 @@ from mlops_assets.assets.features import build_feature_assets
 from mlops_assets.assets.model import build_model_assets
 from mlops_assets.assets.outcomes import build_outcome_assets
 from mlops_assets.assets.prediction_log import build_prediction_log_assets
+from mlops_assets.components.settings import carried
 from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
-from mlops_assets.keys import COMPUTE
 from sensors.endpoint_health import build_endpoint_health_sensor
 from sensors.retraining import build_retraining_sensor
 
@@ -95,8 +95,9 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
         *build_outcome_assets(settings),
         *build_drift_assets(settings),
     ]
+    require_known_compute(settings, assets)
     return dg.Definitions(
-        assets=with_compute(assets, settings),
+        assets=assets,
         asset_checks=[*build_asset_checks(settings), *build_outcome_checks(settings)],
         jobs=[
             build_training_job(settings),
@@ -106,13 +107,12 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
         ],
         schedules=[*build_training_schedules(settings), *build_monitoring_schedules(settings)],
         sensors=[build_retraining_sensor(settings), build_endpoint_health_sensor(settings)],
+        metadata=carried(settings),
     )
 
 
-def with_compute(
-    assets: Sequence[dg.AssetsDefinition], settings: ModelSettings
-) -> Sequence[dg.AssetsDefinition]:
-    """The same with what the YAML grants their pods, for the executor.
+def require_known_compute(settings: ModelSettings, assets: Sequence[dg.AssetsDefinition]) -> None:
+    """Refuse a `compute` of something else than the model's assets.
 
     Raises:
         ConfigError: It names an asset that the model has not.
@@ -120,11 +120,3 @@ def with_compute(
     known = {str(asset.key.path[-1]) for asset in assets}
     if unknown := sorted(set(settings.compute) - known):
         raise ConfigError(f"compute of {settings.name}: {unknown} not among {sorted(known)}")
-
-    def granted(spec: dg.AssetSpec) -> dg.AssetSpec:
-        compute = settings.compute.get(spec.key.path[-1])
-        if compute is None:
-            return spec
-        return spec.merge_attributes(metadata={COMPUTE: compute.model_dump(mode="json")})
-
-    return dg.map_asset_specs(granted, assets) if settings.compute else assets

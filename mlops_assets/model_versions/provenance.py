@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import ReproductionError, StateError
+from mlops_assets.errors import ReproductionError
 from mlops_assets.home import PROJECT_ROOT
 from mlops_assets.ml.training.reproduction import settings_digest
+from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import TrainingRecord
 from resources.source_code import code_digest, source_state
+from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 
 RECORD, SETTINGS, PATCH = "reproduction.json", "settings.json", "uncommitted.patch"
@@ -23,34 +24,24 @@ LOCK_FILE = "requirements.lock"
 
 
 def record_training(
-    version: ModelVersion,
-    rows: pd.DataFrame,
+    origin: Origin,
     settings: ModelSettings,
     params: Mapping[str, Any],
     prediction_sha256: str,
-    tracking: MLflowTracking,
+    run: MLflowRun,
 ) -> TrainingRecord:
     """Tag the open run, and keep its record, settings and uncommitted changes as artifacts.
 
     Args:
-        version: Of the open run.
-        rows: With the attributes that `processed_data` gave them.
+        origin: Of the features.
         settings: The resolved YAML.
         params: Of the estimator, with what the tuning chose.
-        prediction_sha256: As `prediction_hash`.
-        tracking: With the open run.
-
-    Raises:
-        StateError: The rows do not say what they were made of.
+        prediction_sha256: As `scores_hash` of the held-out rows.
+        run: The open one.
     """
-    if "raw" not in rows.attrs:
-        raise StateError(
-            f"the features of {settings.name} were computed before versions were recorded; "
-            f"materialize {settings.name}/processed_data and {settings.name}/features again"
-        )
     record = TrainingRecord(
-        raw=rows.attrs["raw"],
-        checked_at=rows.attrs["checked_at"],
+        raw=origin.raw,
+        checked_at=origin.checked_at.isoformat(),
         code=source_state(PROJECT_ROOT),
         lock_sha256=lock_digest(PROJECT_ROOT),
         python=platform.python_version(),
@@ -63,13 +54,13 @@ def record_training(
         "code/sha256": code_digest(PROJECT_ROOT),
         "settings/sha256": settings_digest(settings),
     }
-    tracking.add_tags(_tags(record) | made_of)
+    run.add_tags(_tags(record) | made_of)
     settings_text = settings.model_dump_json(indent=2)
     texts = {RECORD: record.model_dump_json(indent=2), SETTINGS: settings_text}
     if record.code.patch:
         texts[PATCH] = record.code.patch
     for name, text in texts.items():
-        tracking.log_text(version, name, text)
+        run.log_text(name, text)
     return record
 
 
@@ -79,7 +70,7 @@ def read_record(version: ModelVersion, tracking: MLflowTracking) -> TrainingReco
     Raises:
         ReproductionError: It has none, or one that this code cannot read.
     """
-    text = tracking.read_text(version, RECORD)
+    text = tracking.run_of(version).read_text(RECORD)
     if text is None:
         raise ReproductionError(
             f"{version.name}@{version.version} has no {RECORD}: it was trained before versions "

@@ -1,8 +1,10 @@
 """A registered version, its metrics, and how it compares with the champion."""
 
+from typing import Self
+
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Record
+from mlops_assets.blocks.base import Markdown, Moment, Record
 
 
 class ModelVersion(Record):
@@ -72,9 +74,7 @@ class Comparison(Record):
     overall: LossDifference
     passed: bool = Field(description="By `evaluation.gate.against_champion`, slices apart.")
     slices: tuple[SliceComparison, ...] = ()
-    calibration: CalibrationComparison | None = Field(
-        None, description="None of what an earlier release stored."
-    )
+    calibration: CalibrationComparison | None = Field(None, description="None if not asked for.")
 
 
 class Baseline(Record):
@@ -104,9 +104,7 @@ class Evaluation(Record):
     )
     train_rows: int
     test_rows: int
-    learnt_until: AwareDatetime | None = Field(
-        None, description="Newest moment of those rows; None of what an earlier release stored."
-    )
+    learnt_until: AwareDatetime = Field(description="Newest moment of those rows.")
     champion: ModelVersion | None = Field(None, description="At the time of the evaluation.")
     comparison: Comparison | None = None
     not_compared: str = Field("", description="Why there is no comparison.")
@@ -118,7 +116,27 @@ class Evaluation(Record):
         description="Of the version, as they were evaluated -> SHA-256; none of what an earlier "
         "release stored, which must be evaluated again to be deployed.",
     )
-    decision: GateDecision = Field(
-        # What an earlier release stored has none, and must not be deployed for it.
-        GateDecision(promoted=False, reasons=("the evaluation holds no decision; evaluate again",))
-    )
+    decision: GateDecision
+
+
+class EvaluationFacts(Record):
+    """What `evaluation_report` states for others to read."""
+
+    model_uri: str
+    learnt_until: Moment | None = None
+    champion: str = Field(description="Its URI at the time of the evaluation, or `none`.")
+    promoted: bool
+    reasons: str = Field(description="A sentence per broken rule, or `none`.")
+    model_card: Markdown = ""
+
+    @classmethod
+    def of(cls, report: Evaluation, model_card: str) -> Self:
+        """What an evaluation comes to."""
+        return cls(
+            model_uri=report.model.uri,
+            learnt_until=report.learnt_until,
+            champion=report.champion.uri if report.champion else "none",
+            promoted=report.decision.promoted,
+            reasons="; ".join(report.decision.reasons) or "none",
+            model_card=model_card,
+        )

@@ -52,8 +52,8 @@ class ColumnProfile(Record):
     high: float | None = None
     squares: float | None = Field(
         None,
-        description="Sum of the numbers' squared distances from their mean; None of texts, with an "
-        "infinite number, and of what an earlier release stored.",
+        description="Sum of the numbers' squared distances from their mean; None of texts and with "
+        "an infinite number.",
     )
 
     @property

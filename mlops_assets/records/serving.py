@@ -20,10 +20,7 @@ class Inference(Record):
     """By what a version is served, and how its ONNX export compared with scikit-learn."""
 
     runtime: Literal["onnxruntime", "scikit-learn"] = "scikit-learn"
-    reason: str = Field(
-        "it was trained before there was an ONNX export",
-        description="Why not ONNX Runtime; empty where it serves.",
-    )
+    reason: str = Field(description="Why not ONNX Runtime; empty where it serves.")
     rows: int = Field(0, description="That both answered.")
     max_difference: float | None = Field(None, description="Of any score.")
     flips: int = Field(0, description="Rows with another decision.")
@@ -56,7 +53,7 @@ class Servable(Record):
     entity: EntitySettings
     features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
     sha256: str = Field(description="Of `model.skops` beside it.")
-    inference: Inference = Inference()
+    inference: Inference
     documents: dict[str, str] = Field(
         {},
         description="Files beside it that say what the version is, when first deployed -> SHA-256.",

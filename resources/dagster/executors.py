@@ -4,15 +4,15 @@ Which executor is taken is for `mlops_assets.definitions` to say.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mlops_assets.blocks.cluster import ComputeSettings
+from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
-from mlops_assets.keys import COMPUTE
-from resources.dagster.cancellation import INTERRUPTS, Cancellation
+from resources.dagster.cancellation import INTERRUPTS, Cancellation, send_ignored_again
 from resources.dagster.internals import InMemoryJob, execute_run
 from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run
 from resources.tracking.tracking import MLflowTracking
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 
 def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.ExecutorDefinition:
-    """The same executor; a canceled run ends with its step, and its MLflow runs are closed."""
+    """The same executor; a canceled run ends with its step, and its MLflow runs are closed.
+
+    Dagster comes here in each process that runs a step, to load the code location.
+    """
+    send_ignored_again()
     start = executor.executor_creation_fn
     if start is None:
         raise ConfigError(f"the executor {executor.name!r} cannot be created; use another one")
@@ -81,13 +85,12 @@ def execute_here(
     return result
 
 
-def pods_of_steps(models: dg.Definitions) -> dict[str, dict[str, Any]]:
+def pods_of_steps(models: Iterable[ModelSettings]) -> dict[str, dict[str, Any]]:
     """Step -> its pod, as `k8s_job_executor` takes it, of the assets that ask for something."""
-    assets = [one for one in models.assets or () if isinstance(one, dg.AssetsDefinition)]
-    specs = [spec for asset in assets for spec in asset.specs if COMPUTE in spec.metadata]
     return {
-        "__".join(spec.key.path): _pod(ComputeSettings.model_validate(spec.metadata[COMPUTE]))
-        for spec in specs
+        f"{model.name}__{asset}": _pod(compute)
+        for model in models
+        for asset, compute in model.compute.items()
     }
 
 
@@ -127,7 +130,7 @@ class _Followed(dg.Executor):
             ended = True
         finally:  # the same rule by which Dagster, right after this, gives the run its status
             with dg.build_resources({"tracking": self._tracking}, instance) as built:
-                finish(instance, run_id, built.tracking, failed=failed or not ended)
+                finish(instance, run_id, built.tracking.runs, failed=failed or not ended)
 
     def _canceled_when_asked(
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"

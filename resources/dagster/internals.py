@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.metadata.metadata_value import ObjectMetadataValue
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.execution.api import execute_run
@@ -32,6 +33,7 @@ __all__ = [
     "DagsterUserCodeUnreachableError",
     "ExecutionPlan",
     "InMemoryJob",
+    "ObjectMetadataValue",
     "PlanOrchestrationContext",
     "RetryMode",
     "SerializableErrorInfo",

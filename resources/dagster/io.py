@@ -11,7 +11,10 @@ from pydantic import BaseModel, Field
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import StateError
+from mlops_assets.ml.documented import DocumentedRows
 from mlops_assets.runtime.atomic import write_atomically
+
+Value = pd.DataFrame | DocumentedRows | BaseModel
 
 
 class ParquetStorage(dg.ConfigurableIOManager):
@@ -19,22 +22,23 @@ class ParquetStorage(dg.ConfigurableIOManager):
 
     root: str = Field(description="Folder of the values; created on first use.")
 
-    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame | BaseModel) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Value) -> None:
         """Write the value of one asset."""
         path = self.path(context.asset_key, type(obj))
-        if isinstance(obj, pd.DataFrame):
-            write_atomically(path, lambda file: obj.to_parquet(file, index=False))
-        else:
+        if isinstance(obj, BaseModel):
             text = obj.model_dump_json(indent=2)
             write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+        else:
+            frame = obj.to_stored() if isinstance(obj, DocumentedRows) else obj
+            write_atomically(path, lambda file: frame.to_parquet(file, index=False))
         context.add_output_metadata({"value": dg.MetadataValue.path(str(path))})
 
-    def load_input(self, context: dg.InputContext) -> pd.DataFrame | BaseModel:
+    def load_input(self, context: dg.InputContext) -> Value:
         """Read the value of an upstream asset as the type that the parameter declares.
 
         Raises:
             StateError: The asset has not been materialized into this folder, or it is damaged.
-            TypeError: The parameter is neither a DataFrame nor a record.
+            TypeError: The parameter is neither a DataFrame, nor documented rows, nor a record.
         """
         wanted = context.dagster_type.typing_type
         path = self.path(context.asset_key, wanted)
@@ -44,10 +48,11 @@ class ParquetStorage(dg.ConfigurableIOManager):
                 "materialize that asset first"
             )
         try:
-            if issubclass(wanted, pd.DataFrame):
-                with path.open("rb") as file:  # a folder is a frame to pandas
-                    return pd.read_parquet(file)
-            return wanted.model_validate_json(path.read_bytes())
+            if issubclass(wanted, BaseModel):
+                return wanted.model_validate_json(path.read_bytes())
+            with path.open("rb") as file:  # a folder is a frame to pandas
+                frame = pd.read_parquet(file)
+            return wanted.from_stored(frame) if issubclass(wanted, DocumentedRows) else frame
         except (OSError, ValueError) as err:  # of pyarrow and pydantic, too
             raise StateError(
                 f"the value of {context.asset_key.to_user_string()} cannot be read: {path}: "
@@ -55,8 +60,8 @@ class ParquetStorage(dg.ConfigurableIOManager):
             ) from err
 
     def path(self, key: dg.AssetKey, kind: type) -> Path:
-        """Where the value of an asset stands, by its type: a frame or a record."""
-        if not issubclass(kind, pd.DataFrame | BaseModel):
+        """Where the value of an asset stands, by its type: rows or a record."""
+        if not issubclass(kind, Value):
             raise TypeError(f"{key.to_user_string()}: {kind} is neither a DataFrame nor a record")
-        suffix = ".parquet" if issubclass(kind, pd.DataFrame) else ".json"
+        suffix = ".json" if issubclass(kind, BaseModel) else ".parquet"
         return Path(self.root, *key.path).with_suffix(suffix)

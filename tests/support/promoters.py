@@ -21,6 +21,7 @@ from resources.champion.aliases import promote
 from resources.champion.ledger import PromotionLedger
 from resources.deployment import EndpointTargets
 from resources.endpoints.folder import EndpointFolder
+from resources.tracking.registry import MLflowRegistry
 from resources.tracking.tracking import MLflowTracking
 from tests.support.served_models import build
 
@@ -35,7 +36,7 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class DyingTracking(MLflowTracking):
+class DyingRegistry(MLflowRegistry):
     """Killed before or after it sets an alias."""
 
     point: ClassVar[str] = ""
@@ -46,6 +47,14 @@ class DyingTracking(MLflowTracking):
         super().set_alias(model, alias)
         if self.point == f"after {alias}":
             kill()
+
+
+class DyingTracking(MLflowTracking):
+    """Whose registry is mortal."""
+
+    @property
+    def registry(self) -> DyingRegistry:
+        return DyingRegistry(self.store)
 
 
 class DyingLedger(PromotionLedger):
@@ -81,7 +90,7 @@ class DyingBento(EndpointTargets):
 
 
 def stores(folder: Path, point: str = "") -> tuple[MLflowTracking, PromotionLedger]:
-    DyingTracking.point = DyingLedger.point = point
+    DyingRegistry.point = DyingLedger.point = point
     uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts")
     tracking = DyingTracking(tracking_uri=uri, artifacts=artifacts)
     return tracking, DyingLedger(path=str(folder / "ledger.db"))
@@ -150,7 +159,7 @@ def race(folder: Path, who: str, first: int, second: int) -> None:
     `look`: read the head; `go`: promote what was decided on it.
     """
     both = stores(folder)
-    both[0].version_by_alias(MODEL, "champion")  # loads MLflow
+    both[0].registry.version_by_alias(MODEL, "champion")  # loads MLflow
     head = None
     tell("ready")
     for line in sys.stdin:

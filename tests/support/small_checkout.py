@@ -129,7 +129,7 @@ class Checkout:
         if any(before.to_version != after.from_version for before, after in steps):
             found.append("the ledger is not linear")
         head = history[-1].to_version if history else None
-        champion = self._tracking.version_by_alias(MODEL, CHAMPION)
+        champion = self._tracking.registry.version_by_alias(MODEL, CHAMPION)
         if head != (champion.version if champion else None):
             found.append(f"the alias stands at {champion}, the ledger at {head}")
         served = EndpointTargets(root=str(self.home / "endpoints")).status(MODEL)

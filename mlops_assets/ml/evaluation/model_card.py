@@ -12,7 +12,7 @@ from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.gate import spelled
 from mlops_assets.ml.frames import TIMESTAMP, Split
-from mlops_assets.ml.markdown import cell
+from mlops_assets.ml.markdown import table
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation
 from mlops_assets.records.model_card import ModelCard, Period
 
@@ -54,15 +54,15 @@ def markdown(card: ModelCard, before: ModelCard | None) -> str:
     parts = [
         f"# {model.name}, version {model.version}",
         card.description,
-        _table(("", ""), _identity(card)),
+        table(("", ""), _identity(card)),
         *_purpose(card),
         "## Metrics",
         f"On {found.test_rows:,} held-out rows, {_spelled_period(card.test_period)}.",
-        _table(("metric", "value"), [(name, f"{v:.4g}") for name, v in found.metrics.items()]),
+        table(("metric", "value"), [(name, f"{v:.4g}") for name, v in found.metrics.items()]),
         *_against_prior(found.baseline),
         *_against_champion(found),
         "## Features",
-        _table(("feature", "computed as"), card.features.items()),
+        table(("feature", "computed as"), card.features.items()),
     ]
     if before is not None:
         parts += _changes(card, before)
@@ -159,7 +159,7 @@ def _slices(comparison: Comparison) -> list[str]:
         for part in comparison.slices
     ]
     header = ("slice", "rows", "champion", "this version", "difference")
-    return [_table(header, rows)] if rows else []
+    return [table(header, rows)] if rows else []
 
 
 def _changes(card: ModelCard, before: ModelCard) -> list[str]:
@@ -169,7 +169,7 @@ def _changes(card: ModelCard, before: ModelCard) -> list[str]:
         "Its metrics are those of its own evaluation, on the rows held out then."
         if changed
         else "None in data, code, features, parameters or metrics.",
-        _table(("what", "before", "now"), changed) if changed else "",
+        table(("what", "before", "now"), changed) if changed else "",
     ]
 
 
@@ -208,8 +208,3 @@ def _paired(
 
 def _list(texts: Iterable[str]) -> str:
     return "\n".join(f"- {text}" for text in texts)
-
-
-def _table(header: Row, rows: Iterable[Row]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)

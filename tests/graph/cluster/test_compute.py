@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.components.model_pipeline import build_model_defs
+from mlops_assets.components.settings import loaded_models
 from mlops_assets.config import ModelSettings
 from mlops_assets.definitions import chosen_executor
 from mlops_assets.errors import ConfigError
@@ -18,7 +19,7 @@ COMPUTE = {
 
 def test_each_asset_gets_what_the_yaml_says(loans: dict[str, Any]) -> None:
     settings = ModelSettings.model_validate(loans | {"compute": COMPUTE})
-    pods = pods_of_steps(build_model_defs(settings))
+    pods = pods_of_steps(loaded_models(build_model_defs(settings)).values())
 
     assert set(pods) == {"loans__trained_model", "loans__features"}
     assert pods["loans__trained_model"]["container_config"]["resources"] == {
@@ -37,7 +38,9 @@ def test_the_executor_of_a_cluster_takes_it(
     models = build_model_defs(ModelSettings.model_validate(loans | {"compute": COMPUTE}))
     executor = chosen_executor(models)
     assert executor.name == "k8s"
-    for pod in pods_of_steps(models).values():
+    configured = pods_of_steps(loaded_models(models).values())
+    assert configured
+    for pod in configured.values():
         UserDefinedDagsterK8sConfig.from_dict(pod)
 
 

@@ -10,7 +10,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
 from resources.champion.aliases import promote
-from tests.support.fakes import FakeTracking
+from tests.support.fakes import FakeRegistry, FakeTracking
 from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
 
 EVALUATED = STAGES[3:5]
@@ -189,14 +189,18 @@ def test_a_champion_deleted_from_the_registry_is_said(
     assert resources["ledger"].head("loans").to_version == 2
 
 
-class WithoutTheFirst(FakeTracking):
+class Emptied(FakeRegistry):
     """A registry from which version 1 was deleted."""
 
     def version(self, name: str, number: int) -> ModelVersion | None:
         return None if number == 1 else super().version(name, number)
 
 
-def test_an_evaluation_of_an_earlier_release_is_refused(
+class WithoutTheFirst(FakeTracking):
+    registry_class = Emptied
+
+
+def test_an_evaluation_without_a_decision_is_refused(
     champion: dict[str, Any],
     settings: ModelSettings,
     resources: dict[str, Any],
@@ -206,7 +210,10 @@ def test_an_evaluation_of_an_earlier_release_is_refused(
     old = stored(resources).model_dump_json(exclude={"decision", "comparison", "champion"})
     file.write_text(old)
     alone = materialize(settings, resources, instance, ["deployed_endpoint"])
-    assert "the evaluation holds no decision; evaluate again" in failure(alone)
+    (event,) = alone.filter_events(lambda e: e.is_step_failure)
+    said = event.step_failure_data.error.to_string()
+    assert "decision: Field required; materialize that asset again" in said
+    assert materialized(alone) == []
 
 
 def test_the_size_and_the_latency_of_the_servable_are_rules_with_numbers(

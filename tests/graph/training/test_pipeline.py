@@ -7,14 +7,14 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from mlops_assets.cli.failures import failed_steps
 from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import StateError
 from mlops_assets.keys import asset_key
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.model_versions.online_features import COMPARED, entities_to_compare
-from mlops_assets.model_versions.provenance import read_record, record_training
+from mlops_assets.model_versions.provenance import read_record
 from mlops_assets.records.data import FeatureView
-from mlops_assets.records.evaluation import ModelVersion
 from tests.support.pipeline_runs import (
     STAGES,
     build,
@@ -277,7 +277,7 @@ def test_a_version_leaves_what_its_repetition_needs(
 ) -> None:
     materialize(settings, resources, instance)
     materialize(settings, resources, instance, ["trained_model"])
-    versions = [resources["tracking"].version("loans", number) for number in (1, 2)]
+    versions = [resources["tracking"].registry.version("loans", number) for number in (1, 2)]
 
     first, second = (read_record(version, resources["tracking"]) for version in versions)
 
@@ -285,14 +285,23 @@ def test_a_version_leaves_what_its_repetition_needs(
     assert ModelSettings.model_validate(first.settings) == settings
     assert len(first.prediction_sha256) == 64
     assert second.prediction_sha256 == first.prediction_sha256
-    tags = resources["tracking"].tags(versions[0])
+    tags = resources["tracking"].run_of(versions[0]).tags()
     assert tags["prediction/sha256"] == first.prediction_sha256
     assert tags["git/state"]
 
 
 def test_features_of_older_code_are_refused_with_the_remedy(
-    settings: ModelSettings, resources: dict[str, Any]
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
-    version = ModelVersion(name="loans", version=1, run_id="run-1", uri="models:/loans/1")
-    with pytest.raises(StateError, match=r"materialize loans/processed_data"):
-        record_training(version, pd.DataFrame(), settings, {}, "hash", resources["tracking"])
+    materialize(settings, resources, instance, STAGES[:3])
+    file = resources["io_manager"].path(dg.AssetKey(["loans", "features"]), TracedRows)
+    frame = pd.read_parquet(file)
+    frame.attrs = {}
+    frame.to_parquet(file)
+
+    result = materialize(settings, resources, instance, ["trained_model"])
+
+    (said,) = failed_steps(result.all_events)
+    assert "loans/features cannot be read" in said
+    assert "and so may be what it is made of; materialize that asset again" in said
+    assert materialize(settings, resources, instance, STAGES[1:4]).success

@@ -3,8 +3,10 @@
 import re
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -14,17 +16,21 @@ from hypothesis import strategies as st
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError, StateError
-from mlops_assets.records.data import DatasetVersion, FeatureView
+from mlops_assets.ml.documented import DocumentedRows, Labels, TracedRows
+from mlops_assets.records.data import DatasetVersion, FeatureView, Maturity, Origin
 from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest, OnlineFeatures
 from mlops_assets.serving.online.sqlite import SqliteLookup
-from resources.dagster.io import ParquetStorage
+from resources.dagster.io import ParquetStorage, Value
 from resources.endpoints.rollout import _tail
 from resources.feature_store import FeastFeatureStore
 from tests.support.served_models import no_online
 
 KEY = dg.AssetKey(["shop", "rows"])
 VERSION = DatasetVersion(md5="0" * 32, files=("a.csv",), size_bytes=1, pointer="a.dvc")
+FRAME = pd.DataFrame({"a": range(100)})
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TRACED = TracedRows(FRAME, Origin(raw=VERSION, checked_at=NOON))
 
 
 def cut(file: Path) -> None:
@@ -45,24 +51,65 @@ def unreadable(file: Path) -> None:
     file.mkdir()
 
 
-@pytest.mark.parametrize("damage", [cut, empty, garbage, unreadable])
-@pytest.mark.parametrize(
-    "value", [pd.DataFrame({"a": range(100)}), VERSION], ids=["frame", "record"]
-)
-def test_a_damaged_value_is_one_sentence(
-    tmp_path: Path, value: pd.DataFrame | DatasetVersion, damage: Callable[[Path], None]
-) -> None:
-    storage = ParquetStorage(root=str(tmp_path))
+def stored(root: Path, value: Value) -> Path:
+    storage = ParquetStorage(root=str(root))
     with dg.build_output_context(asset_key=KEY) as output:
         storage.handle_output(output, value)
-    file = storage.path(KEY, type(value))
+    return storage.path(KEY, type(value))
+
+
+def loaded(root: Path, wanted: type) -> Any:
+    kind = dg.DagsterType(lambda _context, _value: True, name="any", typing_type=wanted)
+    with dg.build_input_context(asset_key=KEY, dagster_type=kind) as context:
+        return ParquetStorage(root=str(root)).load_input(context)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [TRACED, Labels(FRAME, Maturity(known_until=NOON)), Labels(FRAME, Maturity(known_until=None))],
+    ids=["origin", "known", "nothing known"],
+)
+def test_rows_and_their_record_are_one_file_and_come_back_as_either(
+    tmp_path: Path, value: DocumentedRows
+) -> None:
+    rows = FRAME.copy()
+    rows.attrs["of a loader"] = object()  # for which pyarrow would drop all attributes
+    stored(tmp_path, replace(value, rows=rows))
+    assert [file.name for file in tmp_path.rglob("*.*")] == ["rows.parquet"]
+    found = loaded(tmp_path, type(value))
+    assert found.record == value.record
+    pd.testing.assert_frame_equal(found.rows, FRAME)
+    pd.testing.assert_frame_equal(loaded(tmp_path, pd.DataFrame), FRAME)
+
+
+def test_rows_of_an_earlier_state_folder_say_what_they_were_made_of(tmp_path: Path) -> None:
+    old = FRAME.copy()
+    old.attrs = {
+        "dataset": VERSION.md5,
+        "raw": VERSION.model_dump(mode="json"),
+        "checked_at": "2026-01-01T12:00:00+00:00",
+    }
+    stored(tmp_path, old)
+    assert loaded(tmp_path, TracedRows).record == TRACED.record
+
+
+def test_rows_that_do_not_say_what_they_were_made_of_must_be_made_again(tmp_path: Path) -> None:
+    stored(tmp_path, FRAME)
+    with pytest.raises(StateError, match=r"before versions were recorded.*; materialize"):
+        loaded(tmp_path, TracedRows)
+
+
+@pytest.mark.parametrize("damage", [cut, empty, garbage, unreadable])
+@pytest.mark.parametrize(
+    "value", [FRAME, TRACED, VERSION], ids=["frame", "frame and record", "record"]
+)
+def test_a_damaged_value_is_one_sentence(
+    tmp_path: Path, value: Value, damage: Callable[[Path], None]
+) -> None:
+    file = stored(tmp_path, value)
     damage(file)
-    kind = dg.DagsterType(lambda _context, _value: True, name="any", typing_type=type(value))
-    with (
-        dg.build_input_context(asset_key=KEY, dagster_type=kind) as wanted,
-        pytest.raises(StateError, match=r"shop/rows cannot be read: .*materialize") as caught,
-    ):
-        storage.load_input(wanted)
+    with pytest.raises(StateError, match=r"shop/rows cannot be read: .*materialize") as caught:
+        loaded(tmp_path, type(value))
     assert str(file) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 

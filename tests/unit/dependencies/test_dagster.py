@@ -19,6 +19,7 @@ from dagster._serdes import serialize_value
 
 from resources.dagster.internals import (
     DagsterUserCodeUnreachableError,
+    ObjectMetadataValue,
     RetryMode,
     SerializableErrorInfo,
     SubmitRunContext,
@@ -44,6 +45,17 @@ def test_an_error_that_it_sends_is_known_by_its_class() -> None:
     found = deserialize_value(sent)
     assert isinstance(found, SerializableErrorInfo)
     assert found.message == "line 3 is wrong"
+
+
+def test_definitions_keep_an_object_that_no_other_process_is_sent() -> None:
+    kept = Path("secret")
+    definitions = dg.Definitions(metadata={"kept": ObjectMetadataValue(kept)})
+    value = dg.Definitions.merge(definitions, dg.Definitions()).metadata["kept"]
+    assert isinstance(value, ObjectMetadataValue)
+    assert value.instance is kept
+    sent = serialize_value(value)
+    assert type(kept).__name__ in sent
+    assert "secret" not in sent
 
 
 def test_the_web_server_is_made_of_a_workspace_file(tmp_path: Path) -> None:

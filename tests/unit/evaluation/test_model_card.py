@@ -34,6 +34,7 @@ def evaluation(number: int = 2, **changes: object) -> Evaluation:
         "metrics": {"roc_auc": 0.81234, "log_loss": 0.25},
         "train_rows": 1200,
         "test_rows": 300,
+        "learnt_until": "2024-05-01T00:00:00Z",
         "not_compared": "there is no champion yet",
         "decision": GateDecision(promoted=True),
     }

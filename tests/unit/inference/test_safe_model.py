@@ -8,8 +8,8 @@ import pytest
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError, UnsafeModelError
+from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.inference.model_files import load_estimator
-from mlops_assets.records.serving import Inference
 from mlops_assets.serving.version.model import load_servable, read_servable
 from resources.endpoints.folder import EndpointFolder
 from tests.support.attacks import Dropper
@@ -120,16 +120,21 @@ def test_a_damaged_graph_under_its_true_checksum_is_refused(built: Built, tmp_pa
         load_servable(version)
 
 
-def test_a_version_of_an_earlier_release_still_loads(tmp_path: Path) -> None:
-    built = build(tmp_path, onnx=False)
-    servable = built.servable.model_copy(update={"inference": Inference()})
-    version = stage(Built(servable, built.model_file, built.recorded), tmp_path)
+def test_a_version_that_leaves_out_what_is_usual_still_loads(built: Built, tmp_path: Path) -> None:
+    version = stage(built, tmp_path)
     facts = json.loads((version / "servable.json").read_bytes())
-    del facts["inference"]
+    del facts["documents"], facts["inference"]["unlike"]
     (version / "servable.json").write_text(json.dumps(facts), encoding="utf-8")
 
     load_servable(version).self_check(built.recorded)
-    assert stage(Built(servable, built.model_file, built.recorded), tmp_path) == version
+    assert stage(built, tmp_path) == version
+
+
+def test_a_model_without_its_record_of_inference_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DeploymentError, match=r"inference\.json beside model\.skops is damaged: No"
+    ):
+        read_inference(tmp_path / "model.skops")
 
 
 def test_a_file_other_than_the_registered_one_is_not_staged(built: Built, tmp_path: Path) -> None:
