@@ -19,7 +19,7 @@ from mlops_assets.definitions import build_resources
 from mlops_assets.errors import MlopsError
 from mlops_assets.home import HOST, home
 from mlops_assets.runtime.atomic import ensure_folder
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 
 _OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def fresh(folder: Path) -> Path:
     """Make the folder empty and this process's state folder: nothing that is live is touched."""
-    left = LocalBentoML(root=str(folder / "endpoints"))
+    left = EndpointTargets(root=str(folder / "endpoints"))
     for name in left.names():
         left.stop(name)
     shutil.rmtree(folder, ignore_errors=True)

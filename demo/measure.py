@@ -9,13 +9,12 @@ import pandas as pd
 from demo.story import Month, Quality
 from demo.system import System
 from mlops_assets.ml.evaluation.metrics import metrics_of
-from mlops_assets.ml.frames import label_array, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.drift import summarize
 from mlops_assets.ml.monitoring.outcomes import known_labels, predicted_moments, with_outcomes
 from mlops_assets.ml.monitoring.prediction_log import FEATURE
 from mlops_assets.ml.monitoring.profiles import PREDICTION, profile
-from mlops_assets.model_versions.gate import load_version
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.monitoring.live_window import stored_profile
 from mlops_assets.records.monitoring import DriftSummary, Window
 
@@ -54,14 +53,13 @@ def measured(system: System, months: Sequence[Month], rows: pd.DataFrame) -> lis
 def _measured(system: System, month: Month, rows: pd.DataFrame, first: int) -> Month:
     live = rows["score"].to_numpy()
     names = {f"{FEATURE}{name}": name for name in system.settings.features.names}
-    features = select_features(rows.rename(columns=names), system.settings.feature_dtypes)
-    estimator = load_version(system.registered(first), system.tools.tracking)
-    shadow = score(estimator, features, "binary")[:, 0]
+    with fetched(system.registered(first), system.tools.tracking) as one:
+        said = one.scored(rows.rename(columns=names), system.settings)
     return month.model_copy(
         update={
             "labelled": int(rows["label"].notna().sum()),
-            "live": _quality(system, month.version, rows, features, live),
-            "first": _quality(system, first, rows, features, shadow),
+            "live": _quality(system, month.version, rows, said.features, live),
+            "first": _quality(system, first, rows, said.features, said.scores[:, 0]),
         }
     )
 

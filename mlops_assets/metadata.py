@@ -2,11 +2,47 @@
 
 import base64
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import dagster as dg
 import pandas as pd
+from pydantic.fields import FieldInfo
 
+from mlops_assets.blocks.base import Record
 from mlops_assets.ml.markdown import table
+
+_Facts = TypeVar("_Facts", bound=Record)
+
+
+def stated(facts: Record) -> dict[str, Any]:
+    """A record as metadata: one entry per field, under its name; none for what is as by default."""
+    values = facts.model_dump(mode="json")
+    return {
+        name: _entry(field, values[name])
+        for name, field in type(facts).model_fields.items()
+        if getattr(facts, name) != field.default
+    }
+
+
+def read_facts(
+    materialization: dg.AssetMaterialization | None, kind: type[_Facts]
+) -> _Facts | None:
+    """The record that a materialization states, as `stated` wrote it.
+
+    None without a materialization, or where it does not state all that has no default: it is of
+    another release, or reported by hand.
+    """
+    entries = materialization.metadata if materialization else {}
+    fields = kind.model_fields
+    told = {name: entries[name].value for name in fields if name in entries}
+    needed = {name for name, field in fields.items() if field.is_required()}
+    return kind.model_validate(told) if told and needed <= told.keys() else None
+
+
+def _entry(field: FieldInfo, value: Any) -> Any:
+    if field.json_schema_extra == {"contentMediaType": "text/markdown"}:
+        return dg.MetadataValue.md(value)
+    return dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
 
 
 def markdown_table(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:

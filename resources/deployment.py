@@ -4,114 +4,83 @@ Where a model is served is remembered in its folder, so that it is found whateve
 now. Between this machine and a cluster it is moved by hand: stopped here, then deployed there.
 """
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records.files import APPLIED_FILE
-from mlops_assets.records.serving import (
-    Endpoint,
-    OnlineFeatures,
-    RecordedRequest,
-    Servable,
-)
+from mlops_assets.records.files import APPLIED_FILE, DEPLOY_LOCK, LAUNCH_FILE, VERIFIED_FILE
+from mlops_assets.records.serving import Endpoint
+from mlops_assets.runtime.atomic import exclusive
 from resources.cluster.applied import read_applied
-from resources.cluster.endpoints import KServe, KubernetesBentoML
-from resources.cluster.kinds import Target
-from resources.endpoints.client import FeatureRow
-from resources.endpoints.deployer import EndpointDeployer, nothing
-from resources.endpoints.local import LocalBentoML
+from resources.cluster.kinds import KindName
+from resources.cluster.target import ClusterTarget
+from resources.endpoints.deployer import EndpointDeployer
+from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.local import LocalTarget
+from resources.endpoints.target import Target
 
 
 class EndpointTargets(EndpointDeployer):
-    """Passes each call on to the deployer of the model's target."""
+    """Serves each model on this machine or in a cluster."""
 
-    root: str = Field(description="Folder of the endpoints, one folder for each model.")
-    shared: str = Field(description="Where the claim that pods mount is mounted here.")
+    shared: str = Field(
+        default="",
+        description="Where the claim that pods mount is mounted here; default: above `root`.",
+    )
+    start_timeout_seconds: float = Field(
+        default=120.0, gt=0, description="How long workers here may take to load a version."
+    )
 
-    def deploy(
-        self,
-        servable: Servable,
-        model_file: Path,
-        recorded: Sequence[RecordedRequest],
-        online: OnlineFeatures,
-        settings: DeploymentSettings,
-        confirm: Callable[[], None] = nothing,
-    ) -> Endpoint:
-        """See `EndpointDeployer.deploy`."""
-        name = servable.model_name
-        self._require_left(name, settings.target)
-        endpoint = self._of(settings.target).deploy(
-            servable, model_file, recorded, online, settings, confirm
-        )
-        self._enter(name, settings.target)
-        return endpoint
+    def names(self) -> list[str]:
+        """Models that were deployed on this machine last, and not stopped on purpose."""
+        found = [path.parent for path in Path(self.root).resolve().glob(f"*/{LAUNCH_FILE}")]
+        good = [path for path in found if (path / VERIFIED_FILE).exists()]
+        here = [path.name for path in good if not (path / APPLIED_FILE).exists()]
+        return sorted(name for name in here if not self.stopped(name))
 
-    def redeploy(
-        self,
-        name: str,
-        version: int,
-        settings: DeploymentSettings,
-        online: OnlineFeatures | None = None,
-        confirm: Callable[[], None] = nothing,
-    ) -> Endpoint:
-        """See `EndpointDeployer.redeploy`."""
-        self._require_left(name, settings.target)
-        endpoint = self._of(settings.target).redeploy(name, version, settings, online, confirm)
-        self._enter(name, settings.target)
-        return endpoint
-
-    def status(self, name: str) -> Endpoint | None:
-        """See `EndpointDeployer.status`."""
-        return self._of(self._where(name)).status(name)
-
-    def predict(
-        self, name: str, entities: Sequence[int | str], *, logged: bool = True
-    ) -> list[dict[str, Any]]:
-        """See `EndpointDeployer.predict`."""
-        return self._of(self._where(name)).predict(name, entities, logged=logged)
-
-    def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
-        """See `EndpointDeployer.predict_features`."""
-        return self._of(self._where(name)).predict_features(name, rows)
-
-    def stop(self, name: str) -> None:
-        """See `EndpointDeployer.stop`."""
-        self._of(self._where(name)).stop(name)
-
-    def stopped(self, name: str) -> bool:
-        """See `EndpointDeployer.stopped`."""
-        return self._of(self._where(name)).stopped(name)
-
-    def _where(self, name: str) -> Target | Literal["local"]:
-        """Where the model was deployed last."""
-        applied = read_applied(Path(self.root, name))
-        return applied.target if applied else "local"
-
-    def _of(self, target: Target | Literal["local"]) -> EndpointDeployer:
-        if target == "local":
-            return LocalBentoML(root=self.root)
-        kind = KubernetesBentoML if target == "kubernetes" else KServe
-        return kind(root=self.root, shared=self.shared)
-
-    def _require_left(self, name: str, target: Target | Literal["local"]) -> None:
-        """Check that the model is not served on the other side, where it would be left behind.
+    def up(self, name: str) -> Endpoint:
+        """Serve again on this machine what served last, from the kept files alone.
 
         Raises:
-            DeploymentError: It is.
+            DeploymentError: Nothing was deployed here, or it cannot be served.
+            PortInUseError: Somebody else listens on the port.
         """
-        where = self._where(name)
-        if (where == "local") == (target == "local") or self._of(where).status(name) is None:
-            return
-        raise DeploymentError(
-            f"{name!r} is served by target {where} and shall move to {target}; end it first: "
-            f"`mlops stop {name}`, then deploy"
-        )
+        folder = self._folder(name)
+        if (where := _where(folder)) != "local":
+            raise DeploymentError(
+                f"{name!r} was deployed to target {where} last, not here; run `mlops run {name}`"
+            )
+        target = self._local(folder)
+        target.kept()  # before the lock, which would make a folder
+        with exclusive(folder.path / DEPLOY_LOCK):
+            return target.up()
 
-    def _enter(self, name: str, target: Target | Literal["local"]) -> None:
-        if target == "local":
-            Path(self.root, name, APPLIED_FILE).unlink(missing_ok=True)
+    def _target(self, folder: EndpointFolder) -> Target:
+        return self._named(_where(folder), folder)
+
+    def _next_target(self, folder: EndpointFolder, settings: DeploymentSettings) -> Target:
+        where, wanted, name = _where(folder), settings.target, folder.path.name
+        if (where == "local") != (wanted == "local") and self.status(name) is not None:
+            raise DeploymentError(
+                f"{name!r} is served by target {where} and shall move to {wanted}; end it first: "
+                f"`mlops stop {name}`, then deploy"
+            )
+        return self._named(wanted, folder)
+
+    def _named(self, where: KindName | Literal["local"], folder: EndpointFolder) -> Target:
+        if where == "local":
+            return self._local(folder)
+        shared = Path(self.shared or Path(self.root).parent)
+        return ClusterTarget(folder, where, shared.resolve())
+
+    def _local(self, folder: EndpointFolder) -> LocalTarget:
+        return LocalTarget(folder, self.start_timeout_seconds)
+
+
+def _where(folder: EndpointFolder) -> KindName | Literal["local"]:
+    """Where the model was deployed last."""
+    applied = read_applied(folder.path)
+    return applied.target if applied else "local"

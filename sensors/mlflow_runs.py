@@ -17,7 +17,7 @@ def build_mlflow_runs_sensor() -> dg.SensorDefinition:
     )
     def mlflow_runs(context: dg.SensorEvaluationContext, tracking: MLflowTracking) -> dg.SkipReason:
         dead = end_dead_runs(context.instance)
-        closed = settle(context.instance, tracking)
+        closed = settle(context.instance, tracking.runs)
         said = [f"closed {run_id[:8]} {status}" for run_id, status in closed.items()]
         said += [f"ended {run.run_id[:8]}" for run in dead if run.run_id not in closed]
         return dg.SkipReason(", ".join(said) or "no MLflow run was left open")

@@ -1,17 +1,20 @@
 """What the retrain policy is told: reports, source, runs and outcomes, read and not judged."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 
 import dagster as dg
 
 from jobs.training import FINISHED, training_job_name, unfinished_trainings
+from mlops_assets.blocks.base import Record
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import SourceError
 from mlops_assets.keys import Stage, asset_key
+from mlops_assets.metadata import read_facts
 from mlops_assets.ml.data.sources import source_fingerprint
-from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary
+from mlops_assets.records.data import SourceFacts
+from mlops_assets.records.evaluation import EvaluationFacts
+from mlops_assets.records.monitoring import DriftFacts, DriftSummary, OutcomeFacts
 from mlops_assets.records.retraining import Outcome, Pending, Signals
 
 DECISION_TAG = "mlops/decision"
@@ -19,6 +22,7 @@ DECISION_TAG = "mlops/decision"
 AS_OF_TAG = "mlops/as_of"
 """Run tag of a replay: the moment that the run stands for, ISO 8601 with its zone."""
 
+_Facts = TypeVar("_Facts", bound=Record)
 _LOOKED_AT = 20
 """Newest evaluations among which the newest is found that was the end of a training."""
 
@@ -28,13 +32,14 @@ def read_signals(
 ) -> Signals:
     """What Dagster and the source know now."""
     trained = _newest(instance, asset_key(settings.name, "trained_model"), 1)
-    outcomes = _facts(instance, settings, "performance_report")
-    estimate = outcomes.get("estimate")
+    outcomes = _facts(instance, settings, "performance_report", OutcomeFacts) or OutcomeFacts()
+    # Labels may come for many windows at once, so those of one report are all looked at.
+    final = outcomes.final[-settings.monitoring.retrain.performance.windows :]
     fingerprint, note = _source(settings)
     return Signals(
         drift=_drift(instance, settings),
-        performance=_final_windows(outcomes, settings.monitoring.retrain.performance.windows),
-        estimate=PerformanceSummary.model_validate(estimate) if estimate else None,
+        performance=final,
+        estimate=outcomes.estimate,
         fingerprint=fingerprint,
         source_note=note,
         trained_at=_moment(instance, trained[0]) if trained else None,
@@ -76,12 +81,12 @@ def _trained_on(instance: dg.DagsterInstance, settings: ModelSettings) -> str | 
 
 def _is_settled(instance: dg.DagsterInstance, report: dg.EventLogRecord) -> bool:
     """Whether an evaluation was the end of it: refused, or promoted by a run that succeeded."""
-    event = report.asset_materialization
-    if event is None or "promoted" not in event.metadata:
+    verdict = read_facts(report.asset_materialization, EvaluationFacts)
+    if verdict is None:
         return False
     run = instance.get_run_by_id(report.run_id)
     ended_well = run is None or run.status is dg.DagsterRunStatus.SUCCESS
-    return ended_well or not event.metadata["promoted"].value
+    return ended_well or not verdict.promoted
 
 
 def _newest_raw(
@@ -95,9 +100,8 @@ def _newest_raw(
 
 
 def _fingerprint(raw: dg.EventLogRecord | None) -> str | None:
-    event = raw.asset_materialization if raw else None
-    found = event.metadata.get("source_fingerprint") if event else None
-    return str(found.value) if found and found.value else None
+    found = read_facts(raw.asset_materialization, SourceFacts) if raw else None
+    return found.source_fingerprint or None if found else None
 
 
 def _source(settings: ModelSettings) -> tuple[str | None, str]:
@@ -120,41 +124,32 @@ def _newest(
 def _drift(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[DriftSummary, ...]:
     """The newest windows that were judged, the oldest of them first."""
     most = settings.monitoring.retrain.drift.windows
-    windows: list[Any] = []
+    windows: tuple[DriftSummary, ...] = ()
     for record in _newest(instance, asset_key(settings.name, "drift_report"), most):
-        event = record.asset_materialization
-        facts = event.metadata.items() if event else ()
-        found: dict[str, Any] = {name: one.value for name, one in facts}
-        if "windows" in found:  # all that were complete then
-            windows = [*found["windows"], *windows]
-            break
-        windows = [found["summary"], *windows] if "summary" in found else windows
-    return tuple(DriftSummary.model_validate(one) for one in windows)
+        found = read_facts(record.asset_materialization, DriftFacts) or DriftFacts()
+        if found.windows:  # all that were complete then
+            return (*found.windows, *windows)
+        windows = (found.summary, *windows) if found.summary else windows
+    return windows
 
 
-def _final_windows(outcomes: Mapping[str, Any], most: int) -> tuple[PerformanceSummary, ...]:
-    """The newest of one report, the oldest of them first: labels may come for many at once."""
-    found = outcomes.get("final", ())
-    return tuple(PerformanceSummary.model_validate(one) for one in found[-most:])
-
-
-def _facts(instance: dg.DagsterInstance, settings: ModelSettings, stage: Stage) -> dict[str, Any]:
-    """Metadata of the newest materialization."""
+def _facts(
+    instance: dg.DagsterInstance, settings: ModelSettings, stage: Stage, kind: type[_Facts]
+) -> _Facts | None:
+    """What the newest materialization states."""
     records = _newest(instance, asset_key(settings.name, stage), 1)
-    event = records[0].asset_materialization if records else None
-    return {name: found.value for name, found in event.metadata.items()} if event else {}
+    return read_facts(records[0].asset_materialization, kind) if records else None
 
 
 def _new_labels(
-    instance: dg.DagsterInstance, settings: ModelSettings, outcomes: Mapping[str, Any]
+    instance: dg.DagsterInstance, settings: ModelSettings, outcomes: OutcomeFacts
 ) -> int | None:
     """Labelled predictions of the windows that end after what the last training has read."""
-    until = _facts(instance, settings, "evaluation_report").get("learnt_until")
-    labelled = outcomes.get("labelled")
-    if not isinstance(until, str) or not isinstance(labelled, dict):
+    evaluation = _facts(instance, settings, "evaluation_report", EvaluationFacts)
+    if evaluation is None or evaluation.learnt_until is None or not outcomes.labelled:
         return None
-    first = datetime.fromisoformat(until) - settings.monitoring.window
-    return sum(n for start, n in labelled.items() if datetime.fromisoformat(start) > first)
+    first = evaluation.learnt_until - settings.monitoring.window
+    return sum(n for start, n in outcomes.labelled.items() if start > first)
 
 
 def _outcome(
@@ -180,16 +175,12 @@ def _finished(
     """The gate's word, as the run's `evaluation_report` states it; without one, the run failed."""
     report = asset_key(settings.name, "evaluation_report")
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-    events = [
-        r.asset_materialization
-        for r in instance.get_records_for_run(run.run_id, of_type=kind).records
-    ]
-    verdicts = [
-        event.metadata for event in events if event is not None and event.asset_key == report
-    ]
-    if verdicts and not verdicts[-1]["promoted"].value:
-        result, reason = "refused", str(verdicts[-1]["reasons"].value)
-    elif verdicts and run.status is dg.DagsterRunStatus.SUCCESS:
+    records = instance.get_records_for_run(run.run_id, of_type=kind).records
+    events = [r.asset_materialization for r in records if r.asset_key == report]
+    verdict = read_facts(events[-1], EvaluationFacts) if events else None
+    if verdict and not verdict.promoted:
+        result, reason = "refused", verdict.reasons
+    elif verdict and run.status is dg.DagsterRunStatus.SUCCESS:
         result, reason = "promoted", ""
     else:
         result, reason = "failed", f"the run ended as {run.status.value.lower()}"

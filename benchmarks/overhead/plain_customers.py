@@ -34,7 +34,7 @@ from mlops_assets.ml.evaluation.metrics import breaches, evaluate
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP, Split, select_features
 from mlops_assets.ml.inference.model_files import TRUSTED_TYPES
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.inference.scoring import Scored, score
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.records.data import FeatureView
@@ -134,7 +134,7 @@ def train_and_evaluate(
     from mlflow.data.pandas_dataset import from_pandas
 
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    client, task = mlflow.MlflowClient(), settings.target.task
+    client = mlflow.MlflowClient()
     experiment = client.create_experiment(settings.name, (folder / "mlflow").as_uri())
     with mlflow.start_run(experiment_id=experiment, tags={"dvc/md5": md5}) as run:
         model = fit(parts.train, settings)
@@ -160,9 +160,10 @@ def train_and_evaluate(
     unknown = set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED_TYPES)
     _require(not unknown, f"the model holds types outside the allow-list: {unknown}")
     estimator = skops.io.load(file, trusted=list(TRUSTED_TYPES))
-    metrics = evaluate(estimator, parts.test, settings)
-    scores = score(estimator, select_features(parts.test, settings.feature_dtypes), task)
-    plots = evaluation_plots(scores, parts.test[settings.target.name], task)
+    held_out = Scored.of(estimator, parts.test, settings)
+    target = parts.test[settings.target.name]
+    metrics = evaluate(held_out, target)
+    plots = evaluation_plots(held_out.scores, target, held_out.task)
     with mlflow.start_run(run_id=run.info.run_id), tempfile.TemporaryDirectory() as pictures:
         mlflow.log_metrics(metrics)
         for name, png in plots.items():
@@ -212,12 +213,7 @@ def serve(
     launch = Launch.of(deployment.port, deployment.workers)
     EndpointProcess(endpoint.path).bring(launch)
     _wait_for_a_worker(endpoint.path / "status")
-    EndpointClient(launch.url).check(
-        servable,
-        recorded,
-        max_rows=deployment.max_rows,
-        max_body_bytes=deployment.max_body_bytes,
-    )
+    EndpointClient(launch.url).check(servable, recorded, deployment)
 
 
 def _wait_for_a_worker(folder: Path, timeout_seconds: float = 120) -> None:

@@ -10,7 +10,6 @@ process, and the first round, which imports the libraries, is not counted.
 import json
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.asset_checks.live import version_scores
 from mlops_assets.assets.data import read_rows, source_files
 from mlops_assets.assets.features import with_labels
-from mlops_assets.assets.model import draw, train
+from mlops_assets.assets.model import train
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.contract import enforce
@@ -32,23 +30,23 @@ from mlops_assets.ml.features.agreement import newest_rows
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import untrusted_types
+from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.card import log_card
 from mlops_assets.model_versions.documents import documented
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import judge
 from mlops_assets.model_versions.online_features import online_features
 from mlops_assets.model_versions.packaging import (
     gate_move,
-    package,
     require_evaluated,
     require_passed,
 )
-from mlops_assets.model_versions.servable import fetch_candidate
 from mlops_assets.monitoring.live_window import held_out_profile
 from mlops_assets.records.data import FeatureView, Origin
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.files import PROFILE_FILE
-from resources.champion.aliases import champion_of, promote, reconcile
+from resources.champion.aliases import champion_of, promote, reconcile, registered
 from tests.support.loans import fake_resources, loans_yaml, write_loans
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -84,8 +82,8 @@ def main(folder: Path, rounds: int) -> None:
 def call_directly(settings: ModelSettings, fakes: dict[str, Any]) -> None:
     """The calls that the assets and checks make, without storing or reporting anything."""
     features = _features(settings, fakes)
-    with fakes["tracking"].run(settings.name, tags={"dvc/md5": features.record.raw.md5}):
-        model, _ = train(features, settings, fakes["tracking"])
+    with fakes["tracking"].run(settings.name, tags={"dvc/md5": features.record.raw.md5}) as run:
+        model, _ = train(features, settings, run)
     report = _evaluate(features.rows, model, settings, fakes)
     _deploy(features.rows, report, settings, fakes)
 
@@ -114,14 +112,18 @@ def _evaluate(
     rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, fakes: dict[str, Any]
 ) -> Evaluation:
     tracking, parts = fakes["tracking"], split(rows, settings)
-    with tempfile.TemporaryDirectory() as folder:
-        untrusted_types(tracking.download_model(model, Path(folder)).read_bytes())
-    candidate = fetch_candidate(model, rows, settings, tracking)
-    report = judge(candidate, parts, settings, tracking, fakes["ledger"])
-    tracking.log_evaluation(model, report.metrics, draw(candidate.estimator, parts.test, settings))
+    with fetched(model, tracking) as one:
+        untrusted_types(one.content)
+    with fetched(model, tracking) as candidate:
+        held_out = candidate.scored(parts.test, settings)
+        report = judge(candidate, held_out, parts, settings, tracking, fakes["ledger"])
+    tracking.run_of(model).log_metrics(report.metrics)
+    target = parts.test[settings.target.name]
+    plots = evaluation_plots(held_out.scores, target, held_out.task, held_out.classes)
+    tracking.run_of(model).log_plots(plots)
     log_card(report, parts, settings, tracking)
     reference = held_out_profile(rows, model, settings, tracking)
-    tracking.log_text(model, PROFILE_FILE, reference.model_dump_json())
+    tracking.run_of(model).log_text(PROFILE_FILE, reference.model_dump_json())
     return report
 
 
@@ -130,22 +132,22 @@ def _deploy(
 ) -> None:
     tracking, ledger, deployment = fakes["tracking"], fakes["ledger"], fakes["deployment"]
     name, model = settings.name, report.model
-    with tempfile.TemporaryDirectory() as folder:
-        champion = champion_of(name, tracking, ledger)
-        require_passed(report, model, champion, settings)
-        file = tracking.download_model(model, Path(folder))
-        servable, recorded = package(file, model, rows, settings)
+    require_passed(report, model, champion_of(name, tracking, ledger), settings)
+    with fetched(model, tracking) as one:
+        servable, recorded = one.servable(settings), one.recorded(rows, settings)
         require_evaluated(servable, report)
-        servable = documented(servable, model, file.parent, tracking)
+        servable = documented(servable, one, tracking)
         online = online_features(rows, settings, fakes["feature_store"])
         move = gate_move(report, "called directly")
         with promote(move, ledger.head(name), tracking=tracking, ledger=ledger):
-            endpoint = deployment.deploy(servable, file, recorded, online, settings.deployment)
+            endpoint = deployment.deploy(servable, one.file, recorded, online, settings.deployment)
     reconcile(name, tracking=tracking, ledger=ledger)
     view = FeatureView.of(settings)
     newest = newest_rows(rows, view)[[settings.entity.name, TIMESTAMP]]
     offline = fakes["feature_store"].training_rows(view, newest)
-    version_scores(endpoint, offline, settings, tracking)
+    version = registered(name, endpoint.model_version, tracking)
+    with fetched(version, tracking) as live:
+        _ = live.scored(offline, settings).scores
     deployment.predict(name, offline[settings.entity.name].tolist(), logged=False)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from resources.endpoints.process import EndpointProcess
 from resources.prediction_log.log import PredictionLog
 from tests.support.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
@@ -42,7 +42,7 @@ class Trial:
 
     def __init__(self, folder: Path) -> None:
         """Deploy version 1."""
-        self.local = LocalBentoML(root=str(folder / "endpoints"))
+        self.local = EndpointTargets(root=str(folder / "endpoints"))
         self.folder = folder.resolve()
         self.subject = Subject(self.local, build_versions(folder), publish(folder), workers=2)
         self.process = EndpointProcess(self.folder / "endpoints" / "toy")

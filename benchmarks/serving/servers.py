@@ -21,8 +21,8 @@ from benchmarks.serving.results import Sample
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.home import PROJECT_ROOT
+from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
-from resources.endpoints.local import LocalBentoML
 from resources.endpoints.process import EndpointProcess
 from tests.support.live_endpoints import free_port
 
@@ -122,7 +122,7 @@ def ours(served: Served, workers: int) -> Server:
     """The product's endpoint, deployed from a copy of the files that `mlops run` left."""
     root = served.folder / f"endpoints-{workers}"
     shutil.copytree(served.endpoint, root / "flights", ignore=shutil.ignore_patterns("launch.json"))
-    local = LocalBentoML(root=str(root))
+    local = EndpointTargets(root=str(root))
     settings = DeploymentSettings(port=free_port(), workers=workers)
     local.redeploy("flights", 1, settings)
     template = psutil.Process(EndpointProcess(root / "flights").workers()[0]).parent()

@@ -8,7 +8,7 @@ from benchmarks.serving.model import Served
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.records.files import SERVABLE_FILE
 from mlops_assets.serving.version.model import read_servable
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from tests.support.live_endpoints import free_port
 
 SWAPS = 10
@@ -24,7 +24,7 @@ def swap_seconds(served: Served) -> list[float]:
     root = served.folder / "swaps"
     endpoint = Path(shutil.copytree(served.endpoint, root / "flights"))
     _second_version(endpoint / "versions")
-    local = LocalBentoML(root=str(root))
+    local = EndpointTargets(root=str(root))
     settings = DeploymentSettings(port=free_port(), workers=WORKERS)
     local.redeploy("flights", 1, settings)
     try:
@@ -33,7 +33,9 @@ def swap_seconds(served: Served) -> list[float]:
         local.stop("flights")
 
 
-def _swap(local: LocalBentoML, version: int, settings: DeploymentSettings, endpoint: Path) -> float:
+def _swap(
+    local: EndpointTargets, version: int, settings: DeploymentSettings, endpoint: Path
+) -> float:
     generation = local.redeploy("flights", version, settings).generation
     reports = list((endpoint / "status").glob("*.json"))
     live = [r for r in reports if json.loads(r.read_bytes())["generation"] == generation]

@@ -1,8 +1,6 @@
 """What must hold of a version on its way to the endpoint: a blocking check stops the run."""
 
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -14,6 +12,7 @@ from mlops_assets.metadata import rounded, unless
 from mlops_assets.ml.features.agreement import newest_rows
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import untrusted_types
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
@@ -74,10 +73,8 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         description="The registered file holds only types of our allow-list.",
     )
     def model_is_safe_to_load(model: ModelVersion, tracking: MLflowTracking) -> dg.AssetCheckResult:
-        with tempfile.TemporaryDirectory() as folder:
-            file = tracking.download_model(model, Path(folder))
-            unknown = untrusted_types(file.read_bytes())
-            size = file.stat().st_size
+        with fetched(model, tracking) as one:
+            unknown, size = untrusted_types(one.content), len(one.content)
         return dg.AssetCheckResult(
             passed=not unknown,
             description=unless(

@@ -1,9 +1,6 @@
 """What must hold of a live version: its alarms, and that its features are what they were."""
 
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import NamedTuple
 
 import dagster as dg
 import pandas as pd
@@ -13,9 +10,9 @@ from mlops_assets.keys import asset_key
 from mlops_assets.metadata import unless
 from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.features.agreement import answers_alike, newest_rows
-from mlops_assets.ml.frames import TIMESTAMP, select_features
-from mlops_assets.ml.inference.model_files import load_estimator
-from mlops_assets.ml.inference.scoring import class_names, score
+from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.inference.scoring import class_names
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
@@ -46,14 +43,17 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         newest = newest_rows(rows, view, now)[[settings.entity.name, TIMESTAMP]]
         offline = feature_store.training_rows(view, newest)
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another
-        expected = version_scores(live, offline, settings, tracking)
+        version = registered(settings.name, live.model_version, tracking)
+        with fetched(version, tracking) as one:
+            allowed, said = read_inference(one.file).tolerance, one.scored(offline, settings)
+        names = class_names(said.model, said.task)
         entities = offline[settings.entity.name].tolist()
         answers = deployment.predict(settings.name, entities, logged=False)
-        asked = zip(entities, answers, expected.scores, strict=True)
+        asked = zip(entities, answers, said.scores.tolist(), strict=True)
         different = [
             str(who)
-            for who, said, scores in asked
-            if not answers_alike(said, scores, expected.allowed, expected.classes)
+            for who, answer, scores in asked
+            if not answers_alike(answer, scores, allowed, names)
         ]
         return dg.AssetCheckResult(
             passed=not different,
@@ -110,30 +110,3 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         performance_has_not_degraded,
         features_have_not_drifted,
     ]
-
-
-class Expected(NamedTuple):
-    """What scikit-learn says of some rows."""
-
-    scores: list[list[float]]
-    """A list for each row."""
-    classes: tuple[str, ...]
-    """Of a multiclass model, in the order of the scores; else empty."""
-    allowed: float
-    """How far the endpoint may be from it, which depends on its runtime."""
-
-
-def version_scores(
-    endpoint: Endpoint, rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
-) -> Expected:
-    """What scikit-learn says of `rows` by the deployed version's file.
-
-    Raises:
-        TrackingError: The registry does not have that version any more.
-    """
-    version = registered(settings.name, endpoint.model_version, tracking)
-    with tempfile.TemporaryDirectory() as folder:
-        file = tracking.download_model(version, Path(folder))
-        model, allowed = load_estimator(file.read_bytes()), read_inference(file).tolerance
-    features, task = select_features(rows, settings.feature_dtypes), settings.target.task
-    return Expected(score(model, features, task).tolist(), class_names(model, task), allowed)

@@ -12,13 +12,13 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import markdown_table
+from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.data.contract import Checked, contract_holds, enforce, violations
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reading import frame_to_parquet, read_table, run_loader
 from mlops_assets.ml.data.sources import find_files, source_fingerprint
 from mlops_assets.ml.documented import TracedRows
-from mlops_assets.records.data import DatasetVersion, Origin
+from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
@@ -40,7 +40,8 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         datasets: DvcDatasets, tracking: MLflowTracking
     ) -> dg.MaterializeResult[DatasetVersion]:
         with reported(), source_files(settings) as files:
-            tracking.require_server()  # else a run finds out after all but the training is done
+            # Or a run finds out after all but the training is done.
+            tracking.store.require_server()
             fingerprint = source_fingerprint(settings.source)
             rows = read_rows(files, settings)  # what cannot be read never becomes a version
             version = datasets.add(settings.name, files)
@@ -97,7 +98,7 @@ def describe_version(
     return {
         "size_bytes": version.size_bytes,
         "md5": version.md5,
-        "source_fingerprint": fingerprint or "",
+        **stated(SourceFacts(source_fingerprint=fingerprint or "")),
         **describe_rows(rows),
     }
 

@@ -1,7 +1,5 @@
 """The deployed endpoint: the version that passed the gate, live and answering as it did offline."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,13 +9,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.model_versions.documents import documented
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.online_features import online_features
-from mlops_assets.model_versions.packaging import (
-    gate_move,
-    package,
-    require_evaluated,
-    require_passed,
-)
+from mlops_assets.model_versions.packaging import gate_move, require_evaluated, require_passed
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
 from resources.champion.aliases import champion_of, promote
@@ -57,23 +51,23 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         feature_store: FeastFeatureStore,
         deployment: EndpointDeployer,
     ) -> dg.MaterializeResult[Endpoint]:
-        with reported(), tempfile.TemporaryDirectory() as folder:
+        with reported():
             head, move = ledger.head(settings.name), gate_move(evaluation, context.run.run_id)
             require_not_given_up(move, ledger.history(settings.name), tracking)
             champion = champion_of(settings.name, tracking, ledger)
             require_passed(evaluation, model, champion, settings)
-            file = tracking.download_model(model, Path(folder))
-            servable, recorded = package(file, model, rows, settings)
-            require_evaluated(servable, evaluation)
-            servable = documented(servable, model, file.parent, tracking)
-            online = online_features(rows, settings, feature_store)
             wanted = Cancellation(context.instance, context.run.run_id).require_not_asked
-            with promote(
-                move, head, tracking=tracking, ledger=ledger, require_wanted=wanted
-            ) as confirm:
-                endpoint = deployment.deploy(
-                    servable, file, recorded, online, settings.deployment, confirm
-                )
+            with fetched(model, tracking) as one:
+                servable, recorded = one.servable(settings), one.recorded(rows, settings)
+                require_evaluated(servable, evaluation)
+                servable = documented(servable, one, tracking)
+                online = online_features(rows, settings, feature_store)
+                with promote(
+                    move, head, tracking=tracking, ledger=ledger, require_wanted=wanted
+                ) as confirm:
+                    endpoint = deployment.deploy(
+                        servable, one.file, recorded, online, settings.deployment, confirm
+                    )
         return dg.MaterializeResult(value=endpoint, metadata=describe(endpoint, online))
 
     return [deployed_endpoint]

@@ -60,7 +60,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             found = held_out_profile(rows, model, settings, tracking)
             text = found.model_dump_json()
-            tracking.log_text(model, PROFILE_FILE, text)
+            tracking.run_of(model).log_text(PROFILE_FILE, text)
         metadata = {"rows": found.rows, "size_bytes": len(text.encode())}
         return dg.MaterializeResult(value=found, metadata=metadata)
 

@@ -12,12 +12,12 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import markdown_table
+from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.outcomes import rows_until
-from mlops_assets.records.data import FeatureView
+from mlops_assets.records.data import FeatureFacts, FeatureView
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 
@@ -96,7 +96,7 @@ def _describe(
         "dagster/row_count": len(joined),
         "labelled_rows": int(joined[settings.target.name].notna().sum()),
         "newest": str(newest),
-        "newest_entity": str(joined[settings.entity.name].iloc[-1]),
+        **stated(FeatureFacts(newest_entity=str(joined[settings.entity.name].iloc[-1]))),
         "preview": markdown_table(joined.head()),
         "statistics": markdown_table(_statistics(joined)),
     }

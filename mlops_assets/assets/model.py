@@ -9,21 +9,22 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import pictures, urls
+from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.frames import select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import fit, split
-from mlops_assets.ml.training.reproduction import prediction_hash
+from mlops_assets.ml.training.reproduction import scores_hash
 from mlops_assets.model_versions.card import log_card
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import compared_metrics, facts, judge
 from mlops_assets.model_versions.inference import choose_inference
 from mlops_assets.model_versions.provenance import record_training
-from mlops_assets.model_versions.servable import fetch_candidate
 from mlops_assets.model_versions.tuning import tuned
-from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
+from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 
 
@@ -44,8 +45,8 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, features: TracedRows, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
         tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
-        with reported(), tracking.run(settings.name, tags):
-            version, found = train(features, settings, tracking)
+        with reported(), tracking.run(settings.name, tags) as run:
+            version, found = train(features, settings, run)
             links = tracking.links(version)
         return dg.MaterializeResult(value=version, metadata={**describe(version, links), **found})
 
@@ -69,55 +70,49 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         tracking: MLflowTracking,
         ledger: PromotionLedger,
     ) -> dg.MaterializeResult[Evaluation]:
-        with reported():
+        with reported(), fetched(model, tracking) as candidate:
             parts = split(rows, settings)
-            candidate = fetch_candidate(model, rows, settings, tracking)
-            report = judge(candidate, parts, settings, tracking, ledger)
-            plots = draw(candidate.estimator, parts.test, settings)
-            tracking.log_evaluation(model, {**report.metrics, **compared_metrics(report)}, plots)
-            card = {"model_card": dg.MetadataValue.md(log_card(report, parts, settings, tracking))}
+            held_out = candidate.scored(parts.test, settings)
+            report = judge(candidate, held_out, parts, settings, tracking, ledger)
+            target = parts.test[settings.target.name]
+            plots = evaluation_plots(held_out.scores, target, held_out.task, held_out.classes)
+            run = tracking.run_of(model)
+            run.log_metrics({**report.metrics, **compared_metrics(report)})
+            run.log_plots(plots)
+            found = EvaluationFacts.of(report, log_card(report, parts, settings, tracking))
             links = urls(tracking.links(model))
-        metadata = {**facts(report), **links, **card, **pictures(plots)}
+        metadata = {**stated(found), **facts(report), **links, **pictures(plots)}
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return [trained_model, evaluation_report]
 
 
 def train(
-    features: TracedRows, settings: ModelSettings, tracking: MLflowTracking
+    features: TracedRows, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelVersion, dict[str, Any]]:
-    """Tune, fit and register a version, with all that its repetition needs, in the open run.
+    """Tune, fit and register a version, with all that its repetition needs.
 
     Args:
         features: And what they were made of.
         settings: Of the model.
-        tracking: Has the open run.
+        run: The open one.
 
     Returns:
         The version, and what the training found, as metadata.
     """
-    fitted_on, held_out = split(features.rows, settings)
-    chosen, search = tuned(fitted_on, settings, tracking)
+    fitted_on, test = split(features.rows, settings)
+    chosen, search = tuned(fitted_on, settings, run)
     model = fit(fitted_on, chosen)
-    inference, files = choose_inference(model, held_out, settings, tracking)
-    tracking.log_params(_params(chosen))
+    held_out = Scored.of(model, test, settings)
+    inference, files = choose_inference(held_out, settings, run)
+    run.log_params(_params(chosen))
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
-    tracking.log_dataset(fitted_on, name=name, digest=digest, target=target)
+    run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
-    version = tracking.log_model(model, registered_name=name, example=example, beside=files)
-    predictions = prediction_hash(model, held_out, settings)
-    record_training(
-        version, features.record, settings, chosen.training.params, predictions, tracking
-    )
+    version = run.log_model(model, registered_name=name, example=example, beside=files)
+    predictions = scores_hash(held_out.scores)
+    record_training(features.record, settings, chosen.training.params, predictions, run)
     return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
-
-
-def draw(estimator: Any, test: pd.DataFrame, settings: ModelSettings) -> dict[str, bytes]:
-    """The plots of a fitted pipeline on the held-out rows."""
-    task = settings.target.task
-    scores = score(estimator, select_features(test, settings.feature_dtypes), task)
-    classes = getattr(estimator, "classes_", ())
-    return evaluation_plots(scores, test[settings.target.name], task, classes)
 
 
 def describe(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:

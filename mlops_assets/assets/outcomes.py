@@ -16,8 +16,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.documented import Labels, TracedRows
-from mlops_assets.ml.frames import label_array, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import (
     known_labels,
     known_until,
@@ -29,7 +28,7 @@ from mlops_assets.ml.monitoring.outcomes import (
 from mlops_assets.ml.monitoring.performance import calibration_map, summarize_windows
 from mlops_assets.ml.monitoring.skew import compare_features, request_keys, sample_requests
 from mlops_assets.ml.training.fit import split
-from mlops_assets.model_versions.gate import load_version
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.monitoring.answers import held_out_metrics, judged_answers, served
 from mlops_assets.monitoring.outcome_facts import describe, performance_gauges, skew_gauges
 from mlops_assets.records.data import FeatureView, Maturity
@@ -154,7 +153,7 @@ def settled_windows(
     if not history:
         return ()
     champion = registered(model, history[-1].to_version, tracking)
-    text = tracking.read_text(champion, FINAL_FILE)
+    text = tracking.run_of(champion).read_text(FINAL_FILE)
     try:
         return PerformanceReport.model_validate_json(text).windows if text else ()
     except ValidationError:  # of another release: given anew
@@ -167,7 +166,7 @@ def settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
     if final:
         version = registered(final[0].model, final[0].model_version, tracking)
         kept = PerformanceReport(windows=final).model_dump_json()
-        tracking.log_text(version, FINAL_FILE, kept)
+        tracking.run_of(version).log_text(FINAL_FILE, kept)
 
 
 def calibrated(
@@ -184,7 +183,7 @@ def calibrated(
         return np.full(len(live), np.nan)
     version = registered(settings.name, int(live["model_version"].iloc[0]), tracking)
     test = split(rows, settings).test
-    features = select_features(test, settings.feature_dtypes)
-    scores = score(load_version(version, tracking), features, "binary")[:, 0]
+    with fetched(version, tracking) as one:
+        scores = one.scored(test, settings).scores[:, 0]
     actual = label_array(test[settings.target.name], "binary")
     return calibration_map(scores, actual, live["score"].to_numpy())

@@ -4,11 +4,12 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -85,6 +86,13 @@ CalendarStep = Annotated[
     str, Field(pattern=r"^[1-9]\d* (day|week|month|year)s?$"), AfterValidator(_bounded_step)
 ]
 """A length in calendar units, written `1 month` or `3 months`."""
+
+
+Moment = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat)]
+"""A point in time with its zone, written `2026-01-01T00:00:00+00:00`."""
+
+Markdown = Annotated[str, Field(json_schema_extra={"contentMediaType": "text/markdown"})]
+"""A text that is shown as the page it describes."""
 
 
 class Record(BaseModel):

@@ -23,8 +23,8 @@ from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import endpoints_root
 from resources.champion.ledger import PromotionLedger
+from resources.deployment import EndpointTargets
 from resources.endpoints.deployer import EndpointDeployer
-from resources.endpoints.local import LocalBentoML
 
 if TYPE_CHECKING:
     from mlops_assets.cli.context import Verbs
@@ -100,7 +100,7 @@ def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
     Returns:
         A line for each endpoint that answers, and one for each that does not.
     """
-    deployment = LocalBentoML(root=str(endpoints_root()))
+    deployment = EndpointTargets(root=str(endpoints_root()))
     names = list(models) or deployment.names()
     good, bad = [], []
     with ThreadPoolExecutor(max(1, len(names))) as pool:

@@ -79,9 +79,9 @@ def find_version(model: str, version: str, tracking: MLflowTracking) -> ModelVer
         ReproductionError: There is none.
     """
     if version.isdecimal():
-        found = tracking.version(model, int(version))
+        found = tracking.registry.version(model, int(version))
     else:
-        found = tracking.version_by_alias(model, version)
+        found = tracking.registry.version_by_alias(model, version)
     if found is None:
         raise ReproductionError(f"the registry has no {model}@{version}; see the MLflow UI")
     return found

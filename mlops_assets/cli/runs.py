@@ -26,10 +26,13 @@ from mlops_assets.cli.context import (
 from mlops_assets.cli.endpoints import answers
 from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.freshness import stale_assets
-from mlops_assets.cli.verdict import Verdict, append_report, read_verdict
+from mlops_assets.cli.verdict import Verdict, append_report, verdict_of
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.home import home
 from mlops_assets.keys import asset_key
+from mlops_assets.metadata import read_facts
+from mlops_assets.records.data import FeatureFacts
+from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.runtime.atomic import exclusive
 from mlops_assets.runtime.interrupts import interruptible
 from resources.champion.aliases import champion_of
@@ -139,9 +142,10 @@ def train_and_judge(
     before = instance.get_latest_materialization_event(key)
     complete = _renew(definitions, instance, model, None)
     report = instance.get_latest_materialization_event(key)
-    if report is None or (report == before and not complete):
+    facts = read_facts(report.asset_materialization, EvaluationFacts) if report else None
+    if facts is None or (report == before and not complete):
         return Verdict(f"{model}: not evaluated, since a step before that failed", passed=False)
-    return read_verdict(model, report, complete=complete)
+    return verdict_of(model, facts, complete=complete)
 
 
 def deploy_evaluated(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
@@ -201,15 +205,15 @@ def _champion_moved(
 ) -> str | None:
     """Why the newest evaluation decides nothing any more; None if it does, or there is none."""
     report = instance.get_latest_materialization_event(asset_key(model, "evaluation_report"))
-    if report is None or report.asset_materialization is None:
+    facts = read_facts(report.asset_materialization, EvaluationFacts) if report else None
+    if facts is None:
         return None
-    facts = {name: value.value for name, value in report.asset_materialization.metadata.items()}
     with open_resources(definitions, "tracking", "ledger", instance=instance) as built:
         champion = champion_of(model, built.tracking, built.ledger)
     now = champion.uri if champion else "none"
-    if now in (facts["champion"], facts["model_uri"]):
+    if now in (facts.champion, facts.model_uri):
         return None
-    return f"the champion is {now}, and {facts['champion']} was when it was made"
+    return f"the champion is {now}, and {facts.champion} was when it was made"
 
 
 def _restore(promotions: Promotions, instance: dg.DagsterInstance) -> None:
@@ -250,7 +254,7 @@ def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> No
     for run in end_dead_runs(instance):
         say(f"run {run.run_id[:8]} of {run.job_name} was killed; it is ended", error=True)
     with open_resources(definitions, "tracking", instance=instance) as built:
-        settle(instance, built.tracking)
+        settle(instance, built.tracking.runs)
 
 
 def _predict_once(instance: dg.DagsterInstance, model: str, deployment: EndpointDeployer) -> None:
@@ -260,6 +264,7 @@ def _predict_once(instance: dg.DagsterInstance, model: str, deployment: Endpoint
 
 def _sample_entity(instance: dg.DagsterInstance, model: str) -> str:
     event = instance.get_latest_materialization_event(asset_key(model, "features"))
-    if event is None or event.asset_materialization is None:
+    facts = read_facts(event.asset_materialization, FeatureFacts) if event else None
+    if facts is None:
         raise MlopsError(f"{model}/features was never materialized; run `mlops run {model}`")
-    return str(event.asset_materialization.metadata["newest_entity"].value)
+    return facts.newest_entity

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
-
 from mlops_assets.errors import StateError
+from mlops_assets.records.evaluation import EvaluationFacts
 
 
 @dataclass(frozen=True)
@@ -19,19 +18,17 @@ class Verdict:
     """Markdown; empty where nothing was evaluated."""
 
 
-def read_verdict(model: str, report: dg.EventLogEntry, *, complete: bool) -> Verdict:
-    """Read the verdict from a materialization of `evaluation_report`.
+def verdict_of(model: str, facts: EvaluationFacts, *, complete: bool) -> Verdict:
+    """The verdict as `evaluation_report` states it.
 
     Args:
         model: Whose.
-        report: The materialization.
+        facts: Of the newest materialization.
         complete: Whether nothing else failed: the gate is not the only step of a training.
     """
-    metadata = report.asset_materialization.metadata if report.asset_materialization else {}
-    facts = {name: value.value for name, value in metadata.items()}
-    version, card = str(facts["model_uri"]).rpartition("/")[2], str(facts["model_card"])
-    if not facts["promoted"]:
-        return Verdict(f"{model}: version {version} is refused: {facts['reasons']}", False, card)
+    version, card = facts.model_uri.rpartition("/")[2], facts.model_card
+    if not facts.promoted:
+        return Verdict(f"{model}: version {version} is refused: {facts.reasons}", False, card)
     failed = "" if complete else ", but another step failed"
     return Verdict(f"{model}: version {version} passed the gate{failed}", complete, card)
 

@@ -22,7 +22,7 @@ def log_card(
     model, champion = report.model, report.champion
     if settings.training.tune:
         settings = with_params(settings, read_record(model, tracking).params)
-    tags = tracking.tags(model)
+    tags = tracking.run_of(model).tags()
     data_version, git_sha = origin(tags)
     card = model_card(
         report,
@@ -34,12 +34,12 @@ def log_card(
     )
     other = champion if champion and champion.version != model.version else None
     text = markdown(card, _logged(other, tracking) if other else None)
-    tracking.log_text(model, _TEXT, text)
-    tracking.log_text(model, CARD_FILE, card.model_dump_json(indent=2))
+    tracking.run_of(model).log_text(_TEXT, text)
+    tracking.run_of(model).log_text(CARD_FILE, card.model_dump_json(indent=2))
     return text
 
 
 def _logged(version: ModelVersion, tracking: MLflowTracking) -> ModelCard | None:
     """The card of an earlier version; None if no gate has seen it, as one that was adopted."""
-    text = tracking.read_text(version, CARD_FILE)
+    text = tracking.run_of(version).read_text(CARD_FILE)
     return ModelCard.model_validate_json(text) if text else None

@@ -1,8 +1,5 @@
 """The champion gate between registry and pure functions: fetch, measure, compare, decide, show."""
 
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,7 +12,8 @@ from mlops_assets.ml.evaluation.champion import compare_models
 from mlops_assets.ml.evaluation.gate import decide
 from mlops_assets.ml.evaluation.metrics import evaluate
 from mlops_assets.ml.frames import TIMESTAMP, Split
-from mlops_assets.ml.inference.model_files import load_estimator
+from mlops_assets.ml.inference.scoring import Scored
+from mlops_assets.model_versions.fetched import FetchedVersion, fetched
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelVersion
 from resources.champion.aliases import champion_of
 from resources.champion.ledger import PromotionLedger
@@ -23,27 +21,9 @@ from resources.champion.rollbacks import hold_against
 from resources.tracking.tracking import MLflowTracking
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A registered version, all of one download: what the gate decides on."""
-
-    version: ModelVersion
-    estimator: Any
-    """The fitted pipeline."""
-    facts: dict[str, float]
-    """What `evaluation.gate` may bound beside metrics: `size_mb`, `latency_p99_ms`."""
-    files: dict[str, str]
-    """Model file, and ONNX file if there is one -> SHA-256."""
-
-
-def load_version(version: ModelVersion, tracking: MLflowTracking) -> Any:
-    """The fitted pipeline of a registered version."""
-    with tempfile.TemporaryDirectory() as folder:
-        return load_estimator(tracking.download_model(version, Path(folder)).read_bytes())
-
-
 def judge(
-    candidate: Candidate,
+    candidate: FetchedVersion,
+    held_out: Scored,
     rows: Split,
     settings: ModelSettings,
     tracking: MLflowTracking,
@@ -55,20 +35,24 @@ def judge(
 
     Args:
         candidate: The version.
+        held_out: What it says of the rows that it is measured on.
         rows: What it was trained on, and what it is measured on.
         settings: Of the model.
         tracking: Has the champion's files.
         ledger: Says which version is champion, and which were given up.
     """
     gate, model = settings.evaluation.gate, candidate.version
-    metrics = evaluate(candidate.estimator, rows.test, settings) | candidate.facts
+    metrics = evaluate(held_out, rows.test[settings.target.name])
+    metrics |= candidate.facts(rows.test, settings)
     champion = champion_of(settings.name, tracking, ledger)
     comparison, not_compared = None, "there is no champion yet"
     if champion:
-        comparison, not_compared = _compare(candidate, champion, rows.test, settings, tracking)
+        comparison, not_compared = _compare(
+            model, held_out, champion, rows.test, settings, tracking
+        )
     elif ledger.head(settings.name):
         not_compared = "the champion was deleted from the registry"
-    baseline = None if gate.limits else against_prior(candidate.estimator, rows, metrics, settings)
+    baseline = None if gate.limits else against_prior(held_out, rows, metrics, settings)
     hold = hold_against(model, ledger.history(settings.name), tracking)
     further = [refusal(baseline)] if baseline and not baseline.passed else []
     further += [hold.said(model.version)] if hold else []
@@ -82,13 +66,14 @@ def judge(
         comparison=comparison,
         not_compared=not_compared,
         baseline=baseline,
-        files=candidate.files,
+        files=candidate.digests,
         decision=decide(metrics, comparison, gate, further),
     )
 
 
 def _compare(
-    candidate: Candidate,
+    model: ModelVersion,
+    held_out: Scored,
     champion: ModelVersion,
     test: pd.DataFrame,
     settings: ModelSettings,
@@ -101,11 +86,11 @@ def _compare(
     """
     if settings.evaluation.gate.against_champion == "off":
         return None, "evaluation.gate.against_champion is off"
-    if champion.version == candidate.version.version:
+    if champion.version == model.version:
         return None, "this version is the champion"
     try:
-        incumbent = load_version(champion, tracking)
-        return compare_models(incumbent, candidate.estimator, test, settings), ""
+        with fetched(champion, tracking) as incumbent:
+            return compare_models(incumbent.estimator, held_out, test, settings), ""
     except NotComparableError as err:
         return None, f"the champion {champion.uri} cannot be compared: {err}"
 
@@ -125,16 +110,11 @@ def compared_metrics(report: Evaluation) -> dict[str, float]:
 
 
 def facts(report: Evaluation) -> dict[str, Any]:
-    """An evaluation as metadata: metrics, what it was compared with, and the decision."""
+    """Of an evaluation, for people: metrics, and what it was compared with."""
     shown = {
-        "model_uri": report.model.uri,
         "test_rows": report.test_rows,
-        "learnt_until": report.learnt_until.isoformat(),
         **rounded(report.metrics),
         **_against_prior(report.baseline),
-        "champion": report.champion.uri if report.champion else "none",
-        "promoted": report.decision.promoted,
-        "reasons": "; ".join(report.decision.reasons) or "none",
     }
     if report.comparison is None:
         return {**shown, "not_compared": report.not_compared}

@@ -1,24 +1,12 @@
-"""What the endpoint of a version gets: its files, and requests with the answers to them."""
-
-import hashlib
-from pathlib import Path
-
-import pandas as pd
+"""What must hold of a version before its endpoint gets it, and the move to it."""
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.evaluation.metrics import breaches
-from mlops_assets.ml.export.parity import read_inference
-from mlops_assets.ml.frames import select_features
-from mlops_assets.ml.inference.model_files import load_estimator
-from mlops_assets.ml.inference.scoring import class_names, score
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.files import MODEL_FILE, ONNX_FILE
 from mlops_assets.records.promotion import Move
-from mlops_assets.records.serving import RecordedRequest, Servable
-
-RECORDED_REQUESTS = 20
-"""Rows that the live endpoint must answer as the model did offline."""
+from mlops_assets.records.serving import Servable
 
 
 def gate_move(evaluation: Evaluation, run_id: str) -> Move:
@@ -83,28 +71,3 @@ def require_evaluated(servable: Servable, evaluation: Evaluation) -> None:
                 f"{name} of {uri} has sha256 {now}, the gate saw {seen}: it was exchanged in the "
                 "registry since; train a new version"
             )
-
-
-def package(
-    file: Path, model: ModelVersion, rows: pd.DataFrame, settings: ModelSettings
-) -> tuple[Servable, list[RecordedRequest]]:
-    """Describe the model file for a worker, and record how it answers the newest rows."""
-    estimator = load_estimator(file.read_bytes())
-    newest = select_features(rows.tail(RECORDED_REQUESTS), settings.feature_dtypes)
-    scores = score(estimator, newest, settings.target.task)
-    features = newest.astype(object).where(newest.notna(), None).to_dict("records")
-    recorded = [
-        RecordedRequest(features=values, scores=tuple(map(float, answer)))
-        for values, answer in zip(features, scores, strict=True)
-    ]
-    servable = Servable(
-        model_name=settings.name,
-        model_version=model.version,
-        task=settings.target.task,
-        classes=class_names(estimator, settings.target.task),
-        entity=settings.entity,
-        features=settings.feature_dtypes,
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
-        inference=read_inference(file),
-    )
-    return servable, recorded

@@ -16,6 +16,7 @@ from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import TrainingRecord
 from resources.source_code import code_digest, source_state
+from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 
 RECORD, SETTINGS, PATCH = "reproduction.json", "settings.json", "uncommitted.patch"
@@ -23,22 +24,20 @@ LOCK_FILE = "requirements.lock"
 
 
 def record_training(
-    version: ModelVersion,
     origin: Origin,
     settings: ModelSettings,
     params: Mapping[str, Any],
     prediction_sha256: str,
-    tracking: MLflowTracking,
+    run: MLflowRun,
 ) -> TrainingRecord:
     """Tag the open run, and keep its record, settings and uncommitted changes as artifacts.
 
     Args:
-        version: Of the open run.
         origin: Of the features.
         settings: The resolved YAML.
         params: Of the estimator, with what the tuning chose.
-        prediction_sha256: As `prediction_hash`.
-        tracking: With the open run.
+        prediction_sha256: As `scores_hash` of the held-out rows.
+        run: The open one.
     """
     record = TrainingRecord(
         raw=origin.raw,
@@ -55,13 +54,13 @@ def record_training(
         "code/sha256": code_digest(PROJECT_ROOT),
         "settings/sha256": settings_digest(settings),
     }
-    tracking.add_tags(_tags(record) | made_of)
+    run.add_tags(_tags(record) | made_of)
     settings_text = settings.model_dump_json(indent=2)
     texts = {RECORD: record.model_dump_json(indent=2), SETTINGS: settings_text}
     if record.code.patch:
         texts[PATCH] = record.code.patch
     for name, text in texts.items():
-        tracking.log_text(version, name, text)
+        run.log_text(name, text)
     return record
 
 
@@ -71,7 +70,7 @@ def read_record(version: ModelVersion, tracking: MLflowTracking) -> TrainingReco
     Raises:
         ReproductionError: It has none, or one that this code cannot read.
     """
-    text = tracking.read_text(version, RECORD)
+    text = tracking.run_of(version).read_text(RECORD)
     if text is None:
         raise ReproductionError(
             f"{version.name}@{version.version} has no {RECORD}: it was trained before versions "

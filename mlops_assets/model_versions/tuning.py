@@ -17,11 +17,11 @@ from mlops_assets.ml.training.tuning import (
     with_params,
 )
 from mlops_assets.progress import PROGRESS
-from resources.tracking.tracking import MLflowTracking
+from resources.tracking.run import MLflowRun
 
 
 def tuned(
-    train: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
+    train: pd.DataFrame, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelSettings, dict[str, Any]]:
     """The settings with the parameters that a search chose, and the search as metadata.
 
@@ -33,7 +33,7 @@ def tuned(
     log, metric = dg.get_dagster_logger(), tuning_metric(settings, wanted)
 
     def on_trial(trial: Trial, best: Trial | None) -> None:
-        log_trial(trial, metric, tracking)
+        log_trial(trial, metric, run)
         found = f"{metric} {trial.value:.4g}" if trial.value is not None else trial.state
         leader = f", best {best.value:.4g} (trial {best.number + 1})" if best else ""
         progress = f"{PROGRESS}trial {trial.number + 1} of {wanted.trials}: {found}{leader}"
@@ -43,13 +43,13 @@ def tuned(
     return with_params(settings, search.best.params), describe(search)
 
 
-def log_trial(trial: Trial, metric: str, tracking: MLflowTracking) -> None:
+def log_trial(trial: Trial, metric: str, run: MLflowRun) -> None:
     """One run below the open one: the parameters, and the metric if it got that far."""
     tags = {"tuning/trial": str(trial.number + 1), "tuning/state": trial.state}
-    with tracking.child_run(f"trial {trial.number + 1}", tags):
-        tracking.log_params(trial.params)
+    with run.child(f"trial {trial.number + 1}", tags) as child:
+        child.log_params(trial.params)
         if trial.value is not None:
-            tracking.log_metrics({f"tuning_{metric}": trial.value})
+            child.log_metrics({f"tuning_{metric}": trial.value})
 
 
 def describe(search: Tuning) -> dict[str, Any]:

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.frames import select_features
-from mlops_assets.ml.inference.scoring import class_names, score
+from mlops_assets.ml.inference.scoring import class_names
 from mlops_assets.ml.monitoring.prediction_log import FEATURE, combine
-from mlops_assets.model_versions.gate import load_version
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.promotion import Promotion
 from resources.champion.aliases import registered
 from resources.tracking.tracking import MLflowTracking
@@ -51,13 +50,11 @@ def judged_answers(
     if others.empty:
         return ours
     version = registered(settings.name, history[-1].to_version, tracking)
-    estimator = load_version(version, tracking)
-    logged = others[list(columns)].rename(columns=columns)
-    task = settings.target.task
-    scores = score(estimator, select_features(logged, settings.feature_dtypes), task)
-    anew = others.assign(score=scores.max(axis=1), model_version=version.version)
-    if names := class_names(estimator, task):
-        anew["predicted"] = np.array(names, dtype=object)[scores.argmax(axis=1)]
+    with fetched(version, tracking) as one:
+        said = one.scored(others[list(columns)].rename(columns=columns), settings)
+    anew = others.assign(score=said.scores.max(axis=1), model_version=version.version)
+    if names := class_names(said.model, said.task):
+        anew["predicted"] = np.array(names, dtype=object)[said.scores.argmax(axis=1)]
     return combine([ours, anew])
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 
 from mlops_assets.blocks.monitoring import DriftSettings
 from mlops_assets.errors import ReportError
-from mlops_assets.metadata import markdown_table, pictures
+from mlops_assets.metadata import markdown_table, pictures, stated
 from mlops_assets.ml.monitoring.drift import Distance, Finding
 from mlops_assets.ml.plots.drift import columns_plot, drift_plot
-from mlops_assets.records.monitoring import DriftSummary
+from mlops_assets.records.monitoring import DriftFacts, DriftSummary
 from resources.endpoints.metrics import Gauge, last_run
 
 
@@ -76,8 +76,7 @@ def describe(
         "notes": "; ".join(summary.notes) or "none",
         "columns": markdown_table(_table(found, rules.ignore)),
         "by_window": markdown_table(pd.DataFrame([_row(one) for one in windows])),
-        "summary": dg.MetadataValue.json(summary.model_dump(mode="json")),
-        "windows": dg.MetadataValue.json([one.model_dump(mode="json") for one in windows]),
+        **stated(DriftFacts(summary=summary, windows=tuple(windows))),
         **pictures(plots),
     }
 

@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
-from mlops_assets.ml.frames import TIMESTAMP, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.drift import Finding, examine
 from mlops_assets.ml.monitoring.live_profiles import answered, as_profiled, complete_windows
 from mlops_assets.ml.monitoring.profiles import PREDICTION, profile_reference
@@ -22,7 +21,7 @@ from mlops_assets.ml.monitoring.seasons import (
     features_digest,
 )
 from mlops_assets.ml.training.fit import split
-from mlops_assets.model_versions.gate import load_version
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import PROFILE_FILE
 from mlops_assets.records.monitoring import Window
@@ -93,8 +92,8 @@ def comparable_versions(
     others = {move.to_version for move in ledger.history(version.name)} - {version.version}
     found = [version.version]
     for number in others:
-        other = tracking.version(version.name, number)
-        text = tracking.read_text(other, PROFILE_FILE) if other else None
+        other = tracking.registry.version(version.name, number)
+        text = tracking.run_of(other).read_text(PROFILE_FILE) if other else None
         digest = json.loads(text).get("features_digest") if text else None
         if digest and digest == training.features_digest:
             found.append(number)
@@ -124,7 +123,7 @@ def stored_profile(version: ModelVersion, tracking: MLflowTracking) -> Profile:
     Raises:
         TrackingError: None was, or one that another release of this project reads.
     """
-    text = tracking.read_text(version, PROFILE_FILE)
+    text = tracking.run_of(version).read_text(PROFILE_FILE)
     if text is None:
         raise TrackingError(
             f"{version.uri} has no {PROFILE_FILE}; materialize {version.name}/reference_profile "
@@ -161,9 +160,9 @@ def held_out_columns(
     rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
 ) -> pd.DataFrame:
     """Features of the held-out rows and what the version says of them."""
-    features = select_features(split(rows, settings).test, settings.feature_dtypes)
-    scores = score(load_version(model, tracking), features, settings.target.task)
-    return features.assign(**{PREDICTION: scores.max(axis=1)})
+    with fetched(model, tracking) as one:
+        said = one.scored(split(rows, settings).test, settings)
+    return said.features.assign(**{PREDICTION: said.scores.max(axis=1)})
 
 
 def draw(
@@ -191,7 +190,7 @@ def draw(
     if html is None:
         return None
     page = f"drift/{summary.window.start:%Y%m%dT%H%M%S}.html"
-    tracking.log_text(seen.version, page, html)
+    tracking.run_of(seen.version).log_text(page, html)
     return f"{tracking.links(seen.version)['mlflow_run']}/artifacts/{page}"
 
 

@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import dagster as dg
 import pandas as pd
 
-from mlops_assets.metadata import markdown_table, pictures, rounded
+from mlops_assets.metadata import markdown_table, pictures, rounded, stated
 from mlops_assets.ml.plots.performance import performance_plot
-from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
+from mlops_assets.records.monitoring import (
+    OutcomeFacts,
+    PerformanceReport,
+    PerformanceSummary,
+    SkewSummary,
+)
 from resources.endpoints.metrics import Gauge, last_run
 
 
@@ -67,16 +71,11 @@ def describe(report: PerformanceReport) -> dict[str, Any]:
     if newest is not None:
         facts |= {"verdict": newest.verdict, **rounded(newest.metrics)}
         facts["reasons"] = "; ".join(newest.reasons) or "none"
-        final = [w.model_dump(mode="json") for w in report.windows if w.final]
-        facts["final"] = dg.MetadataValue.json(final)
     if report.windows:
         rows = [_row(window, report.headline) for window in report.windows]
         facts["by_window"] = markdown_table(pd.DataFrame(rows))
         facts |= pictures({"performance": performance_plot(report)})
-        labelled = {w.window.start.isoformat(): w.labelled_rows for w in report.windows}
-        facts["labelled"] = dg.MetadataValue.json(labelled)
-        facts["estimate"] = dg.MetadataValue.json(report.windows[-1].model_dump(mode="json"))
-    return facts
+    return facts | stated(OutcomeFacts.of(report))
 
 
 def _row(summary: PerformanceSummary, name: str) -> dict[str, Any]:

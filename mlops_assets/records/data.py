@@ -3,9 +3,9 @@
 import re
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from mlops_assets.blocks.base import Duration, Record
+from mlops_assets.blocks.base import Duration, Moment, Record
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.config import ModelSettings
 
@@ -23,13 +23,27 @@ class Origin(Record):
     """What processed rows and features were made of, so that a training can be repeated."""
 
     raw: DatasetVersion
-    checked_at: AwareDatetime = Field(description="The moment that the contract took for now.")
+    checked_at: Moment = Field(description="The moment that the contract took for now.")
+
+
+class SourceFacts(Record):
+    """What `raw_data` states for others to read."""
+
+    source_fingerprint: str = Field(
+        description="Of the content that was read; empty: the loader names nothing to look at."
+    )
+
+
+class FeatureFacts(Record):
+    """What `features` states for others to read."""
+
+    newest_entity: str = Field(description="Of the last row: one that can be asked for.")
 
 
 class Maturity(Record):
     """How far the labels of a model are known."""
 
-    known_until: AwareDatetime | None = Field(description="None: there is no row to know it by.")
+    known_until: Moment | None = Field(description="None: there is no row to know it by.")
 
 
 _FEASTS_OWN = re.compile(r"(rn|entity_row_id|event_expire_timestamp|.*_y|.*__ts)_*")

@@ -1,8 +1,10 @@
 """A registered version, its metrics, and how it compares with the champion."""
 
+from typing import Self
+
 from pydantic import AwareDatetime, Field
 
-from mlops_assets.blocks.base import Record
+from mlops_assets.blocks.base import Markdown, Moment, Record
 
 
 class ModelVersion(Record):
@@ -115,3 +117,26 @@ class Evaluation(Record):
         "release stored, which must be evaluated again to be deployed.",
     )
     decision: GateDecision
+
+
+class EvaluationFacts(Record):
+    """What `evaluation_report` states for others to read."""
+
+    model_uri: str
+    learnt_until: Moment | None = None
+    champion: str = Field(description="Its URI at the time of the evaluation, or `none`.")
+    promoted: bool
+    reasons: str = Field(description="A sentence per broken rule, or `none`.")
+    model_card: Markdown = ""
+
+    @classmethod
+    def of(cls, report: Evaluation, model_card: str) -> Self:
+        """What an evaluation comes to."""
+        return cls(
+            model_uri=report.model.uri,
+            learnt_until=report.learnt_until,
+            champion=report.champion.uri if report.champion else "none",
+            promoted=report.decision.promoted,
+            reasons="; ".join(report.decision.reasons) or "none",
+            model_card=model_card,
+        )

@@ -1,10 +1,10 @@
 """What monitoring finds: one record per report, stored as the asset's value and metadata."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from mlops_assets.blocks.base import Record
+from mlops_assets.blocks.base import Moment, Record
 
 
 class Window(Record):
@@ -66,6 +66,15 @@ class DriftReport(Record):
         return self.windows[-1]
 
 
+class DriftFacts(Record):
+    """What `drift_report` states for others to read."""
+
+    summary: DriftSummary | None = Field(None, description="The newest window.")
+    windows: tuple[DriftSummary, ...] = Field(
+        (), description="All, the oldest first; none of what an earlier release stated."
+    )
+
+
 class PerformanceSummary(Record):
     """Metrics of one window of predictions, estimated before its labels came, final after."""
 
@@ -111,6 +120,25 @@ class PerformanceReport(Record):
         """The metric that is shown by window: the loss, or of several classes the accuracy."""
         known = {n for w in self.windows for n in (*w.metrics, *w.estimated, *w.reference)}
         return next((n for n in ("log_loss", "rmse", "accuracy") if n in known), "log_loss")
+
+
+class OutcomeFacts(Record):
+    """What `performance_report` states for others to read."""
+
+    final: tuple[PerformanceSummary, ...] = Field((), description="The oldest first.")
+    labelled: dict[Moment, int] = Field(
+        {}, description="Start of each window -> predictions whose labels are known."
+    )
+    estimate: PerformanceSummary | None = Field(None, description="The newest window.")
+
+    @classmethod
+    def of(cls, report: PerformanceReport) -> Self:
+        """What a report comes to."""
+        return cls(
+            final=tuple(window for window in report.windows if window.final),
+            labelled={window.window.start: window.labelled_rows for window in report.windows},
+            estimate=report.windows[-1] if report.windows else None,
+        )
 
 
 class FeatureSkew(Record):

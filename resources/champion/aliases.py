@@ -94,13 +94,13 @@ def follow(model: str, head: Promotion | None, tracking: MLflowTracking) -> Edit
         return {}  # a registry older than its ledger keeps its aliases, until the first move
     edits: Edits = {}
     for alias, wanted in ((CHAMPION, head.to_version), (PREVIOUS, head.from_version)):
-        found = tracking.version_by_alias(model, alias)
+        found = tracking.registry.version_by_alias(model, alias)
         number = found.version if found else None
         if wanted is None or number == wanted:
             continue
         edits[alias] = (number, wanted)
-        if version := tracking.version(model, wanted):
-            tracking.set_alias(version, alias)
+        if version := tracking.registry.version(model, wanted):
+            tracking.registry.set_alias(version, alias)
     return edits
 
 
@@ -109,7 +109,7 @@ def _adopt(move: Move, tracking: MLflowTracking, ledger: PromotionLedger) -> Pro
 
     Before the body runs: it was champion whether or not the move succeeds.
     """
-    found = tracking.version_by_alias(move.model, CHAMPION)
+    found = tracking.registry.version_by_alias(move.model, CHAMPION)
     if found is None or found.version == move.to_version:
         return None
     why = "adopted: the registry's champion before this ledger"
@@ -134,13 +134,13 @@ def champion_of(
     """
     head = ledger.head(model)
     if head is None:
-        return tracking.version_by_alias(model, CHAMPION)
-    return tracking.version(model, head.to_version)
+        return tracking.registry.version_by_alias(model, CHAMPION)
+    return tracking.registry.version(model, head.to_version)
 
 
 def _described(move: Move, tracking: MLflowTracking) -> Move:
     version = registered(move.model, move.to_version, tracking)
-    data_version, git_sha = origin(tracking.tags(version))
+    data_version, git_sha = origin(tracking.run_of(version).tags())
     return move.model_copy(update={"data_version": data_version, "git_sha": git_sha})
 
 
@@ -150,7 +150,7 @@ def registered(model: str, number: int, tracking: MLflowTracking) -> ModelVersio
     Raises:
         TrackingError: It never was, or somebody has deleted it.
     """
-    version = tracking.version(model, number)
+    version = tracking.registry.version(model, number)
     if version is None:
         raise TrackingError(
             f"the registry has no version {number} of {model}; see its versions in the MLflow UI"

@@ -74,7 +74,7 @@ def hold_against(
     """
     if history and history[-1].to_version == version.version:
         return None
-    made = MadeOf.of(tracking.tags(version))
+    made = MadeOf.of(tracking.run_of(version).tags())
     for number, rollback in reversed(given_up(history).items()):
         if number == version.version or made.repeats(_made_of(number, history, tracking)):
             return Hold(number, rollback, history[-1].to_version)
@@ -89,13 +89,13 @@ def require_not_given_up(
     Raises:
         PromotionRefusedError: With who rolled back, when and why.
     """
-    version = tracking.version(move.model, move.to_version) if move.why == "gate" else None
+    version = tracking.registry.version(move.model, move.to_version) if move.why == "gate" else None
     if version and (hold := hold_against(version, history, tracking)):
         raise PromotionRefusedError(hold.said(move.to_version))
 
 
 def _made_of(number: int, history: Sequence[Promotion], tracking: MLflowTracking) -> MadeOf:
     """Of a version that was champion; the ledger knows the data of one that was deleted since."""
-    if version := tracking.version(history[0].model, number):
-        return MadeOf.of(tracking.tags(version))
+    if version := tracking.registry.version(history[0].model, number):
+        return MadeOf.of(tracking.run_of(version).tags())
     return next(MadeOf(p.data_version) for p in reversed(history) if p.to_version == number)

@@ -8,7 +8,7 @@ from resources.cluster.applied import Applied
 from resources.cluster.objects import Plan, kserve_objects, kubernetes_objects, with_replicas
 from resources.cluster.rollout import Trouble, condition, is_ready, serves, trouble_of_deployment
 
-Target = Literal["kubernetes", "kserve"]
+KindName = Literal["kubernetes", "kserve"]
 
 
 class Kind(ABC):
@@ -109,4 +109,4 @@ class InferenceServiceKind(Kind):
         return plan.cluster.url or status.get("address", {}).get("url") or status["url"]
 
 
-KINDS: dict[Target, Kind] = {"kubernetes": DeploymentKind(), "kserve": InferenceServiceKind()}
+KINDS: dict[KindName, Kind] = {"kubernetes": DeploymentKind(), "kserve": InferenceServiceKind()}

@@ -1,24 +1,29 @@
 """That a run which somebody wants to end does end, as canceled.
 
 Dagster tells the process of a run by an interrupt, which it raises in the middle of a step. That is
-not enough in three ways: an interrupt of a step with a retry policy becomes a retry, a library may
-swallow it, and one that nobody announced, which is what Ctrl-C is, becomes a failure.
+not enough in four ways: an interrupt of a step with a retry policy becomes a retry, a library may
+swallow it, Python itself ignores it in a finalizer, and one that nobody announced, which is what
+Ctrl-C is, becomes a failure.
 """
 
+import _thread
 import os
 import select
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
 from resources.tracking.outcome import CANCELED
 
 INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
-_POLL_SECONDS, _POLL_BYTES = 1.0, 64
+_POLL_SECONDS, _POLL_BYTES, _AGAIN_SECONDS = 1.0, 64, 0.1
 _END = b"\0"
 """No signal has this number."""
 _NAMES = {kind.__name__ for kind in INTERRUPTS}
@@ -123,6 +128,33 @@ class Cancellation:
             return self.asked()
         except SQLAlchemyError:
             return False
+
+
+def send_ignored_again() -> None:
+    """In every process that runs steps: send an interrupt again that Python ignored.
+
+    It does what a finalizer raises, and the garbage collector calls finalizers anywhere.
+    """
+    if not isinstance(sys.unraisablehook, _Again):
+        sys.unraisablehook = _Again(sys.unraisablehook)
+
+
+class _Again:
+    """What is told of everything ignored."""
+
+    def __init__(self, before: Callable[[Any], object]) -> None:
+        self._before = before
+
+    def __call__(self, ignored: Any) -> None:
+        self._before(ignored)
+        if issubclass(ignored.exc_type, INTERRUPTS):
+            # No `threading.Thread`: its locks may be held where a finalizer is called.
+            _thread.start_new_thread(_interrupt_soon, ())
+
+
+def _interrupt_soon() -> None:
+    time.sleep(_AGAIN_SECONDS)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _is_by_interrupt(event: dg.DagsterEvent) -> bool:

@@ -12,7 +12,7 @@ import dagster as dg
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
-from resources.dagster.cancellation import INTERRUPTS, Cancellation
+from resources.dagster.cancellation import INTERRUPTS, Cancellation, send_ignored_again
 from resources.dagster.internals import InMemoryJob, execute_run
 from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run
 from resources.tracking.tracking import MLflowTracking
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 
 def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.ExecutorDefinition:
-    """The same executor; a canceled run ends with its step, and its MLflow runs are closed."""
+    """The same executor; a canceled run ends with its step, and its MLflow runs are closed.
+
+    Dagster comes here in each process that runs a step, to load the code location.
+    """
+    send_ignored_again()
     start = executor.executor_creation_fn
     if start is None:
         raise ConfigError(f"the executor {executor.name!r} cannot be created; use another one")
@@ -126,7 +130,7 @@ class _Followed(dg.Executor):
             ended = True
         finally:  # the same rule by which Dagster, right after this, gives the run its status
             with dg.build_resources({"tracking": self._tracking}, instance) as built:
-                finish(instance, run_id, built.tracking, failed=failed or not ended)
+                finish(instance, run_id, built.tracking.runs, failed=failed or not ended)
 
     def _canceled_when_asked(
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"

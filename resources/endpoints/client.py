@@ -8,6 +8,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import RecordedRequest, Servable
 
@@ -59,12 +60,7 @@ class EndpointClient:
         return self._call("POST", path, keys, content, logged)["predictions"]
 
     def check(
-        self,
-        servable: Servable,
-        recorded: Sequence[RecordedRequest],
-        *,
-        max_rows: int,
-        max_body_bytes: int,
+        self, servable: Servable, recorded: Sequence[RecordedRequest], settings: DeploymentSettings
     ) -> None:
         """Ask the recorded requests, past the log, and compare with the recorded scores.
 
@@ -75,7 +71,7 @@ class EndpointClient:
 
         from mlops_assets.serving.version.model import require_equal_scores
 
-        for chunk in _chunks(recorded, max_rows, max_body_bytes):
+        for chunk in _chunks(recorded, settings.max_rows, settings.max_body_bytes):
             rows = [request.features for request in chunk]
             answers = self.predict_features(rows, logged=False)
             actual = np.array([_scores(servable, answer) for answer in answers])

@@ -1,4 +1,8 @@
-"""What any deployer does: bring endpoints to a version, and ask them."""
+"""What any deployer does: bring endpoints to a version, and ask them.
+
+Each verb is written once here, over the endpoint's folder and a client; where the endpoint runs is
+the affair of its `Target`.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -6,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from mlops_assets.blocks.operation import DeploymentSettings
-from mlops_assets.records.serving import (
-    Endpoint,
-    OnlineFeatures,
-    RecordedRequest,
-    Servable,
-)
-from resources.endpoints.client import FeatureRow
+from mlops_assets.blocks.rollout import RolloutSettings
+from mlops_assets.errors import DeploymentError
+from mlops_assets.records.files import DEPLOY_LOCK, STOPPED_FILE
+from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.runtime.atomic import exclusive
+from resources.endpoints.client import EndpointClient, FeatureRow
+from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.target import Release, Target
 
 
 def nothing() -> None:
@@ -24,7 +30,8 @@ def nothing() -> None:
 class EndpointDeployer(dg.ConfigurableResource, ABC):
     """Brings endpoints to a version, and asks them."""
 
-    @abstractmethod
+    root: str = Field(description="Folder of the endpoints, one folder for each model.")
+
     def deploy(
         self,
         servable: Servable,
@@ -51,8 +58,12 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
                 whatever `confirm` raised.
             PortInUseError: Somebody else listens on the port; nothing was changed.
         """
+        folder = self._folder(servable.model_name)
+        target = self._next_target(folder, settings)
+        with exclusive(folder.path / DEPLOY_LOCK):
+            release = Release(servable, model_file, recorded, online, settings, confirm)
+            return target.deploy(release)
 
-    @abstractmethod
     def redeploy(
         self,
         name: str,
@@ -76,12 +87,16 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
             DeploymentError: It never was deployed here, or as with `deploy`.
             PortInUseError: As with `deploy`.
         """
+        folder = self._folder(name)
+        servable, model_file, recorded = folder.kept(version)
+        at_once = settings.model_copy(update={"rollout": RolloutSettings()})
+        read = online or folder.online(servable)
+        return self.deploy(servable, model_file, recorded, read, at_once, confirm)
 
-    @abstractmethod
     def status(self, name: str) -> Endpoint | None:
         """The live endpoint of a model; None if none answers."""
+        return self._target(self._folder(name)).endpoint()
 
-    @abstractmethod
     def predict(
         self, name: str, entities: Sequence[int | str], *, logged: bool = True
     ) -> list[dict[str, Any]]:
@@ -93,19 +108,48 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         Raises:
             DeploymentError: No endpoint answers, or it refuses, e.g. because all are unknown.
         """
+        return self._client(name).predict(entities, logged=logged)
 
-    @abstractmethod
     def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
         """Predict for rows of features.
 
         Raises:
             DeploymentError: No endpoint answers, or it refuses, e.g. a missing feature.
         """
+        return self._client(name).predict_features(rows)
 
-    @abstractmethod
     def stop(self, name: str) -> None:
         """End the endpoint; what it served stays known. Nothing happens if none runs."""
+        folder = self._folder(name)
+        if not folder.path.exists():
+            return
+        with exclusive(folder.path / DEPLOY_LOCK):
+            self._target(folder).end()
+            (folder.path / STOPPED_FILE).touch()
 
-    @abstractmethod
     def stopped(self, name: str) -> bool:
         """Whether the endpoint was stopped on purpose and not deployed since."""
+        return (self._folder(name).path / STOPPED_FILE).exists()
+
+    @abstractmethod
+    def _target(self, folder: EndpointFolder) -> Target:
+        """Where the model was deployed last."""
+
+    @abstractmethod
+    def _next_target(self, folder: EndpointFolder, settings: DeploymentSettings) -> Target:
+        """Where the settings want it.
+
+        Raises:
+            DeploymentError: It is served elsewhere, where it would be left behind.
+        """
+
+    def _folder(self, name: str) -> EndpointFolder:
+        return EndpointFolder(Path(self.root, name).resolve())
+
+    def _client(self, name: str) -> EndpointClient:
+        target = self._target(self._folder(name))
+        if (url := target.url()) is None:
+            raise DeploymentError(
+                f"no endpoint of {name!r} runs; materialize {name}/deployed_endpoint"
+            )
+        return target.client(url)

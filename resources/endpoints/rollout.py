@@ -8,8 +8,7 @@ The verdict is `mlops_assets.ml.evaluation.canary`; the champion is moved by
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -18,11 +17,11 @@ from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.evaluation.canary import objection
 from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
-from mlops_assets.records.serving import Manifest, RecordedRequest
+from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.interrupts import uninterrupted
-from mlops_assets.serving.version.model import read_servable
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.handover import Handover
 from resources.endpoints.process import EndpointProcess, Launch
 
 _POLL_SECONDS = 0.1
@@ -31,64 +30,22 @@ _GRACE_SECONDS = 2.0
 _LOG_TAIL_BYTES = 2000
 
 
-class Rollout:
-    """Moves one endpoint."""
+class Rollout(Handover):
+    """By workers that load another version."""
 
     def __init__(
-        self, folder: EndpointFolder, launch: Launch, client: EndpointClient, timeout: float
-    ) -> None:
-        """Let workers take `timeout` seconds to load a version."""
-        self._folder, self._launch, self._client = folder, launch, client
-        self._process = EndpointProcess(folder.path)
-        self._timeout = timeout
-
-    def move(
         self,
-        wanted: Manifest,
-        recorded: Sequence[RecordedRequest],
-        before: Launch | None,
-        settings: RolloutSettings,
-        confirm: Callable[[], None],
+        folder: EndpointFolder,
+        launch: Launch,
+        client: EndpointClient,
+        timeout: float,
+        before: Launch | None = None,
     ) -> None:
-        """Serve and verify `wanted`, or put the last good version back and raise.
-
-        Raises:
-            DeploymentError: Why, and what serves now.
-        """
-        good = self._folder.verified()
-        with self._put_back(good, before, wanted):
-            wanted = self._try(wanted, before, settings)
-            self._folder.write(wanted)
-            self.reach(wanted)
-            self._client.check(
-                read_servable(Path(wanted.folder)),
-                recorded,
-                max_rows=wanted.max_rows,
-                max_body_bytes=wanted.max_body_bytes,
-            )
-        with uninterrupted():  # what is confirmed also stays
-            with self._put_back(good, before, wanted):
-                confirm()
-            self._folder.mark_verified(wanted)
-        self._folder.prune()
-
-    @contextmanager
-    def _put_back(
-        self, good: Manifest | None, before: Launch | None, wanted: Manifest
-    ) -> Generator[None]:
-        """Serve what was good again if the body raises, also when the run is canceled."""
-        try:
-            yield
-        except BaseException as err:
-            with uninterrupted():
-                tail = _tail(self._process.log, str(err))
-                outcome = self._roll_back(good, before or self._launch, str(err))
-            if not isinstance(err, DeploymentError):
-                raise
-            raise DeploymentError(
-                f"{wanted.model_name} version {wanted.model_version} was not deployed: {err} "
-                f"{outcome} The end of {self._process.log}:\n{tail}"
-            ) from err
+        """Let workers take `timeout` seconds to load a version; `before` is what answers now."""
+        super().__init__(folder)
+        self._launch, self._client, self._before = launch, client, before
+        self._process = EndpointProcess(folder.path)
+        self._timeout, self._good = timeout, folder.verified()
 
     def reach(self, wanted: Manifest) -> None:
         """Run what `launch` says, and wait until every worker, and no older one, serves `wanted`.
@@ -153,8 +110,27 @@ class Rollout:
         self._folder.write_again(left.model_copy(update={"candidate": None}))
         self._folder.report(report)
 
-    def _roll_back(self, good: Manifest | None, launch: Launch, reason: str) -> str:
-        """Serve what was good before again; says how that went."""
+    def _serve(
+        self, wanted: Manifest, settings: RolloutSettings
+    ) -> tuple[Manifest, EndpointClient]:
+        """See `Handover._serve`; on trial first, if the settings say so and another one serves."""
+        good = self._good
+        tried = settings.strategy != "all_at_once" and self._before is not None
+        if tried and good is not None and good.folder != wanted.folder:
+            last = Trial(self, self._folder, settings).run(good, wanted)
+            wanted = wanted.model_copy(update={"generation": last + 1})
+        self._folder.write(wanted)
+        self.reach(wanted)
+        return wanted, self._client
+
+    def _back(self, reason: str) -> str:
+        """See `Handover._back`; with the end of what the processes wrote."""
+        log = self._process.log
+        tail = _tail(log, reason)  # of the version that failed
+        return f"{self._restore(reason)} The end of {log}:\n{tail}"
+
+    def _restore(self, reason: str) -> str:
+        good, launch = self._good, self._before or self._launch
         if good is None:
             self._process.stop()
             self._folder.forget_manifest()
@@ -171,16 +147,6 @@ class Rollout:
     def _by(self, launch: Launch) -> "Rollout":
         same = launch == self._launch
         return self if same else Rollout(self._folder, launch, self._client, self._timeout)
-
-    def _try(self, wanted: Manifest, before: Launch | None, settings: RolloutSettings) -> Manifest:
-        """Put `wanted` on trial, if the settings say so and another version serves."""
-        good = self._folder.verified()
-        if settings.strategy == "all_at_once" or before is None or good is None:
-            return wanted
-        if good.folder == wanted.folder:
-            return wanted
-        last = Trial(self, self._folder, settings).run(good, wanted)
-        return wanted.model_copy(update={"generation": last + 1})
 
 
 class Trial:

@@ -46,7 +46,7 @@ _ENDED: dict[dg.DagsterRunStatus, Status] = {
 
 
 class Closes(Protocol):
-    """Of a tracking server, what is needed here."""
+    """Of `resources.tracking.runs.MLflowRuns`, what is needed here."""
 
     def close(self, dagster_run_id: str, status: Status) -> None:
         """End every run that this Dagster run left open."""
@@ -71,7 +71,7 @@ def process_of_run(run_id: str) -> str:
 
 
 def finish(
-    instance: dg.DagsterInstance, run_id: str, tracking: Closes, *, failed: bool
+    instance: dg.DagsterInstance, run_id: str, runs: Closes, *, failed: bool
 ) -> Status | None:
     """Close what a Dagster run left open that has no more steps to run.
 
@@ -80,7 +80,7 @@ def finish(
     Args:
         instance: Knows whether somebody asked the run to end.
         run_id: Of the Dagster run.
-        tracking: Where its runs are.
+        runs: Of the tracking server.
         failed: Whether a step failed for good, or the execution was interrupted.
 
     Returns:
@@ -95,33 +95,33 @@ def finish(
     if failed:
         status = "KILLED" if run.status in CANCELED else "FAILED"
     try:
-        _close(instance, run_id, tracking, status)
+        _close(instance, run_id, runs, status)
     except TrackingError as err:
         dg.get_dagster_logger().warning("the MLflow run is still open: %s", err)
         return None
     return status
 
 
-def settle(instance: dg.DagsterInstance, tracking: Closes) -> dict[str, Status]:
+def settle(instance: dg.DagsterInstance, runs: Closes) -> dict[str, Status]:
     """Close the MLflow runs of all Dagster runs that ended without doing so; ids to statuses."""
     end_dead_runs(instance)
     left = dg.RunsFilter(statuses=list(_ENDED), tags={MLFLOW: _OPEN})
     ended = {run.run_id: _ENDED[run.status] for run in instance.get_runs(left)}
     for run_id, status in ended.items():
-        _close(instance, run_id, tracking, status)
+        _close(instance, run_id, runs, status)
     return ended
 
 
-def settle_orphans(instance: dg.DagsterInstance, tracking: Closes) -> None:
+def settle_orphans(instance: dg.DagsterInstance, runs: Closes) -> None:
     """Close runs of dead processes by what MLflow knows: their Dagster run may be deleted.
 
     One that is unknown here ends KILLED, since nobody can say how far it came.
     """
-    for run_id in tracking.left_by_the_dead():
+    for run_id in runs.left_by_the_dead():
         run = instance.get_run_by_id(run_id)
         status = _ENDED.get(run.status) if run else "KILLED"
         if status:
-            tracking.close(run_id, status)
+            runs.close(run_id, status)
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
@@ -180,6 +180,6 @@ def on_this_host() -> str:
     return f"{socket.gethostname()}/"
 
 
-def _close(instance: dg.DagsterInstance, run_id: str, tracking: Closes, status: Status) -> None:
-    tracking.close(run_id, status)
+def _close(instance: dg.DagsterInstance, run_id: str, runs: Closes, status: Status) -> None:
+    runs.close(run_id, status)
     instance.add_run_tags(run_id, {MLFLOW: status})

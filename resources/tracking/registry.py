@@ -1,5 +1,9 @@
-"""The model registry: versions, their files, and the aliases that point at them."""
+"""The model registry: versions, their files, and the aliases that point at them.
 
+What was logged when a version was trained stands in its run: `resources.tracking.run`.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_assets.errors import TrackingError
@@ -8,8 +12,11 @@ from mlops_assets.records.files import MODEL_FILE
 from resources.tracking.store import MLflowStore
 
 
-class MLflowRegistry(MLflowStore):
+@dataclass(frozen=True)
+class MLflowRegistry:
     """What is registered; which version is champion is the ledger's to say."""
+
+    store: MLflowStore
 
     def download_model(self, model: ModelVersion, folder: Path) -> Path:
         """Fetch the version's files into `folder` and return its `model.skops`, not loaded.
@@ -19,7 +26,7 @@ class MLflowRegistry(MLflowStore):
         Raises:
             TrackingError: The registry has no such version, or it is no skops model.
         """
-        with self._mlflow() as mlflow:
+        with self.store.connected() as mlflow:
             path = Path(mlflow.artifacts.download_artifacts(model.uri, dst_path=str(folder)))
         for extra in (path / "extra_files").glob("*"):
             extra.rename(path / extra.name)
@@ -31,22 +38,14 @@ class MLflowRegistry(MLflowStore):
             )
         return file
 
-    def read_text(self, model: ModelVersion, name: str) -> str | None:
-        """A text that was logged beside the version; None if there is none of that name."""
-        with self._mlflow() as mlflow:
-            files = mlflow.MlflowClient().list_artifacts(model.run_id)
-            if name not in [file.path for file in files]:
-                return None
-            return mlflow.artifacts.load_text(f"runs:/{model.run_id}/{name}")
-
     def set_alias(self, model: ModelVersion, alias: str) -> None:
         """Point `alias` at the version."""
-        with self._mlflow() as mlflow:
+        with self.store.connected() as mlflow:
             mlflow.MlflowClient().set_registered_model_alias(model.name, alias, str(model.version))
 
     def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
         """The version behind an alias; None when the model or the alias does not exist."""
-        with self._mlflow() as mlflow:
+        with self.store.connected() as mlflow:
             client = mlflow.MlflowClient()
             found = client.search_registered_models(filter_string=f"name='{name}'")
             number = found[0].aliases.get(alias) if found else None
@@ -57,7 +56,7 @@ class MLflowRegistry(MLflowStore):
 
     def version(self, name: str, number: int) -> ModelVersion | None:
         """One version of a model; None when the registry does not have it."""
-        with self._mlflow() as mlflow:
+        with self.store.connected() as mlflow:
             from mlflow.exceptions import MlflowException
 
             try:
@@ -67,11 +66,6 @@ class MLflowRegistry(MLflowStore):
                     raise
                 return None
         return model_version(name, number, run_id)
-
-    def tags(self, model: ModelVersion) -> dict[str, str]:
-        """Tags of the run that trained the version."""
-        with self._mlflow() as mlflow:
-            return dict(mlflow.MlflowClient().get_run(model.run_id).data.tags)
 
 
 def model_version(name: str, number: int, run_id: str) -> ModelVersion:

@@ -1,19 +1,17 @@
 """The connection to MLflow: its store or server, and its errors as ours.
 
-What is logged stands in `tracking`, what is registered in `registry`.
+What is logged stands in `run`, what is registered in `registry`.
 """
 
 import logging
 import os
 import socket
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-
-import dagster as dg
-from pydantic import Field
 
 from mlops_assets.errors import TrackingError, TrackingUnavailableError
 from mlops_assets.redaction import forget_secrets
@@ -23,17 +21,16 @@ from resources.tracking.database import address, local_database, make_ready
 _DATABASES = ("postgresql", "mysql", "mssql")
 
 
-class MLflowStore(dg.ConfigurableResource):
+@dataclass(frozen=True)
+class MLflowStore:
     """A tracking server, or a local sqlite store that is created on first use."""
 
-    tracking_uri: str = Field(
-        description="E.g. `sqlite:////srv/mlflow.db` or `http://mlflow:5000`."
-    )
-    artifacts: str = Field(description="Where the artifacts of new experiments go: folder or URI.")
-    timeout_seconds: int = Field(5, ge=1, description="For a server to accept a connection.")
+    tracking_uri: str
+    artifacts: str
+    timeout_seconds: int = 5
 
     @contextmanager
-    def _mlflow(self) -> Generator[Any]:
+    def connected(self) -> Generator[Any]:
         """MLflow, pointed at this store; its errors become ours."""
         self.require_server()
         # Its defaults retry an unreachable server for 261 s.
@@ -93,17 +90,22 @@ class MLflowStore(dg.ConfigurableResource):
                 "or correct MLFLOW_TRACKING_URI"
             ) from err
 
-    def _experiment(self, client: Any, name: str) -> str:
-        """Find or create the experiment; its location cannot be changed later."""
-        if found := client.get_experiment_by_name(name):
-            return found.experiment_id
-        location = f"{address(self.artifacts)}/{name}"
+    def experiment(self, client: Any, name: str) -> str:
+        """Id of the experiment, created if need be; its location cannot be changed later."""
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            with self.one_at_a_time():
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    location = f"{address(self.artifacts)}/{name}"
+                    return client.create_experiment(name, location)
+        return found.experiment_id
+
+    def one_at_a_time(self) -> AbstractContextManager[None]:
+        """The steps of this machine come one after the other, unless a server keeps the files."""
         if "://" in self.artifacts:
-            return client.create_experiment(name, location)
-        folder = ensure_folder(Path(self.artifacts).absolute())
-        with exclusive(folder / ".lock"):
-            found = client.get_experiment_by_name(name)
-            return found.experiment_id if found else client.create_experiment(name, location)
+            return nullcontext()
+        return exclusive(ensure_folder(Path(self.artifacts).absolute()) / ".lock")
 
 
 def _require_driver(uri: str) -> None:

@@ -6,24 +6,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from tests.support.live_endpoints import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
 _REDEPLOY = """
 import sys
 from mlops_assets.blocks.operation import DeploymentSettings
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 
 root, version, settings = sys.argv[1:]
 settings = DeploymentSettings.model_validate_json(settings)
-LocalBentoML(root=root).redeploy("toy", int(version), settings)
+EndpointTargets(root=root).redeploy("toy", int(version), settings)
 """
 
 
 def redeploy_with_broken_code(folder: Path, subject: Subject, version: int) -> str:
     """Try it by a process of that checkout; what it said on stderr."""
-    assert isinstance(subject.deployer, LocalBentoML)
+    assert isinstance(subject.deployer, EndpointTargets)
     checkout = folder / "checkout"
     for name in ("mlops_assets", "resources"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -17,6 +17,7 @@ from tests.support.servers import alive_with, wait_for
 from tests.support.small_checkout import ENDED, MODEL, Checkout
 
 MOST_SECONDS, QUIET_SECONDS = 90.0, 5.0
+ITS_END = "its end"
 _LAUNCH = """mutation($p: ExecutionParams!) {launchRun(executionParams: $p)
   {__typename ... on LaunchRunSuccess {run {runId}}}}"""
 _TERMINATE = """mutation($r: String!, $p: TerminateRunPolicy!)
@@ -31,7 +32,7 @@ class Canceled:
     within: float
     """Seconds from the request to the end."""
     during: str
-    """The last step of which something was told before."""
+    """The last step of which something was told before; or the queue, or its end."""
     faults: list[str] = field(default_factory=list)
 
 
@@ -116,7 +117,7 @@ def cancel_launched(
         time.sleep(0.3)
         asked = time.time()
         if run_status(checkout, run_id) in ENDED:
-            return Canceled(0.0, "its end", ["it ended before it could be canceled"])
+            return Canceled(0.0, ITS_END, ["it ended before it could be canceled"])
     return _judged(checkout, run_id, asked)
 
 
@@ -128,13 +129,19 @@ def cancel_command(
     began = time.time()
     process = checkout.start("mlops", "run", MODEL)
     moment(began)
+    if process.poll() == 0:
+        return Canceled(0.0, ITS_END, ["it ended before it could be canceled"])
     asked = time.time()
     process.send_signal(signal_number)
     code = process.wait(MOST_SECONDS)
     within = time.time() - asked
     with checkout.instance() as instance:
-        (newest,) = instance.get_run_records(limit=1)
-    if newest.create_timestamp.timestamp() < began or (newest.end_time or asked) < asked:
+        records = instance.get_run_records(limit=2)
+    newest, ours = records[0], [one for one in records if one.create_timestamp.timestamp() > began]
+    ended = [one for one in ours if one.end_time and one.end_time < asked]
+    if code != 128 + signal.SIGINT and len(ended) == 2:  # of its source, and of the rest
+        return Canceled(within, ITS_END, ["it ended before it could be canceled"])
+    if newest not in ours or newest in ended:
         found = Canceled(within, "between two runs", checkout.faults())
     else:
         found = _judged(checkout, newest.dagster_run.run_id, asked)
@@ -166,8 +173,9 @@ def _judged(checkout: Checkout, run_id: str, asked: float) -> Canceled:
     head = checkout.ledger.head(MODEL)
     if head and head.time.timestamp() > asked:
         faults.append(f"the champion moved to {head.to_version}")
-    before = [event.step_key for at, event in events if at < asked and event.step_key]
-    return Canceled(within, before[-1] if before else "the queue", faults + checkout.faults())
+    before = [event.step_key for at, event in events if at < asked and event.is_step_event]
+    last = (before[-1] if before else None) or "the queue"
+    return Canceled(within, last, faults + checkout.faults())
 
 
 def _mlflow_says(checkout: Checkout, run_id: str) -> list[str]:

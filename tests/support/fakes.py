@@ -7,10 +7,10 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 
@@ -23,8 +23,9 @@ from mlops_assets.runtime.atomic import write_atomically
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.outcome import PROCESS, Status, is_gone
-from resources.tracking.registry import model_version
-from resources.tracking.runs import RUN_ID, joined_tags
+from resources.tracking.registry import MLflowRegistry, model_version
+from resources.tracking.run import MLflowRun, refuse_unsafe
+from resources.tracking.runs import RUN_ID, MLflowRuns, joined_tags
 from resources.tracking.tracking import MLflowTracking
 
 
@@ -123,81 +124,46 @@ def published(online: OnlineFeatures) -> dict[int | str, dict[str, Any]]:
     return dict(zip(newest[online.view.entity.name].tolist(), features, strict=True))
 
 
-class FakeTracking(MLflowTracking):
-    """A registry of skops files; remembers what it was told."""
+class FakeRun(MLflowRun):
+    """What was logged, in memory; it need not be open."""
 
     @property
-    def server(self) -> Server:
-        return _SERVERS[self.artifacts]
+    def _said(self) -> dict[str, Any]:
+        return _SERVERS[self.store.artifacts].runs[self.id]
 
     @contextmanager
-    def _open(self, experiment: str, tags: Mapping[str, str]) -> Generator[str]:
-        self._run_id = self._same_run(experiment, tags) or self._new_run(experiment)
-        run = self.server.runs[self._run_id]
-        run["tags"].update(joined_tags(run["tags"], tags))
+    def child(self, name: str, tags: Mapping[str, str] | None = None) -> Generator[Self]:
+        child = replace(self, id=_new_run(_SERVERS[self.store.artifacts], name))
+        child.add_tags({**(tags or {}), "mlflow.parentRunId": self.id})
         status = "FAILED"
         try:
-            yield self._run_id
+            yield child
             status = "FINISHED"
         finally:
-            run["status"] = "RUNNING" if RUN_ID in tags else status
+            child._said["status"] = status
 
-    @contextmanager
-    def child_run(self, name: str, tags: Mapping[str, str] | None = None) -> Generator[str]:
-        parent, self._run_id = self._run_id, self._new_run(name)
-        run = self.server.runs[self._run_id]
-        run["tags"].update({**(tags or {}), "mlflow.parentRunId": parent})
-        status = "FAILED"
-        try:
-            yield self._run_id
-            status = "FINISHED"
-        finally:
-            run["status"], self._run_id = status, parent
-
-    def _same_run(self, experiment: str, tags: Mapping[str, str]) -> str | None:
-        for name, run in self.server.runs.items():
-            same = (run["experiment"], run["tags"].get(RUN_ID)) == (experiment, tags.get(RUN_ID))
-            if same and RUN_ID in tags:
-                return name
-        return None
-
-    def _new_run(self, experiment: str) -> str:
-        name = f"run-{len(self.server.runs) + 1}"
-        new = {"experiment": experiment, "status": "RUNNING", "tags": {}, "metrics": {}}
-        self.server.runs[name] = new
-        return name
-
-    def close(self, dagster_run_id: str, status: Status) -> None:
-        for name, run in self.server.runs.items():
-            if run["tags"].get(RUN_ID) != dagster_run_id or run["status"] != "RUNNING":
-                continue
-            run["status"] = status
-            for child in self.server.runs.values():
-                parent = child["tags"].get("mlflow.parentRunId")
-                if parent == name and child["status"] == "RUNNING":
-                    child["status"] = "FAILED" if status == "FINISHED" else status
-
-    def left_by_the_dead(self) -> set[str]:
-        running = [r["tags"] for r in self.server.runs.values() if r["status"] == "RUNNING"]
-        return {tags[RUN_ID] for tags in running if is_gone(tags.get(PROCESS, ""))}
-
-    def links(self, model: ModelVersion) -> dict[str, str]:
-        return {
-            "mlflow_run": f"{self.mlflow_url}/{model.run_id}",
-            "mlflow_version": f"{self.mlflow_url}/{model.version}",
-        }
+    def tags(self) -> dict[str, str]:
+        return self._said["tags"]
 
     def add_tags(self, tags: Mapping[str, str]) -> None:
-        self.server.runs[self._run_id]["tags"].update(tags)
+        self._said["tags"].update(tags)
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        self.server.runs[self._run_id]["metrics"].update(metrics)
+        self._said["metrics"].update(metrics)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        self.server.runs[self._run_id]["params"] = dict(params)
+        self._said["params"] = dict(params)
+
+    def log_plots(self, plots: Mapping[str, bytes]) -> None: ...
+
+    def log_text(self, name: str, text: str) -> None:
+        self._said.setdefault("texts", {})[name] = text
+
+    def read_text(self, name: str) -> str | None:
+        return self._said.get("texts", {}).get(name)
 
     def log_dataset(self, rows: pd.DataFrame, *, name: str, digest: str, target: str) -> None:
-        self.server.runs[self._run_id]["dataset"] = digest
+        self._said["dataset"] = digest
 
     def log_model(
         self,
@@ -209,51 +175,121 @@ class FakeTracking(MLflowTracking):
     ) -> ModelVersion:
         import skops.io
 
-        self.refuse_unsafe(model)
-        self.register(skops.io.dumps(model))
-        self.server.beside[len(self.server.models)] = dict(beside or {})
-        return self._version(registered_name, len(self.server.models))
+        refuse_unsafe(model)
+        number = self.register(skops.io.dumps(model))
+        _SERVERS[self.store.artifacts].beside[number] = dict(beside or {})
+        return model_version(registered_name, number, self.id)
 
-    def register(self, file: bytes) -> None:
-        """A new version of the open run."""
-        self.server.models.append((self._run_id, file))
+    def register(self, file: bytes) -> int:
+        """A new version of this run; its number."""
+        models = _SERVERS[self.store.artifacts].models
+        models.append((self.id, file))
+        return len(models)
 
-    def log_evaluation(
-        self, model: ModelVersion, metrics: Mapping[str, float], plots: Mapping[str, bytes]
-    ) -> None:
-        self.server.runs[model.run_id]["metrics"].update(metrics)
 
-    def log_text(self, model: ModelVersion, name: str, text: str) -> None:
-        self.server.runs[model.run_id].setdefault("texts", {})[name] = text
+class FakeRuns(MLflowRuns):
+    """Opens and closes runs in memory."""
 
-    def read_text(self, model: ModelVersion, name: str) -> str | None:
-        return self.server.runs[model.run_id].get("texts", {}).get(name)
+    @contextmanager
+    def open(self, experiment: str, tags: Mapping[str, str]) -> Generator[FakeRun]:
+        server = _SERVERS[self.store.artifacts]
+        found = [
+            name
+            for name, run in server.runs.items()
+            if RUN_ID in tags
+            and (run["experiment"], run["tags"].get(RUN_ID)) == (experiment, tags[RUN_ID])
+        ]
+        name = found[0] if found else _new_run(server, experiment)
+        run = server.runs[name]
+        run["tags"].update(joined_tags(run["tags"], tags))
+        status = "FAILED"
+        try:
+            yield FakeRun(self.store, name)
+            status = "FINISHED"
+        finally:
+            run["status"] = "RUNNING" if RUN_ID in tags else status
+
+    def close(self, dagster_run_id: str, status: Status) -> None:
+        runs = _SERVERS[self.store.artifacts].runs
+        for name, run in runs.items():
+            if run["tags"].get(RUN_ID) != dagster_run_id or run["status"] != "RUNNING":
+                continue
+            run["status"] = status
+            for child in runs.values():
+                parent = child["tags"].get("mlflow.parentRunId")
+                if parent == name and child["status"] == "RUNNING":
+                    child["status"] = "FAILED" if status == "FINISHED" else status
+
+    def left_by_the_dead(self) -> set[str]:
+        runs = _SERVERS[self.store.artifacts].runs.values()
+        running = [run["tags"] for run in runs if run["status"] == "RUNNING"]
+        return {tags[RUN_ID] for tags in running if is_gone(tags.get(PROCESS, ""))}
+
+
+class FakeRegistry(MLflowRegistry):
+    """Skops files and aliases in memory."""
+
+    @property
+    def _server(self) -> Server:
+        return _SERVERS[self.store.artifacts]
 
     def download_model(self, model: ModelVersion, folder: Path) -> Path:
-        if not 1 <= model.version <= len(self.server.models):
+        if not 1 <= model.version <= len(self._server.models):
             raise TrackingError(f"no version {model.uri}")
         file = folder / "model.skops"
-        file.write_bytes(self.server.models[model.version - 1][1])
-        for name, content in self.server.beside.get(model.version, {}).items():
+        file.write_bytes(self._server.models[model.version - 1][1])
+        for name, content in self._server.beside.get(model.version, {}).items():
             (folder / name).write_bytes(content)
         return file
 
     def set_alias(self, model: ModelVersion, alias: str) -> None:
-        self.server.aliases[alias] = model.version
+        self._server.aliases[alias] = model.version
 
     def version(self, name: str, number: int) -> ModelVersion | None:
-        if not 1 <= number <= len(self.server.models):
+        if not 1 <= number <= len(self._server.models):
             return None
-        return self._version(name, number)
-
-    def _version(self, name: str, number: int) -> ModelVersion:
-        run_id, _ = self.server.models[number - 1]
+        run_id, _ = self._server.models[number - 1]
         return model_version(name, number, run_id)
 
-    def tags(self, model: ModelVersion) -> dict[str, str]:
-        return self.server.runs[model.run_id]["tags"]
-
     def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
-        if alias not in self.server.aliases:
-            return None
-        return self._version(name, self.server.aliases[alias])
+        return FakeRegistry.version(self, name, self._server.aliases.get(alias, 0))
+
+
+class FakeTracking(MLflowTracking):
+    """The parts above; a test puts one of its own in their place."""
+
+    registry_class: ClassVar[type[FakeRegistry]] = FakeRegistry
+    run_class: ClassVar[type[FakeRun]] = FakeRun
+
+    @property
+    def server(self) -> Server:
+        return _SERVERS[self.artifacts]
+
+    @property
+    def registry(self) -> FakeRegistry:
+        return self.registry_class(self.store)
+
+    @property
+    def runs(self) -> FakeRuns:
+        return FakeRuns(self.store)
+
+    def run_of(self, model: ModelVersion) -> FakeRun:
+        return self.run_class(self.store, model.run_id)
+
+    @contextmanager
+    def run(self, experiment: str, tags: Mapping[str, str]) -> Generator[FakeRun]:
+        with super().run(experiment, tags) as opened:
+            yield self.run_class(self.store, opened.id)
+
+    def links(self, model: ModelVersion) -> dict[str, str]:
+        return {
+            "mlflow_run": f"{self.mlflow_url}/{model.run_id}",
+            "mlflow_version": f"{self.mlflow_url}/{model.version}",
+        }
+
+
+def _new_run(server: Server, experiment: str) -> str:
+    name = f"run-{len(server.runs) + 1}"
+    new = {"experiment": experiment, "status": "RUNNING", "tags": {}, "metrics": {}}
+    server.runs[name] = new
+    return name

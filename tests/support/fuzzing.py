@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from resources.feature_store import FeastFeatureStore
 from tests.support.live_endpoints import Subject, publish
 from tests.support.served_models import AS_OF, VIEW, build, online_frame
@@ -49,7 +49,7 @@ class Kinds:
             2: build(folder, version=2, task="multiclass"),
             3: replace(regression, servable=servable),
         }
-        self._local = LocalBentoML(root=str(folder / "endpoints"))
+        self._local = EndpointTargets(root=str(folder / "endpoints"))
         self._subject = Subject(self._local, versions, publish(folder))
 
     def serve(self, kind: str) -> Endpoint:

@@ -19,8 +19,9 @@ from mlops_assets.records.promotion import Move, Promotion
 from mlops_assets.records.serving import Manifest, OnlineFeatures
 from resources.champion.aliases import promote
 from resources.champion.ledger import PromotionLedger
+from resources.deployment import EndpointTargets
 from resources.endpoints.folder import EndpointFolder
-from resources.endpoints.local import LocalBentoML
+from resources.tracking.registry import MLflowRegistry
 from resources.tracking.tracking import MLflowTracking
 from tests.support.served_models import build
 
@@ -35,7 +36,7 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class DyingTracking(MLflowTracking):
+class DyingRegistry(MLflowRegistry):
     """Killed before or after it sets an alias."""
 
     point: ClassVar[str] = ""
@@ -46,6 +47,14 @@ class DyingTracking(MLflowTracking):
         super().set_alias(model, alias)
         if self.point == f"after {alias}":
             kill()
+
+
+class DyingTracking(MLflowTracking):
+    """Whose registry is mortal."""
+
+    @property
+    def registry(self) -> DyingRegistry:
+        return DyingRegistry(self.store)
 
 
 class DyingLedger(PromotionLedger):
@@ -73,7 +82,7 @@ class DyingFolder(EndpointFolder):
             kill()
 
 
-class DyingBento(LocalBentoML):
+class DyingBento(EndpointTargets):
     """An endpoint whose folder is mortal."""
 
     def _folder(self, name: str) -> EndpointFolder:
@@ -81,7 +90,7 @@ class DyingBento(LocalBentoML):
 
 
 def stores(folder: Path, point: str = "") -> tuple[MLflowTracking, PromotionLedger]:
-    DyingTracking.point = DyingLedger.point = point
+    DyingRegistry.point = DyingLedger.point = point
     uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts")
     tracking = DyingTracking(tracking_uri=uri, artifacts=artifacts)
     return tracking, DyingLedger(path=str(folder / "ledger.db"))
@@ -150,7 +159,7 @@ def race(folder: Path, who: str, first: int, second: int) -> None:
     `look`: read the head; `go`: promote what was decided on it.
     """
     both = stores(folder)
-    both[0].version_by_alias(MODEL, "champion")  # loads MLflow
+    both[0].registry.version_by_alias(MODEL, "champion")  # loads MLflow
     head = None
     tell("ready")
     for line in sys.stdin:

@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.metadata import stated
+from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
 from sensors.retraining import tick
 from tests.support.dagster_internals import StepMaterializationData
@@ -42,7 +44,8 @@ class Loop:
         """End the open run by the gate's verdict, or by a failure before it (None)."""
         (run,) = self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
         if promoted is not None:
-            self.report("evaluation_report", {"promoted": promoted, "reasons": "too bad"}, run)
+            facts = evaluated(promoted=promoted, reasons="too bad")
+            self.report("evaluation_report", stated(facts), run)
         failed = promoted is None
         kind = dg.DagsterEventType.RUN_FAILURE if failed else dg.DagsterEventType.RUN_SUCCESS
         self.instance.report_dagster_event(dg.DagsterEvent(kind.value, run.job_name), run.run_id)
@@ -91,6 +94,12 @@ class Loop:
         self.report("drift_report", {"summary": found.model_dump(mode="json")})
         self.estimate = estimate.model_dump(mode="json")
         self.report("performance_report", {"estimate": self.estimate})
+
+
+def evaluated(**facts: Any) -> EvaluationFacts:
+    """What an evaluation of version 1 states."""
+    known = {"model_uri": "models:/loans/1", "champion": "none", "promoted": True, "reasons": "-"}
+    return EvaluationFacts(**{**known, **facts})
 
 
 def requested(result: dg.SensorResult) -> list[str]:

@@ -13,7 +13,7 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.ml.export.parity import Exported, export_checked
 from mlops_assets.ml.frames import feature_frame
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.inference.scoring import Scored, score
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import Inference, OnlineFeatures, RecordedRequest, Servable
 
@@ -92,7 +92,7 @@ def build(
     skops.io.dump(model, file)
     exported = Exported(Inference(reason="the test says so"))
     if onnx:
-        exported = export_checked(model, feature_frame(rows(), DTYPES), DTYPES, task)
+        exported = export_checked(Scored(model, feature_frame(rows(), DTYPES), task), DTYPES)
     if exported.content:
         file.with_suffix(".onnx").write_bytes(exported.content)
     asked = rows(7)

@@ -16,7 +16,7 @@ import yaml
 
 from resources.champion.aliases import CHAMPION
 from resources.champion.ledger import PromotionLedger
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from resources.tracking.tracking import MLflowTracking
 from tests.support.servers import ROOT
 from tests.support.small_dagster import loans, write_loans
@@ -129,10 +129,10 @@ class Checkout:
         if any(before.to_version != after.from_version for before, after in steps):
             found.append("the ledger is not linear")
         head = history[-1].to_version if history else None
-        champion = self._tracking.version_by_alias(MODEL, CHAMPION)
+        champion = self._tracking.registry.version_by_alias(MODEL, CHAMPION)
         if head != (champion.version if champion else None):
             found.append(f"the alias stands at {champion}, the ledger at {head}")
-        served = LocalBentoML(root=str(self.home / "endpoints")).status(MODEL)
+        served = EndpointTargets(root=str(self.home / "endpoints")).status(MODEL)
         if head != (served.model_version if served else None):
             found.append(f"{served} is served, the ledger says {head}")
         with self.instance() as instance:

@@ -40,8 +40,8 @@ def logging(
     if not isinstance(tracking, MLflowTracking):
         yield tracking.log_metrics
         return
-    with tracking.run(EXPERIMENT, tracking.run_tags(context)):
-        yield tracking.log_metrics
+    with tracking.run(EXPERIMENT, tracking.run_tags(context)) as run:
+        yield run.log_metrics
 
 
 @dg.asset

@@ -69,7 +69,7 @@ class Life:
     @property
     def alias(self) -> int | None:
         """The registry's champion."""
-        found = self.resources["tracking"].version_by_alias("loans", "champion")
+        found = self.resources["tracking"].registry.version_by_alias("loans", "champion")
         return found.version if found else None
 
     def wait(self, length: timedelta) -> None:
@@ -132,7 +132,7 @@ class Life:
 
     def settle(self) -> None:
         """What the sensor `mlflow_runs` does."""
-        settle(self.instance, self.resources["tracking"])
+        settle(self.instance, self.resources["tracking"].runs)
 
     def move(self, job: str, config: dict[str, Any]) -> bool:
         """A rollback or a promotion by hand; whether it was done."""

@@ -221,5 +221,5 @@ class Loop(RuleBasedStateMachine):
 
     def _data_of(self, version: int) -> str | None:
         tracking = self.life.resources["tracking"]
-        found = tracking.version("loans", version)
-        return tracking.tags(found).get("dvc/md5") if found else None
+        found = tracking.registry.version("loans", version)
+        return tracking.run_of(found).tags().get("dvc/md5") if found else None

@@ -12,7 +12,7 @@ import pytest
 from mlops_assets.records.promotion import Move
 from resources.champion.by_hand import Promotions
 from resources.champion.ledger import PromotionLedger
-from tests.support.fakes import FakeTracking
+from tests.support.fakes import FakeRegistry, FakeRun
 from tests.support.fakes_deployment import FakeDeployment
 from tests.worlds.loop import Loop
 
@@ -36,7 +36,7 @@ def _loses_a_row(patch: Patch, loop: Loop) -> None:
 
 
 def _leaves_the_alias(patch: Patch, loop: Loop) -> None:
-    patch.setattr(FakeTracking, "set_alias", lambda self, model, alias: None)
+    patch.setattr(FakeRegistry, "set_alias", lambda self, model, alias: None)
 
 
 def _leaves_the_endpoint(patch: Patch, loop: Loop) -> None:
@@ -82,12 +82,14 @@ def _overlooks_new_data(patch: Patch, loop: Loop) -> None:
 
 
 def _promotes_before_the_end(patch: Patch, loop: Loop) -> None:
-    def at_once(self: FakeTracking, model: Any, *_: Any) -> None:
-        ledger = loop.life.resources["ledger"]
-        move = Move(model="loans", to_version=model.version, who="me", why="gate")
+    def at_once(self: FakeRun, *_: Any) -> None:
+        life = loop.life
+        ledger, models = life.resources["ledger"], life.resources["tracking"].server.models
+        number = 1 + [run_id for run_id, _ in models].index(self.id)
+        move = Move(model="loans", to_version=number, who="me", why="gate")
         ledger.append(move, ledger.head("loans"))
 
-    patch.setattr(FakeTracking, "log_evaluation", at_once)
+    patch.setattr(FakeRun, "log_plots", at_once)
 
 
 def _retrain(loop: Loop) -> None:

@@ -16,32 +16,29 @@ import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.evaluation.gate import LOSSES, row_losses
 from mlops_assets.ml.evaluation.paired import Moments
-from mlops_assets.ml.frames import Split, label_array, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.frames import Split, label_array
+from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.records.evaluation import Baseline
 
 
 def against_prior(
-    model: Estimator, rows: Split, metrics: Mapping[str, float], settings: ModelSettings
+    held_out: Scored, rows: Split, metrics: Mapping[str, float], settings: ModelSettings
 ) -> Baseline:
     """Compare a fitted pipeline with the prior of its training rows, on the held-out rows.
 
     Args:
-        model: The pipeline.
+        held_out: The pipeline and the held-out rows.
         rows: What it was trained on, and what it is measured on.
         metrics: As `ml.evaluation.metrics.evaluate` returns them.
         settings: Of the model.
     """
     target, task = settings.target.name, settings.target.task
     learnt, actual = (label_array(part[target], task) for part in rows)
-    classes = getattr(model, "classes_", ())
-    features = select_features(rows.test, settings.feature_dtypes)
-    losses = row_losses(score(model, features, task), actual, task, classes)
-    constant = np.tile(prior(learnt, task, classes), (len(actual), 1))
-    before = row_losses(constant, actual, task, classes)
+    losses = row_losses(held_out.scores, actual, task, held_out.classes)
+    constant = np.tile(prior(learnt, task, held_out.classes), (len(actual), 1))
+    before = row_losses(constant, actual, task, held_out.classes)
     moments = Moments.of(before, losses - before, _clusters(rows.test, settings))
     p_values = [moments.p_below(0.0)]
     if task == "binary":

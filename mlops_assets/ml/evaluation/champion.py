@@ -17,24 +17,24 @@ from mlops_assets.errors import MlopsError, NotComparableError
 from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.evaluation.calibration import miscalibration
 from mlops_assets.ml.evaluation.gate import compare, row_losses
-from mlops_assets.ml.frames import label_array, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.frames import label_array
+from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.records.evaluation import Comparison
 
 
 def compare_models(
-    champion: Estimator, challenger: Estimator, test: pd.DataFrame, settings: ModelSettings
+    champion: Estimator, challenger: Scored, test: pd.DataFrame, settings: ModelSettings
 ) -> Comparison:
-    """Compare two fitted pipelines on `test`, rows as `ml.training.fit.split` returns them.
+    """Compare two fitted pipelines on `test`, the rows that the challenger scored.
 
     Raises:
         NotComparableError: The champion cannot score these rows: other features, other classes.
     """
-    features = select_features(test, settings.feature_dtypes)
+    features = challenger.features
     actual = label_array(test[settings.target.name], settings.target.task)
     slices = {name: features[name].to_numpy() for name in settings.evaluation.slices}
     old = scored_champion(champion, features, actual, settings)
-    new = _scored(challenger, features, actual, settings)
+    new = _losses(challenger, actual)
     return compare(
         old.losses,
         new.losses,
@@ -46,7 +46,7 @@ def compare_models(
     )
 
 
-class Scored(NamedTuple):
+class Losses(NamedTuple):
     """What one model does on each row."""
 
     losses: np.ndarray
@@ -55,7 +55,7 @@ class Scored(NamedTuple):
 
 def scored_champion(
     champion: Estimator, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
-) -> Scored:
+) -> Losses:
     """Losses of a model that may have been trained under other settings.
 
     Raises:
@@ -68,17 +68,14 @@ def scored_champion(
     if settings.target.task == "binary" and classes != [0, 1]:
         raise NotComparableError(f"it predicts the classes {classes}, not 0 and 1")
     try:
-        return _scored(champion, features[names], actual, settings)
+        return _losses(Scored(champion, features[names], settings.target.task), actual)
     except NotComparableError:
         raise
     except (MlopsError, TypeError, ValueError) as err:  # what scikit-learn says of foreign values
         raise NotComparableError(f"it cannot score the rows of today: {err}") from err
 
 
-def _scored(
-    model: Estimator, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
-) -> Scored:
-    task, classes = settings.target.task, getattr(model, "classes_", ())
-    scores = score(model, features, task)
+def _losses(scored: Scored, actual: np.ndarray) -> Losses:
+    scores, task, classes = scored.scores, scored.task, scored.classes
     losses = row_losses(scores, actual, task, classes)
-    return Scored(losses, miscalibration(scores, actual, task, np.asarray(classes)))
+    return Losses(losses, miscalibration(scores, actual, task, np.asarray(classes)))

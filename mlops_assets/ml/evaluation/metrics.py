@@ -11,20 +11,13 @@ import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.evaluation import GateSettings, MetricLimits
-from mlops_assets.config import ModelSettings
 from mlops_assets.errors import EvaluationError
-from mlops_assets.ml.estimators import Estimator
-from mlops_assets.ml.frames import label_array, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.frames import label_array
+from mlops_assets.ml.inference.scoring import Scored
 
 
-def evaluate(model: Estimator, test: pd.DataFrame, settings: ModelSettings) -> dict[str, float]:
-    """Score `test` and compare with its target.
-
-    Args:
-        model: Fitted pipeline.
-        test: Features and target, as `ml.training.fit.split` returns them.
-        settings: Of the model.
+def evaluate(held_out: Scored, target: pd.Series) -> dict[str, float]:
+    """Compare the scores of held-out rows with their target.
 
     Returns:
         Metric -> value. `calibration_ratio` is mean probability / observed rate, so above 1 the
@@ -35,19 +28,18 @@ def evaluate(model: Estimator, test: pd.DataFrame, settings: ModelSettings) -> d
         EvaluationError: Too few rows, one class only, a class unknown to the model, or scores
             that are not finite.
     """
-    task = settings.target.task
-    actual = label_array(test[settings.target.name], task)
+    task = held_out.task
+    actual = label_array(target, task)
     if len(actual) < 2 or (task != "regression" and len(np.unique(actual)) < 2):
         raise EvaluationError(
             f"the {len(actual)} test rows have only the targets {np.unique(actual).tolist()}; "
             "hold out more rows by training.split"
         )
-    scores = score(model, select_features(test, settings.feature_dtypes), task)
-    if not np.isfinite(scores).all():
+    if not np.isfinite(held_out.scores).all():
         raise EvaluationError(
             "the model predicts values that are not finite; scale or bound its features"
         )
-    return metrics_of(actual, scores, task, getattr(model, "classes_", ()))
+    return metrics_of(actual, held_out.scores, task, held_out.classes)
 
 
 def metrics_of(

@@ -7,8 +7,9 @@ same rows.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,14 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.base import Task, one_line
 from mlops_assets.errors import DeploymentError, NotExportableError
-from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.export.onnx_export import export
-from mlops_assets.ml.frames import FeatureDtypes, select_features, with_columns
+from mlops_assets.ml.frames import FeatureDtypes, with_columns
 from mlops_assets.ml.inference.onnx_runtime import MISSING, NUMBERS, TEXTS, OnnxModel
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.records.serving import Inference
+
+if TYPE_CHECKING:
+    from mlops_assets.ml.estimators import Pipeline
 
 INFERENCE_FILE = "inference.json"
 """Kept beside the model file of a version."""
@@ -43,20 +46,16 @@ class Exported:
     content: bytes | None = None
 
 
-def export_checked(
-    pipeline: Pipeline, held_out: pd.DataFrame, dtypes: FeatureDtypes, task: Task
-) -> Exported:
+def export_checked(held_out: Scored, dtypes: FeatureDtypes) -> Exported:
     """Export a fitted pipeline and compare; never an error, but a reason to go on without.
 
     Args:
-        pipeline: As `ml.training.fit.fit` returns it.
-        held_out: Rows that it was not fitted on, sorted by time.
+        held_out: The pipeline, and rows that it was not fitted on, sorted by time.
         dtypes: Of its features.
-        task: Of the model.
     """
     try:
-        content = export(pipeline, dtypes, task)
-        found = compare(pipeline, OnnxModel(content, dtypes), held_out, dtypes, task)
+        content = export(cast("Pipeline", held_out.model), dtypes, held_out.task)
+        found = compare(held_out, OnnxModel(content, dtypes), dtypes)
     except (NotExportableError, DeploymentError) as err:
         return Exported(Inference(reason=str(err)))
     except Exception as err:  # an estimator otherwise built than was known; training must not fail
@@ -82,13 +81,10 @@ def read_inference(model_file: Path) -> Inference:
         ) from err
 
 
-def compare(
-    pipeline: Pipeline, model: OnnxModel, held_out: pd.DataFrame, dtypes: FeatureDtypes, task: Task
-) -> Inference:
+def compare(held_out: Scored, model: OnnxModel, dtypes: FeatureDtypes) -> Inference:
     """Score held-out and probing rows by both; `reason` says what is too different."""
-    rows, flips, unlike, worst = 0, 0, 0, 0.0
-    frames = list(_frames(select_features(held_out.tail(COMPARED_ROWS), dtypes), dtypes))
-    for frame, expected in _expected(pipeline, frames, task):
+    task, rows, flips, unlike, worst = held_out.task, 0, 0, 0, 0.0
+    for frame, expected in _expected(held_out, dtypes):
         actual = model.run(feeds(frame, dtypes))
         answered, served = (np.isfinite(each).all(axis=1) for each in (expected, actual))
         both = answered & served
@@ -130,8 +126,7 @@ def _reason(found: Inference) -> str:
     return f"of {found.rows} rows, {' and '.join(broken)}" if broken else ""
 
 
-def _frames(rows: pd.DataFrame, dtypes: FeatureDtypes) -> Iterator[pd.DataFrame]:
-    yield rows
+def _probes(rows: pd.DataFrame, dtypes: FeatureDtypes) -> Iterator[pd.DataFrame]:
     probes = rows.tail(PROBE_ROWS)
     for name, dtype in dtypes.items():
         yield with_columns(probes, {name: np.nan}).astype({name: probes[name].dtype})
@@ -139,19 +134,22 @@ def _frames(rows: pd.DataFrame, dtypes: FeatureDtypes) -> Iterator[pd.DataFrame]
             yield with_columns(probes, {name: _UNKNOWN})
 
 
-def _expected(
-    pipeline: Estimator, frames: list[pd.DataFrame], task: Task
-) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-    """Score all frames at once, or one by one where scikit-learn refuses some: those are NaN."""
-    whole = pd.concat(frames, ignore_index=True)
+def _expected(held_out: Scored, dtypes: FeatureDtypes) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """Held-out and probing rows with their scores; NaN where scikit-learn refuses, frame-wise."""
+    yield held_out.features.tail(COMPARED_ROWS), _answers(held_out)[-COMPARED_ROWS:]
+    probes = [replace(held_out, features=probe) for probe in _probes(held_out.features, dtypes)]
+    whole = pd.concat([probe.features for probe in probes], ignore_index=True)
     try:
-        yield whole, score(pipeline, whole, task)
+        yield whole, replace(held_out, features=whole).scores
+    except ValueError:
+        yield from ((probe.features, _answers(probe)) for probe in probes)
+
+
+def _answers(scored: Scored) -> np.ndarray:
+    try:
+        return scored.scores
     except ValueError:  # a missing value that the model does not take
-        for frame in frames:
-            try:
-                yield frame, score(pipeline, frame, task)
-            except ValueError:
-                yield frame, np.full((len(frame), 1), np.nan)
+        return np.full((len(scored.features), 1), np.nan)
 
 
 def _decisions(scores: np.ndarray, task: Task) -> np.ndarray:

@@ -7,13 +7,47 @@ NaN for two different categories. No module here imports scikit-learn at load: i
 seconds, and the endpoint pays for it once, with the model.
 """
 
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import TrainingError
 from mlops_assets.ml.estimators import Classifier, Estimator, Features
+
+if TYPE_CHECKING:
+    import pandas as pd  # not of the worker that ONNX Runtime serves
+
+    from mlops_assets.config import ModelSettings
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows of features and what a fitted pipeline says of them: asked once, then kept."""
+
+    model: Estimator
+    features: "pd.DataFrame"
+    task: Task
+
+    @classmethod
+    def of(cls, model: Estimator, rows: "pd.DataFrame", settings: "ModelSettings") -> Self:
+        """The pipeline, and of the rows the features that the settings name."""
+        from mlops_assets.ml.frames import select_features
+
+        return cls(model, select_features(rows, settings.feature_dtypes), settings.target.task)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """As `score` returns them."""
+        return score(self.model, self.features, self.task)
+
+    @property
+    def classes(self) -> Sequence[object]:
+        """Of a classification, in column order."""
+        return getattr(self.model, "classes_", ())
 
 
 def score(model: Estimator, features: Features, task: Task) -> np.ndarray:

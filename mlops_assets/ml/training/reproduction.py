@@ -10,12 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.estimators import Estimator
-from mlops_assets.ml.frames import select_features
-from mlops_assets.ml.inference.scoring import score
 from mlops_assets.records.reproduction import Difference, TrainingRecord
 
 _AFTERWARDS = frozenset(
@@ -23,18 +19,6 @@ _AFTERWARDS = frozenset(
 )
 """Blocks of the YAML that no training reads: a port may come from where it is repeated."""
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
-
-
-def prediction_hash(model: Estimator, held_out: pd.DataFrame, settings: ModelSettings) -> str:
-    """SHA-256 of a fitted pipeline's scores of the rows, in their order.
-
-    Args:
-        model: As `ml.training.fit.fit` returns it.
-        held_out: `Split.test`, whose rows `split` sorts by time and entity.
-        settings: Of the model.
-    """
-    features = select_features(held_out, settings.feature_dtypes)
-    return scores_hash(score(model, features, settings.target.task))
 
 
 def settings_digest(settings: ModelSettings) -> str:
@@ -47,7 +31,10 @@ def settings_digest(settings: ModelSettings) -> str:
 
 
 def scores_hash(scores: np.ndarray) -> str:
-    """SHA-256 of the shape and the values as little-endian float64, row by row."""
+    """SHA-256 of the shape and the values as little-endian float64, row by row.
+
+    Of a training, the scores of `Split.test`, whose rows `split` sorts by time and entity.
+    """
     digest = hashlib.sha256(repr(scores.shape).encode())
     digest.update(np.ascontiguousarray(scores, dtype="<f8").tobytes())
     return digest.hexdigest()

@@ -18,6 +18,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import EvaluationError, TrainingError
 from mlops_assets.ml.evaluation.metrics import evaluate
 from mlops_assets.ml.frames import TIMESTAMP, Split
+from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.fit import fit
 
 HIGHER_IS_BETTER = frozenset({"roc_auc", "accuracy", "f1_macro", "r2"})
@@ -175,7 +176,8 @@ def _cross_validate(
     mean = float("inf")
     for number, (fitted, judged) in enumerate(folds):
         try:
-            metrics = evaluate(fit(fitted, settings), judged, settings)
+            scored = Scored.of(fit(fitted, settings), judged, settings)
+            metrics = evaluate(scored, judged[settings.target.name])
         except EvaluationError as err:
             raise TrainingError(f"fold {number + 1}: {err}; lower training.tune.folds") from err
         costs.append(_cost(metrics[metric], metric))

@@ -16,7 +16,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.records.promotion import Promotion
 from resources.champion.aliases import reconcile
 from resources.champion.by_hand import Promotions
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from tests.e2e.cli.test_cli import ROOT, run
 from tests.support.live_endpoints import free_port, publish
 from tests.support.promoters import MODEL, POINTS, deploy_and_move, move_to, stores
@@ -35,7 +35,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("registry")
     tracking, _ = stores(folder)
-    assert tracking.version_by_alias(MODEL, "champion") is None
+    assert tracking.registry.version_by_alias(MODEL, "champion") is None
     client = MlflowClient(tracking.tracking_uri)
     experiment = client.create_experiment(MODEL, (folder / "artifacts").as_uri())
     client.create_registered_model(MODEL)
@@ -52,7 +52,9 @@ def state(registry: Path, tmp_path: Path) -> Path:
 
 def aliases(state: Path) -> dict[str, int | None]:
     tracking, _ = stores(state)
-    found = {name: tracking.version_by_alias(MODEL, name) for name in ("champion", "previous")}
+    found = {
+        name: tracking.registry.version_by_alias(MODEL, name) for name in ("champion", "previous")
+    }
     return {name: version.version if version else None for name, version in found.items()}
 
 
@@ -149,7 +151,7 @@ def endpoint(state: Path) -> Generator[Promotions]:
     (state / "settings.json").write_text(settings.model_dump_json())
     for version in (1, 2):
         deploy_and_move(version, state, online, settings)
-    deployer = LocalBentoML(root=str(state / "endpoints"))
+    deployer = EndpointTargets(root=str(state / "endpoints"))
     yield Promotions(MODEL, settings, *stores(state), deployer)
     deployer.stop(MODEL)
 
@@ -189,12 +191,12 @@ def test_an_alias_edited_in_mlflow_is_found(state: Path) -> None:
     tracking, ledger = stores(state)
     for version in (1, 2):
         move_to(version, ledger.head(MODEL), (tracking, ledger))
-    edited = tracking.version(MODEL, 4)
+    edited = tracking.registry.version(MODEL, 4)
     assert edited is not None
-    tracking.set_alias(edited, "champion")
+    tracking.registry.set_alias(edited, "champion")
     assert reconcile(MODEL, tracking=tracking, ledger=ledger) == {"champion": (4, 2)}
     assert aliases(state) == {"champion": 2, "previous": 1}
-    assert tracking.version(MODEL, 99) is None
+    assert tracking.registry.version(MODEL, 99) is None
 
 
 @pytest.fixture

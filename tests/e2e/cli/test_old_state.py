@@ -74,16 +74,20 @@ def test_its_history_is_read(old: Checkout) -> None:
 
 
 def test_its_registry_is_read(old: Checkout, tracking: MLflowTracking, tmp_path: Path) -> None:
-    numbers = {name: tracking.version_by_alias(MODEL, name) for name in ("champion", "previous")}
+    numbers = {
+        name: tracking.registry.version_by_alias(MODEL, name) for name in ("champion", "previous")
+    }
     assert {name: one and one.version for name, one in numbers.items()} == {
         "champion": 1,
         "previous": 2,
     }
     for number in (1, 2):
-        version = tracking.version(MODEL, number)
+        version = tracking.registry.version(MODEL, number)
         assert version is not None
-        assert tracking.download_model(version, tmp_path / str(number)).stat().st_size > 1000
-        assert tracking.tags(version)["dvc/md5"]
+        assert (
+            tracking.registry.download_model(version, tmp_path / str(number)).stat().st_size > 1000
+        )
+        assert tracking.run_of(version).tags()["dvc/md5"]
 
 
 def test_its_decisions_are_read(old: Checkout) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from tests.support.live_endpoints import free_port
 from tests.support.tiny_repository import MODEL, TinyRepository
 from tests.support.workflow_runner import Runner, read_workflow
@@ -83,7 +83,7 @@ class Machine:
 def machine(tmp_path: Path) -> Generator[Machine]:
     made = Machine(TinyRepository.create(tmp_path), tmp_path / "runner")
     yield made
-    LocalBentoML(root=str(made.home / "endpoints")).stop(MODEL)
+    EndpointTargets(root=str(made.home / "endpoints")).stop(MODEL)
 
 
 def change_yaml(repository: TinyRepository, before: str, after: str) -> None:

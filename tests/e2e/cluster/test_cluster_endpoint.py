@@ -10,7 +10,7 @@ import pytest
 
 from mlops_assets.blocks.cluster import ReplicaSettings
 from mlops_assets.errors import DeploymentError
-from resources.cluster.endpoints import KubernetesBentoML
+from resources.deployment import EndpointTargets
 from resources.prediction_log.log import PredictionLog
 from tests.kubernetes_api.cluster import Cluster
 from tests.kubernetes_api.network import is_ready
@@ -35,7 +35,7 @@ def cluster(shared: Path) -> Generator[Cluster]:
 @pytest.fixture(scope="module")
 def subject(cluster: Cluster, shared: Path) -> Generator[Subject]:
     """Two pods behind a Service; the tests are in order, since each start costs seconds."""
-    deployer = KubernetesBentoML(root=str(shared / "endpoints"), shared=str(shared))
+    deployer = EndpointTargets(root=str(shared / "endpoints"), shared=str(shared))
     subject = Subject(deployer, build_versions(shared), publish(shared))
     replicas = ReplicaSettings(min=2, max=3)
     subject.settings = in_cluster(subject.settings, "kubernetes", replicas=replicas)

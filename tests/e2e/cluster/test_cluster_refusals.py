@@ -13,7 +13,7 @@ from mlops_assets.blocks.cluster import PodResources, SecretKey
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import ClusterUnavailableError, ConfigError, DeploymentError
 from mlops_assets.records.serving import OnlineFeatures
-from resources.cluster.endpoints import ClusterEndpoints, KServe, KubernetesBentoML
+from resources.deployment import EndpointTargets
 from tests.kubernetes_api.cluster import Cluster
 from tests.support.cluster_role import ROLE, allowed_by, forbidden
 from tests.support.clusters import CLAIM, IMAGE, fake_cluster, in_cluster
@@ -35,9 +35,8 @@ def cluster(tmp_path: Path) -> Generator[Cluster]:
         yield cluster
 
 
-def deployer(target: str, shared: Path) -> ClusterEndpoints:
-    kind = KubernetesBentoML if target == "kubernetes" else KServe
-    return kind(root=str(shared / "endpoints"), shared=str(shared))
+def deployer(shared: Path) -> EndpointTargets:
+    return EndpointTargets(root=str(shared / "endpoints"), shared=str(shared))
 
 
 def deploy(
@@ -45,9 +44,7 @@ def deploy(
 ) -> None:
     settings = in_cluster(DeploymentSettings(port=free_port()), target, **cluster)
     online = OnlineFeatures(store=store(shared), view=VIEW, as_of=None, lookup="direct")
-    deployer(target, shared).deploy(
-        built.servable, built.model_file, built.recorded, online, settings
-    )
+    deployer(shared).deploy(built.servable, built.model_file, built.recorded, online, settings)
 
 
 def store(folder: Path) -> dict[str, Any]:
@@ -89,7 +86,7 @@ def test_a_pod_that_cannot_run_ends_the_wait(
     assert all("deletionTimestamp" in pod["metadata"] for pod in cluster.pods())
     kinds = ("deployments", "services", "inferenceservices", "networkpolicies")
     assert [one for kind in kinds for one in cluster.objects.of(kind)] == []
-    assert deployer(target, tmp_path).status("toy") is None
+    assert deployer(tmp_path).status("toy") is None
 
 
 @pytest.mark.parametrize(
@@ -133,7 +130,7 @@ def test_a_file_of_features_is_not_read_from_several_machines(
 def test_what_is_not_on_the_claim_is_refused(
     cluster: Cluster, tmp_path: Path, built: Built
 ) -> None:
-    elsewhere = KubernetesBentoML(root=str(tmp_path / "endpoints"), shared=str(tmp_path / "other"))
+    elsewhere = EndpointTargets(root=str(tmp_path / "endpoints"), shared=str(tmp_path / "other"))
     settings = in_cluster(DeploymentSettings(port=free_port()), "kubernetes")
     online = OnlineFeatures(store={}, view=VIEW, as_of=None)
     with pytest.raises(ConfigError, match=r"versions is not on the claim.*MLOPS_SHARED"):

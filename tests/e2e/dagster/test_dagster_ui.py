@@ -18,7 +18,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from resources.endpoints.local import LocalBentoML
+from resources.deployment import EndpointTargets
 from tests.support.servers import free_port, wait_for
 from tests.support.small_dagster import LOCATION, dagster_dev, loans, write_loans
 
@@ -50,8 +50,8 @@ class Server:
         return self.folder / "loans.csv"
 
     @property
-    def deployer(self) -> LocalBentoML:
-        return LocalBentoML(root=str(self.folder / "state" / "endpoints"))
+    def deployer(self) -> EndpointTargets:
+        return EndpointTargets(root=str(self.folder / "state" / "endpoints"))
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         body = {"query": query, "variables": variables}

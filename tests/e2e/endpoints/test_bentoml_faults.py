@@ -32,8 +32,8 @@ from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint
 from mlops_assets.serving.version.prediction_log import PredictionLogWriter
+from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
-from resources.endpoints.local import LocalBentoML
 from resources.endpoints.process import EndpointProcess
 from resources.prediction_log.log import PredictionLog
 from tests.support.live_endpoints import EVER, Load, Subject, build_versions, publish
@@ -44,12 +44,12 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> LocalBentoML:
-    return LocalBentoML(root=str(tmp_path_factory.mktemp("faults") / "endpoints"))
+def local(tmp_path_factory: pytest.TempPathFactory) -> EndpointTargets:
+    return EndpointTargets(root=str(tmp_path_factory.mktemp("faults") / "endpoints"))
 
 
 @pytest.fixture(scope="module")
-def subject(local: LocalBentoML) -> Generator[Subject]:
+def subject(local: EndpointTargets) -> Generator[Subject]:
     folder = Path(local.root).parent
     subject = Subject(local, build_versions(folder), publish(folder), workers=2)
     with pytest.MonkeyPatch.context() as environment:
@@ -66,7 +66,7 @@ def url(subject: Subject) -> str:
 
 
 @pytest.fixture(scope="module")
-def neighbour(subject: Subject, local: LocalBentoML, url: str) -> Generator[Endpoint]:
+def neighbour(subject: Subject, local: EndpointTargets, url: str) -> Generator[Endpoint]:
     """Another model's endpoint, started while the first one has something to lose."""
     subject.ask()
     built = subject.versions[1]
@@ -77,7 +77,7 @@ def neighbour(subject: Subject, local: LocalBentoML, url: str) -> Generator[Endp
 
 
 @pytest.fixture
-def process(local: LocalBentoML) -> EndpointProcess:
+def process(local: EndpointTargets) -> EndpointProcess:
     return EndpointProcess(Path(local.root, "toy").resolve())
 
 
@@ -120,7 +120,7 @@ def test_2_two_endpoints_do_not_wipe_or_show_each_others_metrics(
 
 
 def test_4_a_dead_worker_is_replaced_and_none_hides_it(
-    subject: Subject, local: LocalBentoML, process: EndpointProcess
+    subject: Subject, local: EndpointTargets, process: EndpointProcess
 ) -> None:
     before = process.workers()
     assert len(before) == 2
@@ -175,7 +175,7 @@ def test_7_a_dead_worker_keeps_its_counts_and_leaves_no_series_of_its_own(
 
 
 def test_8_two_logs_do_not_take_each_others_rows(
-    local: LocalBentoML, url: str, neighbour: Endpoint, tmp_path: Path
+    local: EndpointTargets, url: str, neighbour: Endpoint, tmp_path: Path
 ) -> None:
     ids: dict[str, list[str]] = {}
     for model, address in (("toy", url), ("other", neighbour.url), ("toy", url)):
@@ -210,7 +210,7 @@ def test_9_an_answer_is_sent_in_one_piece_of_known_length(url: str) -> None:
 
 
 def test_3_a_killed_manager_leaves_no_orphan_and_the_port_is_free_again(
-    subject: Subject, local: LocalBentoML, process: EndpointProcess
+    subject: Subject, local: EndpointTargets, process: EndpointProcess
 ) -> None:
     (template,) = {psutil.Process(pid).ppid() for pid in process.workers()}
     below = [psutil.Process(pid) for pid in (template, *process.workers())]

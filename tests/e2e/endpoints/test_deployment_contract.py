@@ -2,15 +2,15 @@
 
 import socket
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.errors import DeploymentError, PortInUseError
-from resources.cluster.endpoints import KServe, KubernetesBentoML
+from resources.deployment import EndpointTargets
 from resources.endpoints.deployer import EndpointDeployer
-from resources.endpoints.local import LocalBentoML
 from tests.support.clusters import fake_cluster, in_cluster
 from tests.support.fakes_deployment import FakeDeployment
 from tests.support.live_endpoints import Subject, build_versions, publish
@@ -19,32 +19,28 @@ from tests.support.served_models import ONLINE
 pytestmark = pytest.mark.e2e
 
 
-TARGETS = {"kubernetes": KubernetesBentoML, "kserve": KServe}
+CLUSTERS = ["kubernetes", "kserve"]
 
 
-@pytest.fixture(scope="module", params=["fake", "local", *TARGETS])
+@pytest.fixture(scope="module", params=["fake", "local", *CLUSTERS])
 def subject(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Subject]:
     """One endpoint for all tests of this module, in their order: each start costs seconds."""
     folder = tmp_path_factory.mktemp("deployment")
-    if request.param in TARGETS:
-        deployer = TARGETS[request.param](root=str(folder / "endpoints"), shared=str(folder))
-        with fake_cluster(folder, folder / "cluster"):
-            subject = Subject(deployer, build_versions(folder), publish(folder))
-            subject.settings = in_cluster(subject.settings, request.param)
-            yield subject
-            end(subject)
-        return
-    deployer: EndpointDeployer = LocalBentoML(root=str(folder / "endpoints"))
+    deployer: EndpointDeployer = EndpointTargets(root=str(folder / "endpoints"))
     if request.param == "fake":
-        fake = FakeDeployment(root=str(folder / "fake"))
+        fake = FakeDeployment(root=str(folder / "endpoints"))
         fresh = ONLINE[:2]
         fake.know({e: {"spend": None if s != s else s, "class": c} for e, _, s, c in fresh})
         deployer = fake
     subject = Subject(deployer, build_versions(folder), publish(folder))
-    yield subject
-    end(subject)
+    with ExitStack() as stack:
+        if request.param in CLUSTERS:
+            stack.enter_context(fake_cluster(folder, folder / "cluster"))
+            subject.settings = in_cluster(subject.settings, request.param)
+        yield subject
+        end(subject)
 
 
 def end(subject: Subject) -> None:
@@ -68,9 +64,8 @@ def test_a_used_port_is_refused_before_anything_is_written(subject: Subject) -> 
         port = other.getsockname()[1]
         with pytest.raises(PortInUseError, match=rf"127\.0\.0\.1:{port}.*deployment\.port"):
             subject.deploy(1, port=port)
-    if isinstance(subject.deployer, LocalBentoML):
-        written = {path.name for path in Path(subject.deployer.root, "toy").iterdir()}
-        assert written == {"deploy.lock"}
+    written = {path.name for path in Path(subject.deployer.root, "toy").iterdir()}
+    assert written == {"deploy.lock"}
 
 
 def test_a_first_version_that_cannot_be_loaded_leaves_nothing_running(subject: Subject) -> None:

@@ -16,9 +16,9 @@ import pytest
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.records.serving import Endpoint
+from resources.deployment import EndpointTargets
 from resources.endpoints import api_keys
 from resources.endpoints.client import request
-from resources.endpoints.local import LocalBentoML
 from resources.endpoints.process import EndpointProcess
 from tests.support.live_endpoints import Subject, build_versions, publish
 from tests.support.servers import wait_for
@@ -30,12 +30,12 @@ CLIENTS = Path(__file__).parents[2] / "support" / "bad_clients.py"
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> LocalBentoML:
-    return LocalBentoML(root=str(tmp_path_factory.mktemp("limits") / "endpoints"))
+def local(tmp_path_factory: pytest.TempPathFactory) -> EndpointTargets:
+    return EndpointTargets(root=str(tmp_path_factory.mktemp("limits") / "endpoints"))
 
 
 @pytest.fixture(scope="module")
-def subject(local: LocalBentoML) -> Generator[Subject]:
+def subject(local: EndpointTargets) -> Generator[Subject]:
     folder = Path(local.root).parent
     subject = Subject(local, build_versions(folder), publish(folder))
     asked = {"api_keys": {"env": "TOY_KEYS"}, "body_timeout": "2s"}
@@ -49,13 +49,13 @@ def subject(local: LocalBentoML) -> Generator[Subject]:
 
 
 @pytest.fixture
-def endpoint(subject: Subject, local: LocalBentoML) -> Endpoint:
+def endpoint(subject: Subject, local: EndpointTargets) -> Endpoint:
     found = local.status("toy")
     assert found is not None
     return found
 
 
-def test_keys_are_asked_for_and_stand_nowhere(endpoint: Endpoint, local: LocalBentoML) -> None:
+def test_keys_are_asked_for_and_stand_nowhere(endpoint: Endpoint, local: EndpointTargets) -> None:
     body = b'{"entities": [1]}'
 
     status, answer = request(endpoint.url, "POST", "/predict", body)
@@ -153,7 +153,7 @@ def test_a_client_chooses_neither_its_address_nor_its_host(endpoint: Endpoint) -
     assert asked("/model", x_api_key=KEY) == 200
 
 
-def test_a_worker_stands_in_a_folder_without_keys(local: LocalBentoML) -> None:
+def test_a_worker_stands_in_a_folder_without_keys(local: EndpointTargets) -> None:
     for pid in EndpointProcess(Path(local.root, "toy")).workers():
         process = psutil.Process(pid)
         for one in (process, *process.parents()[:2]):  # the template, the supervisor

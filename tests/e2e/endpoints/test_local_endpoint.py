@@ -20,9 +20,9 @@ from mlops_assets.cli.endpoints import bring_up
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint
 from mlops_assets.runtime.telemetry import SWITCHES
+from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
 from resources.endpoints.folder import EndpointFolder
-from resources.endpoints.local import LocalBentoML
 from resources.endpoints.process import EndpointProcess
 from resources.prediction_log.log import PredictionLog
 from tests.support.broken_code import redeploy_with_broken_code
@@ -42,12 +42,12 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> LocalBentoML:
-    return LocalBentoML(root=str(tmp_path_factory.mktemp("local") / "endpoints"))
+def local(tmp_path_factory: pytest.TempPathFactory) -> EndpointTargets:
+    return EndpointTargets(root=str(tmp_path_factory.mktemp("local") / "endpoints"))
 
 
 @pytest.fixture(scope="module")
-def subject(local: LocalBentoML) -> Generator[Subject]:
+def subject(local: EndpointTargets) -> Generator[Subject]:
     """One running endpoint for all tests of this module, in their order."""
     folder = Path(local.root).parent
     subject = Subject(local, build_versions(folder), publish(folder), workers=2)
@@ -59,23 +59,23 @@ def subject(local: LocalBentoML) -> Generator[Subject]:
 
 
 @pytest.fixture
-def process(subject: Subject, local: LocalBentoML) -> EndpointProcess:
+def process(subject: Subject, local: EndpointTargets) -> EndpointProcess:
     return EndpointProcess(Path(local.root, "toy").resolve())
 
 
 @pytest.fixture
-def log(local: LocalBentoML) -> PredictionLog:
+def log(local: EndpointTargets) -> PredictionLog:
     return PredictionLog(endpoints=local.root, root=str(Path(local.root).with_name("log")))
 
 
-def live(local: LocalBentoML) -> Endpoint:
+def live(local: EndpointTargets) -> Endpoint:
     """The endpoint, which must answer."""
     found = local.status("toy")
     assert found is not None
     return found
 
 
-def test_http_statuses_of_the_real_server(subject: Subject, local: LocalBentoML) -> None:
+def test_http_statuses_of_the_real_server(subject: Subject, local: EndpointTargets) -> None:
     status = live(local)
 
     def post(path: str, body: bytes) -> tuple[int, str]:
@@ -94,7 +94,7 @@ def test_http_statuses_of_the_real_server(subject: Subject, local: LocalBentoML)
 
 
 def test_swaps_and_a_rejection_lose_no_request_and_mix_no_answer(
-    subject: Subject, local: LocalBentoML, process: EndpointProcess
+    subject: Subject, local: EndpointTargets, process: EndpointProcess
 ) -> None:
     status = live(local)
     pids = process.workers()
@@ -111,7 +111,7 @@ def test_swaps_and_a_rejection_lose_no_request_and_mix_no_answer(
     assert sorted(process.workers()) == sorted(pids)
 
 
-def test_metrics_are_summed_over_the_workers(subject: Subject, local: LocalBentoML) -> None:
+def test_metrics_are_summed_over_the_workers(subject: Subject, local: EndpointTargets) -> None:
     subject.deploy(1)
     status = live(local)
 
@@ -141,7 +141,7 @@ def test_a_rate_is_counted_over_the_workers(subject: Subject) -> None:
 
 
 def test_another_moment_of_age_is_taken_up_without_a_restart(
-    subject: Subject, local: LocalBentoML, process: EndpointProcess
+    subject: Subject, local: EndpointTargets, process: EndpointProcess
 ) -> None:
     pids, online = process.workers(), subject.online
     newest = online.as_of
@@ -180,7 +180,7 @@ def test_it_recovers_from_a_deployment_that_was_killed_midway(
 
 
 def test_a_killed_worker_is_replaced_within_2_seconds_and_loses_no_acknowledged_row(
-    subject: Subject, local: LocalBentoML, process: EndpointProcess, log: PredictionLog
+    subject: Subject, local: EndpointTargets, process: EndpointProcess, log: PredictionLog
 ) -> None:
     status = live(local)
     before = process.workers()
@@ -200,7 +200,7 @@ def test_a_killed_worker_is_replaced_within_2_seconds_and_loses_no_acknowledged_
 
 
 def test_a_new_generation_takes_over_without_a_failed_request(
-    subject: Subject, local: LocalBentoML, process: EndpointProcess
+    subject: Subject, local: EndpointTargets, process: EndpointProcess
 ) -> None:
     status = live(local)
     before = process.workers()
@@ -214,7 +214,7 @@ def test_a_new_generation_takes_over_without_a_failed_request(
 
 
 def test_a_canary_is_promoted_or_rolled_back_with_the_harm_counted(
-    subject: Subject, local: LocalBentoML, process: EndpointProcess
+    subject: Subject, local: EndpointTargets, process: EndpointProcess
 ) -> None:
     subject.deploy(1)
     status = live(local)
@@ -238,7 +238,7 @@ def test_a_canary_is_promoted_or_rolled_back_with_the_harm_counted(
 
 
 def test_a_generation_that_does_not_start_leaves_the_old_one_serving(
-    subject: Subject, local: LocalBentoML, process: EndpointProcess, tmp_path: Path
+    subject: Subject, local: EndpointTargets, process: EndpointProcess, tmp_path: Path
 ) -> None:
     status, workers = live(local), process.workers()
     with Load(subject, status.url) as load:
@@ -251,7 +251,7 @@ def test_a_generation_that_does_not_start_leaves_the_old_one_serving(
 
 def test_up_after_a_kill_of_everything_serves_the_same_and_nothing_was_lost(
     subject: Subject,
-    local: LocalBentoML,
+    local: EndpointTargets,
     process: EndpointProcess,
     log: PredictionLog,
     monkeypatch: pytest.MonkeyPatch,

@@ -38,8 +38,8 @@ def log_a_run(state: Path) -> None:
     tracking = MLflowTracking(
         tracking_uri=f"sqlite:///{state / 'mlflow.db'}", artifacts=str(state / "mlflow")
     )
-    with tracking.run("shop", {}):
-        tracking.log_params({"C": 7.5})
+    with tracking.run("shop", {}) as run:
+        run.log_params({"C": 7.5})
 
 
 def shown_params(port: int) -> list[dict[str, str]]:

@@ -32,8 +32,8 @@ from mlops_assets.records.monitoring import (
     Window,
 )
 from mlops_assets.records.profile import Profile
+from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
-from resources.endpoints.local import LocalBentoML
 from resources.endpoints.metrics import EndpointMetrics
 from sensors.incidents import failing_jobs
 from tests.support.live_endpoints import Subject, build_versions, free_port, publish
@@ -92,7 +92,7 @@ def test_the_dashboards_are_those_that_the_code_writes() -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A Prometheus that scrapes a live endpoint once a second."""
     folder = tmp_path_factory.mktemp("prometheus")
-    local = LocalBentoML(root=str(folder / "endpoints"))
+    local = EndpointTargets(root=str(folder / "endpoints"))
     subject = Subject(local, build_versions(folder), publish(folder))
     endpoint = subject.deploy(1)
     reports(EndpointMetrics(root=str(folder / "endpoints")))

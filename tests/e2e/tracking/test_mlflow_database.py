@@ -13,13 +13,13 @@ import pytest
 
 from mlops_assets.errors import TrackingError
 from resources.tracking.database import make_ready
-from resources.tracking.tracking import MLflowTracking
+from resources.tracking.store import MLflowStore
 
 pytestmark = pytest.mark.e2e
 
 
-def store(folder: Path) -> MLflowTracking:
-    return MLflowTracking(
+def store(folder: Path) -> MLflowStore:
+    return MLflowStore(
         tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=str(folder / "mlflow")
     )
 
@@ -46,15 +46,15 @@ def home(made: Path, tmp_path: Path) -> Path:
 
 
 def keep_text(folder: Path, text: str) -> str:
-    with store(folder)._mlflow() as mlflow:
+    with store(folder).connected() as mlflow:
         client = mlflow.MlflowClient()
-        run = client.create_run(store(folder)._experiment(client, "loans"))
+        run = client.create_run(store(folder).experiment(client, "loans"))
         client.log_text(run.info.run_id, text, "said.txt")
         return run.info.run_id
 
 
 def texts(folder: Path) -> list[str]:
-    with store(folder)._mlflow() as mlflow:
+    with store(folder).connected() as mlflow:
         runs = mlflow.search_runs(experiment_names=["loans"], output_format="list")
         return sorted(mlflow.artifacts.load_text(f"{r.info.artifact_uri}/said.txt") for r in runs)
 
@@ -147,7 +147,7 @@ def test_processes_that_come_first_at_once_all_succeed(tmp_path: Path) -> None:
 
 
 def texts_of_none(folder: Path) -> list[str]:
-    with store(folder)._mlflow() as mlflow:
+    with store(folder).connected() as mlflow:
         return mlflow.search_runs(search_all_experiments=True, output_format="list")
 
 
@@ -187,10 +187,10 @@ def test_another_name_of_the_same_folder_changes_nothing(home: Path, tmp_path: P
 def test_artifacts_that_are_kept_elsewhere_stay_there(made: Path, tmp_path: Path) -> None:
     home = Path(shutil.copytree(made, tmp_path / "home"))
     uri = f"sqlite:///{home / 'mlflow.db'}"
-    elsewhere = MLflowTracking(tracking_uri=uri, artifacts=str(tmp_path / "big"))
-    with elsewhere._mlflow() as mlflow:
+    elsewhere = MLflowStore(tracking_uri=uri, artifacts=str(tmp_path / "big"))
+    with elsewhere.connected() as mlflow:
         client = mlflow.MlflowClient()
-        run = client.create_run(elsewhere._experiment(client, "loans"))
+        run = client.create_run(elsewhere.experiment(client, "loans"))
         client.log_text(run.info.run_id, "kept", "said.txt")
     assert texts(home.rename(tmp_path / "moved")) == ["kept"]
 

@@ -40,10 +40,10 @@ def fitted() -> Any:
 
 
 def log(tracking: MLflowTracking) -> ModelVersion:
-    with tracking.run("shop", {"dvc/md5": "0" * 32}):
-        tracking.log_params({"C": 1.0})
-        tracking.log_dataset(EXAMPLE, name="shop", digest="0" * 32, target="x")
-        return tracking.log_model(
+    with tracking.run("shop", {"dvc/md5": "0" * 32}) as run:
+        run.log_params({"C": 1.0})
+        run.log_dataset(EXAMPLE, name="shop", digest="0" * 32, target="x")
+        return run.log_model(
             fitted(), registered_name="shop", example=EXAMPLE, beside={"model.onnx": b"a graph"}
         )
 
@@ -53,9 +53,10 @@ def test_a_registered_model_comes_back_as_it_was(tracking: MLflowTracking, tmp_p
     assert (first.version, second.version) == (1, 2)
     assert second.uri == "models:/shop/2"
 
-    tracking.log_evaluation(second, {"roc_auc": 0.8}, {"roc": b"png"})
+    tracking.run_of(second).log_metrics({"roc_auc": 0.8})
+    tracking.run_of(second).log_plots({"roc": b"png"})
     (tmp_path / "out").mkdir()
-    file = tracking.download_model(second, tmp_path / "out")
+    file = tracking.registry.download_model(second, tmp_path / "out")
 
     assert file.with_name("model.onnx").read_bytes() == b"a graph"
     restored = load_estimator(file.read_bytes())
@@ -63,21 +64,21 @@ def test_a_registered_model_comes_back_as_it_was(tracking: MLflowTracking, tmp_p
 
 
 def test_aliases_move(tracking: MLflowTracking) -> None:
-    assert tracking.version_by_alias("shop", "champion") is None
+    assert tracking.registry.version_by_alias("shop", "champion") is None
     first, second = log(tracking), log(tracking)
-    tracking.set_alias(first, "champion")
-    tracking.set_alias(second, "champion")
-    found = tracking.version_by_alias("shop", "champion")
+    tracking.registry.set_alias(first, "champion")
+    tracking.registry.set_alias(second, "champion")
+    found = tracking.registry.version_by_alias("shop", "champion")
     assert found is not None
     assert found.version == 2
 
 
 def test_a_version_is_found_by_its_number(tracking: MLflowTracking) -> None:
-    assert tracking.version("shop", 1) is None
+    assert tracking.registry.version("shop", 1) is None
     first = log(tracking)
-    assert tracking.version("shop", 1) == first
-    assert tracking.version("shop", 2) is None
-    assert tracking.tags(first)["dvc/md5"] == "0" * 32
+    assert tracking.registry.version("shop", 1) == first
+    assert tracking.registry.version("shop", 2) is None
+    assert tracking.run_of(first).tags()["dvc/md5"] == "0" * 32
 
 
 def test_nothing_is_exported_to_children(
@@ -93,35 +94,35 @@ def test_a_run_goes_on_where_the_same_dagster_run_left_it(tracking: MLflowTracki
     with pytest.raises(KeyError), tracking.run("shop", tags) as failed:
         raise KeyError
     with tracking.run("shop", {**tags, "dagster/asset_key": "shop/b"}) as retried:
-        tracking.log_metrics({"loss": 0.5})
-        version = tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+        retried.log_metrics({"loss": 0.5})
+        version = retried.log_model(fitted(), registered_name="shop", example=EXAMPLE)
     with tracking.run("shop", {"dagster/run_id": "d2"}) as other:
         pass
     with tracking.run("elsewhere", tags) as of_another_model:
         pass
     assert retried == failed
     assert len({retried, other, of_another_model}) == 3
-    assert version.run_id == retried
-    assert tracking.tags(version)["dagster/asset_key"] == "shop/a, shop/b"
+    assert version.run_id == retried.id
+    assert tracking.run_of(version).tags()["dagster/asset_key"] == "shop/a, shop/b"
 
 
 def test_children_get_what_is_logged_while_they_are_open(tracking: MLflowTracking) -> None:
     with tracking.run("shop", {"dagster/run_id": "d1"}) as parent:
-        with tracking.child_run("trial 1", {"trial": "1"}) as child:
-            tracking.log_params({"C": 1.0})
-            in_child = tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
-        with pytest.raises(KeyError), tracking.child_run("trial 2"):
+        with parent.child("trial 1", {"trial": "1"}) as child:
+            child.log_params({"C": 1.0})
+            in_child = child.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+        with pytest.raises(KeyError), parent.child("trial 2"):
             raise KeyError
-        tracking.add_tags({"predictions": "abc"})
-        version = tracking.log_model(fitted(), registered_name="shop", example=EXAMPLE)
-    assert tracking.read_text(version, "model_card.md") is None
-    tracking.log_text(version, "model_card.md", "# shop")
-    assert tracking.read_text(version, "model_card.md") == "# shop"
-    assert (in_child.run_id, version.run_id) == (child, parent)
-    assert tracking.tags(in_child)["mlflow.parentRunId"] == parent
-    assert tracking.tags(in_child)["trial"] == "1"
-    assert tracking.tags(version)["predictions"] == "abc"
-    assert "predictions" not in tracking.tags(in_child)
+        parent.add_tags({"predictions": "abc"})
+        version = parent.log_model(fitted(), registered_name="shop", example=EXAMPLE)
+    assert tracking.run_of(version).read_text("model_card.md") is None
+    tracking.run_of(version).log_text("model_card.md", "# shop")
+    assert tracking.run_of(version).read_text("model_card.md") == "# shop"
+    assert (in_child.run_id, version.run_id) == (child.id, parent.id)
+    assert tracking.run_of(in_child).tags()["mlflow.parentRunId"] == parent.id
+    assert tracking.run_of(in_child).tags()["trial"] == "1"
+    assert tracking.run_of(version).tags()["predictions"] == "abc"
+    assert "predictions" not in tracking.run_of(in_child).tags()
 
 
 def test_what_a_dagster_run_left_open_is_closed_with_its_status(tracking: MLflowTracking) -> None:
@@ -132,11 +133,11 @@ def test_what_a_dagster_run_left_open_is_closed_with_its_status(tracking: MLflow
     with tracking.run("shop", {"dagster/run_id": "d2"}) as other:
         pass
     runs = (first, of_another_model, other)
-    assert [status(tracking, run) for run in runs] == ["RUNNING"] * 3
-    tracking.close("d1", "FAILED")
-    tracking.close("d1", "FINISHED")  # nothing is open any more
-    tracking.close("d3", "FAILED")
-    assert [status(tracking, run) for run in runs] == ["FAILED", "FAILED", "RUNNING"]
+    assert [status(tracking, run.id) for run in runs] == ["RUNNING"] * 3
+    tracking.runs.close("d1", "FAILED")
+    tracking.runs.close("d1", "FINISHED")  # nothing is open any more
+    tracking.runs.close("d3", "FAILED")
+    assert [status(tracking, run.id) for run in runs] == ["FAILED", "FAILED", "RUNNING"]
 
 
 def status(tracking: MLflowTracking, run_id: str) -> str:
@@ -156,9 +157,9 @@ def test_runs_of_dead_processes_of_this_machine_are_found(tracking: MLflowTracki
     }.items():
         with tracking.run("shop", {"dagster/run_id": run_id, "mlops/process": process}):
             pass
-    assert tracking.left_by_the_dead() == {"dead"}
-    tracking.close("dead", "KILLED")
-    assert tracking.left_by_the_dead() == set()
+    assert tracking.runs.left_by_the_dead() == {"dead"}
+    tracking.runs.close("dead", "KILLED")
+    assert tracking.runs.left_by_the_dead() == set()
 
 
 def test_links_lead_to_the_version_and_its_run(tracking: MLflowTracking) -> None:
@@ -172,7 +173,7 @@ def test_links_lead_to_the_version_and_its_run(tracking: MLflowTracking) -> None
 def test_a_missing_version_is_an_error(tracking: MLflowTracking, tmp_path: Path) -> None:
     missing = log(tracking).model_copy(update={"version": 9, "uri": "models:/shop/9"})
     with pytest.raises(TrackingError, match="9"):
-        tracking.download_model(missing, tmp_path)
+        tracking.registry.download_model(missing, tmp_path)
 
 
 def test_a_type_outside_the_allow_list_is_never_logged(tracking: MLflowTracking) -> None:
@@ -182,9 +183,9 @@ def test_a_type_outside_the_allow_list_is_never_logged(tracking: MLflowTracking)
     model = make_pipeline(FunctionTransformer(_double), fitted()).fit(EXAMPLE, [0, 0, 1, 1])
     with (
         pytest.raises(UnsafeModelError, match="_double"),
-        tracking.run("shop", {}),
+        tracking.run("shop", {}) as run,
     ):
-        tracking.log_model(model, registered_name="shop", example=EXAMPLE)
+        run.log_model(model, registered_name="shop", example=EXAMPLE)
 
 
 def _double(values: Any) -> Any:
@@ -196,7 +197,8 @@ def test_mlflow_says_what_happened(tmp_path: Path) -> None:
 
     tracking = build(MLflowTracking, tmp_path)
     version = log(tracking)
-    tracking.log_evaluation(version, {"roc_auc": 0.8}, {"roc": b"png"})
+    tracking.run_of(version).log_metrics({"roc_auc": 0.8})
+    tracking.run_of(version).log_plots({"roc": b"png"})
     with pytest.raises(KeyError), tracking.run("shop", {"attempt": "2"}):
         raise KeyError
 
@@ -219,13 +221,13 @@ def test_a_killed_child_ends_with_its_parent_but_never_as_finished(tmp_path: Pat
 
     tracking = build(MLflowTracking, tmp_path)
     with tracking.run("shop", {"dagster/run_id": "d1"}) as parent:
-        with tracking.child_run("done") as done:
+        with parent.child("done") as done:
             pass
         client = MlflowClient(tracking.tracking_uri)
-        experiment_id = client.get_run(parent).info.experiment_id
-        killed = client.create_run(experiment_id, tags={"mlflow.parentRunId": parent})
-    tracking.close("d1", "FINISHED")
-    found = [status(tracking, run) for run in (parent, done, killed.info.run_id)]
+        experiment_id = client.get_run(parent.id).info.experiment_id
+        killed = client.create_run(experiment_id, tags={"mlflow.parentRunId": parent.id})
+    tracking.runs.close("d1", "FINISHED")
+    found = [status(tracking, run) for run in (parent.id, done.id, killed.info.run_id)]
     assert found == ["FINISHED", "FINISHED", "FAILED"]
 
 
@@ -235,7 +237,7 @@ def test_an_unreachable_server_is_said_at_once(tmp_path: Path) -> None:
     )
     started = time.monotonic()
     with pytest.raises(TrackingUnavailableError, match=r"127\.0\.0\.1:9.*MLFLOW_TRACKING_URI"):
-        tracking.version_by_alias("shop", "champion")
+        tracking.registry.version_by_alias("shop", "champion")
     assert time.monotonic() - started < 10, "MLflow alone takes 261 s"
 
 

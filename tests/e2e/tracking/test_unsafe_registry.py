@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import TrackingError, UnsafeModelError
-from mlops_assets.model_versions.gate import load_version
+from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking.tracking import MLflowTracking
 from tests.support.attacks import Dropper, Maker
@@ -23,12 +23,17 @@ def tracking(tmp_path: Path) -> MLflowTracking:
     return MLflowTracking(tracking_uri=uri, artifacts=artifacts)
 
 
+def load_version(version: ModelVersion, tracking: MLflowTracking) -> None:
+    with fetched(version, tracking) as one:
+        _ = one.estimator
+
+
 def registered(tracking: MLflowTracking) -> ModelVersion:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression().fit(EXAMPLE, [0, 0, 1, 1])
-    with tracking.run("shop", {}):
-        return tracking.log_model(model, registered_name="shop", example=EXAMPLE)
+    with tracking.run("shop", {}) as run:
+        return run.log_model(model, registered_name="shop", example=EXAMPLE)
 
 
 def model_file(tracking: MLflowTracking) -> Path:

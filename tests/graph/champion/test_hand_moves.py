@@ -70,7 +70,7 @@ def test_rollbacks_go_further_back_each_time(promotions: Promotions) -> None:
         assert live.model_version == expected
     with pytest.raises(PromotionRefusedError, match="no earlier champion"):
         promotions.roll_back(None, "", "ada")
-    assert promotions.tracking.version_by_alias("loans", "champion").version == 1
+    assert promotions.tracking.registry.version_by_alias("loans", "champion").version == 1
 
 
 def test_a_rolled_back_version_is_not_deployed_again_by_the_graph(
@@ -90,8 +90,8 @@ def test_a_rolled_back_version_is_not_deployed_again_by_the_graph(
 
 def test_a_version_without_files_is_refused(promotions: Promotions) -> None:
     before = promotions.ledger.history("loans")
-    with promotions.tracking.run("loans", {}):
-        promotions.tracking.register(b"")  # registered, never deployed
+    with promotions.tracking.run("loans", {}) as run:
+        run.register(b"")  # registered, never deployed
     with pytest.raises(DeploymentError, match=r"version 4 was never deployed.*\[1, 2, 3\]"):
         promotions.roll_back(4, "", "ada")
     with pytest.raises(TrackingError, match="no version 9"):
@@ -226,7 +226,7 @@ def test_a_move_makes_nothing_fresh_and_nothing_stale(
     assert stale_assets(instance, specs) == {}
     materialize(settings, resources, instance, ["features"])
     before = stale_assets(instance, specs)
-    assert promotions.tracking.version("loans", 3)
+    assert promotions.tracking.registry.version("loans", 3)
     moved = promotions.roll_back(None, "", "ada")
     for event in events(instance, moved.endpoint, moved.before):
         instance.report_runless_asset_event(event)

@@ -17,7 +17,7 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move
 from resources.champion.aliases import promote, reconcile
 from resources.champion.ledger import PromotionLedger
-from tests.support.fakes import FakeTracking
+from tests.support.fakes import FakeRegistry, FakeTracking
 from tests.support.pipeline_runs import materialize
 
 
@@ -25,7 +25,7 @@ class Killed(BaseException):
     """What no `except Exception` stops."""
 
 
-class DyingTracking(FakeTracking):
+class DyingRegistry(FakeRegistry):
     """Dies instead of, or right after, setting one alias."""
 
     dies_at: ClassVar[tuple[str, str]] = ("", "")
@@ -38,6 +38,10 @@ class DyingTracking(FakeTracking):
             raise Killed
 
 
+class DyingTracking(FakeTracking):
+    registry_class = DyingRegistry
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> PromotionLedger:
     return PromotionLedger(path=str(tmp_path / "ledger.db"))
@@ -46,11 +50,11 @@ def ledger(tmp_path: Path) -> PromotionLedger:
 @pytest.fixture
 def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DyingTracking:
     """A registry of five versions."""
-    monkeypatch.setattr(DyingTracking, "dies_at", ("", ""))
+    monkeypatch.setattr(DyingRegistry, "dies_at", ("", ""))
     tracking = DyingTracking(tracking_uri="memory:", artifacts=str(tmp_path / "artifacts"))
     for number in range(1, 6):
-        with tracking.run("shop", {"dvc/md5": f"md5-{number}", "git/sha": f"sha-{number}"}):
-            tracking.register(b"")
+        with tracking.run("shop", {"dvc/md5": f"md5-{number}", "git/sha": f"sha-{number}"}) as run:
+            run.register(b"")
     return tracking
 
 
@@ -151,10 +155,10 @@ def test_what_a_kill_left_is_repaired_by_the_next_call(
 ) -> None:
     move_to(1, tracking, ledger)
     move_to(2, tracking, ledger)
-    monkeypatch.setattr(DyingTracking, "dies_at", (alias, moment))
+    monkeypatch.setattr(DyingRegistry, "dies_at", (alias, moment))
     with pytest.raises(Killed):
         move_to(3, tracking, ledger)
-    monkeypatch.setattr(DyingTracking, "dies_at", ("", ""))
+    monkeypatch.setattr(DyingRegistry, "dies_at", ("", ""))
 
     if repair == "reconcile":
         reconcile("shop", tracking=tracking, ledger=ledger)

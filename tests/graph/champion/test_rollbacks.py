@@ -10,7 +10,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from resources.champion.by_hand import Promotions
 from resources.champion.rollbacks import hold_against
-from tests.support.fakes import FakeTracking
+from tests.support.fakes import FakeRegistry, FakeTracking
 from tests.support.pipeline_runs import STAGES, failure, materialize, metadata
 
 
@@ -49,7 +49,7 @@ def served(promotions: Promotions) -> int:
     found, head = promotions.deployment.status("loans"), promotions.ledger.head("loans")
     assert found is not None
     assert head is not None
-    aliased = promotions.tracking.version_by_alias("loans", "champion")
+    aliased = promotions.tracking.registry.version_by_alias("loans", "champion")
     assert aliased is not None
     assert found.model_version == head.to_version == aliased.version
     return found.model_version
@@ -96,7 +96,7 @@ def test_new_data_end_it(
     append(settings, 420)
     assert materialize(settings, resources, instance).success
     assert served(promotions) == 3
-    second = promotions.tracking.version("loans", 2)
+    second = promotions.tracking.registry.version("loans", 2)
     assert second is not None
     hold = hold_against(second, promotions.ledger.history("loans"), promotions.tracking)
     assert hold is not None
@@ -140,11 +140,15 @@ def test_it_holds_also_after_what_was_given_up_was_deleted_from_the_registry(
     assert served(promotions) == 1
 
 
-class WithoutTheSecond(FakeTracking):
+class Emptied(FakeRegistry):
     """A registry from which version 2 was deleted."""
 
     def version(self, name: str, number: int) -> Any:
         return None if number == 2 else super().version(name, number)
+
+
+class WithoutTheSecond(FakeTracking):
+    registry_class = Emptied
 
 
 def test_what_a_rollback_passes_over_is_given_up_too(

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
@@ -148,6 +149,30 @@ def test_a_library_that_swallows_the_interrupt_ends_the_run_with_its_step(
                 raise becomes from None
 
     require_nothing_later(canceled_in(step, instance, tracking, RETRIES))
+
+
+@pytest.mark.parametrize("way", [ctrl_c, terminated])
+def test_an_interrupt_that_python_ignores_ends_the_step_all_the_same(
+    instance: dg.DagsterInstance, tracking: FakeTracking, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ignored: list[type] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: ignored.append(told.exc_type))
+
+    class Collected:
+        def __del__(self) -> None:
+            way(self.context)
+
+    def step(context: dg.AssetExecutionContext) -> None:
+        collected = Collected()
+        collected.context = context
+        del collected
+        assert ignored
+        time.sleep(30)
+
+    events = canceled_in(step, instance, tracking, RETRIES)
+
+    require_nothing_later(events)
+    assert not [event for event in events if event.is_step_success]
 
 
 class InterruptsAfterTheStep(logging.Handler):

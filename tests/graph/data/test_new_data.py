@@ -12,7 +12,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError, TrackingError
 from mlops_assets.keys import asset_key
 from sensors.retraining import build_retraining_sensor
-from tests.support.fakes import FakeTracking
+from tests.support.fakes import FakeRun, FakeTracking
 from tests.support.fakes_deployment import FakeDeployment
 from tests.support.pipeline_runs import STAGES, build, materialize
 from tests.support.retraining_loop import DAY, Loop, requested
@@ -104,14 +104,22 @@ def test_new_data_whose_training_fails_is_trained_again_after_the_back_off(
     assert "content unchanged" in str(loop.tick().skip_reason), "a refusal is one"
 
 
-class NoTraining(FakeTracking):
+class NoModels(FakeRun):
     def log_model(self, *_: Any, **__: Any) -> Any:
         raise TrackingError
 
 
-class NoEvaluation(FakeTracking):
-    def log_evaluation(self, *_: Any) -> None:
+class NoTraining(FakeTracking):
+    run_class = NoModels
+
+
+class NoPlots(FakeRun):
+    def log_plots(self, *_: Any) -> None:
         raise TrackingError
+
+
+class NoEvaluation(FakeTracking):
+    run_class = NoPlots
 
 
 class NoDeployment(FakeDeployment):

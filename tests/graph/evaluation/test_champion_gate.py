@@ -10,7 +10,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
 from resources.champion.aliases import promote
-from tests.support.fakes import FakeTracking
+from tests.support.fakes import FakeRegistry, FakeTracking
 from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
 
 EVALUATED = STAGES[3:5]
@@ -189,11 +189,15 @@ def test_a_champion_deleted_from_the_registry_is_said(
     assert resources["ledger"].head("loans").to_version == 2
 
 
-class WithoutTheFirst(FakeTracking):
+class Emptied(FakeRegistry):
     """A registry from which version 1 was deleted."""
 
     def version(self, name: str, number: int) -> ModelVersion | None:
         return None if number == 1 else super().version(name, number)
+
+
+class WithoutTheFirst(FakeTracking):
+    registry_class = Emptied
 
 
 def test_an_evaluation_without_a_decision_is_refused(

@@ -67,9 +67,9 @@ class Watch:
         """Evidently's page behind the link that the UI shows, as the version's run keeps it."""
         run, page = found["evidently"].split("/artifacts/")
         tracking = self.resources["tracking"]
-        version = tracking.version("loans", 1)
+        version = tracking.registry.version("loans", 1)
         assert run == tracking.links(version)["mlflow_run"]
-        return tracking.read_text(version, page)
+        return tracking.run_of(version).read_text(page)
 
 
 @pytest.fixture
@@ -133,8 +133,8 @@ def test_what_cannot_be_drawn_costs_no_verdict(watch: Watch, held_out: pd.DataFr
 def test_a_profile_of_another_release_says_what_to_do(watch: Watch) -> None:
     watch.deploy()
     tracking = watch.resources["tracking"]
-    version = tracking.version("loans", 1)
-    tracking.log_text(version, PROFILE_FILE, '{"rows": 1, "columns": {"amount": {}}}')
+    version = tracking.registry.version("loans", 1)
+    tracking.run_of(version).log_text(PROFILE_FILE, '{"rows": 1, "columns": {"amount": {}}}')
     with pytest.raises(TrackingError, match=r"another release .* train loans anew"):
         stored_profile(version, tracking)
 

@@ -8,10 +8,11 @@ import pytest
 
 from mlops_assets.cli.monitoring import Retraining
 from mlops_assets.config import ModelSettings
+from mlops_assets.metadata import stated
 from mlops_assets.records.monitoring import PerformanceSummary, Window
 from mlops_assets.records.retraining import Pause
 from sensors.retrain_signals import DECISION_TAG
-from tests.support.retraining_loop import DAY, START, Loop, requested
+from tests.support.retraining_loop import DAY, START, Loop, evaluated, requested
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_too_few_labels_since_the_last_training_make_an_alarm_wait(
 ) -> None:
     loans["monitoring"] = {"retrain": {"on_new_data": "signal", "min_new_labels": 300}}
     loop = Loop(ModelSettings.model_validate(loans), resources, instance)
-    loop.report("evaluation_report", {"learnt_until": (START + 2 * DAY).isoformat()})
+    loop.report("evaluation_report", stated(evaluated(learnt_until=START + 2 * DAY)))
     labelled = {(START + day * DAY).isoformat(): 100 for day in range(4)}
     for _ in range(3):
         loop.window()

@@ -128,7 +128,7 @@ def test_a_run_that_may_be_alive_stays_open(
     resources: dict[str, Any], instance: dg.DagsterInstance, process: str
 ) -> None:
     run_id = left_open(instance, resources["tracking"], process)
-    assert settle(instance, resources["tracking"]) == {}
+    assert settle(instance, resources["tracking"].runs) == {}
     stored = instance.get_run_by_id(run_id)
     assert stored is not None
     assert stored.status == dg.DagsterRunStatus.STARTED

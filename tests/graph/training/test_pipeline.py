@@ -277,7 +277,7 @@ def test_a_version_leaves_what_its_repetition_needs(
 ) -> None:
     materialize(settings, resources, instance)
     materialize(settings, resources, instance, ["trained_model"])
-    versions = [resources["tracking"].version("loans", number) for number in (1, 2)]
+    versions = [resources["tracking"].registry.version("loans", number) for number in (1, 2)]
 
     first, second = (read_record(version, resources["tracking"]) for version in versions)
 
@@ -285,7 +285,7 @@ def test_a_version_leaves_what_its_repetition_needs(
     assert ModelSettings.model_validate(first.settings) == settings
     assert len(first.prediction_sha256) == 64
     assert second.prediction_sha256 == first.prediction_sha256
-    tags = resources["tracking"].tags(versions[0])
+    tags = resources["tracking"].run_of(versions[0]).tags()
     assert tags["prediction/sha256"] == first.prediction_sha256
     assert tags["git/state"]
 

@@ -30,14 +30,14 @@ def test_a_search_ends_in_the_model_its_run_and_its_record(
 
     facts = metadata(result, "loans", "trained_model")
     tracking = resources["tracking"]
-    version = tracking.version("loans", 1)
+    version = tracking.registry.version("loans", 1)
     best = facts["tuning_best_params"]["C"]
     assert facts["tuning_trials"] == 6
     assert "tuning](data:image/png" in facts["plots"]
     assert tracking.server.runs[version.run_id]["params"]["C"] == best
     assert read_record(version, tracking).params == {"C": best}
     assert ModelSettings.model_validate(read_record(version, tracking).settings) == tuned
-    card = tracking.read_text(version, "model_card.json")
+    card = tracking.run_of(version).read_text("model_card.json")
     assert ModelCard.model_validate_json(card).params["C"] == best
     trials = [
         run
@@ -50,7 +50,7 @@ def test_a_search_ends_in_the_model_its_run_and_its_record(
     assert "tuning: trial 6 of 6: " in capsys.readouterr().err
 
     materialize(tuned, resources, instance, ["trained_model"])
-    again = read_record(tracking.version("loans", 2), tracking)
+    again = read_record(tracking.registry.version("loans", 2), tracking)
     assert again.prediction_sha256 == read_record(version, tracking).prediction_sha256
 
 

@@ -12,7 +12,6 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from resources.cluster.applied import Applied, write_applied
 from resources.deployment import EndpointTargets
-from resources.endpoints.local import LocalBentoML
 from tests.support.served_models import Built, build, no_online
 
 SERVED = {
@@ -81,6 +80,18 @@ def test_it_is_ended_before_it_moves_to_this_machine(
     assert not (tmp_path / "toy/versions").exists()
 
 
-def test_up_is_for_what_ran_on_this_machine(targets: EndpointTargets) -> None:
-    (Path(targets.root) / "toy/verified.json").touch()
-    assert LocalBentoML(root=targets.root).names() == []
+def test_up_is_for_what_ran_on_this_machine_last(targets: EndpointTargets) -> None:
+    for file in ("verified.json", "launch.json"):  # as if it had moved from here to the cluster
+        (Path(targets.root) / "toy" / file).touch()
+    assert targets.names() == []
+    with pytest.raises(DeploymentError, match=r"target kserve last, not here; run `mlops run toy`"):
+        targets.up("toy")
+    (Path(targets.root) / "toy/cluster.json").unlink()
+    assert targets.names() == ["toy"]
+    with pytest.raises(DeploymentError, match=r"has a damaged verified\.json or launch\.json"):
+        targets.up("toy")
+    (Path(targets.root) / "toy/stopped").touch()
+    assert targets.names() == []
+    (Path(targets.root) / "toy/stopped").unlink()
+    (Path(targets.root) / "toy/launch.json").unlink()
+    assert targets.names() == []

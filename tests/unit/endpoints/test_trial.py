@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
@@ -28,6 +29,7 @@ from resources.endpoints.client import EndpointClient
 from resources.endpoints.deployer import nothing
 from resources.endpoints.process import Launch
 from resources.endpoints.rollout import Rollout, Trial
+from resources.endpoints.target import Release
 from tests.support.served_models import Built, build, with_content
 from tests.support.serving_worker import Worker, features
 
@@ -53,7 +55,7 @@ class InProcess(Rollout):
 
     def __init__(self, worker: Worker) -> None:
         launch = Launch(port=1, workers=1, code="")
-        super().__init__(worker.folder, launch, EndpointClient(launch.url), 1.0)
+        super().__init__(worker.folder, launch, EndpointClient(launch.url), 1.0, launch)
         self._worker = worker
 
     def reach(self, wanted: Manifest) -> None:
@@ -220,13 +222,14 @@ def test_a_canceled_move_leaves_the_version_before_alone_though_canceled_twice(
     worker: Worker, built: Built, load: Asking
 ) -> None:
     """The second comes while the candidate is taken away."""
-    wanted = wanted_of(worker, same(built))
-    rollout = CanceledTwice(worker)
+    fourth = same(built)
+    wanted, rollout = wanted_of(worker, fourth), CanceledTwice(worker)
     interrupt_once(lambda: load.counts[4] > 5)
-    launch = Launch(port=1, workers=1, code="")
+    chosen = DeploymentSettings(port=1024, rollout=settings(step=timedelta(minutes=5)))
+    files = (fourth.servable, fourth.model_file, fourth.recorded)
 
     with pytest.raises(KeyboardInterrupt):
-        rollout.move(wanted, [], launch, settings(step=timedelta(minutes=5)), nothing)
+        rollout.to(wanted, Release(*files, wanted.online, chosen, nothing))
 
     assert rollout.again, "or nothing was tested"
     for manifest in (worker.folder.current(), worker.folder.verified()):

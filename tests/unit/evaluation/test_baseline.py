@@ -11,6 +11,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.baseline import against_prior, prior, rank_p_value, refusal
 from mlops_assets.ml.evaluation.metrics import evaluate
 from mlops_assets.ml.frames import Split
+from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.fit import fit
 from mlops_assets.records.evaluation import Baseline
 from tests.support.toy_models import flat_table
@@ -47,8 +48,9 @@ def rows_of(task: Task, signal: float, seed: int, rows: int, share: float = 0.5)
 
 
 def held(settings: ModelSettings, rows: Split) -> Baseline:
-    fitted = fit(rows.train, settings)
-    return against_prior(fitted, rows, evaluate(fitted, rows.test, settings), settings)
+    held_out = Scored.of(fit(rows.train, settings), rows.test, settings)
+    metrics = evaluate(held_out, rows.test[settings.target.name])
+    return against_prior(held_out, rows, metrics, settings)
 
 
 TASKS: list[Task] = ["binary", "multiclass", "regression"]

@@ -8,7 +8,9 @@ import pytest
 
 from mlops_assets.blocks.evaluation import METRICS, GateSettings
 from mlops_assets.errors import EvaluationError
-from mlops_assets.ml.evaluation.metrics import breaches, evaluate
+from mlops_assets.ml.evaluation.metrics import breaches
+from mlops_assets.ml.evaluation.metrics import evaluate as metrics_on
+from mlops_assets.ml.inference.scoring import Scored
 from tests.support.toy_models import flat_table
 
 
@@ -33,6 +35,10 @@ class Regressor:
 
     def predict(self, features):
         return features["p"].to_numpy()
+
+
+def evaluate(model, test, settings):
+    return metrics_on(Scored.of(model, test, settings), test[settings.target.name])
 
 
 def settings_of(task, columns=("p",), target="float64"):

@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.export.parity import Exported, compare, export_checked
-from mlops_assets.ml.frames import feature_frame
+from mlops_assets.ml.frames import feature_frame, select_features
 from mlops_assets.ml.inference.onnx_runtime import OnnxModel
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.fit import fit
 from mlops_assets.serving.version.model import by_sklearn
 from resources.endpoints.folder import EndpointFolder
@@ -84,7 +84,7 @@ def exported(task: Task, estimator: str, params: dict[str, Any], **changes: Any)
     )
     rows, dtypes = table(task, nulls=nulls), settings.feature_dtypes
     with threadpool_limits(limits=1):  # a busy machine makes several of them wait for each other
-        return export_checked(fit(rows[:400], settings), rows[400:], dtypes, task)
+        return export_checked(Scored.of(fit(rows[:400], settings), rows[400:], settings), dtypes)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_an_export_that_fails_is_a_reason_and_no_error() -> None:
     rows, dtypes = table("binary", nulls=True), {"spend": "float64", "age": "float64"}
     pipeline = pipe(imputer, linear).fit(feature_frame(rows.to_dict("records"), dtypes), rows["y"])
 
-    found = export_checked(pipeline, rows, dtypes, "binary")
+    found = export_checked(Scored(pipeline, select_features(rows, dtypes), "binary"), dtypes)
 
     assert found.content is None
     assert "the ONNX model cannot be loaded" in found.inference.reason
@@ -177,11 +177,12 @@ def test_the_gate_sees_a_flipped_decision_and_an_answer_in_place_of_a_refusal() 
     pipe = importlib.import_module("sklearn.pipeline").make_pipeline
     features = feature_frame(rows.to_dict("records"), dtypes)
     one, other = pipe(forest).fit(features, rows["y"]), pipe(linear).fit(features, rows["y"])
-    graph = OnnxModel(export_checked(one, rows, dtypes, "binary").content or b"", dtypes)
+    forest_says, linear_says = (Scored(each, features, "binary") for each in (one, other))
+    graph = OnnxModel(export_checked(forest_says, dtypes).content or b"", dtypes)
 
-    found = compare(other, graph, rows, dtypes, "binary")
+    found = compare(linear_says, graph, dtypes)
 
-    different = (score(one, features, "binary") >= 0.5) != (score(other, features, "binary") >= 0.5)
+    different = (forest_says.scores >= 0.5) != (linear_says.scores >= 0.5)
     assert found.flips == int(different.sum()) > 0
     assert found.unlike == 40  # the linear model takes no null
     assert "decisions differ" in found.reason

@@ -51,7 +51,7 @@ def port() -> Generator[int]:
 def ask(uri: str) -> None:
     tracking = MLflowTracking(tracking_uri=uri, artifacts="mlflow-artifacts:/x")
     with reported():
-        tracking.version_by_alias("loans", "champion")
+        tracking.registry.version_by_alias("loans", "champion")
 
 
 def test_a_refusal_tells_the_address_and_no_password(port: int) -> None:
@@ -76,5 +76,5 @@ def test_a_password_that_breaks_the_address_is_not_told(password: str) -> None:
 def test_a_database_without_a_driver_is_one_sentence(scheme: str) -> None:
     tracking = MLflowTracking(tracking_uri=f"{scheme}://ada:secret@db:5432/mlflow", artifacts="x")
     with pytest.raises(TrackingError, match=r"driver '\w+' is not installed; install it") as said:
-        tracking.make_ready()
+        tracking.store.make_ready()
     assert "secret" not in "".join(traceback.format_exception(said.value))

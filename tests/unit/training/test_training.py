@@ -9,7 +9,7 @@ from mlops_assets.errors import DottedPathError, FeatureError, TrainingError
 from mlops_assets.ml.evaluation.metrics import evaluate
 from mlops_assets.ml.frames import feature_frame, select_features
 from mlops_assets.ml.inference.model_files import TRUSTED_TYPES, untrusted_types
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.inference.scoring import Scored, score
 from mlops_assets.ml.training.fit import build_pipeline, fit, split
 from tests.support.toy_models import event_log, flat_table
 
@@ -72,7 +72,8 @@ def test_every_task_and_encoding_learns(task, estimator, metric, least, encoding
     settings = model(task, encoding, estimator=estimator)
     train, test = split(table(task), settings)
     fitted = fit(train, settings)
-    assert evaluate(fitted, test, settings)[metric] > least
+    held_out = Scored.of(fitted, test, settings)
+    assert evaluate(held_out, test[settings.target.name])[metric] > least
 
 
 @pytest.mark.parametrize("encoding", ["one_hot", "ordinal", "target"])

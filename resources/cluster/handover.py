@@ -6,12 +6,11 @@ What is applied is made by `resources.cluster.objects`, watched by `resources.cl
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 
+from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records.serving import Manifest, RecordedRequest, Servable
-from mlops_assets.runtime.interrupts import uninterrupted
+from mlops_assets.records.serving import Manifest
 from resources.cluster.api import ClusterApi
 from resources.cluster.applied import (
     Applied,
@@ -20,11 +19,12 @@ from resources.cluster.applied import (
     write_applied,
     write_generation,
 )
-from resources.cluster.kinds import KINDS, Target
+from resources.cluster.kinds import KINDS, KindName
 from resources.cluster.objects import Plan, labels_of
 from resources.cluster.rollout import wait
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.handover import Handover
 
 _SETTLE_SECONDS = 60.0
 _ANSWERS_IN_A_ROW = 5
@@ -32,78 +32,51 @@ _ANSWERS_IN_A_ROW = 5
 _PAUSE_SECONDS = 0.1
 
 
-class Move:
+class ClusterHandover(Handover):
     """From what is applied to what is planned."""
 
     def __init__(
         self,
-        target: Target,
-        api: ClusterApi,
         folder: EndpointFolder,
+        kind: KindName,
+        api: ClusterApi,
         plan: Plan,
         ask: Callable[[str], EndpointClient],
     ) -> None:
         """Examine the endpoint through the client that `ask` gives of an address."""
-        self._kind, self._target = KINDS[target], target
-        self._api, self._folder, self._plan, self._ask = api, folder, plan, ask
-
-    def to(
-        self,
-        wanted: Manifest,
-        servable: Servable,
-        recorded: Sequence[RecordedRequest],
-        confirm: Callable[[], None],
-    ) -> None:
-        """Serve and verify `wanted`, or put back what served before and raise.
-
-        Raises:
-            DeploymentError: Why, and what serves now.
-        """
-        endpoint, before = self._folder.path, read_applied(self._folder.path)
-        applied = self._applied()
-        with self._put_back(applied, before, wanted):
-            write_generation(endpoint, wanted)
-            self._reach(applied)
-            applied = applied.model_copy(update={"url": self._kind.url(self._api, self._plan)})
-            self._examine(applied, wanted, servable, recorded)
-        with uninterrupted():  # what is confirmed also stays
-            with self._put_back(applied, before, wanted):
-                confirm()
-            write_applied(endpoint, applied)
-            self._folder.mark_verified(wanted)
-        self._delete_others(before, applied)
-        self._folder.prune()
-        prune_generations(endpoint)
-
-    @contextmanager
-    def _put_back(
-        self, failed: Applied, before: Applied | None, wanted: Manifest
-    ) -> Generator[None]:
-        """Apply what was applied before if the body raises, also when the run is canceled."""
-        try:
-            yield
-        except BaseException as err:
-            with uninterrupted():
-                outcome = self._back(failed, before)
-            if not isinstance(err, DeploymentError):
-                raise
-            raise type(err)(
-                f"{wanted.model_name} version {wanted.model_version} was not deployed: {err} "
-                f"{outcome}"
-            ) from err
-
-    def _applied(self) -> Applied:
-        cluster = self._plan.cluster
-        return Applied(
-            target=self._target,
-            namespace=cluster.namespace,
+        super().__init__(folder)
+        self._api, self._plan, self._ask = api, plan, ask
+        self._before = read_applied(folder.path)
+        self._applied = Applied(
+            target=kind,
+            namespace=plan.cluster.namespace,
             url="",
-            generation=self._plan.generation,
-            replicas=cluster.replicas.min,
-            start_timeout=cluster.start_timeout,
-            scheduling_timeout=cluster.scheduling_timeout,
-            objects=self._kind.objects(self._plan),
+            generation=plan.generation,
+            replicas=plan.cluster.replicas.min,
+            start_timeout=plan.cluster.start_timeout,
+            scheduling_timeout=plan.cluster.scheduling_timeout,
+            objects=KINDS[kind].objects(plan),
         )
+
+    def _serve(
+        self, wanted: Manifest, settings: RolloutSettings
+    ) -> tuple[Manifest, EndpointClient]:
+        write_generation(self._folder.path, wanted)
+        self._reach(self._applied)
+        url = KINDS[self._applied.target].url(self._api, self._plan)
+        self._applied = self._applied.model_copy(update={"url": url})
+        client = self._ask(url)
+        _settle(client, wanted.generation)
+        return wanted, client
+
+    def _keep(self, wanted: Manifest) -> None:
+        write_applied(self._folder.path, self._applied)
+        super()._keep(wanted)
+
+    def _tidy(self) -> None:
+        self._delete_others(self._before, self._applied)
+        super()._tidy()
+        prune_generations(self._folder.path)
 
     def _reach(self, applied: Applied) -> None:
         """Apply the objects, and wait until their pods answer instead of all others.
@@ -125,24 +98,11 @@ class Move:
             late=kind.late,
         )
 
-    def _examine(
-        self,
-        applied: Applied,
-        wanted: Manifest,
-        servable: Servable,
-        recorded: Sequence[RecordedRequest],
-    ) -> None:
-        client = self._ask(applied.url)
-        _settle(client, applied.generation)
-        client.check(
-            servable, recorded, max_rows=wanted.max_rows, max_body_bytes=wanted.max_body_bytes
-        )
-
-    def _back(self, failed: Applied, before: Applied | None) -> str:
-        """Apply again what was applied before; says how that went."""
-        good = self._folder.verified()
+    def _back(self, reason: str) -> str:
+        """See `Handover._back`: apply again what was applied before."""
+        before, good = self._before, self._folder.verified()
         try:
-            self._delete_others(failed, before)
+            self._delete_others(self._applied, before)
             if before is None or good is None:
                 self._plan.manifest_file.unlink(missing_ok=True)
                 return "No version was served before; nothing is left in the cluster."

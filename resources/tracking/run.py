@@ -1,0 +1,149 @@
+"""One MLflow run: what is logged into it, and what can be read of it.
+
+How runs are opened and how they end stands in `resources.tracking.runs`. Models are logged as skops
+files, which hold no pickle; whether one may be loaded is decided by our own allow-list, never by
+the model's.
+"""
+
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from mlops_assets.errors import UnsafeModelError
+from mlops_assets.ml.inference.model_files import TRUSTED_TYPES, untrusted_types
+from mlops_assets.records.evaluation import ModelVersion
+from resources.tracking.registry import model_version
+from resources.tracking.store import MLflowStore
+
+
+@dataclass(frozen=True)
+class MLflowRun:
+    """The run that is open, or one of earlier: a version is documented in the run of its training.
+
+    Datasets, models and child runs need the open one.
+    """
+
+    store: MLflowStore
+    id: str
+
+    @contextmanager
+    def child(self, name: str, tags: Mapping[str, str] | None = None) -> Generator[Self]:
+        """Open a run below this one, e.g. a trial; FAILED when the body raises."""
+        with self.store.connected() as mlflow:
+            experiment_id = mlflow.active_run().info.experiment_id
+            opened = mlflow.start_run(
+                experiment_id=experiment_id, run_name=name, nested=True, tags=dict(tags or {})
+            )
+            with opened as child:
+                yield replace(self, id=child.info.run_id)
+
+    def tags(self) -> dict[str, str]:
+        """All of its tags."""
+        with self.store.connected() as mlflow:
+            return dict(mlflow.MlflowClient().get_run(self.id).data.tags)
+
+    def add_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag the run with what is known only now, e.g. a hash of its predictions."""
+        with self.store.connected() as mlflow:
+            entities = [mlflow.entities.RunTag(name, value) for name, value in tags.items()]
+            mlflow.MlflowClient().log_batch(self.id, tags=entities)
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics, in one batch."""
+        with self.store.connected() as mlflow:
+            now = int(time.time() * 1000)
+            entities = [mlflow.entities.Metric(name, v, now, 0) for name, v in metrics.items()]
+            mlflow.MlflowClient().log_batch(self.id, metrics=entities)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters, in one batch."""
+        with self.store.connected() as mlflow:
+            mlflow.log_params(dict(params), run_id=self.id)
+
+    def log_plots(self, plots: Mapping[str, bytes]) -> None:
+        """Keep PNG pictures, by name."""
+        with self.store.connected() as mlflow, tempfile.TemporaryDirectory() as folder:
+            for name, png in plots.items():
+                Path(folder, f"{name}.png").write_bytes(png)
+            mlflow.log_artifacts(folder, "plots", run_id=self.id)
+
+    def log_text(self, name: str, text: str) -> None:
+        """Keep `text` as the artifact `name`."""
+        with self.store.connected() as mlflow:
+            mlflow.log_text(text, name, run_id=self.id)
+
+    def read_text(self, name: str) -> str | None:
+        """What `log_text` kept; None if there is none of that name."""
+        with self.store.connected() as mlflow:
+            files = mlflow.MlflowClient().list_artifacts(self.id)
+            if name not in [file.path for file in files]:
+                return None
+            return mlflow.artifacts.load_text(f"runs:/{self.id}/{name}")
+
+    def log_dataset(self, rows: pd.DataFrame, *, name: str, digest: str, target: str) -> None:
+        """Log which rows the run was trained on; `digest` is the raw data's md5."""
+        with self.store.connected() as mlflow:
+            data = mlflow.data.from_pandas(rows, name=name, targets=target, digest=digest[:36])
+            mlflow.log_input(data, context="training")
+
+    def log_model(
+        self,
+        model: Any,
+        *,
+        registered_name: str,
+        example: pd.DataFrame,
+        beside: Mapping[str, bytes] | None = None,
+    ) -> ModelVersion:
+        """Log a fitted scikit-learn model and register it.
+
+        Args:
+            model: Estimator or pipeline made of types on the allow-list.
+            registered_name: The model's name in the registry.
+            example: A few rows of features, as the model is fed.
+            beside: Further files of the version, by name.
+
+        Raises:
+            UnsafeModelError: The model holds a type that is not on the allow-list.
+        """
+        with self.store.connected() as mlflow, tempfile.TemporaryDirectory() as folder:
+            import mlflow.sklearn
+            from mlflow.models import infer_signature
+
+            refuse_unsafe(model)
+            for name, content in (beside or {}).items():
+                Path(folder, name).write_bytes(content)
+            classifier = hasattr(model, "predict_proba")
+            output = model.predict_proba(example) if classifier else model.predict(example)
+            info = mlflow.sklearn.log_model(
+                model,
+                name="model",
+                registered_model_name=registered_name,
+                pyfunc_predict_fn="predict_proba" if classifier else "predict",
+                # Named, because MLflow's own inference of them takes 13 s a model.
+                pip_requirements=[
+                    f"{name}=={installed_version(name)}" for name in ("scikit-learn", "skops")
+                ],
+                signature=infer_signature(example, output),
+                input_example=example,
+                skops_trusted_types=sorted(TRUSTED_TYPES),
+                extra_files=[str(file) for file in Path(folder).iterdir()],
+            )
+        return model_version(registered_name, int(info.registered_model_version), self.id)
+
+
+def refuse_unsafe(model: Any) -> None:
+    """Raise `UnsafeModelError` if `model` holds a type outside the allow-list."""
+    import skops.io  # 9 CPU s with scikit-learn
+
+    if unknown := untrusted_types(skops.io.dumps(model)):
+        raise UnsafeModelError(
+            f"the model holds types outside the allow-list: {unknown}; use another estimator, "
+            "or review the types and add them to mlops_assets/ml/inference/model_files.py"
+        )
