@@ -81,6 +81,28 @@ def test_windows_of_a_fault_do_not_count_when_their_labels_come() -> None:
     assert not decision.state.performance.windows
 
 
+def test_a_fault_upstream_is_not_learnt_whatever_alarm_was_raised_before_it() -> None:
+    degraded = [performance(1), performance(2)]
+    broken = feed(*degraded, drift(3, broken="amount"))
+    decision = decide(POLICY, RetrainState(), broken, START + 9 * DAY)
+    assert (decision.action, decision.rule) == ("alert", "broken_upstream")
+    mended = feed(*degraded, drift(3, broken="amount"), drift(4, bad=False))
+    decision = decide(POLICY, decision.state, mended, START + 9 * DAY)
+    assert (decision.action, decision.rule) == ("train", "performance")
+
+
+def test_what_is_spent_of_the_budget_is_free_again_after_30_days() -> None:
+    said, state = {}, RetrainState()
+    for day in (0, 3, 6, 9, 29, 30, 32, 33):
+        signals = feed(fingerprint=f"the content of day {day}")
+        decision = decide(POLICY, state, signals, START + day * DAY)
+        state = decision.state.model_copy(update={"pending": None})  # promoted
+        said[day] = decision.rule
+    spent = {day for day, rule in said.items() if rule == "budget"}
+    assert spent == {9, 29, 32}
+    assert {rule for day, rule in said.items() if day not in spent} == {"new_data"}
+
+
 def test_too_few_new_labels_make_an_alarm_wait_but_not_new_data() -> None:
     reports = [performance(1), performance(2)]
     waiting = decide(POLICY, RetrainState(), feed(*reports, new_labels=9), START + 9 * DAY)
