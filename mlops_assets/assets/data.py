@@ -49,7 +49,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             value=version,
             data_version=dg.DataVersion(version.md5),
             metadata={
-                **describe_version(version, rows, fingerprint),
+                **dataset_metadata(version, rows, fingerprint),
                 "record_in_git": datasets.record_in_git(version),
             },
         )
@@ -86,12 +86,12 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             frame = process(checked.rows, settings.processing)
         value = TracedRows(frame, Origin(raw=raw, checked_at=now))
-        yield dg.MaterializeResult(value=value, metadata={**describe_rows(frame), **facts})
+        yield dg.MaterializeResult(value=value, metadata={**rows_metadata(frame), **facts})
 
     return [raw_data, processed_data]
 
 
-def describe_version(
+def dataset_metadata(
     version: DatasetVersion, rows: pd.DataFrame, fingerprint: str | None
 ) -> dict[str, Any]:
     """A version of the raw data as metadata; the fingerprint is of where it came from."""
@@ -99,11 +99,11 @@ def describe_version(
         "size_bytes": version.size_bytes,
         "md5": version.md5,
         **stated(SourceFacts(source_fingerprint=fingerprint or "")),
-        **describe_rows(rows),
+        **rows_metadata(rows),
     }
 
 
-def describe_rows(rows: pd.DataFrame) -> dict[str, Any]:
+def rows_metadata(rows: pd.DataFrame) -> dict[str, Any]:
     """A frame as metadata: how long it is, and what it looks like."""
     return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
 

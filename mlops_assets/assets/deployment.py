@@ -68,12 +68,12 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
                     endpoint = deployment.deploy(
                         servable, one.file, recorded, online, settings.deployment, confirm
                     )
-        return dg.MaterializeResult(value=endpoint, metadata=describe(endpoint, online))
+        return dg.MaterializeResult(value=endpoint, metadata=endpoint_metadata(endpoint, online))
 
     return [deployed_endpoint]
 
 
-def describe(endpoint: Endpoint, online: OnlineFeatures) -> dict[str, Any]:
+def endpoint_metadata(endpoint: Endpoint, online: OnlineFeatures) -> dict[str, Any]:
     """A live endpoint as metadata: what it serves, how it reads features, and where."""
     return {
         "version": endpoint.model_version,

@@ -11,7 +11,7 @@ from pydantic import Field
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.monitoring.drift_facts import describe, drift_gauges, page_link
+from mlops_assets.monitoring.drift_facts import drift_gauges, drift_metadata, page_link
 from mlops_assets.monitoring.live_window import draw, held_out_profile, newest_findings
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import PROFILE_FILE
@@ -88,7 +88,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             *older, seen = newest_findings(settings, predictions, ledger, tracking, now)
             metrics.write(settings.name, "drift", drift_gauges(seen.finding, now))
             summaries = [one.finding.summary for one in (*older, seen)]
-            facts = describe(seen.finding, rules, summaries)
+            facts = drift_metadata(seen.finding, rules, summaries)
             if columns := seen.finding.columns_to_draw(everything=config.all_columns):
                 page = partial(draw, seen, columns, rows, settings, predictions, tracking, reports)
                 facts["evidently"] = page_link(page)

@@ -48,7 +48,9 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported(), tracking.run(settings.name, tags) as run:
             version, found = train(features, settings, run)
             links = tracking.links(version)
-        return dg.MaterializeResult(value=version, metadata={**describe(version, links), **found})
+        return dg.MaterializeResult(
+            value=version, metadata={**version_metadata(version, links), **found}
+        )
 
     @dg.asset(
         key=asset_key(settings.name, "evaluation_report"),
@@ -115,7 +117,7 @@ def train(
     return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
 
 
-def describe(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:
+def version_metadata(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:
     """A registered version as metadata, with its addresses in MLflow."""
     facts = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
     return {**facts, **urls(links)}

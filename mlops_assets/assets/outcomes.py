@@ -30,7 +30,11 @@ from mlops_assets.ml.monitoring.skew import compare_features, request_keys, samp
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.monitoring.answers import held_out_metrics, judged_answers, served
-from mlops_assets.monitoring.outcome_facts import describe, performance_gauges, skew_gauges
+from mlops_assets.monitoring.outcome_facts import (
+    performance_gauges,
+    performance_metadata,
+    skew_gauges,
+)
 from mlops_assets.records.data import FeatureView, Maturity
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
 from mlops_assets.records.promotion import Promotion
@@ -114,7 +118,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             settle(report, tracking)
             gauges = performance_gauges(report, now)
             metrics.write(settings.name, "performance", gauges)
-        return dg.MaterializeResult(value=report, metadata=describe(report))
+        return dg.MaterializeResult(value=report, metadata=performance_metadata(report))
 
     @dg.asset(
         key=asset_key(settings.name, "skew_report"),

@@ -63,7 +63,7 @@ def status(models: Sequence[str]) -> int:
     with open_resources(definitions, "deployment", "ledger") as built:
         strays = undescribed(definitions, built.deployment)
         for model in chosen_models(definitions, models, strays):
-            line, serves = describe(built.deployment, built.ledger, model)
+            line, serves = status_line(built.deployment, built.ledger, model)
             if model in strays:
                 line, serves = f"{line}; serves, {strays[model]}: `mlops stop {model}`", False
             good &= serves
@@ -129,7 +129,9 @@ def undescribed(definitions: dg.Definitions, deployment: EndpointDeployer) -> di
     }
 
 
-def describe(deployment: EndpointDeployer, ledger: PromotionLedger, model: str) -> tuple[str, bool]:
+def status_line(
+    deployment: EndpointDeployer, ledger: PromotionLedger, model: str
+) -> tuple[str, bool]:
     """A line that says what a model's endpoint serves, and whether that is what it should."""
     found, head = deployment.status(model), ledger.head(model)
     if found is None:

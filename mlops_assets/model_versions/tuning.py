@@ -10,7 +10,7 @@ from mlops_assets.metadata import pictures
 from mlops_assets.ml.plots.evaluation import tuning_plot
 from mlops_assets.ml.training.tuning import (
     HIGHER_IS_BETTER,
-    Trial,
+    SearchTrial,
     Tuning,
     tune,
     tuning_metric,
@@ -32,7 +32,7 @@ def tuned(
         return settings, {}
     log, metric = dg.get_dagster_logger(), tuning_metric(settings, wanted)
 
-    def on_trial(trial: Trial, best: Trial | None) -> None:
+    def on_trial(trial: SearchTrial, best: SearchTrial | None) -> None:
         log_trial(trial, metric, run)
         found = f"{metric} {trial.value:.4g}" if trial.value is not None else trial.state
         leader = f", best {best.value:.4g} (trial {best.number + 1})" if best else ""
@@ -40,10 +40,10 @@ def tuned(
         log.info(progress)
 
     search = tune(train, settings, wanted, on_trial)
-    return with_params(settings, search.best.params), describe(search)
+    return with_params(settings, search.best.params), tuning_metadata(search)
 
 
-def log_trial(trial: Trial, metric: str, run: MLflowRun) -> None:
+def log_trial(trial: SearchTrial, metric: str, run: MLflowRun) -> None:
     """One run below the open one: the parameters, and the metric if it got that far."""
     tags = {"tuning/trial": str(trial.number + 1), "tuning/state": trial.state}
     with run.child(f"trial {trial.number + 1}", tags) as child:
@@ -52,7 +52,7 @@ def log_trial(trial: Trial, metric: str, run: MLflowRun) -> None:
             child.log_metrics({f"tuning_{metric}": trial.value})
 
 
-def describe(search: Tuning) -> dict[str, Any]:
+def tuning_metadata(search: Tuning) -> dict[str, Any]:
     """A search as metadata of the asset."""
     states = [trial.state for trial in search.trials]
     return {

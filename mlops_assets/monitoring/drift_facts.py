@@ -55,7 +55,7 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
     return dg.MetadataValue.url(page) if page else dg.MetadataValue.text("no column has values")
 
 
-def describe(
+def drift_metadata(
     found: Finding, rules: DriftSettings, windows: Sequence[DriftSummary]
 ) -> dict[str, Any]:
     """A report as metadata: the newest verdict, every column as a table, plots, and all windows."""

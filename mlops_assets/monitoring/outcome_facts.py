@@ -64,7 +64,7 @@ def skew_gauges(report: SkewSummary, names: Iterable[str], now: datetime) -> lis
     ]
 
 
-def describe(report: PerformanceReport) -> dict[str, Any]:
+def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
     """A report as metadata: the newest verdict, every window as a table, and a plot."""
     newest = report.newest_final
     facts: dict[str, Any] = {"windows": len(report.windows)}

@@ -28,7 +28,7 @@ State = Literal["complete", "pruned", "failed"]
 _STATES: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned"}
 
 
-class Trial(NamedTuple):
+class SearchTrial(NamedTuple):
     """One set of parameters that was tried."""
 
     number: int
@@ -42,15 +42,15 @@ class Tuning(NamedTuple):
     """A finished search."""
 
     metric: str
-    trials: list[Trial]
-    best: Trial
+    trials: list[SearchTrial]
+    best: SearchTrial
 
 
 def tune(
     train: pd.DataFrame,
     settings: ModelSettings,
     wanted: TuneSettings,
-    on_trial: Callable[[Trial, Trial | None], object],
+    on_trial: Callable[[SearchTrial, SearchTrial | None], object],
 ) -> Tuning:
     """Search `wanted`; without its `timeout`, equal rows and settings give an equal result.
 
@@ -210,13 +210,13 @@ def _suggest(trial: Any, name: str, space: SearchSpace) -> Any:
     return trial.suggest_float(name, space.low, space.high, log=space.log)
 
 
-def _trial(trial: Any, metric: str) -> Trial:
+def _trial(trial: Any, metric: str) -> SearchTrial:
     state = _STATES.get(trial.state.name, "failed")
     value = _value(trial.value, metric) if state == "complete" else None
-    return Trial(trial.number, dict(trial.params), state, value)
+    return SearchTrial(trial.number, dict(trial.params), state, value)
 
 
-def _best(study: Any, metric: str) -> Trial | None:
+def _best(study: Any, metric: str) -> SearchTrial | None:
     complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     if not complete:
         return None

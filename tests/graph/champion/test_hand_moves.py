@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from jobs.promotion import events
-from mlops_assets.cli.endpoints import describe
+from mlops_assets.cli.endpoints import status_line
 from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.cli.promotions import announce, parse_moment, said_as_of, said_history, said_move
 from mlops_assets.config import ModelSettings
@@ -165,14 +165,14 @@ def test_the_jobs_move_the_champion_and_say_who_and_why(
 def test_the_status_says_when_another_version_than_the_champion_serves(
     promotions: Promotions,
 ) -> None:
-    said, serves = describe(promotions.deployment, promotions.ledger, "loans")
+    said, serves = status_line(promotions.deployment, promotions.ledger, "loans")
     assert (said, serves) == ("loans: version 3 at http://127.0.0.1:18200", True)
     promotions.deployment.redeploy("loans", 1, promotions.settings)  # and killed before the row
-    said, serves = describe(promotions.deployment, promotions.ledger, "loans")
+    said, serves = status_line(promotions.deployment, promotions.ledger, "loans")
     assert "version 1 at http://127.0.0.1:18200, but the champion is 3" in said
     assert not serves
     promotions.deployment.stop("loans")
-    assert describe(promotions.deployment, promotions.ledger, "loans") == ("loans: -", False)
+    assert status_line(promotions.deployment, promotions.ledger, "loans") == ("loans: -", False)
 
 
 @pytest.fixture
