@@ -91,9 +91,9 @@ def test_one_that_ranks_well_and_promises_too_much_is_no_coin_flip() -> None:
 def test_of_two_tests_each_has_half_the_level() -> None:
     """Or a coin flip would pass by either, nearly twice as often as `alpha`."""
     settings, rows = model("binary", class_weight="balanced"), rows_of("binary", 0.3, 3, 400, 0.1)
-    fitted = fit(rows.train, settings)
-    metrics = evaluate(fitted, rows.test, settings)
-    found = against_prior(fitted, rows, metrics, settings)
+    held_out = Scored.of(fit(rows.train, settings), rows.test, settings)
+    metrics = evaluate(held_out, rows.test["y"])
+    found = against_prior(held_out, rows, metrics, settings)
     by_rank = rank_p_value(metrics["roc_auc"], rows.test["y"].to_numpy())
     assert found.loss > found.prior_loss, "the ranking alone speaks for it"
     assert found.p_value == pytest.approx(2 * by_rank)
