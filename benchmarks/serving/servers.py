@@ -120,7 +120,8 @@ class Server:
 
 def ours(served: Served, workers: int) -> Server:
     """The product's endpoint, deployed from a copy of the files that `mlops run` left."""
-    root = served.folder / f"endpoints-{workers}"
+    # In the same state folder: from there the manifest's paths lead to the online features.
+    root = served.endpoint.parents[1] / f"endpoints-{workers}"
     shutil.copytree(served.endpoint, root / "flights", ignore=shutil.ignore_patterns("launch.json"))
     local = EndpointTargets(root=str(root))
     settings = DeploymentSettings(port=free_port(), workers=workers)

@@ -21,7 +21,7 @@ def swap_seconds(served: Served) -> list[float]:
     A worker swaps, then reports: so the age of the manifest in the newest report is what a client
     would have to wait for at most.
     """
-    root = served.folder / "swaps"
+    root = served.endpoint.parents[1] / "swaps"  # as in `servers.ours`
     endpoint = Path(shutil.copytree(served.endpoint, root / "flights"))
     _second_version(endpoint / "versions")
     local = EndpointTargets(root=str(root))

@@ -106,9 +106,9 @@ class Guard:
             scope["unlogged"] = UNLOGGED in scope["headers"]
             return
         require_own_site(scope, limits)
-        address = client_address(scope)
         if limits.key_digests and who is None:
             if sent_key(scope) is not None:
+                address = client_address(scope)
                 self._take(f"wrong key {address}", WRONG_KEYS, "requests with an unknown key")
             raise RequestError(
                 401,
@@ -117,7 +117,7 @@ class Guard:
                 headers={"www-authenticate": "Bearer"},
             )
         if limits.rate_limit is not None:
-            self._take(who or address, limits.rate_limit, "requests")
+            self._take(who or client_address(scope), limits.rate_limit, "requests")
 
     def _take(self, who: str, limit: RateLimitSettings, what: str) -> None:
         wait = self._buckets.take(who, limit, time.monotonic())

@@ -78,13 +78,15 @@ class Connection(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """See `httptools`."""
-        self._name(url)
+        self._named_bytes += len(url)
+        if self._named_bytes > MOST_HEAD_BYTES:
+            self._stop()
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See `httptools`, which also calls it for trailers."""
-        self._name(name, value)
-        if len(self.headers) >= MOST_HEADERS:
+        self._named_bytes += len(name) + len(value)
+        if self._named_bytes > MOST_HEAD_BYTES or len(self.headers) >= MOST_HEADERS:
             self._stop()
         super().on_header(name, value)
 
@@ -112,11 +114,6 @@ class Connection(HttpToolsProtocol):
             self._waits_since = self.loop.time()
             if self._refused and not self.transport.is_closing():
                 self._end()
-
-    def _name(self, *parts: bytes) -> None:
-        self._named_bytes += sum(map(len, parts))
-        if self._named_bytes > MOST_HEAD_BYTES:
-            self._stop()
 
     def _stop(self) -> NoReturn:
         self._refused = True

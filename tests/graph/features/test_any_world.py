@@ -21,6 +21,7 @@ VERDICTS = {"model_passes_the_gate", "contract_holds"}
 
 
 @pytest.mark.filterwarnings("ignore:An ill-conditioned matrix")  # Ridge, of values like 1e300
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # LogisticRegression, of the same
 def test_a_strangers_table_is_served_or_refused_in_one_sentence() -> None:
     served: list[bool] = []
 
