@@ -3,6 +3,7 @@
 Where one fails, look at that module.
 """
 
+import pytest
 from prometheus_client import values
 
 
@@ -11,8 +12,11 @@ def test_a_class_of_values_says_whether_processes_share_them() -> None:
     assert values.MultiProcessValue()._multiprocess is True
 
 
-def test_it_is_chosen_once_by_the_variable(monkeypatch) -> None:
-    assert values.get_value_class() is values.MutexValue is values.ValueClass
+def test_it_is_chosen_once_by_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = values.ValueClass
+    for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
+        monkeypatch.delenv(name, raising=False)
+    assert values.get_value_class() is values.MutexValue
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "anywhere")
     assert values.get_value_class()._multiprocess is True
-    assert values.ValueClass is values.MutexValue
+    assert values.ValueClass is chosen
