@@ -35,7 +35,7 @@ def is_accepted(world: World) -> bool:
     return False
 
 
-@worlds(6)
+@worlds(12)
 @given(tables(rows=30), zones, zones)
 def test_an_id_is_answered_with_its_newest_row(world: World, writer: str, reader: str) -> None:
     if not is_accepted(world):
@@ -45,6 +45,9 @@ def test_an_id_is_answered_with_its_newest_row(world: World, writer: str, reader
     view = FeatureView(name="v", entity=world.yaml["entity"], features=features, ttl="36500d")
     rows = world.frame.rename(columns={world.timestamp: TIMESTAMP})
     rows = rows[[world.entity, TIMESTAMP, *world.features]]
+    rows[TIMESTAMP] = rows[TIMESTAMP].dt.floor("us")  # as `build_features` does,
+    if rows.duplicated([world.entity, TIMESTAMP]).any():  # which refuses these
+        return
     if world.yaml["entity"]["dtype"] == "int64":
         rows = rows.astype({world.entity: "int64"})
     expected = rows.sort_values(TIMESTAMP, kind="stable").groupby(world.entity).tail(1)
