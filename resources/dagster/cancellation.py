@@ -1,9 +1,9 @@
 """That a run which somebody wants to end does end, as canceled.
 
 Dagster tells the process of a run by an interrupt, which it raises in the middle of a step. That is
-not enough in four ways: an interrupt of a step with a retry policy becomes a retry, a library may
-swallow it, Python itself ignores it in a finalizer, and one that nobody announced, which is what
-Ctrl-C is, becomes a failure.
+not enough in five ways: an interrupt of a step with a retry policy becomes a retry, a library may
+swallow it, Python itself ignores it in a finalizer, a process that is about to run a step does not
+hear it yet, and one that nobody announced, which is what Ctrl-C is, becomes a failure.
 """
 
 import _thread
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dagster as dg
@@ -83,6 +83,15 @@ class Cancellation:
         elif (event.is_successful_output or event.is_step_success) and self.asked():
             # Dagster raises it where it may be raised next: its generators cannot be left here.
             signal.raise_signal(signal.SIGINT)
+
+    def at_start(self, event: dg.DagsterEvent) -> None:
+        """Where each step is a process of this machine: interrupt one that starts in spite of it.
+
+        Dagster tells those that run, and may do so before a new one can hear it.
+        """
+        if event.is_step_start and event.pid is not None and self.asked():
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(event.pid, signal.SIGINT)
 
     @contextmanager
     def heard(self) -> Generator[None]:

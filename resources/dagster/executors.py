@@ -38,7 +38,7 @@ def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.Ex
     schema: Any = executor.config_schema
 
     def create(context: dg.InitExecutorContext) -> dg.Executor:
-        return _Followed(start(context), tracking, executor.name == dg.in_process_executor.name)
+        return _Followed(start(context), tracking, executor.name)
 
     return dg.ExecutorDefinition(
         name=executor.name,
@@ -106,8 +106,8 @@ def _pod(compute: ComputeSettings) -> dict[str, Any]:
 
 
 class _Followed(dg.Executor):
-    def __init__(self, executor: dg.Executor, tracking: MLflowTracking, in_process: bool) -> None:
-        self._executor, self._tracking, self._in_process = executor, tracking, in_process
+    def __init__(self, executor: dg.Executor, tracking: MLflowTracking, name: str) -> None:
+        self._executor, self._tracking, self._name = executor, tracking, name
 
     @property
     def retries(self) -> "RetryMode":
@@ -141,8 +141,10 @@ class _Followed(dg.Executor):
             with cancellation.heard():
                 for event in self._executor.execute(plan_context, execution_plan):
                     yield event
-                    if self._in_process:  # any other stops its steps itself
+                    if self._name == dg.in_process_executor.name:
                         cancellation.after(event)
+                    elif self._name == dg.multiprocess_executor.name:  # whose pids are of here
+                        cancellation.at_start(event)
             cancellation.require_not_asked()
         except INTERRUPTS:
             cancellation.record()

@@ -260,3 +260,42 @@ def test_a_run_that_was_canceled_while_it_was_starting_does_nothing(
 
     assert result.dagster_run.status == dg.DagsterRunStatus.CANCELED
     assert not [event for event in result.all_events if event.is_step_start]
+
+
+@dg.op
+def asks_for_the_end(context: dg.OpExecutionContext) -> int:
+    """And nobody interrupts anything, as if the next step could not hear it yet."""
+    context.instance.report_run_canceling(context.run)
+    return 1
+
+
+@dg.op
+def starts_all_the_same(number: int) -> None:
+    time.sleep(20 * number)
+
+
+def two_processes() -> dg.JobDefinition:
+    executor = followed(
+        dg.multiprocess_executor, FakeTracking(tracking_uri="memory:", artifacts="unused")
+    )
+
+    @dg.job(executor_def=executor)
+    def two_steps() -> None:
+        starts_all_the_same(asks_for_the_end())
+
+    return two_steps
+
+
+def test_a_step_that_starts_though_the_run_must_end_is_interrupted(
+    instance: dg.DagsterInstance,
+) -> None:
+    run = instance.create_run_for_job(two_processes())
+    launched = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, run.job_name)
+    instance.report_dagster_event(launched, run.run_id)  # so that we ask nobody but its launcher
+    result = execute_run(dg.reconstructable(two_processes), run, instance)
+
+    assert result.dagster_run.status == dg.DagsterRunStatus.CANCELED
+    starts = [event.step_key for event in result.all_events if event.is_step_start]
+    assert starts == ["asks_for_the_end", "starts_all_the_same"]
+    done = [event.step_key for event in result.all_events if event.is_step_success]
+    assert done == ["asks_for_the_end"]
