@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.home import HOST
-from tests.support.servers import alive_with, wait_for
+from tests.support.servers import kill_all_with, wait_for
 from tests.support.small_checkout import ENDED, MODEL, Checkout
 
 MOST_SECONDS, QUIET_SECONDS = 90.0, 5.0
@@ -55,8 +55,7 @@ class Server:
                 process.wait(30)
             process.kill()
             process.wait()
-            for left in alive_with("MLOPS_HOME", str(self._checkout.home)):  # e.g. a run
-                left.kill()
+            kill_all_with("MLOPS_HOME", str(self._checkout.home))  # e.g. a run
 
     def launch(self) -> str:
         """Id of a run from raw data to the deployment."""

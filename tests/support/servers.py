@@ -58,3 +58,25 @@ def alive_with(variable: str, value: str) -> list[psutil.Process]:
             ):
                 found.append(process)
     return found
+
+
+def command_of(process: psutil.Process) -> str:
+    """Its command line; empty when it has ended since it was found."""
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Also when nobody has asked for its exit code yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def kill_all_with(variable: str, value: str) -> None:
+    """Kill what `alive_with` finds; what ended by itself meanwhile is no error."""
+    for process in alive_with(variable, value):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

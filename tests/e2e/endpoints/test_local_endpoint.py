@@ -36,7 +36,7 @@ from tests.support.live_endpoints import (
     publish,
 )
 from tests.support.served_models import VIEW, with_content
-from tests.support.servers import alive_with
+from tests.support.servers import kill_all_with
 
 pytestmark = pytest.mark.e2e
 
@@ -259,8 +259,7 @@ def test_up_after_a_kill_of_everything_serves_the_same_and_nothing_was_lost(
     before = live(local)
     with four_clients(subject, before.url) as clients:
         time.sleep(0.5)
-        for member in alive_with("MLOPS_ENDPOINT", str(process.folder)):
-            member.kill()
+        kill_all_with("MLOPS_ENDPOINT", str(process.folder))
     assert local.status("toy") is None
     (written,) = sorted((process.folder / "predictions").glob("*.jsonl"), key=os.path.getmtime)[-1:]
     with written.open("ab") as file:

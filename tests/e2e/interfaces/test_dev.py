@@ -16,7 +16,14 @@ import pytest
 
 from resources.endpoints.api_keys import digest
 from resources.tracking.tracking import MLflowTracking
-from tests.support.servers import ROOT, alive_with, free_port, wait_for
+from tests.support.servers import (
+    ROOT,
+    alive_with,
+    command_of,
+    free_port,
+    kill_all_with,
+    wait_for,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -84,7 +91,7 @@ def test_both_interfaces_answer_and_one_interrupt_ends_all(tmp_path: Path) -> No
         assert launched_by_user(dagster) == "ada"
         assert shown_params(mlflow) == [{"key": "C", "value": "7.5"}]
         assert_foreign_pages_are_refused(dagster, mlflow)
-        assert not any("sqlite" in part for one in processes(tmp_path) for part in one.cmdline())
+        assert not any("sqlite" in command_of(one) for one in processes(tmp_path))
 
         started.send_signal(signal.SIGINT)
 
@@ -93,8 +100,7 @@ def test_both_interfaces_answer_and_one_interrupt_ends_all(tmp_path: Path) -> No
     finally:
         started.kill()
         started.wait()
-        for process in alive_with("MLOPS_HOME", str(tmp_path)):
-            process.kill()
+        kill_all_with("MLOPS_HOME", str(tmp_path))
 
 
 def assert_foreign_pages_are_refused(dagster: int, mlflow: int) -> None:
@@ -133,7 +139,7 @@ def processes(state: Path) -> list[psutil.Process]:
 
 def running(state: Path, what: str) -> psutil.Process | None:
     """The newest process of `mlops dev` whose command says so."""
-    found = [one for one in processes(state) if what in " ".join(one.cmdline())]
+    found = [one for one in processes(state) if what in command_of(one)]
     return max(found, key=lambda one: one.create_time(), default=None)
 
 
@@ -177,8 +183,7 @@ def test_what_dies_is_started_again_and_a_changed_model_is_taken_up(tmp_path: Pa
     finally:
         started.kill()
         started.wait()
-        for process in processes(state):
-            process.kill()
+        kill_all_with("MLOPS_HOME", str(state))
 
 
 def assets_if_up(port: int) -> int:

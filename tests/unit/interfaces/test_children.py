@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from mlops_assets.interfaces.children import CRASHES, Child, GivenUpError, end
+from tests.support.servers import has_ended
 
 
 def until(found: Callable[[], object], seconds: float = 20) -> None:
@@ -44,7 +45,7 @@ def test_what_lives_is_left_alone_and_ended_with_what_it_started() -> None:
 
     end([child])
 
-    until(lambda: not any(one.is_running() for one in below))
+    until(lambda: all(map(has_ended, below)))
 
 
 def test_what_its_starter_left_by_sigkill_ends_too() -> None:
@@ -60,4 +61,4 @@ def test_what_its_starter_left_by_sigkill_ends_too() -> None:
     starter.kill()
     starter.communicate()
 
-    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: has_ended(child))
