@@ -92,5 +92,7 @@ def written(call: str) -> list[Path]:
         return []
     paths = [Path(text) for text in PATHS.findall(call) if text.startswith("/")]
     return [
-        p for p in paths if p.parts[1] not in ("dev", "proc") and p.parent.name != "__pycache__"
+        path
+        for path in paths
+        if path.parts[1] not in ("dev", "proc") and "__pycache__" not in path.parts
     ]
