@@ -53,6 +53,9 @@ class Servable(Record):
     entity: EntitySettings
     features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
     sha256: str = Field(description="Of `model.skops` beside it.")
+    own_types: tuple[str, ...] = Field(
+        (), description="That the file may hold besides those of the allow-list."
+    )
     inference: Inference
     documents: dict[str, str] = Field(
         {},
