@@ -1,24 +1,27 @@
 """Estimator, preparation and split."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import TypeAliasType
 
 from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
+
+# A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
+_Number = Annotated[float, Field(allow_inf_nan=True)]
 
 
 class NestedEstimator(Settings):
     """An object inside the parameters: an estimator, a transformer, a kernel."""
 
-    model_config = ConfigDict(allow_inf_nan=True)
-
     estimator: DottedPath
     params: dict[str, "Parameter"] = Field(default_factory=dict)
 
 
-Parameter = TypeAliasType("Parameter", "Scalar | NestedEstimator | list[Parameter] | None")
+Parameter = TypeAliasType(
+    "Parameter", "bool | int | _Number | str | NestedEstimator | list[Parameter] | None"
+)
 """Of an estimator: a value, another estimator, or a list of them."""
 
 
@@ -88,9 +91,6 @@ class TuneSettings(Settings):
 
 class TrainingSettings(Settings):
     """Estimator, preparation and split."""
-
-    # A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
-    model_config = ConfigDict(allow_inf_nan=True)
 
     estimator: DottedPath = "sklearn.ensemble.HistGradientBoostingClassifier"
     params: dict[str, Parameter] = Field(
