@@ -25,6 +25,7 @@ from mlops_assets.blocks.data import (
     EntitySettings,
     ProcessingSettings,
     SourceSettings,
+    fits,
 )
 from mlops_assets.blocks.evaluation import METRICS, EvaluationSettings
 from mlops_assets.blocks.features import FeatureSettings, TargetSettings
@@ -141,6 +142,28 @@ def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit("features.columns", said)
 
 
+def _target_fits_its_column(model: ModelSettings) -> Iterator[Misfit]:
+    target, name = model.target, model.target_column
+    column = model.contract.columns.get(str(name))
+    if column is None or target.agg is not None:
+        return
+    if column.dtype == "datetime":
+        yield Misfit("target.column", f"the datetime {name!r} is no target; name another column")
+    elif target.positive is not None:
+        if not fits(target.positive, column.dtype):
+            said = f"{target.positive!r} is no {column.dtype}, as {name!r} is"
+            yield Misfit("target.positive", f"{said}; put a text in quotes, and nothing else")
+        elif column.allowed and target.positive not in column.allowed:
+            said = f"{target.positive!r} is not among its allowed {list(column.allowed)}; name one"
+            yield Misfit("target.positive", said)
+    elif column.dtype == "string" and target.task != "multiclass":
+        remedy = "set it to the text that is to be predicted, e.g. 'yes', in quotes"
+        if target.task == "regression":
+            remedy = "declare it as float64, or set target.task: multiclass"
+        at = "target.positive" if target.task == "binary" else "target.task"
+        yield Misfit(at, f"the target {name!r} is a text, no {target.task} value; {remedy}")
+
+
 def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
     reserved = ("event_timestamp", "prediction")
     names = [model.entity.name, *reserved, model.target.name, *model.features.names]
@@ -203,6 +226,7 @@ _CHECKS = (
     _columns_exist,
     _keys_have_their_types,
     _target_fits_the_shape,
+    _target_fits_its_column,
     _names_differ,
     _aggregates_fit_their_columns,
     _features_can_be_encoded,

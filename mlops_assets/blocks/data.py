@@ -92,10 +92,13 @@ class EntitySettings(Settings):
 class ColumnContract(Settings):
     """What every value of one column must be."""
 
-    # The key is a word of Python.
+    # `from` is a word of Python, and `values` one of pandas.
     model_config = ConfigDict(serialize_by_alias=True)
 
-    dtype: DType
+    dtype: DType = Field(
+        description="Of texts, a bool is true/false, yes/no, y/n, t/f, on/off or 1/0 in any case; "
+        "an int64 may be written 4.0."
+    )
     source: str | None = Field(
         None,
         alias="from",
@@ -106,7 +109,17 @@ class ColumnContract(Settings):
     min: float | None = None
     max: float | None = None
     allowed: tuple[Scalar, ...] = Field((), description="The only values that may occur.")
-    format: str | None = Field(None, description="strptime format of a datetime; default ISO 8601.")
+    meanings: dict[str, bool] = Field(
+        default_factory=dict,
+        alias="values",
+        description="Of a bool, the values that mean true and false, in any case, in place of the "
+        "usual ones: `{ja: true, nein: false}`.",
+    )
+    format: str | None = Field(
+        None,
+        description="strptime format of a datetime, also of one that is stored as a whole number; "
+        "default ISO 8601.",
+    )
     timezone: str = Field("UTC", description="IANA zone of datetimes written without an offset.")
     offsets: Literal["one", "any"] = Field(
         "one", description="Whether the datetimes of one column may have several UTC offsets."
@@ -119,8 +132,36 @@ class ColumnContract(Settings):
             raise ValueError(f"min {self.min} is above max {self.max}")
         if (self.min is not None or self.max is not None) and self.dtype not in NUMBERS:
             raise ValueError(f"min and max need a number, not {self.dtype}")
-        if wrong := [value for value in self.allowed if not _fits(value, self.dtype)]:
+        if wrong := [value for value in self.allowed if not fits(value, self.dtype)]:
             raise ValueError(f"allowed values {wrong} are no {self.dtype}")
+        return self
+
+    @field_validator("meanings", mode="before")
+    @classmethod
+    def _keys_are_texts(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        if bare := [key for key in values if isinstance(key, bool)]:
+            word = "yes" if bare[0] else "no"
+            raise ValueError(
+                f"YAML reads a bare {word} as {str(bare[0]).lower()}; put it in quotes"
+            )
+        return {str(key): value for key, value in values.items()}
+
+    @model_validator(mode="after")
+    def _meanings_fit(self) -> Self:
+        if not self.meanings:
+            return self
+        if self.dtype != "bool":
+            raise ValueError(f"values {sorted(self.meanings)} are for a bool, not {self.dtype}")
+        if {*self.meanings.values()} != {True, False}:
+            raise ValueError(
+                f"values {self.meanings} name only one side; give one for true, one false"
+            )
+        if len({key.casefold() for key in self.meanings}) < len(self.meanings):
+            raise ValueError(
+                f"values {sorted(self.meanings)} are equal but for their case; give one"
+            )
         return self
 
     @model_validator(mode="after")
@@ -189,6 +230,7 @@ class ProcessingSettings(Settings):
         return data
 
 
-def _fits(value: Scalar, dtype: DType) -> bool:
+def fits(value: Scalar, dtype: DType) -> bool:
+    """Whether a value of the YAML is one of a column of that type."""
     kinds = {"int64": int, "float64": int | float, "string": str, "bool": bool, "datetime": str}
     return isinstance(value, kinds[dtype]) and (dtype == "bool" or not isinstance(value, bool))

@@ -11,6 +11,7 @@ from mlops_assets.blocks.base import (
     ColumnName,
     Duration,
     Name,
+    Scalar,
     Settings,
     Task,
 )
@@ -84,6 +85,12 @@ class TargetSettings(Settings):
     direction: Literal["future"] = "future"
     at_least: float | None = Field(None, description="Makes it binary: value >= at_least.")
     above: float | None = Field(None, description="Makes it binary: value > above.")
+    positive: Scalar | None = Field(
+        None,
+        description="Makes it binary: the value of a column of texts, numbers or booleans that is "
+        "to be predicted; every other value is not. A boolean column, or one of 0 and 1, needs "
+        "none.",
+    )
     missing: Literal["refuse", "unlabelled"] = Field(
         "refuse",
         description="Rows without a target (in an event log: a mean or max of no event): an error, "
@@ -92,10 +99,13 @@ class TargetSettings(Settings):
 
     @model_validator(mode="after")
     def _threshold_fits(self) -> Self:
-        if self.at_least is not None and self.above is not None:
-            raise ValueError("give `at_least` or `above`, not both")
-        if (self.at_least is not None or self.above is not None) and self.task != "binary":
-            raise ValueError(f"a threshold makes a binary target, not {self.task}")
+        given = [n for n in ("at_least", "above", "positive") if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give `{given[0]}` or `{given[1]}`, not both")
+        if given and self.task != "binary":
+            raise ValueError(f"`{given[0]}` makes a binary target, not {self.task}")
+        if self.positive is not None and self.agg is not None:
+            raise ValueError("`positive` is a value of a flat table; with `agg` give `at_least`")
         if (self.agg is None) != (self.window is None):
             raise ValueError("a target over an event log needs both `agg` and `window`")
         if self.agg is not None and (self.agg == "count") != (self.column is None):

@@ -14,6 +14,7 @@ Types of the result, which depend on the contract and never on the data:
 | datetime | datetime64[ns, UTC] | the same, NaT for no value |
 """
 
+import re
 from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
@@ -30,9 +31,12 @@ Problems: TypeAlias = dict[str, Mask]
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
-_INTEGER = r"^-?[0-9]+$"
+_INTEGER = r"^-?[0-9]+([.]0+)?$"  # as libraries write a column of integers with gaps: 4.0
 _SHORT_INTEGER = r"^-?[0-9]{1,18}$"  # surely within int64
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_TRUE, _FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
+_BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
+_ROUNDED = "is a float beyond 2**53, so perhaps another integer, rounded"
 _INT64 = np.iinfo(np.int64)
 _EXACT = 2**53  # beyond it a float64 skips integers
 
@@ -63,16 +67,30 @@ def cast(column: pd.Series, rule: ColumnContract) -> Cast:
     column = _plain(column)
     problems: Problems
     if rule.dtype == "datetime":
+        column = column if rule.format is None else _numbers_as_written(column)
         values, problems = datetimes(column, text_of(column) if _is_object(column) else None, rule)
     elif rule.dtype == "string":
         values, problems = _strings(column, missing)
     else:
-        convert = {"int64": _integers, "float64": _floats, "bool": _booleans}[rule.dtype]
-        array, problems = convert(column)
+        array, problems = _numbers(column, rule)
         if rule.nullable:
             array = _with_nan(array, missing, problems)
         values = pd.Series(array, index=column.index)
     return Cast(values, missing, {what: at & ~missing for what, at in problems.items()})
+
+
+def _numbers_as_written(column: pd.Series) -> pd.Series:
+    """Whole numbers as a text file would hold them; anything else as it is."""
+    if _kind(column) not in "iuf" and pd.api.types.infer_dtype(column, skipna=True) != "integer":
+        return column
+    text = pc.replace_substring_regex(text_of(column.astype(object)), r"[.]0+$", "")
+    return pd.Series(text.to_numpy(zero_copy_only=False), column.index, name=column.name)
+
+
+def _numbers(column: pd.Series, rule: ColumnContract) -> tuple[np.ndarray, Problems]:
+    if rule.dtype == "bool":
+        return _booleans(column, rule)
+    return _integers(column) if rule.dtype == "int64" else _floats(column)
 
 
 def text_of(column: pd.Series) -> pa.Array:
@@ -139,7 +157,7 @@ def _integers(column: pd.Series) -> tuple[np.ndarray, Problems]:
         good = np.isfinite(numbers) & (numbers == np.floor(numbers))
         problems["is not an int64"] = ~good
         rounded = good & (np.abs(numbers) >= _EXACT)
-        problems["is a float beyond 2**53, so perhaps another integer, rounded"] = rounded
+        problems[_ROUNDED] = rounded
         good &= ~rounded
     # As floats the bounds are powers of two, so the comparison is exact; max itself is not one.
     inside = (numbers >= float(_INT64.min)) & (numbers < 2.0**63)
@@ -152,7 +170,10 @@ def _integers(column: pd.Series) -> tuple[np.ndarray, Problems]:
 
 
 def _integers_of_text(text: pa.Array) -> tuple[np.ndarray, Problems]:
-    integer, short = _matches(text, _INTEGER), _matches(text, _SHORT_INTEGER)
+    integer = _matches(text, _INTEGER)
+    written = text
+    text = pc.replace_substring_regex(text, r"[.]0+$", "")
+    short = integer & _matches(text, _SHORT_INTEGER)
     values = _parsed(text, short, pa.int64()).copy()  # Arrow's own memory is read-only
     outside = np.zeros(len(text), dtype=bool)
     for row in np.flatnonzero(integer & ~short):
@@ -162,7 +183,12 @@ def _integers_of_text(text: pa.Array) -> tuple[np.ndarray, Problems]:
             outside[row] = True
         else:
             values[row] = value
-    return values, {"is not an int64": ~integer, "is outside the range of int64": outside}
+    as_float = pc.not_equal(text, written).fill_null(False).to_numpy(zero_copy_only=False)
+    return values, {
+        "is not an int64": ~integer,
+        "is outside the range of int64": outside,
+        _ROUNDED: as_float & ((values >= _EXACT) | (values <= -_EXACT)),
+    }
 
 
 def _floats(column: pd.Series) -> tuple[np.ndarray, Problems]:
@@ -178,16 +204,25 @@ def _floats(column: pd.Series) -> tuple[np.ndarray, Problems]:
     return values, {"is not a finite float64": ~np.isfinite(values)}
 
 
-def _booleans(column: pd.Series) -> tuple[np.ndarray, Problems]:
-    if _is_object(column):
-        text = text_of(column)
-        values, good = _matches(text, r"^(?i:true|1)$"), _matches(text, r"^(?i:true|false|1|0)$")
-    elif _kind(column) in "biuf":
+def _booleans(column: pd.Series, rule: ColumnContract) -> tuple[np.ndarray, Problems]:
+    said = ", ".join(rule.meanings) or "true/false, yes/no, y/n, t/f, on/off, 1/0"
+    problem = f"is not a bool ({said})"
+    if _is_object(column) and pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+        column = column.eq(True)  # false where there is no value
+    if _kind(column) == "b" or (_kind(column) in "iuf" and not rule.meanings):
         numbers = column.to_numpy()
-        values, good = numbers == 1, (numbers == 0) | (numbers == 1)
-    else:
-        values = good = np.zeros(len(column), dtype=bool)
-    return values, {"is not a bool (true, false, 1, 0)": ~good}
+        return numbers == 1, {problem: (numbers != 0) & (numbers != 1)}
+    meanings = {_folded(text): int(value) for text, value in (rule.meanings or _BOOLEANS).items()}
+    text = text_of(column.astype(object)).dictionary_encode()
+    known = [meanings.get(_folded(value), -1) for value in text.dictionary.to_pylist()]
+    places = pc.fill_null(text.indices, -1).to_numpy(zero_copy_only=False)
+    values = np.array([*known, -1])[places]
+    return values == 1, {problem: values < 0}
+
+
+def _folded(text: str) -> str:
+    """Without case, and a whole number without the `.0` that it has where there are gaps."""
+    return re.sub(r"^([0-9]+)[.]0+$", r"\1", text.casefold())
 
 
 def _strings(column: pd.Series, missing: Mask) -> tuple[pd.Series, Problems]:

@@ -38,7 +38,7 @@ def model_card(
         purpose=settings.card,
         data_version=data_version,
         git_sha=git_sha,
-        target=settings.target.name,
+        target=_target(settings),
         estimator=training.estimator,
         params={"seed": training.seed, **training.params},
         inference=inference,
@@ -171,6 +171,14 @@ def _changes(card: ModelCard, before: ModelCard) -> list[str]:
         else "None in data, code, features, parameters or metrics.",
         table(("what", "before", "now"), changed) if changed else "",
     ]
+
+
+def _target(settings: ModelSettings) -> str:
+    target = settings.target
+    if target.positive is None:
+        return target.name
+    source = settings.contract.source_names[str(settings.target_column)]
+    return f"{target.name}: {source!r} is {target.positive!r}"
 
 
 def _computed(name: str, settings: ModelSettings) -> str:

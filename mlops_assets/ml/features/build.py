@@ -43,9 +43,10 @@ def build_labels(
     """The known targets of `features`, a frame of `build_features` from the same rows.
 
     Raises:
-        FeatureError: As `label_events` and `flat_labels`.
+        FeatureError: As `label_events` and `flat_labels`, or no row has `target.positive`.
     """
     if settings.features.shape == "flat_table":
+        _require_positive(rows, settings)
         return flat_labels(rows, settings)
     return label_events(rows, features[[settings.entity.name, TIMESTAMP]], settings)
 
@@ -158,15 +159,11 @@ def flat_labels(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
 
 def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> pd.DataFrame:
     """`keys` with the target, of the same index, where it is known."""
-    threshold = target.at_least if target.above is None else target.above
-    if threshold is not None:
-        numbers = number_array(column)
-        reached = numbers > threshold if target.above is not None else numbers >= threshold
-        # Over an event log a mean of no events is not reached; in a table it is not known.
-        known = ~np.isnan(numbers) if target.agg is None else np.full(len(numbers), True)
-        column = pd.Series(reached.astype(np.int64), index=keys.index, name=target.name)
-    else:
-        known = column.notna().to_numpy()
+    known = column.notna().to_numpy()
+    if target.positive is not None:
+        column = (column == target.positive).astype(np.int64)
+    elif target.at_least is not None or target.above is not None:
+        column, known = _reached(column, target)
     missing = len(known) - int(known.sum())
     if missing and target.missing == "refuse":
         raise FeatureError(
@@ -177,6 +174,25 @@ def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> 
         raise FeatureError(f"no row has a target {target.name!r}; check target.column")
     values = label_array(column[known].rename(target.name), target.task)
     return with_columns(keys[known], {target.name: values}).reset_index(drop=True)
+
+
+def _reached(column: pd.Series, target: TargetSettings) -> tuple[pd.Series, np.ndarray]:
+    """1 where the threshold is reached, else 0, and where that is known."""
+    numbers = number_array(column)
+    reached = numbers > target.above if target.above is not None else numbers >= target.at_least
+    # Over an event log a mean of no events is not reached; in a table it is not known.
+    known = ~np.isnan(numbers) if target.agg is None else np.full(len(numbers), True)
+    return pd.Series(reached.astype(np.int64), column.index), known
+
+
+def _require_positive(rows: pd.DataFrame, settings: ModelSettings) -> None:
+    positive, name = settings.target.positive, str(settings.target_column)
+    if positive is None or name not in rows.columns or (rows[name] == positive).any():
+        return
+    seen = rows[name].value_counts().index[:5].tolist()
+    raise FeatureError(
+        f"no row has {positive!r} as its {name!r}, but e.g. {seen}; correct target.positive"
+    )
 
 
 def _event_log(

@@ -13,7 +13,15 @@ from mlops_assets.keys import asset_key
 from mlops_assets.records.files import VERIFIED_FILE
 from mlops_assets.serving.version.holder import read_manifest
 from tests.support.live_rows import predictions, stored_features
-from tests.support.pipeline_runs import STAGES, build, checks, materialize, materialized, metadata
+from tests.support.pipeline_runs import (
+    STAGES,
+    build,
+    checks,
+    failure,
+    materialize,
+    materialized,
+    metadata,
+)
 from tests.support.serving_worker import Worker
 
 ROWS = 400
@@ -134,3 +142,54 @@ def test_the_documents_and_reports_call_columns_as_the_source_does(
     (run,) = resources["tracking"].server.runs.values()
     (page,) = [text for name, text in run["texts"].items() if name.startswith("drift/")]
     assert "Gr\\u00f6\\u00dfe (cm)" in page or "Größe (cm)" in page
+
+
+@pytest.mark.parametrize(
+    ("said", "column", "positive"),
+    [
+        ({1: "yes", 0: "no"}, {"dtype": "string"}, "yes"),
+        ({1: ">50K", 0: "<=50K"}, {"dtype": "string", "allowed": [">50K", "<=50K"]}, ">50K"),
+        ({1: "Yes", 0: "No"}, {"dtype": "bool"}, None),
+        ({1: "ja", 0: "nein"}, {"dtype": "bool", "values": {"ja": True, "nein": False}}, None),
+        ({1: "FALSE", 0: "TRUE"}, {"dtype": "bool"}, False),
+        ({1: 2, 0: 1}, {"dtype": "int64", "nullable": True}, 2),
+        ({1: 0.5, 0: -0.5}, {"dtype": "float64"}, 0.5),
+    ],
+)
+def test_an_outcome_may_be_written_in_any_way(
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    said: dict[int, Any],
+    column: dict[str, Any],
+    positive: Any,
+) -> None:
+    """The figures are those of the same table with 0 and 1."""
+    settings = ModelSettings.model_validate(loans)
+    stages = STAGES[: STAGES.index("evaluation_report") + 1]
+    plain = metadata(materialize(settings, resources, instance, stages), "loans", stages[-1])
+    file = Path(loans["source"]["uri"])
+    frame = pd.read_csv(file)
+    frame.assign(label=frame["label"].map(said)).to_csv(file, index=False)
+    loans["contract"]["columns"]["label"] = column
+    loans["target"]["positive"] = positive
+
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, stages)
+
+    assert metadata(result, "loans", stages[-1])["roc_auc"] == plain["roc_auc"]
+    assert metadata(result, "loans", stages[-1])["log_loss"] == plain["log_loss"]
+
+
+def test_a_positive_value_that_never_occurs_is_named_before_training(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    file = Path(loans["source"]["uri"])
+    frame = pd.read_csv(file)
+    frame.assign(label=frame["label"].map({1: "yes", 0: "no"})).to_csv(file, index=False)
+    loans["contract"]["columns"]["label"] = {"dtype": "string"}
+    loans["target"]["positive"] = "Yes"
+
+    result = materialize(ModelSettings.model_validate(loans), resources, instance)
+
+    assert materialized(result) == ["raw_data", "processed_data"]
+    assert "no row has 'Yes' as its 'label', but e.g. ['yes', 'no']" in failure(result)
