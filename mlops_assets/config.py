@@ -62,7 +62,8 @@ class ModelSettings(Settings):
         """Feature -> what the model is fed: texts stay texts, every number is a float64."""
         if self.features.shape == "event_log":
             return dict.fromkeys(self.features.names, "float64")
-        texts = {n for n, column in self.contract.columns.items() if column.dtype == "string"}
+        columns = self.contract.columns
+        texts = {n for n in self.features.columns if columns[n].dtype == "string"}
         return {n: "string" if n in texts else "float64" for n in self.features.names}
 
     @property
@@ -164,6 +165,17 @@ def _target_fits_its_column(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit(at, f"the target {name!r} is a text, no {target.task} value; {remedy}")
 
 
+def _dates_are_datetimes(model: ModelSettings) -> Iterator[Misfit]:
+    for name, date in model.features.dates.items():
+        at = f"features.dates.{name}.column"
+        yield from unknown([date.column], model.kept_columns, at)
+        column = model.contract.columns.get(date.column)
+        if column and column.dtype != "datetime":
+            yield Misfit(at, f"{date.column!r} is {column.dtype}; declare it as a datetime")
+        if (date.column, date.part) == (model.timestamp, "age_days"):
+            yield Misfit(at, f"the timestamp {date.column!r} is of age 0 in each row; name another")
+
+
 def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
     reserved = ("event_timestamp", "prediction")
     names = [model.entity.name, *reserved, model.target.name, *model.features.names]
@@ -185,6 +197,24 @@ def _aggregates_fit_their_columns(model: ModelSettings) -> Iterator[Misfit]:
             yield Misfit(at, f"{agg} of {column!r}: the column is no number but {found.dtype}")
 
 
+def _events_can_be_chosen(model: ModelSettings) -> Iterator[Misfit]:
+    aggregates = model.features.aggregates.items()
+    chosen = [(f"features.aggregates.{name}.where", a.where) for name, a in aggregates]
+    for at, where in [*chosen, ("target.where", model.target.where)]:
+        yield from unknown(where, model.kept_columns, at)
+        known = {name: model.contract.columns[name] for name in where if name in model.kept_columns}
+        for name, column in known.items():
+            if column.dtype not in ("string", "int64", "bool"):
+                said = f"{name!r} is {column.dtype}; name a column of type string, int64 or bool"
+                yield Misfit(f"{at}.{name}", said)
+            elif wrong := [value for value in where[name] if not fits(value, column.dtype)]:
+                said = f"{wrong} are no {column.dtype}, as {name!r} is"
+                yield Misfit(f"{at}.{name}", f"{said}; put a text in quotes, and nothing else")
+            elif wrong := [v for v in where[name] if column.allowed and v not in column.allowed]:
+                said = f"{wrong} are not among its allowed {list(column.allowed)}; name those"
+                yield Misfit(f"{at}.{name}", said)
+
+
 def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
     encoded = model.processing.categorical_encoding
     yield from unknown(encoded, model.features.names, "processing.categorical_encoding")
@@ -196,7 +226,9 @@ def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
     if times := [
         n for n in model.features.columns if n in columns and columns[n].dtype == "datetime"
     ]:
-        said = f"datetime columns {times} cannot be features; derive numbers of them"
+        said = (
+            f"datetime columns {times} cannot be features; make numbers of them by features.dates"
+        )
         yield Misfit("features.columns", said)
 
 
@@ -227,8 +259,10 @@ _CHECKS = (
     _keys_have_their_types,
     _target_fits_the_shape,
     _target_fits_its_column,
+    _dates_are_datetimes,
     _names_differ,
     _aggregates_fit_their_columns,
+    _events_can_be_chosen,
     _features_can_be_encoded,
     _metrics_exist,
     _name_fits_the_cluster,

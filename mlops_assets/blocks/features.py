@@ -1,9 +1,9 @@
 """Features and the target, over an event log or a flat table."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mlops_assets.blocks.base import (
     Aggregation,
@@ -17,11 +17,30 @@ from mlops_assets.blocks.base import (
 )
 
 
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+Where = dict[
+    str,
+    Annotated[
+        tuple[Scalar, ...],
+        Field(min_length=1),
+        BeforeValidator(_listed, json_schema_input_type=Scalar | list[Scalar]),
+    ],
+]
+"""Column -> the values of which an event must have one, in each of the columns."""
+
+
 class AggregateSettings(Settings):
     """One number per entity and snapshot, from the events before the snapshot."""
 
     agg: Aggregation
     column: str | None = None
+    where: Where = Field(
+        default_factory=dict,
+        description="Only events with this value, or one of these, e.g. `{event_type: view}`.",
+    )
     window: Duration | None = Field(None, description="Only events this recent; default all.")
 
     @model_validator(mode="after")
@@ -30,6 +49,19 @@ class AggregateSettings(Settings):
         if needs_none != (self.column is None):
             raise ValueError(f"{self.agg} takes {'no' if needs_none else 'a'} column")
         return self
+
+
+DatePart = Literal["age_days", "month", "weekday", "hour", "dayofyear", "year"]
+
+
+class DateSettings(Settings):
+    """A number made of a datetime of each row."""
+
+    column: str
+    part: DatePart = Field(
+        description="`age_days`: days from the datetime to the row's timestamp, with their "
+        "fraction. The others are read from the clock of the column's `timezone`; Monday is 0."
+    )
 
 
 class SnapshotSettings(Settings):
@@ -46,6 +78,10 @@ class FeatureSettings(Settings):
     snapshots: SnapshotSettings | None = None
     aggregates: dict[Name, AggregateSettings] = Field(default_factory=dict)
     columns: tuple[ColumnName, ...] = ()
+    dates: dict[Name, DateSettings] = Field(
+        default_factory=dict,
+        description="Of a flat table: numbers made of its datetimes, beside `columns`.",
+    )
     ttl: Duration = Field(description="How old a value may be when it is served.")
     clock: Literal["wall", "data"] = Field(
         "wall",
@@ -61,14 +97,16 @@ class FeatureSettings(Settings):
     @property
     def names(self) -> tuple[str, ...]:
         """The model's feature names, in the order of its columns."""
-        return tuple(self.aggregates) if self.snapshots else self.columns
+        return tuple(self.aggregates) if self.snapshots else (*self.columns, *self.dates)
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
         if bool(self.snapshots) != bool(self.aggregates):
             raise ValueError("an event log needs both `snapshots` and `aggregates`")
-        if bool(self.columns) == bool(self.snapshots):
-            raise ValueError("give `snapshots` and `aggregates`, or `columns`, but not both")
+        if bool(self.columns or self.dates) == bool(self.snapshots):
+            raise ValueError(
+                "give `snapshots` and `aggregates`, or `dates` and `columns`, but not both"
+            )
         return self
 
 
@@ -82,6 +120,10 @@ class TargetSettings(Settings):
     )
     agg: Literal["count", "sum", "mean", "max", "nunique"] | None = None
     window: Duration | None = None
+    where: Where = Field(
+        default_factory=dict,
+        description="Of an event log: only events with this value, or one of these.",
+    )
     direction: Literal["future"] = "future"
     at_least: float | None = Field(None, description="Makes it binary: value >= at_least.")
     above: float | None = Field(None, description="Makes it binary: value > above.")
@@ -108,6 +150,8 @@ class TargetSettings(Settings):
             raise ValueError("`positive` is a value of a flat table; with `agg` give `at_least`")
         if (self.agg is None) != (self.window is None):
             raise ValueError("a target over an event log needs both `agg` and `window`")
+        if self.where and self.agg is None:
+            raise ValueError("`where` chooses events; over a flat table there is one row each")
         if self.agg is not None and (self.agg == "count") != (self.column is None):
             raise ValueError(f"{self.agg} takes {'no' if self.agg == 'count' else 'a'} column")
         return self
