@@ -147,7 +147,8 @@ class EventLog:
         """The events of start <= t < end, in ns since the epoch; no start means all before end."""
         whole = self.whole
         left = 0 if start is None else int(np.searchsorted(whole.times, start, side="left"))
-        return whole.part(slice(left, int(np.searchsorted(whole.times, end, side="left"))), end)
+        part = slice(left, int(np.searchsorted(whole.times, end, side="left")))
+        return whole.part(part, end)
 
 
 def _utc(ns: int) -> pd.Timestamp:
