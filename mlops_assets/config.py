@@ -62,8 +62,8 @@ class ModelSettings(Settings):
         """Feature -> what the model is fed: texts stay texts, every number is a float64."""
         if self.features.shape == "event_log":
             return dict.fromkeys(self.features.names, "float64")
-        columns = self.contract.columns
-        texts = {n for n in self.features.columns if columns[n].dtype == "string"}
+        texts = {n for n, column in self.contract.columns.items() if column.dtype == "string"}
+        texts -= self.features.dates.keys()
         return {n: "string" if n in texts else "float64" for n in self.features.names}
 
     @property

@@ -31,12 +31,21 @@ class SourceSettings(Settings):
     watch: tuple[str, ...] = Field(
         (), description="Only with `loader`: the URIs it reads, for the new-data sensor."
     )
-    format: Literal["csv", "whitespace", "parquet"] = "csv"
+    format: Literal["csv", "whitespace", "jsonl", "parquet"] = Field(
+        "csv",
+        description="A text may be compressed: .gz, .bz2, .xz, .zst or .zip. The fields of an "
+        "object in JSON lines or Parquet are columns `object.field`.",
+    )
+    encoding: str = Field("utf-8", description="Of a text, e.g. cp1252, latin-1 or utf-16.")
+    decimal: Literal[".", ","] = Field(".", description="Mark of decimals in csv and whitespace.")
+    thousands: str = Field(
+        "", max_length=1, description="What may stand between groups of three digits, e.g. `.`."
+    )
     delimiter: str = Field(",", min_length=1, max_length=1, description="Only with format csv.")
     columns: tuple[str, ...] = Field((), description="Names, for a file without a header line.")
     missing: tuple[str, ...] = Field(("",), description="Texts that mean: no value.")
     final_newline: Literal["required", "optional"] = Field(
-        "required", description="A file that does not end its last line may have been cut."
+        "required", description="A csv that does not end its last line may have been cut."
     )
 
     @model_validator(mode="after")
@@ -53,8 +62,33 @@ class SourceSettings(Settings):
             raise ValueError(f"delimiter {self.delimiter!r} cannot separate values")
         if self.delimiter != "," and self.format != "csv":
             raise ValueError(f"format {self.format} takes no delimiter")
-        if self.columns and (self.format == "parquet" or self.loader):
+        if self.columns and (self.format not in ("csv", "whitespace") or self.loader):
             raise ValueError("`columns` names those of a text file without a header line")
+        if self.encoding != "utf-8" and (self.format == "parquet" or self.loader):
+            raise ValueError("`encoding` is of a text file; remove it")
+        return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, name: str) -> str:
+        try:
+            "".encode(name)
+        except (LookupError, ValueError) as err:
+            raise ValueError(
+                f"encoding {name!r} is not known; write e.g. utf-8, cp1252 or utf-16"
+            ) from err
+        return name
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> Self:
+        if (self.decimal, self.thousands) == (".", ""):
+            return self
+        if self.format not in ("csv", "whitespace") or self.loader:
+            raise ValueError("`decimal` and `thousands` are of csv and whitespace; remove them")
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}; correct one")
+        if self.thousands and (self.thousands.isalnum() or self.thousands in '+-"'):
+            raise ValueError(f"thousands {self.thousands!r} is part of a number; correct it")
         return self
 
 

@@ -41,6 +41,27 @@ _INT64 = np.iinfo(np.int64)
 _EXACT = 2**53  # beyond it a float64 skips integers
 
 
+class Marks(NamedTuple):
+    """How numbers are written in a text."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+    def plain(self, text: pa.Array) -> pa.Array:
+        """The numbers as Python writes them; what is none by these marks is none afterwards."""
+        if self == PLAIN:
+            return text
+        point, group = re.escape(self.decimal), re.escape(self.thousands)
+        grouped = rf"[0-9]{{1,3}}({group}[0-9]{{3}})+|" if group else ""
+        form = rf"^[+-]?({grouped}[0-9]*)({point}[0-9]*)?([eE][+-]?[0-9]+)?$"
+        bare = pc.replace_substring(text, self.thousands, "") if group else text
+        bare = pc.replace_substring(bare, self.decimal, ".")
+        return pc.if_else(pc.match_substring_regex(text, form), bare, "no number")
+
+
+PLAIN = Marks()
+
+
 class Cast(NamedTuple):
     """A column after casting; a value with a problem or missing is arbitrary in `typed`."""
 
@@ -50,7 +71,7 @@ class Cast(NamedTuple):
     """What is wrong -> where; never where a value is missing."""
 
 
-def cast(column: pd.Series, rule: ColumnContract) -> Cast:
+def cast(column: pd.Series, rule: ColumnContract, marks: Marks) -> Cast:
     """Give `column` the type of `rule`; the table in the module's docstring says which.
 
     Text (an object column of str) is parsed. A column that already has a type is checked against
@@ -59,6 +80,7 @@ def cast(column: pd.Series, rule: ColumnContract) -> Cast:
     Args:
         column: As read from text, parquet or a loader; NaN, None, NaT and NA mean no value.
         rule: Its contract.
+        marks: How its numbers are written, if it is text.
 
     Raises:
         ContractError: Datetimes with several UTC offsets, or only some with one.
@@ -72,7 +94,7 @@ def cast(column: pd.Series, rule: ColumnContract) -> Cast:
     elif rule.dtype == "string":
         values, problems = _strings(column, missing)
     else:
-        array, problems = _numbers(column, rule)
+        array, problems = _numbers(column, rule, marks)
         if rule.nullable:
             array = _with_nan(array, missing, problems)
         values = pd.Series(array, index=column.index)
@@ -87,10 +109,11 @@ def _numbers_as_written(column: pd.Series) -> pd.Series:
     return pd.Series(text.to_numpy(zero_copy_only=False), column.index, name=column.name)
 
 
-def _numbers(column: pd.Series, rule: ColumnContract) -> tuple[np.ndarray, Problems]:
+def _numbers(column: pd.Series, rule: ColumnContract, marks: Marks) -> tuple[np.ndarray, Problems]:
     if rule.dtype == "bool":
         return _booleans(column, rule)
-    return _integers(column) if rule.dtype == "int64" else _floats(column)
+    text = marks.plain(text_of(column)) if _is_object(column) else None
+    return _integers(column, text) if rule.dtype == "int64" else _floats(column, text)
 
 
 def text_of(column: pd.Series) -> pa.Array:
@@ -144,9 +167,9 @@ def _parsed(text: pa.Array, good: Mask, dtype: pa.DataType) -> np.ndarray:
     return pc.cast(safe, dtype).to_numpy(zero_copy_only=False)
 
 
-def _integers(column: pd.Series) -> tuple[np.ndarray, Problems]:
-    if _is_object(column):
-        return _integers_of_text(text_of(column))
+def _integers(column: pd.Series, text: pa.Array | None) -> tuple[np.ndarray, Problems]:
+    if text is not None:
+        return _integers_of_text(text)
     size = len(column)
     if _kind(column) not in "iuf":
         return np.zeros(size, np.int64), {"is not an int64": np.ones(size, dtype=bool)}
@@ -191,9 +214,8 @@ def _integers_of_text(text: pa.Array) -> tuple[np.ndarray, Problems]:
     }
 
 
-def _floats(column: pd.Series) -> tuple[np.ndarray, Problems]:
-    if _is_object(column):
-        text = text_of(column)
+def _floats(column: pd.Series, text: pa.Array | None) -> tuple[np.ndarray, Problems]:
+    if text is not None:
         good = _matches(text, _FLOAT)
         values = _parsed(text, good, pa.float64())
         return values, {"is not a finite float64": ~(good & np.isfinite(values))}

@@ -90,6 +90,18 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
         ("source.delimiter", '"', "cannot separate values"),
         ("source", {"uri": "x", "format": "whitespace", "delimiter": ";"}, "takes no delimiter"),
         ("source", {"uri": "x", "format": "parquet", "columns": ["a"]}, "without a header line"),
+        (
+            "source.encoding",
+            "latin-99",
+            "encoding 'latin-99' is not known; write e.g. utf-8, cp1252",
+        ),
+        ("source.encoding", "rot13", "encoding 'rot13' is not known"),
+        ("source", {"uri": "x", "format": "parquet", "encoding": "cp1252"}, "is of a text file"),
+        ("source", {"uri": "x", "format": "jsonl", "decimal": ","}, "of csv and whitespace; remov"),
+        ("source.decimal", ";", "Input should be '.' or ','"),
+        ("source.thousands", ".", "decimal and thousands are both '.'"),
+        ("source.thousands", "0", "thousands '0' is part of a number"),
+        ("source", {"uri": "x", "format": "jsonl", "columns": ["a"]}, "without a header line"),
         ("contract.columns.grade.allowed", ["a", 1], "allowed values [1] are no string"),
         ("contract.columns.label.allowed", [True], "allowed values [True] are no int64"),
         (

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import enforce, violations
 from tests.support.contracts import NOW, check, contract, kept, reasons
 
@@ -128,6 +129,32 @@ def test_a_column_may_say_what_its_values_mean(values: dict, column: Any, good: 
     gaps = check([*column, None], dtype="bool", values=values, nullable=True)
     assert [value == 1 for value in kept(gaps)[:-1]] == good
     assert np.isnan(kept(gaps)[-1])
+
+
+@pytest.mark.parametrize(
+    ("marks", "dtype", "good", "bad"),
+    [
+        (
+            Marks(",", "."),
+            "float64",
+            {"1,5": 1.5, "-1.234,56": -1234.56, "1234,5": 1234.5, "1.234.567": 1234567.0,
+             "7": 7.0, "1,5e3": 1500.0, ",5": 0.5},
+            ["1.5", "1.23,4", "1.2345", "12.34.567", ".123", "1,5,6", "", "abc", "no number"],
+        ),
+        (Marks(",", ""), "float64", {"1,5": 1.5, "2": 2.0}, ["1.5", "1.234,5"]),
+        (Marks(".", ","), "float64", {"1,234.5": 1234.5, "12,345,678": 12345678.0}, ["1,23"]),
+        (Marks(".", " "), "int64", {"1 234": 1234, "-12 345 678": -12345678}, ["12 34", " 1"]),
+        (Marks(",", "."), "int64", {"1.234": 1234, "4,0": 4, "7": 7}, ["1,5", "1.23", "4.0"]),
+        (Marks(".", "'"), "int64", {"1'234": 1234}, ["1'23"]),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_the_source_says(
+    marks: Marks, dtype: str, good: dict[str, float], bad: list[str]
+):
+    frame = pd.DataFrame({"x": [*good, *bad, None]})
+    checked = enforce(frame, contract(x={"dtype": dtype, "nullable": True}), NOW, marks)
+    assert kept(checked)[:-1] == list(good.values())
+    assert checked.bad["x"].tolist() == bad
 
 
 def test_decimals_are_numbers_of_their_value():
