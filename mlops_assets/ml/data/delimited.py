@@ -69,6 +69,9 @@ def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> Tex
     else:
         names, body, first_line = fields, rest, 2
     _check_delimiter(first.decode(), fields, source, columns, where)
+    if not set(names) & set(columns):
+        said = f"line 1 has none of the columns {list(columns)}: {clip(first.decode())}"
+        refuse(where, f"{said}. If it is a row, name the columns in `source.columns`")
     if not body:
         refuse(where, f"only the header {first.decode()!r} and no rows. Fetch the file again")
     return TextFile(where, names, body, first_line, delimiter, quoted)

@@ -159,6 +159,7 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "open quote": (b'id,age\n1,30\n2,"3\n4,5\n', {}, ["line 3", "quote", '2,"3', "Double"]),
     "text after a quote": (b'id,age\n"1"x,30\n', {}, ["line 2", '"1"x', "Double"]),
     "open quote in header": (b'id,"age\n1,30\n', {}, ["line 1", '"age', "quotes"]),
+    "no header": (b"1,1\n2,30\n", {}, ["line 1", "'1,1'", "If it is a row", "source.columns"]),
     "duplicate header": (b"id,age,age\n1,2,3\n", {}, ["['age']", "more than once", "Rename"]),
     "missing column": (b"id\n1\n", {}, ["['age']", "missing", "contract.columns"]),
     "renamed column": (b"id,ages\n1,2\n", {}, ["'age'", "renamed to 'ages'", "contract.columns"]),
