@@ -188,11 +188,7 @@ def _expired(connection: sqlite3.Connection, key: bytes) -> Expired | None:
 
 
 def decode(value: bytes, dtype: str) -> FeatureValue:
-    """Read a serialized `feast.types.Value`; nothing in it means null, as does NaN.
-
-    Raises:
-        ValueError: It is no value of `dtype`.
-    """
+    """Read a `feast.types.Value`; empty and NaN mean null; `ValueError` if it is no `dtype`."""
     if not value:
         return None
     if dtype == "float64" and value[0] == _DOUBLE_VAL and len(value) == 9:
