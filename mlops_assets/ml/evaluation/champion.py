@@ -56,11 +56,7 @@ class Losses(NamedTuple):
 def scored_champion(
     champion: Estimator, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
 ) -> Losses:
-    """Losses of a model that may have been trained under other settings.
-
-    Raises:
-        NotComparableError: It cannot score the rows.
-    """
+    """Losses of a model of other settings; `NotComparableError` if it cannot score the rows."""
     names = list(getattr(champion, "feature_names_in_", features.columns))
     if missing := [name for name in names if name not in features.columns]:
         raise NotComparableError(f"it was trained on features that are gone: {missing}")
