@@ -21,11 +21,7 @@ _NO_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f]")
 
 
 def home() -> Path:
-    """`MLOPS_HOME`, or `.mlops/` in the project; absolute, not created here.
-
-    Raises:
-        StateError: Its path cannot stand in the address of a sqlite file.
-    """
+    """`MLOPS_HOME`, or `.mlops/` in the project, absolute; as `require_addressable` has it."""
     named = os.environ.get("MLOPS_HOME") or PROJECT_ROOT / ".mlops"
     return require_addressable(Path(named).expanduser().absolute(), "MLOPS_HOME")
 
@@ -36,11 +32,7 @@ def endpoints_root() -> Path:
 
 
 def require_addressable(path: Path, variable: str) -> Path:
-    """The same path, if sqlite's files in it can be named.
-
-    Raises:
-        StateError: They cannot; `variable` is the one that names it.
-    """
+    """The same path; `StateError` naming `variable` if no sqlite file in it can be named."""
     if wrong := _NO_ADDRESS.search(str(path)):
         raise StateError(
             f"{variable}={str(path)!r} has {wrong.group()!r} in it, which the address of a sqlite "

@@ -93,10 +93,8 @@ def _is_own_page(headers: Headers) -> bool:
 
 
 def _is_followed_link(headers: Headers) -> bool:
-    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == (
-        "navigate",
-        "document",
-    )
+    sent = [headers.get(f"sec-fetch-{what}") for what in ("mode", "dest")]
+    return sent == ["navigate", "document"]
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, why: HTTPException) -> None:
