@@ -62,10 +62,8 @@ def _said(
         yield event.step_key, f"{error.cls_name}: {_message(error.message, error.cls_name)}"
     else:
         trace = failure.error.to_string() if failure.error else ""
-        yield (
-            event.step_key,
-            _kept(str(error.cls_name), _message(error.message, error.cls_name), trace),
-        )
+        said = _message(error.message, error.cls_name)
+        yield event.step_key, _kept(str(error.cls_name), said, trace)
 
 
 def _is_ours(kind: str | None) -> bool:

@@ -95,11 +95,7 @@ def announce(moved: HandMove, *, give_up: bool) -> None:
 
 
 def parse_moment(text: str) -> datetime:
-    """Read an ISO date, meaning its last moment, or date and time; UTC unless it says otherwise.
-
-    Raises:
-        ConfigError: It is neither.
-    """
+    """An ISO date, meaning its last moment, or date and time, UTC by default; or `ConfigError`."""
     try:
         moment = datetime.fromisoformat(text)
         moment.astimezone(UTC)
@@ -118,19 +114,10 @@ def reason(text: str) -> str:
 
 
 def _table(moves: Sequence[Promotion]) -> str:
-    head = ("when (UTC)", "version", "who", "why")
-    rows = [
-        (
-            f"{move.time:%Y-%m-%d %H:%M:%S}",
-            f"{move.from_version or '-'} -> {move.to_version}",
-            move.who,
-            move.why,
-        )
-        for move in moves
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in (head, *rows)
-    ]
+    rows = [("when (UTC)", "version", "who", "why")]
+    for move in moves:
+        versions = f"{move.from_version or '-'} -> {move.to_version}"
+        rows.append((f"{move.time:%Y-%m-%d %H:%M:%S}", versions, move.who, move.why))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)) for row in rows]
     return "\n".join(line.rstrip() for line in lines)

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -133,7 +132,7 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
     process = subprocess.Popen(  # noqa: S603  a list, no shell
         [*command, "-m", "mlops_assets.definitions", "--select", keys],
         cwd=code,
-        env=_environment(os.environ, recorded, code, state),
+        env=_environment(recorded, code, state),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C reaches us alone, and we end it
@@ -149,13 +148,10 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
         raise ReproductionError(f"training {model} again failed:\n{last}")
 
 
-def _environment(
-    base: Mapping[str, str], recorded: TrainingRecord, code: Path, state: Path
-) -> dict[str, str]:
+def _environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, str]:
     """The caller's, without what points at live state."""
-    kept = {name: value for name, value in base.items() if not name.startswith(_OURS)}
     return {
-        **kept,
+        **{name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),
         "MLOPS_PINNED_NOW": recorded.checked_at,

@@ -40,11 +40,7 @@ class Access:
 
     @classmethod
     def of_environment(cls) -> Self:
-        """Read `MLOPS_UI_HOSTS`, and what `Login` reads.
-
-        Raises:
-            ConfigError: A variable holds what cannot be meant.
-        """
+        """Read `MLOPS_UI_HOSTS`, and what `Login` reads; `ConfigError` for what cannot be meant."""
         names = os.environ.get("MLOPS_UI_HOSTS", "").lower().split(",")
         hosts = tuple(name.strip() for name in names if name.strip())
         return cls(hosts, Login.of_environment())

@@ -166,11 +166,7 @@ def draw(
     tracking: MLflowTracking,
     reports: EvidentlyReports,
 ) -> str | None:
-    """Address of Evidently's page of some columns; only for it are whole rows of the log read.
-
-    Raises:
-        ReportError: Evidently refused the columns.
-    """
+    """Address of Evidently's page of some columns, or `ReportError`; it alone reads whole rows."""
     summary, enough = seen.finding.summary, settings.monitoring.drift.history
     live = _rows(predictions, settings.name, [summary.window], [seen.version.version])
     if seen.season:

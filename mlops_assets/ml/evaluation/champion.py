@@ -25,11 +25,7 @@ from mlops_assets.records.evaluation import Comparison
 def compare_models(
     champion: Estimator, challenger: Scored, test: pd.DataFrame, settings: ModelSettings
 ) -> Comparison:
-    """Compare two fitted pipelines on `test`, the rows that the challenger scored.
-
-    Raises:
-        NotComparableError: The champion cannot score these rows: other features, other classes.
-    """
+    """Compare two pipelines on `test`, which the challenger scored; or `NotComparableError`."""
     features = challenger.features
     actual = label_array(test[settings.target.name], settings.target.task)
     slices = {name: features[name].to_numpy() for name in settings.evaluation.slices}

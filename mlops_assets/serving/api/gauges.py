@@ -77,8 +77,6 @@ def _gauge(name: str, about: str, labels: dict[str, str], value: float) -> Metri
 def _batch_metrics(endpoint: Path) -> Iterator[bytes]:
     for path in sorted((endpoint / METRICS_FOLDER).glob("*.prom")):
         try:
-            text = path.read_bytes()
+            yield path.read_bytes().removesuffix(b"\n") + b"\n"
         except OSError as err:  # one file must not take the endpoint's own metrics along
             logger.warning("%s is left out of /metrics: %s", path, err)
-            continue
-        yield text if text.endswith(b"\n") else text + b"\n"

@@ -49,11 +49,7 @@ class FeastLookup:
     is_short = False
 
     def __init__(self, online: OnlineFeatures) -> None:
-        """Open the store and read one row, so that a broken store shows now.
-
-        Raises:
-            FeatureStoreError: The store, its registry or the view cannot be read.
-        """
+        """Open the store and read one row; `FeatureStoreError` now if store or view is broken."""
         self._view = online.view
         self._as_of = online.as_of
         store = online.store.get("online_store", {})

@@ -43,10 +43,7 @@ _IMPORTED = (
     "mlops_assets.serving.api.app", "mlops_assets.serving.api.guard",
     "mlops_assets.serving.process.service", "_bentoml_impl.server.app",
 )  # fmt: skip
-_RUNTIMES = {
-    "onnxruntime": ("onnxruntime",),
-    "scikit-learn": ("sklearn", "skops.io"),
-}
+_RUNTIMES = {"onnxruntime": ("onnxruntime",), "scikit-learn": ("sklearn", "skops.io")}
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _App = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -44,11 +44,7 @@ class LoadedModel:
 
 
 def require_equal_scores(actual: np.ndarray, expected: np.ndarray, servable: Servable) -> None:
-    """Compare served with recorded scores, both of shape (rows, scores).
-
-    Raises:
-        DeploymentError: Another shape, or a difference above the runtime's tolerance.
-    """
+    """`DeploymentError` if served and recorded scores differ in shape, or above the tolerance."""
     what = f"{servable.model_name} version {servable.model_version}"
     if actual.shape != expected.shape:
         raise DeploymentError(
