@@ -6,9 +6,7 @@ library of a user's model.
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
-import mlops_assets.defs
 from mlops_assets.cli.context import (
     Verbs,
     add_verb,
@@ -20,6 +18,7 @@ from mlops_assets.cli.context import (
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
+from mlops_assets.home import models_folder
 from mlops_assets.keys import TrainingStage
 
 
@@ -51,7 +50,7 @@ def disputes() -> dict[str, tuple[Fault, ...]]:
 
 
 def _sound_parts() -> list[Part]:
-    parts = read_parts(Path(mlops_assets.defs.__path__[0]))
+    parts = read_parts(models_folder())
     return [part for part in parts if not part.faults]
 
 

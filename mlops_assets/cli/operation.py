@@ -25,7 +25,12 @@ def add_verbs(verbs: Verbs) -> None:
     add_verb(verbs, "env", env, "shell exports for plain dagster commands")
     about = "build a Bento of the deployed version, offline"
     verb = add_verb(verbs, "bento", bento, about, "model")
-    verb.add_argument("--out", type=Path, metavar="DIR", help="BENTOML_HOME that gets it")
+    verb.add_argument(
+        "--out",
+        type=lambda text: Path(text).absolute(),
+        metavar="DIR",
+        help="BENTOML_HOME that gets it",
+    )
 
 
 def api_key() -> int:
@@ -43,7 +48,7 @@ def dev() -> int:
 
 def env() -> int:
     """Print `export` lines; use as `eval "$(mlops env)"`."""
-    for name in ("MLOPS_HOME", "DAGSTER_HOME"):
+    for name in ("MLOPS_PROJECT", "MLOPS_HOME", "DAGSTER_HOME"):
         say(f"export {name}={shlex.quote(os.environ[name])}")
     return 0
 
