@@ -152,7 +152,7 @@ def held_out_columns(
     rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
 ) -> pd.DataFrame:
     """Features of the held-out rows and what the version says of them."""
-    with fetched(model, tracking) as one:
+    with fetched(model, tracking, settings) as one:
         said = one.scored(split(rows, settings).test, settings)
     return said.features.assign(**{PREDICTION: said.scores.max(axis=1)})
 

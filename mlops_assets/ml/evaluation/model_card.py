@@ -40,7 +40,7 @@ def model_card(
         git_sha=git_sha,
         target=settings.target.name,
         estimator=training.estimator,
-        params={"seed": training.seed, **training.params},
+        params={"seed": training.seed, **training.plain_params},
         inference=inference,
         features={name: _computed(name, settings) for name in settings.features.names},
         train_period=_period(rows.train),
