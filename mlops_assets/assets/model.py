@@ -19,6 +19,7 @@ from mlops_assets.ml.training.early_stopping import rounds_of
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.reproduction import scores_hash
 from mlops_assets.model_versions.card import log_card
+from mlops_assets.model_versions.choice import choice_metadata, chosen
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import compared_metrics, facts, judge
 from mlops_assets.model_versions.provenance import choose_inference, record_training
@@ -93,7 +94,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 def train(
     features: TracedRows, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelVersion, dict[str, Any]]:
-    """Tune, fit and register a version, with all that its repetition needs.
+    """Choose, tune, fit and register a version, with all that its repetition needs.
 
     Args:
         features: And what they were made of.
@@ -104,23 +105,27 @@ def train(
         The version, and what the training found, as metadata.
     """
     fitted_on, test = split(features.rows, settings)
-    chosen, search = tuned(fitted_on, settings, run)
-    model = fit(fitted_on, chosen)
+    named, choice = chosen(fitted_on, settings, run)
+    trained, search = tuned(fitted_on, named, run)
+    model = fit(fitted_on, trained)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
     rounds = {"rounds": rounds_of(model)} if settings.training.early_stopping else {}
-    run.log_params({**_params(chosen), **rounds})
+    run.log_params({**_params(trained), **rounds})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
     own = own_types(settings.training)
     version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
     predictions = scores_hash(held_out.scores)
-    record_training(features.record, settings, chosen.training.plain_params, predictions, run)
+    record_training(
+        features.record, settings, trained.training.plain_params, predictions, run, choice
+    )
     return version, {
         "train_rows": len(fitted_on),
         "inference": inference.spelled,
         **rounds,
+        **choice_metadata(choice),
         **search,
     }
 
