@@ -17,7 +17,7 @@ from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.features.snapshots import calendar_step
 from mlops_assets.ml.frames import TIMESTAMP, Split, label_array, select_features
 from mlops_assets.ml.training.estimators import build_estimator
-from mlops_assets.ml.training.unfit_rows import explained, require_finite
+from mlops_assets.ml.training.unfit_rows import explained, require_finite, require_narrow
 
 
 def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
@@ -105,6 +105,7 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
     features = select_features(train, settings.feature_dtypes)
     numeric = features[_plain(settings)]
     require_finite(numeric, settings)
+    require_narrow(features, settings)
     pipeline = build_pipeline(settings)
     try:
         with np.errstate(
