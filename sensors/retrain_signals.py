@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import dagster as dg
 
-from jobs.training import FINISHED, training_job_name, unfinished_trainings
+from jobs.asset_jobs import training_job_name, unfinished_trainings
 from mlops_assets.blocks.base import Record
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import SourceError
@@ -71,7 +71,7 @@ def _trained_on(instance: dg.DagsterInstance, settings: ModelSettings) -> str | 
             models = _newest(instance, trained, 1, report.storage_id)
             return _fingerprint(_newest_raw(instance, settings, models[0])) if models else None
     read = _newest_raw(instance, settings)
-    jobs = dg.RunsFilter(job_name=training_job_name(settings))
+    jobs = dg.RunsFilter(job_name=training_job_name(settings.name))
     runs = [record.dagster_run for record in instance.get_run_records(jobs, limit=1)]
     if read and (run := instance.get_run_by_id(read.run_id)):
         runs.append(run)
@@ -156,7 +156,9 @@ def _outcome(
     instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending
 ) -> Outcome | None:
     """What became of the run of a decision; None when it was never seen."""
-    wanted = dg.RunsFilter(job_name=training_job_name(settings), tags={DECISION_TAG: pending.id})
+    wanted = dg.RunsFilter(
+        job_name=training_job_name(settings.name), tags={DECISION_TAG: pending.id}
+    )
     records = instance.get_run_records(wanted, limit=1)
     if not records:
         if pending.run_id is None:
@@ -164,7 +166,7 @@ def _outcome(
         gone = "the run was deleted"
         return Outcome(decision=pending.id, result="failed", run_id=pending.run_id, reason=gone)
     run = records[0].dagster_run
-    if run.status not in FINISHED:
+    if not run.is_finished:
         return Outcome(decision=pending.id, result="running", run_id=run.run_id)
     return _finished(instance, settings, pending, run)
 

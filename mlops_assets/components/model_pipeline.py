@@ -6,10 +6,8 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from jobs.deployment import build_deployment_job
-from jobs.monitoring import build_monitoring_job, build_monitoring_schedules
+from jobs.asset_jobs import build_asset_jobs, build_schedules
 from jobs.promotion import build_promotion_jobs
-from jobs.training import build_training_job, build_training_schedules
 from mlops_assets.asset_checks.gates import build_asset_checks
 from mlops_assets.asset_checks.live import build_outcome_checks
 from mlops_assets.assets.data import build_data_assets
@@ -99,13 +97,8 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         asset_checks=[*build_asset_checks(settings), *build_outcome_checks(settings)],
-        jobs=[
-            build_training_job(settings),
-            build_deployment_job(settings),
-            *build_promotion_jobs(settings),
-            build_monitoring_job(settings),
-        ],
-        schedules=[*build_training_schedules(settings), *build_monitoring_schedules(settings)],
+        jobs=[*build_asset_jobs(settings), *build_promotion_jobs(settings)],
+        schedules=build_schedules(settings),
         sensors=[build_retraining_sensor(settings), build_endpoint_health_sensor(settings)],
         metadata=carried(settings),
     )
