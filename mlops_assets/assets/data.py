@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.data.contract import Checked, contract_holds, enforce, violations
 from mlops_assets.ml.data.processing import process
@@ -28,9 +28,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     processed_key = asset_key(settings.name, "processed_data")
 
     @dg.asset(
-        key=asset_key(settings.name, "raw_data"),
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "raw_data"),
         kinds={"dvc"},
         code_version=settings.source.digest(),
         retry_policy=RETRIES,
@@ -55,10 +53,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
-        key=processed_key,
-        ins={"raw": dg.AssetIn(asset_key(settings.name, "raw_data"))},
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "processed_data", raw="raw_data"),
         kinds={"pandas"},
         code_version=f"{settings.contract.digest()}-{settings.processing.digest()}",
         check_specs=[

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.model_versions.documents import documented
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.online_features import online_features
@@ -27,15 +27,14 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
     """`features`, `trained_model`, `evaluation_report` -> `deployed_endpoint` of one model."""
 
     @dg.asset(
-        key=asset_key(settings.name, "deployed_endpoint"),
-        ins={
-            "rows": dg.AssetIn(asset_key(settings.name, "features")),
-            "model": dg.AssetIn(asset_key(settings.name, "trained_model")),
-            "evaluation": dg.AssetIn(asset_key(settings.name, "evaluation_report")),
-        },
+        **asset_of(
+            settings,
+            "deployed_endpoint",
+            rows="features",
+            model="trained_model",
+            evaluation="evaluation_report",
+        ),
         deps=[asset_key(settings.name, "reference_profile")],  # what is live can be watched
-        group_name=settings.name,
-        owners=list(settings.owners),
         kinds={"bentoml"} if settings.deployment.target == "local" else {"bentoml", "kubernetes"},
         code_version=settings.deployment.digest(),
         retry_policy=RETRIES,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_of
 from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.frames import select_features
@@ -32,10 +32,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`features` -> `trained_model` -> `evaluation_report` of one model."""
 
     @dg.asset(
-        key=asset_key(settings.name, "trained_model"),
-        ins={"features": dg.AssetIn(asset_key(settings.name, "features"))},
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "trained_model", features="features"),
         kinds={"scikitlearn", "mlflow"},
         code_version=f"{settings.training.digest()}-{settings.processing.digest()}",
         retry_policy=RETRIES,
@@ -53,13 +50,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
-        key=asset_key(settings.name, "evaluation_report"),
-        ins={
-            "rows": dg.AssetIn(asset_key(settings.name, "features")),
-            "model": dg.AssetIn(asset_key(settings.name, "trained_model")),
-        },
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "evaluation_report", rows="features", model="trained_model"),
         kinds={"scikitlearn", "mlflow"},
         code_version=f"2-{settings.evaluation.digest()}-{settings.card.digest()}",
         retry_policy=RETRIES,
@@ -92,12 +83,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 def train(
     features: TracedRows, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelVersion, dict[str, Any]]:
-    """Tune, fit and register a version, with all that its repetition needs.
-
-    Args:
-        features: And what they were made of.
-        settings: Of the model.
-        run: The open one.
+    """Tune, fit and register a version into the open run, with all that its repetition needs.
 
     Returns:
         The version, and what the training found, as metadata.

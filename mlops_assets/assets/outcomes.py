@@ -5,7 +5,6 @@ None of these belongs to the training job: they look at what a trained version d
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.ml.documented import Labels, TracedRows
 from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import (
@@ -55,20 +54,14 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     monitoring, view = settings.monitoring, FeatureView.of(settings)
     # A window is final when its last label has come, so that long must be looked back at least.
     span = monitoring.window * monitoring.performance.windows + label_delay(settings)
-    common: dict[str, Any] = {
-        "group_name": settings.name,
-        "owners": list(settings.owners),
-        "retry_policy": RETRIES,
-        "code_version": monitoring.digest(),
-    }
 
     @dg.asset(
-        key=asset_key(settings.name, "labels"),
-        ins={"processed": dg.AssetIn(asset_key(settings.name, "processed_data"))},
+        **asset_of(settings, "labels", processed="processed_data"),
         deps=[log],
         kinds={"pandas"},
         description="The target of each entity and moment that was predicted, where it is known.",
-        **common,
+        retry_policy=RETRIES,
+        code_version=monitoring.digest(),
     )
     def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
         with reported():
@@ -82,15 +75,12 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=value, metadata=counts)
 
     @dg.asset(
-        key=asset_key(settings.name, "performance_report"),
-        ins={
-            "known": dg.AssetIn(asset_key(settings.name, "labels")),
-            "rows": dg.AssetIn(asset_key(settings.name, "features")),
-        },
+        **asset_of(settings, "performance_report", known="labels", rows="features"),
         deps=[log],
         kinds={"scikitlearn"},
         description="Metrics of the served version by window: estimated, then measured by labels.",
-        **common,
+        retry_policy=RETRIES,
+        code_version=monitoring.digest(),
     )
     def performance_report(
         known: Labels,
@@ -121,11 +111,12 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=report, metadata=performance_metadata(report))
 
     @dg.asset(
-        key=asset_key(settings.name, "skew_report"),
+        **asset_of(settings, "skew_report"),
         deps=[log, asset_key(settings.name, "features")],
         kinds={"feast"},
         description="Logged requests against their features rebuilt from the offline store.",
-        **common,
+        retry_policy=RETRIES,
+        code_version=monitoring.digest(),
     )
     def skew_report(
         predictions: PredictionLog,

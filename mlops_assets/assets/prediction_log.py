@@ -4,7 +4,7 @@ import dagster as dg
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.records.monitoring import LogSummary
 from resources.prediction_log.log import PredictionLog
 
@@ -13,10 +13,8 @@ def build_prediction_log_assets(settings: ModelSettings) -> list[dg.AssetsDefini
     """`deployed_endpoint` -> `prediction_log` of one model."""
 
     @dg.asset(
-        key=asset_key(settings.name, "prediction_log"),
+        **asset_of(settings, "prediction_log"),
         deps=[asset_key(settings.name, "deployed_endpoint")],
-        group_name=settings.name,
-        owners=list(settings.owners),
         kinds={"parquet"},
         code_version="1",
         retry_policy=RETRIES,
