@@ -56,8 +56,7 @@ class Alerts(dg.ConfigurableResource):
     def send(self, address: str, text: str) -> None:
         """Send one message to one of the addresses, without the passwords of URLs in it.
 
-        Raises:
-            AlertError: It was not taken in time. The message names a host, never a URL.
+        That it was not taken in time is an `AlertError`, which names a host, never a URL.
         """
         deliver = {"webhook": self._post, "email": self._mail}[address]
         # A lone surrogate, as in the name of a file, can be said by neither.
@@ -144,11 +143,7 @@ def _reason(err: Exception) -> str:
 
 
 def _in_time(address: str, deliver: Callable[[], None]) -> None:
-    """Deliver, but go on without it when time is up: a timeout of sockets is one of each byte.
-
-    Raises:
-        AlertError: By the delivery; or it took too long.
-    """
+    """Deliver, but give up when time is up: a timeout of sockets is one of each byte."""
     outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
     def deliver_it() -> None:

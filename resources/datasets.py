@@ -63,10 +63,6 @@ class DvcDatasets(dg.ConfigurableResource):
         One file is known to DVC as `data/<model>/raw_data<extension>`, several as the folder
         `raw_data/`; the pointer stays, the bytes go to the cache. Equal content gives an equal md5
         and changes nothing.
-
-        Raises:
-            DatasetError: DVC refused.
-            DatasetLockedError: A DVC command of somebody else holds the repository.
         """
         with self._repo() as repo:
             target = self._stage(model, files)
@@ -89,11 +85,7 @@ class DvcDatasets(dg.ConfigurableResource):
 
     @contextmanager
     def open(self, version: DatasetVersion) -> Generator[list[Path]]:
-        """The files of any version still in the cache, under their own names, read-only.
-
-        Raises:
-            DatasetError: The cache has no such version.
-        """
+        """The files of any version still in the cache, under their own names, read-only."""
         with tempfile.TemporaryDirectory(prefix="dataset-") as folder:
             paths = []
             for name, blob in self._blobs(version).items():
@@ -111,8 +103,7 @@ class DvcDatasets(dg.ConfigurableResource):
     def restore(self, version: DatasetVersion, cache: Path) -> None:
         """Copy the version's bytes into another cache, each file checked against its md5.
 
-        Raises:
-            DatasetError: Files are missing or damaged; each by name with both md5s.
+        What is missing or damaged is a `DatasetError` that names each file with both md5s.
         """
         wrong = []
         for name, blob in self._all_blobs(version).items():

@@ -42,12 +42,7 @@ class EndpointTargets(EndpointDeployer):
         return sorted(name for name in here if not self.stopped(name))
 
     def up(self, name: str) -> Endpoint:
-        """Serve again on this machine what served last, from the kept files alone.
-
-        Raises:
-            DeploymentError: Nothing was deployed here, or it cannot be served.
-            PortInUseError: Somebody else listens on the port.
-        """
+        """Serve again on this machine what served last, from the kept files alone."""
         folder = self._folder(name)
         if (where := _where(folder)) != "local":
             raise DeploymentError(

@@ -145,11 +145,7 @@ def _described(move: Move, tracking: MLflowTracking) -> Move:
 
 
 def registered(model: str, number: int, tracking: MLflowTracking) -> ModelVersion:
-    """A version that must be in the registry.
-
-    Raises:
-        TrackingError: It never was, or somebody has deleted it.
-    """
+    """A version that must be in the registry; raises if it is not, or not any more."""
     version = tracking.registry.version(model, number)
     if version is None:
         raise TrackingError(

@@ -18,7 +18,10 @@ from resources.tracking.tracking import MLflowTracking
 
 @dataclass(frozen=True)
 class Promotions:
-    """The champion of one model, with all that must agree on it."""
+    """The champion of one model, with all that must agree on it.
+
+    What was never deployed, has lost its files or cannot be served, is a `DeploymentError`.
+    """
 
     model: str
     settings: DeploymentSettings
@@ -31,9 +34,7 @@ class Promotions:
     def roll_back(self, to: int | None, why: str, who: str) -> HandMove:
         """Serve version `to`, by default the champion before this one; `why` may be empty.
 
-        Raises:
-            PromotionRefusedError: There is none before, and `to` is not given.
-            DeploymentError: The version was never deployed, or cannot be served.
+        Where there is none before, that is a `PromotionRefusedError`.
         """
         if to is None:
             versions = standing(self.ledger.history(self.model))
@@ -47,9 +48,7 @@ class Promotions:
     def promote(self, version: int, why: str, who: str) -> HandMove:
         """Serve a version that was deployed before, whatever the gate said.
 
-        Raises:
-            DeploymentError: The version was never deployed, or cannot be served.
-            PromotionConflictError: Somebody moved the champion in the meantime.
+        That somebody moved the champion in the meantime is a `PromotionConflictError`.
         """
         return self._move(version, f"manual: {why}", who)
 
@@ -61,9 +60,6 @@ class Promotions:
 
         A process that was killed between the swap of the endpoint and its row in the ledger leaves
         another version live than the one on record, or about to be; the record wins.
-
-        Raises:
-            DeploymentError: The champion's files are gone, or it cannot be served.
         """
         with self.ledger.exclusive(self.model):
             head = self.ledger.head(self.model)

@@ -23,10 +23,8 @@ _READ, _WRITTEN = (VERSIONS_FOLDER, GENERATIONS_FOLDER, METRICS_FOLDER), LOG_FOL
 def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mount, ...]:
     """The folders, made where missing: its versions, what it logs, and where features are read.
 
-    Never the endpoint's folder itself, which holds the deployer's key.
-
-    Raises:
-        ConfigError: One of them does not lie on the claim.
+    Never the endpoint's folder itself, which holds the deployer's key. A `ConfigError` names the
+    one that does not lie on the claim.
     """
     mounts = [Mount(endpoint / name) for name in _READ]
     mounts.append(Mount(endpoint / _WRITTEN, writable=True))
@@ -45,9 +43,7 @@ def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mou
 def shared_on_one_node(api: ClusterApi, claim: str, online: OnlineFeatures) -> bool:
     """Whether all pods that mount the claim must be on one node, where sqlite is sound too.
 
-    Raises:
-        DeploymentError: There is no such claim, or pods cannot share it soundly; nothing was
-            changed.
+    A `DeploymentError` says that there is no such claim, or that pods cannot share it soundly.
     """
     found = api.get("PersistentVolumeClaim", claim)
     if found is None:

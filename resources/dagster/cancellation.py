@@ -44,11 +44,7 @@ class Cancellation:
         return run is not None and run.status in CANCELED
 
     def require_not_asked_before(self) -> None:
-        """At the start: Dagster forgets who canceled a run that was about to start.
-
-        Raises:
-            dagster.DagsterExecutionInterruptedError: Somebody did.
-        """
+        """At the start, raise an interrupt: Dagster forgets who canceled a run about to start."""
         asking = {dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
         run = self._instance.get_run_by_id(self._run_id)
         if run and self._instance.all_logs(self._run_id, of_type=asking):
@@ -56,11 +52,7 @@ class Cancellation:
             raise dg.DagsterExecutionInterruptedError
 
     def require_not_asked(self) -> None:
-        """Where nothing is under way.
-
-        Raises:
-            dagster.DagsterExecutionInterruptedError: Somebody asked for the end.
-        """
+        """Where nothing is under way, raise an interrupt if somebody asked for the end."""
         if self.asked():
             raise dg.DagsterExecutionInterruptedError
 
@@ -73,8 +65,7 @@ class Cancellation:
     def after(self, event: dg.DagsterEvent) -> None:
         """Where the steps run in this process: go no further if the run must end.
 
-        Raises:
-            dagster.DagsterExecutionInterruptedError: The step ended by it, or in spite of it.
+        Raises the interrupt by which a step ended, or in spite of which it did.
         """
         if event.is_step_up_for_retry or event.is_step_failure:
             if _is_by_interrupt(event):

@@ -31,11 +31,7 @@ def digest(key: str) -> str:
 
 
 def limits(settings: DeploymentSettings, endpoint: Path) -> EndpointLimits:
-    """What the endpoint in that folder shall enforce.
-
-    Raises:
-        ConfigError: The variable of the keys is not set, or holds something else than digests.
-    """
+    """What the endpoint in that folder shall enforce."""
     granted = settings.model_dump(include=set(RequestLimits.model_fields))
     return EndpointLimits(
         **granted,

@@ -55,11 +55,7 @@ class LocalTarget(Target):
         self._process.stop()
 
     def kept(self) -> tuple[Launch, Manifest]:
-        """How it was launched last, and what passed its checks last.
-
-        Raises:
-            DeploymentError: Nothing was deployed here, or the files are damaged.
-        """
+        """How it was launched last, and what passed its checks last; raises if there is none."""
         launch, good = self._process.kept_launch(), self._folder.verified()
         if launch is not None and good is not None:
             return launch, good

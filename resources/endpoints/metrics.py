@@ -53,9 +53,6 @@ class EndpointMetrics(dg.ConfigurableResource):
         """Replace what was written under this name; readers see the old file or the new one.
 
         Every family gets the label `model_name` in front of its own.
-
-        Raises:
-            StateError: The folder cannot be written.
         """
         file = Path(self.root, model, METRICS_FOLDER, f"{name}.prom")
         text = render(gauges, {"model_name": model})

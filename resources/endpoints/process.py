@@ -129,11 +129,7 @@ class EndpointProcess:
         return failed.read_text(encoding="utf-8") if failed.exists() else None
 
     def bring(self, launch: Launch) -> None:
-        """Run what `launch` says: by a new generation on the same socket, or from the start.
-
-        Raises:
-            PortInUseError: Somebody else listens on the port.
-        """
+        """Run what `launch` says: by a new generation on the same socket, or from the start."""
         running = self.launch()
         if running is not None and running.port != launch.port:
             self.stop()
@@ -235,11 +231,7 @@ class EndpointProcess:
 
 
 def require_free(port: int) -> None:
-    """Check that nobody listens on the port.
-
-    Raises:
-        PortInUseError: Somebody does.
-    """
+    """Raise `PortInUseError` if somebody listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -48,11 +48,7 @@ class Rollout(Handover):
         self._timeout, self._good = timeout, folder.verified()
 
     def reach(self, wanted: Manifest) -> None:
-        """Run what `launch` says, and wait until every worker, and no older one, serves `wanted`.
-
-        Raises:
-            DeploymentError: They do not, or not in time.
-        """
+        """Run what `launch` says; wait until all its workers, and no older one, serve `wanted`."""
         self._process.bring(self._launch)
         deadline = time.monotonic() + self._timeout
         # Not at once, since a server is visible a moment after its start; and not at every turn,
@@ -165,8 +161,7 @@ class Trial:
     def run(self, good: Manifest, wanted: Manifest) -> int:
         """Go through the steps; returns the last generation.
 
-        Raises:
-            DeploymentError: The verdict, with the number of harmed requests.
+        The verdict, with the number of harmed requests, is a `DeploymentError`.
         """
         strategy = self._strategy
         weights = (1.0,) if strategy == "shadow" else self._settings.weights

@@ -59,6 +59,8 @@ class _Batch:
 class PredictionLog(dg.ConfigurableResource):
     """Reads and compacts the logs of all models.
 
+    What no version of the endpoint writes is a `PredictionLogError`, whoever comes upon it.
+
     >>> log = PredictionLog(endpoints="endpoints", root="predictions")
     >>> len(log.recent("customers", timedelta(days=7), timedelta(days=1)))
     0
@@ -71,9 +73,6 @@ class PredictionLog(dg.ConfigurableResource):
         """Rows with `start <= event_time < end` in order of event time, compacted or not yet.
 
         Columns as in `ml.monitoring.prediction_log`; all roles; no key twice.
-
-        Raises:
-            PredictionLogError: A file holds what no version of the endpoint writes.
         """
         # The endpoint's files first: one that is compacted and deleted meanwhile is found below.
         fresh = self._fresh(model, start, end)
@@ -84,11 +83,7 @@ class PredictionLog(dg.ConfigurableResource):
         return rows[inside].reset_index(drop=True)
 
     def recent(self, model: str, span: timedelta, window: timedelta) -> pd.DataFrame:
-        """The rows of the last `span` of event time and of what else its first window holds.
-
-        Raises:
-            PredictionLogError: A file holds what no version of the endpoint writes.
-        """
+        """The rows of the last `span` of event time and of what else its first window holds."""
         newest = self.newest(model)
         if newest is None:
             return self.read(model, _EPOCH, _EPOCH)
@@ -105,9 +100,6 @@ class PredictionLog(dg.ConfigurableResource):
         """Profiles of all rows in `windows` of these versions, some for each window.
 
         A daily file is read the first time only; of one whose day still gets rows, the keys.
-
-        Raises:
-            PredictionLogError: A file holds what no version of the endpoint writes.
         """
         if not windows:
             return []
@@ -139,11 +131,7 @@ class PredictionLog(dg.ConfigurableResource):
         return max(times, default=None)
 
     def compact(self, model: str) -> LogSummary:
-        """Take over every closed file; doing it twice changes nothing.
-
-        Raises:
-            PredictionLogError: A file holds what no version of the endpoint writes.
-        """
+        """Take over every closed file; doing it twice changes nothing."""
         with exclusive(Path(self.root, model) / _LOCK):
             files = [file for file in self._files(model) if is_closed(file)]
             done = [self._take_over(model, batch) for batch in _batches(files)]
