@@ -47,7 +47,10 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             value=version,
             data_version=dg.DataVersion(version.md5),
             metadata={
-                **dataset_metadata(version, rows, fingerprint),
+                "size_bytes": version.size_bytes,
+                "md5": version.md5,
+                **stated(SourceFacts(source_fingerprint=fingerprint or "")),
+                **rows_metadata(rows),
                 "record_in_git": datasets.record_in_git(version),
             },
         )
@@ -84,18 +87,6 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         yield dg.MaterializeResult(value=value, metadata={**rows_metadata(frame), **facts})
 
     return [raw_data, processed_data]
-
-
-def dataset_metadata(
-    version: DatasetVersion, rows: pd.DataFrame, fingerprint: str | None
-) -> dict[str, Any]:
-    """A version of the raw data as metadata; the fingerprint is of where it came from."""
-    return {
-        "size_bytes": version.size_bytes,
-        "md5": version.md5,
-        **stated(SourceFacts(source_fingerprint=fingerprint or "")),
-        **rows_metadata(rows),
-    }
 
 
 def rows_metadata(rows: pd.DataFrame) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """The deployed endpoint: the version that passed the gate, live and answering as it did offline."""
 
-from typing import Any
-
 import dagster as dg
 import pandas as pd
 
@@ -13,7 +11,7 @@ from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.online_features import online_features
 from mlops_assets.model_versions.packaging import gate_move, require_evaluated, require_passed
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
-from mlops_assets.records.serving import Endpoint, OnlineFeatures
+from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import champion_of, promote
 from resources.champion.ledger import PromotionLedger
 from resources.champion.rollbacks import require_not_given_up
@@ -67,16 +65,12 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
                     endpoint = deployment.deploy(
                         servable, one.file, recorded, online, settings.deployment, confirm
                     )
-        return dg.MaterializeResult(value=endpoint, metadata=endpoint_metadata(endpoint, online))
+        metadata = {
+            "version": endpoint.model_version,
+            "generation": endpoint.generation,
+            "online_lookup": f"{online.lookup}: {online.lookup_reason}",
+            "url": dg.MetadataValue.url(endpoint.url),
+        }
+        return dg.MaterializeResult(value=endpoint, metadata=metadata)
 
     return [deployed_endpoint]
-
-
-def endpoint_metadata(endpoint: Endpoint, online: OnlineFeatures) -> dict[str, Any]:
-    """A live endpoint as metadata: what it serves, how it reads features, and where."""
-    return {
-        "version": endpoint.model_version,
-        "generation": endpoint.generation,
-        "online_lookup": f"{online.lookup}: {online.lookup_reason}",
-        "url": dg.MetadataValue.url(endpoint.url),
-    }

@@ -1,6 +1,5 @@
 """The trained model and its evaluation."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -44,10 +43,9 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
         with reported(), tracking.run(settings.name, tags) as run:
             version, found = train(features, settings, run)
-            links = tracking.links(version)
-        return dg.MaterializeResult(
-            value=version, metadata={**version_metadata(version, links), **found}
-        )
+            links = urls(tracking.links(version))
+        known = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
+        return dg.MaterializeResult(value=version, metadata={**known, **links, **found})
 
     @dg.asset(
         **asset_of(settings, "evaluation_report", rows="features", model="trained_model"),
@@ -58,10 +56,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         "beside the champion's, whether it may be deployed, and its model card.",
     )
     def evaluation_report(
-        rows: pd.DataFrame,
-        model: ModelVersion,
-        tracking: MLflowTracking,
-        ledger: PromotionLedger,
+        rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking, ledger: PromotionLedger
     ) -> dg.MaterializeResult[Evaluation]:
         with reported(), fetched(model, tracking) as candidate:
             parts = split(rows, settings)
@@ -93,22 +88,12 @@ def train(
     model = fit(fitted_on, chosen)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
-    run.log_params(_params(chosen))
+    params = chosen.training.params
+    run.log_params({"estimator": chosen.training.estimator, "seed": chosen.training.seed, **params})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
     version = run.log_model(model, registered_name=name, example=example, beside=files)
     predictions = scores_hash(held_out.scores)
-    record_training(features.record, settings, chosen.training.params, predictions, run)
+    record_training(features.record, settings, params, predictions, run)
     return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
-
-
-def version_metadata(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:
-    """A registered version as metadata, with its addresses in MLflow."""
-    facts = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
-    return {**facts, **urls(links)}
-
-
-def _params(settings: ModelSettings) -> dict[str, object]:
-    training = settings.training
-    return {"estimator": training.estimator, "seed": training.seed, **training.params}

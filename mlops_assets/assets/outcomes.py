@@ -1,4 +1,4 @@
-"""Outcomes of live predictions: their labels, how well they were predicted, and what they were fed.
+"""Live predictions: what was answered, how well it was predicted, and what it was made of.
 
 None of these belongs to the training job: they look at what a trained version does.
 """
@@ -35,7 +35,12 @@ from mlops_assets.monitoring.outcome_facts import (
     skew_gauges,
 )
 from mlops_assets.records.data import FeatureView, Maturity
-from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
+from mlops_assets.records.monitoring import (
+    LogSummary,
+    PerformanceReport,
+    PerformanceSummary,
+    SkewSummary,
+)
 from mlops_assets.records.promotion import Promotion
 from resources.champion.aliases import registered
 from resources.champion.ledger import PromotionLedger
@@ -54,6 +59,23 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     monitoring, view = settings.monitoring, FeatureView.of(settings)
     # A window is final when its last label has come, so that long must be looked back at least.
     span = monitoring.window * monitoring.performance.windows + label_delay(settings)
+
+    @dg.asset(
+        **asset_of(settings, "prediction_log"),
+        deps=[asset_key(settings.name, "deployed_endpoint")],
+        kinds={"parquet"},
+        code_version="1",
+        retry_policy=RETRIES,
+        description="Every acknowledged prediction, in one Parquet file per day of event time.",
+    )
+    def prediction_log(predictions: PredictionLog) -> dg.MaterializeResult[LogSummary]:
+        with reported():
+            summary = predictions.compact(settings.name)
+        counts = {"rows", "torn_lines", "duplicates", "files", "open_files"}
+        metadata = summary.model_dump(include=counts)
+        metadata["rows_without_their_class"] = summary.nameless
+        metadata["newest"] = summary.newest.isoformat() if summary.newest else "none"
+        return dg.MaterializeResult(value=summary, metadata=metadata)
 
     @dg.asset(
         **asset_of(settings, "labels", processed="processed_data"),
@@ -138,7 +160,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         metadata["skewed_rows"] = dg.MetadataValue.json(features)
         return dg.MaterializeResult(value=report, metadata=metadata)
 
-    return [labels, performance_report, skew_report]
+    return [prediction_log, labels, performance_report, skew_report]
 
 
 def settled_windows(
@@ -165,10 +187,7 @@ def settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
 
 
 def calibrated(
-    live: pd.DataFrame,
-    rows: pd.DataFrame,
-    settings: ModelSettings,
-    tracking: MLflowTracking,
+    live: pd.DataFrame, rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
 ) -> np.ndarray:
     """Probability that rows of such scores were positive among the held-out ones; NaN: no binary.
 

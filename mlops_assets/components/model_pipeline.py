@@ -16,7 +16,6 @@ from mlops_assets.assets.drift import build_drift_assets
 from mlops_assets.assets.features import build_feature_assets
 from mlops_assets.assets.model import build_model_assets
 from mlops_assets.assets.outcomes import build_outcome_assets
-from mlops_assets.assets.prediction_log import build_prediction_log_assets
 from mlops_assets.components.settings import carried
 from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
@@ -89,7 +88,6 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
         *build_feature_assets(settings),
         *build_model_assets(settings),
         *build_deployment_assets(settings),
-        *build_prediction_log_assets(settings),
         *build_outcome_assets(settings),
         *build_drift_assets(settings),
     ]

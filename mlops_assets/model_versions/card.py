@@ -6,9 +6,8 @@ from mlops_assets.ml.frames import Split
 from mlops_assets.ml.training.tuning import with_params
 from mlops_assets.model_versions.inference import INFERENCE_TAG
 from mlops_assets.model_versions.provenance import read_record
-from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.records.evaluation import Evaluation, ModelCard, ModelVersion
 from mlops_assets.records.files import CARD_FILE
-from mlops_assets.records.model_card import ModelCard
 from resources.champion.aliases import origin
 from resources.tracking.tracking import MLflowTracking
 
