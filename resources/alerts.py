@@ -8,12 +8,12 @@ import base64
 import contextlib
 import http.client
 import json
-import queue
 import smtplib
 import ssl
 import threading
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future
 from email.message import EmailMessage
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -144,26 +144,22 @@ def _reason(err: Exception) -> str:
 
 def _in_time(address: str, deliver: Callable[[], None]) -> None:
     """Deliver, but give up when time is up: a timeout of sockets is one of each byte."""
-    outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    outcome: Future[None] = Future()
 
     def deliver_it() -> None:
         try:
-            deliver()
+            outcome.set_result(deliver())
         except Exception as err:  # raised again below
-            outcome.put(err)
-        else:
-            outcome.put(None)
+            outcome.set_exception(err)
 
     threading.Thread(target=deliver_it, daemon=True).start()
     try:
-        failure = outcome.get(timeout=_SECONDS)
-    except queue.Empty:
+        outcome.result(timeout=_SECONDS)
+    except TimeoutError:
         raise AlertError(
             f"the {address} server did not answer within {_SECONDS:g} s; the message is sent "
             "again at the next look"
         ) from None
-    if failure:
-        raise failure
 
 
 def _send_mail(message: EmailMessage, parts: SplitResult) -> None:

@@ -108,11 +108,10 @@ class DvcDatasets(dg.ConfigurableResource):
         wrong = []
         for name, blob in self._all_blobs(version).items():
             target = cache / blob.relative_to(Path(self.cache).absolute())
-            found = None
             if blob.exists():
                 ensure_folder(target.parent)
                 shutil.copyfile(blob, target)
-                found = _md5(target)
+            found = _md5(target) if blob.exists() else None
             if found != _expected_md5(blob):
                 said = f"found {found}" if found else "found no such file"
                 wrong.append(f"{name}: md5 {_expected_md5(blob)} expected, {said} at {blob}")
@@ -127,7 +126,7 @@ class DvcDatasets(dg.ConfigurableResource):
         return [
             name
             for name, blob in self._all_blobs(version).items()
-            if not blob.exists() or _md5(blob) != _expected_md5(blob)
+            if _md5(blob) != _expected_md5(blob)
         ]
 
     def keep_rejected(self, model: str, version: DatasetVersion, rows: pd.DataFrame) -> str:
@@ -157,7 +156,7 @@ class DvcDatasets(dg.ConfigurableResource):
             return self._blobs(version)
         listing = self._blob(version.md5)
         named = {"the folder's listing": listing}
-        if not listing.exists() or _md5(listing) != _expected_md5(listing):
+        if _md5(listing) != _expected_md5(listing):
             return named
         return {**named, **self._blobs(version)}
 
@@ -247,7 +246,9 @@ def _remove(target: Path) -> None:
     target.unlink(missing_ok=True)
 
 
-def _md5(blob: Path) -> str:
+def _md5(blob: Path) -> str | None:
+    if not blob.exists():
+        return None
     with blob.open("rb") as content:
         return hashlib.file_digest(content, "md5").hexdigest()
 

@@ -20,7 +20,8 @@ from resources.tracking.tracking import MLflowTracking
 class Promotions:
     """The champion of one model, with all that must agree on it.
 
-    What was never deployed, has lost its files or cannot be served, is a `DeploymentError`.
+    What was never deployed, has lost its files or cannot be served, is a `DeploymentError`; that
+    somebody moved the champion in the meantime, a `PromotionConflictError`.
     """
 
     model: str
@@ -46,20 +47,16 @@ class Promotions:
         return self._move(to, f"rollback: {why}" if why else "rollback", who)
 
     def promote(self, version: int, why: str, who: str) -> HandMove:
-        """Serve a version that was deployed before, whatever the gate said.
-
-        That somebody moved the champion in the meantime is a `PromotionConflictError`.
-        """
+        """Serve a version that was deployed before, whatever the gate said."""
         return self._move(version, f"manual: {why}", who)
 
     def restore(self) -> Endpoint | None:
         """Make the endpoint and the aliases follow the ledger; None if the endpoint did.
 
         It is the ledger's champion that serves again, from its kept and checked files, whatever was
-        trained, evaluated or refused since.
-
-        A process that was killed between the swap of the endpoint and its row in the ledger leaves
-        another version live than the one on record, or about to be; the record wins.
+        trained, evaluated or refused since. A process that was killed between the swap of the
+        endpoint and its row in the ledger leaves another version live than the one on record, or
+        about to be.
         """
         with self.ledger.exclusive(self.model):
             head = self.ledger.head(self.model)

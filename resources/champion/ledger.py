@@ -83,7 +83,7 @@ class PromotionLedger(SqliteFile):
         """
         with self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")  # from here on no other process writes
-            head = _one(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", move.model)
+            head = _head(connection, move.model)
             require_head(move, head, expected_from)
             now = self._now()
             promotion = Promotion(
@@ -102,7 +102,7 @@ class PromotionLedger(SqliteFile):
     def head(self, model: str) -> Promotion | None:
         """The newest move of a model; None before the first."""
         with self.connection(reads=True) as connection:
-            return _one(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", model)
+            return _head(connection, model)
 
     def history(self, model: str) -> list[Promotion]:
         """All moves of a model, the oldest first."""
@@ -118,7 +118,7 @@ class PromotionLedger(SqliteFile):
             raise LedgerError(f"{time.isoformat()} has no timezone; say which, e.g. UTC")
         condition = "WHERE model = ? AND time <= ? ORDER BY time DESC, sequence DESC LIMIT 1"
         with self.connection(reads=True) as connection:
-            return _one(connection, condition, model, sortable(time))
+            return next(iter(_select(connection, condition, model, sortable(time))), None)
 
     def _now(self) -> datetime:
         return datetime.now(UTC)
@@ -198,6 +198,6 @@ def _select(connection: sqlite3.Connection, condition: str, *values: str) -> lis
     return promotions
 
 
-def _one(connection: sqlite3.Connection, condition: str, *values: str) -> Promotion | None:
-    found = _select(connection, condition, *values)
-    return found[0] if found else None
+def _head(connection: sqlite3.Connection, model: str) -> Promotion | None:
+    newest = _select(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", model)
+    return newest[0] if newest else None

@@ -20,7 +20,7 @@ from resources.cluster.applied import (
     write_generation,
 )
 from resources.cluster.kinds import KINDS, KindName
-from resources.cluster.objects import Plan, labels_of
+from resources.cluster.objects import Plan
 from resources.cluster.rollout import wait
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
@@ -85,7 +85,7 @@ class ClusterHandover(Handover):
             kind.apply(api, wanted, applied.replicas)
         wait(
             api,
-            labels_of(self._plan.model),
+            self._plan.labels,
             applied.generation,
             lambda pods: kind.serves(api, applied, name, pods),
             find=lambda: kind.trouble(api, name),

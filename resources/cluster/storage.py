@@ -6,18 +6,16 @@ On which nodes it may be mounted is `resources.cluster.placement`.
 from pathlib import Path
 
 from mlops_assets.errors import ConfigError, DeploymentError
-from mlops_assets.records.files import (
-    GENERATIONS_FOLDER,
-    LOG_FOLDER,
-    METRICS_FOLDER,
-    VERSIONS_FOLDER,
-)
+from mlops_assets.records import files
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.runtime.atomic import ensure_folder
 from resources.cluster.api import ClusterApi
 from resources.cluster.objects import Mount
 
-_READ, _WRITTEN = (VERSIONS_FOLDER, GENERATIONS_FOLDER, METRICS_FOLDER), LOG_FOLDER
+_READ, _WRITTEN = (
+    (files.VERSIONS_FOLDER, files.GENERATIONS_FOLDER, files.METRICS_FOLDER),
+    files.LOG_FOLDER,
+)
 
 
 def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mount, ...]:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -135,21 +136,16 @@ def send_ignored_again() -> None:
 
     It does what a finalizer raises, and the garbage collector calls finalizers anywhere.
     """
-    if not isinstance(sys.unraisablehook, _Again):
-        sys.unraisablehook = _Again(sys.unraisablehook)
+    before = sys.unraisablehook
+    if getattr(before, "func", None) is not _told_of_ignored:
+        sys.unraisablehook = partial(_told_of_ignored, before)
 
 
-class _Again:
-    """What is told of everything ignored."""
-
-    def __init__(self, before: Callable[[Any], object]) -> None:
-        self._before = before
-
-    def __call__(self, ignored: Any) -> None:
-        self._before(ignored)
-        if issubclass(ignored.exc_type, INTERRUPTS):
-            # No `threading.Thread`: its locks may be held where a finalizer is called.
-            _thread.start_new_thread(_interrupt_soon, ())
+def _told_of_ignored(before: Callable[[Any], object], ignored: Any) -> None:
+    before(ignored)
+    if issubclass(ignored.exc_type, INTERRUPTS):
+        # No `threading.Thread`: its locks may be held where a finalizer is called.
+        _thread.start_new_thread(_interrupt_soon, ())
 
 
 def _interrupt_soon() -> None:

@@ -43,15 +43,8 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     ) -> Endpoint:
         """Serve a version; returns when the live endpoint repeated every recorded request.
 
-        Changes nothing if exactly this is served already.
-
-        Args:
-            servable: The version.
-            model_file: Its estimator.
-            recorded: Requests, and what was answered to them offline.
-            online: How workers read features.
-            settings: Of the endpoint.
-            confirm: Called once it is live and verified; raises if it must not stay.
+        Changes nothing if exactly this is served already. Workers read features `online`; `confirm`
+        is called once the version is live and verified, and raises if it must not stay.
 
         Raises:
             DeploymentError: It could not; the version that served before serves again, as after

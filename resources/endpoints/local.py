@@ -65,12 +65,7 @@ class LocalTarget(Target):
         raise DeploymentError(f"{path.name!r} {why}; run `mlops run {path.name}`")
 
     def up(self) -> Endpoint:
-        """Serve again what served last; the caller holds the endpoint's lock.
-
-        Raises:
-            DeploymentError: As `kept`, or it cannot be served.
-            PortInUseError: Somebody else listens on the port.
-        """
+        """Serve again what served last, or raise; the caller holds the endpoint's lock."""
         kept, good = self.kept()
         (self._folder.path / STOPPED_FILE).unlink(missing_ok=True)
         launch = Launch.of(kept.port, kept.workers)

@@ -9,7 +9,6 @@ there already are dropped, so a crash at any point neither loses a row nor doubl
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,18 +41,6 @@ _CLOCKS_APART = timedelta(minutes=10)
 """How much the clocks of two machines may differ."""
 _CLOCK_ERROR_SECONDS = 2.0
 """How far a process's start, as the system tells it, may be off."""
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What became of some files."""
-
-    rows: int
-    torn_lines: int
-    duplicates: int
-    nameless: int
-    days: list[str]
-    newest: datetime | None
 
 
 class PredictionLog(dg.ConfigurableResource):
@@ -91,11 +78,7 @@ class PredictionLog(dg.ConfigurableResource):
         return self.read(model, start, newest + timedelta(microseconds=1))
 
     def parts(
-        self,
-        model: str,
-        windows: Sequence[Window],
-        counting: Counting,
-        versions: Collection[int],
+        self, model: str, windows: Sequence[Window], counting: Counting, versions: Collection[int]
     ) -> list[Part]:
         """Profiles of all rows in `windows` of these versions, some for each window.
 
@@ -136,17 +119,13 @@ class PredictionLog(dg.ConfigurableResource):
             files = [file for file in self._files(model) if is_closed(file)]
             done = [self._take_over(model, batch) for batch in _batches(files)]
             open_files = len(self._files(model))
-        newest = [one.newest for one in done if one.newest is not None]
+        counts = ("files", "rows", "torn_lines", "duplicates", "nameless")
         return LogSummary(
             model=model,
-            files=len(files),
             open_files=open_files,
-            rows=sum(one.rows for one in done),
-            torn_lines=sum(one.torn_lines for one in done),
-            duplicates=sum(one.duplicates for one in done),
-            nameless=sum(one.nameless for one in done),
             days=tuple(sorted({day for one in done for day in one.days})),
-            newest=max(newest, default=None),
+            newest=max((one.newest for one in done if one.newest is not None), default=None),
+            **{name: sum(getattr(one, name) for one in done) for name in counts},
         )
 
     def _fresh(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:
@@ -159,7 +138,7 @@ class PredictionLog(dg.ConfigurableResource):
         ]
         return to_frame(lines, self._classes(model, lines))
 
-    def _take_over(self, model: str, files: Sequence[Path]) -> _Batch:
+    def _take_over(self, model: str, files: Sequence[Path]) -> LogSummary:
         contents = {file: file.read_bytes() for file in files}
         parsed = [parse(content, str(file)) for file, content in contents.items()]
         lines = [line for one in parsed for line in one.lines]
@@ -167,12 +146,15 @@ class PredictionLog(dg.ConfigurableResource):
         new = to_frame(lines, classes)
         added, days = self._merge(Path(self.root, model), new)
         self._mark(contents)
-        return _Batch(
+        return LogSummary(
+            model=model,
+            files=len(files),
+            open_files=0,
             rows=added,
             torn_lines=sum(one.torn for one in parsed),
             duplicates=len(lines) - added,
             nameless=sum(len(o.scores) > 1 and label_of(o, classes) is None for o in lines),
-            days=days,
+            days=tuple(days),
             newest=new["event_time"].max().to_pydatetime() if len(new) else None,
         )
 
