@@ -30,17 +30,14 @@ def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinit
     name = settings.name
     watching = monitoring_selection(name)
     endpoint = dg.AssetSelection.assets(asset_key(name, "deployed_endpoint"))
-    data = (asset_key(name, "raw_data"), asset_key(name, "processed_data"))
+    data = dg.AssetSelection.assets(asset_key(name, "raw_data"), asset_key(name, "processed_data"))
     training = dg.AssetSelection.groups(name) - watching
     if not settings.deployment.automatic:
         training -= endpoint
     jobs = {
         training_job_name(name): (training, f"Train {name} from raw data on."),
         f"{name}_deployment": (endpoint, f"Deploy the newest evaluated version of {name}."),
-        f"{name}_monitoring": (
-            watching | dg.AssetSelection.assets(*data),
-            f"Watch what {name} predicts.",
-        ),
+        f"{name}_monitoring": (watching | data, f"Watch what {name} predicts."),
     }
     tags = {"mlops/model": name}
     return [

@@ -126,9 +126,8 @@ class _Events(NamedTuple):
     def drift(self) -> tuple[DriftSummary, ...]:
         """The newest windows that were judged, the oldest of them first."""
         windows: tuple[DriftSummary, ...] = ()
-        for record in self.all_newest(
-            "drift_report", self.settings.monitoring.retrain.drift.windows
-        ):
+        most = self.settings.monitoring.retrain.drift.windows
+        for record in self.all_newest("drift_report", most):
             found = read_facts(record.asset_materialization, DriftFacts) or DriftFacts()
             if found.windows:  # all that were complete then
                 return (*found.windows, *windows)

@@ -12,10 +12,7 @@ from mlops_assets.runtime.atomic import ensure_folder
 from resources.cluster.api import ClusterApi
 from resources.cluster.objects import Mount
 
-_READ, _WRITTEN = (
-    (files.VERSIONS_FOLDER, files.GENERATIONS_FOLDER, files.METRICS_FOLDER),
-    files.LOG_FOLDER,
-)
+_READ = (files.VERSIONS_FOLDER, files.GENERATIONS_FOLDER, files.METRICS_FOLDER)
 
 
 def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mount, ...]:
@@ -25,7 +22,7 @@ def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mou
     one that does not lie on the claim.
     """
     mounts = [Mount(endpoint / name) for name in _READ]
-    mounts.append(Mount(endpoint / _WRITTEN, writable=True))
+    mounts.append(Mount(endpoint / files.LOG_FOLDER, writable=True))
     # A reader of sqlite shares the log of its writer, and so writes beside it.
     mounts += [Mount(folder, writable=_is_sqlite(online)) for folder in _feature_folders(online)]
     for mount in mounts:
