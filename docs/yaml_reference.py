@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Scalar
 from mlops_assets.blocks.evaluation import METRICS
+from mlops_assets.blocks.training import Parameter
 from mlops_assets.config import ModelSettings
 
 TARGET = Path(__file__).with_name("yaml.md")
@@ -33,6 +34,7 @@ Written by `docs/yaml_reference.py`.
 _WORDS = {
     **{bool: "true/false", int: "integer", float: "number", str: "text"},
     **{timedelta: "duration", datetime: "date"},
+    Parameter: "value, estimator, or list",
 }
 
 
@@ -53,7 +55,9 @@ def _block(path: str, model: type[BaseModel], seen: set[type]) -> list[str]:
     lines.append("|---|---|---|")
     blocks = []
     for name, field in model.model_fields.items():
-        lines.append(f"| `{name}` | {_type(field)}{_default(field)} | {_text(field)} |")
+        lines.append(
+            f"| `{field.alias or name}` | {_type(field)}{_default(field)} | {_text(field)} |"
+        )
         blocks += [(f"{path}.{name}{suffix}", inner) for suffix, inner in _inner(field.annotation)]
     for inner_path, inner in blocks:
         if inner not in seen:

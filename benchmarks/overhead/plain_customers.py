@@ -25,7 +25,7 @@ import pandas as pd
 import yaml
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT
 from mlops_assets.ml.data.contract import contract_holds, enforce
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reading import read_table
@@ -33,8 +33,8 @@ from mlops_assets.ml.data.sources import find_files
 from mlops_assets.ml.evaluation.metrics import breaches, evaluate
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP, Split, select_features
-from mlops_assets.ml.inference.model_files import TRUSTED_TYPES
 from mlops_assets.ml.inference.scoring import Scored, score
+from mlops_assets.ml.inference.trusted_types import TRUSTED_TYPES
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.records.data import FeatureView
@@ -58,7 +58,7 @@ def main(folder: Path, port: int) -> None:
 
 def customers(port: int) -> ModelSettings:
     """The settings that the component reads, with another port."""
-    file = PROJECT_ROOT / "mlops_assets" / "defs" / "customers" / "defs.yaml"
+    file = FRAMEWORK_ROOT / "mlops_assets" / "defs" / "customers" / "defs.yaml"
     attributes = yaml.safe_load(file.read_text(encoding="utf-8"))["attributes"]
     attributes["deployment"]["port"] = port
     return ModelSettings.model_validate(attributes)
@@ -71,7 +71,9 @@ def version_and_read(settings: ModelSettings, folder: Path) -> tuple[pd.DataFram
     root = folder / "data"
     root.mkdir(parents=True)
     files = find_files(str(settings.source.uri))
-    rows = read_table(files, settings.source, tuple(settings.contract.columns), "refuse")
+    rows = read_table(
+        files, settings.source, tuple(settings.contract.source_names.values()), "refuse"
+    )
     copy = shutil.copyfile(files[0], root / "raw_data.txt")
     Repo.init(str(root), no_scm=True).close()
     with Repo(str(root), config={"core": {"analytics": False}}) as repo:
@@ -139,7 +141,9 @@ def train_and_evaluate(
     with mlflow.start_run(experiment_id=experiment, tags={"dvc/md5": md5}) as run:
         model = fit(parts.train, settings)
         example = select_features(parts.train.head(), settings.feature_dtypes)
-        mlflow.log_params({"estimator": settings.training.estimator, **settings.training.params})
+        mlflow.log_params(
+            {"estimator": settings.training.estimator, **settings.training.plain_params}
+        )
         data = from_pandas(parts.train, targets=settings.target.name, digest=md5)
         mlflow.log_input(data, context="training")
         info = mlflow.sklearn.log_model(

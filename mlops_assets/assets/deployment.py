@@ -54,7 +54,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             champion = champion_of(settings.name, tracking, ledger)
             require_passed(evaluation, model, champion, settings)
             wanted = Cancellation(context.instance, context.run.run_id).require_not_asked
-            with fetched(model, tracking) as one:
+            with fetched(model, tracking, settings) as one:
                 servable, recorded = one.servable(settings), one.recorded(rows, settings)
                 require_evaluated(servable, evaluation)
                 servable = documented(servable, one, tracking)

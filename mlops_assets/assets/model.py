@@ -12,6 +12,7 @@ from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.frames import select_features
 from mlops_assets.ml.inference.scoring import Scored
+from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.reproduction import scores_hash
@@ -58,7 +59,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def evaluation_report(
         rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking, ledger: PromotionLedger
     ) -> dg.MaterializeResult[Evaluation]:
-        with reported(), fetched(model, tracking) as candidate:
+        with reported(), fetched(model, tracking, settings) as candidate:
             parts = split(rows, settings)
             held_out = candidate.scored(parts.test, settings)
             report = judge(candidate, held_out, parts, settings, tracking, ledger)
@@ -88,12 +89,13 @@ def train(
     model = fit(fitted_on, chosen)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
-    params = chosen.training.params
+    params = chosen.training.plain_params
     run.log_params({"estimator": chosen.training.estimator, "seed": chosen.training.seed, **params})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
-    version = run.log_model(model, registered_name=name, example=example, beside=files)
+    own = own_types(settings.training)
+    version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
     predictions = scores_hash(held_out.scores)
     record_training(features.record, settings, params, predictions, run)
     return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}

@@ -1,10 +1,28 @@
 """Estimator, preparation and split."""
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+from typing_extensions import TypeAliasType
 
 from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
+
+# A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
+_Number = Annotated[float, Field(allow_inf_nan=True)]
+
+
+class NestedEstimator(Settings):
+    """An object inside the parameters: an estimator, a transformer, a kernel."""
+
+    estimator: DottedPath
+    params: dict[str, "Parameter"] = Field(default_factory=dict)
+
+
+Parameter = TypeAliasType(
+    "Parameter", "bool | int | _Number | str | NestedEstimator | list[Parameter] | None"
+)
+"""Of an estimator: a value, another estimator, or a list of them."""
 
 
 class SplitSettings(Settings):
@@ -74,11 +92,17 @@ class TuneSettings(Settings):
 class TrainingSettings(Settings):
     """Estimator, preparation and split."""
 
-    # A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
-    model_config = ConfigDict(allow_inf_nan=True)
-
     estimator: DottedPath = "sklearn.ensemble.HistGradientBoostingClassifier"
-    params: dict[str, Scalar | list[Scalar] | None] = Field(default_factory=dict)
+    params: dict[str, Parameter] = Field(
+        default_factory=dict,
+        description="Of the estimator; one inside another is written `{estimator: dotted.path, "
+        "params: {...}}`, also in lists and in pairs `[name, {estimator: ...}]`.",
+    )
+    trusted_types: tuple[DottedPath, ...] = Field(
+        (),
+        description="Further types of your own that a stored model may hold: those that its "
+        "classes keep, or that an earlier version was made of.",
+    )
     scale: bool = Field(False, description="Standardise numeric features.")
     impute: Literal["none", "median", "mean", "zero"] = "none"
     split: SplitSettings
@@ -91,3 +115,22 @@ class TrainingSettings(Settings):
         if both := sorted(set(self.params) & set(searched)):
             raise ValueError(f"training.params and training.tune.params both give {both}")
         return self
+
+    @property
+    def plain_params(self) -> dict[str, Any]:
+        """The parameters as plain values, as they are written down."""
+        return self.model_dump(include={"params"})["params"]
+
+    @property
+    def named_classes(self) -> tuple[str, ...]:
+        """Dotted paths of the estimator and of all that its parameters name."""
+        return (self.estimator, *_named([*self.params.values()]))
+
+
+def _named(value: Parameter) -> Iterator[str]:
+    if isinstance(value, NestedEstimator):
+        yield value.estimator
+        yield from _named([*value.params.values()])
+    elif isinstance(value, list):
+        for each in value:
+            yield from _named(each)

@@ -21,6 +21,7 @@ from mlops_assets.ml.export.latency import latency_p99_ms
 from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.ml.inference.scoring import Scored, class_names
+from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import MODEL_FILE, ONNX_FILE
 from mlops_assets.records.serving import RecordedRequest, Servable
@@ -39,6 +40,8 @@ class FetchedVersion:
     version: ModelVersion
     file: Path
     """The model file; what was logged with it stands beside it."""
+    own_types: tuple[str, ...]
+    """That it may hold besides those of the allow-list, as the YAML names them."""
 
     @cached_property
     def content(self) -> bytes:
@@ -48,7 +51,7 @@ class FetchedVersion:
     @cached_property
     def estimator(self) -> Estimator:
         """The fitted pipeline; `UnsafeModelError` if the file holds types off the allow-list."""
-        return load_estimator(self.content)
+        return load_estimator(self.content, self.own_types)
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -71,7 +74,9 @@ class FetchedVersion:
             classes=class_names(self.estimator, settings.target.task),
             entity=settings.entity,
             features=settings.feature_dtypes,
+            titles=settings.titles,
             sha256=self.digests[MODEL_FILE],
+            own_types=self.own_types,
             inference=read_inference(self.file),
         )
 
@@ -102,8 +107,11 @@ class FetchedVersion:
 
 
 @contextmanager
-def fetched(version: ModelVersion, tracking: MLflowTracking) -> Generator[FetchedVersion]:
+def fetched(
+    version: ModelVersion, tracking: MLflowTracking, settings: ModelSettings
+) -> Generator[FetchedVersion]:
     """The version, whose files are here until the body ends."""
+    own = own_types(settings.training)
     with tempfile.TemporaryDirectory() as folder:
         file = tracking.registry.download_model(version, Path(folder))
-        yield FetchedVersion(version, file)
+        yield FetchedVersion(version, file, own)

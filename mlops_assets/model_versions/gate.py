@@ -89,7 +89,7 @@ def _compare(
     if champion.version == model.version:
         return None, "this version is the champion"
     try:
-        with fetched(champion, tracking) as incumbent:
+        with fetched(champion, tracking, settings) as incumbent:
             return compare_models(incumbent.estimator, held_out, test, settings), ""
     except NotComparableError as err:
         return None, f"the champion {champion.uri} cannot be compared: {err}"

@@ -160,7 +160,7 @@ def held_out_columns(
     rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
 ) -> pd.DataFrame:
     """Features of the held-out rows and what the version says of them."""
-    with fetched(model, tracking) as one:
+    with fetched(model, tracking, settings) as one:
         said = one.scored(split(rows, settings).test, settings)
     return said.features.assign(**{PREDICTION: said.scores.max(axis=1)})
 
@@ -186,7 +186,8 @@ def draw(
     else:
         before = held_out_columns(rows, seen.version, settings, tracking)
     threshold = settings.monitoring.drift.threshold
-    html = reports.render(summary, columns, before, live, settings.feature_dtypes, threshold)
+    dtypes = settings.feature_dtypes
+    html = reports.render(summary, columns, before, live, dtypes, threshold, settings.titles)
     if html is None:
         return None
     page = f"drift/{summary.window.start:%Y%m%dT%H%M%S}.html"

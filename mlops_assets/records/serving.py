@@ -52,7 +52,13 @@ class Servable(Record):
     classes: tuple[str, ...] = Field((), description="Of a multiclass model, in column order.")
     entity: EntitySettings
     features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
+    titles: dict[str, str] = Field(
+        {}, description="Entity and features -> what people call them, if otherwise."
+    )
     sha256: str = Field(description="Of `model.skops` beside it.")
+    own_types: tuple[str, ...] = Field(
+        (), description="That the file may hold besides those of the allow-list."
+    )
     inference: Inference
     documents: dict[str, str] = Field(
         {},

@@ -39,7 +39,7 @@ def model_card(
         git_sha=git_sha,
         target=settings.target.name,
         estimator=training.estimator,
-        params={"seed": training.seed, **training.params},
+        params={"seed": training.seed, **training.plain_params},
         inference=inference,
         features={name: _computed(name, settings) for name in settings.features.names},
         train_period=_period(rows.train),
@@ -175,7 +175,8 @@ def _changes(card: ModelCard, before: ModelCard) -> list[str]:
 def _computed(name: str, settings: ModelSettings) -> str:
     aggregate = settings.features.aggregates.get(name)
     if aggregate is None:
-        return f"column, {settings.feature_dtypes[name]}"
+        said = f" {settings.titles[name]!r}" if name in settings.titles else ""
+        return f"column{said}, {settings.feature_dtypes[name]}"
     return _aggregated(aggregate)
 
 

@@ -85,14 +85,24 @@ def _refusals(limits: EndpointLimits) -> tuple[str, ...]:
 
 
 def _entity(servable: Servable) -> Schema:
+    title = _title(servable, servable.entity.name)
     if servable.entity.dtype == "string":
-        return {"type": "string"}
-    return {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+        return {"type": "string", **title}
+    return {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1, **title}
 
 
 def _row(servable: Servable) -> Schema:
     types = {"float64": "number", "string": "string"}
-    return _object({n: {"type": [types[kind], "null"]} for n, kind in servable.features.items()})
+    return _object(
+        {
+            name: {"type": [types[kind], "null"], **_title(servable, name)}
+            for name, kind in servable.features.items()
+        }
+    )
+
+
+def _title(servable: Servable, name: str) -> Schema:
+    return {"title": servable.titles[name]} if name in servable.titles else {}
 
 
 def _prediction(servable: Servable, extra: Schema) -> Schema:

@@ -109,7 +109,7 @@ def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
     from mlops_assets.ml.frames import feature_frame
     from mlops_assets.ml.inference.scoring import score
 
-    estimator, build = load_estimator(content), feature_array
+    estimator, build = load_estimator(content, servable.own_types), feature_array
     if needs_names(estimator):
         build = feature_frame
     else:
