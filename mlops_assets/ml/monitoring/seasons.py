@@ -34,6 +34,11 @@ class Chosen(NamedTuple):
 def features_digest(settings: ModelSettings) -> str:
     """Short hash of what the features are; two versions with the same one were fed the same."""
     features = settings.features.model_dump(mode="json", include={"aggregates", "columns"})
+    for aggregate in features["aggregates"].values():
+        if not aggregate["where"]:  # so it is defined as before there was such a key
+            del aggregate["where"]
+    if settings.features.dates:
+        features |= settings.features.model_dump(mode="json", include={"dates"})
     defined = json.dumps([features, settings.feature_dtypes], sort_keys=True)
     return hashlib.sha256(defined.encode()).hexdigest()[:12]
 

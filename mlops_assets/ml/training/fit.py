@@ -100,7 +100,7 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
     if settings.target.task != "regression" and len(classes) < 2:
         raise TrainingError(
             f"the {len(train)} training rows have only the classes {classes.tolist()}; provide "
-            "rows of another class, or change the threshold of `target`"
+            "rows of another class, or change `positive` or the threshold of `target`"
         )
     features = select_features(train, settings.feature_dtypes)
     numeric = features[_plain(settings)]
