@@ -33,11 +33,11 @@ from mlops_assets.ml.inference.model_files import untrusted_types
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.card import log_card
-from mlops_assets.model_versions.documents import documented
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import judge
 from mlops_assets.model_versions.online_features import online_features
 from mlops_assets.model_versions.packaging import (
+    documented,
     gate_move,
     require_evaluated,
     require_passed,

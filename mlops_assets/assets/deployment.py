@@ -6,10 +6,14 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key, asset_of
-from mlops_assets.model_versions.documents import documented
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.online_features import online_features
-from mlops_assets.model_versions.packaging import gate_move, require_evaluated, require_passed
+from mlops_assets.model_versions.packaging import (
+    documented,
+    gate_move,
+    require_evaluated,
+    require_passed,
+)
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import champion_of, promote

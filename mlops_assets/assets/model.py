@@ -19,8 +19,7 @@ from mlops_assets.ml.training.reproduction import scores_hash
 from mlops_assets.model_versions.card import log_card
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import compared_metrics, facts, judge
-from mlops_assets.model_versions.inference import choose_inference
-from mlops_assets.model_versions.provenance import record_training
+from mlops_assets.model_versions.provenance import choose_inference, record_training
 from mlops_assets.model_versions.tuning import tuned
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
