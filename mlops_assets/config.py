@@ -232,6 +232,25 @@ def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit("features.columns", said)
 
 
+def _weights_fit(model: ModelSettings) -> Iterator[Misfit]:
+    training, at = model.training, "training.weight"
+    if training.class_weight is not None and model.target.task == "regression":
+        said = "the target of a regression has no classes; use training.weight, a column"
+        yield Misfit("training.class_weight", said)
+    if training.weight is None:
+        return
+    if model.features.shape == "event_log":
+        yield Misfit(at, "an event log has no column for a row of training; remove it")
+        return
+    yield from unknown([training.weight], model.kept_columns, at)
+    column = model.contract.columns.get(training.weight)
+    if column and column.dtype not in NUMBERS:
+        yield Misfit(at, f"{training.weight!r} is no number but {column.dtype}; name another one")
+    if training.weight in (*model.features.names, model.target.name, model.target_column):
+        said = f"{training.weight!r} is also a feature or the target; remove it from one of them"
+        yield Misfit(at, said)
+
+
 def _metrics_exist(model: ModelSettings) -> Iterator[Misfit]:
     known, watched = METRICS[model.target.task], (*model.features.names, "prediction")
     numbers = [name for name, dtype in model.feature_dtypes.items() if dtype != "string"]
@@ -264,6 +283,7 @@ _CHECKS = (
     _aggregates_fit_their_columns,
     _events_can_be_chosen,
     _features_can_be_encoded,
+    _weights_fit,
     _metrics_exist,
     _name_fits_the_cluster,
 )

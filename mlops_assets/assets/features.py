@@ -30,7 +30,12 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **asset_of(settings, "features", processed="processed_data"),
         kinds={"feast", "duckdb"},
-        code_version=f"3-{settings.features.digest()}-{settings.target.digest()}",
+        code_version="-".join(
+            [
+                *("3", settings.features.digest(), settings.target.digest()),
+                *([settings.training.weight] if settings.training.weight else []),
+            ]
+        ),
         check_specs=[
             dg.AssetCheckSpec(
                 "no_row_was_lost",

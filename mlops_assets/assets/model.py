@@ -14,6 +14,7 @@ from mlops_assets.ml.frames import select_features
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.ml.plots.evaluation import evaluation_plots
+from mlops_assets.ml.training.early_stopping import rounds_of
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.reproduction import scores_hash
 from mlops_assets.model_versions.card import log_card
@@ -88,8 +89,9 @@ def train(
     model = fit(fitted_on, chosen)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
-    params = chosen.training.plain_params
-    run.log_params({"estimator": chosen.training.estimator, "seed": chosen.training.seed, **params})
+    training, params = chosen.training, chosen.training.plain_params
+    rounds = {"rounds": rounds_of(model)} if settings.training.early_stopping else {}
+    run.log_params({"estimator": training.estimator, "seed": training.seed, **params, **rounds})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
@@ -97,4 +99,5 @@ def train(
     version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
     predictions = scores_hash(held_out.scores)
     record_training(features.record, settings, params, predictions, run)
-    return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
+    told = {"train_rows": len(fitted_on), "inference": inference.spelled, **rounds, **search}
+    return version, told

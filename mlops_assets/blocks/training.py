@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 from typing_extensions import TypeAliasType
 
 from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
@@ -89,6 +89,15 @@ class TuneSettings(Settings):
     )
 
 
+class EarlyStopping(Settings):
+    """When to stop adding rounds to a booster; its own number of them is the most it may have."""
+
+    fraction: float = Field(
+        0.15, gt=0, lt=1, description="Of the training rows, to judge by: by time the latest."
+    )
+    rounds: int = Field(20, ge=1, description="Without anything getting better.")
+
+
 class TrainingSettings(Settings):
     """Estimator, preparation and split."""
 
@@ -107,6 +116,20 @@ class TrainingSettings(Settings):
     impute: Literal["none", "median", "mean", "zero"] = "none"
     split: SplitSettings
     seed: int = Field(0, ge=0, lt=2**32)
+    class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
+        None,
+        description="`balanced` lets each class count alike; or a weight for each class, whose "
+        'name is put in quotes: `{"0": 1, "1": 5}`. Probabilities are shifted by it.',
+    )
+    weight: str | None = Field(
+        None,
+        description="A column of a flat table that says how much a row counts in the training.",
+    )
+    early_stopping: EarlyStopping | None = Field(
+        None,
+        description="Of XGBoost, LightGBM, CatBoost and HistGradientBoosting. All training rows "
+        "are then fitted with the number of rounds that was best.",
+    )
     tune: TuneSettings | None = Field(None, description="Off without it; needs the extra `tune`.")
 
     @model_validator(mode="after")

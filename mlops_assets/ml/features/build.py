@@ -48,7 +48,7 @@ def build_labels(
     """
     if settings.features.shape == "flat_table":
         _require_positive(rows, settings)
-        return flat_labels(rows, settings)
+        return _with_weights(flat_labels(rows, settings), rows, settings)
     return label_events(rows, features[[settings.entity.name, TIMESTAMP]], settings)
 
 
@@ -159,6 +159,19 @@ def flat_labels(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     return _labelled(
         _unique_keys(rows, settings), rows[name].reset_index(drop=True), settings.target
     )
+
+
+def _with_weights(
+    labels: pd.DataFrame, rows: pd.DataFrame, settings: ModelSettings
+) -> pd.DataFrame:
+    """The labels and, if `training.weight` names one, the column of how much each row counts."""
+    name = settings.training.weight
+    if name is None:
+        return labels
+    _require_columns(rows, [name])
+    keys = _unique_keys(rows, settings)
+    weights = with_columns(keys, {name: number_array(rows[name])})
+    return labels.merge(weights, on=list(keys.columns), how="left", validate="one_to_one")
 
 
 def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> pd.DataFrame:

@@ -17,7 +17,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import DottedPathError, ParameterError, TrainingError
 from mlops_assets.ml.inference.trusted_types import BOOSTERS
+from mlops_assets.ml.training.early_stopping import require_stoppable
 from mlops_assets.ml.training.fitting_task import require_task
+from mlops_assets.ml.training.weights import require_weighable
 
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     # Repeatable: by itself LightGBM times which way of summing is the faster one here.
@@ -46,6 +48,8 @@ def build_estimator(settings: ModelSettings) -> Any:
     if not hasattr(estimator, "fit"):
         raise TrainingError(f"{training.estimator} has no method fit; name an estimator's class")
     require_task(estimator, training.estimator, settings.target.task)
+    require_weighable(estimator, settings)
+    require_stoppable(estimator, settings)
     return estimator
 
 

@@ -11,13 +11,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops_assets.blocks.training import EarlyStopping
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
 from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.features.snapshots import calendar_step
-from mlops_assets.ml.frames import TIMESTAMP, Split, label_array, select_features
+from mlops_assets.ml.frames import (
+    TIMESTAMP,
+    Split,
+    label_array,
+    number_array,
+    select_features,
+)
+from mlops_assets.ml.training.early_stopping import (
+    Judged,
+    best_rounds,
+    inner,
+    later_part,
+    set_rounds,
+)
 from mlops_assets.ml.training.estimators import build_estimator
 from mlops_assets.ml.training.unfit_rows import explained, require_finite
+from mlops_assets.ml.training.weights import fit_arguments, row_weights
 
 
 def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
@@ -52,6 +67,8 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
     labelled = labelled.sort_values(keys[::-1], ignore_index=True)
     frame = pd.concat([labelled[keys], select_features(labelled, settings.feature_dtypes)], axis=1)
     frame[settings.target.name] = _target(labelled, settings)
+    if settings.training.weight is not None:
+        frame[settings.training.weight] = number_array(labelled[settings.training.weight])
     by_time = settings.training.split.by == "time"
     in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
     if not in_train.any() or not in_test.any():
@@ -106,11 +123,18 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
     numeric = features[_plain(settings)]
     require_finite(numeric, settings)
     pipeline = build_pipeline(settings)
+    weights = row_weights(train, target, settings)
     try:
         with np.errstate(
             over="ignore", invalid="ignore"
         ):  # the evaluation refuses what is not finite
-            pipeline.fit(features, target)
+            if settings.training.early_stopping is not None:
+                set_rounds(
+                    pipeline, _best_rounds(train, settings, settings.training.early_stopping)
+                )
+            pipeline.fit(features, target, **fit_arguments(pipeline[-1], weights))
+    except TrainingError:
+        raise
     except Exception as err:  # LightGBM, CatBoost and a user's class have errors of their own
         raise explained(err, pipeline, numeric, settings) from err
     _check_answers(pipeline, features, settings)
@@ -119,6 +143,40 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
         pipeline.set_params(prepare__target__cv=5)
         pipeline["prepare"].named_transformers_["target"].set_params(cv=5)
     return pipeline
+
+
+def _best_rounds(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> int:
+    """How many rounds are best for rows that the fitting did not see."""
+    parts = _judging_part(train, settings, wanted)
+    pipeline, dtypes = build_pipeline(settings), settings.feature_dtypes
+    targets = [_target(part, settings) for part in parts]
+    features = [select_features(part, dtypes) for part in parts]
+    if pipeline.steps[:-1]:
+        prepare = pipeline[:-1]
+        features = [prepare.fit_transform(features[0], targets[0]), prepare.transform(features[1])]
+    known = np.isin(targets[1], targets[0]) | (settings.target.task == "regression")
+    if settings.target.task != "regression":
+        classes = np.unique(targets[0])
+        targets = [np.searchsorted(classes, target) for target in targets]
+    rows = Judged(
+        fitted=features[0],
+        target=targets[0],
+        weights=row_weights(parts.train, _target(parts.train, settings), settings),
+        judged=features[1][known],
+        judged_target=targets[1][known],
+    )
+    return best_rounds(inner(pipeline[-1]), rows, wanted)
+
+
+def _judging_part(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> Split:
+    cut = settings.training.split
+    if cut.by == "time":
+        return later_part(train, settings, wanted.fraction)
+    cut = cut.model_copy(update={"fraction": wanted.fraction})
+    training = settings.training.model_copy(
+        update={"split": cut, "seed": settings.training.seed + 1}
+    )
+    return split(train, settings.model_copy(update={"training": training}))
 
 
 def _check_answers(pipeline: Estimator, features: pd.DataFrame, settings: ModelSettings) -> None:
