@@ -11,10 +11,11 @@ from mlops_assets.blocks.features import FeatureSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.features.usable import useless_features
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.outcomes import rows_until
 from mlops_assets.records.data import FeatureFacts, FeatureView
@@ -28,10 +29,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     view = FeatureView.of(settings)
 
     @dg.asset(
-        key=key,
-        ins={"processed": dg.AssetIn(asset_key(settings.name, "processed_data"))},
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "features", processed="processed_data"),
         kinds={"feast", "duckdb"},
         code_version="-".join(
             [
@@ -45,7 +43,13 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
                 asset=key,
                 blocking=True,
                 description="The point-in-time join returned every row it was asked for, once.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                "features_have_values",
+                asset=key,
+                blocking=True,
+                description="No feature is without any value; one that is constant is named.",
+            ),
         ],
         description="One row per entity and moment: features known then, and the target if known.",
     )
@@ -55,6 +59,18 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         rows, origin = processed.rows, processed.record
         with reported():
             computed = build_features(rows, settings)
+            useless = useless_features(computed, settings)
+        yield dg.AssetCheckResult(
+            check_name="features_have_values",
+            passed=not useless.empty,
+            description=useless.said or None,
+            metadata={
+                kind: ", ".join(names) or "none" for kind, names in useless._asdict().items()
+            },
+        )
+        if useless.empty:  # raised before anything is published: the previous features stay
+            raise dg.Failure(useless.said, allow_retries=False)
+        with reported():
             require_servable(computed[TIMESTAMP].max(), settings.features, datasets.now())
             past = rows_until(rows, settings, origin.checked_at)
             keys = with_labels(computed, build_labels(past, computed, settings), settings)
@@ -72,11 +88,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
 
 def require_servable(newest: datetime, features: FeatureSettings, now: datetime) -> None:
-    """Refuse features of which not even the newest could be served.
-
-    Raises:
-        FeatureError: By the clock of serving they have all outlived their TTL.
-    """
+    """Raise `FeatureError` if by the clock of serving all features have outlived their TTL."""
     age = now - newest
     if features.clock == "wall" and age > features.ttl:
         raise FeatureError(
