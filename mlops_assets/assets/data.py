@@ -24,7 +24,6 @@ from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
-
 _DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
 
 
