@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import FeatureError
+from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import Checked, enforce
 from mlops_assets.ml.data.reading import read_table
 from mlops_assets.ml.features.build import build_features, build_labels
@@ -27,11 +30,12 @@ def settings_of(world: World, folder: str) -> ModelSettings | None:
 
 
 def checked(world: World, settings: ModelSettings) -> Checked:
-    columns = tuple(settings.contract.columns)
-    files = [Path(str(settings.source.uri))]
+    columns = tuple(settings.contract.source_names.values())
+    source, files = settings.source, [Path(str(settings.source.uri))]
+    marks = Marks(source.decimal, source.thousands)
     with process_zone(world.zone):
-        rows = read_table(files, settings.source, columns, settings.contract.extra_columns)
-        return enforce(rows, settings.contract, now=datetime(2026, 1, 1, tzinfo=UTC))
+        rows = read_table(files, source, columns, settings.contract.extra_columns)
+        return enforce(rows, settings.contract, datetime(2026, 1, 1, tzinfo=UTC), marks)
 
 
 @worlds(60)
@@ -60,7 +64,13 @@ def test_features_and_labels_stand_beside_the_id_and_moment_they_came_with(world
         if settings is None:
             return
         rows, _ = checked(world, settings)
-    given = world.frame.set_index([world.entity, world.timestamp])
+    # Finer fractions of a moment than its microseconds are dropped.
+    moments = world.frame[world.timestamp].dt.floor("us")
+    given = world.frame.set_index([world.frame[world.entity], moments])
+    if given.index.has_duplicates:
+        with pytest.raises(FeatureError, match="repeat an entity and timestamp"):
+            build_features(rows, settings)
+        return
 
     features = build_features(rows, settings)
     labels = build_labels(rows, features, settings)
