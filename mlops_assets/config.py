@@ -5,6 +5,7 @@ location loads, not an hour into a run.
 """
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,8 @@ from mlops_assets.blocks.base import NUMBERS, Misfit, MisfitError, Name, Setting
 from mlops_assets.blocks.card import CardSettings
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.blocks.data import (
+    DELIVERED,
+    ROW,
     ContractSettings,
     EntitySettings,
     ProcessingSettings,
@@ -22,7 +25,7 @@ from mlops_assets.blocks.evaluation import METRICS, EvaluationSettings
 from mlops_assets.blocks.features import FeatureSettings, TargetSettings
 from mlops_assets.blocks.monitoring import MonitoringSettings
 from mlops_assets.blocks.operation import DeploymentSettings, ScheduleSettings
-from mlops_assets.blocks.training import TrainingSettings
+from mlops_assets.blocks.training import SplitSettings, TrainingSettings
 
 
 class ModelSettings(Settings):
@@ -33,8 +36,14 @@ class ModelSettings(Settings):
     owners: tuple[str, ...] = Field((), description="E-mail addresses, or `team:NAME`.")
     card: CardSettings = CardSettings()
     source: SourceSettings
-    entity: EntitySettings
-    timestamp: str
+    entity: EntitySettings | None = Field(
+        None, description="Without one, the model is served by features alone."
+    )
+    timestamp: str | None = Field(
+        None,
+        description="A datetime column: when a row is of. Without one, rows are as of their "
+        "delivery, and the split is at random.",
+    )
     contract: ContractSettings
     processing: ProcessingSettings = ProcessingSettings()
     features: FeatureSettings
@@ -47,6 +56,21 @@ class ModelSettings(Settings):
     compute: dict[str, ComputeSettings] = Field(
         {}, description="Asset, e.g. `trained_model` -> its pod, where each step is a pod."
     )
+
+    @property
+    def key(self) -> EntitySettings:
+        """What a row is known by within the graph: its entity, else its number."""
+        return self.entity or ROW
+
+    @property
+    def timestamp_column(self) -> str:
+        """The column of processed rows that says when a row is of."""
+        return self.timestamp or DELIVERED
+
+    @property
+    def split(self) -> SplitSettings:
+        """Which rows are held out."""
+        return self.training.split or SplitSettings(by="random", fraction=0.2)
 
     @property
     def feature_dtypes(self) -> dict[str, Literal["float64", "string"]]:
@@ -80,8 +104,8 @@ def _columns_exist(model: ModelSettings) -> Iterator[Misfit]:
     yield from unknown(
         model.processing.drop_columns, model.contract.columns, "processing.drop_columns"
     )
-    yield from unknown([model.entity.name], kept, "entity.name")
-    yield from unknown([model.timestamp], kept, "timestamp")
+    yield from unknown([model.entity.name] if model.entity else [], kept, "entity.name")
+    yield from unknown([model.timestamp] if model.timestamp else [], kept, "timestamp")
     yield from unknown(model.processing.fill_na, kept, "processing.fill_na")
     yield from unknown(model.features.columns, kept, "features.columns")
     for name, aggregate in model.features.aggregates.items():
@@ -90,8 +114,8 @@ def _columns_exist(model: ModelSettings) -> Iterator[Misfit]:
 
 
 def _keys_have_their_types(model: ModelSettings) -> Iterator[Misfit]:
-    columns, entity = model.contract.columns, model.entity
-    key, moment = columns.get(entity.name), columns.get(model.timestamp)
+    columns, entity = model.contract.columns, model.key
+    key, moment = columns.get(entity.name), columns.get(model.timestamp_column)
     if key and key.dtype != entity.dtype:
         yield Misfit(
             "entity.dtype",
@@ -117,7 +141,7 @@ def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
         return
     yield from unknown([column], model.kept_columns, "target.column")
     counts_moments = column == model.timestamp and model.target.agg == "nunique"
-    if column in (model.entity.name, model.timestamp) and not counts_moments:
+    if column in (model.key.name, model.timestamp) and not counts_moments:
         said = f"{column!r} says which row it is, not what became of it; name another column"
         yield Misfit("target.column", said)
     if column in model.features.columns:
@@ -127,7 +151,7 @@ def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
 
 def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
     reserved = ("event_timestamp", "prediction")
-    names = [model.entity.name, *reserved, model.target.name, *model.features.names]
+    names = [model.key.name, *reserved, model.target.name, *model.features.names]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         yield Misfit(
             "target.name" if model.target.name in twice else "features",
@@ -183,9 +207,57 @@ def _name_fits_the_cluster(model: ModelSettings) -> Iterator[Misfit]:
         )
 
 
+def _time_is_known(model: ModelSettings) -> Iterator[Misfit]:
+    if model.timestamp and model.training.split is None:
+        yield Misfit(
+            "training.split",
+            "it is missing: say what is held out, e.g. `{by: time, test: 1 month}` or "
+            "`{by: random, fraction: 0.2}`",
+        )
+    if model.timestamp is None and model.split.by == "time":
+        yield Misfit(
+            "training.split",
+            "a split by time needs a `timestamp`; name the column, or write "
+            "`{by: random, fraction: 0.2}`",
+        )
+    missing = [name for name in ("entity", "timestamp") if getattr(model, name) is None]
+    if model.features.shape == "event_log" and missing:
+        yield Misfit(
+            "features.snapshots",
+            f"an event log needs `{'` and `'.join(missing)}`: whose an event is, and when it "
+            "happened; name the columns, or describe a flat table by `features.columns`",
+        )
+
+
+def _ids_are_known(model: ModelSettings) -> Iterator[Misfit]:
+    """What happens by id needs one."""
+    if model.entity is not None:
+        if model.features.ttl is None:
+            yield Misfit(
+                "features.ttl",
+                "it is missing: how old may a value be when it is served by id? e.g. `30d`",
+            )
+        return
+    usual = MonitoringSettings()
+    for place in _BY_ID:
+        value = attrgetter(place)
+        if value(model.monitoring) != value(usual):
+            yield Misfit(
+                f"monitoring.{place}",
+                "it needs an `entity`: a prediction's outcome, and its features in the store, are "
+                "found by id; leave it out, or name the column of an id",
+            )
+
+
+_BY_ID = ("labels", "performance", "skew", "retrain.performance", "retrain.min_new_labels")
+"""What of `monitoring` is of use only where predictions have ids."""
+
+
 _CHECKS = (
     _columns_exist,
     _keys_have_their_types,
+    _time_is_known,
+    _ids_are_known,
     _target_fits_the_shape,
     _names_differ,
     _aggregates_fit_their_columns,

@@ -7,7 +7,6 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.features import FeatureSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
@@ -50,7 +49,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         rows, origin = processed.rows, processed.record
         with reported():
             computed = build_features(rows, settings)
-            require_servable(computed[TIMESTAMP].max(), settings.features, datasets.now())
+            require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
             past = rows_until(rows, settings, origin.checked_at)
             keys = with_labels(computed, build_labels(past, computed, settings), settings)
             newest = feature_store.publish(view, computed)
@@ -66,14 +65,16 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     return [features]
 
 
-def require_servable(newest: datetime, features: FeatureSettings, now: datetime) -> None:
-    """Refuse features of which not even the newest could be served.
+def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -> None:
+    """Refuse features of which not even the newest could be served by id.
 
     Raises:
         FeatureError: By the clock of serving they have all outlived their TTL.
     """
-    age = now - newest
-    if features.clock == "wall" and age > features.ttl:
+    age, features = now - newest, settings.features
+    if settings.entity is None or features.ttl is None or features.clock == "data":
+        return
+    if age > features.ttl:
         raise FeatureError(
             f"the newest row is of {newest:%Y-%m-%d %H:%M:%S} UTC, {age.days} days old, and older "
             f"than features.ttl, {features.ttl}: nothing could be served; set `features.clock: "
@@ -85,7 +86,7 @@ def with_labels(
     features: pd.DataFrame, labels: pd.DataFrame, settings: ModelSettings
 ) -> pd.DataFrame:
     """The keys of every feature row and its target; NaN where that is not known yet."""
-    keys = [settings.entity.name, TIMESTAMP]
+    keys = [settings.key.name, TIMESTAMP]
     return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
 
 
@@ -96,7 +97,7 @@ def _describe(
         "dagster/row_count": len(joined),
         "labelled_rows": int(joined[settings.target.name].notna().sum()),
         "newest": str(newest),
-        **stated(FeatureFacts(newest_entity=str(joined[settings.entity.name].iloc[-1]))),
+        **stated(FeatureFacts(newest_entity=str(joined[settings.key.name].iloc[-1]))),
         "preview": markdown_table(joined.head()),
         "statistics": markdown_table(_statistics(joined)),
     }

@@ -89,6 +89,14 @@ class EntitySettings(Settings):
         return "int64" if self.dtype == "int64" else "object"
 
 
+ROW = EntitySettings(name="row")
+"""What a row is known by within the graph where the YAML names no entity: its number."""
+DELIVERED = "_delivered_at"
+"""The column that says when a row is of where the YAML names no timestamp."""
+_TAKEN = {ROW.name, "reason", DELIVERED}
+"""Columns that processed rows or the quarantine add."""
+
+
 class ColumnContract(Settings):
     """What every value of one column must be."""
 
@@ -142,9 +150,10 @@ class ContractSettings(Settings):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
-        if taken := {"row", "reason"} & self.columns.keys():
+        if taken := _TAKEN & self.columns.keys():
             raise ValueError(
-                f"columns {sorted(taken)} are the quarantine's own; rename them in the source"
+                f"columns {sorted(taken)} are added to the rows or to the quarantine; rename them "
+                "in the source"
             )
         if misfits := unknown(self.unique, self.columns, "unique"):
             raise MisfitError(*misfits)

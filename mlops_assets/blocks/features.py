@@ -37,7 +37,10 @@ class FeatureSettings(Settings):
     snapshots: SnapshotSettings | None = None
     aggregates: dict[Name, AggregateSettings] = Field(default_factory=dict)
     columns: tuple[Name, ...] = ()
-    ttl: Duration = Field(description="How old a value may be when it is served.")
+    ttl: Duration | None = Field(
+        None,
+        description="How old a value may be when it is served by id: required with an `entity`.",
+    )
     clock: Literal["wall", "data"] = Field(
         "wall",
         description="What age is measured against when serving: the time of the request, or, for "

@@ -23,7 +23,7 @@ from mlops_assets.cli.context import (
     say,
     say_both,
 )
-from mlops_assets.cli.endpoints import answers
+from mlops_assets.cli.endpoints import answer_by_features, answers
 from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, append_report, verdict_of
@@ -258,6 +258,10 @@ def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> No
 
 
 def _predict_once(instance: dg.DagsterInstance, model: str, deployment: EndpointDeployer) -> None:
+    endpoint = deployment.status(model)
+    if endpoint is not None and endpoint.entity is None:
+        say(answer_by_features(deployment, endpoint))
+        return
     good, _ = answers(deployment, model, [_sample_entity(instance, model)])
     say("\n".join(good))
 

@@ -110,13 +110,24 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         """
         return self._client(name).predict(entities, logged=logged)
 
-    def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
-        """Predict for rows of features.
+    def predict_features(
+        self, name: str, rows: Sequence[FeatureRow], *, logged: bool = True
+    ) -> list[dict[str, Any]]:
+        """Predict for rows of features; `logged` as in `predict`.
 
         Raises:
             DeploymentError: No endpoint answers, or it refuses, e.g. a missing feature.
         """
-        return self._client(name).predict_features(rows)
+        return self._client(name).predict_features(rows, logged=logged)
+
+    def sample(self, name: str, version: int) -> FeatureRow:
+        """Features to ask a version for: of the newest row when it was deployed.
+
+        Raises:
+            DeploymentError: It never was deployed here, or its files are damaged.
+        """
+        _, _, recorded = self._folder(name).kept(version)
+        return recorded[-1].features
 
     def stop(self, name: str) -> None:
         """End the endpoint; what it served stays known. Nothing happens if none runs."""

@@ -20,6 +20,7 @@ from mlops_assets.errors import ParameterError, TrainingError
 from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.features.snapshots import calendar_step
 from mlops_assets.ml.frames import TIMESTAMP, Split, label_array, select_features
+from mlops_assets.ml.training.held_out import places
 from mlops_assets.ml.training.unfit_rows import explained, require_finite
 
 
@@ -32,7 +33,8 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
     are made of the very events that the test predicts from (López de Prado 2018, Advances in
     Financial Machine Learning, ch. 7).
 
-    At random: a fraction of the entities with all their rows, so that none is in both parts.
+    At random: a fraction of the entities of each class with all their rows, so that none is in both
+    parts (`ml.training.held_out`).
 
     Args:
         rows: Entity, event_timestamp, features and target.
@@ -51,11 +53,11 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
             f"none of {len(rows)} rows has a target {settings.target.name!r} yet; "
             "wait for labels, or start the snapshots earlier"
         )
-    keys = [settings.entity.name, TIMESTAMP]
+    keys = [settings.key.name, TIMESTAMP]
     labelled = labelled.sort_values(keys[::-1], ignore_index=True)
     frame = pd.concat([labelled[keys], select_features(labelled, settings.feature_dtypes)], axis=1)
     frame[settings.target.name] = _target(labelled, settings)
-    by_time = settings.training.split.by == "time"
+    by_time = settings.split.by == "time"
     in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
     if not in_train.any() or not in_test.any():
         first, last = frame[TIMESTAMP].iloc[[0, -1]]
@@ -69,7 +71,7 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
 
 def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
     moments = frame[TIMESTAMP]
-    in_test = moments > moments.iloc[-1] - calendar_step(str(settings.training.split.test))
+    in_test = moments > moments.iloc[-1] - calendar_step(str(settings.split.test))
     window = settings.target.window
     if window is None:
         return (~in_test).to_numpy(), in_test.to_numpy()
@@ -77,12 +79,8 @@ def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, 
 
 
 def _by_entity(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
-    codes, entities = pd.factorize(frame[settings.entity.name], sort=True)
-    fraction = float(settings.training.split.fraction or 0)
-    held_out = np.zeros(len(entities), dtype=bool)
-    held_out[: round(fraction * len(entities))] = True
-    np.random.default_rng(settings.training.seed).shuffle(held_out)
-    return ~held_out[codes], held_out[codes]
+    held_out = places(frame, settings) < float(settings.split.fraction or 0)
+    return ~held_out, held_out
 
 
 def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:

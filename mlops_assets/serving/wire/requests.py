@@ -26,7 +26,9 @@ class RequestDecoder:
         """Build the types that `servable` prescribes."""
         self._features = tuple(servable.features)
         rows = msgspec.Meta(min_length=1, max_length=max_rows)
-        entity: Any = Annotated[int, _INT64] if servable.entity.dtype == "int64" else str
+        self._servable = servable
+        whole = servable.entity is None or servable.entity.dtype == "int64"
+        entity: Any = Annotated[int, _INT64] if whole else str
         # Fields are numbered and renamed, since a feature may be called `class`.
         kinds = {"float64": float | None, "string": str | None}
         row: Any = msgspec.defstruct(
@@ -42,8 +44,14 @@ class RequestDecoder:
         """Decode `{"entities": [...]}`.
 
         Raises:
-            RequestError: 400 or 422.
+            RequestError: 400 or 422; 404 where the model has no entity.
         """
+        if self._servable.entity is None:
+            message = (
+                f"{self._servable.model_name} has no entity, so it cannot be asked by id; send "
+                "rows of features to /predict_features"
+            )
+            raise RequestError(404, "no_entity", message)
         return _decode(self._entities, body).entities
 
     def rows(self, body: bytes) -> list[dict[str, float | str | None]]:

@@ -102,7 +102,7 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
         ("contract.columns.time.format", "%Y-%m-%d %Y", "`%Y` stands in it twice"),
         ("contract.columns.time.format", "%%Y", "it has no year"),
         ("contract.columns.time.timezone", "New York", "timezone 'New York' is not known"),
-        ("contract.columns.reason", {"dtype": "string"}, "the quarantine's own"),
+        ("contract.columns.reason", {"dtype": "string"}, "added to the rows or to the quarantine"),
         ("entity.name", "customer", "entity.name: ['customer'] not among"),
         ("entity.name", "error", "would hide the 'error' of every answer; rename the column"),
         ("entity.name", "probabilities", "would hide the 'probabilities' of every answer"),
