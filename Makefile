@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MLOPS_HOME ?= $(CURDIR)/.mlops
 
-.PHONY: help install run demo test mutants lint dev lock clean
+.PHONY: help install run demo test mutants lint dev wheel lock clean
 
 help:  ## Say what each command does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -40,6 +40,9 @@ lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports, dependenci
 
 dev: $(VENV)/installed  ## Dagster UI, daemon and MLflow UI; Ctrl-C ends all of it
 	exec $(BIN)/mlops dev
+
+wheel: $(VENV)/installed  ## Build dist/*.whl, to install the framework beside a project of yours
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python
 
 lock: $(VENV)/installed  ## Resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 \

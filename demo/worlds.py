@@ -12,7 +12,7 @@ from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.defs.flights.loader import load
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT
 from mlops_assets.ml.data.reading import frame_to_parquet, read_table
 from mlops_assets.ml.data.sources import find_files
 
@@ -155,5 +155,5 @@ def changes_text(model: str) -> str:
 
 
 def _shipped(model: str) -> dict[str, Any]:
-    path = PROJECT_ROOT / "mlops_assets" / "defs" / model / "defs.yaml"
+    path = FRAMEWORK_ROOT / "mlops_assets" / "defs" / model / "defs.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8"))

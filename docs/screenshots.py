@@ -26,11 +26,11 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from mlops_assets.cli.main import use_dagster_home
-from mlops_assets.home import PROJECT_ROOT, home
+from mlops_assets.home import FRAMEWORK_ROOT, home
 from mlops_assets.keys import asset_key
 
 T = TypeVar("T")
-IMAGES = PROJECT_ROOT / "docs" / "images"
+IMAGES = FRAMEWORK_ROOT / "docs" / "images"
 MAX_BYTES = 300_000
 MODEL = "customers"
 STAGES = (
@@ -78,9 +78,9 @@ def dagster_ui() -> Generator[str]:
         port = probe.getsockname()[1]
     command = [
         *(str(Path(sys.executable).with_name("dagster-webserver")), "--host", "127.0.0.1"),
-        *("--port", str(port), "--workspace", str(PROJECT_ROOT / "workspace.yaml")),
+        *("--port", str(port), "--workspace", str(FRAMEWORK_ROOT / "workspace.yaml")),
     ]
-    process = subprocess.Popen(command, cwd=PROJECT_ROOT)  # noqa: S603
+    process = subprocess.Popen(command, cwd=FRAMEWORK_ROOT)  # noqa: S603
     try:
         wait_for(lambda: answers(port), seconds=90)
         yield f"http://127.0.0.1:{port}"
@@ -137,7 +137,7 @@ def save(browser: webdriver.Chrome, name: str) -> None:
     time.sleep(2)
     file = IMAGES / name
     browser.save_screenshot(str(file))
-    print(f"{file.relative_to(PROJECT_ROOT)}: {file.stat().st_size / 1000:.0f} kB")  # noqa: T201
+    print(f"{file.relative_to(FRAMEWORK_ROOT)}: {file.stat().st_size / 1000:.0f} kB")  # noqa: T201
     if file.stat().st_size > MAX_BYTES:
         sys.exit(f"{name} is larger than {MAX_BYTES / 1000:.0f} kB")
 

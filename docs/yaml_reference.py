@@ -89,7 +89,9 @@ def _block(path: str, model: type[BaseModel], seen: set[type]) -> list[str]:
     lines.append("|---|---|---|")
     blocks = []
     for name, field in model.model_fields.items():
-        lines.append(f"| `{name}` | {_type(field)}{_default(field)} | {_text(field)} |")
+        lines.append(
+            f"| `{field.alias or name}` | {_type(field)}{_default(field)} | {_text(field)} |"
+        )
         blocks += [(f"{path}.{name}{suffix}", inner) for suffix, inner in _inner(field.annotation)]
     for inner_path, inner in blocks:
         if inner not in seen:

@@ -10,7 +10,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.blocks.base import NUMBERS, Misfit, MisfitError, Name, Settings, unknown
+from mlops_assets.blocks.base import (
+    NUMBERS,
+    ColumnName,
+    Misfit,
+    MisfitError,
+    Name,
+    Settings,
+    unknown,
+)
 from mlops_assets.blocks.card import CardSettings
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.blocks.data import (
@@ -39,7 +47,7 @@ class ModelSettings(Settings):
     entity: EntitySettings | None = Field(
         None, description="Without one, the model is served by features alone."
     )
-    timestamp: str | None = Field(
+    timestamp: ColumnName | None = Field(
         None,
         description="A datetime column: when a row is of. Without one, rows are as of their "
         "delivery, and the split is at random.",
@@ -79,6 +87,15 @@ class ModelSettings(Settings):
             return dict.fromkeys(self.features.names, "float64")
         texts = {n for n, column in self.contract.columns.items() if column.dtype == "string"}
         return {n: "string" if n in texts else "float64" for n in self.features.names}
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Entity, and features that are columns -> what the source calls them, if otherwise."""
+        entity = [self.entity.name] if self.entity else []
+        shown = (*entity, *self.features.columns)
+        sources = self.contract.source_names
+        taken = {*entity, *self.features.names}  # a title that is another's name misleads
+        return {name: sources[name] for name in shown if sources[name] not in taken}
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> Self:

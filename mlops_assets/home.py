@@ -1,16 +1,21 @@
-"""The state folder, and where the user interfaces to it are found.
+"""The user's project and the state folder, and where the user interfaces to it are found.
 
-The folder holds everything this project keeps. Deleting it resets everything, copying it moves
-everything: what is written in it about places in it is relative, or follows (`MLflowStore`).
+The state folder holds everything that is kept of a project. Deleting it resets everything, copying
+it moves everything: what is written in it about places in it is relative, or follows
+(`MLflowStore`).
 """
 
 import os
 import re
 from pathlib import Path
 
-from mlops_assets.errors import StateError
+from mlops_assets.errors import ConfigError, StateError
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
+FRAMEWORK_ROOT = Path(__file__).resolve().parents[1]
+"""Where this code stands: a checkout, or the folder of packages it was installed into."""
+PROJECT_FILE = "mlops.yaml"
+"""What marks a folder as a project, as `.git` does."""
+_PACKAGES = ("mlops_assets", "resources", "sensors", "jobs")
 HOST = "127.0.0.1"
 INTERFACE_PORTS = {"MLOPS_DAGSTER_PORT": 3000, "MLOPS_MLFLOW_PORT": 5000}
 """Variables that move the ports of `mlops dev`, and their defaults."""
@@ -20,13 +25,72 @@ _NO_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f]")
 """What an address of a sqlite file means otherwise; SQLAlchemy's and Dagster's know no escape."""
 
 
+def project() -> Path:
+    """The folder of the user's models and packages, absolute.
+
+    `MLOPS_PROJECT`, or the nearest folder with a `mlops.yaml`, from the working directory upwards;
+    else the checkout of the framework with its examples.
+
+    Raises:
+        ConfigError: There is none, it was made by another user, or a package in it hides ours.
+    """
+    if named := os.environ.get("MLOPS_PROJECT"):
+        folder = Path(named).expanduser().absolute()
+        if folder.resolve() == FRAMEWORK_ROOT:
+            return FRAMEWORK_ROOT
+        if not (folder / PROJECT_FILE).is_file():
+            raise ConfigError(
+                f"MLOPS_PROJECT={named!r} holds no {PROJECT_FILE}; name a project's folder"
+            )
+        return _without_our_names(folder)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return _without_our_names(_own(folder))
+    if (FRAMEWORK_ROOT / "pyproject.toml").is_file():
+        return FRAMEWORK_ROOT
+    raise ConfigError(
+        f"no project: neither {here} nor a folder above it holds a {PROJECT_FILE}; go to yours, "
+        "name it by MLOPS_PROJECT, or make one here with `mlops init DATA --target COLUMN`"
+    )
+
+
+def models_folder() -> Path:
+    """The folder of the project that holds one folder for each model."""
+    root = project()
+    return root / "mlops_assets" / "defs" if root == FRAMEWORK_ROOT else root / "defs"
+
+
+def _own(folder: Path) -> Path:
+    # Its Python is imported: a stranger's, in a folder above ours that all may write to, is not.
+    owner = (folder / PROJECT_FILE).stat().st_uid
+    if owner not in (os.getuid(), 0):
+        raise ConfigError(
+            f"the project {folder} belongs to another user, number {owner}; set "
+            f"MLOPS_PROJECT={folder} if you trust it"
+        )
+    return folder
+
+
+def _without_our_names(folder: Path) -> Path:
+    for name in _PACKAGES:
+        for path in (folder / f"{name}.py", folder / name / "__init__.py"):
+            if path.exists():
+                raise ConfigError(
+                    f"{path} would be imported in place of the framework's package {name!r}; "
+                    "rename it"
+                )
+    return folder
+
+
 def home() -> Path:
     """`MLOPS_HOME`, or `.mlops/` in the project; absolute, not created here.
 
     Raises:
+        ConfigError: There is no project.
         StateError: Its path cannot stand in the address of a sqlite file.
     """
-    named = os.environ.get("MLOPS_HOME") or PROJECT_ROOT / ".mlops"
+    named = os.environ.get("MLOPS_HOME") or project() / ".mlops"
     return require_addressable(Path(named).expanduser().absolute(), "MLOPS_HOME")
 
 

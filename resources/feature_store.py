@@ -151,8 +151,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             "project": view.name,
             "provider": "local",
             "registry": {"registry_type": "file", "path": str(registry), "cache_ttl_seconds": 0},
-            # "null" is how Feast is told to have none.
-            "online_store": self._online_store(view) if view.entity is not None else "null",
+            "online_store": self._online_store(view) if view.entity is not None else None,
             "offline_store": {"type": "duckdb"},
             "entity_key_serialization_version": 3,
         }

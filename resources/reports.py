@@ -4,7 +4,7 @@ Whether a column has drifted is decided by `mlops_assets.ml.monitoring.drift`.
 """
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import dagster as dg
 import pandas as pd
@@ -29,8 +29,9 @@ class EvidentlyReports(dg.ConfigurableResource):
         live: pd.DataFrame,
         dtypes: FeatureDtypes,
         threshold: float,
+        titles: Mapping[str, str],
     ) -> str | None:
-        """The page of some columns, as HTML.
+        """The page of some columns, as HTML; a column is called by its title, if it has one.
 
         Evidently refuses a column that has no value on one side; such are left out, and without
         any other there is no page: None. Scores and verdicts on it are those of `summary`:
@@ -53,15 +54,17 @@ class EvidentlyReports(dg.ConfigurableResource):
             from evidently import DataDefinition, Dataset, Report
             from evidently.presets import DataDriftPreset
 
-            method = _judged(summary, threshold)
+            shown = {titles.get(name, name): name for name in kinds}
+            method = _judged(summary, threshold, shown)
             definition = DataDefinition(
-                numerical_columns=[name for name, kind in kinds.items() if kind != "string"],
-                categorical_columns=[name for name, kind in kinds.items() if kind == "string"],
+                numerical_columns=[one for one, name in shown.items() if kinds[name] != "string"],
+                categorical_columns=[one for one, name in shown.items() if kinds[name] == "string"],
             )
             # One column that drifted is a drift, here as in the summary.
             preset = DataDriftPreset(method=method, drift_share=1 / len(kinds))
             new, old = (
-                Dataset.from_pandas(side[list(kinds)], definition) for side in (current, before)
+                Dataset.from_pandas(side[list(kinds)].set_axis(list(shown), axis=1), definition)
+                for side in (current, before)
             )
             try:
                 return Report([preset]).run(new, old).get_html_str(as_iframe=False)
@@ -77,7 +80,7 @@ class EvidentlyReports(dg.ConfigurableResource):
         return frame.reset_index(drop=True)
 
 
-def _judged(summary: DriftSummary, threshold: float) -> str:
+def _judged(summary: DriftSummary, threshold: float, shown: Mapping[str, str]) -> str:
     """Name of a method, made known to Evidently, that answers what `summary` says of a column."""
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
@@ -85,7 +88,7 @@ def _judged(summary: DriftSummary, threshold: float) -> str:
     def judge(
         reference: pd.Series, _live: pd.Series, _kind: ColumnType, _threshold: float
     ) -> tuple[float, bool]:
-        name = str(reference.name)
+        name = shown[str(reference.name)]
         return summary.scores[name], name in summary.drifted_columns
 
     kinds = [ColumnType.Numerical, ColumnType.Categorical]

@@ -14,13 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_assets.errors import ReproductionError
+from mlops_assets.home import FRAMEWORK_ROOT
 from mlops_assets.records.reproduction import SourceState
 
 _PATCH_LIMIT = 1_000_000
 # The pointers of the data, which the same run writes, are recorded by their md5.
-_OURS = ("--", ".", ":(exclude)data", ":(exclude).dvc")
+_NOT_CODE = (":(exclude)data", ":(exclude).dvc", ":(exclude).mlops")
+_OURS = ("--", ".", *_NOT_CODE)
 # Of new files only what can be code: whatever else lies about may be large, or secret.
-_NEW_CODE = ("--", "*.py", "*.yaml", "*.yml", ":(exclude)data", ":(exclude).dvc")
+_NEW_CODE = ("--", "*.py", "*.yaml", "*.yml", *_NOT_CODE)
 
 
 def source_state(root: Path) -> SourceState:
@@ -49,15 +51,24 @@ def source_state(root: Path) -> SourceState:
 
 
 def code_digest(root: Path) -> str:
-    """SHA-256 of the package's Python files, committed or not; the commit itself says too much.
+    """SHA-256 of the Python files of the framework and of the project at `root`, committed or not.
 
-    Every commit has another sha, also one that changes a document.
+    The commit itself says too much: each has another sha, also one that changes a document.
     """
     digest = hashlib.sha256()
-    for file in sorted(root.glob("mlops_assets/**/*.py")):
-        digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    for file in sorted(FRAMEWORK_ROOT.glob("mlops_assets/**/*.py")):
+        _add(digest, file, FRAMEWORK_ROOT)
+    if root != FRAMEWORK_ROOT:
+        packages = [root / "defs", *(file.parent for file in root.glob("*/__init__.py"))]
+        inside = {file for package in packages for file in package.rglob("*.py")}
+        for file in sorted({*root.glob("*.py"), *inside}):
+            _add(digest, file, root)
     return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", file: Path, root: Path) -> None:
+    digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
+    digest.update(hashlib.sha256(file.read_bytes()).digest())
 
 
 @contextmanager

@@ -25,7 +25,7 @@ import pandas as pd
 import yaml
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT
 from mlops_assets.ml.data.contract import contract_holds, enforce
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reading import read_table
@@ -58,7 +58,7 @@ def main(folder: Path, port: int) -> None:
 
 def customers(port: int) -> ModelSettings:
     """The settings that the component reads, with another port."""
-    file = PROJECT_ROOT / "mlops_assets" / "defs" / "customers" / "defs.yaml"
+    file = FRAMEWORK_ROOT / "mlops_assets" / "defs" / "customers" / "defs.yaml"
     attributes = yaml.safe_load(file.read_text(encoding="utf-8"))["attributes"]
     attributes["deployment"]["port"] = port
     return ModelSettings.model_validate(attributes)
@@ -71,7 +71,9 @@ def version_and_read(settings: ModelSettings, folder: Path) -> tuple[pd.DataFram
     root = folder / "data"
     root.mkdir(parents=True)
     files = find_files(str(settings.source.uri))
-    rows = read_table(files, settings.source, tuple(settings.contract.columns), "refuse")
+    rows = read_table(
+        files, settings.source, tuple(settings.contract.source_names.values()), "refuse"
+    )
     copy = shutil.copyfile(files[0], root / "raw_data.txt")
     Repo.init(str(root), no_scm=True).close()
     with Repo(str(root), config={"core": {"analytics": False}}) as repo:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.home import HOST, PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT, HOST
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.records.serving import Manifest, Servable
@@ -119,13 +119,13 @@ def make(folder: Path) -> Served:
             "MLOPS_HOME": str(folder / "home"),
             "MLOPS_DATA_ROOT": str(folder / "data"),
             "MLOPS_PORT_FLIGHTS": str(free_port()),
-            "PYTHONPATH": str(PROJECT_ROOT),
+            "PYTHONPATH": str(FRAMEWORK_ROOT),
         }
         for command in (["run"], ["stop"]):
             subprocess.run(
                 [str(Path(sys.executable).with_name("mlops")), *command, "flights"],
                 env=environment,
-                cwd=PROJECT_ROOT,
+                cwd=FRAMEWORK_ROOT,
                 check=True,
             )
     import joblib

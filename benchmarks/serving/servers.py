@@ -20,7 +20,7 @@ from benchmarks.serving.model import HOST, Served
 from benchmarks.serving.results import Sample
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT
 from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
 from resources.endpoints.process import EndpointProcess
@@ -58,7 +58,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
-                cwd=PROJECT_ROOT,
+                cwd=FRAMEWORK_ROOT,
             )
         return cls(port, psutil.Process(process.pid), lambda: _end_tree(process))
 
@@ -152,7 +152,7 @@ class InProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.serving.peers.in_process"],
             env=_environment(served),
-            cwd=PROJECT_ROOT,
+            cwd=FRAMEWORK_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -222,7 +222,7 @@ def _mlflow(served: Served) -> Server:
 def _environment(served: Served) -> dict[str, str]:
     return os.environ | {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(PROJECT_ROOT),
+        "PYTHONPATH": str(FRAMEWORK_ROOT),
         "TMPDIR": str(served.folder),
         "BENTOML_HOME": str(served.folder / "bentoml"),
         "OMP_NUM_THREADS": "1",

@@ -143,9 +143,9 @@ def source_files(settings: ModelSettings) -> Generator[list[Path]]:
 
 
 def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
-    """The rows of a version, with exactly the columns of the contract."""
+    """The rows of a version: exactly the contract's columns, under the source's names."""
     source = settings.source
     if source.loader is not None:
         source = source.model_copy(update={"format": "parquet"})
     contract = settings.contract
-    return read_table(files, source, tuple(contract.columns), contract.extra_columns)
+    return read_table(files, source, tuple(contract.source_names.values()), contract.extra_columns)

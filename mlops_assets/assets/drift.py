@@ -88,7 +88,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             *older, seen = newest_findings(settings, predictions, ledger, tracking, now)
             metrics.write(settings.name, "drift", drift_gauges(seen.finding, now))
             summaries = [one.finding.summary for one in (*older, seen)]
-            facts = drift_metadata(seen.finding, rules, summaries)
+            facts = drift_metadata(seen.finding, rules, summaries, settings.titles)
             if columns := seen.finding.columns_to_draw(everything=config.all_columns):
                 page = partial(draw, seen, columns, rows, settings, predictions, tracking, reports)
                 facts["evidently"] = page_link(page)

@@ -20,6 +20,26 @@ from pydantic import (
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 
+
+def _safe(name: str) -> str:
+    if not re.fullmatch(_SAFE, name):
+        raise ValueError(
+            f"{name!r:.100} cannot name a feature, key or target; give the column a name of "
+            "lower-case letters, digits and `_` in `contract.columns`, with the source's name as "
+            "its `from`"
+        )
+    return name
+
+
+_SAFE = r"[a-z][a-z0-9_]*"
+
+ColumnName = Annotated[
+    str,
+    Field(max_length=63, json_schema_extra={"pattern": f"^{_SAFE}$"}),
+    AfterValidator(_safe),
+]
+"""A column under the name that the contract gives it; what the source calls it is `from`."""
+
 DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 
 DType = Literal["int64", "float64", "string", "bool", "datetime"]

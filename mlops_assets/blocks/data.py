@@ -3,15 +3,15 @@
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from mlops_assets.blocks.base import (
     NUMBERS,
+    ColumnName,
     DottedPath,
     DType,
     Encoding,
     MisfitError,
-    Name,
     Scalar,
     Settings,
     unknown,
@@ -65,7 +65,7 @@ ANSWER_FIELDS = ("prediction", "probabilities", "features_as_of", "error")
 class EntitySettings(Settings):
     """What a prediction is asked for."""
 
-    name: Name = Field(
+    name: ColumnName = Field(
         description="A column; not called as what stands beside it in an answer: `prediction`, "
         "`probabilities`, `features_as_of`, `error`."
     )
@@ -78,8 +78,8 @@ class EntitySettings(Settings):
     def _not_a_field_of_the_answer(cls, name: str) -> str:
         if name in ANSWER_FIELDS:
             raise ValueError(
-                f"an entity called {name!r} would hide the {name!r} of every answer; rename the "
-                "column in the source"
+                f"an entity called {name!r} would hide the {name!r} of every answer; give the "
+                f"column another name in `contract.columns`, with `from: {name}`"
             )
         return name
 
@@ -100,7 +100,16 @@ _TAKEN = {ROW.name, "reason", DELIVERED}
 class ColumnContract(Settings):
     """What every value of one column must be."""
 
+    # The key is a word of Python.
+    model_config = ConfigDict(serialize_by_alias=True)
+
     dtype: DType
+    source: str | None = Field(
+        None,
+        alias="from",
+        min_length=1,
+        description="What the source calls the column; default: as it is called here.",
+    )
     nullable: bool = False
     min: float | None = None
     max: float | None = None
@@ -150,14 +159,22 @@ class ContractSettings(Settings):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
-        if taken := _TAKEN & self.columns.keys():
+        if taken := sorted(_TAKEN & self.columns.keys()):
             raise ValueError(
-                f"columns {sorted(taken)} are added to the rows or to the quarantine; rename them "
-                "in the source"
+                f"columns {taken} are added to the rows or to the quarantine; give them other "
+                f"names, with `from: {taken[0]}`"
             )
+        sources = list(self.source_names.values())
+        if twice := sorted({name for name in sources if sources.count(name) > 1}):
+            raise ValueError(f"several columns are from {twice}; remove all but one of each")
         if misfits := unknown(self.unique, self.columns, "unique"):
             raise MisfitError(*misfits)
         return self
+
+    @property
+    def source_names(self) -> dict[str, str]:
+        """Column -> what the source calls it."""
+        return {name: rule.source or name for name, rule in self.columns.items()}
 
 
 class ProcessingSettings(Settings):

@@ -5,7 +5,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.blocks.base import Aggregation, CalendarStep, Duration, Name, Settings, Task
+from mlops_assets.blocks.base import (
+    Aggregation,
+    CalendarStep,
+    ColumnName,
+    Duration,
+    Name,
+    Settings,
+    Task,
+)
 
 
 class AggregateSettings(Settings):
@@ -36,7 +44,7 @@ class FeatureSettings(Settings):
 
     snapshots: SnapshotSettings | None = None
     aggregates: dict[Name, AggregateSettings] = Field(default_factory=dict)
-    columns: tuple[Name, ...] = ()
+    columns: tuple[ColumnName, ...] = ()
     ttl: Duration | None = Field(
         None,
         description="How old a value may be when it is served by id: required with an `entity`.",
@@ -71,7 +79,9 @@ class TargetSettings(Settings):
 
     name: Name
     task: Task
-    column: str | None = Field(None, description="Default: the target's name, or none for count.")
+    column: ColumnName | None = Field(
+        None, description="Default: the target's name, or none for count."
+    )
     agg: Literal["count", "sum", "mean", "max", "nunique"] | None = None
     window: Duration | None = None
     direction: Literal["future"] = "future"

@@ -6,17 +6,16 @@ library of a user's model.
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-import mlops_assets.defs
 from mlops_assets.cli.context import chosen_models, exit_code, load_definitions, say, say_both
 from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
+from mlops_assets.home import models_folder
 from mlops_assets.keys import TrainingStage, asset_key
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def disputes() -> dict[str, tuple[Fault, ...]]:
 
 
 def _sound_parts() -> list[Part]:
-    parts = read_parts(Path(mlops_assets.defs.__path__[0]))
+    parts = read_parts(models_folder())
     return [part for part in parts if not part.faults]
 
 

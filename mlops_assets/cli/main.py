@@ -28,11 +28,13 @@ from mlops_assets.cli import (
 from mlops_assets.cli.context import say, sentence
 from mlops_assets.cli.failures import unforeseen
 from mlops_assets.errors import FaultyModelError, MlopsError
-from mlops_assets.home import PROJECT_ROOT, home, require_addressable
+from mlops_assets.home import FRAMEWORK_ROOT, home, project, require_addressable
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from mlops_assets.runtime.surroundings import chosen_umask
 
 _FAMILIES = (checks, runs, endpoints, promotions, monitoring, reproduction, operation)
+_PACKAGED = FRAMEWORK_ROOT / "mlops_assets" / "dagster.yaml"  # where a wheel puts it
+_DAGSTER_YAML = _PACKAGED if _PACKAGED.exists() else FRAMEWORK_ROOT / "dagster.yaml"
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
 
 
@@ -45,12 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = vars(parser.parse_args(arguments))
     del chosen["verb"]
     run = chosen.pop("run")
+    anywhere = chosen.pop("anywhere", False)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
     try:
         chosen_umask()
-        os.environ["MLOPS_HOME"] = str(home())  # in full, also for what starts elsewhere
-        use_dagster_home(home())
+        if not anywhere:
+            enter_project()
         return run(**chosen)
     except FaultyModelError as err:
         say(str(err), error=True)
@@ -64,6 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
+def enter_project() -> None:
+    """Work in the project's folder, with its state; all in full, also for what starts elsewhere.
+
+    Raises:
+        ConfigError: There is no project.
+        StateError: The state folder cannot be used.
+    """
+    os.environ["MLOPS_PROJECT"] = str(project())
+    os.environ["MLOPS_HOME"] = str(home())
+    if project() != FRAMEWORK_ROOT:
+        os.chdir(project())
+    use_dagster_home(home())
+
+
 def use_dagster_home(state: Path) -> Path:
     """Point DAGSTER_HOME into the state folder, unless it is set, and configure it.
 
@@ -74,7 +91,7 @@ def use_dagster_home(state: Path) -> Path:
     folder = ensure_folder(require_addressable(named, "DAGSTER_HOME"))
     os.environ["DAGSTER_HOME"] = str(folder)
     if not (folder / "dagster.yaml").exists():
-        text = (PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8")
+        text = _DAGSTER_YAML.read_text(encoding="utf-8")
         settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
         write_atomically(
             folder / "dagster.yaml",

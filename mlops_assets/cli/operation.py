@@ -26,7 +26,12 @@ def add_verbs(verbs: "Verbs") -> None:
     verb.set_defaults(run=env)
     verb = verbs.add_parser("bento", help="build a Bento of the deployed version, offline")
     verb.add_argument("model")
-    verb.add_argument("--out", type=Path, metavar="DIR", help="BENTOML_HOME that gets it")
+    verb.add_argument(
+        "--out",
+        type=lambda text: Path(text).absolute(),
+        metavar="DIR",
+        help="BENTOML_HOME that gets it",
+    )
     verb.set_defaults(run=bento)
 
 
@@ -45,7 +50,7 @@ def dev() -> int:
 
 def env() -> int:
     """Print `export` lines; use as `eval "$(mlops env)"`."""
-    for name in ("MLOPS_HOME", "DAGSTER_HOME"):
+    for name in ("MLOPS_PROJECT", "MLOPS_HOME", "DAGSTER_HOME"):
         say(f"export {name}={shlex.quote(os.environ[name])}")
     return 0
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.cli.context import load_definitions, open_resources, say
 from mlops_assets.errors import ConfigError, ReproductionError
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT, project
 from mlops_assets.keys import TrainingStage, asset_key
 from mlops_assets.ml.training.reproduction import differences, moved_packages
 from mlops_assets.model_versions.provenance import lock_digest, read_record
@@ -103,13 +103,13 @@ def reproduce(
     with interruptible(), tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         state = Path(folder).resolve()
         datasets.restore(recorded.raw, state / "dvc" / "cache")
-        with checked_out(PROJECT_ROOT, recorded.code) as code:
+        with checked_out(project(), recorded.code) as code:
             train_again(version.name, recorded, code, state)
             found = _new_record(version.name, state)
             lock = code / "requirements.lock"
             pins = lock.read_text(encoding="utf-8") if lock.exists() else ""
     moved = moved_packages(pins, {each.name: each.version for each in distributions()})
-    digest = lock_digest(PROJECT_ROOT)
+    digest = lock_digest(project())
     return recorded, differences(recorded, found, lock_sha256=digest, moved=moved)
 
 
@@ -170,11 +170,13 @@ def _environment(
     kept = {name: value for name, value in base.items() if not name.startswith(_OURS)}
     return {
         **kept,
+        "MLOPS_PROJECT": str(code),
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),
         "MLOPS_PINNED_NOW": recorded.checked_at,
         "DAGSTER_HOME": str(ensure_folder(state / "dagster")),
-        "PYTHONPATH": str(code),
+        # A checkout holds the framework too, and so its code of that day.
+        "PYTHONPATH": str(code if project() == FRAMEWORK_ROOT else FRAMEWORK_ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

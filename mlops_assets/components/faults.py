@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from mlops_assets.blocks.base import MisfitError, did_you_mean
@@ -109,13 +110,18 @@ def _keys_beside(place: Sequence[str | int]) -> list[str]:
     kind: Any = ModelSettings
     for part in place[:-1]:
         kind = _below(kind, part)
-    return sorted(kind.model_fields) if _is_block(kind) else []
+    return sorted(_fields(kind)) if _is_block(kind) else []
+
+
+def _fields(kind: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a block under their keys."""
+    return {field.alias or name: field for name, field in kind.model_fields.items()}
 
 
 def _below(kind: Any, part: str | int) -> Any:
     """The type of what stands under a key of this type."""
     if _is_block(kind):
-        field = kind.model_fields.get(str(part))
+        field = _fields(kind).get(str(part))
         return _plain(field.annotation) if field else None
     arguments = typing.get_args(kind)
     return _plain(arguments[-1]) if arguments else None

@@ -4,6 +4,7 @@ Dagster's own loader of such a folder is all or nothing: one broken file would s
 """
 
 import importlib
+import sys
 import traceback
 import warnings
 from pathlib import Path
@@ -14,8 +15,33 @@ import dagster as dg
 from mlops_assets.components.faults import Fault, with_remedy
 from mlops_assets.components.model_files import Part, read_parts
 from mlops_assets.errors import ConfigError
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT, models_folder, project
 from mlops_assets.keys import LEFT_OUT
+
+
+def models_package() -> ModuleType:
+    """The package of the project's models: `defs`, or `mlops_assets.defs` of the checkout.
+
+    From here on the project's own packages can be imported too.
+
+    Raises:
+        ConfigError: There is no such folder, or another package of that name comes first.
+    """
+    root, folder = project(), models_folder()
+    if root == FRAMEWORK_ROOT:
+        return importlib.import_module("mlops_assets.defs")
+    if not folder.is_dir():
+        raise ConfigError(
+            f"the project {root} has no folder `defs`; make its first model with `mlops init DATA "
+            "--target COLUMN`"
+        )
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
+    defs = importlib.import_module("defs")
+    found = Path(next(iter(defs.__path__)))
+    if found.resolve() != folder.resolve():
+        raise ConfigError(f"the package `defs` at {found} hides the project's {folder}; rename it")
+    return defs
 
 
 def load_models(defs: ModuleType) -> dg.Definitions:
@@ -27,7 +53,7 @@ def load_models(defs: ModuleType) -> dg.Definitions:
     parts = read_parts(Path(defs.__path__[0]))
     # Without the JSON schemas of the component types of all installed packages, which Dagster's
     # loader adds for a page of the UI: a third of the CPU of `import dagster`.
-    tree = dg.Definitions(component_tree=dg.ComponentTree.from_module(defs, PROJECT_ROOT))
+    tree = dg.Definitions(component_tree=dg.ComponentTree.from_module(defs, project()))
     with warnings.catch_warnings():
         for about_dagster_itself in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", about_dagster_itself)
@@ -50,7 +76,7 @@ def _load(part: Part, defs: ModuleType) -> dg.Definitions:
         module = importlib.import_module(".".join((defs.__name__, *place)))
         if part.path.suffix == ".py":
             return dg.load_definitions_from_module(module)
-        tree = dg.ComponentTree.from_module(module, PROJECT_ROOT)
+        tree = dg.ComponentTree.from_module(module, project())
         return tree.build_defs_at_path(part.path)
     except Exception as err:  # Dagster's, and whatever a user's Python raises when it is imported
         return _note(part, [_fault(part, err)], root)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import project
 
 GRACE_SECONDS = 12
 CRASHES = 4
@@ -33,7 +33,7 @@ class Child:
         self._started = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603  no text of the user's is in it
             [*_LEASHED, str(os.getpid()), *self._command],
-            cwd=PROJECT_ROOT,
+            cwd=project(),
             env=self._environment,
             start_new_session=True,
         )

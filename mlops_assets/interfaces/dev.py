@@ -15,9 +15,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets import defs as folder_of_models
 from mlops_assets.errors import ConfigError, PortInUseError
-from mlops_assets.home import HOST, INTERFACE_PORTS
+from mlops_assets.home import HOST, INTERFACE_PORTS, models_folder
 from mlops_assets.interfaces.children import Child, GivenUpError, end
 from mlops_assets.interfaces.code_server import CodeServer
 from mlops_assets.interfaces.guard import Access
@@ -53,8 +52,7 @@ def serve_user_interfaces(state: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="mlops-dev-", ignore_cleanup_errors=True) as folder:
         server = CodeServer(Path(folder))
         children = _children(state, server, ports)
-        models = Path(next(iter(folder_of_models.__path__)))
-        watch = threading.Thread(target=server.look_after, args=(models, stop, _say))
+        watch = threading.Thread(target=server.look_after, args=(models_folder(), stop, _say))
         watch.start()
         try:
             return _keep(children, ports, stop)

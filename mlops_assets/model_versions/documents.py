@@ -2,7 +2,7 @@
 
 import hashlib
 
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import project
 from mlops_assets.model_versions.fetched import FetchedVersion
 from mlops_assets.model_versions.provenance import LOCK_FILE
 from mlops_assets.records.files import CARD_FILE, PROFILE_FILE
@@ -18,7 +18,7 @@ def documented(servable: Servable, one: FetchedVersion, tracking: MLflowTracking
     run = tracking.run_of(one.version)
     texts = {name: run.read_text(name) for name in (CARD_FILE, PROFILE_FILE)}
     contents = {name: text.encode() for name, text in texts.items() if text is not None}
-    lock = PROJECT_ROOT / LOCK_FILE  # of the environment that the version is checked in now
+    lock = project() / LOCK_FILE  # of the environment that the version is checked in now
     if lock.exists():
         contents[LOCK_FILE] = lock.read_bytes()
     for name, content in contents.items():

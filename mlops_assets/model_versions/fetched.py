@@ -72,6 +72,7 @@ class FetchedVersion:
             classes=class_names(self.estimator, settings.target.task),
             entity=settings.entity,
             features=settings.feature_dtypes,
+            titles=settings.titles,
             sha256=self.digests[MODEL_FILE],
             inference=read_inference(self.file),
         )

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ReproductionError
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import project
 from mlops_assets.ml.training.reproduction import settings_digest
 from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
@@ -42,8 +42,8 @@ def record_training(
     record = TrainingRecord(
         raw=origin.raw,
         checked_at=origin.checked_at.isoformat(),
-        code=source_state(PROJECT_ROOT),
-        lock_sha256=lock_digest(PROJECT_ROOT),
+        code=source_state(project()),
+        lock_sha256=lock_digest(project()),
         python=platform.python_version(),
         seed=settings.training.seed,
         params=dict(params),
@@ -51,7 +51,7 @@ def record_training(
         prediction_sha256=prediction_sha256,
     )
     made_of = {
-        "code/sha256": code_digest(PROJECT_ROOT),
+        "code/sha256": code_digest(project()),
         "settings/sha256": settings_digest(settings),
     }
     run.add_tags(_tags(record) | made_of)

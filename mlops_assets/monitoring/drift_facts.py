@@ -1,6 +1,6 @@
 """What a drift report shows: gauges, asset metadata, and the link to Evidently's page."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,14 +56,20 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
 
 
 def drift_metadata(
-    found: Finding, rules: DriftSettings, windows: Sequence[DriftSummary]
+    found: Finding,
+    rules: DriftSettings,
+    windows: Sequence[DriftSummary],
+    titles: Mapping[str, str],
 ) -> dict[str, Any]:
-    """A report as metadata: the newest verdict, every column as a table, plots, and all windows."""
+    """A report as metadata: the newest verdict, every column as a table, plots, and all windows.
+
+    Plots and the table call a column by its title, if it has one.
+    """
     summary, window = found.summary, found.summary.window
-    plots = {"drift": drift_plot(summary, rules)}
+    plots = {"drift": drift_plot(summary, rules, titles)}
     if summary.drifted_columns:
         worst = sorted(summary.drifted_columns, key=lambda name: -summary.scores[name])
-        plots["columns"] = columns_plot(worst, found.reference, found.live)
+        plots["columns"] = columns_plot(worst, found.reference, found.live, titles)
     return {
         "verdict": summary.verdict,
         "window": f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC",
@@ -74,7 +80,7 @@ def drift_metadata(
         "broken_columns": ", ".join(summary.broken_columns) or "none",
         "reasons": "; ".join(summary.reasons) or "none",
         "notes": "; ".join(summary.notes) or "none",
-        "columns": markdown_table(_table(found, rules.ignore)),
+        "columns": markdown_table(_table(found, rules.ignore, titles)),
         "by_window": markdown_table(pd.DataFrame([_row(one) for one in windows])),
         **stated(DriftFacts(summary=summary, windows=tuple(windows))),
         **pictures(plots),
@@ -91,7 +97,7 @@ def _row(summary: DriftSummary) -> dict[str, Any]:
     }
 
 
-def _table(found: Finding, ignored: Collection[str]) -> pd.DataFrame:
+def _table(found: Finding, ignored: Collection[str], titles: Mapping[str, str]) -> pd.DataFrame:
     summary, rows = found.summary, []
     verdicts = dict.fromkeys(ignored, "ignored")
     verdicts |= dict.fromkeys(summary.drifted_columns, "drifted")
@@ -100,6 +106,6 @@ def _table(found: Finding, ignored: Collection[str]) -> pd.DataFrame:
         old, new = found.reference.columns[name], found.live.columns[name]
         moments = {"mean before": old.mean, "mean": new.mean, "std before": old.deviation}
         verdict = verdicts.get(name, summary.verdict if summary.verdict == "unknown" else "calm")
-        row = {"column": name, "verdict": verdict, **scores._asdict(), **moments}
+        row = {"column": titles.get(name, name), "verdict": verdict, **scores._asdict(), **moments}
         rows.append({**row, "std": new.deviation})
     return pd.DataFrame(rows).round(4)

@@ -186,7 +186,8 @@ def draw(
     else:
         before = held_out_columns(rows, seen.version, settings, tracking)
     threshold = settings.monitoring.drift.threshold
-    html = reports.render(summary, columns, before, live, settings.feature_dtypes, threshold)
+    dtypes = settings.feature_dtypes
+    html = reports.render(summary, columns, before, live, dtypes, threshold, settings.titles)
     if html is None:
         return None
     page = f"drift/{summary.window.start:%Y%m%dT%H%M%S}.html"

@@ -52,6 +52,9 @@ class Servable(Record):
     classes: tuple[str, ...] = Field((), description="Of a multiclass model, in column order.")
     entity: EntitySettings | None = Field(description="None: it is asked by features alone.")
     features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
+    titles: dict[str, str] = Field(
+        {}, description="Entity and features -> what people call them, if otherwise."
+    )
     sha256: str = Field(description="Of `model.skops` beside it.")
     inference: Inference
     documents: dict[str, str] = Field(

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import mlops_assets
 from mlops_assets.errors import PortInUseError
+from mlops_assets.home import FRAMEWORK_ROOT, project
 from mlops_assets.records.files import LAUNCH_FILE, PROMETHEUS_FOLDER, SERVER_LOG
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from mlops_assets.runtime.telemetry import SWITCHES
@@ -193,8 +193,8 @@ class EndpointProcess:
             ENDPOINT: str(self.folder),
             WORKERS: str(launch.workers),
             CODE: launch.code,
-            # The code that `launch.code` names, wherever this process found it.
-            "PYTHONPATH": str(Path(mlops_assets.__file__).parents[1]),
+            # The code that `launch.code` names, and the user's own estimators.
+            "PYTHONPATH": os.pathsep.join(map(str, dict.fromkeys((FRAMEWORK_ROOT, project())))),
             # Two servers with one home delete each other's metrics.
             "BENTOML_HOME": str(self.folder / "bentoml"),
             "PROMETHEUS_MULTIPROC_DIR": str(self.folder / PROMETHEUS_FOLDER),

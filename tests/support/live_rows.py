@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 
-def stored_features(resources: dict[str, Any]) -> pd.DataFrame:
-    """The value of `loans/features`."""
-    key = dg.AssetKey(["loans", "features"])
+def stored_features(resources: dict[str, Any], model: str = "loans") -> pd.DataFrame:
+    """The value of a model's `features`."""
+    key = dg.AssetKey([model, "features"])
     return pd.read_parquet(resources["io_manager"].path(key, pd.DataFrame))
 
 

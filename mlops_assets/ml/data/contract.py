@@ -36,11 +36,14 @@ class Checked(NamedTuple):
 def enforce(frame: pd.DataFrame, contract: ContractSettings, now: datetime) -> Checked:
     """Split `frame` into typed rows that keep the contract and the rest with reasons.
 
+    From here on a column has the name that the contract gives it.
+
     Of several rows with one `unique` key, the first that keeps all the other rules is good and
     every later one is bad; a missing part of a key equals a missing one.
 
     Args:
-        frame: From `ml.data.reading`: the contract's columns, text or typed. Not modified.
+        frame: From `ml.data.reading`: the contract's columns, text or typed, under the source's
+            names. Not modified.
         contract: The rules.
         now: With a zone; a later datetime is bad unless `future: allow`.
 
@@ -50,8 +53,9 @@ def enforce(frame: pd.DataFrame, contract: ContractSettings, now: datetime) -> C
     """
     if now.tzinfo is None:
         raise ContractError(f"now is {now}, without a zone; pass an aware datetime")
-    frame = check_columns(frame, list(contract.columns), contract.extra_columns, "the rows")
-    frame = frame.reset_index(drop=True)
+    sources = list(contract.source_names.values())
+    frame = check_columns(frame, sources, contract.extra_columns, "the rows")
+    frame = frame.reset_index(drop=True).set_axis(list(contract.columns), axis=1)
     reasons = _Reasons(frame)
     typed = {}
     for name, rule in contract.columns.items():

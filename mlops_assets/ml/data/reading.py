@@ -1,5 +1,7 @@
 """Files or a user's function -> one DataFrame with exactly the contract's columns, and back.
 
+Columns are called here as the source calls them; `ml.data.contract` gives them their own names.
+
 Reading is strict: what does not look as declared is a `SourceError` that names the remedy, never a
 guess. Text stays text (`ml.data.contract` gives it types); parquet and loader frames keep their
 types.
@@ -198,7 +200,7 @@ def _match_columns(
         ]
         raise SourceError(
             f"{where}: the columns {missing} are missing; it has {list(found)}.{''.join(hints)} "
-            "Correct the source, or `contract.columns`."
+            "Correct the source, or `contract.columns`, where `from` is the name in the source."
         )
     if unknown and extra == "refuse":
         raise SourceError(

@@ -176,7 +176,8 @@ def _changes(card: ModelCard, before: ModelCard) -> list[str]:
 def _computed(name: str, settings: ModelSettings) -> str:
     aggregate = settings.features.aggregates.get(name)
     if aggregate is None:
-        return f"column, {settings.feature_dtypes[name]}"
+        said = f" {settings.titles[name]!r}" if name in settings.titles else ""
+        return f"column{said}, {settings.feature_dtypes[name]}"
     return _aggregated(aggregate)
 
 

@@ -3,12 +3,12 @@
 The scores are those of `ml.monitoring.drift`; Evidently's page is drawn by `resources.reports`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mlops_assets.blocks.monitoring import DriftSettings
-from mlops_assets.ml.plots.style import INK, MODEL, REFERENCE, figure_and_axes, label, png
+from mlops_assets.ml.plots.style import INK, MODEL, REFERENCE, figure_and_axes, label, plain, png
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Bins, ColumnProfile, Profile
 
@@ -17,13 +17,17 @@ _MOST = 20
 _COLUMNS, _BARS = 4, 12
 
 
-def drift_plot(summary: DriftSummary, rules: DriftSettings) -> bytes:
-    """Draw the columns with the highest scores as bars, those that raise the alarm in red."""
+def drift_plot(summary: DriftSummary, rules: DriftSettings, titles: Mapping[str, str]) -> bytes:
+    """Draw the columns with the highest scores as bars, those that raise the alarm in red.
+
+    A column is called by its title, if it has one.
+    """
     shown = sorted(summary.scores.items(), key=lambda item: item[1])[-_MOST:]
     figure, axes = figure_and_axes()
     alarming = {*summary.drifted_columns, *summary.broken_columns}
     colors = [_DRIFTED if name in alarming else MODEL for name, _ in shown]
-    labels = [f"{name} (ignored)" if name in rules.ignore else name for name, _ in shown]
+    ignored = dict.fromkeys(rules.ignore, " (ignored)")
+    labels = [plain(titles.get(name, name) + ignored.get(name, "")) for name, _ in shown]
     axes.barh(labels, [score for _, score in shown], color=colors)
     axes.axvline(rules.threshold, color=REFERENCE, linestyle="--")
     axes.set(title=f"Drift: {summary.verdict}", xlabel="population stability index")
@@ -31,7 +35,9 @@ def drift_plot(summary: DriftSummary, rules: DriftSettings) -> bytes:
     return png(figure)
 
 
-def columns_plot(names: Sequence[str], reference: Profile, live: Profile) -> bytes:
+def columns_plot(
+    names: Sequence[str], reference: Profile, live: Profile, titles: Mapping[str, str]
+) -> bytes:
     """Draw the first four of `names`: the share of rows in each bin, then and now."""
     shown = names[:_COLUMNS]
     figure, axes = figure_and_axes(len(shown), 1)
@@ -42,7 +48,7 @@ def columns_plot(names: Sequence[str], reference: Profile, live: Profile) -> byt
         part.bar(places - 0.2, before, width=0.4, color=REFERENCE, label="reference")
         part.bar(places + 0.2, now, width=0.4, color=_DRIFTED, label="now")
         part.set_xticks(places, labels, rotation=20, fontsize=6)
-        part.set_title(name, fontsize=8)
+        part.set_title(plain(titles.get(name, name)), fontsize=8)
     np.atleast_1d(axes)[0].legend(frameon=False, fontsize=7)
     return png(figure)
 

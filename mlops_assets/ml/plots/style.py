@@ -1,6 +1,7 @@
 """How every picture looks, and how it becomes PNG bytes."""
 
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,13 @@ INK, GRID, MODEL, REFERENCE = "#334155", "#e2e8f0", "#2563eb", "#94a3b8"
 
 
 def label(name: object) -> str:
-    """A class or category as it is written: matplotlib takes what is between two `$` for TeX."""
-    return str(name)[:12].replace("$", r"\$")
+    """A class or category, short."""
+    return plain(str(name)[:12])
+
+
+def plain(text: str) -> str:
+    """A text as it is written: matplotlib takes what is between two `$` for TeX."""
+    return text.replace("$", r"\$")
 
 
 def figure_and_axes(rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Any, Any]:
@@ -34,6 +40,9 @@ def png(figure: Any) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()
-    # Without the version of matplotlib in the file: equal scores give equal bytes.
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A column may be called in any script; what the font lacks is drawn as a box.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+        # Without the version of matplotlib in the file: equal scores give equal bytes.
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()

@@ -61,7 +61,7 @@ def _by_id(servable: Servable, rows: Schema, predicting: tuple[str, ...]) -> Sch
     """The path for entities; none where the model has no entity."""
     if servable.entity is None:
         return {}
-    entity = _entity(servable.entity)
+    entity = _entity(servable, servable.entity)
     predicted = _prediction(servable, {servable.entity.name: entity, "features_as_of": _MOMENT})
     refused = _object({servable.entity.name: entity, "error": {"anyOf": [_UNKNOWN, _STALE]}})
     return {
@@ -94,15 +94,25 @@ def _refusals(limits: EndpointLimits) -> tuple[str, ...]:
     return (*unknown, "429") if limits.rate_limit else unknown
 
 
-def _entity(entity: EntitySettings) -> Schema:
+def _entity(servable: Servable, entity: EntitySettings) -> Schema:
+    title = _title(servable, entity.name)
     if entity.dtype == "string":
-        return {"type": "string"}
-    return {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+        return {"type": "string", **title}
+    return {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1, **title}
 
 
 def _row(servable: Servable) -> Schema:
     types = {"float64": "number", "string": "string"}
-    return _object({n: {"type": [types[kind], "null"]} for n, kind in servable.features.items()})
+    return _object(
+        {
+            name: {"type": [types[kind], "null"], **_title(servable, name)}
+            for name, kind in servable.features.items()
+        }
+    )
+
+
+def _title(servable: Servable, name: str) -> Schema:
+    return {"title": servable.titles[name]} if name in servable.titles else {}
 
 
 def _prediction(servable: Servable, extra: Schema) -> Schema:

@@ -20,7 +20,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from mlops_assets.home import PROJECT_ROOT as ROOT
+from mlops_assets.home import FRAMEWORK_ROOT as ROOT
 from mlops_assets.ml.monitoring.drift import Distance, Finding
 from mlops_assets.monitoring.drift_facts import drift_gauges
 from mlops_assets.monitoring.outcome_facts import performance_gauges, skew_gauges

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-import mlops_assets.defs
 from mlops_assets.cli.checks import disputes, python_faults
 from mlops_assets.components.model_files import ReadModel, read_parts
 from tests.support.yaml_faults import SOUND
@@ -103,15 +102,15 @@ def test_what_python_cannot_find_or_build_is_said(
 def test_a_port_that_another_file_claims_too_is_said_of_the_model_that_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "mlops.yaml").touch()
+    defs = tmp_path / "defs"
     for folder in ("loans", "other"):
-        (tmp_path / folder).mkdir()
+        (defs / folder).mkdir(parents=True)
         text = SOUND.replace("name: loans", f"name: {folder}")
-        (tmp_path / folder / "defs.yaml").write_text(text)
-    monkeypatch.setattr(mlops_assets.defs, "__path__", [str(tmp_path)])
+        (defs / folder / "defs.yaml").write_text(text)
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
     monkeypatch.setenv("MLOPS_ENDPOINTS", str(tmp_path / "endpoints"))
     ((model, (fault,)),) = disputes().items()
     assert model == "loans"
-    assert str(fault).startswith(
-        f"{tmp_path}/loans/defs.yaml:23: deployment.port: 18200 is claimed"
-    )
-    assert f"the model other of {tmp_path}/other/defs.yaml:23 too; " in str(fault)
+    assert str(fault).startswith(f"{defs}/loans/defs.yaml:23: deployment.port: 18200 is claimed")
+    assert f"the model other of {defs}/other/defs.yaml:23 too; " in str(fault)

@@ -78,6 +78,21 @@ def test_the_input_is_not_modified_and_the_columns_must_fit():
         enforce(frame, contract(x={"dtype": "int64"}), NOW)
 
 
+def test_a_column_is_read_under_its_own_name_and_kept_under_ours():
+    frame = pd.DataFrame({"Größe (cm)": ["1", "x"], "age": ["7", "8"], "Rest": ["", ""]})
+    columns = {
+        "age": {"dtype": "int64"},
+        "rest": {"dtype": "string", "from": "Rest"},
+        "size": {"dtype": "int64", "from": "Größe (cm)"},
+    }
+    checked = enforce(frame, contract(**columns), NOW)
+    assert checked.rows.to_dict("records") == [{"age": 7, "rest": "", "size": 1}]
+    assert list(checked.bad.columns) == ["age", "rest", "size", "row", "reason"]
+    assert reasons(checked) == ["size.dtype: 'x' is not an int64"]
+    with pytest.raises(SourceError, match=r"\['Größe \(cm\)'\] are missing.*renamed to 'Groesse"):
+        enforce(frame.rename(columns={"Größe (cm)": "Groesse (cm)"}), contract(**columns), NOW)
+
+
 @pytest.mark.parametrize(
     ("values", "bad_rows", "most", "holds"),
     [

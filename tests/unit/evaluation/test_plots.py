@@ -75,7 +75,12 @@ def test_a_class_may_be_called_anything():
 def test_a_category_may_be_called_anything():
     column = pd.DataFrame({"price": HOSTILE * 3, "prediction": 0.5})
     seen = profile_reference(column, {"price": "string"})
-    assert Image.open(io.BytesIO(columns_plot(["price"], seen, seen))).format == "PNG"
+    assert (
+        Image.open(
+            io.BytesIO(columns_plot(["price"], seen, seen, {"price": "Preis $ 价格"}))
+        ).format
+        == "PNG"
+    )
 
 
 def test_rows_that_lack_a_class_need_the_models_classes():

@@ -33,16 +33,18 @@ def frame(empty: float) -> pd.DataFrame:
 def test_a_column_without_values_on_a_side_is_left_out() -> None:
     reports = EvidentlyReports()
     old, new = frame(np.nan), frame(1.0)
-    page = reports.render(SUMMARY, ("empty", "amount"), old, new, DTYPES, 0.2)
+    page = reports.render(SUMMARY, ("empty", "amount"), old, new, DTYPES, 0.2, {})
     assert "Drift is detected for 100.0% of columns (1 out of 1)." in str(page)
-    assert reports.render(SUMMARY, ("empty",), old, new, DTYPES, 0.2) is None
-    assert reports.render(SUMMARY, ("empty",), new, new.drop(columns="empty"), DTYPES, 0.2) is None
+    assert reports.render(SUMMARY, ("empty",), old, new, DTYPES, 0.2, {}) is None
+    assert (
+        reports.render(SUMMARY, ("empty",), new, new.drop(columns="empty"), DTYPES, 0.2, {}) is None
+    )
 
 
 def test_the_page_says_what_the_report_says() -> None:
     rows = frame(1.0)  # the same on both sides: what is said of it is not Evidently's own
     columns = ("amount", "prediction")
-    text = str(EvidentlyReports().render(SUMMARY, columns, rows, rows, DTYPES, 0.2))
+    text = str(EvidentlyReports().render(SUMMARY, columns, rows, rows, DTYPES, 0.2, {}))
     assert "Drift is detected for 50.0% of columns (1 out of 2)." in text
     assert "0.4321" in text
     assert "PSI, corrected for chance" in text
@@ -53,7 +55,7 @@ def test_without_a_column_to_draw_evidently_is_not_imported() -> None:
     code = (
         "import sys, tests.unit.monitoring.test_reports as t; nan = t.frame(float('nan'))\n"
         "reports = t.EvidentlyReports()\n"
-        "reports.render(t.SUMMARY, ('empty',), nan, nan, t.DTYPES, 0.2)\n"
+        "reports.render(t.SUMMARY, ('empty',), nan, nan, t.DTYPES, 0.2, {})\n"
         "print('evidently' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT
 
-PAGES = sorted({*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").glob("*.md")})
+PAGES = sorted({*FRAMEWORK_ROOT.glob("*.md"), *(FRAMEWORK_ROOT / "docs").glob("*.md")})
 POINTING = [
-    PROJECT_ROOT / name
+    FRAMEWORK_ROOT / name
     for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md")
 ]
 """Those whose `code` names files of the repository from its root."""
@@ -23,15 +23,15 @@ _FILE = re.compile(rf"`(?!mlops_assets/defs/churn)((?:{TOPS})/[\w./-]*?)(?::(\w+
 _LINK = re.compile(r"\]\(([^)\s]*)\)")
 
 
-PRODUCT = [file for top in PACKAGES for file in sorted((PROJECT_ROOT / top).rglob("*.py"))]
-EXAMPLES = sorted(str(f.relative_to(PROJECT_ROOT)) for f in PRODUCT if ">>> " in f.read_text())
+PRODUCT = [file for top in PACKAGES for file in sorted((FRAMEWORK_ROOT / top).rglob("*.py"))]
+EXAMPLES = sorted(str(f.relative_to(FRAMEWORK_ROOT)) for f in PRODUCT if ">>> " in f.read_text())
 _DOTTED = re.compile(
     rf"`(?!demo\.md|ml\.example)((?:{'|'.join(ROOMS)})(?:\.[a-z]\w*)+)(?:\.([A-Z]\w*))?`"
 )
 
 
 def name_of(page: Path) -> str:
-    return str(page.relative_to(PROJECT_ROOT))
+    return str(page.relative_to(FRAMEWORK_ROOT))
 
 
 def anchors(page: Path) -> set[str]:
@@ -44,7 +44,7 @@ def wrong_files(text: str) -> list[str]:
     """Files and names in backticks that do not exist."""
     wrong = []
     for file, name in _FILE.findall(text):
-        path = PROJECT_ROOT / file
+        path = FRAMEWORK_ROOT / file
         if not path.exists():
             wrong.append(file)
         elif name and not defines(path, name):
@@ -79,7 +79,7 @@ def test_what_is_gone_is_noticed() -> None:
     text = "`docs/gone.py` `jobs/training.py:gone` `jobs/training.py:training_job_name` `jobs/`"
     assert wrong_files(text) == ["docs/gone.py", "jobs/training.py:gone"]
     text = "[a](docs/gone.md) [b](README.md#gone) [c](README.md#find-your-way) [d](https://x.y/z)"
-    assert wrong_links(PROJECT_ROOT / "README.md", text) == ["docs/gone.md", "README.md#gone"]
+    assert wrong_links(FRAMEWORK_ROOT / "README.md", text) == ["docs/gone.md", "README.md#gone"]
 
 
 def wrong_names(text: str) -> list[str]:
@@ -88,7 +88,7 @@ def wrong_names(text: str) -> list[str]:
 
 
 def there(dotted: str, inside: str) -> bool:
-    for root in (PROJECT_ROOT, PROJECT_ROOT / "mlops_assets"):
+    for root in (FRAMEWORK_ROOT, FRAMEWORK_ROOT / "mlops_assets"):
         place = root / dotted.replace(".", "/")
         if place.is_dir() or place.with_suffix(".py").exists():
             return not inside or defines(place.with_suffix(".py"), inside)

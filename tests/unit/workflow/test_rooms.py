@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlops_assets.home import PROJECT_ROOT
+from mlops_assets.home import FRAMEWORK_ROOT
 
 MOST = 12
 PRODUCT = ("mlops_assets", "resources", "jobs", "sensors")
@@ -16,7 +16,7 @@ def crowded(root: Path) -> dict[str, int]:
 
 
 def test_no_folder_holds_more_modules_than_a_look_takes_in() -> None:
-    assert crowded(PROJECT_ROOT) == {}
+    assert crowded(FRAMEWORK_ROOT) == {}
 
 
 def test_a_heap_is_noticed(tmp_path: Path) -> None:
