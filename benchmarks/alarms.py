@@ -137,12 +137,11 @@ def judged(
         model_version=1,
     )
     return performance.summarize(
-        answered,
+        answered.assign(calibrated=calibrated),
         window(day),
         SETTINGS,
         reference=live.metrics,
         known_until=START + known * DAY,
-        calibrated=calibrated,
     )
 
 

@@ -53,7 +53,7 @@ def measured(system: System, months: Sequence[Month], rows: pd.DataFrame) -> lis
 def _measured(system: System, month: Month, rows: pd.DataFrame, first: int) -> Month:
     live = rows["score"].to_numpy()
     names = {f"{FEATURE}{name}": name for name in system.settings.features.names}
-    with fetched(system.registered(first), system.tools.tracking) as one:
+    with fetched(system.registered(first), system.tools.tracking, system.settings) as one:
         said = one.scored(rows.rename(columns=names), system.settings)
     return month.model_copy(
         update={

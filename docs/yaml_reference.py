@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Scalar
 from mlops_assets.blocks.evaluation import METRICS
+from mlops_assets.blocks.training import Parameter
 from mlops_assets.config import ModelSettings
 
 TARGET = Path(__file__).with_name("yaml.md")
@@ -69,6 +70,7 @@ delivery the same ones again, but for a few.
 _WORDS = {
     **{bool: "true/false", int: "integer", float: "number", str: "text"},
     **{timedelta: "duration", datetime: "date"},
+    Parameter: "value, estimator, or list",
 }
 
 

@@ -28,6 +28,7 @@ from mlops_assets.blocks.data import (
     EntitySettings,
     ProcessingSettings,
     SourceSettings,
+    fits,
 )
 from mlops_assets.blocks.evaluation import METRICS, EvaluationSettings
 from mlops_assets.blocks.features import FeatureSettings, TargetSettings
@@ -86,6 +87,7 @@ class ModelSettings(Settings):
         if self.features.shape == "event_log":
             return dict.fromkeys(self.features.names, "float64")
         texts = {n for n, column in self.contract.columns.items() if column.dtype == "string"}
+        texts -= self.features.dates.keys()
         return {n: "string" if n in texts else "float64" for n in self.features.names}
 
     @property
@@ -166,6 +168,39 @@ def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit("features.columns", said)
 
 
+def _target_fits_its_column(model: ModelSettings) -> Iterator[Misfit]:
+    target, name = model.target, model.target_column
+    column = model.contract.columns.get(str(name))
+    if column is None or target.agg is not None:
+        return
+    if column.dtype == "datetime":
+        yield Misfit("target.column", f"the datetime {name!r} is no target; name another column")
+    elif target.positive is not None:
+        if not fits(target.positive, column.dtype):
+            said = f"{target.positive!r} is no {column.dtype}, as {name!r} is"
+            yield Misfit("target.positive", f"{said}; put a text in quotes, and nothing else")
+        elif column.allowed and target.positive not in column.allowed:
+            said = f"{target.positive!r} is not among its allowed {list(column.allowed)}; name one"
+            yield Misfit("target.positive", said)
+    elif column.dtype == "string" and target.task != "multiclass":
+        remedy = "set it to the text that is to be predicted, e.g. 'yes', in quotes"
+        if target.task == "regression":
+            remedy = "declare it as float64, or set target.task: multiclass"
+        at = "target.positive" if target.task == "binary" else "target.task"
+        yield Misfit(at, f"the target {name!r} is a text, no {target.task} value; {remedy}")
+
+
+def _dates_are_datetimes(model: ModelSettings) -> Iterator[Misfit]:
+    for name, date in model.features.dates.items():
+        at = f"features.dates.{name}.column"
+        yield from unknown([date.column], model.kept_columns, at)
+        column = model.contract.columns.get(date.column)
+        if column and column.dtype != "datetime":
+            yield Misfit(at, f"{date.column!r} is {column.dtype}; declare it as a datetime")
+        if (date.column, date.part) == (model.timestamp, "age_days"):
+            yield Misfit(at, f"the timestamp {date.column!r} is of age 0 in each row; name another")
+
+
 def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
     reserved = ("event_timestamp", "prediction")
     names = [model.key.name, *reserved, model.target.name, *model.features.names]
@@ -187,6 +222,24 @@ def _aggregates_fit_their_columns(model: ModelSettings) -> Iterator[Misfit]:
             yield Misfit(at, f"{agg} of {column!r}: the column is no number but {found.dtype}")
 
 
+def _events_can_be_chosen(model: ModelSettings) -> Iterator[Misfit]:
+    aggregates = model.features.aggregates.items()
+    chosen = [(f"features.aggregates.{name}.where", a.where) for name, a in aggregates]
+    for at, where in [*chosen, ("target.where", model.target.where)]:
+        yield from unknown(where, model.kept_columns, at)
+        known = {name: model.contract.columns[name] for name in where if name in model.kept_columns}
+        for name, column in known.items():
+            if column.dtype not in ("string", "int64", "bool"):
+                said = f"{name!r} is {column.dtype}; name a column of type string, int64 or bool"
+                yield Misfit(f"{at}.{name}", said)
+            elif wrong := [value for value in where[name] if not fits(value, column.dtype)]:
+                said = f"{wrong} are no {column.dtype}, as {name!r} is"
+                yield Misfit(f"{at}.{name}", f"{said}; put a text in quotes, and nothing else")
+            elif wrong := [v for v in where[name] if column.allowed and v not in column.allowed]:
+                said = f"{wrong} are not among its allowed {list(column.allowed)}; name those"
+                yield Misfit(f"{at}.{name}", said)
+
+
 def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
     encoded = model.processing.categorical_encoding
     yield from unknown(encoded, model.features.names, "processing.categorical_encoding")
@@ -198,8 +251,29 @@ def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
     if times := [
         n for n in model.features.columns if n in columns and columns[n].dtype == "datetime"
     ]:
-        said = f"datetime columns {times} cannot be features; derive numbers of them"
+        said = (
+            f"datetime columns {times} cannot be features; make numbers of them by features.dates"
+        )
         yield Misfit("features.columns", said)
+
+
+def _weights_fit(model: ModelSettings) -> Iterator[Misfit]:
+    training, at = model.training, "training.weight"
+    if training.class_weight is not None and model.target.task == "regression":
+        said = "the target of a regression has no classes; use training.weight, a column"
+        yield Misfit("training.class_weight", said)
+    if training.weight is None:
+        return
+    if model.features.shape == "event_log":
+        yield Misfit(at, "an event log has no column for a row of training; remove it")
+        return
+    yield from unknown([training.weight], model.kept_columns, at)
+    column = model.contract.columns.get(training.weight)
+    if column and column.dtype not in NUMBERS:
+        yield Misfit(at, f"{training.weight!r} is no number but {column.dtype}; name another one")
+    if training.weight in (*model.features.names, model.target.name, model.target_column):
+        said = f"{training.weight!r} is also a feature or the target; remove it from one of them"
+        yield Misfit(at, said)
 
 
 def _metrics_exist(model: ModelSettings) -> Iterator[Misfit]:
@@ -276,9 +350,13 @@ _CHECKS = (
     _time_is_known,
     _ids_are_known,
     _target_fits_the_shape,
+    _target_fits_its_column,
+    _dates_are_datetimes,
     _names_differ,
     _aggregates_fit_their_columns,
+    _events_can_be_chosen,
     _features_can_be_encoded,
+    _weights_fit,
     _metrics_exist,
     _name_fits_the_cluster,
 )

@@ -55,6 +55,7 @@ _EXECUTORS = {
 def build_resources(state: Path) -> dict[str, Any]:
     """The resources of this environment; what no variable says lives under `state`."""
     local_store = f"sqlite:///{state / 'mlflow.db'}"
+    endpoints = _variable("MLOPS_ENDPOINTS", state / "endpoints")
     os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
@@ -76,17 +77,12 @@ def build_resources(state: Path) -> dict[str, Any]:
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "decisions": DecisionStore(path=_variable("MLOPS_DECISIONS", state / "decisions.db")),
-        "deployment": EndpointTargets(
-            root=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
-            shared=_variable("MLOPS_SHARED", state),
-        ),
+        "deployment": EndpointTargets(root=endpoints, shared=_variable("MLOPS_SHARED", state)),
         "bentos": BentoBuilder(
-            endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
-            root=_variable("MLOPS_BENTOS", state / "bentoml"),
+            endpoints=endpoints, root=_variable("MLOPS_BENTOS", state / "bentoml")
         ),
         "predictions": PredictionLog(
-            endpoints=_variable("MLOPS_ENDPOINTS", state / "endpoints"),
-            root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
+            endpoints=endpoints, root=_variable("MLOPS_PREDICTIONS", state / "predictions")
         ),
         "reports": EvidentlyReports(),
         "alerts": Alerts(
@@ -95,7 +91,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             email_to=_variable("MLOPS_ALERT_EMAIL", ""),
             email_from=_variable("MLOPS_ALERT_SENDER", ""),
         ),
-        "metrics": EndpointMetrics(root=_variable("MLOPS_ENDPOINTS", state / "endpoints")),
+        "metrics": EndpointMetrics(root=endpoints),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":
         uri = os.environ.get("MLFLOW_TRACKING_URI", local_store)
@@ -135,11 +131,7 @@ def build_definitions() -> dg.Definitions:
 
 
 def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefinition:
-    """The executor that MLOPS_EXECUTOR names; in a cluster, told what the models' assets ask for.
-
-    Raises:
-        ConfigError: There is none of that name.
-    """
+    """The executor that MLOPS_EXECUTOR names; in a cluster, told what the models' assets need."""
     name = os.environ.get("MLOPS_EXECUTOR", "in_process")
     if name == "k8s":
         from dagster_k8s import k8s_job_executor  # 1.5-5 CPU s, for those who are in a cluster

@@ -8,11 +8,7 @@ from mlops_assets.errors import DottedPathError
 
 
 def import_object(path: str) -> Any:
-    """Import `package.module.name`.
-
-    Raises:
-        DottedPathError: The module cannot be imported or has no such name.
-    """
+    """Import `package.module.name`; `DottedPathError` if there is no such thing."""
     module_name, _, name = path.rpartition(".")
     if not module_name:
         raise DottedPathError(f"{path!r} is not a dotted path; write e.g. 'package.module.name'")

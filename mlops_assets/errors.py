@@ -76,6 +76,10 @@ class NotComparableError(EvaluationError):
     """The champion cannot score the rows of today; no fault of the challenger."""
 
 
+class EstimatorContractError(TrainingError):
+    """An estimator cannot be repeated, stored or served as every one here must be."""
+
+
 class UnsafeModelError(MlopsError):
     """A model file holds types outside the allow-list and was not loaded."""
 

@@ -84,12 +84,7 @@ def _without_our_names(folder: Path) -> Path:
 
 
 def home() -> Path:
-    """`MLOPS_HOME`, or `.mlops/` in the project; absolute, not created here.
-
-    Raises:
-        ConfigError: There is no project.
-        StateError: Its path cannot stand in the address of a sqlite file.
-    """
+    """`MLOPS_HOME`, or `.mlops/` in the `project`, absolute; as `require_addressable` has it."""
     named = os.environ.get("MLOPS_HOME") or project() / ".mlops"
     return require_addressable(Path(named).expanduser().absolute(), "MLOPS_HOME")
 
@@ -100,11 +95,7 @@ def endpoints_root() -> Path:
 
 
 def require_addressable(path: Path, variable: str) -> Path:
-    """The same path, if sqlite's files in it can be named.
-
-    Raises:
-        StateError: They cannot; `variable` is the one that names it.
-    """
+    """The same path; `StateError` naming `variable` if no sqlite file in it can be named."""
     if wrong := _NO_ADDRESS.search(str(path)):
         raise StateError(
             f"{variable}={str(path)!r} has {wrong.group()!r} in it, which the address of a sqlite "

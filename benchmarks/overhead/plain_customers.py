@@ -33,8 +33,8 @@ from mlops_assets.ml.data.sources import find_files
 from mlops_assets.ml.evaluation.metrics import breaches, evaluate
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP, Split, select_features
-from mlops_assets.ml.inference.model_files import TRUSTED_TYPES
 from mlops_assets.ml.inference.scoring import Scored, score
+from mlops_assets.ml.inference.trusted_types import TRUSTED_TYPES
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.records.data import FeatureView
@@ -141,7 +141,9 @@ def train_and_evaluate(
     with mlflow.start_run(experiment_id=experiment, tags={"dvc/md5": md5}) as run:
         model = fit(parts.train, settings)
         example = select_features(parts.train.head(), settings.feature_dtypes)
-        mlflow.log_params({"estimator": settings.training.estimator, **settings.training.params})
+        mlflow.log_params(
+            {"estimator": settings.training.estimator, **settings.training.plain_params}
+        )
         data = from_pandas(parts.train, targets=settings.target.name, digest=md5)
         mlflow.log_input(data, context="training")
         info = mlflow.sklearn.log_model(

@@ -33,11 +33,11 @@ from mlops_assets.ml.inference.model_files import untrusted_types
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.card import log_card
-from mlops_assets.model_versions.documents import documented
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import judge
 from mlops_assets.model_versions.online_features import online_features
 from mlops_assets.model_versions.packaging import (
+    documented,
     gate_move,
     require_evaluated,
     require_passed,
@@ -112,9 +112,9 @@ def _evaluate(
     rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, fakes: dict[str, Any]
 ) -> Evaluation:
     tracking, parts = fakes["tracking"], split(rows, settings)
-    with fetched(model, tracking) as one:
+    with fetched(model, tracking, settings) as one:
         untrusted_types(one.content)
-    with fetched(model, tracking) as candidate:
+    with fetched(model, tracking, settings) as candidate:
         held_out = candidate.scored(parts.test, settings)
         report = judge(candidate, held_out, parts, settings, tracking, fakes["ledger"])
     tracking.run_of(model).log_metrics(report.metrics)
@@ -133,7 +133,7 @@ def _deploy(
     tracking, ledger, deployment = fakes["tracking"], fakes["ledger"], fakes["deployment"]
     name, model = settings.name, report.model
     require_passed(report, model, champion_of(name, tracking, ledger), settings)
-    with fetched(model, tracking) as one:
+    with fetched(model, tracking, settings) as one:
         servable, recorded = one.servable(settings), one.recorded(rows, settings)
         require_evaluated(servable, report)
         servable = documented(servable, one, tracking)
@@ -146,7 +146,7 @@ def _deploy(
     newest = newest_rows(rows, view)[[settings.key.name, TIMESTAMP]]
     offline = fakes["feature_store"].training_rows(view, newest)
     version = registered(name, endpoint.model_version, tracking)
-    with fetched(version, tracking) as live:
+    with fetched(version, tracking, settings) as live:
         _ = live.scored(offline, settings).scores
     deployment.predict(name, offline[settings.key.name].tolist(), logged=False)
 

@@ -73,14 +73,14 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         description="The registered file holds only types of our allow-list.",
     )
     def model_is_safe_to_load(model: ModelVersion, tracking: MLflowTracking) -> dg.AssetCheckResult:
-        with fetched(model, tracking) as one:
-            unknown, size = untrusted_types(one.content), len(one.content)
+        with fetched(model, tracking, settings) as one:
+            unknown, size = untrusted_types(one.content, one.own_types), len(one.content)
         return dg.AssetCheckResult(
             passed=not unknown,
             description=unless(
                 not unknown,
-                f"the file holds {unknown}, off the allow-list; choose an estimator "
-                "and encoders of scikit-learn",
+                f"the file holds {unknown}, off the allow-list; choose another estimator, or "
+                "review the types and name them in training.trusted_types",
             ),
             metadata={"unknown_types": ", ".join(unknown) or "none", "size_bytes": size},
         )

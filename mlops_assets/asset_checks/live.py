@@ -45,7 +45,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         offline = feature_store.training_rows(view, newest)
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another
         version = registered(settings.name, live.model_version, tracking)
-        with fetched(version, tracking) as one:
+        with fetched(version, tracking, settings) as one:
             allowed, said = read_inference(one.file).tolerance, one.scored(offline, settings)
         names = class_names(said.model, said.task)
         entities = offline[view.key.name].tolist()

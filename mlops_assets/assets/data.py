@@ -13,6 +13,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import markdown_table, stated
+from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import Checked, contract_holds, enforce, violations
 from mlops_assets.ml.data.processing import identified, process
 from mlops_assets.ml.data.reading import frame_to_parquet, read_table, run_loader
@@ -26,6 +27,7 @@ from resources.tracking.tracking import MLflowTracking
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`raw_data` -> `processed_data` of one model."""
     processed_key = asset_key(settings.name, "processed_data")
+    marks = Marks(settings.source.decimal, settings.source.thousands)
 
     @dg.asset(
         key=asset_key(settings.name, "raw_data"),
@@ -78,7 +80,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         with reported(), datasets.open(raw) as files:
             now = datasets.now()
-            checked = enforce(read_rows(files, settings), settings.contract, now=now)
+            checked = enforce(read_rows(files, settings), settings.contract, now, marks)
             quarantine = datasets.keep_rejected(settings.name, raw, checked.bad)
             holds = contract_holds(checked, settings.contract)
         facts = {"rejected_rows": len(checked.bad), "quarantine": quarantine, **violations(checked)}

@@ -8,10 +8,14 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.model_versions.documents import documented
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.online_features import online_features
-from mlops_assets.model_versions.packaging import gate_move, require_evaluated, require_passed
+from mlops_assets.model_versions.packaging import (
+    documented,
+    gate_move,
+    require_evaluated,
+    require_passed,
+)
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint, OnlineFeatures
 from resources.champion.aliases import champion_of, promote
@@ -57,7 +61,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             champion = champion_of(settings.name, tracking, ledger)
             require_passed(evaluation, model, champion, settings)
             wanted = Cancellation(context.instance, context.run.run_id).require_not_asked
-            with fetched(model, tracking) as one:
+            with fetched(model, tracking, settings) as one:
                 servable, recorded = one.servable(settings), one.recorded(rows, settings)
                 require_evaluated(servable, evaluation)
                 servable = documented(servable, one, tracking)

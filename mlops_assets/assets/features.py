@@ -32,7 +32,12 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         group_name=settings.name,
         owners=list(settings.owners),
         kinds={"feast", "duckdb"},
-        code_version=f"3-{settings.features.digest()}-{settings.target.digest()}",
+        code_version="-".join(
+            [
+                *("3", settings.features.digest(), settings.target.digest()),
+                *([settings.training.weight] if settings.training.weight else []),
+            ]
+        ),
         check_specs=[
             dg.AssetCheckSpec(
                 "no_row_was_lost",

@@ -13,14 +13,15 @@ from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.frames import select_features
 from mlops_assets.ml.inference.scoring import Scored
+from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.ml.plots.evaluation import evaluation_plots
+from mlops_assets.ml.training.early_stopping import rounds_of
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.reproduction import scores_hash
 from mlops_assets.model_versions.card import log_card
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import compared_metrics, facts, judge
-from mlops_assets.model_versions.inference import choose_inference
-from mlops_assets.model_versions.provenance import record_training
+from mlops_assets.model_versions.provenance import choose_inference, record_training
 from mlops_assets.model_versions.tuning import tuned
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
@@ -72,7 +73,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         tracking: MLflowTracking,
         ledger: PromotionLedger,
     ) -> dg.MaterializeResult[Evaluation]:
-        with reported(), fetched(model, tracking) as candidate:
+        with reported(), fetched(model, tracking, settings) as candidate:
             parts = split(rows, settings)
             held_out = candidate.scored(parts.test, settings)
             report = judge(candidate, held_out, parts, settings, tracking, ledger)
@@ -107,14 +108,21 @@ def train(
     model = fit(fitted_on, chosen)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
-    run.log_params(_params(chosen))
+    rounds = {"rounds": rounds_of(model)} if settings.training.early_stopping else {}
+    run.log_params({**_params(chosen), **rounds})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
-    version = run.log_model(model, registered_name=name, example=example, beside=files)
+    own = own_types(settings.training)
+    version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
     predictions = scores_hash(held_out.scores)
-    record_training(features.record, settings, chosen.training.params, predictions, run)
-    return version, {"train_rows": len(fitted_on), "inference": inference.spelled, **search}
+    record_training(features.record, settings, chosen.training.plain_params, predictions, run)
+    return version, {
+        "train_rows": len(fitted_on),
+        "inference": inference.spelled,
+        **rounds,
+        **search,
+    }
 
 
 def version_metadata(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:
@@ -125,4 +133,4 @@ def version_metadata(version: ModelVersion, links: Mapping[str, str]) -> dict[st
 
 def _params(settings: ModelSettings) -> dict[str, object]:
     training = settings.training
-    return {"estimator": training.estimator, "seed": training.seed, **training.params}
+    return {"estimator": training.estimator, "seed": training.seed, **training.plain_params}

@@ -194,7 +194,7 @@ def calibrated(
         return np.full(len(live), np.nan)
     version = registered(settings.name, int(live["model_version"].iloc[0]), tracking)
     test = split(rows, settings).test
-    with fetched(version, tracking) as one:
+    with fetched(version, tracking, settings) as one:
         scores = one.scored(test, settings).scores[:, 0]
     actual = label_array(test[settings.target.name], "binary")
     return calibration_map(scores, actual, live["score"].to_numpy())

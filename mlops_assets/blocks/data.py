@@ -31,12 +31,21 @@ class SourceSettings(Settings):
     watch: tuple[str, ...] = Field(
         (), description="Only with `loader`: the URIs it reads, for the new-data sensor."
     )
-    format: Literal["csv", "whitespace", "parquet"] = "csv"
+    format: Literal["csv", "whitespace", "jsonl", "parquet"] = Field(
+        "csv",
+        description="A text may be compressed: .gz, .bz2, .xz, .zst or .zip. The fields of an "
+        "object in JSON lines or Parquet are columns `object.field`.",
+    )
+    encoding: str = Field("utf-8", description="Of a text, e.g. cp1252, latin-1 or utf-16.")
+    decimal: Literal[".", ","] = Field(".", description="Mark of decimals in csv and whitespace.")
+    thousands: str = Field(
+        "", max_length=1, description="What may stand between groups of three digits, e.g. `.`."
+    )
     delimiter: str = Field(",", min_length=1, max_length=1, description="Only with format csv.")
     columns: tuple[str, ...] = Field((), description="Names, for a file without a header line.")
     missing: tuple[str, ...] = Field(("",), description="Texts that mean: no value.")
     final_newline: Literal["required", "optional"] = Field(
-        "required", description="A file that does not end its last line may have been cut."
+        "required", description="A csv that does not end its last line may have been cut."
     )
 
     @model_validator(mode="after")
@@ -53,8 +62,33 @@ class SourceSettings(Settings):
             raise ValueError(f"delimiter {self.delimiter!r} cannot separate values")
         if self.delimiter != "," and self.format != "csv":
             raise ValueError(f"format {self.format} takes no delimiter")
-        if self.columns and (self.format == "parquet" or self.loader):
+        if self.columns and (self.format not in ("csv", "whitespace") or self.loader):
             raise ValueError("`columns` names those of a text file without a header line")
+        if self.encoding != "utf-8" and (self.format == "parquet" or self.loader):
+            raise ValueError("`encoding` is of a text file; remove it")
+        return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, name: str) -> str:
+        try:
+            "".encode(name)
+        except (LookupError, ValueError) as err:
+            raise ValueError(
+                f"encoding {name!r} is not known; write e.g. utf-8, cp1252 or utf-16"
+            ) from err
+        return name
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> Self:
+        if (self.decimal, self.thousands) == (".", ""):
+            return self
+        if self.format not in ("csv", "whitespace") or self.loader:
+            raise ValueError("`decimal` and `thousands` are of csv and whitespace; remove them")
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}; correct one")
+        if self.thousands and (self.thousands.isalnum() or self.thousands in '+-"'):
+            raise ValueError(f"thousands {self.thousands!r} is part of a number; correct it")
         return self
 
 
@@ -100,10 +134,13 @@ _TAKEN = {ROW.name, "reason", DELIVERED}
 class ColumnContract(Settings):
     """What every value of one column must be."""
 
-    # The key is a word of Python.
+    # `from` is a word of Python, and `values` one of pandas.
     model_config = ConfigDict(serialize_by_alias=True)
 
-    dtype: DType
+    dtype: DType = Field(
+        description="Of texts, a bool is true/false, yes/no, y/n, t/f, on/off or 1/0 in any case; "
+        "an int64 may be written 4.0."
+    )
     source: str | None = Field(
         None,
         alias="from",
@@ -114,7 +151,17 @@ class ColumnContract(Settings):
     min: float | None = None
     max: float | None = None
     allowed: tuple[Scalar, ...] = Field((), description="The only values that may occur.")
-    format: str | None = Field(None, description="strptime format of a datetime; default ISO 8601.")
+    meanings: dict[str, bool] = Field(
+        default_factory=dict,
+        alias="values",
+        description="Of a bool, the values that mean true and false, in any case, in place of the "
+        "usual ones: `{ja: true, nein: false}`.",
+    )
+    format: str | None = Field(
+        None,
+        description="strptime format of a datetime, also of one that is stored as a whole number; "
+        "default ISO 8601.",
+    )
     timezone: str = Field("UTC", description="IANA zone of datetimes written without an offset.")
     offsets: Literal["one", "any"] = Field(
         "one", description="Whether the datetimes of one column may have several UTC offsets."
@@ -127,8 +174,36 @@ class ColumnContract(Settings):
             raise ValueError(f"min {self.min} is above max {self.max}")
         if (self.min is not None or self.max is not None) and self.dtype not in NUMBERS:
             raise ValueError(f"min and max need a number, not {self.dtype}")
-        if wrong := [value for value in self.allowed if not _fits(value, self.dtype)]:
+        if wrong := [value for value in self.allowed if not fits(value, self.dtype)]:
             raise ValueError(f"allowed values {wrong} are no {self.dtype}")
+        return self
+
+    @field_validator("meanings", mode="before")
+    @classmethod
+    def _keys_are_texts(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        if bare := [key for key in values if isinstance(key, bool)]:
+            word = "yes" if bare[0] else "no"
+            raise ValueError(
+                f"YAML reads a bare {word} as {str(bare[0]).lower()}; put it in quotes"
+            )
+        return {str(key): value for key, value in values.items()}
+
+    @model_validator(mode="after")
+    def _meanings_fit(self) -> Self:
+        if not self.meanings:
+            return self
+        if self.dtype != "bool":
+            raise ValueError(f"values {sorted(self.meanings)} are for a bool, not {self.dtype}")
+        if {*self.meanings.values()} != {True, False}:
+            raise ValueError(
+                f"values {self.meanings} name only one side; give one for true, one false"
+            )
+        if len({key.casefold() for key in self.meanings}) < len(self.meanings):
+            raise ValueError(
+                f"values {sorted(self.meanings)} are equal but for their case; give one"
+            )
         return self
 
     @model_validator(mode="after")
@@ -197,6 +272,7 @@ class ProcessingSettings(Settings):
         return data
 
 
-def _fits(value: Scalar, dtype: DType) -> bool:
+def fits(value: Scalar, dtype: DType) -> bool:
+    """Whether a value of the YAML is one of a column of that type."""
     kinds = {"int64": int, "float64": int | float, "string": str, "bool": bool, "datetime": str}
     return isinstance(value, kinds[dtype]) and (dtype == "bool" or not isinstance(value, bool))

@@ -1,10 +1,28 @@
 """Estimator, preparation and split."""
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
+from typing_extensions import TypeAliasType
 
 from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
+
+# A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
+_Number = Annotated[float, Field(allow_inf_nan=True)]
+
+
+class NestedEstimator(Settings):
+    """An object inside the parameters: an estimator, a transformer, a kernel."""
+
+    estimator: DottedPath
+    params: dict[str, "Parameter"] = Field(default_factory=dict)
+
+
+Parameter = TypeAliasType(
+    "Parameter", "bool | int | _Number | str | NestedEstimator | list[Parameter] | None"
+)
+"""Of an estimator: a value, another estimator, or a list of them."""
 
 
 class SplitSettings(Settings):
@@ -75,14 +93,29 @@ class TuneSettings(Settings):
     )
 
 
+class EarlyStopping(Settings):
+    """When to stop adding rounds to a booster; its own number of them is the most it may have."""
+
+    fraction: float = Field(
+        0.15, gt=0, lt=1, description="Of the training rows, to judge by: by time the latest."
+    )
+    rounds: int = Field(20, ge=1, description="Without anything getting better.")
+
+
 class TrainingSettings(Settings):
     """Estimator, preparation and split."""
 
-    # A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
-    model_config = ConfigDict(allow_inf_nan=True)
-
     estimator: DottedPath = "sklearn.ensemble.HistGradientBoostingClassifier"
-    params: dict[str, Scalar | list[Scalar] | None] = Field(default_factory=dict)
+    params: dict[str, Parameter] = Field(
+        default_factory=dict,
+        description="Of the estimator; one inside another is written `{estimator: dotted.path, "
+        "params: {...}}`, also in lists and in pairs `[name, {estimator: ...}]`.",
+    )
+    trusted_types: tuple[DottedPath, ...] = Field(
+        (),
+        description="Further types of your own that a stored model may hold: those that its "
+        "classes keep, or that an earlier version was made of.",
+    )
     scale: bool = Field(False, description="Standardise numeric features.")
     impute: Literal["none", "median", "mean", "zero"] = "none"
     split: SplitSettings | None = Field(
@@ -91,6 +124,20 @@ class TrainingSettings(Settings):
         "`fraction: 0.2`.",
     )
     seed: int = Field(0, ge=0, lt=2**32)
+    class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
+        None,
+        description="`balanced` lets each class count alike; or a weight for each class, whose "
+        'name is put in quotes: `{"0": 1, "1": 5}`. Probabilities are shifted by it.',
+    )
+    weight: str | None = Field(
+        None,
+        description="A column of a flat table that says how much a row counts in the training.",
+    )
+    early_stopping: EarlyStopping | None = Field(
+        None,
+        description="Of XGBoost, LightGBM, CatBoost and HistGradientBoosting. All training rows "
+        "are then fitted with the number of rounds that was best.",
+    )
     tune: TuneSettings | None = Field(None, description="Off without it; needs the extra `tune`.")
 
     @model_validator(mode="after")
@@ -99,3 +146,22 @@ class TrainingSettings(Settings):
         if both := sorted(set(self.params) & set(searched)):
             raise ValueError(f"training.params and training.tune.params both give {both}")
         return self
+
+    @property
+    def plain_params(self) -> dict[str, Any]:
+        """The parameters as plain values, as they are written down."""
+        return self.model_dump(include={"params"})["params"]
+
+    @property
+    def named_classes(self) -> tuple[str, ...]:
+        """Dotted paths of the estimator and of all that its parameters name."""
+        return (self.estimator, *_named([*self.params.values()]))
+
+
+def _named(value: Parameter) -> Iterator[str]:
+    if isinstance(value, NestedEstimator):
+        yield value.estimator
+        yield from _named([*value.params.values()])
+    elif isinstance(value, list):
+        for each in value:
+            yield from _named(each)

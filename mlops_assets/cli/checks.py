@@ -6,29 +6,26 @@ library of a user's model.
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-import dagster as dg
-
-from mlops_assets.cli.context import chosen_models, exit_code, load_definitions, say, say_both
-from mlops_assets.cli.freshness import stale_assets
+from mlops_assets.cli.context import (
+    Verbs,
+    add_verb,
+    chosen_models,
+    exit_code,
+    load_definitions,
+    say_both,
+)
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
 from mlops_assets.home import models_folder
-from mlops_assets.keys import TrainingStage, asset_key
-
-if TYPE_CHECKING:
-    from mlops_assets.cli.context import Verbs
+from mlops_assets.keys import TrainingStage
 
 
-def add_verbs(verbs: "Verbs") -> None:
+def add_verbs(verbs: Verbs) -> None:
     """Declare the verb."""
-    verb = verbs.add_parser(
-        "check", help="every fault of the YAML files, a line each; runs nothing"
-    )
-    verb.add_argument("models", nargs="*", help="default: all")
-    verb.set_defaults(run=check)
+    about = "every fault of the YAML files, a line each; runs nothing"
+    add_verb(verbs, "check", check, about, "models")
 
 
 def check(models: Sequence[str]) -> int:
@@ -82,21 +79,6 @@ def python_faults(
     if settings.training.tune and find_spec("optuna") is None:
         said = "needs Optuna, which is not installed; pip install 'mlops-assets[tune]'"
         yield model.fault("training.tune", said)
-
-
-def is_ready(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
-    """Whether nothing is wrong with what a run of the model would import; says it otherwise.
-
-    scikit-learn costs 6 CPU seconds, so the estimator is looked at where a training would follow.
-    """
-    specs = [s for s in definitions.resolve_all_asset_specs() if s.group_name == model]
-    trains = asset_key(model, "trained_model") in stale_assets(instance, specs)
-    found = sound_models().get(model)
-    stages: tuple[TrainingStage, ...] = ("raw_data", "trained_model") if trains else ("raw_data",)
-    faults = list(python_faults(found, stages)) if found else []
-    for fault in faults:
-        say(str(fault), error=True)
-    return not faults
 
 
 def _parameters(model: ReadModel, err: ParameterError) -> str:

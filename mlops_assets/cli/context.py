@@ -3,24 +3,38 @@
 No verb stands here. Each is declared, with what it runs, by `add_verbs` of its family's module.
 """
 
+import argparse
 import sys
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, TypeAlias
 
 import dagster as dg
 
 from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.components.loading import left_out
-from mlops_assets.components.settings import loaded_models, settings_of
-from mlops_assets.errors import ConfigError, FaultyModelError, MlopsError
+from mlops_assets.components.settings import loaded_models
+from mlops_assets.errors import ConfigError, FaultyModelError
 from resources.champion.by_hand import Promotions
-from resources.endpoints.deployer import EndpointDeployer
 
-if TYPE_CHECKING:
-    from argparse import ArgumentParser, _SubParsersAction
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-    Verbs = _SubParsersAction[ArgumentParser]
+
+def add_verb(
+    verbs: Verbs,
+    name: str,
+    run: Callable[..., int],
+    about: str,
+    takes: Literal["", "model", "models"] = "",
+) -> argparse.ArgumentParser:
+    """A new verb, which calls `run` with its arguments: what it takes, and what is added."""
+    verb = verbs.add_parser(name, help=about)
+    verb.set_defaults(run=run)
+    if takes == "models":
+        verb.add_argument("models", nargs="*", help="default: all")
+    elif takes:
+        verb.add_argument("model")
+    return verb
 
 
 def load_definitions() -> dg.Definitions:
@@ -63,17 +77,10 @@ def open_resources(
 
 
 @contextmanager
-def open_deployment(definitions: dg.Definitions) -> Generator[EndpointDeployer]:
-    """The deployer of this environment."""
-    with open_resources(definitions, "deployment") as built:
-        yield built.deployment
-
-
-@contextmanager
 def open_promotions(definitions: dg.Definitions, model: str) -> Generator[Promotions]:
     """The champion of one model, with what can move it."""
     chosen_models(definitions, [model])
-    settings = settings_of(definitions, model).deployment
+    settings = loaded_models(definitions)[model].deployment
     with open_resources(definitions, "tracking", "ledger", "deployment") as built:
         yield Promotions(model, settings, built.tracking, built.ledger, built.deployment)
 
@@ -101,8 +108,3 @@ def say_both(good: Sequence[str], bad: Sequence[str]) -> int:
     for line in bad:
         say(line, error=True)
     return 1 if bad else 0
-
-
-def sentence(err: MlopsError) -> str:
-    """An error of ours as one line."""
-    return f"{type(err).__name__}: {' '.join(str(err).split())}"

@@ -3,16 +3,18 @@
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import dagster as dg
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.cli.context import (
+    Verbs,
+    add_verb,
     chosen_models,
     exit_code,
     load_definitions,
-    open_deployment,
     open_resources,
     say,
     say_both,
@@ -27,33 +29,24 @@ from resources.champion.ledger import PromotionLedger
 from resources.deployment import EndpointTargets
 from resources.endpoints.deployer import EndpointDeployer
 
-if TYPE_CHECKING:
-    from mlops_assets.cli.context import Verbs
 
-
-def add_verbs(verbs: "Verbs") -> None:
+def add_verbs(verbs: Verbs) -> None:
     """Declare the four verbs."""
-    verb = verbs.add_parser("predict", help="ask an endpoint for entities by id")
-    verb.add_argument("model")
+    verb = add_verb(verbs, "predict", predict, "ask an endpoint for entities by id", "model")
     verb.add_argument("entities", nargs="+")
-    verb.set_defaults(run=predict)
-    verb = verbs.add_parser("status", help="what each endpoint serves")
-    verb.add_argument("models", nargs="*", help="default: all")
-    verb.set_defaults(run=status)
-    verb = verbs.add_parser("stop", help="end endpoints; they stay down until deployed or `up`")
-    verb.add_argument("models", nargs="*", help="default: all")
-    verb.set_defaults(run=stop)
-    verb = verbs.add_parser("up", help="bring endpoints back from their kept files")
+    add_verb(verbs, "status", status, "what each endpoint serves", "models")
+    about = "end endpoints; they stay down until deployed or `up`"
+    add_verb(verbs, "stop", stop, about, "models")
+    verb = add_verb(verbs, "up", up, "bring endpoints back from their kept files")
     verb.add_argument("models", nargs="*", help="default: all that were not stopped on purpose")
-    verb.set_defaults(run=up)
 
 
 def predict(model: str, entities: Sequence[str]) -> int:
     """Print one line per entity; exit code 1 when one is refused."""
     definitions = load_definitions()
     chosen_models(definitions, [model])
-    with open_deployment(definitions) as deployment:
-        good, bad = answers(deployment, model, entities)
+    with open_resources(definitions, "deployment") as built:
+        good, bad = answers(built.deployment, model, entities)
     return say_both(good, bad)
 
 
@@ -75,15 +68,9 @@ def status(models: Sequence[str]) -> int:
 def stop(models: Sequence[str]) -> int:
     """End the processes of endpoints, of whatever model the state holds one; their state stays."""
     definitions = load_definitions()
-    with open_deployment(definitions) as deployment:
-
-        def end(model: str) -> bool:
-            deployment.stop(model)
-            return True
-
-        ended = [
-            survived(model, end) for model in chosen_models(definitions, models, held_models())
-        ]
+    with open_resources(definitions, "deployment") as built:
+        chosen = chosen_models(definitions, models, held_models())
+        ended = [survived(model, partial(built.deployment.stop, model)) for model in chosen]
     return 0 if all(ended) else 1
 
 
@@ -191,11 +178,7 @@ def _answered(model: str, answer: Mapping[str, Any], version: int) -> str:
 
 
 def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
-    """Entities as a request has them.
-
-    Raises:
-        ConfigError: The model's are integers, and one is none.
-    """
+    """Entities as a request has them; `ConfigError` for what is no integer where all are."""
     if entity.dtype == "string":
         return list(entities)
     # `int` would take more: "1_000", " 7", digits of other scripts.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mlops_assets import errors
-from mlops_assets.cli.context import say, sentence
+from mlops_assets.cli.context import say
 from mlops_assets.home import home
 from mlops_assets.runtime.atomic import ensure_folder, is_full, write_atomically
 
@@ -18,14 +18,12 @@ _FULL_DISK = ("No space left on device", "disk is full", "Disk quota exceeded")
 _FAILED_CHECK = "DagsterAssetCheckFailedError"
 
 
-def survived(model: str, do: Callable[[str], bool]) -> bool:
-    """What `do` says of a model; an error of one is said, and does not stop the others."""
+def survived(model: str, do: Callable[[], bool | None]) -> bool:
+    """Whether `do` went well, so not False; an error of a model is said, and stops no other one."""
     try:
-        return do(model)
-    except errors.MlopsError as err:
-        say(f"{model}: {sentence(err)}", error=True)
+        return do() is not False
     except Exception as err:  # the last resort of a command line: a line, and nothing lost
-        say(f"{model}: {unforeseen(err)}", error=True)
+        say(f"{model}: {said_of(err)}", error=True)
     return False
 
 
@@ -39,10 +37,11 @@ def failed_steps(events: Sequence[dg.DagsterEvent]) -> list[str]:
     ]
 
 
-def unforeseen(err: BaseException) -> str:
-    """One line on an error that nobody foresaw, and the file that keeps its whole trace."""
-    trace = "".join(traceback.format_exception(err))
-    return _kept(type(err).__name__, str(err), trace)
+def said_of(err: Exception) -> str:
+    """An error in one line; with the file that keeps the whole trace if nobody foresaw it."""
+    if isinstance(err, errors.MlopsError):
+        return f"{type(err).__name__}: {' '.join(str(err).split())}"
+    return _kept(type(err).__name__, str(err), "".join(traceback.format_exception(err)))
 
 
 def _said(
@@ -63,10 +62,8 @@ def _said(
         yield event.step_key, f"{error.cls_name}: {_message(error.message, error.cls_name)}"
     else:
         trace = failure.error.to_string() if failure.error else ""
-        yield (
-            event.step_key,
-            _kept(str(error.cls_name), _message(error.message, error.cls_name), trace),
-        )
+        said = _message(error.message, error.cls_name)
+        yield event.step_key, _kept(str(error.cls_name), said, trace)
 
 
 def _is_ours(kind: str | None) -> bool:

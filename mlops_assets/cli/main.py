@@ -25,9 +25,9 @@ from mlops_assets.cli import (
     reproduction,
     runs,
 )
-from mlops_assets.cli.context import say, sentence
-from mlops_assets.cli.failures import unforeseen
-from mlops_assets.errors import FaultyModelError, MlopsError
+from mlops_assets.cli.context import say
+from mlops_assets.cli.failures import said_of
+from mlops_assets.errors import FaultyModelError
 from mlops_assets.home import FRAMEWORK_ROOT, home, project, require_addressable
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from mlops_assets.runtime.surroundings import chosen_umask
@@ -55,12 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not anywhere:
             enter_project()
         return run(**chosen)
-    except FaultyModelError as err:
-        say(str(err), error=True)
-    except MlopsError as err:
-        say(sentence(err), error=True)
     except Exception as err:  # the last resort of a command line: a line, and nothing lost
-        say(unforeseen(err), error=True)
+        say(str(err) if isinstance(err, FaultyModelError) else said_of(err), error=True)
     except KeyboardInterrupt:
         say("canceled; the same command goes on from here", error=True)
         return 130
@@ -82,11 +78,7 @@ def enter_project() -> None:
 
 
 def use_dagster_home(state: Path) -> Path:
-    """Point DAGSTER_HOME into the state folder, unless it is set, and configure it.
-
-    Raises:
-        StateError: It cannot be used.
-    """
+    """Point DAGSTER_HOME into the state folder, unless it is set; `StateError` if it cannot be."""
     named = Path(os.environ.get("DAGSTER_HOME") or state / "dagster").absolute()
     folder = ensure_folder(require_addressable(named, "DAGSTER_HOME"))
     os.environ["DAGSTER_HOME"] = str(folder)

@@ -7,33 +7,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mlops_assets.cli.context import chosen_models, load_definitions, open_resources, say
+from mlops_assets.cli.context import (
+    Verbs,
+    add_verb,
+    chosen_models,
+    load_definitions,
+    open_resources,
+    say,
+)
 from mlops_assets.cli.promotions import reason
 from mlops_assets.records.retraining import Pause, Recorded
 from resources.decisions import DecisionStore
 
-if TYPE_CHECKING:
-    from mlops_assets.cli.context import Verbs
-
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def add_verbs(verbs: "Verbs") -> None:
+def add_verbs(verbs: Verbs) -> None:
     """Declare the three verbs."""
-    verb = verbs.add_parser("why", help="what the retrain policy decided, and why")
-    verb.add_argument("model")
+    why, pause = partial(retraining, Retraining.why), partial(retraining, Retraining.pause)
+    verb = add_verb(verbs, "why", why, "what the retrain policy decided, and why", "model")
     verb.add_argument("--last", type=_positive, default=10, metavar="N", help="default: 10")
-    verb.set_defaults(run=partial(retraining, Retraining.why))
-    verb = verbs.add_parser("pause", help="start no training by the retrain policy for a while")
-    verb.add_argument("model")
+    about = "start no training by the retrain policy for a while"
+    verb = add_verb(verbs, "pause", pause, about, "model")
     verb.add_argument("--for", dest="span", type=_span, required=True, metavar="7d")
     verb.add_argument("--why", metavar="TEXT", type=reason, required=True)
-    verb.set_defaults(run=partial(retraining, Retraining.pause))
-    verb = verbs.add_parser("resume", help="end a pause now")
-    verb.add_argument("model")
-    verb.set_defaults(run=partial(retraining, Retraining.resume))
+    resume = partial(retraining, Retraining.resume)
+    add_verb(verbs, "resume", resume, "end a pause now", "model")
 
 
 def retraining(do: Callable[..., str], model: str, **arguments: Any) -> int:

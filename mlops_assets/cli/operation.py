@@ -3,36 +3,34 @@
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mlops_assets.cli.context import chosen_models, load_definitions, open_resources, say
+from mlops_assets.cli.context import (
+    Verbs,
+    add_verb,
+    chosen_models,
+    load_definitions,
+    open_resources,
+    say,
+)
 from mlops_assets.home import home
 from mlops_assets.interfaces.dev import serve_user_interfaces
 from resources.endpoints.api_keys import digest, new_key
 
-if TYPE_CHECKING:
-    from mlops_assets.cli.context import Verbs
 
-
-def add_verbs(verbs: "Verbs") -> None:
+def add_verbs(verbs: Verbs) -> None:
     """Declare the four verbs."""
-    verb = verbs.add_parser(
-        "api-key", help="make an API key: print it once, and the digest to deploy"
-    )
-    verb.set_defaults(run=api_key)
-    verb = verbs.add_parser("dev", help="Dagster UI, daemon and MLflow UI until Ctrl-C")
-    verb.set_defaults(run=dev)
-    verb = verbs.add_parser("env", help="shell exports for plain dagster commands")
-    verb.set_defaults(run=env)
-    verb = verbs.add_parser("bento", help="build a Bento of the deployed version, offline")
-    verb.add_argument("model")
+    about = "make an API key: print it once, and the digest to deploy"
+    add_verb(verbs, "api-key", api_key, about)
+    add_verb(verbs, "dev", dev, "Dagster UI, daemon and MLflow UI until Ctrl-C")
+    add_verb(verbs, "env", env, "shell exports for plain dagster commands")
+    about = "build a Bento of the deployed version, offline"
+    verb = add_verb(verbs, "bento", bento, about, "model")
     verb.add_argument(
         "--out",
         type=lambda text: Path(text).absolute(),
         metavar="DIR",
         help="BENTOML_HOME that gets it",
     )
-    verb.set_defaults(run=bento)
 
 
 def api_key() -> int:

@@ -7,36 +7,28 @@ import argparse
 import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from jobs.promotion import events, warning
-from mlops_assets.cli.context import load_definitions, open_promotions, say
+from mlops_assets.cli.context import Verbs, add_verb, load_definitions, open_promotions, say
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.promotion import HandMove, Promotion
 from resources.champion.ledger import PromotionLedger
 
-if TYPE_CHECKING:
-    from mlops_assets.cli.context import Verbs
 
-
-def add_verbs(verbs: "Verbs") -> None:
+def add_verbs(verbs: Verbs) -> None:
     """Declare the three verbs."""
-    verb = verbs.add_parser("history", help="which version was champion when, by whom and why")
-    verb.add_argument("model")
+    about = "which version was champion when, by whom and why"
+    verb = add_verb(verbs, "history", history, about, "model")
     verb.add_argument("--at", help="only at this moment, e.g. 2026-03-03 or 2026-03-03T12:00 (UTC)")
-    verb.set_defaults(run=history)
-    verb = verbs.add_parser("rollback", help="serve an older version again")
-    verb.add_argument("model")
+    verb = add_verb(verbs, "rollback", rollback, "serve an older version again", "model")
     verb.add_argument("--to", type=int, metavar="VERSION", help="default: the champion before")
     verb.add_argument("--why", metavar="TEXT", type=reason)
-    verb.set_defaults(run=rollback)
-    verb = verbs.add_parser("promote", help="serve a version that was deployed before")
-    verb.add_argument("model")
+    about = "serve a version that was deployed before"
+    verb = add_verb(verbs, "promote", promote, about, "model")
     verb.add_argument("version", type=int)
     verb.add_argument("--why", metavar="TEXT", type=reason, required=True)
-    verb.set_defaults(run=promote)
 
 
 def history(model: str, at: str | None) -> int:
@@ -103,11 +95,7 @@ def announce(moved: HandMove, *, give_up: bool) -> None:
 
 
 def parse_moment(text: str) -> datetime:
-    """Read an ISO date, meaning its last moment, or date and time; UTC unless it says otherwise.
-
-    Raises:
-        ConfigError: It is neither.
-    """
+    """An ISO date, meaning its last moment, or date and time, UTC by default; or `ConfigError`."""
     try:
         moment = datetime.fromisoformat(text)
         moment.astimezone(UTC)
@@ -126,19 +114,10 @@ def reason(text: str) -> str:
 
 
 def _table(moves: Sequence[Promotion]) -> str:
-    head = ("when (UTC)", "version", "who", "why")
-    rows = [
-        (
-            f"{move.time:%Y-%m-%d %H:%M:%S}",
-            f"{move.from_version or '-'} -> {move.to_version}",
-            move.who,
-            move.why,
-        )
-        for move in moves
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in (head, *rows)
-    ]
+    rows = [("when (UTC)", "version", "who", "why")]
+    for move in moves:
+        versions = f"{move.from_version or '-'} -> {move.to_version}"
+        rows.append((f"{move.time:%Y-%m-%d %H:%M:%S}", versions, move.who, move.why))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)) for row in rows]
     return "\n".join(line.rstrip() for line in lines)

@@ -6,19 +6,16 @@ state folder of its own. They leave the same kind of record, and the two records
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mlops_assets.cli.context import load_definitions, open_resources, say
+from mlops_assets.cli.context import Verbs, add_verb, load_definitions, open_resources, say
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import FRAMEWORK_ROOT, project
+from mlops_assets.interfaces.children import end
 from mlops_assets.keys import TrainingStage, asset_key
 from mlops_assets.ml.training.reproduction import differences, moved_packages
 from mlops_assets.model_versions.provenance import lock_digest, read_record
@@ -32,20 +29,16 @@ from resources.datasets import DvcDatasets
 from resources.source_code import checked_out
 from resources.tracking.tracking import MLflowTracking
 
-if TYPE_CHECKING:
-    from mlops_assets.cli.context import Verbs
-
 _STAGES: tuple[TrainingStage, ...] = ("processed_data", "features", "trained_model")
 _OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
 _LAST_LINES = 15
-_GRACE_SECONDS = 10
 
 
-def add_verbs(verbs: "Verbs") -> None:
+def add_verbs(verbs: Verbs) -> None:
     """Declare the verb."""
-    verb = verbs.add_parser("reproduce", help="train a version again and compare its predictions")
+    about = "train a version again and compare its predictions"
+    verb = add_verb(verbs, "reproduce", reproduce_named, about)
     verb.add_argument("name", metavar="MODEL@VERSION", help="or MODEL@champion")
-    verb.set_defaults(run=reproduce_named)
 
 
 def reproduce_named(name: str) -> int:
@@ -61,11 +54,7 @@ def reproduce_named(name: str) -> int:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """`customers@3` or `customers@champion` -> its parts.
-
-    Raises:
-        ConfigError: It is neither.
-    """
+    """`customers@3` or `customers@champion` -> its parts; `ConfigError` if it is neither."""
     model, _, version = name.partition("@")
     if not model or not (version.isdecimal() or version.isidentifier()):
         raise ConfigError(f"{name!r} names no version; write e.g. customers@3, customers@champion")
@@ -73,11 +62,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def find_version(model: str, version: str, tracking: MLflowTracking) -> ModelVersion:
-    """The registered version behind a number or an alias.
-
-    Raises:
-        ReproductionError: There is none.
-    """
+    """The registered version of a number or alias; `ReproductionError` if there is none."""
     if version.isdecimal():
         found = tracking.registry.version(model, int(version))
     else:
@@ -147,7 +132,7 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
     process = subprocess.Popen(  # noqa: S603  a list, no shell
         [*command, "-m", "mlops_assets.definitions", "--select", keys],
         cwd=code,
-        env=_environment(os.environ, recorded, code, state),
+        env=_environment(recorded, code, state),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C reaches us alone, and we end it
@@ -156,20 +141,17 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
     try:
         output, _ = process.communicate()
     except BaseException:
-        _end(process)
+        end([process])
         raise
     if process.returncode:
         last = "\n".join(output.splitlines()[-_LAST_LINES:])
         raise ReproductionError(f"training {model} again failed:\n{last}")
 
 
-def _environment(
-    base: Mapping[str, str], recorded: TrainingRecord, code: Path, state: Path
-) -> dict[str, str]:
+def _environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, str]:
     """The caller's, without what points at live state."""
-    kept = {name: value for name, value in base.items() if not name.startswith(_OURS)}
     return {
-        **kept,
+        **{name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
         "MLOPS_PROJECT": str(code),
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),
@@ -186,13 +168,3 @@ def _new_record(model: str, state: Path) -> TrainingRecord:
         tracking_uri=f"sqlite:///{state / 'mlflow.db'}", artifacts=str(state / "mlflow")
     )
     return read_record(find_version(model, "1", tracking), tracking)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    with suppress(ProcessLookupError):  # it ended by itself
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_GRACE_SECONDS)
-    with suppress(ProcessLookupError):  # what is left of its group
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -6,18 +6,20 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from jobs.promotion import events
-from mlops_assets.cli.checks import is_ready
+from mlops_assets.cli.checks import python_faults, sound_models
 from mlops_assets.cli.context import (
+    Verbs,
+    add_verb,
     chosen_models,
     exit_code,
     load_definitions,
-    open_deployment,
     open_promotions,
     open_resources,
     say,
@@ -29,7 +31,7 @@ from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, append_report, verdict_of
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.home import home
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import TrainingStage, asset_key
 from mlops_assets.metadata import read_facts
 from mlops_assets.records.data import FeatureFacts
 from mlops_assets.records.evaluation import EvaluationFacts
@@ -41,51 +43,35 @@ from resources.dagster.executors import execute_here
 from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.outcome import end_dead_runs, settle
 
-if TYPE_CHECKING:
-    from mlops_assets.cli.context import Verbs
 
-
-def add_verbs(verbs: "Verbs") -> None:
+def add_verbs(verbs: Verbs) -> None:
     """Declare the three verbs."""
-    verb = verbs.add_parser("run", help="materialize what is out of date, and predict once")
-    verb.add_argument("models", nargs="*", help="default: all")
-    verb.set_defaults(run=run)
-    verb = verbs.add_parser("train", help="the same up to the gate's verdict; deploys nothing")
-    verb.add_argument("models", nargs="*", help="default: all")
+    add_verb(verbs, "run", run, "materialize what is out of date, and predict once", "models")
+    about = "the same up to the gate's verdict; deploys nothing"
+    verb = add_verb(verbs, "train", train, about, "models")
     verb.add_argument("--report", type=Path, metavar="FILE", help="add verdicts and model cards")
-    verb.set_defaults(run=train)
-    verb = verbs.add_parser("deploy", help="deploy what `train` left, if it passed; predict once")
-    verb.add_argument("models", nargs="*", help="default: all")
-    verb.set_defaults(run=deploy)
+    about = "deploy what `train` left, if it passed; predict once"
+    add_verb(verbs, "deploy", deploy, about, "models")
 
 
 def run(models: Sequence[str]) -> int:
     """Bring each model from its source to a live endpoint; one sample prediction each."""
-    with _models_of_a_run(models) as (definitions, instance, chosen):
-
-        def bring_up(model: str) -> bool:
-            return is_ready(definitions, instance, model) and bring_up_to_date(
-                definitions, instance, model
-            )
-
-        failed = _failed(chosen, bring_up)
+    with _models_of_a_run(models) as (definitions, chosen):
+        failed = _failed(chosen, lambda one: one.is_ready() and one.bring_up_to_date())
     return exit_code(definitions, models, good=not failed)
 
 
 def train(models: Sequence[str], report: Path | None) -> int:
     """Bring each model from its source to the gate's verdict; exit code 1 unless all passed."""
     verdicts: list[Verdict] = []
-    with _models_of_a_run(models) as (definitions, instance, chosen):
 
-        def judge(model: str) -> bool:
-            verdicts.append(train_and_judge(definitions, instance, model))
-            return True
+    def judge(one: ModelRun) -> bool:
+        if ready := one.is_ready():
+            verdicts.append(one.train_and_judge())
+        return ready
 
-        failed = [
-            model
-            for model in chosen
-            if not is_ready(definitions, instance, model) or not survived(model, judge)
-        ]
+    with _models_of_a_run(models) as (definitions, chosen):
+        failed = [one.model for one in chosen if not survived(one.model, partial(judge, one))]
     verdicts += [Verdict(f"{model}: not trained", passed=False) for model in failed]
     if report:
         append_report(report, verdicts)
@@ -97,156 +83,171 @@ def train(models: Sequence[str], report: Path | None) -> int:
 
 def deploy(models: Sequence[str]) -> int:
     """Deploy each model's version that was evaluated last; one sample prediction each."""
-    with _models_of_a_run(models) as (definitions, instance, chosen):
-        failed = _failed(chosen, lambda model: deploy_evaluated(definitions, instance, model))
+    with _models_of_a_run(models) as (definitions, chosen):
+        failed = _failed(chosen, ModelRun.deploy_evaluated)
     return exit_code(definitions, models, good=not failed)
 
 
+@dataclass(frozen=True)
+class ModelRun:
+    """One model on its way, with the definitions and the instance that it is run by."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    model: str
+
+    def is_ready(self) -> bool:
+        """Whether nothing is wrong with what a run would import; says it otherwise.
+
+        scikit-learn costs 6 CPU seconds, so the estimator is looked at where a training follows.
+        """
+        trains = asset_key(self.model, "trained_model") in self._stale()
+        stages: list[TrainingStage] = ["raw_data", "trained_model"] if trains else ["raw_data"]
+        found = sound_models().get(self.model)
+        faults = list(python_faults(found, stages)) if found else []
+        for fault in faults:
+            say(str(fault), error=True)
+        return not faults
+
+    def bring_up_to_date(self) -> bool:
+        """Follow ledger, then source, and materialize what is stale; False if a step failed."""
+        with open_promotions(self.definitions, self.model) as promotions:
+            self._restore(promotions)
+            if not self._renew(promotions.deployment):
+                return False
+            self._predict_once(promotions.deployment)
+        return True
+
+    def train_and_judge(self) -> Verdict:
+        """Materialize what is out of date, all but the endpoint; what the gate says of the version.
+
+        The champion is not touched.
+        """
+        before = self._newest("evaluation_report")
+        complete = self._renew(None)
+        report = self._newest("evaluation_report")
+        facts = read_facts(report.asset_materialization, EvaluationFacts) if report else None
+        if facts is None or (report == before and not complete):
+            said = f"{self.model}: not evaluated, since a step before that failed"
+            return Verdict(said, passed=False)
+        return verdict_of(self.model, facts, complete=complete)
+
+    def deploy_evaluated(self) -> bool:
+        """Deploy the version that was evaluated last, as it is, and ask it once.
+
+        Nothing is read from the source or trained; False if it is refused or cannot be served.
+        """
+        endpoint = asset_key(self.model, "deployed_endpoint")
+        if not self._materialize([endpoint], job="deployment"):
+            return False
+        with open_resources(self.definitions, "deployment") as built:
+            self._predict_once(built.deployment)
+        return True
+
+    def _renew(self, deployment: EndpointDeployer | None) -> bool:
+        """Read the source and materialize what is stale, without `deployment` all but the endpoint.
+
+        Returns:
+            False if a step or a blocking check failed.
+        """
+        if not self._materialize([asset_key(self.model, "raw_data")]):
+            return False
+        stale, endpoint = self._stale(), asset_key(self.model, "deployed_endpoint")
+        evaluation = asset_key(self.model, "evaluation_report")
+        if deployment is None:
+            stale.pop(endpoint, None)
+        elif endpoint not in stale:
+            found = deployment.status(self.model)
+            if found is None or found.fallback:
+                stale[endpoint] = (
+                    "it does not serve what is wanted" if found else "the endpoint is down"
+                )
+        # With nothing to deploy, a champion of somebody's choice is no reason to evaluate.
+        deciding = evaluation not in stale and (deployment is None or endpoint in stale)
+        if deciding and (moved := self._champion_moved()):
+            stale = {evaluation: moved, **stale}
+        for key, reason in stale.items():
+            say(f"{key.to_user_string()} is out of date: {reason}")
+        return not stale or self._materialize(list(stale))
+
+    def _stale(self) -> dict[dg.AssetKey, str]:
+        specs = self.definitions.resolve_all_asset_specs()
+        return stale_assets(self.instance, [s for s in specs if s.group_name == self.model])
+
+    def _newest(self, stage: TrainingStage) -> dg.EventLogEntry | None:
+        return self.instance.get_latest_materialization_event(asset_key(self.model, stage))
+
+    def _champion_moved(self) -> str | None:
+        """Why the newest evaluation decides nothing any more; None if it does, or there is none."""
+        report = self._newest("evaluation_report")
+        facts = read_facts(report.asset_materialization, EvaluationFacts) if report else None
+        if facts is None:
+            return None
+        with open_resources(
+            self.definitions, "tracking", "ledger", instance=self.instance
+        ) as built:
+            champion = champion_of(self.model, built.tracking, built.ledger)
+        now = champion.uri if champion else "none"
+        if now in (facts.champion, facts.model_uri):
+            return None
+        return f"the champion is {now}, and {facts.champion} was when it was made"
+
+    def _restore(self, promotions: Promotions) -> None:
+        """Serve what the ledger says; a champion that cannot serve must not stop its successor."""
+        try:
+            if endpoint := promotions.restore():
+                version = endpoint.model_version
+                for event in events(self.instance, endpoint, version):
+                    self.instance.report_runless_asset_event(event)
+                say(f"{self.model}: version {version} serves, as the ledger says")
+        except DeploymentError as err:
+            say(f"{self.model}: the ledger's champion does not serve: {err}", error=True)
+
+    def _materialize(self, keys: Sequence[dg.AssetKey], job: str = "training") -> bool:
+        result = execute_here(
+            self.definitions.resolve_job_def(f"{self.model}_{job}"),
+            self.instance,
+            (self.definitions.resources or {})["tracking"],
+            assets=keys,
+            tags={"mlops/launched_by": "mlops"},
+            run_config={"loggers": {"progress": {}}},
+        )
+        for line in failed_steps(result.all_events):
+            say(line, error=True)
+        settle_runs(self.definitions, self.instance)
+        return result.success
+
+    def _predict_once(self, deployment: EndpointDeployer) -> None:
+        endpoint = deployment.status(self.model)
+        if endpoint is not None and endpoint.entity is None:
+            say(answer_by_features(deployment, endpoint))
+            return
+        event = self._newest("features")
+        facts = read_facts(event.asset_materialization, FeatureFacts) if event else None
+        if facts is None:
+            raise MlopsError(
+                f"{self.model}/features was never materialized; run `mlops run {self.model}`"
+            )
+        good, _ = answers(deployment, self.model, [facts.newest_entity])
+        say("\n".join(good))
+
+
 @contextmanager
-def _models_of_a_run(
-    models: Sequence[str],
-) -> Generator[tuple[dg.Definitions, dg.DagsterInstance, list[str]]]:
+def _models_of_a_run(models: Sequence[str]) -> Generator[tuple[dg.Definitions, list[ModelRun]]]:
     """Hold the lock of runs, and end those of killed processes first."""
     definitions = load_definitions()
     with interruptible(), exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
         settle_runs(definitions, instance)
-        yield definitions, instance, chosen_models(definitions, models)
+        chosen = chosen_models(definitions, models)
+        yield definitions, [ModelRun(definitions, instance, model) for model in chosen]
 
 
-def _failed(models: Sequence[str], do: Callable[[str], bool]) -> list[str]:
+def _failed(chosen: Sequence[ModelRun], do: Callable[[ModelRun], bool]) -> list[str]:
     """The models of which `do` went wrong, after naming them."""
-    failed = [model for model in models if not survived(model, do)]
+    failed = [one.model for one in chosen if not survived(one.model, partial(do, one))]
     if failed:
         say(f"failed: {', '.join(failed)}", error=True)
     return failed
-
-
-def bring_up_to_date(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
-    """Follow the ledger, then the source, and materialize what is stale; False if a step failed."""
-    with open_promotions(definitions, model) as promotions:
-        _restore(promotions, instance)
-        if not _renew(definitions, instance, model, promotions.deployment):
-            return False
-        _predict_once(instance, model, promotions.deployment)
-    return True
-
-
-def train_and_judge(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, model: str
-) -> Verdict:
-    """Materialize what is out of date, all but the endpoint; what the gate says of the version.
-
-    The champion is not touched.
-    """
-    key = asset_key(model, "evaluation_report")
-    before = instance.get_latest_materialization_event(key)
-    complete = _renew(definitions, instance, model, None)
-    report = instance.get_latest_materialization_event(key)
-    facts = read_facts(report.asset_materialization, EvaluationFacts) if report else None
-    if facts is None or (report == before and not complete):
-        return Verdict(f"{model}: not evaluated, since a step before that failed", passed=False)
-    return verdict_of(model, facts, complete=complete)
-
-
-def deploy_evaluated(definitions: dg.Definitions, instance: dg.DagsterInstance, model: str) -> bool:
-    """Deploy the version that was evaluated last, as it is, and ask it once.
-
-    Nothing is read from the source and nothing trained; False if it is refused or cannot be served.
-    """
-    endpoint = asset_key(model, "deployed_endpoint")
-    if not _materialize(definitions, instance, model, [endpoint], job="deployment"):
-        return False
-    with open_deployment(definitions) as deployment:
-        _predict_once(instance, model, deployment)
-    return True
-
-
-def _renew(
-    definitions: dg.Definitions,
-    instance: dg.DagsterInstance,
-    model: str,
-    deployment: EndpointDeployer | None,
-) -> bool:
-    """Read the source and materialize what is stale, without `deployment` all but the endpoint.
-
-    Returns:
-        False if a step or a blocking check failed.
-    """
-    if not _materialize(definitions, instance, model, [asset_key(model, "raw_data")]):
-        return False
-    stale, endpoint = _stale(definitions, instance, model), asset_key(model, "deployed_endpoint")
-    evaluation = asset_key(model, "evaluation_report")
-    if deployment is None:
-        stale.pop(endpoint, None)
-    elif endpoint not in stale:
-        found = deployment.status(model)
-        if found is None or found.fallback:
-            stale[endpoint] = (
-                "it does not serve what is wanted" if found else "the endpoint is down"
-            )
-    # With nothing to deploy, a champion of somebody's choice is no reason to evaluate.
-    deciding = evaluation not in stale and (deployment is None or endpoint in stale)
-    if deciding and (moved := _champion_moved(definitions, instance, model)):
-        stale = {evaluation: moved, **stale}
-    for key, reason in stale.items():
-        say(f"{key.to_user_string()} is out of date: {reason}")
-    return not stale or _materialize(definitions, instance, model, list(stale))
-
-
-def _stale(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, model: str
-) -> dict[dg.AssetKey, str]:
-    specs = definitions.resolve_all_asset_specs()
-    return stale_assets(instance, [spec for spec in specs if spec.group_name == model])
-
-
-def _champion_moved(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, model: str
-) -> str | None:
-    """Why the newest evaluation decides nothing any more; None if it does, or there is none."""
-    report = instance.get_latest_materialization_event(asset_key(model, "evaluation_report"))
-    facts = read_facts(report.asset_materialization, EvaluationFacts) if report else None
-    if facts is None:
-        return None
-    with open_resources(definitions, "tracking", "ledger", instance=instance) as built:
-        champion = champion_of(model, built.tracking, built.ledger)
-    now = champion.uri if champion else "none"
-    if now in (facts.champion, facts.model_uri):
-        return None
-    return f"the champion is {now}, and {facts.champion} was when it was made"
-
-
-def _restore(promotions: Promotions, instance: dg.DagsterInstance) -> None:
-    """Serve what the ledger says; a champion that cannot be served must not stop its successor."""
-    try:
-        if endpoint := promotions.restore():
-            version = endpoint.model_version
-            for event in events(instance, endpoint, version):
-                instance.report_runless_asset_event(event)
-            say(f"{promotions.model}: version {version} serves, as the ledger says")
-    except DeploymentError as err:
-        say(f"{promotions.model}: the ledger's champion does not serve: {err}", error=True)
-
-
-def _materialize(
-    definitions: dg.Definitions,
-    instance: dg.DagsterInstance,
-    model: str,
-    keys: Sequence[dg.AssetKey],
-    job: str = "training",
-) -> bool:
-    result = execute_here(
-        definitions.resolve_job_def(f"{model}_{job}"),
-        instance,
-        (definitions.resources or {})["tracking"],
-        assets=keys,
-        tags={"mlops/launched_by": "mlops"},
-        run_config={"loggers": {"progress": {}}},
-    )
-    for line in failed_steps(result.all_events):
-        say(line, error=True)
-    settle_runs(definitions, instance)
-    return result.success
 
 
 def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
@@ -255,20 +256,3 @@ def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> No
         say(f"run {run.run_id[:8]} of {run.job_name} was killed; it is ended", error=True)
     with open_resources(definitions, "tracking", instance=instance) as built:
         settle(instance, built.tracking.runs)
-
-
-def _predict_once(instance: dg.DagsterInstance, model: str, deployment: EndpointDeployer) -> None:
-    endpoint = deployment.status(model)
-    if endpoint is not None and endpoint.entity is None:
-        say(answer_by_features(deployment, endpoint))
-        return
-    good, _ = answers(deployment, model, [_sample_entity(instance, model)])
-    say("\n".join(good))
-
-
-def _sample_entity(instance: dg.DagsterInstance, model: str) -> str:
-    event = instance.get_latest_materialization_event(asset_key(model, "features"))
-    facts = read_facts(event.asset_materialization, FeatureFacts) if event else None
-    if facts is None:
-        raise MlopsError(f"{model}/features was never materialized; run `mlops run {model}`")
-    return facts.newest_entity

@@ -19,13 +19,7 @@ class Verdict:
 
 
 def verdict_of(model: str, facts: EvaluationFacts, *, complete: bool) -> Verdict:
-    """The verdict as `evaluation_report` states it.
-
-    Args:
-        model: Whose.
-        facts: Of the newest materialization.
-        complete: Whether nothing else failed: the gate is not the only step of a training.
-    """
+    """What `evaluation_report` states; complete: no other step of the training failed."""
     version, card = facts.model_uri.rpartition("/")[2], facts.model_card
     if not facts.promoted:
         return Verdict(f"{model}: version {version} is refused: {facts.reasons}", False, card)
@@ -34,11 +28,7 @@ def verdict_of(model: str, facts: EvaluationFacts, *, complete: bool) -> Verdict
 
 
 def append_report(file: Path, verdicts: Sequence[Verdict]) -> None:
-    """Add the verdicts and then the model cards to a Markdown file, e.g. the summary of a CI job.
-
-    Raises:
-        StateError: The file cannot be written.
-    """
+    """Add the verdicts, then the model cards, to a Markdown file, e.g. the summary of a CI job."""
     lines = "".join(f"- {verdict.said}\n" for verdict in verdicts)
     cards = "".join(f"\n{verdict.card}" for verdict in verdicts if verdict.card)
     try:

@@ -66,9 +66,7 @@ def read_parts(defs: Path) -> list[Part]:
     taken: dict[tuple[str, Any], ReadModel] = {}
     kept: dict[Path, Part] = {}
     disputes: dict[Path, list[Fault]] = defaultdict(list)
-    for part in sorted(
-        parts, key=lambda part: (_was_never_served(part), _bears_another_name(part))
-    ):
+    for part in sorted(parts, key=_late):
         models = () if part.faults else part.models
         faults = []
         for model in models:
@@ -86,13 +84,11 @@ def _named(model: ReadModel, place: str) -> str:
     return f"the model {model.settings.name} of {model.fault(place, '').place}"
 
 
-def _was_never_served(part: Part) -> bool:
-    folders = [endpoints_root() / model.settings.name for model in part.models]
-    return not any(os.access(folder, os.F_OK) for folder in folders)
-
-
-def _bears_another_name(part: Part) -> bool:
-    return part.path.name not in [model.settings.name for model in part.models]
+def _late(part: Part) -> tuple[bool, bool]:
+    """Whether it was never served, and whether it bears another name: who yields to the others."""
+    names = [model.settings.name for model in part.models]
+    served = any(os.access(endpoints_root() / name, os.F_OK) for name in names)
+    return not served, part.path.name not in names
 
 
 def _paths(folder: Path) -> Iterator[Path]:

@@ -1,6 +1,5 @@
 """One YAML file -> one model's asset graph."""
 
-from collections.abc import Sequence
 from typing import Self
 
 import dagster as dg
@@ -85,7 +84,11 @@ class ModelPipeline(dg.Component):
 
 
 def build_model_defs(settings: ModelSettings) -> dg.Definitions:
-    """Everything Dagster needs to know of one model, but for the resources."""
+    """Everything Dagster needs to know of one model, but for the resources.
+
+    Raises:
+        ConfigError: `compute` names an asset that the model has not.
+    """
     assets = [
         *build_data_assets(settings),
         *build_feature_assets(settings),
@@ -95,7 +98,9 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
         *build_outcome_assets(settings),
         *build_drift_assets(settings),
     ]
-    require_known_compute(settings, assets)
+    known = {str(asset.key.path[-1]) for asset in assets}
+    if unknown := sorted(set(settings.compute) - known):
+        raise ConfigError(f"compute of {settings.name}: {unknown} not among {sorted(known)}")
     return dg.Definitions(
         assets=assets,
         asset_checks=[*build_asset_checks(settings), *build_outcome_checks(settings)],
@@ -109,14 +114,3 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
         sensors=[build_retraining_sensor(settings), build_endpoint_health_sensor(settings)],
         metadata=carried(settings),
     )
-
-
-def require_known_compute(settings: ModelSettings, assets: Sequence[dg.AssetsDefinition]) -> None:
-    """Refuse a `compute` of something else than the model's assets.
-
-    Raises:
-        ConfigError: It names an asset that the model has not.
-    """
-    known = {str(asset.key.path[-1]) for asset in assets}
-    if unknown := sorted(set(settings.compute) - known):
-        raise ConfigError(f"compute of {settings.name}: {unknown} not among {sorted(known)}")

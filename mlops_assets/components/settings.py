@@ -26,8 +26,3 @@ def loaded_models(definitions: dg.Definitions) -> dict[str, ModelSettings]:
         if key.startswith(_PREFIX) and isinstance(value, ObjectMetadataValue)
     }
     return {name: one for name, one in found.items() if isinstance(one, ModelSettings)}
-
-
-def settings_of(definitions: dg.Definitions, model: str) -> ModelSettings:
-    """The settings of one sound model."""
-    return loaded_models(definitions)[model]

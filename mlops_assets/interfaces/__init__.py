@@ -1,5 +1,1 @@
-"""The user interfaces, Dagster's and MLflow's, each a process behind the same guard.
-
-The guard before an endpoint is in `serving.api`; what both know of foreign pages in
-`runtime.same_site`.
-"""
+"""Dagster's and MLflow's pages behind one guard; that before an endpoint is in `serving.api`."""

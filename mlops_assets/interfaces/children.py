@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from mlops_assets.home import project
 
@@ -39,11 +40,7 @@ class Child:
         )
 
     def keep(self) -> str | None:
-        """Start it again if it has ended, each time later; what there is to say of it.
-
-        Raises:
-            GivenUpError: It has crashed too often.
-        """
+        """Start it again if it has ended, ever later, until `GivenUpError`; what to say of it."""
         if self._starts_at:
             if time.monotonic() >= self._starts_at:
                 self._starts_at = 0.0
@@ -53,7 +50,9 @@ class Child:
             return None
         lived = time.monotonic() - self._started
         self._crashes = self._crashes + 1 if lived < _CRASH_SECONDS else 1
-        how = said_end(self.process.returncode)
+        code = self.process.returncode
+        by_signal = f"was ended by {signal.Signals(-code).name}" if code < 0 else ""
+        how = by_signal or f"ended by itself with exit code {code}"
         if self._crashes >= CRASHES:
             raise GivenUpError(f"{self.name} {how}, the {CRASHES}th time in a row")
         pause = FIRST_PAUSE_SECONDS * 2 ** (self._crashes - 1)
@@ -65,16 +64,8 @@ class GivenUpError(Exception):
     """A process does not stay alive; its last lines say why."""
 
 
-def said_end(code: int) -> str:
-    """How a process ended, for a person."""
-    if code < 0:
-        return f"was ended by {signal.Signals(-code).name}"
-    return f"ended by itself with exit code {code}"
-
-
-def end(children: Collection[Child]) -> None:
+def end(processes: Collection[subprocess.Popen[Any]]) -> None:
     """Ask all at once, and each ends its own; what is left of a session is forced to."""
-    processes = [child.process for child in children]
     for process in processes:
         process.terminate()
     deadline = time.monotonic() + GRACE_SECONDS

@@ -58,7 +58,7 @@ def serve_user_interfaces(state: Path) -> int:
             return _keep(children, ports, stop)
         finally:
             stop.set()
-            end(children)
+            end([child.process for child in children])
             watch.join()
 
 

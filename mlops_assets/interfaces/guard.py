@@ -40,11 +40,7 @@ class Access:
 
     @classmethod
     def of_environment(cls) -> Self:
-        """Read `MLOPS_UI_HOSTS`, and what `Login` reads.
-
-        Raises:
-            ConfigError: A variable holds what cannot be meant.
-        """
+        """Read `MLOPS_UI_HOSTS`, and what `Login` reads; `ConfigError` for what cannot be meant."""
         names = os.environ.get("MLOPS_UI_HOSTS", "").lower().split(",")
         hosts = tuple(name.strip() for name in names if name.strip())
         return cls(hosts, Login.of_environment())
@@ -93,10 +89,8 @@ def _is_own_page(headers: Headers) -> bool:
 
 
 def _is_followed_link(headers: Headers) -> bool:
-    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == (
-        "navigate",
-        "document",
-    )
+    sent = [headers.get(f"sec-fetch-{what}") for what in ("mode", "dest")]
+    return sent == ["navigate", "document"]
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, why: HTTPException) -> None:

@@ -66,11 +66,7 @@ class Login(AuthenticationBackend):
         return cls({entry[1]: entry[2] for entry in entries if entry}, header, proxies)
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser]:
-        """Say who asks.
-
-        Raises:
-            AuthenticationError: Nobody known.
-        """
+        """Say who asks; `AuthenticationError` for nobody known."""
         name = self._by_proxy(conn) or self._by_key(conn)
         if not name:
             raise AuthenticationError("log in")

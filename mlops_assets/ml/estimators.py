@@ -45,6 +45,6 @@ class Pipeline(Estimator, Protocol):
         """Change parameters, a step's as `step__name`."""
         ...
 
-    def __getitem__(self, step: str | int, /) -> Any:
-        """The step of that name, or at that place."""
+    def __getitem__(self, step: str | int | slice, /) -> Any:
+        """The step of that name, or at that place; of a slice, a pipeline of those steps."""
         ...

@@ -33,7 +33,7 @@ def label_array(column: pd.Series, task: Task) -> np.ndarray:
     if task == "binary" and not np.isin(values, (0, 1)).all():
         raise FeatureError(
             f"the target {column.name!r} is not 0 or 1, but e.g. {values.max()}; "
-            "set target.at_least or target.above"
+            "set target.positive, target.at_least or target.above"
         )
     if task == "multiclass":
         _require_whole_classes(values, column.name)

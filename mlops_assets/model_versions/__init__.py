@@ -1,5 +1,1 @@
-"""What becomes of a version between the registry and its endpoint: judged, described, packed.
-
-The assets that call it are in `assets`, arithmetic in `ml`, MLflow in `resources.tracking`, and
-which version is champion in `resources.champion`.
-"""
+"""A version between registry and endpoint: judged, described, packed; `assets` call it."""

@@ -4,9 +4,8 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.model_card import markdown, model_card
 from mlops_assets.ml.frames import Split
 from mlops_assets.ml.training.tuning import with_params
-from mlops_assets.model_versions.inference import INFERENCE_TAG
-from mlops_assets.model_versions.provenance import read_record
-from mlops_assets.records.evaluation import Evaluation, ModelVersion
+from mlops_assets.model_versions.provenance import INFERENCE_TAG, read_record
+from mlops_assets.records.evaluation import Evaluation
 from mlops_assets.records.files import CARD_FILE
 from mlops_assets.records.model_card import ModelCard
 from resources.champion.aliases import origin
@@ -33,13 +32,8 @@ def log_card(
         inference=tags.get(INFERENCE_TAG, ""),
     )
     other = champion if champion and champion.version != model.version else None
-    text = markdown(card, _logged(other, tracking) if other else None)
+    before = tracking.run_of(other).read_text(CARD_FILE) if other else None  # none if adopted
+    text = markdown(card, ModelCard.model_validate_json(before) if before else None)
     tracking.run_of(model).log_text(_TEXT, text)
     tracking.run_of(model).log_text(CARD_FILE, card.model_dump_json(indent=2))
     return text
-
-
-def _logged(version: ModelVersion, tracking: MLflowTracking) -> ModelCard | None:
-    """The card of an earlier version; None if no gate has seen it, as one that was adopted."""
-    text = tracking.run_of(version).read_text(CARD_FILE)
-    return ModelCard.model_validate_json(text) if text else None

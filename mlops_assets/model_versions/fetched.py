@@ -22,6 +22,7 @@ from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.frames import feature_rows
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.ml.inference.scoring import Scored, class_names
+from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import MODEL_FILE, ONNX_FILE
 from mlops_assets.records.serving import RecordedRequest, Servable
@@ -40,6 +41,8 @@ class FetchedVersion:
     version: ModelVersion
     file: Path
     """The model file; what was logged with it stands beside it."""
+    own_types: tuple[str, ...]
+    """That it may hold besides those of the allow-list, as the YAML names them."""
 
     @cached_property
     def content(self) -> bytes:
@@ -49,7 +52,7 @@ class FetchedVersion:
     @cached_property
     def estimator(self) -> Estimator:
         """The fitted pipeline; `UnsafeModelError` if the file holds types off the allow-list."""
-        return load_estimator(self.content)
+        return load_estimator(self.content, self.own_types)
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -74,6 +77,7 @@ class FetchedVersion:
             features=settings.feature_dtypes,
             titles=settings.titles,
             sha256=self.digests[MODEL_FILE],
+            own_types=self.own_types,
             inference=read_inference(self.file),
         )
 
@@ -103,8 +107,11 @@ class FetchedVersion:
 
 
 @contextmanager
-def fetched(version: ModelVersion, tracking: MLflowTracking) -> Generator[FetchedVersion]:
+def fetched(
+    version: ModelVersion, tracking: MLflowTracking, settings: ModelSettings
+) -> Generator[FetchedVersion]:
     """The version, whose files are here until the body ends."""
+    own = own_types(settings.training)
     with tempfile.TemporaryDirectory() as folder:
         file = tracking.registry.download_model(version, Path(folder))
-        yield FetchedVersion(version, file)
+        yield FetchedVersion(version, file, own)

@@ -14,7 +14,7 @@ from mlops_assets.ml.evaluation.metrics import evaluate
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.model_versions.fetched import FetchedVersion, fetched
-from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelVersion
+from mlops_assets.records.evaluation import Comparison, Evaluation, ModelVersion
 from resources.champion.aliases import champion_of
 from resources.champion.ledger import PromotionLedger
 from resources.champion.rollbacks import hold_against
@@ -32,14 +32,7 @@ def judge(
     """Measure a version, compare it with the champion if there is another, and decide.
 
     Refused is also what a rollback gave up, or what is made of the same data, code and settings.
-
-    Args:
-        candidate: The version.
-        held_out: What it says of the rows that it is measured on.
-        rows: What it was trained on, and what it is measured on.
-        settings: Of the model.
-        tracking: Has the champion's files.
-        ledger: Says which version is champion, and which were given up.
+    `held_out` is what the version says of the rows that it is measured on.
     """
     gate, model = settings.evaluation.gate, candidate.version
     metrics = evaluate(held_out, rows.test[settings.target.name])
@@ -89,7 +82,7 @@ def _compare(
     if champion.version == model.version:
         return None, "this version is the champion"
     try:
-        with fetched(champion, tracking) as incumbent:
+        with fetched(champion, tracking, settings) as incumbent:
             return compare_models(incumbent.estimator, held_out, test, settings), ""
     except NotComparableError as err:
         return None, f"the champion {champion.uri} cannot be compared: {err}"
@@ -111,24 +104,13 @@ def compared_metrics(report: Evaluation) -> dict[str, float]:
 
 def facts(report: Evaluation) -> dict[str, Any]:
     """Of an evaluation, for people: metrics, and what it was compared with."""
-    shown = {
-        "test_rows": report.test_rows,
-        **rounded(report.metrics),
-        **_against_prior(report.baseline),
-    }
+    shown = {"test_rows": report.test_rows, **rounded(report.metrics)}
+    if prior := report.baseline:
+        said = {"loss": prior.loss, "prior_loss": prior.prior_loss, "prior_p_value": prior.p_value}
+        shown |= {name: round(value, 6) for name, value in said.items()}
     if report.comparison is None:
         return {**shown, "not_compared": report.not_compared}
     return {**shown, **_compared(report.comparison)}
-
-
-def _against_prior(baseline: Baseline | None) -> dict[str, Any]:
-    if baseline is None:
-        return {}
-    return {
-        "loss": round(baseline.loss, 6),
-        "prior_loss": round(baseline.prior_loss, 6),
-        "prior_p_value": round(baseline.p_value, 6),
-    }
 
 
 def _compared(comparison: Comparison) -> dict[str, Any]:
@@ -142,16 +124,14 @@ def _compared(comparison: Comparison) -> dict[str, Any]:
         "compared_slices": len(comparison.slices),
         "worse_slices": ", ".join(s.name for s in comparison.slices if s.worse) or "none",
     }
-    if calibration is None:
-        return shown
-    return {
-        **shown,
-        "miscalibration": round(calibration.challenger, 6),
-        "champion_miscalibration": round(calibration.champion, 6),
-        "miscalibration_difference_interval": (
-            f"{_interval(calibration.lower, calibration.upper)} {whole}"
-        ),
-    }
+    if calibration is not None:
+        between = _interval(calibration.lower, calibration.upper)
+        shown |= {
+            "miscalibration": round(calibration.challenger, 6),
+            "champion_miscalibration": round(calibration.champion, 6),
+            "miscalibration_difference_interval": f"{between} {whole}",
+        }
+    return shown
 
 
 def _interval(lower: float | None, upper: float | None) -> str:

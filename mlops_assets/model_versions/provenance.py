@@ -1,4 +1,4 @@
-"""What a training run leaves in MLflow so that it can be repeated, and reading it back."""
+"""What a training run leaves in MLflow: how to repeat it, and by what its version is served."""
 
 import hashlib
 import platform
@@ -11,16 +11,34 @@ from pydantic import ValidationError
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ReproductionError
 from mlops_assets.home import project
+from mlops_assets.ml.export.parity import INFERENCE_FILE, export_checked
+from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.reproduction import settings_digest
 from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
+from mlops_assets.records.files import ONNX_FILE
 from mlops_assets.records.reproduction import TrainingRecord
+from mlops_assets.records.serving import Inference
 from resources.source_code import code_digest, source_state
 from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 
 RECORD, SETTINGS, PATCH = "reproduction.json", "settings.json", "uncommitted.patch"
 LOCK_FILE = "requirements.lock"
+INFERENCE_TAG = "mlops/inference"
+
+
+def choose_inference(
+    held_out: Scored, settings: ModelSettings, run: MLflowRun
+) -> tuple[Inference, dict[str, bytes]]:
+    """Export, compare, log the figures to the open run; also the files to log with the model."""
+    exported = export_checked(held_out, settings.feature_dtypes)
+    found = exported.inference
+    figures = {"rows": found.rows, "flips": found.flips, "max_difference": found.max_difference}
+    run.log_metrics({f"onnx_{n}": value for n, value in figures.items() if value is not None})
+    run.add_tags({INFERENCE_TAG: found.spelled})
+    files = {INFERENCE_FILE: found.model_dump_json(indent=2).encode()}
+    return found, files | ({ONNX_FILE: exported.content} if exported.content else {})
 
 
 def record_training(
@@ -32,12 +50,8 @@ def record_training(
 ) -> TrainingRecord:
     """Tag the open run, and keep its record, settings and uncommitted changes as artifacts.
 
-    Args:
-        origin: Of the features.
-        settings: The resolved YAML.
-        params: Of the estimator, with what the tuning chose.
-        prediction_sha256: As `scores_hash` of the held-out rows.
-        run: The open one.
+    `params` are the estimator's, with what the tuning chose; the hash is the `scores_hash` of the
+    held-out rows.
     """
     record = TrainingRecord(
         raw=origin.raw,
@@ -65,11 +79,7 @@ def record_training(
 
 
 def read_record(version: ModelVersion, tracking: MLflowTracking) -> TrainingRecord:
-    """The record of a version.
-
-    Raises:
-        ReproductionError: It has none, or one that this code cannot read.
-    """
+    """The record of a version; `ReproductionError` if there is none that this code can read."""
     text = tracking.run_of(version).read_text(RECORD)
     if text is None:
         raise ReproductionError(

@@ -54,18 +54,14 @@ def log_trial(trial: SearchTrial, metric: str, run: MLflowRun) -> None:
 
 def tuning_metadata(search: Tuning) -> dict[str, Any]:
     """A search as metadata of the asset."""
-    states = [trial.state for trial in search.trials]
+    states, values = zip(*[(trial.state, trial.value) for trial in search.trials], strict=True)
+    higher = search.metric in HIGHER_IS_BETTER
+    plot = tuning_plot(values, search.metric, higher_is_better=higher)
     return {
         "tuning_trials": len(states),
         "tuning_pruned": states.count("pruned"),
         "tuning_failed": states.count("failed"),
         f"tuning_best_{search.metric}": search.best.value,
         "tuning_best_params": dg.MetadataValue.json(search.best.params),
-        **pictures({"tuning": _picture(search)}),
+        **pictures({"tuning": plot}),
     }
-
-
-def _picture(search: Tuning) -> bytes:
-    values = [trial.value for trial in search.trials]
-    higher = search.metric in HIGHER_IS_BETTER
-    return tuning_plot(values, search.metric, higher_is_better=higher)

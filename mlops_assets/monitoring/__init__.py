@@ -1,5 +1,1 @@
-"""What is found in a live window: logs, labels and references brought together, and shown.
-
-The assets that call it are in `assets`, arithmetic in `ml.monitoring`, reading the log in
-`resources.prediction_log`.
-"""
+"""Logs, labels and references of a live window, brought together for `assets` to show."""

@@ -50,7 +50,7 @@ def judged_answers(
     if others.empty:
         return ours
     version = registered(settings.name, history[-1].to_version, tracking)
-    with fetched(version, tracking) as one:
+    with fetched(version, tracking, settings) as one:
         said = one.scored(others[list(columns)].rename(columns=columns), settings)
     anew = others.assign(score=said.scores.max(axis=1), model_version=version.version)
     if names := class_names(said.model, said.task):

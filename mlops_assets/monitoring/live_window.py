@@ -103,11 +103,7 @@ def comparable_versions(
 def served_version(
     settings: ModelSettings, tracking: MLflowTracking, ledger: PromotionLedger
 ) -> ModelVersion:
-    """The champion as the registry knows it.
-
-    Raises:
-        TrackingError: There is none yet, or the registry does not have it any more.
-    """
+    """The champion as the registry knows it; `TrackingError` if there is none in it."""
     head = ledger.head(settings.name)
     if head is None:
         raise TrackingError(
@@ -118,11 +114,7 @@ def served_version(
 
 
 def stored_profile(version: ModelVersion, tracking: MLflowTracking) -> Profile:
-    """The profile that was kept with a version.
-
-    Raises:
-        TrackingError: None was, or one that another release of this project reads.
-    """
+    """The profile kept with a version; `TrackingError` if none was, or by another release."""
     text = tracking.run_of(version).read_text(PROFILE_FILE)
     if text is None:
         raise TrackingError(
@@ -160,7 +152,7 @@ def held_out_columns(
     rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
 ) -> pd.DataFrame:
     """Features of the held-out rows and what the version says of them."""
-    with fetched(model, tracking) as one:
+    with fetched(model, tracking, settings) as one:
         said = one.scored(split(rows, settings).test, settings)
     return said.features.assign(**{PREDICTION: said.scores.max(axis=1)})
 
@@ -174,11 +166,7 @@ def draw(
     tracking: MLflowTracking,
     reports: EvidentlyReports,
 ) -> str | None:
-    """Address of Evidently's page of some columns; only for it are whole rows of the log read.
-
-    Raises:
-        ReportError: Evidently refused the columns.
-    """
+    """Address of Evidently's page of some columns, or `ReportError`; it alone reads whole rows."""
     summary, enough = seen.finding.summary, settings.monitoring.drift.history
     live = _rows(predictions, settings.name, [summary.window], [seen.version.version])
     if seen.season:

@@ -20,11 +20,11 @@ from resources.endpoints.metrics import Gauge, last_run
 def performance_gauges(report: PerformanceReport, now: datetime) -> list[Gauge]:
     """The newest final window beside the held-out rows, and the newest estimate."""
     final, values = report.newest_final, {}
-    for kind, found in (
-        ("measured", final.metrics if final else {}),
-        ("held_out", report.windows[-1].reference if report.windows else {}),
-        ("estimated", report.windows[-1].estimated if report.windows else {}),
-    ):
+    kinds = {"measured": final.metrics} if final else {}
+    if report.windows:
+        newest = report.windows[-1]
+        kinds |= {"held_out": newest.reference, "estimated": newest.estimated}
+    for kind, found in kinds.items():
         values |= {(metric, kind): value for metric, value in found.items()}
     degraded = float(final is not None and final.verdict == "degraded")
     errors = final.estimate_error if final else {}

@@ -56,6 +56,9 @@ class Servable(Record):
         {}, description="Entity and features -> what people call them, if otherwise."
     )
     sha256: str = Field(description="Of `model.skops` beside it.")
+    own_types: tuple[str, ...] = Field(
+        (), description="That the file may hold besides those of the allow-list."
+    )
     inference: Inference
     documents: dict[str, str] = Field(
         {},

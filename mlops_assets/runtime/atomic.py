@@ -21,11 +21,7 @@ def is_full(path: Path) -> bool:
 
 
 def ensure_folder(path: Path) -> Path:
-    """Create `path` and its parents where missing, and return it.
-
-    Raises:
-        StateError: The folder cannot be created, e.g. on a read-only file system.
-    """
+    """Create `path` and its parents where missing, and return it; `StateError` if it cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as err:

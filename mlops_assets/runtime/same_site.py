@@ -18,9 +18,8 @@ _LONGEST_NAME = 300
 def is_own_host(host: str, names: Collection[str]) -> bool:
     """Whether a Host header names this server: an address, a name without a dot, one of `names`.
 
-    Args:
-        host: The header; empty where none was sent, which no browser does.
-        names: In lower case, without port; `*.example.com` stands for all below it, `*` for all.
+    Those are in lower case, without port; `*.example.com` stands for all below it, `*` for all. No
+    browser sends no header.
     """
     return not host or "*" in names or (len(host) < _LONGEST_NAME and _is_own(host, tuple(names)))
 

@@ -1,5 +1,1 @@
-"""What runs inside the endpoint process. Never imports Dagster: it must start fast, stay small.
-
-Starting, moving and asking an endpoint from outside is in `resources.endpoints` and
-`resources.cluster`; how a row is scored in `ml.inference`.
-"""
+"""What runs in the endpoint's process, never with Dagster; who starts it: `resources.endpoints`."""

@@ -19,7 +19,8 @@ import yaml
 from pydantic import Field
 
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records.files import MANIFEST_FILE
+from mlops_assets.ml.inference.model_files import distributions_in
+from mlops_assets.records.files import MANIFEST_FILE, MODEL_FILE
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import ensure_folder
 from mlops_assets.runtime.telemetry import SWITCHES
@@ -102,9 +103,10 @@ def write_context(context: Path, manifest: Manifest) -> None:
 
 def recipe_of(manifest: Manifest) -> dict[str, object]:
     """The bentofile: named packages in exactly the versions that answered the recorded requests."""
-    runtime = read_servable(Path(manifest.folder)).inference.runtime
+    folder = Path(manifest.folder)
     needed = {*_PACKAGES}
-    needed |= {*_SKLEARN} if runtime == "scikit-learn" else set()
+    if read_servable(folder).inference.runtime == "scikit-learn":
+        needed |= {*_SKLEARN, *distributions_in((folder / MODEL_FILE).read_bytes())}
     needed |= {*_FEAST} if manifest.online.lookup == "feast" else set()
     pins = [f"{name}=={version(name)}" for name in sorted(needed)]
     return {

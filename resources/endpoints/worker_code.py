@@ -1,7 +1,7 @@
 """Which of this project's files a worker imports: what restarts workers, and goes into a Bento."""
 
 import hashlib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import mlops_assets
@@ -15,6 +15,8 @@ _LIBRARIES = (
     "scikit-learn", "skops", "numpy", "pandas", "onnxruntime", "feast", "bentoml", "uvicorn",
     "httptools", "msgspec", "prometheus-client",
 )  # fmt: skip
+_EXTRAS = ("catboost", "lightgbm", "xgboost", "xgboost-cpu")
+"""Libraries that a worker uses if its model does, where they are installed."""
 
 
 def worker_files() -> list[Path]:
@@ -29,6 +31,14 @@ def worker_digest() -> str:
     digest = hashlib.sha256()
     for file in worker_files():
         digest.update(file.read_bytes())
-    for name in _LIBRARIES:
+    for name in (*_LIBRARIES, *filter(_is_installed, _EXTRAS)):
         digest.update(f"{name}=={version(name)}".encode())
     return digest.hexdigest()[:16]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True

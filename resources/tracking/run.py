@@ -7,7 +7,7 @@ the model's.
 
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
@@ -17,7 +17,8 @@ from typing import Any, Self
 import pandas as pd
 
 from mlops_assets.errors import UnsafeModelError
-from mlops_assets.ml.inference.model_files import TRUSTED_TYPES, untrusted_types
+from mlops_assets.ml.inference.model_files import distributions_in, untrusted_types
+from mlops_assets.ml.inference.trusted_types import TRUSTED_TYPES
 from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking.registry import model_version
 from resources.tracking.store import MLflowStore
@@ -100,6 +101,7 @@ class MLflowRun:
         registered_name: str,
         example: pd.DataFrame,
         beside: Mapping[str, bytes] | None = None,
+        own: Sequence[str] = (),
     ) -> ModelVersion:
         """Log a fitted scikit-learn model and register it.
 
@@ -108,6 +110,7 @@ class MLflowRun:
             registered_name: The model's name in the registry.
             example: A few rows of features, as the model is fed.
             beside: Further files of the version, by name.
+            own: Types that it may hold besides those of the allow-list.
 
         Raises:
             UnsafeModelError: The model holds a type that is not on the allow-list.
@@ -116,7 +119,7 @@ class MLflowRun:
             import mlflow.sklearn
             from mlflow.models import infer_signature
 
-            refuse_unsafe(model)
+            libraries = refuse_unsafe(model, own)
             for name, content in (beside or {}).items():
                 Path(folder, name).write_bytes(content)
             classifier = hasattr(model, "predict_proba")
@@ -128,22 +131,29 @@ class MLflowRun:
                 pyfunc_predict_fn="predict_proba" if classifier else "predict",
                 # Named, because MLflow's own inference of them takes 13 s a model.
                 pip_requirements=[
-                    f"{name}=={installed_version(name)}" for name in ("scikit-learn", "skops")
+                    f"{name}=={installed_version(name)}"
+                    for name in ("scikit-learn", "skops", *libraries)
                 ],
                 signature=infer_signature(example, output),
                 input_example=example,
-                skops_trusted_types=sorted(TRUSTED_TYPES),
+                skops_trusted_types=sorted({*TRUSTED_TYPES, *own}),
                 extra_files=[str(file) for file in Path(folder).iterdir()],
             )
         return model_version(registered_name, int(info.registered_model_version), self.id)
 
 
-def refuse_unsafe(model: Any) -> None:
-    """Raise `UnsafeModelError` if `model` holds a type outside the allow-list."""
+def refuse_unsafe(model: Any, own: Sequence[str] = ()) -> list[str]:
+    """Names of the distributions that its file needs beside scikit-learn.
+
+    Raises:
+        UnsafeModelError: The model holds a type that is neither on the allow-list nor among `own`.
+    """
     import skops.io  # 9 CPU s with scikit-learn
 
-    if unknown := untrusted_types(skops.io.dumps(model)):
+    content = skops.io.dumps(model)
+    if unknown := untrusted_types(content, own):
         raise UnsafeModelError(
             f"the model holds types outside the allow-list: {unknown}; use another estimator, "
-            "or review the types and add them to mlops_assets/ml/inference/model_files.py"
+            "or review the types and name them in training.trusted_types"
         )
+    return distributions_in(content)

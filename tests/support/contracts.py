@@ -16,7 +16,7 @@ def contract(**columns: Any) -> ContractSettings:
     return ContractSettings.model_validate({"columns": columns})
 
 
-def check(values: Any, **rule: Any) -> Checked:
+def check(values: Any, /, **rule: Any) -> Checked:
     """Enforce `rule` on one column `x` beside a column that is always good."""
     frame = pd.DataFrame({"x": values, "n": range(len(values))})
     return enforce(frame, contract(x=rule, n={"dtype": "int64"}), NOW)

@@ -176,10 +176,11 @@ class FakeRun(MLflowRun):
         registered_name: str,
         example: pd.DataFrame,
         beside: Mapping[str, bytes] | None = None,
+        own: Sequence[str] = (),
     ) -> ModelVersion:
         import skops.io
 
-        refuse_unsafe(model)
+        refuse_unsafe(model, own)
         number = self.register(skops.io.dumps(model))
         _SERVERS[self.store.artifacts].beside[number] = dict(beside or {})
         return model_version(registered_name, number, self.id)

@@ -21,7 +21,12 @@ def event_log(
     """A shop: columns `customer`, `at`, `amount` and the text `item`."""
     target = target or {"task": "binary", "agg": "count", "window": "10d", "at_least": 1}
     return _model(
-        columns={"amount": {"dtype": "float64", "nullable": True}, "item": {"dtype": "string"}},
+        columns={
+            "amount": {"dtype": "float64", "nullable": True},
+            "item": {"dtype": "string"},
+            "paid": {"dtype": "bool", "nullable": True},
+            "shop": {"dtype": "int64"},
+        },
         entity={"name": "customer", "dtype": entity},
         features={
             "snapshots": snapshots or {"every": "10 days", "start": "2024-01-11"},

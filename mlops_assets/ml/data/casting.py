@@ -14,6 +14,7 @@ Types of the result, which depend on the contract and never on the data:
 | datetime | datetime64[ns, UTC] | the same, NaT for no value |
 """
 
+import re
 from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
@@ -30,11 +31,35 @@ Problems: TypeAlias = dict[str, Mask]
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
-_INTEGER = r"^-?[0-9]+$"
+_INTEGER = r"^-?[0-9]+([.]0+)?$"  # as libraries write a column of integers with gaps: 4.0
 _SHORT_INTEGER = r"^-?[0-9]{1,18}$"  # surely within int64
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_TRUE, _FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
+_BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
+_ROUNDED = "is a float beyond 2**53, so perhaps another integer, rounded"
 _INT64 = np.iinfo(np.int64)
 _EXACT = 2**53  # beyond it a float64 skips integers
+
+
+class Marks(NamedTuple):
+    """How numbers are written in a text."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+    def plain(self, text: pa.Array) -> pa.Array:
+        """The numbers as Python writes them; what is none by these marks is none afterwards."""
+        if self == PLAIN:
+            return text
+        point, group = re.escape(self.decimal), re.escape(self.thousands)
+        grouped = rf"[0-9]{{1,3}}({group}[0-9]{{3}})+|" if group else ""
+        form = rf"^[+-]?({grouped}[0-9]*)({point}[0-9]*)?([eE][+-]?[0-9]+)?$"
+        bare = pc.replace_substring(text, self.thousands, "") if group else text
+        bare = pc.replace_substring(bare, self.decimal, ".")
+        return pc.if_else(pc.match_substring_regex(text, form), bare, "no number")
+
+
+PLAIN = Marks()
 
 
 class Cast(NamedTuple):
@@ -46,7 +71,7 @@ class Cast(NamedTuple):
     """What is wrong -> where; never where a value is missing."""
 
 
-def cast(column: pd.Series, rule: ColumnContract) -> Cast:
+def cast(column: pd.Series, rule: ColumnContract, marks: Marks) -> Cast:
     """Give `column` the type of `rule`; the table in the module's docstring says which.
 
     Text (an object column of str) is parsed. A column that already has a type is checked against
@@ -55,6 +80,7 @@ def cast(column: pd.Series, rule: ColumnContract) -> Cast:
     Args:
         column: As read from text, parquet or a loader; NaN, None, NaT and NA mean no value.
         rule: Its contract.
+        marks: How its numbers are written, if it is text.
 
     Raises:
         ContractError: Datetimes with several UTC offsets, or only some with one.
@@ -63,16 +89,31 @@ def cast(column: pd.Series, rule: ColumnContract) -> Cast:
     column = _plain(column)
     problems: Problems
     if rule.dtype == "datetime":
+        column = column if rule.format is None else _numbers_as_written(column)
         values, problems = datetimes(column, text_of(column) if _is_object(column) else None, rule)
     elif rule.dtype == "string":
         values, problems = _strings(column, missing)
     else:
-        convert = {"int64": _integers, "float64": _floats, "bool": _booleans}[rule.dtype]
-        array, problems = convert(column)
+        array, problems = _numbers(column, rule, marks)
         if rule.nullable:
             array = _with_nan(array, missing, problems)
         values = pd.Series(array, index=column.index)
     return Cast(values, missing, {what: at & ~missing for what, at in problems.items()})
+
+
+def _numbers_as_written(column: pd.Series) -> pd.Series:
+    """Whole numbers as a text file would hold them; anything else as it is."""
+    if _kind(column) not in "iuf" and pd.api.types.infer_dtype(column, skipna=True) != "integer":
+        return column
+    text = pc.replace_substring_regex(text_of(column.astype(object)), r"[.]0+$", "")
+    return pd.Series(text.to_numpy(zero_copy_only=False), column.index, name=column.name)
+
+
+def _numbers(column: pd.Series, rule: ColumnContract, marks: Marks) -> tuple[np.ndarray, Problems]:
+    if rule.dtype == "bool":
+        return _booleans(column, rule)
+    text = marks.plain(text_of(column)) if _is_object(column) else None
+    return _integers(column, text) if rule.dtype == "int64" else _floats(column, text)
 
 
 def text_of(column: pd.Series) -> pa.Array:
@@ -126,9 +167,9 @@ def _parsed(text: pa.Array, good: Mask, dtype: pa.DataType) -> np.ndarray:
     return pc.cast(safe, dtype).to_numpy(zero_copy_only=False)
 
 
-def _integers(column: pd.Series) -> tuple[np.ndarray, Problems]:
-    if _is_object(column):
-        return _integers_of_text(text_of(column))
+def _integers(column: pd.Series, text: pa.Array | None) -> tuple[np.ndarray, Problems]:
+    if text is not None:
+        return _integers_of_text(text)
     size = len(column)
     if _kind(column) not in "iuf":
         return np.zeros(size, np.int64), {"is not an int64": np.ones(size, dtype=bool)}
@@ -139,7 +180,7 @@ def _integers(column: pd.Series) -> tuple[np.ndarray, Problems]:
         good = np.isfinite(numbers) & (numbers == np.floor(numbers))
         problems["is not an int64"] = ~good
         rounded = good & (np.abs(numbers) >= _EXACT)
-        problems["is a float beyond 2**53, so perhaps another integer, rounded"] = rounded
+        problems[_ROUNDED] = rounded
         good &= ~rounded
     # As floats the bounds are powers of two, so the comparison is exact; max itself is not one.
     inside = (numbers >= float(_INT64.min)) & (numbers < 2.0**63)
@@ -152,7 +193,10 @@ def _integers(column: pd.Series) -> tuple[np.ndarray, Problems]:
 
 
 def _integers_of_text(text: pa.Array) -> tuple[np.ndarray, Problems]:
-    integer, short = _matches(text, _INTEGER), _matches(text, _SHORT_INTEGER)
+    integer = _matches(text, _INTEGER)
+    written = text
+    text = pc.replace_substring_regex(text, r"[.]0+$", "")
+    short = integer & _matches(text, _SHORT_INTEGER)
     values = _parsed(text, short, pa.int64()).copy()  # Arrow's own memory is read-only
     outside = np.zeros(len(text), dtype=bool)
     for row in np.flatnonzero(integer & ~short):
@@ -162,12 +206,16 @@ def _integers_of_text(text: pa.Array) -> tuple[np.ndarray, Problems]:
             outside[row] = True
         else:
             values[row] = value
-    return values, {"is not an int64": ~integer, "is outside the range of int64": outside}
+    as_float = pc.not_equal(text, written).fill_null(False).to_numpy(zero_copy_only=False)
+    return values, {
+        "is not an int64": ~integer,
+        "is outside the range of int64": outside,
+        _ROUNDED: as_float & ((values >= _EXACT) | (values <= -_EXACT)),
+    }
 
 
-def _floats(column: pd.Series) -> tuple[np.ndarray, Problems]:
-    if _is_object(column):
-        text = text_of(column)
+def _floats(column: pd.Series, text: pa.Array | None) -> tuple[np.ndarray, Problems]:
+    if text is not None:
         good = _matches(text, _FLOAT)
         values = _parsed(text, good, pa.float64())
         return values, {"is not a finite float64": ~(good & np.isfinite(values))}
@@ -178,16 +226,25 @@ def _floats(column: pd.Series) -> tuple[np.ndarray, Problems]:
     return values, {"is not a finite float64": ~np.isfinite(values)}
 
 
-def _booleans(column: pd.Series) -> tuple[np.ndarray, Problems]:
-    if _is_object(column):
-        text = text_of(column)
-        values, good = _matches(text, r"^(?i:true|1)$"), _matches(text, r"^(?i:true|false|1|0)$")
-    elif _kind(column) in "biuf":
+def _booleans(column: pd.Series, rule: ColumnContract) -> tuple[np.ndarray, Problems]:
+    said = ", ".join(rule.meanings) or "true/false, yes/no, y/n, t/f, on/off, 1/0"
+    problem = f"is not a bool ({said})"
+    if _is_object(column) and pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+        column = column.eq(True)  # false where there is no value
+    if _kind(column) == "b" or (_kind(column) in "iuf" and not rule.meanings):
         numbers = column.to_numpy()
-        values, good = numbers == 1, (numbers == 0) | (numbers == 1)
-    else:
-        values = good = np.zeros(len(column), dtype=bool)
-    return values, {"is not a bool (true, false, 1, 0)": ~good}
+        return numbers == 1, {problem: (numbers != 0) & (numbers != 1)}
+    meanings = {_folded(text): int(value) for text, value in (rule.meanings or _BOOLEANS).items()}
+    text = text_of(column.astype(object)).dictionary_encode()
+    known = [meanings.get(_folded(value), -1) for value in text.dictionary.to_pylist()]
+    places = pc.fill_null(text.indices, -1).to_numpy(zero_copy_only=False)
+    values = np.array([*known, -1])[places]
+    return values == 1, {problem: values < 0}
+
+
+def _folded(text: str) -> str:
+    """Without case, and a whole number without the `.0` that it has where there are gaps."""
+    return re.sub(r"^([0-9]+)[.]0+$", r"\1", text.casefold())
 
 
 def _strings(column: pd.Series, missing: Mask) -> tuple[pd.Series, Problems]:

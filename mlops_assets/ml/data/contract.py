@@ -14,7 +14,7 @@ import pandas as pd
 
 from mlops_assets.blocks.data import ColumnContract, ContractSettings
 from mlops_assets.errors import ContractError
-from mlops_assets.ml.data.casting import Cast, Mask, cast
+from mlops_assets.ml.data.casting import PLAIN, Cast, Marks, Mask, cast
 from mlops_assets.ml.data.reading import check_columns
 
 
@@ -33,7 +33,9 @@ class Checked(NamedTuple):
         return len(self.bad) / max(len(self.rows) + len(self.bad), 1)
 
 
-def enforce(frame: pd.DataFrame, contract: ContractSettings, now: datetime) -> Checked:
+def enforce(
+    frame: pd.DataFrame, contract: ContractSettings, now: datetime, marks: Marks = PLAIN
+) -> Checked:
     """Split `frame` into typed rows that keep the contract and the rest with reasons.
 
     From here on a column has the name that the contract gives it.
@@ -46,6 +48,7 @@ def enforce(frame: pd.DataFrame, contract: ContractSettings, now: datetime) -> C
             names. Not modified.
         contract: The rules.
         now: With a zone; a later datetime is bad unless `future: allow`.
+        marks: How numbers are written where the rows are text.
 
     Raises:
         SourceError: The columns are not the contract's.
@@ -59,7 +62,7 @@ def enforce(frame: pd.DataFrame, contract: ContractSettings, now: datetime) -> C
     reasons = _Reasons(frame)
     typed = {}
     for name, rule in contract.columns.items():
-        result = cast(frame[name], rule)
+        result = cast(frame[name], rule, marks)
         _check_column(name, rule, result, now, reasons)
         typed[name] = result.typed
     rows = pd.DataFrame(typed)
@@ -158,7 +161,7 @@ def _check_unique(rows: pd.DataFrame, unique: tuple[str, ...], reasons: _Reasons
 
 def _allowed(name: str, rule: ColumnContract) -> pd.Series:
     """The allowed values, typed like the column."""
-    result = cast(pd.Series(list(rule.allowed), dtype=object, name=name), rule)
+    result = cast(pd.Series(list(rule.allowed), dtype=object, name=name), rule, PLAIN)
     if any(at.any() for at in result.problems.values()):
         raise ContractError(
             f"contract.columns.{name}.allowed holds {list(rule.allowed)}, "

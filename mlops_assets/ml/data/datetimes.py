@@ -37,6 +37,7 @@ _DIRECTIVES = {
 _FIRST, _LAST = pd.Timestamp("1677-09-22"), pd.Timestamp("2262-04-11")
 
 _DTYPE = "is not a datetime between the years 1678 and 2262"
+_NUMBER_IS_NONE = f"{_DTYPE}, but a number, which needs a format, e.g. %Y"
 _ZONE = "is skipped or occurs twice when the clocks change in the column's timezone"
 
 
@@ -57,7 +58,7 @@ def datetimes(
         return _of_text(column, text, rule)
     if getattr(column.dtype, "kind", "") != "M":
         values = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns, UTC]")
-        return values, {_DTYPE: np.ones(len(column), dtype=bool)}
+        return values, {_NUMBER_IS_NONE: np.ones(len(column), dtype=bool)}
     zone = column.dt.tz
     utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if zone is not None else column
     inside = ((utc >= _FIRST) & (utc < _LAST)).to_numpy()

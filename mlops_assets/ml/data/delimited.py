@@ -6,32 +6,18 @@ characters.
 """
 
 import csv
-import gzip
 import io
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
-
-_NO_TEXT = {
-    (b"\x1f\x8b",): "gzip; name it *.gz",
-    (b"PAR1\x15",): "Parquet; set `source.format: parquet`",
-    (b"PK\x03\x04",): "a zip archive or an Excel workbook; name it *.zip, or export it as CSV",
-    (b"\xd0\xcf\x11\xe0",): "an Excel workbook; export it as CSV",
-    (b"BZh91AY", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"): "compressed; unpack it, or compress it by gzip",
-    (b"\x89PNG", b"\xff\xd8\xff", b"%PDF-"): "a picture or PDF; see what `source.uri` names",
-    (b"<!DOCTYPE", b"<!doctype", b"<html"): "a web page of a failed download; fetch it again",
-    (b"SQLite format 3\0",): "a SQLite database; read it by a `source.loader`",
-}
-"""How files of other kinds begin, which people name *.csv."""
+from mlops_assets.ml.data.characters import clip, read_text, refuse
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
 
@@ -55,7 +41,7 @@ def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> Tex
     """Read and check one file of format csv or whitespace, up to its header.
 
     Args:
-        path: Ends in `.gz` or `.zip` if it is compressed.
+        path: Ends in .gz, .bz2, .xz, .zst or .zip if it is compressed.
         source: How it is written.
         columns: The names that are wanted, to tell a wrong delimiter by.
 
@@ -63,11 +49,9 @@ def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> Tex
         SourceError: The file cannot be read as declared.
     """
     where = str(path)
-    data = _read_bytes(path).removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
-        _refuse(where, "the file is empty. Fetch it again")
-    _check_kind(data, where)
-    _check_characters(data, where)
+    data = read_text(path, source.encoding)
+    if data.startswith((b'{"', b'[{"')):
+        refuse(where, f"begins with {data[:8]!r}, so it is JSON. Set `source.format: jsonl`")
     _check_end(data, where, source)
     whitespace = source.format == "whitespace"
     quoted = not whitespace and b'"' in data
@@ -81,12 +65,15 @@ def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> Tex
     if source.columns:
         names, body, first_line = list(source.columns), data, 1
         if fields == names:
-            _refuse(where, f"line 1 is a header, {fields!r}. Remove `source.columns`")
+            refuse(where, f"line 1 is a header, {fields!r}. Remove `source.columns`")
     else:
         names, body, first_line = fields, rest, 2
     _check_delimiter(first.decode(), fields, source, columns, where)
+    if not set(names) & set(columns):
+        said = f"line 1 has none of the columns {list(columns)}: {clip(first.decode())}"
+        refuse(where, f"{said}. If it is a row, name the columns in `source.columns`")
     if not body:
-        _refuse(where, f"only the header {first.decode()!r} and no rows. Fetch the file again")
+        refuse(where, f"only the header {first.decode()!r} and no rows. Fetch the file again")
     return TextFile(where, names, body, first_line, delimiter, quoted)
 
 
@@ -152,68 +139,18 @@ def _parse(
         number = row.number + file.first_line - 1
         raise SourceError(
             f"{file.where}: {kind} {number} has {row.actual_columns} values instead of "
-            f"{row.expected_columns}: {_clip(row.text)}. Correct or delete it; if many lines are "
+            f"{row.expected_columns}: {clip(row.text)}. Correct or delete it; if many lines are "
             f"like it, check `source.delimiter` (now {file.delimiter!r}) and `source.columns`."
         ) from err
-
-
-def _read_bytes(path: Path) -> bytes:
-    """Content of `path`, decompressed in memory."""
-    try:
-        if path.suffix.lower() == ".gz":
-            return gzip.decompress(path.read_bytes())
-        if path.suffix.lower() == ".zip":
-            return _read_zip(path)
-        return path.read_bytes()
-    except FileNotFoundError as err:
-        raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
-    except (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile) as err:
-        raise SourceError(
-            f"{path}: the {path.suffix} archive is damaged or cut short ({err}). "
-            "Fetch the file again."
-        ) from err
-    except (OSError, RuntimeError, NotImplementedError) as err:  # the last two: zipfile's refusals
-        raise SourceError(f"{path}: cannot be read: {err}. Make it a readable plain file.") from err
-
-
-def _read_zip(path: Path) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        members = [info.filename for info in archive.infolist() if not info.is_dir()]
-        if len(members) != 1:
-            raise SourceError(
-                f"{path}: holds {len(members)} files {members[:5]}, and must hold one. "
-                "Unpack it and name the files by a glob."
-            )
-        return archive.read(members[0])
-
-
-def _check_kind(data: bytes, where: str) -> None:
-    found = next((what for start, what in _NO_TEXT.items() if data.startswith(start)), None)
-    if found:
-        _refuse(where, f"begins with {data[:8]!r}, so it is no table but {found}")
-
-
-def _check_characters(data: bytes, where: str) -> None:
-    try:
-        data.decode()
-    except UnicodeDecodeError as err:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            _refuse(where, "the file is UTF-16. Convert it to UTF-8, e.g. with iconv")
-        line = data.count(b"\n", 0, err.start) + 1
-        value = data[err.start : err.end]
-        _refuse(where, f"line {line}: {value!r} is not UTF-8. Convert the file, e.g. with iconv")
-    if (at := data.find(b"\0")) >= 0:
-        line = data.count(b"\n", 0, at) + 1
-        _refuse(where, f"line {line}: a NUL byte '\\x00'. The file is damaged; fetch it again")
 
 
 def _check_end(data: bytes, where: str, source: SourceSettings) -> None:
     if source.final_newline == "required" and not data.endswith((b"\n", b"\r")):
         line = data.count(b"\n") + 1
         last = re.split(rb"[\r\n]", data)[-1].decode()
-        _refuse(
+        refuse(
             where,
-            f"line {line}, the last, does not end: {_clip(last)}. The file may "
+            f"line {line}, the last, does not end: {clip(last)}. The file may "
             "have been cut; fetch it again, or set `source.final_newline: optional`",
         )
 
@@ -225,7 +162,7 @@ def _plain_lines(data: bytes, where: str) -> bytes:
     data = data.replace(b"\r\n", b"\n")
     if (at := data.find(b"\r")) >= 0:
         line = data.count(b"\n", 0, at) + 1
-        _refuse(where, f"line {line}: a lone carriage return '\\r'. Convert the line ends to '\\n'")
+        refuse(where, f"line {line}: a lone carriage return '\\r'. Convert the line ends to '\\n'")
     return data
 
 
@@ -236,7 +173,7 @@ def _split(line: str, delimiter: str, where: str) -> list[str]:
     try:
         return next(_csv_rows([line], delimiter), [])
     except csv.Error as err:
-        return _refuse(where, f"line 1: {_clip(line)} is no row ({err}). Correct its quotes")
+        return refuse(where, f"line 1: {clip(line)} is no row ({err}). Correct its quotes")
 
 
 def _csv_rows(lines: Sequence[str], delimiter: str) -> Any:
@@ -261,14 +198,14 @@ def _check_delimiter(
         return
     remedy = "source.format: whitespace" if best == " " else f"source.delimiter: {best!r}"
     used = "white space" if source.format == "whitespace" else repr(source.delimiter)
-    _refuse(where, f"line 1 is not delimited by {used}: {_clip(line)}. Set `{remedy}`")
+    refuse(where, f"line 1 is not delimited by {used}: {clip(line)}. Set `{remedy}`")
 
 
 def _check_lines(file: TextFile) -> None:
     """Refuse an empty line, which pyarrow would fill with missing values."""
     if (at := (b"\n" + file.body).find(b"\n\n")) >= 0:
         line = file.first_line + file.body.count(b"\n", 0, at)
-        _refuse(file.where, f"line {line} is empty. Delete it, or fetch the file again")
+        refuse(file.where, f"line {line} is empty. Delete it, or fetch the file again")
 
 
 def _check_quotes(file: TextFile) -> None:
@@ -280,18 +217,10 @@ def _check_quotes(file: TextFile) -> None:
         for row in reader:
             if not row and len(file.names) > 1:
                 line = file.first_line + start
-                _refuse(file.where, f"line {line} is empty. Delete it, or fetch the file again")
+                refuse(file.where, f"line {line} is empty. Delete it, or fetch the file again")
             start = reader.line_num
     except csv.Error as err:
         raise SourceError(
             f"{file.where}: line {file.first_line + start}: a quote is misplaced or not closed "
-            f"({err}): {_clip(lines[start])}. Double the quotes inside a value."
+            f"({err}): {clip(lines[start])}. Double the quotes inside a value."
         ) from err
-
-
-def _clip(text: str) -> str:
-    return repr(text if len(text) <= 120 else f"{text[:120]}...")
-
-
-def _refuse(where: str, what: str) -> NoReturn:
-    raise SourceError(f"{where}: {what}.")

@@ -23,6 +23,8 @@ from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import LoaderError, MlopsError, SourceError
 from mlops_assets.ml.data.delimited import open_text, parse_text
+from mlops_assets.ml.data.json_lines import JsonLines
+from mlops_assets.ml.data.parquet import ParquetTable, joined
 from mlops_assets.runtime.atomic import write_atomically
 
 Extra = Literal["refuse", "drop"]
@@ -33,11 +35,12 @@ def read_table(
 ) -> pd.DataFrame:
     """All rows of `files`, in order, with exactly `columns`.
 
-    Text formats give object columns of str and None; parquet gives its own types, where an integer
-    column with missing values becomes an object column of int and None, so that none is rounded.
+    Text formats, also JSON lines, give object columns of str and None; parquet gives its own types,
+    where an integer column with missing values becomes an object column of int and None, so that
+    none is rounded.
 
     Args:
-        files: At least one; `.gz` and `.zip` are decompressed in memory.
+        files: At least one; .gz, .bz2, .xz, .zst and .zip are decompressed in memory.
         source: Format, delimiter, header and missing texts.
         columns: The contract's, which are also the result's, in this order.
         extra: What a further column means.
@@ -51,15 +54,16 @@ def read_table(
     for path in files:
         names, table = _read_one(path, source, columns, extra)
         first = first or names
-        if set(names) != set(first):
+        # A line of JSON leaves out what has no value, so a file may lack what no row of it has.
+        if set(names) != set(first) and source.format != "jsonl":
             raise SourceError(
                 f"{path} has the columns {names}, but {files[0]} has {first}. Files of one source "
                 "must have the same columns; correct one, or narrow the glob of `source.uri`."
             )
         tables.append(table)
     try:
-        table = pa.concat_tables(tables)
-    except pa.ArrowInvalid as err:
+        table = joined(tables)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as err:
         raise SourceError(
             f"{files[0]} and its siblings differ in types: {err}. Write them with one schema."
         ) from err
@@ -158,28 +162,15 @@ def _read_one(
 ) -> tuple[list[str], pa.Table]:
     """Names of all columns in the file, and the wanted ones as a table."""
     if source.format == "parquet":
-        return _read_parquet(path, columns, extra)
+        stored = ParquetTable(path)
+        return stored.names, stored.table(_match_columns(stored.names, columns, extra, str(path)))
+    if source.format == "jsonl":
+        lines = JsonLines(path, source.encoding)
+        keep = _match_columns(lines.names, columns, extra, str(path))
+        return lines.names, lines.table(keep, source.missing)
     text = open_text(path, source, columns)
     keep = _match_columns(text.names, columns, extra, str(path))
     return text.names, parse_text(text, keep, source.missing)
-
-
-def _read_parquet(path: Path, columns: Sequence[str], extra: Extra) -> tuple[list[str], pa.Table]:
-    try:
-        with pq.ParquetFile(path) as file:
-            names = list(file.schema_arrow.names)
-            keep = _match_columns(names, columns, extra, str(path))
-            table = file.read(columns=keep).select(keep).replace_schema_metadata(None)
-    except FileNotFoundError as err:
-        raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
-    except (pa.ArrowException, OSError) as err:
-        raise SourceError(
-            f"{path}: not a readable parquet file ({err}). Check `source.format`, "
-            "or write the file again."
-        ) from err
-    if not table.num_rows:
-        raise SourceError(f"{path}: no rows. Write the file again.")
-    return names, table
 
 
 def _match_columns(

@@ -26,14 +26,7 @@ from mlops_assets.records.evaluation import Baseline
 def against_prior(
     held_out: Scored, rows: Split, metrics: Mapping[str, float], settings: ModelSettings
 ) -> Baseline:
-    """Compare a fitted pipeline with the prior of its training rows, on the held-out rows.
-
-    Args:
-        held_out: The pipeline and the held-out rows.
-        rows: What it was trained on, and what it is measured on.
-        metrics: As `ml.evaluation.metrics.evaluate` returns them.
-        settings: Of the model.
-    """
+    """Compare a fitted pipeline with the prior of its training rows, on the held-out rows."""
     target, task = settings.target.name, settings.target.task
     learnt, actual = (label_array(part[target], task) for part in rows)
     losses = row_losses(held_out.scores, actual, task, held_out.classes)
@@ -55,13 +48,7 @@ def against_prior(
 
 
 def prior(learnt: np.ndarray, task: Task, classes: Sequence[object] = ()) -> np.ndarray:
-    """Scores of one row, of shape (k,), as `ml.inference.scoring.score` orders them.
-
-    Args:
-        learnt: Targets of the training rows, as `ml.frames.label_array` returns them.
-        task: Of the model.
-        classes: Multiclass: the model's classes in column order.
-    """
+    """Scores of one row, of shape (k,), in the order of `classes`; `learnt` is a `label_array`."""
     if task == "multiclass":
         return np.array([np.mean(learnt == name) for name in classes])
     return np.array([learnt.mean()])

@@ -20,11 +20,7 @@ def miscalibration(
 ) -> np.ndarray:
     """Loss of each row less its loss once recalibrated on these rows; the mean is at least 0.
 
-    Args:
-        scores: (rows, k) as `ml.inference.scoring.score` returns them, finite.
-        actual: Targets as `ml.frames.label_array` returns them.
-        task: Squared error of a regression, else log loss.
-        classes: Multiclass: the model's classes in column order, sorted.
+    The losses and the arguments are those of `ml.evaluation.gate.row_losses`.
     """
     if task == "regression":
         return _of_values(scores[:, 0], actual)

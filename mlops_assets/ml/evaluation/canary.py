@@ -1,6 +1,6 @@
 """Whether a candidate on trial does as well as the version beside it, from what both answered.
 
-What both answered is counted by `serving.version.tally`, who answers which request is
+What both answered is counted by `serving.version.active`, who answers which request is
 `serving.api.rollout`, and what follows from a verdict `resources.endpoints.rollout`.
 """
 
@@ -38,7 +38,7 @@ def objection(
 def _slower(primary: Observed, candidate: Observed, limits: VerdictLimits) -> str | None:
     if not primary.seconds or not candidate.seconds:
         return None
-    before, now = (float(np.percentile(seen.seconds, 99)) for seen in (primary, candidate))
+    before, now = (np.percentile(seen.seconds, 99) for seen in (primary, candidate))
     slack = limits.latency_slack_seconds
     if now <= limits.latency_ratio * before + slack:
         return None
@@ -62,10 +62,9 @@ def _other_scores(primary: Observed, candidate: Observed, limits: VerdictLimits)
 
 def score_divergence(one: Sequence[float], other: Sequence[float]) -> float:
     """Two-sample Kolmogorov-Smirnov statistic, 0 (the same) to 1 (disjoint), of any scale."""
-    first, second = np.sort(one), np.sort(other)
-    points = np.concatenate([first, second])
-    shares = (
-        np.searchsorted(sample, points, side="right") / len(sample) for sample in (first, second)
+    points = np.concatenate([one, other])
+    first, second = (
+        np.searchsorted(np.sort(sample), points, side="right") / len(sample)
+        for sample in (one, other)
     )
-    below, above = shares
-    return float(np.abs(below - above).max())
+    return float(np.abs(first - second).max())

@@ -25,11 +25,7 @@ from mlops_assets.records.evaluation import Comparison
 def compare_models(
     champion: Estimator, challenger: Scored, test: pd.DataFrame, settings: ModelSettings
 ) -> Comparison:
-    """Compare two fitted pipelines on `test`, the rows that the challenger scored.
-
-    Raises:
-        NotComparableError: The champion cannot score these rows: other features, other classes.
-    """
+    """Compare two pipelines on `test`, which the challenger scored; or `NotComparableError`."""
     features = challenger.features
     actual = label_array(test[settings.target.name], settings.target.task)
     slices = {name: features[name].to_numpy() for name in settings.evaluation.slices}
@@ -56,11 +52,7 @@ class Losses(NamedTuple):
 def scored_champion(
     champion: Estimator, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
 ) -> Losses:
-    """Losses of a model that may have been trained under other settings.
-
-    Raises:
-        NotComparableError: It cannot score the rows.
-    """
+    """Losses of a model of other settings; `NotComparableError` if it cannot score the rows."""
     names = list(getattr(champion, "feature_names_in_", features.columns))
     if missing := [name for name in names if name not in features.columns]:
         raise NotComparableError(f"it was trained on features that are gone: {missing}")

@@ -40,11 +40,7 @@ def row_losses(
 ) -> np.ndarray:
     """Loss of every row; the means are the metrics `log_loss` and `rmse` squared.
 
-    Args:
-        scores: (rows, k) as `ml.inference.scoring.score` returns them.
-        actual: Targets as `ml.frames.label_array` returns them.
-        task: Squared error of a regression, else log loss.
-        classes: Multiclass: the model's classes in column order, sorted.
+    `scores`, (rows, k), and the sorted `classes` are those of a `Scored`, `actual` a `label_array`.
 
     Raises:
         NotComparableError: A score is not finite, or a class has no column.
@@ -74,17 +70,10 @@ def compare(
     slices: Mapping[str, np.ndarray] | None = None,
     miscalibration: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Comparison:
-    """Compare two models by their losses on the same rows.
+    """Compare two models by their losses on the same rows, with `off` as by `non_inferior`.
 
-    Args:
-        champion: Loss per row, as `row_losses` returns it.
-        challenger: The same of the challenger.
-        task: Names the loss.
-        settings: Rule, level, margins; with `off` it is compared as `non_inferior`.
-        clusters: What rows have in common, e.g. their entity; default every row alone.
-        slices: Column -> its value per row; each value with enough rows is compared alone.
-        miscalibration: The part of the loss per row, as `calibration.miscalibration` returns it,
-            of champion and challenger.
+    Rows of one cluster, e.g. an entity, are not independent; by default every row stands alone.
+    Each value of the columns `slices` that has enough rows is compared alone.
     """
     gate, codes = settings.gate, np.arange(len(champion))
     if clusters is not None:
@@ -109,14 +98,7 @@ def decide(
     gate: GateSettings,
     further: Sequence[str] = (),
 ) -> GateDecision:
-    """Apply the limits, and the rule against the champion if there is a comparison.
-
-    Args:
-        metrics: What the limits bound.
-        comparison: With the champion.
-        gate: The rules.
-        further: Reasons to refuse that others found.
-    """
+    """Apply the limits and the rule against a champion; `further` reasons are found by others."""
     reasons = [*breaches(dict(metrics), gate), *further]
     if comparison is not None and gate.against_champion != "off":
         if not comparison.passed:
@@ -194,12 +176,11 @@ def _masks(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
     if pd.api.types.is_float_dtype(column) and column.nunique() > _MOST_VALUES:
         column = pd.qcut(column, 4, duplicates="drop")
     texts = column.astype(object).where(column.notna(), None)
-    found = [(_label(v), (texts == v).to_numpy()) for v in sorted(texts.dropna().unique())]
+    found = [
+        (f"{value:g}" if isinstance(value, float) else str(value), (texts == value).to_numpy())
+        for value in sorted(texts.dropna().unique())
+    ]
     return [*found, ("missing", column.isna().to_numpy())]
-
-
-def _label(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _refusal(comparison: Comparison, gate: GateSettings) -> str:

@@ -45,14 +45,7 @@ def evaluate(held_out: Scored, target: pd.Series) -> dict[str, float]:
 def metrics_of(
     actual: np.ndarray, scores: np.ndarray, task: Task, classes: Sequence[object] = ()
 ) -> dict[str, float]:
-    """The metrics that `evaluate` returns, of scores that were computed already.
-
-    Args:
-        actual: Targets as `ml.frames.label_array` returns them; of a classification, two classes.
-        scores: (rows, k) as `ml.inference.scoring.score` returns them.
-        task: Which metrics.
-        classes: Multiclass: the model's classes in column order.
-    """
+    """What `evaluate` returns, of computed scores, and of two classes where there are classes."""
     if task == "binary":
         return _binary(actual, scores[:, 0])
     if task == "regression":

@@ -38,9 +38,9 @@ def model_card(
         purpose=settings.card,
         data_version=data_version,
         git_sha=git_sha,
-        target=settings.target.name,
+        target=_target(settings),
         estimator=training.estimator,
-        params={"seed": training.seed, **training.params},
+        params={"seed": training.seed, **training.plain_params},
         inference=inference,
         features={name: _computed(name, settings) for name in settings.features.names},
         train_period=_period(rows.train),
@@ -173,8 +173,18 @@ def _changes(card: ModelCard, before: ModelCard) -> list[str]:
     ]
 
 
+def _target(settings: ModelSettings) -> str:
+    target = settings.target
+    if target.positive is None:
+        return target.name
+    source = settings.contract.source_names[str(settings.target_column)]
+    return f"{target.name}: {source!r} is {target.positive!r}"
+
+
 def _computed(name: str, settings: ModelSettings) -> str:
-    aggregate = settings.features.aggregates.get(name)
+    aggregate, date = settings.features.aggregates.get(name), settings.features.dates.get(name)
+    if date is not None:
+        return f"{date.part} of {settings.contract.source_names[date.column]!r}"
     if aggregate is None:
         said = f" {settings.titles[name]!r}" if name in settings.titles else ""
         return f"column{said}, {settings.feature_dtypes[name]}"
@@ -184,7 +194,9 @@ def _computed(name: str, settings: ModelSettings) -> str:
 def _aggregated(aggregate: AggregateSettings) -> str:
     of = f" of {aggregate.column}" if aggregate.column else ""
     over = f" over {aggregate.window.total_seconds() / 86_400:g} days" if aggregate.window else ""
-    return f"{aggregate.agg}{of}{over}"
+    tests = [f"{name} {' or '.join(map(str, v))}" for name, v in aggregate.where.items()]
+    chosen = f" where {' and '.join(tests)}" if tests else ""
+    return f"{aggregate.agg}{of}{chosen}{over}"
 
 
 def _period(rows: pd.DataFrame) -> Period:

@@ -26,12 +26,9 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, champion: np.ndarray, difference: np.ndarray, codes: np.ndarray) -> "Moments":
-        """Moments of the champion's loss and of the difference per row, all of shape (rows,).
+        """Moments of the champion's loss and of challenger less champion, all of shape (rows,).
 
-        Args:
-            champion: Loss.
-            difference: Challenger less champion.
-            codes: Cluster of each row, as small whole numbers.
+        `codes` are the clusters of the rows, as small whole numbers.
         """
         values = np.column_stack([difference, champion])
         means, rows = values.mean(axis=0), len(values)

@@ -1,4 +1,4 @@
-"""Fitted trees of scikit-learn as the attributes of one ONNX `TreeEnsemble` (ai.onnx.ml 5).
+"""Fitted trees as the attributes of one ONNX `TreeEnsemble` (ai.onnx.ml 5).
 
 Thresholds and leaves stay float64. The operator names inner nodes and leaves apart, and gives each
 leaf one output: a tree with several outputs is written once for each.
@@ -140,3 +140,32 @@ def forest(model: Any, task: Task) -> tuple[Trees, float]:
             )
             found.add(one, output)
     return found, float(len(members))
+
+
+def gradient_boosted(model: Any) -> tuple[Trees, np.ndarray]:
+    """The trees of a GradientBoosting model, and what is added to their sum.
+
+    Raises:
+        NotExportableError: It starts from another estimator, or its loss has no such sum.
+    """
+    start = "" if model.init_ == "zero" else type(model.init_).__name__
+    if start not in ("", "DummyClassifier", "DummyRegressor") or model.loss == "exponential":
+        raise NotExportableError(f"GradientBoosting after {start or model.loss} has no ONNX export")
+    found = Trees(model.estimators_.shape[1])
+    for row in model.estimators_:
+        for output, member in enumerate(row):
+            found.add(_regression_tree(member.tree_, model.learning_rate), output)
+    origin = np.zeros((1, model.n_features_in_), dtype=np.float32)
+    return found, np.reshape(model._raw_predict_init(origin), (1, -1))
+
+
+def _regression_tree(tree: Any, scale: float) -> Tree:
+    return Tree(
+        is_leaf=tree.children_left < 0,
+        feature=tree.feature,
+        threshold=tree.threshold,
+        missing_left=tree.missing_go_to_left,
+        left=tree.children_left,
+        right=tree.children_right,
+        value=tree.value[:, 0, 0] * scale,
+    )

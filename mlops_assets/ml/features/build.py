@@ -6,15 +6,16 @@ known. Over an event log the moments are snapshots s: features see only events o
 only those of s <= t < s + window. Timestamps are datetime64[ns, UTC]. No input is modified.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.features import TargetSettings
+from mlops_assets.blocks.features import AggregateSettings, TargetSettings, Where
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
+from mlops_assets.ml.features.dates import date_features
 from mlops_assets.ml.features.snapshots import snapshot_times
 from mlops_assets.ml.features.windows import EventLog
 from mlops_assets.ml.frames import (
@@ -43,10 +44,11 @@ def build_labels(
     """The known targets of `features`, a frame of `build_features` from the same rows.
 
     Raises:
-        FeatureError: As `label_events` and `flat_labels`.
+        FeatureError: As `label_events` and `flat_labels`, or no row has `target.positive`.
     """
     if settings.features.shape == "flat_table":
-        return flat_labels(rows, settings)
+        _require_positive(rows, settings)
+        return _with_weights(flat_labels(rows, settings), rows, settings)
     return label_events(rows, features[[settings.key.name, TIMESTAMP]], settings)
 
 
@@ -70,7 +72,7 @@ def aggregate(events: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
         raise FeatureError(
             "the settings describe a flat table, not an event log; call build_features"
         )
-    log = _event_log(events, settings, [(a.agg, a.column) for a in aggregates.values()])
+    log = _event_log(events, settings, aggregates)
     entities, moments = [], []
     features: dict[str, list[np.ndarray]] = {name: [] for name in aggregates}
     for snapshot in snapshot_times(snapshots, log.newest).asi8.tolist():
@@ -80,7 +82,8 @@ def aggregate(events: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
         entities.append(present)
         moments.append(np.full(len(present), snapshot))
         for name, a in aggregates.items():
-            features[name].append(windows[a.window].compute(a.agg, a.column)[present])
+            events_of = windows[a.window].only(name)
+            features[name].append(events_of.compute(a.agg, a.column)[present])
     columns = {name: np.concatenate(parts) for name, parts in features.items()}
     keys = _keys_frame(log.entities.take(np.concatenate(entities)), moments, settings)
     if keys.empty:
@@ -112,15 +115,15 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
         raise FeatureError("the target is a column of a flat table; call build_labels")
     if events.empty:
         raise FeatureError("no event has happened yet, so nothing has a target; wait for events")
-    column = None if agg == "count" else target.column
-    log = _event_log(events, settings, [(agg, column)])
+    log = _event_log(events, settings, {target.name: target})
     moments = keys[TIMESTAMP].to_numpy(dtype="datetime64[ns]").astype(np.int64)
     codes = log.entities.get_indexer(keys[settings.key.name])
     values = np.full(len(keys), np.nan)
     matured = moments + _ns(window) < log.whole.end
     for moment in np.unique(moments[matured]).tolist():
         rows = moments == moment
-        values[rows] = log.window(moment, moment + _ns(window)).compute(agg, column)[codes[rows]]
+        following = log.window(moment, moment + _ns(window)).only(target.name)
+        values[rows] = following.compute(agg, target.column)[codes[rows]]
     if not matured.any():
         raise FeatureError(
             f"no snapshot has matured: none is {window} older than the newest event at "
@@ -132,13 +135,15 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
 
 
 def flat_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
-    """The feature columns of a flat table: one row per row, in its order.
+    """The feature columns of a flat table, and numbers of its dates: one row per row, in its order.
 
     Raises:
         FeatureError: No rows, two rows of one entity and timestamp, or a column that is missing or
             no number.
     """
     keys = _unique_keys(rows, settings)
+    _require_columns(rows, [date.column for date in settings.features.dates.values()])
+    rows = with_columns(rows, date_features(rows, keys[TIMESTAMP], settings))
     return pd.concat([keys, select_features(rows, settings.feature_dtypes)], axis=1)
 
 
@@ -156,17 +161,26 @@ def flat_labels(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     )
 
 
+def _with_weights(
+    labels: pd.DataFrame, rows: pd.DataFrame, settings: ModelSettings
+) -> pd.DataFrame:
+    """The labels and, if `training.weight` names one, the column of how much each row counts."""
+    name = settings.training.weight
+    if name is None:
+        return labels
+    _require_columns(rows, [name])
+    keys = _unique_keys(rows, settings)
+    weights = with_columns(keys, {name: number_array(rows[name])})
+    return labels.merge(weights, on=list(keys.columns), how="left", validate="one_to_one")
+
+
 def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> pd.DataFrame:
     """`keys` with the target, of the same index, where it is known."""
-    threshold = target.at_least if target.above is None else target.above
-    if threshold is not None:
-        numbers = number_array(column)
-        reached = numbers > threshold if target.above is not None else numbers >= threshold
-        # Over an event log a mean of no events is not reached; in a table it is not known.
-        known = ~np.isnan(numbers) if target.agg is None else np.full(len(numbers), True)
-        column = pd.Series(reached.astype(np.int64), index=keys.index, name=target.name)
-    else:
-        known = column.notna().to_numpy()
+    known = column.notna().to_numpy()
+    if target.positive is not None:
+        column = (column == target.positive).astype(np.int64)
+    elif target.at_least is not None or target.above is not None:
+        column, known = _reached(column, target)
     missing = len(known) - int(known.sum())
     if missing and target.missing == "refuse":
         raise FeatureError(
@@ -179,16 +193,43 @@ def _labelled(keys: pd.DataFrame, column: pd.Series, target: TargetSettings) -> 
     return with_columns(keys[known], {target.name: values}).reset_index(drop=True)
 
 
+def _reached(column: pd.Series, target: TargetSettings) -> tuple[pd.Series, np.ndarray]:
+    """1 where the threshold is reached, else 0, and where that is known."""
+    numbers = number_array(column)
+    reached = numbers > target.above if target.above is not None else numbers >= target.at_least
+    # Over an event log a mean of no events is not reached; in a table it is not known.
+    known = ~np.isnan(numbers) if target.agg is None else np.full(len(numbers), True)
+    return pd.Series(reached.astype(np.int64), column.index), known
+
+
+def _require_positive(rows: pd.DataFrame, settings: ModelSettings) -> None:
+    positive, name = settings.target.positive, str(settings.target_column)
+    if positive is None or name not in rows.columns or (rows[name] == positive).any():
+        return
+    seen = rows[name].value_counts().index[:5].tolist()
+    raise FeatureError(
+        f"no row has {positive!r} as its {name!r}, but e.g. {seen}; correct target.positive"
+    )
+
+
 def _event_log(
-    events: pd.DataFrame, settings: ModelSettings, wanted: Iterable[tuple[str, str | None]]
+    events: pd.DataFrame,
+    settings: ModelSettings,
+    wanted: Mapping[str, AggregateSettings | TargetSettings],
 ) -> EventLog:
-    """Sorted events with the columns of `wanted`, pairs of aggregation and column."""
-    wanted = [(agg, column) for agg, column in wanted if not _needs_no_column(agg)]
-    columns = {(agg == "nunique", str(column)) for agg, column in wanted}
-    _require_columns(events, sorted({name for _, name in columns}))
-    numbers = sorted(name for distinct, name in columns if not distinct)
-    labels = sorted(name for distinct, name in columns if distinct)
-    return EventLog.build(_keys(events, settings), events, numbers, labels)
+    """Sorted events with what the aggregates are computed of, by their names."""
+    used = [(one.agg == "nunique", one.column) for one in wanted.values() if one.column is not None]
+    tested = {column for one in wanted.values() for column in one.where}
+    _require_columns(events, sorted({column for _, column in used} | tested))
+    numbers = sorted({column for distinct, column in used if not distinct})
+    labels = sorted({column for distinct, column in used if distinct})
+    chosen = {name: _chosen(events, one.where) for name, one in wanted.items() if one.where}
+    return EventLog.build(_keys(events, settings), events, numbers, labels, chosen)
+
+
+def _chosen(events: pd.DataFrame, where: Where) -> np.ndarray:
+    """Whether each event has one of the values in each of the columns."""
+    return np.logical_and.reduce([events[name].isin(values) for name, values in where.items()])
 
 
 def _unique_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
@@ -240,10 +281,6 @@ def _require_columns(rows: pd.DataFrame, names: Iterable[str]) -> None:
             f"no columns {missing} among {list(rows.columns)}; "
             "check the names, and processing.drop_columns"
         )
-
-
-def _needs_no_column(agg: str) -> bool:
-    return agg in ("count", "days_since_first", "days_since_last")
 
 
 def _ns(length: timedelta) -> int:

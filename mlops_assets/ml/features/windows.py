@@ -5,8 +5,8 @@ Only the arithmetic is here; what the settings mean, and frames, are the busines
 enter a result, not even as rounding: sums are not differences of running totals.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -38,6 +38,26 @@ class AggregationWindow:
     """float64 columns, NaN where missing."""
     labels: dict[str, np.ndarray]
     """int64 columns that stand for values of any kind, -1 where missing."""
+    chosen: dict[str, np.ndarray]
+    """By name, whether each event is one of those that something is computed of."""
+
+    def only(self, name: str) -> "AggregationWindow":
+        """The window without the events that are not chosen for `name`; itself if all are."""
+        if name not in self.chosen:
+            return self
+        return self.part(self.chosen[name], self.end)
+
+    def part(self, which: "slice | np.ndarray", end: int) -> "AggregationWindow":
+        """The events of a slice or a mask, as a window that ends at `end`."""
+        return replace(
+            self,
+            end=end,
+            codes=self.codes[which],
+            times=self.times[which],
+            numbers={name: values[which] for name, values in self.numbers.items()},
+            labels={name: values[which] for name, values in self.labels.items()},
+            chosen={name: mask[which] for name, mask in self.chosen.items()},
+        )
 
     def compute(self, agg: Aggregation, column: str | None = None) -> np.ndarray:
         """Aggregate per entity; missing values do not count.
@@ -95,6 +115,7 @@ class EventLog:
         events: pd.DataFrame,
         numbers: Iterable[str],
         labels: Iterable[str],
+        chosen: Mapping[str, np.ndarray],
     ) -> Self:
         """Sort the events once.
 
@@ -103,6 +124,7 @@ class EventLog:
             events: The same rows in the same order.
             numbers: Columns to aggregate as numbers.
             labels: Columns to count distinct values of.
+            chosen: As of the window, of these rows.
 
         Raises:
             FeatureError: A column of `numbers` holds something that is no number.
@@ -117,6 +139,7 @@ class EventLog:
             times=times[order],
             numbers={name: number_array(events[name])[order] for name in numbers},
             labels={name: pd.factorize(events[name])[0][order] for name in labels},
+            chosen={name: mask[order] for name, mask in chosen.items()},
         )
         return cls(pd.Index(entities), whole)
 
@@ -125,14 +148,7 @@ class EventLog:
         whole = self.whole
         left = 0 if start is None else int(np.searchsorted(whole.times, start, side="left"))
         part = slice(left, int(np.searchsorted(whole.times, end, side="left")))
-        return AggregationWindow(
-            end=end,
-            size=whole.size,
-            codes=whole.codes[part],
-            times=whole.times[part],
-            numbers={name: values[part] for name, values in whole.numbers.items()},
-            labels={name: values[part] for name, values in whole.labels.items()},
-        )
+        return whole.part(part, end)
 
 
 def _utc(ns: int) -> pd.Timestamp:

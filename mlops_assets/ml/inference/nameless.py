@@ -5,17 +5,21 @@ arrays 1.8-3.7 ms, and the scores are the same to the last bit.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from mlops_assets.ml.inference.onnx_runtime import FeatureRow
 
+_PLAIN = ("sklearn.", "numpy", "scipy.")
+_WITHOUT_PARTS = (type, FunctionType, ModuleType, str, bytes, int, float)
+
 
 def needs_names(pipeline: Any) -> bool:
     """Whether some part is not scikit-learn's own, or picks columns otherwise than by a list."""
     return not all(
-        type(part).__module__.startswith("sklearn.")
+        type(part).__module__.startswith(_PLAIN)
         and all(isinstance(columns, list) for _, _, columns in getattr(part, "transformers_", ()))
         for part in _parts(pipeline)
     )
@@ -44,11 +48,19 @@ def feature_array(rows: Sequence[FeatureRow], dtypes: Mapping[str, str]) -> np.n
     return np.array(values, dtype=np.float64 if plain else object)
 
 
-def _parts(part: Any) -> Iterator[Any]:
-    """The part itself and all below it."""
-    yield part
-    below = [step for _, step in getattr(part, "steps", ())]
-    below += [each for _, each, _ in getattr(part, "transformers_", ())]
-    for each in below:
-        if not isinstance(each, str):
-            yield from _parts(each)
+def _parts(root: Any) -> Iterator[Any]:
+    """The object itself and every one below it, in whatever it keeps them."""
+    seen, waiting = set[int](), [root]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list | tuple):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, np.ndarray):
+            waiting += part.ravel().tolist() if part.dtype == object else []
+        elif not isinstance(part, _WITHOUT_PARTS) and id(part) not in seen:
+            seen.add(id(part))
+            if (inside := getattr(part, "__dict__", None)) is not None:
+                yield part
+                waiting += inside.values()

@@ -59,9 +59,8 @@ def text_bins(column: pd.Series) -> Bins:
     """The most frequent categories; all others share a bin."""
     values = pd.Series(text_array(column)).dropna()
     names = [str(name) for name in values.value_counts().index[:_CATEGORIES]]
-    lengths = np.cumsum([len(name) for name in names])
-    kept = [n for n, length in zip(names, lengths, strict=True) if length <= _CATEGORY_CHARACTERS]
-    return Bins(points=tuple(kept) or ("",))
+    fitting = np.cumsum([len(name) for name in names]) <= _CATEGORY_CHARACTERS
+    return Bins(points=tuple(names[: int(fitting.sum())]) or ("",))
 
 
 def refined(bins: Bins) -> Bins:

@@ -32,14 +32,7 @@ def window_of(moment: datetime, length: timedelta) -> Window:
 def complete_windows(
     newest: datetime | None, now: datetime, length: timedelta, most: int
 ) -> list[Window]:
-    """The newest windows that are over, up to that of the newest prediction, the oldest first.
-
-    Args:
-        newest: Event time of the newest prediction; None: there is none.
-        now: No window ends later.
-        length: Of a window.
-        most: How many.
-    """
+    """The newest windows that are over by now, up to that of the newest prediction, if any."""
     last = window_of(min(newest or now, now), length)
     end = last.end if last.end <= now else last.start
     starts = [end - number * length for number in range(most, 0, -1)]
@@ -73,14 +66,10 @@ def count_parts(
     counting: Counting,
     versions: Collection[int],
 ) -> list[Part]:
-    """Count rows of the prediction log, apart by window, version and role.
+    """Count rows of the prediction log by window, version and role, of these versions only.
 
-    Args:
-        keys: The columns `KEYS` of the log.
-        read: A column of the log, on the same rows; None if it has none. Asked for one after the
-            other, so that they need not all be in memory.
-        counting: How.
-        versions: Whose rows; those of others are left out.
+    `keys` are the columns `KEYS`; `read` is asked for the others one after the other, so that they
+    need not all be in memory, and returns None of one that the log has not.
     """
     groups = {key: rows for key, rows in _groups(keys, counting).items() if key[1] in versions}
     moments = keys["features_as_of"].fillna(keys["event_time"])

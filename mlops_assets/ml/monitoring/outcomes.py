@@ -28,12 +28,9 @@ def predicted_moments(predictions: pd.DataFrame, settings: ModelSettings) -> pd.
 
 
 def known_labels(rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
-    """The labels of `keys` that are known by now; those of the others arrive later.
+    """The labels of `predicted_moments` that are known by now; the others arrive later.
 
-    Args:
-        rows: Processed data as of now.
-        keys: `[entity, event_timestamp]`, as `predicted_moments` returns them.
-        settings: Of the model.
+    `rows` is the processed data as of now.
 
     Returns:
         `[entity, event_timestamp, target]`, a row per known label; empty if none is.

@@ -44,14 +44,8 @@ def summarize_windows(
 ) -> PerformanceReport:
     """Judge the newest windows that are over, `monitoring.window` long from the UTC epoch on.
 
-    Args:
-        rows: As for `summarize`, of any number of whole windows; `calibrated` is a column, NaN:
-            none.
-        settings: Of the model.
-        reference: As for `summarize`.
-        known_until: As for `summarize`; None: no label is known.
-        now: A window that ends later is not looked at yet.
-        settled: Final verdicts of earlier reports on the same version: they stay as they are.
+    The arguments are those of `summarize`, `rows` of any number of whole windows. Final verdicts of
+    earlier reports on the same version are `settled`: they stay as they are.
 
     Returns:
         `monitoring.performance.windows` that are final, and as many that wait for labels.
@@ -63,31 +57,14 @@ def summarize_windows(
     kept = {summary.window.start: summary for summary in settled}
     final = (over + label_delay(settings) <= until) | over.index.isin(list(kept))
     chosen = [*over.index[final][-most:], *over.index[~final][-most:]]
-    return PerformanceReport(
-        windows=tuple(
+    windows = []
+    for start in sorted(moment.to_pydatetime() for moment in chosen):
+        window, ours = Window(start=start, end=start + length), rows[starts == start]
+        windows.append(
             kept.get(start)
-            or _summarized(rows[starts == start], start, settings, reference, known_until)
-            for start in sorted(moment.to_pydatetime() for moment in chosen)
+            or summarize(ours, window, settings, reference=reference, known_until=known_until)
         )
-    )
-
-
-def _summarized(
-    rows: pd.DataFrame,
-    start: datetime,
-    settings: ModelSettings,
-    reference: Mapping[str, float],
-    known_until: datetime | None,
-) -> PerformanceSummary:
-    known = rows["calibrated"].notna().all()
-    return summarize(
-        rows,
-        Window(start=start, end=start + settings.monitoring.window),
-        settings,
-        reference=reference,
-        known_until=known_until,
-        calibrated=rows["calibrated"].to_numpy() if known else None,
-    )
+    return PerformanceReport(windows=tuple(windows))
 
 
 def summarize(
@@ -97,18 +74,17 @@ def summarize(
     *,
     reference: Mapping[str, float],
     known_until: datetime | None,
-    calibrated: np.ndarray | None = None,
 ) -> PerformanceSummary:
     """Judge one window of one version's predictions.
 
     Args:
         rows: Of `ml.monitoring.outcomes.with_outcomes`: `score`, `label` (NaN: not known),
-            `features_as_of`.
+            `features_as_of`; for an estimate also `calibrated`, the probability of the positive
+            class.
         window: Which the rows are of.
         settings: Of the model.
         reference: Metrics of the version on its held-out rows; empty if nobody measured them.
         known_until: Of `outcomes.known_until`; None: no label is known.
-        calibrated: Probability of the positive class per row, for the estimate; None: no estimate.
 
     Returns:
         Final once every label that can come has come; `unknown` before, and with fewer labelled
@@ -119,8 +95,8 @@ def summarize(
     due = rows["features_as_of"] + label_delay(settings)
     final = known_until is not None and bool((due <= known_until).all())
     estimated = {}
-    if calibrated is not None and task == "binary" and len(rows):
-        estimated = estimate(rows["score"].to_numpy(), calibrated)
+    if task == "binary" and len(rows) and "calibrated" in rows and rows["calibrated"].notna().all():
+        estimated = estimate(rows["score"].to_numpy(), rows["calibrated"].to_numpy())
     summary = PerformanceSummary(
         model=settings.name,
         model_version=int(rows["model_version"].iloc[0]) if len(rows) else 0,
@@ -187,10 +163,6 @@ def _metrics(scores: np.ndarray, actual: np.ndarray, task: Task) -> dict[str, fl
 
 def estimate(scores: np.ndarray, calibrated: np.ndarray) -> dict[str, float]:
     """Expected metrics of a binary model if each row is positive with its calibrated probability.
-
-    Args:
-        scores: Probability that the model gave, shape (rows,).
-        calibrated: Probability that such a score turned out positive.
 
     Returns:
         `log_loss`, `brier`, `accuracy`, `calibration_ratio`, and `roc_auc` where it is defined.

@@ -36,11 +36,9 @@ COLUMNS = tuple(_DTYPES)
 
 
 def to_frame(lines: Sequence[LogLine], classes: Mapping[int, Sequence[str]]) -> pd.DataFrame:
-    """Turn lines into rows, in the same order.
+    """Lines of one model as rows, in the order of event time.
 
-    Args:
-        lines: Of one model.
-        classes: Model version -> labels in the order of the scores, for lines without their own.
+    Those of a version without labels of their own get them by `classes`, in the order of scores.
     """
     plain = [msgspec.structs.asdict(line) for line in lines]
     frame = pd.DataFrame(plain, columns=pd.Index([n for n in COLUMNS if n != "score"]))
@@ -64,7 +62,8 @@ def combine(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     extra = dict.fromkeys(n for frame in frames for n in frame.columns if n not in _DTYPES)
     dtypes = {name: dtype or _dtype(name, frames) for name, dtype in _DTYPES.items()}
-    dtypes |= {name: _dtype(name, frames) for name in sorted(extra, key=_features_last)}
+    features_last = sorted(extra, key=lambda name: name.startswith(FEATURE))
+    dtypes |= {name: _dtype(name, frames) for name in features_last}
     same = [
         pd.DataFrame({n: _column(frame, n, dtype) for n, dtype in dtypes.items()})
         for frame in frames
@@ -87,10 +86,6 @@ def label_of(line: LogLine, classes: Mapping[int, Sequence[str]]) -> str | None:
     if line.predicted is not None or len(labels) != len(line.scores):
         return line.predicted
     return labels[line.scores.index(max(line.scores))]
-
-
-def _features_last(name: str) -> bool:
-    return name.startswith(FEATURE)
 
 
 def _dtype(name: str, frames: Sequence[pd.DataFrame]) -> str:

@@ -27,13 +27,9 @@ def profile_reference(
     ageing: Mapping[str, Ageing] | None = None,
     moments: pd.Series | None = None,
 ) -> Profile:
-    """Choose the bins of each column, and count.
+    """Choose the bins of the features of `dtypes` and of `prediction`, and count.
 
-    Args:
-        columns: The features of `dtypes`, and the scores as `prediction`.
-        dtypes: Of the features.
-        ageing: Numbers that grow by the calendar; they need `moments`.
-        moments: What moment each row describes, UTC.
+    Columns of `ageing` grow by the calendar: they need `moments`, which the rows describe, UTC.
     """
     some, aged = sample(columns), ageing or {}
     bins = {}
@@ -49,13 +45,7 @@ def profile_reference(
 def profile(
     columns: pd.DataFrame, bins: Mapping[str, Bins], moments: pd.Series | None = None
 ) -> Profile:
-    """Count each column in given bins; a column that is not there counts as missing.
-
-    Args:
-        columns: By name.
-        bins: By name.
-        moments: What moment each row describes, UTC; for bins that age.
-    """
+    """Count each column in given bins; a column that is not there counts as missing."""
     missing = pd.Series(np.full(len(columns), np.nan), index=columns.index)
     found = {
         name: count_aged(columns.get(name, missing), one, moments) for name, one in bins.items()
@@ -98,11 +88,7 @@ def count(column: pd.Series, bins: Bins) -> ColumnProfile:
 
 
 def merge(profiles: Iterable[Profile]) -> Profile:
-    """The profile of all rows together; of profiles in the same bins.
-
-    Raises:
-        ValueError: None was given, or their bins differ.
-    """
+    """The profile of all rows together; `ValueError` if there is none, or their bins differ."""
     first, *others = profiles
     for other in others:
         columns = {name: _merge(one, other.columns[name]) for name, one in first.columns.items()}

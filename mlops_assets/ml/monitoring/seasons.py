@@ -34,6 +34,11 @@ class Chosen(NamedTuple):
 def features_digest(settings: ModelSettings) -> str:
     """Short hash of what the features are; two versions with the same one were fed the same."""
     features = settings.features.model_dump(mode="json", include={"aggregates", "columns"})
+    for aggregate in features["aggregates"].values():
+        if not aggregate["where"]:  # so it is defined as before there was such a key
+            del aggregate["where"]
+    if settings.features.dates:
+        features |= settings.features.model_dump(mode="json", include={"dates"})
     defined = json.dumps([features, settings.feature_dtypes], sort_keys=True)
     return hashlib.sha256(defined.encode()).hexdigest()[:12]
 
@@ -48,20 +53,19 @@ def counting_for(training: Profile, length: timedelta, kind: Reference) -> Count
 
 def earlier_windows(window: Window, kind: Reference) -> list[Window]:
     """The windows before `window` that a reference of this kind is made of, the newest first."""
-    length = window.end - window.start
+    begin, length = window.start, window.end - window.start
     if kind == "training":
         return []
     if kind == "same_weekday":
-        starts = [window.start - week * WEEK for week in range(1, SEASON_WEEKS + 1)]
-        return [Window(start=start, end=start + length) for start in starts]
-    oldest = window_of(window.start - timedelta(days=_YEARS * 366 + 31), length)
-    steps = (window.start - oldest.start) // length
-    starts = [window.start - step * length for step in range(1, steps + 1)]
-    return [
-        Window(start=start, end=start + length)
-        for start in starts
-        if start.month == window.start.month and 1 <= window.start.year - start.year <= _YEARS
-    ]
+        starts = [begin - week * WEEK for week in range(1, SEASON_WEEKS + 1)]
+    else:
+        oldest = window_of(begin - timedelta(days=_YEARS * 366 + 31), length)
+        steps = range(1, (begin - oldest.start) // length + 1)
+        before = [begin - step * length for step in steps]
+        starts = [
+            s for s in before if s.month == begin.month and 1 <= begin.year - s.year <= _YEARS
+        ]
+    return [Window(start=start, end=start + length) for start in starts]
 
 
 def choose_reference(
@@ -73,12 +77,7 @@ def choose_reference(
 ) -> Chosen:
     """The season's profile column by column, or `training` where the season's history is short.
 
-    Args:
-        parts: Of the earlier windows, of all versions that may be compared.
-        counting: Of the parts.
-        training: Profile of the held-out rows.
-        version: That the window is of.
-        settings: Which reference is asked for, and how much history it needs.
+    `parts` are those of the earlier windows, of all versions that may be compared.
     """
     if settings.reference == "training":
         return Chosen(training, "training")

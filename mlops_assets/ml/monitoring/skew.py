@@ -41,13 +41,7 @@ def request_keys(requests: pd.DataFrame, settings: ModelSettings) -> pd.DataFram
 def compare_features(
     requests: pd.DataFrame, rebuilt: pd.DataFrame, settings: ModelSettings
 ) -> SkewSummary:
-    """Compare the features that were served with those of the offline store.
-
-    Args:
-        requests: Rows of the prediction log, of `sample_requests`.
-        rebuilt: Entity, event_timestamp and features, of the same keys in any order.
-        settings: Of the model.
-    """
+    """Compare the features that were served with those of the offline store, in any order."""
     if requests.empty:
         return SkewSummary(model=settings.name, rows=0)
     entity = settings.key.name

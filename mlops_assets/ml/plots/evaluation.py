@@ -18,14 +18,10 @@ _BINS = 10
 def evaluation_plots(
     scores: np.ndarray, actual: Any, task: Task, classes: Sequence[Any] = ()
 ) -> dict[str, bytes]:
-    """Draw how scores compare with the truth.
+    """Draw how scores compare with the truth, `actual`, in which no value is missing.
 
-    Args:
-        scores: (rows, k) as `ml.inference.scoring.score` returns them.
-        actual: The target of the same rows, without missing values.
-        task: Binary: pictures `calibration` and `roc`; multiclass: `confusion`; regression:
-            `residuals`.
-        classes: The model's classes in column order; needed when the rows lack one of them.
+    Binary: `calibration` and `roc`; multiclass: `confusion`, which needs `classes` where the rows
+    lack one of them; regression: `residuals`.
 
     Raises:
         EvaluationError: The classes do not fit the scores, or a binary target has one only.
@@ -122,13 +118,7 @@ def _residuals(predicted: np.ndarray, actual: np.ndarray) -> bytes:
 
 
 def tuning_plot(values: Sequence[float | None], metric: str, *, higher_is_better: bool) -> bytes:
-    """The metric of each trial of a search, in its order, and the best one so far.
-
-    Args:
-        values: One per trial; None where it was ended early or failed.
-        metric: What they are.
-        higher_is_better: Which of two values is the best.
-    """
+    """The metric of each trial, None where it did not end, and the best one so far."""
     shown = [(n, value) for n, value in enumerate(values, 1) if value is not None]
     numbers, found = zip(*shown, strict=True)
     best = (np.maximum if higher_is_better else np.minimum).accumulate(found)

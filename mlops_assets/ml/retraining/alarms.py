@@ -32,11 +32,7 @@ def take_in(
 ) -> Alarm:
     """Take each window in once, by the served version's verdict, but those of a fault upstream.
 
-    Args:
-        settings: K of N.
-        alarm: What is remembered.
-        reports: In the order in which they were made, the newest last.
-        broken: Windows with a fault upstream.
+    `reports` are in the order in which they were made, the newest last.
     """
     version = served(alarm, reports)
     verdicts = {judged.start: judged.bad for judged in alarm.windows}

@@ -115,13 +115,9 @@ def _settled(state: RetrainState, signals: Signals) -> RetrainState:
     again = {"pending": None, "refusals": state.refusals + 1, "refused_at": pending.at}
     if outcome.result == "refused":
         return state.model_copy(update={**again, "fingerprint": read})
-    return state.model_copy(update={**again, **_given_back(pending)})
-
-
-def _given_back(pending: Pending) -> dict[str, Alarm]:
-    """The alarms that a training without a verdict had used up."""
-    kept = {"drift": pending.drift, "performance": pending.performance}
-    return {name: alarm for name, alarm in kept.items() if alarm is not None}
+    used_up = {"drift": pending.drift, "performance": pending.performance}  # without a verdict
+    given_back = {name: alarm for name, alarm in used_up.items() if alarm is not None}
+    return state.model_copy(update={**again, **given_back})
 
 
 def _busy(state: RetrainState, signals: Signals, now: datetime) -> Decision | None:

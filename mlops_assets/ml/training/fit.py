@@ -1,27 +1,39 @@
 """From labelled rows to a fitted scikit-learn pipeline: split, prepare, fit.
 
-The pipeline holds only classes of scikit-learn and the estimator of the settings, no function or
-lambda of ours, so that it can be saved by skops and loaded by a fixed allow-list. Randomness comes
-from `training.seed` alone: the same rows, in any order, give the same model. scikit-learn is
-imported inside functions: 6 CPU seconds, which the code location must not pay.
+The pipeline holds only classes of scikit-learn and what the settings name, no function or lambda of
+ours, so that it can be saved by skops and loaded by a fixed allow-list. Randomness comes from
+`training.seed` alone: the same rows, in any order, give the same model. scikit-learn is imported
+inside functions: 6 CPU seconds, which the code location must not pay.
 """
 
-import inspect
-import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.base import did_you_mean
+from mlops_assets.blocks.training import EarlyStopping
 from mlops_assets.config import ModelSettings
-from mlops_assets.dotted import import_object
-from mlops_assets.errors import ParameterError, TrainingError
+from mlops_assets.errors import TrainingError
 from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.features.snapshots import calendar_step
-from mlops_assets.ml.frames import TIMESTAMP, Split, label_array, select_features
+from mlops_assets.ml.frames import (
+    TIMESTAMP,
+    Split,
+    label_array,
+    number_array,
+    select_features,
+)
+from mlops_assets.ml.training.early_stopping import (
+    Judged,
+    best_rounds,
+    inner,
+    later_part,
+    set_rounds,
+)
+from mlops_assets.ml.training.estimators import build_estimator
 from mlops_assets.ml.training.held_out import places
 from mlops_assets.ml.training.unfit_rows import explained, require_finite
+from mlops_assets.ml.training.weights import fit_arguments, row_weights
 
 
 def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
@@ -57,6 +69,8 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
     labelled = labelled.sort_values(keys[::-1], ignore_index=True)
     frame = pd.concat([labelled[keys], select_features(labelled, settings.feature_dtypes)], axis=1)
     frame[settings.target.name] = _target(labelled, settings)
+    if settings.training.weight is not None:
+        frame[settings.training.weight] = number_array(labelled[settings.training.weight])
     by_time = settings.split.by == "time"
     in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
     if not in_train.any() or not in_test.any():
@@ -101,18 +115,25 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
     if settings.target.task != "regression" and len(classes) < 2:
         raise TrainingError(
             f"the {len(train)} training rows have only the classes {classes.tolist()}; provide "
-            "rows of another class, or change the threshold of `target`"
+            "rows of another class, or change `positive` or the threshold of `target`"
         )
     features = select_features(train, settings.feature_dtypes)
     numeric = features[_plain(settings)]
     require_finite(numeric, settings)
     pipeline = build_pipeline(settings)
+    weights = row_weights(train, target, settings)
     try:
         with np.errstate(
             over="ignore", invalid="ignore"
         ):  # the evaluation refuses what is not finite
-            pipeline.fit(features, target)
-    except (TypeError, ValueError, IndexError) as err:
+            if settings.training.early_stopping is not None:
+                set_rounds(
+                    pipeline, _best_rounds(train, settings, settings.training.early_stopping)
+                )
+            pipeline.fit(features, target, **fit_arguments(pipeline[-1], weights))
+    except TrainingError:
+        raise
+    except Exception as err:  # LightGBM, CatBoost and a user's class have errors of their own
         raise explained(err, pipeline, numeric, settings) from err
     _check_answers(pipeline, features, settings)
     if "target" in settings.processing.categorical_encoding.values():
@@ -122,12 +143,46 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
     return pipeline
 
 
+def _best_rounds(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> int:
+    """How many rounds are best for rows that the fitting did not see."""
+    parts = _judging_part(train, settings, wanted)
+    pipeline, dtypes = build_pipeline(settings), settings.feature_dtypes
+    targets = [_target(part, settings) for part in parts]
+    features = [select_features(part, dtypes) for part in parts]
+    if pipeline.steps[:-1]:
+        prepare = pipeline[:-1]
+        features = [prepare.fit_transform(features[0], targets[0]), prepare.transform(features[1])]
+    known = np.isin(targets[1], targets[0]) | (settings.target.task == "regression")
+    if settings.target.task != "regression":
+        classes = np.unique(targets[0])
+        targets = [np.searchsorted(classes, target) for target in targets]
+    rows = Judged(
+        fitted=features[0],
+        target=targets[0],
+        weights=row_weights(parts.train, _target(parts.train, settings), settings),
+        judged=features[1][known],
+        judged_target=targets[1][known],
+    )
+    return best_rounds(inner(pipeline[-1]), rows, wanted)
+
+
+def _judging_part(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> Split:
+    cut = settings.split
+    if cut.by == "time":
+        return later_part(train, settings, wanted.fraction)
+    cut = cut.model_copy(update={"fraction": wanted.fraction})
+    training = settings.training.model_copy(
+        update={"split": cut, "seed": settings.training.seed + 1}
+    )
+    return split(train, settings.model_copy(update={"training": training}))
+
+
 def _check_answers(pipeline: Estimator, features: pd.DataFrame, settings: ModelSettings) -> None:
     """Refuse what can be fitted, but not asked: more neighbours than rows, for one."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             pipeline.predict(features.head(1))
-    except (TypeError, ValueError) as err:
+    except Exception as err:  # as above
         raise TrainingError(
             f"{settings.training.estimator} is fitted, but cannot predict: {err}; correct "
             "training.params"
@@ -143,7 +198,8 @@ def build_pipeline(settings: ModelSettings) -> Pipeline:
     """
     import sklearn.pipeline  # 6 CPU s
 
-    return sklearn.pipeline.Pipeline([*_preparation(settings), ("model", _estimator(settings))])
+    model = build_estimator(settings)
+    return sklearn.pipeline.Pipeline([*_preparation(settings), ("model", model)])
 
 
 def _preparation(settings: ModelSettings) -> list[tuple[str, Any]]:
@@ -199,65 +255,6 @@ def _encoders(settings: ModelSettings) -> dict[str, Any]:
             cv=KFold(5, shuffle=True, random_state=settings.training.seed),
         ),
     }
-
-
-def _estimator(settings: ModelSettings) -> Any:
-    training, task = settings.training, settings.target.task
-    build = import_object(training.estimator)
-    if not callable(build):
-        raise TrainingError(f"{training.estimator} is no class; name an estimator's class")
-    _check_params(build, settings)
-    try:
-        estimator = build(**training.params)
-    except (TypeError, ValueError) as err:
-        raise ParameterError(f"{training.estimator}: {err}; correct training.params") from err
-    if not hasattr(estimator, "fit"):
-        raise TrainingError(f"{training.estimator} has no method fit; name an estimator's class")
-    if hasattr(estimator, "predict_proba") == (task == "regression"):
-        kind = "a regressor" if task == "regression" else "a classifier with predict_proba"
-        raise TrainingError(
-            f"{training.estimator} does not fit the {task} target; choose {kind}, "
-            "or correct target.task"
-        )
-    _check_values(estimator, training.estimator)
-    if _wants_seed(estimator) and "random_state" not in training.params:
-        estimator.set_params(random_state=training.seed)
-    return estimator
-
-
-def _check_params(build: Any, settings: ModelSettings) -> None:
-    """Name an unknown parameter, and the known ones."""
-    try:
-        known = inspect.signature(build).parameters
-    except ValueError:  # written in C without saying; the call itself will check
-        return
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
-        return
-    training = settings.training
-    given = {*training.params, *(training.tune.params if training.tune else ())}
-    if unknown := sorted(given - set(known)):
-        raise ParameterError(
-            f"{training.estimator} has no parameters {unknown}; training.params may be "
-            f"{sorted(known)}{did_you_mean(unknown, known)}",
-            unknown[0],
-        )
-
-
-def _check_values(estimator: Any, named: str) -> None:
-    """Refuse a value before any data is read, where the estimator can: all of scikit-learn's."""
-    validate = getattr(estimator, "_validate_params", None)
-    if validate is None or not hasattr(estimator, "_parameter_constraints"):
-        return  # a class of the user's own inherits the first and need not have the second
-    try:
-        validate()
-    except ValueError as err:
-        found = re.search(r"The '(\w+)' parameter", str(err))
-        said = str(err).replace(" instead.", " instead")
-        raise ParameterError(f"{named}: {said}; correct it", found[1] if found else "") from err
-
-
-def _wants_seed(estimator: Any) -> bool:
-    return hasattr(estimator, "get_params") and "random_state" in estimator.get_params(deep=False)
 
 
 def _plain(settings: ModelSettings) -> list[str]:

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,7 @@ from mlops_assets.serving.api import metrics
 from mlops_assets.serving.api.gauges import state
 from mlops_assets.serving.api.openapi import DOCS_PAGE, openapi_document
 from mlops_assets.serving.api.predict import Asked, predict_entities, predict_rows
-from mlops_assets.serving.api.rollout import Key, Mirror, choose, draws, timed
+from mlops_assets.serving.api.rollout import Key, Mirror, Predict, choose, draws, timed
 from mlops_assets.serving.version.active import Active
 from mlops_assets.serving.version.holder import ModelHolder
 from mlops_assets.serving.wire.http import (
@@ -44,8 +43,7 @@ Answer = tuple[bytes, str]
 class EndpointApp:
     """Routes requests to whatever `holder` serves at that moment."""
 
-    def __init__(self, holder: ModelHolder | None = None) -> None:
-        """Without a holder every request is answered 503 until `attach`."""
+    def __init__(self, holder: ModelHolder) -> None:
         self._holder = holder
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="predict")
         self._mirror, self._draws = Mirror(), draws()
@@ -61,10 +59,6 @@ class EndpointApp:
             "/": ("GET", self._docs),
         }
 
-    def attach(self, holder: ModelHolder) -> None:
-        """Serve what `holder` holds."""
-        self._holder = holder
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
@@ -73,12 +67,10 @@ class EndpointApp:
             body, media = await self._route(scope)(scope, receive)
         except ClientGoneError:
             return
-        except RequestError as err:
-            self.count(scope, err)
-            await send_error(send, err)
-        except Exception:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
-            err = RequestError(500, "internal_error", "the endpoint failed; its log says why")
+        except Exception as err:
+            if not isinstance(err, RequestError):
+                logger.exception("%s %s failed", scope["method"], scope["path"])
+                err = RequestError(500, "internal_error", "the endpoint failed; its log says why")
             self.count(scope, err)
             await send_error(send, err)
         else:
@@ -90,9 +82,8 @@ class EndpointApp:
         outcome: metrics.Outcome = "answered"
         if err is not None:
             outcome = "failed" if err.status >= 500 else "refused"
-        active = self._holder.active if self._holder else None
-        if active is not None and scope["path"] in PREDICTING:
-            metrics.count(active.manifest.model_name, outcome)
+        if self._holder.active is not None and scope["path"] in PREDICTING:
+            metrics.count(self._holder.active.manifest.model_name, outcome)
 
     def _route(self, scope: Scope) -> Callable[[Scope, Receive], Awaitable[Answer]]:
         path, method = scope["path"], scope["method"]
@@ -107,12 +98,11 @@ class EndpointApp:
         return handler
 
     def _active(self) -> Active:
-        active = self._holder.active if self._holder else None
-        if active is None:
+        if self._holder.active is None:
             raise RequestError(
                 503, "no_model", "no model is loaded yet; try again", headers={"retry-after": "5"}
             )
-        return active
+        return self._holder.active
 
     async def _predict(self, scope: Scope, receive: Receive) -> Answer:
         active = self._active()
@@ -128,13 +118,7 @@ class EndpointApp:
         key = next(self._draws)
         return await self._run(predict_rows, choose(active, key), asked, key)
 
-    async def _run(
-        self,
-        predict: Callable[[Active, Asked], list[dict[str, Any]]],
-        active: Active,
-        asked: Asked,
-        key: Key,
-    ) -> Answer:
+    async def _run(self, predict: Predict, active: Active, asked: Asked, key: Key) -> Answer:
         try:
             waits = predict is predict_entities and not active.online.is_short
             if active.is_quick(len(asked.content)) and not waits:
@@ -175,7 +159,7 @@ class EndpointApp:
             "data_version": (active.model.card or {}).get("data_version"),
             "model_card": active.model.card,
             "generation": manifest.generation,
-            "fallback": self._holder.error if self._holder else None,
+            "fallback": self._holder.error,
             "max_rows": manifest.max_rows,
             "max_body_bytes": manifest.max_body_bytes,
             "features_ttl_seconds": view.ttl.total_seconds() if view.entity else None,
@@ -197,7 +181,7 @@ class EndpointApp:
         return await asyncio.to_thread(self._render), metrics.CONTENT_TYPE
 
     def _render(self) -> bytes:
-        if self._holder is None or self._holder.active is None:
+        if self._holder.active is None:
             return metrics.render()
         metrics.begin(self._holder.active.manifest.model_name)
         return metrics.render() + state(self._holder.endpoint, self._holder.active)
@@ -207,7 +191,7 @@ class EndpointApp:
 
     async def _readyz(self, _scope: Scope, _receive: Receive) -> Answer:
         self._active()
-        if self._holder and self._holder.error:  # why, `/model` says: this needs no key
+        if self._holder.error:  # why, `/model` says: this needs no key
             return b"ready, but not with what is wanted\n", TEXT
         return b"ready\n", TEXT
 

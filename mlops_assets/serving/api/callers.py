@@ -10,11 +10,7 @@ from mlops_assets.serving.wire.http import RequestError, Scope
 
 
 def require_own_site(scope: Scope, limits: EndpointLimits) -> None:
-    """Refuse what another web page has sent, or what was asked for by another server's name.
-
-    Raises:
-        RequestError: 403.
-    """
+    """Refuse by 403 what another page sent, or what was asked for by another server's name."""
     headers = dict(scope["headers"])
     host = headers.get(b"host", b"").decode("latin-1")
     if not is_own_host(host, limits.hosts):

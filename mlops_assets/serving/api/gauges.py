@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -24,9 +24,7 @@ logger = logging.getLogger(__name__)
 
 def state(endpoint: Path, active: Active) -> bytes:
     """Write the gauges of what `active` serves, then the batch metrics, as Prometheus text."""
-    registry = CollectorRegistry()
-    registry.register(_State(endpoint, active))
-    return generate_latest(registry) + b"".join(_batch_metrics(endpoint))
+    return generate_latest(_State(endpoint, active)) + b"".join(_batch_metrics(endpoint))
 
 
 class _State(Collector):
@@ -80,8 +78,6 @@ def _gauge(name: str, about: str, labels: dict[str, str], value: float) -> Metri
 def _batch_metrics(endpoint: Path) -> Iterator[bytes]:
     for path in sorted((endpoint / METRICS_FOLDER).glob("*.prom")):
         try:
-            text = path.read_bytes()
+            yield path.read_bytes().removesuffix(b"\n") + b"\n"
         except OSError as err:  # one file must not take the endpoint's own metrics along
             logger.warning("%s is left out of /metrics: %s", path, err)
-            continue
-        yield text if text.endswith(b"\n") else text + b"\n"

@@ -13,7 +13,6 @@ from typing import Literal, get_args
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
-    CollectorRegistry,
     Counter,
     Histogram,
     Metric,
@@ -104,6 +103,4 @@ class _OurMetrics(Collector):
 
 def render() -> bytes:
     """Write all workers' numbers in Prometheus's text format."""
-    registry = CollectorRegistry()
-    registry.register(_OurMetrics())
-    return generate_latest(registry)
+    return generate_latest(_OurMetrics())

@@ -153,7 +153,7 @@ def _post(summary: str, request: Schema, answer: Schema, errors: tuple[str, ...]
     return {
         "post": {
             "summary": summary,
-            "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
+            "requestBody": {"required": True, "content": _json(request)},
             "responses": {
                 "200": {"description": "One answer for each row.", "content": _json(answer)},
                 **_errors(errors),

@@ -74,11 +74,7 @@ def predict_entities(active: Active, asked: Asked) -> list[dict[str, Any]]:
 
 
 def predict_rows(active: Active, asked: Asked) -> list[dict[str, Any]]:
-    """Predict for rows of features.
-
-    Raises:
-        RequestError: The model refuses, or the log is full.
-    """
+    """Predict for rows of features; `RequestError` if the model refuses, or the log is full."""
     scores = _scores(active, asked.content)
     _log(active, asked, scores, asked.content)
     return [_prediction(active.model.servable, row) for row in scores]
@@ -113,12 +109,7 @@ def _log(
 ) -> None:
     """Append one line per row, or refuse or go on without, as configured.
 
-    Args:
-        active: What answered.
-        asked: The request.
-        scores: One row per row of features.
-        rows: The features as fed to the model.
-        online: Of features from the store, each row's place in the request, entity and time.
+    Of features from the store, `online` is each row's place in the request, entity and time.
     """
     manifest = active.manifest
     if not (manifest.log.enabled and asked.logged):

@@ -11,19 +11,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mlops_assets.serving.version.active import Active
+from mlops_assets.serving.version.active import Active
 
 _WAITING = 4
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 logger = logging.getLogger(__name__)
 
-
 Key = int | str | float
 """An entity, or a number of `draws` for a request without one."""
+Predict = Callable[[Active, Any], list[dict[str, Any]]]
 
 
 def draws() -> Iterator[float]:
@@ -45,7 +44,7 @@ def share(key: Key) -> float:
     return int.from_bytes(blake2b(str(key).encode(), digest_size=7).digest()) / 2**56
 
 
-def choose(active: "Active", key: Key) -> "Active":
+def choose(active: Active, key: Key) -> Active:
     """The version that answers `key`: a growing weight never moves a key back."""
     candidate = active.candidate
     if candidate is None or candidate.role != "canary" or share(key) >= candidate.weight:
@@ -60,13 +59,7 @@ class Mirror:
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="shadow")
         self._running: set[asyncio.Future[Any]] = set()
 
-    def copy(
-        self,
-        active: "Active",
-        predict: Callable[["Active", Any], list[dict[str, Any]]],
-        asked: Any,
-        key: Key,
-    ) -> None:
+    def copy(self, active: Active, predict: Predict, asked: Any, key: Key) -> None:
         """Compute once more; left out where the shadow lags behind."""
         shadow = active.candidate
         if shadow is None or shadow.role != "shadow" or share(key) >= shadow.weight:
@@ -78,7 +71,7 @@ class Mirror:
         self._running.add(future)
         future.add_done_callback(lambda done: self._count(done, shadow))
 
-    def _count(self, done: "asyncio.Future[Any]", shadow: "Active") -> None:
+    def _count(self, done: asyncio.Future[Any], shadow: Active) -> None:
         self._running.discard(done)
         if done.cancelled() or shadow.tally is None:
             return
@@ -86,14 +79,11 @@ class Mirror:
         if isinstance(err, Exception):
             logger.warning("the shadow failed: %s: %s", type(err).__name__, err)
             shadow.tally.failed(err)
-            return
-        seconds, predictions = done.result()
-        shadow.tally.answered(seconds, predictions)
+        else:
+            shadow.tally.answered(*done.result())
 
 
-def timed(
-    predict: Callable[["Active", Any], list[dict[str, Any]]], active: "Active", asked: Any
-) -> tuple[float, list[dict[str, Any]]]:
+def timed(predict: Predict, active: Active, asked: Any) -> tuple[float, list[dict[str, Any]]]:
     """Predict; also the seconds that it took."""
     started = perf_counter()
     predictions = predict(active, asked)

@@ -1,4 +1,1 @@
-"""Features by entity id, from Feast's online store.
-
-Publishing them is in `resources.feature_store`.
-"""
+"""Features by entity id, from Feast's online store; `resources.feature_store` publishes them."""

@@ -19,11 +19,7 @@ _NOBODY: dict[str, EntityId] = {"int64": -(2**63), "string": "\N{REPLACEMENT CHA
 
 
 def open_online(online: OnlineFeatures) -> OnlineLookup:
-    """Open the lookup that was chosen.
-
-    Raises:
-        FeatureStoreError: It cannot be opened.
-    """
+    """Open the lookup that was chosen; `FeatureStoreError` if it cannot be."""
     if online.lookup == "none":
         return NoLookup()
     online = opened(online)
@@ -58,11 +54,7 @@ def _compare(online: OnlineFeatures, sample: Sequence[EntityId]) -> str | None:
 
 
 def difference(sdk: OnlineLookup, direct: SqliteLookup, entities: Sequence[EntityId]) -> str | None:
-    """What the table says otherwise than the SDK; None if nothing.
-
-    Raises:
-        FeatureStoreError: The SDK does not answer.
-    """
+    """What the table says otherwise than the SDK, which must answer; None if nothing."""
     for entity in entities:
         expected = sdk.lookup([entity])
         try:

@@ -49,11 +49,7 @@ class FeastLookup:
     is_short = False
 
     def __init__(self, online: OnlineFeatures) -> None:
-        """Open the store and read one row, so that a broken store shows now.
-
-        Raises:
-            FeatureStoreError: The store, its registry or the view cannot be read.
-        """
+        """Open the store and read one row; `FeatureStoreError` now if store or view is broken."""
         self._view = online.view
         self._as_of = online.as_of
         store = online.store.get("online_store", {})
@@ -98,38 +94,23 @@ class FeastLookup:
 def stored_of(
     view: FeatureView, entities: Sequence[EntityId], answer: Any
 ) -> dict[EntityId, Stored | None]:
-    """What a Feast answer says of each entity."""
+    """What a Feast answer says of each entity; None where it lacks some feature altogether."""
+    from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
+
     columns: Mapping[str, list[Any]] = answer.to_dict()
     vectors = dict(zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True))
     names = {name: stored_name(name) for name in view.features}
     found: dict[EntityId, Stored | None] = dict.fromkeys(entities)
-    unknown = unknown_rows(view, answer)
     for row, entity in enumerate(entities):
-        if row in unknown:
+        # A stored null is present. What was added to the view but not materialized yet makes its
+        # entities unknown: a guess in its place would be silent.
+        if any(vectors[name].statuses[row] == FieldStatus.NOT_FOUND for name in names.values()):
             continue
         # Not `to_dict(include_event_timestamps=True)`, which drops the fraction of a second.
         times = [vectors[name].event_timestamps[row].ToDatetime(UTC) for name in names.values()]
         values = {name: _plain(columns[stored][row]) for name, stored in names.items()}
         found[entity] = Stored(min(times), values)
     return found
-
-
-def unknown_rows(view: FeatureView, answer: Any) -> set[int]:
-    """Find the rows of a Feast answer for which the store lacks some feature altogether.
-
-    A null that was stored counts as present. A feature that was added to the view but not
-    materialized yet makes its entities unknown: a guess in its place would be silent.
-    """
-    from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
-
-    names, ours = answer.proto.metadata.feature_names.val, {*map(stored_name, view.features)}
-    return {
-        row
-        for name, vector in zip(names, answer.proto.results, strict=True)
-        if name in ours
-        for row, status in enumerate(vector.statuses)
-        if status == FieldStatus.NOT_FOUND
-    }
 
 
 def _plain(value: Any) -> FeatureValue:

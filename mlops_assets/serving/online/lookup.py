@@ -49,11 +49,7 @@ class OnlineLookup(Protocol):
         ...
 
     def lookup(self, entities: Sequence[EntityId]) -> OnlineRows:
-        """Find the newest features of each entity; for any thread.
-
-        Raises:
-            FeatureStoreError: The store does not answer.
-        """
+        """The newest features of each entity, for any thread; else `FeatureStoreError`."""
         ...
 
 

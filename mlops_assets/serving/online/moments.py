@@ -35,11 +35,7 @@ def spell(moment: datetime) -> str:
 
 
 def parse(stored: str | int) -> datetime:
-    """What `spell` wrote; or whole seconds, as Feast itself wrote them before there was `spell`.
-
-    Raises:
-        ValueError: It is neither.
-    """
+    """What `spell` wrote, or whole seconds, as Feast itself did before; else `ValueError`."""
     if isinstance(stored, int):
         # The UTC clock's reading, taken for local time: read back likewise until published anew.
         return datetime.fromtimestamp(stored).replace(tzinfo=UTC)  # noqa: DTZ006

@@ -15,20 +15,12 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def opened(online: OnlineFeatures) -> OnlineFeatures:
-    """The same with the values of the variables that it names; for this process only.
-
-    Raises:
-        FeatureStoreError: One of them is not set.
-    """
+    """The same with the values of the variables that it names; for this process only."""
     return online.model_copy(update={"store": with_secrets(online.store)})
 
 
 def with_secrets(value: Any) -> Any:
-    """Fill in every text in a Feast configuration.
-
-    Raises:
-        FeatureStoreError: A variable is not set.
-    """
+    """Fill in every text in a Feast configuration; `FeatureStoreError` if a variable is unset."""
     if isinstance(value, dict):
         return {name: with_secrets(part) for name, part in value.items()}
     if isinstance(value, list):

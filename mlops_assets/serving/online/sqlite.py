@@ -45,11 +45,7 @@ class SqliteLookup:
     """A view's table, read by one connection per thread that can only read."""
 
     def __init__(self, online: OnlineFeatures) -> None:
-        """Open the table and read one row, so that a broken store shows now.
-
-        Raises:
-            FeatureStoreError: There is no such table, or it cannot be read.
-        """
+        """Open the table and read one row; `FeatureStoreError` now if there is none to be read."""
         if reason := why_not_direct(online):
             raise FeatureStoreError(f"{reason}. Deploy again, which chooses another lookup.")
         self._view, self._as_of = online.view, online.as_of
@@ -149,11 +145,7 @@ def entity_key(entity: EntitySettings, value: EntityId) -> bytes:
 def keep_expired(
     path: str, entity: EntitySettings, moments: Iterable[tuple[EntityId, datetime]]
 ) -> None:
-    """Note, in place of what was noted, when the features of entities without others were from.
-
-    Raises:
-        sqlite3.Error: The file cannot be written.
-    """
+    """Note, in place of what was noted, when the features of entities without others were from."""
     rows = ((entity_key(entity, value), spell(moment)) for value, moment in moments)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
@@ -188,11 +180,7 @@ def _expired(connection: sqlite3.Connection, key: bytes) -> Expired | None:
 
 
 def decode(value: bytes, dtype: str) -> FeatureValue:
-    """Read a serialized `feast.types.Value`; nothing in it means null, as does NaN.
-
-    Raises:
-        ValueError: It is no value of `dtype`.
-    """
+    """Read a `feast.types.Value`; empty and NaN mean null; `ValueError` if it is no `dtype`."""
     if not value:
         return None
     if dtype == "float64" and value[0] == _DOUBLE_VAL and len(value) == 9:

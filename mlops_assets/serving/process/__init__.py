@@ -1,4 +1,1 @@
-"""The processes of an endpoint: who starts whom, who ends whom.
-
-What they answer is in `serving.api`; who starts the first of them is in `resources.endpoints`.
-"""
+"""An endpoint's processes: who starts and ends whom; the first one: `resources.endpoints`."""

@@ -21,13 +21,11 @@ def unpack(bundle: Path) -> Path:
     manifest = manifest.model_copy(update={"folder": str(bundle / manifest.folder)})
     keep_connections_so()
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # whom to believe is the guard's to say, not uvicorn's
-    endpoint = Path(os.environ.setdefault(ENDPOINT, str(_default(manifest.model_name))))
+    root = Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml"))
+    default = root / "endpoints" / manifest.model_name
+    endpoint = Path(os.environ.setdefault(ENDPOINT, str(default)))
     content = manifest.model_dump_json(indent=2).encode()
     file = endpoint / MANIFEST_FILE
     if not file.exists() or file.read_bytes() != content:
         write_atomically(file, lambda path: path.write_bytes(content))
     return endpoint
-
-
-def _default(model: str) -> Path:
-    return Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml")) / "endpoints" / model

@@ -24,15 +24,10 @@ from mlops_assets.records.files import (
 from mlops_assets.serving.environment import ADDRESS, ENDPOINT, HOST_NAME, MANIFEST, PORT
 
 logger = logging.getLogger(__name__)
-_SHARED = (LOG_FOLDER, METRICS_FOLDER)
 
 
 def prepare(endpoint: Path, manifest_file: Path) -> None:
-    """Make the pod's folder look as a worker expects it.
-
-    Raises:
-        DeploymentError: The manifest is not there, or not one.
-    """
+    """Make the pod's folder look as a worker expects it; `DeploymentError` without a manifest."""
     from mlops_assets.records.serving import Manifest
 
     try:
@@ -48,7 +43,7 @@ def prepare(endpoint: Path, manifest_file: Path) -> None:
     content = manifest.model_dump_json(indent=2)
     (endpoint / MANIFEST_FILE).write_text(content, encoding="utf-8")
     shared = Path(manifest.folder).parents[1]
-    for name in _SHARED:
+    for name in (LOG_FOLDER, METRICS_FOLDER):
         link = endpoint / name
         if not link.is_symlink():
             link.symlink_to(shared / name, target_is_directory=True)

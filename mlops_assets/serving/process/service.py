@@ -8,14 +8,14 @@ some paths are BentoML's own, `/livez` and `/readyz` among them.
 """
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bentoml
 
 from mlops_assets.serving.api.rates import Buckets
 from mlops_assets.serving.environment import ENDPOINT, MANIFEST, WORKERS
+from mlops_assets.serving.wire.http import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from mlops_assets.serving.api.guard import Guard
@@ -26,12 +26,7 @@ class Entrance:
 
     app: "Guard | None" = None
 
-    async def __call__(
-        self,
-        scope: MutableMapping[str, Any],
-        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self.app is not None:
             await self.app(scope, receive, send)

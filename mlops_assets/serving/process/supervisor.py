@@ -15,13 +15,10 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_assets.records.files import LAUNCH_FILE, PROMETHEUS_FOLDER, SERVER_LOG, STATUS_FOLDER
 from mlops_assets.serving.environment import CODE, ENDPOINT, PORT, SUPERVISOR
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 HOST = "127.0.0.1"
 FAILED_FILE = "launch.failed"
@@ -89,7 +86,11 @@ class Supervisor:
 
     def run(self) -> None:
         """Serve until SIGTERM."""
-        signal.signal(signal.SIGTERM, self._end)
+
+        def end(*_: object) -> None:
+            self._ends = True
+
+        signal.signal(signal.SIGTERM, end)
         while not self._ends:
             try:
                 self._turn()
@@ -105,12 +106,10 @@ class Supervisor:
     def _turn(self) -> None:
         self._look_for_wanted()
         self._take_over()
-        self._restart_dead()
+        if self._serving is not None and self._serving.ended:
+            self._serving = self._again(self._serving)
         self._part()
         shorten(self._endpoint / SERVER_LOG)
-
-    def _end(self, _number: int, _frame: "FrameType | None") -> None:
-        self._ends = True
 
     def _look_for_wanted(self) -> None:
         stat = (self._endpoint / LAUNCH_FILE).stat()
@@ -137,22 +136,15 @@ class Supervisor:
             return
         late = time.monotonic() - self._coming.started > _START_SECONDS
         if self._serving is not None and (late or self._coming.ended):
-            self._give_up("was not ready in time" if late else "ended")
-        elif self._coming.ended:
-            self._coming = self._again(self._coming)
-
-    def _give_up(self, why: str) -> None:
-        if self._coming is not None:
             code = self._coming.launch["environment"][CODE]
+            why = "was not ready in time" if late else "ended"
             text = f"The new processes ({code}) failed: their template {why}. The old ones serve."
             logger.error(text)
             (self._endpoint / FAILED_FILE).write_text(text, encoding="utf-8")
             self._retire(self._coming)
             self._coming = None
-
-    def _restart_dead(self) -> None:
-        if self._serving is not None and self._serving.ended:
-            self._serving = self._again(self._serving)
+        elif self._coming.ended:
+            self._coming = self._again(self._coming)
 
     def _again(self, dead: Generation) -> Generation:
         """Start it once more, ever later."""

@@ -16,7 +16,6 @@ import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -32,9 +31,6 @@ from mlops_assets.serving.version.holder import read_manifest
 from mlops_assets.serving.version.model import read_servable
 from mlops_assets.serving.wire.http import Receive, Scope, Send
 
-if TYPE_CHECKING:
-    from types import FrameType
-
 LONGEST_REQUEST_SECONDS = 45
 """What is computed then still is given up; a request's own time-out is shorter."""
 CRASH_SECONDS = 10.0
@@ -47,10 +43,7 @@ _IMPORTED = (
     "mlops_assets.serving.api.app", "mlops_assets.serving.api.guard",
     "mlops_assets.serving.process.service", "_bentoml_impl.server.app",
 )  # fmt: skip
-_RUNTIMES = {
-    "onnxruntime": ("onnxruntime",),
-    "scikit-learn": ("sklearn", "skops.io"),
-}
+_RUNTIMES = {"onnxruntime": ("onnxruntime",), "scikit-learn": ("sklearn", "skops.io")}
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -71,7 +64,11 @@ class Template:
 
     def run(self) -> None:
         """Fork workers and replace dead ones; returns after SIGTERM, when all have ended."""
-        signal.signal(signal.SIGTERM, self._end)
+
+        def end(*_: object) -> None:
+            self._ends = True
+
+        signal.signal(signal.SIGTERM, end)
         while not self._ends:
             try:
                 self._turn()
@@ -95,9 +92,6 @@ class Template:
         grown = time.monotonic() - CRASH_SECONDS
         if len(self._born) == self._wanted and max(self._born.values()) < grown:
             self._crashes = 0
-
-    def _end(self, _number: int, _frame: "FrameType | None") -> None:
-        self._ends = True
 
     def _fork(self) -> None:
         _preload(self._endpoint)
@@ -145,47 +139,30 @@ def give_up_version(endpoint: Path) -> Manifest | None:
     """
     manifest = read_manifest(endpoint)
     if manifest is not None and manifest.candidate is not None:
-        renewed = manifest.model_copy(
-            update={"generation": manifest.generation + 1, "candidate": None}
-        )
-        return _write(endpoint, renewed, manifest.candidate.model_version)
-    if manifest is None or manifest.previous is None:
+        given_up, instead = manifest.candidate.model_version, {"candidate": None}
+    elif manifest is not None and manifest.previous is not None:
+        before = read_servable(Path(manifest.previous)).model_version
+        given_up = manifest.model_version
+        instead = {"model_version": before, "folder": manifest.previous, "previous": None}
+    else:
         logger.error("the workers of %s crash, and no version was good before", endpoint)
         return None
-    folder = Path(manifest.previous)
-    renewed = manifest.model_copy(
-        update={
-            "generation": manifest.generation + 1,
-            "model_version": read_servable(folder).model_version,
-            "folder": manifest.previous,
-            "previous": None,
-        }
-    )
-    return _write(endpoint, renewed, manifest.model_version)
-
-
-def _write(endpoint: Path, renewed: Manifest, given_up: int) -> Manifest:
+    renewed = manifest.model_copy(update={"generation": manifest.generation + 1, **instead})
     content = renewed.written(endpoint)
     for name in (VERIFIED_FILE, MANIFEST_FILE):  # or `mlops up` would bring the crashes back
         write_atomically(endpoint / name, lambda file: file.write_bytes(content))
-    logger.error(
-        "version %d crashed %d workers in a row; version %d serves",
-        given_up,
-        CRASHES,
-        renewed.model_version,
-    )
+    said = "version %d crashed %d workers in a row; version %d serves"
+    logger.error(said, given_up, CRASHES, renewed.model_version)
     return renewed
 
 
 def _preload(endpoint: Path) -> None:
-    missing = [name for name in _needed(endpoint) if name not in sys.modules]
-    if not missing:
-        return
-    for name in missing:
-        import_module(name)
-    # No fork need look at these objects, nor copy their memory to do so.
-    gc.collect()
-    gc.freeze()
+    if missing := [name for name in _needed(endpoint) if name not in sys.modules]:
+        for name in missing:
+            import_module(name)
+        # No fork need look at these objects, nor copy their memory to do so.
+        gc.collect()
+        gc.freeze()
 
 
 def _needed(endpoint: Path) -> tuple[str, ...]:
@@ -214,11 +191,7 @@ def _front(shell: _App, entrance: _App) -> _App:
 
 
 def serve_alone(endpoint: Path, listener: socket.socket) -> None:
-    """Serve as the only worker, in this process.
-
-    Raises:
-        SystemExit: It could not start.
-    """
+    """Serve as the only worker, in this process; `SystemExit` if it could not start."""
     _preload(endpoint)
     _serve(listener)
     gc.unfreeze()  # or the libraries complain of leaks

@@ -1,4 +1,1 @@
-"""One model version in memory, the worker's hold on it, and its log.
-
-Requests are in `serving.api`; reading the log again is in `resources.prediction_log`.
-"""
+"""One version in memory, the worker's hold on it, and its log; requests are in `serving.api`."""

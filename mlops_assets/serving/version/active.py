@@ -1,17 +1,56 @@
-"""What a worker answers by: one version, ready."""
+"""What a worker answers by: one version, ready; on trial also what is counted of it."""
 
+from collections import deque
 from dataclasses import dataclass, replace
+from typing import Any
 
-from mlops_assets.records.rollout import Role
+from mlops_assets.records.rollout import Observed, Role
 from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.online.lookup import OnlineLookup
 from mlops_assets.serving.version.model import LoadedModel
 from mlops_assets.serving.version.prediction_log import PredictionLogWriter
-from mlops_assets.serving.version.tally import Tally
+from mlops_assets.serving.wire.http import RequestError
 from mlops_assets.serving.wire.requests import RequestDecoder
 
 QUICK_ROWS = 16
 """ONNX Runtime computes so many in some 0.1 ms; to hand them to a thread and back costs 0.1-0.6."""
+_LATEST = 1000
+_NO_FAULT = (404, 409, 507)
+"""Statuses of what the features or the log lack, whichever version is asked."""
+
+
+class Tally:
+    """What a worker saw of one version during a trial."""
+
+    def __init__(self) -> None:
+        self.requests = self.errors = 0
+        self._seconds: deque[float] = deque(maxlen=_LATEST)
+        self._scores: deque[float] = deque(maxlen=_LATEST)
+
+    def answered(self, seconds: float, predictions: list[dict[str, Any]]) -> None:
+        """Count a request that the version computed."""
+        self.requests += 1
+        self._seconds.append(seconds)
+        for one in predictions:
+            if "error" not in one:
+                shares = one.get("probabilities")
+                self._scores.append(max(shares.values()) if shares else one["prediction"])
+
+    def failed(self, err: BaseException) -> None:
+        """Count a request that it could not."""
+        if isinstance(err, RequestError) and err.status in _NO_FAULT:
+            return
+        self.requests += 1
+        self.errors += 1
+
+    def sighting(self) -> Observed:
+        """All of it; for any thread."""
+        return Observed(
+            requests=self.requests,
+            errors=self.errors,
+            seconds=tuple(self._seconds.copy()),
+            scores=tuple(self._scores.copy()),
+        )
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,9 @@ from mlops_assets.runtime.atomic import write_atomically
 from mlops_assets.serving.environment import POD
 from mlops_assets.serving.online.choice import open_online
 from mlops_assets.serving.online.lookup import OnlineLookup
-from mlops_assets.serving.version.active import Active
+from mlops_assets.serving.version.active import Active, Tally
 from mlops_assets.serving.version.model import LoadedModel, load_servable
 from mlops_assets.serving.version.prediction_log import PredictionLogWriter
-from mlops_assets.serving.version.tally import Tally
 from mlops_assets.serving.wire.requests import RequestDecoder
 
 POLL_SECONDS = 0.25
@@ -45,7 +44,6 @@ RETRY_SECONDS = 5.0
 
 ABANDONED_SECONDS = 150.0
 """A trial that nobody watches for so long ends; a new generation of processes may need 120 s."""
-
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +60,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
 
 
 def read_manifest(endpoint: Path, name: str = MANIFEST_FILE) -> Manifest | None:
-    """Read the wanted state; None where there is none.
-
-    Raises:
-        DeploymentError: It cannot be parsed.
-    """
+    """Read the wanted state; None where there is none, `DeploymentError` where it is damaged."""
     path = endpoint / name
     try:
         return Manifest.read(path.read_bytes(), endpoint)
@@ -79,11 +73,7 @@ def read_manifest(endpoint: Path, name: str = MANIFEST_FILE) -> Manifest | None:
 
 
 def load_checked(folder: Path) -> LoadedModel:
-    """Load a version and compare it with its recorded requests.
-
-    Raises:
-        MlopsError: It cannot be loaded, or answers something else than offline.
-    """
+    """Load a version; `MlopsError` if it cannot be, or answers otherwise than was recorded."""
     model = load_servable(folder)
     try:
         content = (folder / RECORDED_FILE).read_bytes()
@@ -127,11 +117,7 @@ class ModelHolder:
         threading.Thread(target=self._run, name="reconciler", daemon=True).start()
 
     def require_active(self) -> None:
-        """For a worker whose one version never changes: without it there is nothing to wait for.
-
-        Raises:
-            DeploymentError: It cannot be served.
-        """
+        """For a worker whose one version never changes; `DeploymentError` if it is not served."""
         if self.active is None:
             raise DeploymentError(self.error or f"there is no manifest in {self.endpoint}")
 
@@ -201,10 +187,7 @@ class ModelHolder:
 
     def _swap(self, wanted: Manifest, folder: Path) -> None:
         current = self.active
-        if current is not None and folder == Path(current.manifest.folder):
-            model = current.model
-        else:
-            model = load_checked(folder)
+        model = _known_or_loaded(current, folder)
         if current is not None and wanted.online == current.manifest.online:
             online = current.online
         else:
@@ -245,10 +228,9 @@ class ModelHolder:
         if candidate is None or active.tally is None or candidate.tally is None:
             return
         seen = Sighting(primary=active.tally.sighting(), candidate=candidate.tally.sighting())
-        name = f"{os.getpid()}-{active.manifest.generation}.json"
         content = seen.model_dump_json().encode()
+        path = self.endpoint / TRIAL_FOLDER / f"{os.getpid()}-{active.manifest.generation}.json"
         try:
-            path = self.endpoint / TRIAL_FOLDER / name
             write_atomically(path, lambda file: file.write_bytes(content))
         except MlopsError as err:
             logger.warning("%s", err)
@@ -261,14 +243,15 @@ class ModelHolder:
         write_atomically(path, lambda file: file.write_bytes(msgspec.json.encode(status)))
 
 
+def _known_or_loaded(known: Active | None, folder: Path) -> LoadedModel:
+    if known is not None and Path(known.manifest.folder) == folder:
+        return known.model
+    return load_checked(folder)
+
+
 def _with_candidate(active: Active, wanted: Candidate, before: Active | None) -> Active:
     """The same with a version on trial beside it; both counted from zero."""
-    folder = Path(wanted.folder)
-    known = before.candidate if before else None
-    if known is not None and known.manifest.folder == wanted.folder:
-        model = known.model
-    else:
-        model = load_checked(folder)
+    model = _known_or_loaded(before.candidate if before else None, Path(wanted.folder))
     candidate = Active(
         active.manifest.model_copy(update={"folder": wanted.folder}),
         model,

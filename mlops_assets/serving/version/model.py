@@ -35,11 +35,7 @@ class LoadedModel:
     """The facts of its model card; None of a version without one."""
 
     def self_check(self, recorded: Sequence[RecordedRequest]) -> None:
-        """Compare with what the model said offline.
-
-        Raises:
-            DeploymentError: Some score differs by more than the runtime's tolerance.
-        """
+        """Compare with what the model said offline, as `require_equal_scores` does."""
         if not recorded:
             return
         expected = np.array([request.scores for request in recorded])
@@ -48,11 +44,7 @@ class LoadedModel:
 
 
 def require_equal_scores(actual: np.ndarray, expected: np.ndarray, servable: Servable) -> None:
-    """Compare served with recorded scores, both of shape (rows, scores).
-
-    Raises:
-        DeploymentError: Another shape, or a difference above the runtime's tolerance.
-    """
+    """`DeploymentError` if served and recorded scores differ in shape, or above the tolerance."""
     what = f"{servable.model_name} version {servable.model_version}"
     if actual.shape != expected.shape:
         raise DeploymentError(
@@ -68,11 +60,7 @@ def require_equal_scores(actual: np.ndarray, expected: np.ndarray, servable: Ser
 
 
 def read_servable(folder: Path) -> Servable:
-    """Read what the version in `folder` is.
-
-    Raises:
-        DeploymentError: The file is missing or damaged.
-    """
+    """What the version in `folder` is; `DeploymentError` if the file is missing or damaged."""
     try:
         return Servable.model_validate_json((folder / SERVABLE_FILE).read_bytes())
     except (OSError, ValueError) as err:
@@ -101,15 +89,11 @@ def load_servable(folder: Path) -> LoadedModel:
 
 
 def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
-    """Load a skops file.
-
-    Raises:
-        UnsafeModelError: It holds types outside the allow-list; it was not loaded.
-    """
+    """Load a skops file; `UnsafeModelError`, unread, if it holds types outside the allow-list."""
     from mlops_assets.ml.frames import feature_frame
     from mlops_assets.ml.inference.scoring import score
 
-    estimator, build = load_estimator(content), feature_array
+    estimator, build = load_estimator(content, servable.own_types), feature_array
     if needs_names(estimator):
         build = feature_frame
     else:

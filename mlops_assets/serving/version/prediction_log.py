@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -173,10 +174,8 @@ def backlog(folder: Path) -> int:
 def _sizes(folder: Path) -> dict[Path, int]:
     sizes = {}
     for path in folder.glob("*.jsonl"):
-        try:
+        with suppress(FileNotFoundError):  # another worker made room
             sizes[path] = path.stat().st_size
-        except FileNotFoundError:  # another worker made room
-            continue
     return sizes
 
 

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -41,11 +42,7 @@ class RequestDecoder:
         self._rows = _decoder("rows", Annotated[list[row], rows])
 
     def entities(self, body: bytes) -> list[int | str]:
-        """Decode `{"entities": [...]}`.
-
-        Raises:
-            RequestError: 400 or 422; 404 where the model has no entity.
-        """
+        """Decode `{"entities": [...]}`; refused by 400, 422, or without an entity 404."""
         if self._servable.entity is None:
             message = (
                 f"{self._servable.model_name} has no entity, so it cannot be asked by id; send "
@@ -55,11 +52,7 @@ class RequestDecoder:
         return _decode(self._entities, body).entities
 
     def rows(self, body: bytes) -> list[dict[str, float | str | None]]:
-        """Decode `{"rows": [{feature: value}]}`.
-
-        Raises:
-            RequestError: 400 or 422.
-        """
+        """Decode `{"rows": [{feature: value}]}`, or refuse it by 400 or 422."""
         decoded = _decode(self._rows, body).rows
         return [
             dict(zip(self._features, msgspec.structs.astuple(row), strict=True)) for row in decoded
@@ -98,14 +91,8 @@ def _detail(message: str) -> dict[str, str]:
 
 def _not_finite(body: bytes) -> Iterator[dict[str, str]]:
     """Yield the places of NaN and infinity, which JSON lacks but many clients write."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    try:
-        yield from _walk(document, "$")
-    except RecursionError:
-        return
+    with suppress(ValueError, RecursionError):
+        yield from _walk(json.loads(body), "$")
 
 
 def _walk(value: Any, path: str) -> Iterator[dict[str, str]]:

@@ -11,9 +11,11 @@ from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking.tracking import MLflowTracking
 from tests.support.attacks import Dropper, Maker
+from tests.support.toy_models import flat_table
 
 pytestmark = pytest.mark.e2e
 
+SETTINGS = flat_table({"x": "float64", "y": "int64"})
 EXAMPLE = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
 
 
@@ -24,7 +26,7 @@ def tracking(tmp_path: Path) -> MLflowTracking:
 
 
 def load_version(version: ModelVersion, tracking: MLflowTracking) -> None:
-    with fetched(version, tracking) as one:
+    with fetched(version, tracking, SETTINGS) as one:
         _ = one.estimator
 
 

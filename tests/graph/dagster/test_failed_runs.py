@@ -1,5 +1,6 @@
 """What `mlops run` says of a run that failed: one sentence each, and nothing is lost."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.cli.failures import survived
-from mlops_assets.cli.runs import bring_up_to_date
+from mlops_assets.cli.runs import ModelRun
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.progress import progress
@@ -37,7 +38,7 @@ class Runs:
         ours = dg.Definitions(resources=self.resources, loggers={"progress": progress})
         definitions = dg.Definitions.merge(models, ours)
         self._capsys.readouterr()
-        good = survived("loans", lambda m: bring_up_to_date(definitions, self._instance, m))
+        good = survived("loans", ModelRun(definitions, self._instance, "loans").bring_up_to_date)
         lines = self._capsys.readouterr().err.splitlines()
         assert good == (not lines)
         return lines
@@ -101,7 +102,7 @@ def test_an_error_outside_a_step_stops_no_other_model(
     def fail(model: str) -> bool:
         return {"a": True}[model]
 
-    assert [survived(model, fail) for model in ("b", "a")] == [False, True]
+    assert [survived(model, partial(fail, model)) for model in ("b", "a")] == [False, True]
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("b: KeyError: 'b'; ")
     assert len(list((home / "errors").iterdir())) == 1

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.runs import bring_up_to_date, deploy_evaluated, train_and_judge
+from mlops_assets.cli.runs import ModelRun
 from mlops_assets.cli.verdict import Verdict, append_report
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
@@ -31,7 +31,7 @@ def test_what_passed_is_deployed_by_the_second_half_alone(
     loans["deployment"]["automatic"] = False
     definitions = build(loans, resources)
 
-    verdict = train_and_judge(definitions, instance, "loans")
+    verdict = ModelRun(definitions, instance, "loans").train_and_judge()
 
     assert verdict.passed
     assert verdict.said == "loans: version 1 passed the gate"
@@ -40,7 +40,7 @@ def test_what_passed_is_deployed_by_the_second_half_alone(
     assert resources["ledger"].head("loans") is None
 
     capsys.readouterr()
-    assert deploy_evaluated(definitions, instance, "loans")
+    assert ModelRun(definitions, instance, "loans").deploy_evaluated()
     assert resources["deployment"].status("loans").model_version == 1
     first, predicted = capsys.readouterr().out.splitlines()
     assert first == "loans/deployed_endpoint: materialized", "and nothing but that"
@@ -56,14 +56,14 @@ def test_a_refused_version_stays_refused_and_is_not_deployed(
     loans["evaluation"]["gate"]["limits"]["roc_auc"]["min"] = 0.9999
     definitions = build(loans, resources)
 
-    first = train_and_judge(definitions, instance, "loans")
-    again = train_and_judge(definitions, instance, "loans")
+    first = ModelRun(definitions, instance, "loans").train_and_judge()
+    again = ModelRun(definitions, instance, "loans").train_and_judge()
 
     assert not first.passed
     assert "loans: version 1 is refused: roc_auc" in first.said
     assert first.card.startswith("# loans, version 1")
     assert again == first, "nothing was out of date, and it is as bad as it was"
-    assert not deploy_evaluated(definitions, instance, "loans")
+    assert not ModelRun(definitions, instance, "loans").deploy_evaluated()
     assert "did not pass the gate: roc_auc" in capsys.readouterr().err
     assert resources["deployment"].status("loans") is None
 
@@ -72,10 +72,10 @@ def test_a_training_that_fails_does_not_show_the_verdict_of_the_one_before(
     loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
     definitions = build(loans, resources)
-    assert train_and_judge(definitions, instance, "loans").passed
+    assert ModelRun(definitions, instance, "loans").train_and_judge().passed
     Path(loans["source"]["uri"]).unlink()
 
-    verdict = train_and_judge(definitions, instance, "loans")
+    verdict = ModelRun(definitions, instance, "loans").train_and_judge()
 
     assert verdict == Verdict("loans: not evaluated, since a step before that failed", False)
 
@@ -87,12 +87,12 @@ def moved(
     """Version 3, of new data, passed beside champion 2, which was rolled back since."""
     loans["evaluation"]["gate"]["against_champion"] = "off"
     definitions = build(loans, resources)
-    assert bring_up_to_date(definitions, instance, "loans")
+    assert ModelRun(definitions, instance, "loans").bring_up_to_date()
     for first in (400, 420):
         append(loans, first)
-        assert train_and_judge(definitions, instance, "loans").passed
+        assert ModelRun(definitions, instance, "loans").train_and_judge().passed
         if first == 400:
-            assert deploy_evaluated(definitions, instance, "loans")
+            assert ModelRun(definitions, instance, "loans").deploy_evaluated()
     promotions(loans, resources).roll_back(None, "too slow", "ada")
     return definitions
 
@@ -124,7 +124,7 @@ def test_a_run_evaluates_again_beside_the_champion_that_a_rollback_left(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     capsys.readouterr()
-    assert bring_up_to_date(moved, instance, "loans")
+    assert ModelRun(moved, instance, "loans").bring_up_to_date()
     assert MOVED in capsys.readouterr().out.splitlines()
     assert resources["ledger"].head("loans").to_version == 3
 
@@ -135,13 +135,16 @@ def test_of_the_two_halves_the_first_evaluates_again_and_the_second_says_so(
     instance: dg.DagsterInstance,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert not deploy_evaluated(moved, instance, "loans")
+    assert not ModelRun(moved, instance, "loans").deploy_evaluated()
     assert "evaluated; run `mlops train loans`, which evaluates" in capsys.readouterr().err
-    assert train_and_judge(moved, instance, "loans").said == "loans: version 3 passed the gate"
+    assert (
+        ModelRun(moved, instance, "loans").train_and_judge().said
+        == "loans: version 3 passed the gate"
+    )
     assert MOVED in capsys.readouterr().out.splitlines()
-    assert train_and_judge(moved, instance, "loans").passed
+    assert ModelRun(moved, instance, "loans").train_and_judge().passed
     assert "out of date" not in capsys.readouterr().out.replace("deployed_endpoint is", "")
-    assert deploy_evaluated(moved, instance, "loans")
+    assert ModelRun(moved, instance, "loans").deploy_evaluated()
     assert resources["ledger"].head("loans").to_version == 3
 
 
@@ -152,10 +155,10 @@ def test_a_run_with_nothing_new_leaves_the_champion_that_somebody_chose(
     instance: dg.DagsterInstance,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert bring_up_to_date(moved, instance, "loans")
+    assert ModelRun(moved, instance, "loans").bring_up_to_date()
     promotions(loans, resources).promote(2, "it was the network", "ada")
     capsys.readouterr()
-    assert bring_up_to_date(moved, instance, "loans")
+    assert ModelRun(moved, instance, "loans").bring_up_to_date()
     assert "out of date" not in capsys.readouterr().out
     assert resources["ledger"].head("loans").to_version == 2
 

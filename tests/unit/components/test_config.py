@@ -90,8 +90,53 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
         ("source.delimiter", '"', "cannot separate values"),
         ("source", {"uri": "x", "format": "whitespace", "delimiter": ";"}, "takes no delimiter"),
         ("source", {"uri": "x", "format": "parquet", "columns": ["a"]}, "without a header line"),
+        (
+            "source.encoding",
+            "latin-99",
+            "encoding 'latin-99' is not known; write e.g. utf-8, cp1252",
+        ),
+        ("source.encoding", "rot13", "encoding 'rot13' is not known"),
+        ("source", {"uri": "x", "format": "parquet", "encoding": "cp1252"}, "is of a text file"),
+        ("source", {"uri": "x", "format": "jsonl", "decimal": ","}, "of csv and whitespace; remov"),
+        ("source.decimal", ";", "Input should be '.' or ','"),
+        ("source.thousands", ".", "decimal and thousands are both '.'"),
+        ("source.thousands", "0", "thousands '0' is part of a number"),
+        ("source", {"uri": "x", "format": "jsonl", "columns": ["a"]}, "without a header line"),
         ("contract.columns.grade.allowed", ["a", 1], "allowed values [1] are no string"),
         ("contract.columns.label.allowed", [True], "allowed values [True] are no int64"),
+        (
+            "contract.columns.grade.values",
+            {"ja": True, "nein": False},
+            "are for a bool, not string",
+        ),
+        (
+            "contract.columns.label",
+            {"dtype": "bool", "values": {True: True, False: False}},
+            "YAML reads a bare yes as true; put it in quotes",
+        ),
+        (
+            "contract.columns.label",
+            {"dtype": "bool", "values": {"ja": True, "JA": False}},
+            "are equal but for their case",
+        ),
+        (
+            "contract.columns.label",
+            {"dtype": "bool", "values": {"ja": True}},
+            "name only one side; give one for true, one false",
+        ),
+        ("target.positive", True, "True is no int64, as 'label' is; put a text in quotes"),
+        ("target.positive", 2, "2 is not among its allowed [0, 1]; name one"),
+        ("target", {"name": "y", "task": "binary", "column": "time"}, "'time' says which row"),
+        (
+            "target",
+            {"name": "y", "task": "multiclass", "column": "label", "positive": 1},
+            "`positive` makes a binary target, not multiclass",
+        ),
+        (
+            "target",
+            {"name": "y", "task": "binary", "column": "label", "positive": 1, "above": 0},
+            "give `above` or `positive`, not both",
+        ),
         ("contract.columns.time.format", "Ymd", "is for datetimes"),
         ("contract.columns.time.format", "%d %Z", "names of zones are ambiguous"),
         ("contract.columns.time.format", "%Q%Y", "`%Q` is no directive of strptime; write e.g."),
@@ -132,6 +177,16 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
             "datetime columns ['time'] cannot be features",
         ),
         ("features.columns", [], "`columns`, but not both"),
+        ("features.dates", {"age": {"column": "tme", "part": "month"}}, "did you mean 'time'?"),
+        (
+            "features.dates",
+            {"age": {"column": "grade", "part": "month"}},
+            "'grade' is string; decl",
+        ),
+        ("features.dates", {"age": {"column": "time", "part": "age_days"}}, "of age 0 in each row"),
+        ("features.dates", {"age": {"column": "time", "part": "minute"}}, "'age_days', 'month'"),
+        ("features.dates", {"amount": {"column": "time", "part": "year"}}, "names ['amount']"),
+        ("target.where", {"grade": "a"}, "`where` chooses events; over a flat table"),
         ("features.aggregates", {"n": {"agg": "count"}}, "both `snapshots` and `aggregates`"),
         ("target.column", "labell", "target.column: ['labell'] not among"),
         ("target.agg", "count", "needs both `agg` and `window`"),
@@ -154,6 +209,24 @@ def test_bad_values_are_refused(loans: dict[str, Any], path: str, value: Any, me
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("column", "task", "message"),
+    [
+        ({"dtype": "string"}, "binary", "set it to the text that is to be predicted, e.g. 'yes'"),
+        ({"dtype": "string"}, "regression", "declare it as float64, or set target.task: multicl"),
+        ({"dtype": "datetime"}, "binary", "the datetime 'label' is no target; name another"),
+    ],
+)
+def test_a_target_that_its_task_cannot_learn_is_refused_at_load(
+    loans: dict[str, Any], column: dict[str, Any], task: str, message: str
+) -> None:
+    changed(loans, "contract.columns.label", column)
+    loans["target"]["task"] = task
+    with pytest.raises(ValidationError) as caught:
+        ModelSettings.model_validate(loans)
+    assert message in str(caught.value)
+
+
 EVENT_LOG = {
     "snapshots": {"every": "1 month", "start": "2024-02-01"},
     "aggregates": {"spend": {"agg": "sum", "column": "amount"}},
@@ -170,15 +243,22 @@ FUTURE = {"name": "again", "task": "binary", "agg": "count", "window": "30d", "a
         ("features.aggregates.spend.agg", "count", "count takes no column"),
         ("features.columns", ["amount"], "but not both"),
         ("target.above", 2, "give `at_least` or `above`, not both"),
+        ("target.positive", 1, "give `at_least` or `positive`, not both"),
         ("target.agg", "sum", "sum takes a column"),
         (
             "target",
             {"name": "n", "task": "regression", "agg": "nunique", "column": "id", "window": "9d"},
             "'id' says which row it is",
         ),
+        ("features.aggregates.spend.where", {"grad": "a"}, "did you mean 'grade'?"),
+        ("features.aggregates.spend.where", {"grade": []}, "at least 1 item"),
+        ("features.aggregates.spend.where", {"grade": 1}, "[1] are no string, as 'grade' is; put"),
+        ("features.aggregates.spend.where", {"amount": 1}, "'amount' is float64; name a column of"),
+        ("target.where", {"label": 2}, "[2] are not among its allowed [0, 1]; name those"),
+        ("features.dates", {"m": {"column": "time", "part": "month"}}, "but not both"),
         ("target.name", "spend", "share the names ['spend']"),
         ("features.aggregates.spend.column", "grade", "sum of 'grade': the column is no number"),
-        ("target.task", "regression", "a threshold makes a binary target"),
+        ("target.task", "regression", "`at_least` makes a binary target"),
         ("target", {"name": "label", "task": "binary"}, "over an event log the target needs"),
     ],
 )

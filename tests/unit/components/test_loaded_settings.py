@@ -3,7 +3,7 @@
 import dagster as dg
 
 from mlops_assets.components.model_pipeline import build_model_defs
-from mlops_assets.components.settings import carried, loaded_models, settings_of
+from mlops_assets.components.settings import carried, loaded_models
 from mlops_assets.config import ModelSettings
 
 
@@ -12,7 +12,7 @@ def test_definitions_carry_the_settings_that_they_were_built_from(settings: Mode
     definitions = dg.Definitions.merge(
         *map(build_model_defs, (settings, other)), dg.Definitions(metadata={"note": "not ours"})
     )
-    assert settings_of(definitions, "loans") is settings
+    assert loaded_models(definitions)["loans"] is settings
     assert list(loaded_models(definitions)) == ["another", "loans"]
 
 

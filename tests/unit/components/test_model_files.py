@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mlops_assets.cli.context import chosen_models
 from mlops_assets.components.loading import left_out, load_models
 from mlops_assets.components.model_files import Part, read_parts
-from mlops_assets.components.settings import settings_of
+from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
 from tests.support.loans import fake_resources
 from tests.support.yaml_faults import NO_MODEL, NO_YAML, SOUND, Broken
@@ -199,7 +199,7 @@ def loaded(world: ModuleType, state: Path) -> dg.Definitions:
 def test_the_other_models_go_on(tmp_path: Path, world: ModuleType) -> None:
     definitions = loaded(world, tmp_path)
     assert chosen_models(definitions, []) == ["churn", "loans"]
-    assert settings_of(definitions, "churn").deployment.port == 18201
+    assert loaded_models(definitions)["churn"].deployment.port == 18201
     assert dg.AssetKey("mine") in {spec.key for spec in definitions.resolve_all_asset_specs()}
 
     faults = left_out(definitions)

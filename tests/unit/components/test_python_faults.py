@@ -30,6 +30,10 @@ def test_a_sound_model_has_none(tmp_path: Path) -> None:
 
 ESTIMATOR = "sklearn.linear_model.LogisticRegression"
 SPLIT = "split: {by: time"
+TUNED = "sklearn.model_selection.FixedThresholdClassifier"
+BAGGING = "sklearn.ensemble.BaggingClassifier"
+SQUARES = "{estimator: {estimator: sklearn.linear_model.RidgeClassifier}}"
+VOTERS = f"{{estimators: [[one, {{estimator: {ESTIMATOR}}}]]}}"
 URI = "uri: loans.csv"
 
 
@@ -49,8 +53,22 @@ URI = "uri: loans.csv"
             "cannot import 'sklearn.linear_mdel'",
         ),
         (ESTIMATOR, "no_such.Model", 19, "is installed"),
-        (ESTIMATOR, "sklearn.svm.LinearSVC", 19, "a classifier with predict_proba"),
+        (
+            ESTIMATOR,
+            "sklearn.svm.LinearSVC",
+            19,
+            "CalibratedClassifierCV with params: {estimator: {",
+        ),
+        (ESTIMATOR, "sklearn.linear_model.SGDClassifier", 19, "set `loss: log_loss`"),
+        (ESTIMATOR, f"sklearn.ensemble.VotingClassifier\n    params: {VOTERS}", 19, "voting: soft"),
+        (ESTIMATOR, f"{TUNED}\n    params: {SQUARES}", 19, "in its parameters be one with"),
         (ESTIMATOR, "sklearn.linear_model.Ridge", 19, "a classifier with predict_proba"),
+        (
+            ESTIMATOR,
+            f"{BAGGING}\n    params: {{estimator:\n      {{estimator: no_such.Model}}}}",
+            21,
+            "cannot import 'no_such'",
+        ),
         (ESTIMATOR, "math.pi", 19, "is no class"),
         (ESTIMATOR, "collections.OrderedDict", 19, "has no method fit"),
         (SPLIT, f"params: {{c: 1}}\n    {SPLIT}", 20, "training.params.c: "),

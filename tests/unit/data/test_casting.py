@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import enforce, violations
 from tests.support.contracts import NOW, check, contract, kept, reasons
 
@@ -30,16 +31,22 @@ def test_text_becomes_what_the_contract_says():
     [
         (
             "int64",
-            ["0", "-5", "00012", "9223372036854775807", "-9223372036854775808", "0" * 30 + "1"],
-            ["1.5", "1.0", "abc", "", " 1", "+1", "1e3", "0x1F", "1_000", "٣",
-             "9223372036854775808", "-9223372036854775809", "9" * 5000],
+            ["0", "-5", "00012", "9223372036854775807", "-9223372036854775808", "0" * 30 + "1",
+             "4.0", "-4.000", "9007199254740991.0"],
+            ["1.5", "1.", ".0", "1.0.0", "abc", "", " 1", "+1", "1e3", "0x1F", "1_000", "٣",
+             "9223372036854775808", "-9223372036854775809", "9" * 5000, "9007199254740992.0"],
         ),
         (
             "float64",
             ["0", "-1.5", "+2", ".5", "5.", "1e-3", "1E+5"],
             ["", "abc", "inf", "-Infinity", "nan", "NaN", "1e999", "1,5", "0x1p3", "1_0", "."],
         ),
-        ("bool", ["true", "false", "1", "0", "True", "FALSE"], ["yes", "", "2", "t", "1.0", "on"]),
+        (
+            "bool",
+            ["true", "false", "1", "0", "True", "FALSE", "yes", "No", "Y", "n", "t", "F", "ON",
+             "off", "1.0", "0.0"],
+            ["", "2", "ja", "yess", " yes", "1.5", "-1", "00"],
+        ),
         ("string", ["", "nan", "x; y: z", "é"], []),
         (
             "datetime",
@@ -98,6 +105,63 @@ def test_typed_columns_are_checked_as_they_are(dtype: str, values: Any, good: li
     assert kept(checked) == good
     assert len(checked.bad) == len(values) - len(good)
     assert set(violations(checked)) <= {"x.dtype"}
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "good"),
+    [
+        ({"ja": True, "nein": False}, ["JA", "nein", "yes", "1"], [True, False]),
+        ({"si": True, "no": False, "sì": True}, ["Sì", "NO"], [True, False]),
+        ({1: True, 2: False}, ["1", "2", "2.0", "0"], [True, False, False]),
+        ({1: True, 2: False}, [1, 2, 0], [True, False]),
+        ({1: True, 2: False}, [1.0, 2.0, 1.5], [True, False]),
+        ({"ja": True, "nein": False}, [True, False], [True, False]),
+    ],
+)
+def test_a_column_may_say_what_its_values_mean(values: dict, column: Any, good: list[bool]):
+    checked = check(column, dtype="bool", values=values)
+    assert kept(checked) == good
+    assert len(checked.bad) == len(column) - len(good)
+    said = [
+        reason for reason in reasons(checked) if f"bool ({', '.join(map(str, values))})" in reason
+    ]
+    assert len(said) == len(checked.bad)
+    gaps = check([*column, None], dtype="bool", values=values, nullable=True)
+    assert [value == 1 for value in kept(gaps)[:-1]] == good
+    assert np.isnan(kept(gaps)[-1])
+
+
+@pytest.mark.parametrize(
+    ("marks", "dtype", "good", "bad"),
+    [
+        (
+            Marks(",", "."),
+            "float64",
+            {"1,5": 1.5, "-1.234,56": -1234.56, "1234,5": 1234.5, "1.234.567": 1234567.0,
+             "7": 7.0, "1,5e3": 1500.0, ",5": 0.5},
+            ["1.5", "1.23,4", "1.2345", "12.34.567", ".123", "1,5,6", "", "abc", "no number"],
+        ),
+        (Marks(",", ""), "float64", {"1,5": 1.5, "2": 2.0}, ["1.5", "1.234,5"]),
+        (Marks(".", ","), "float64", {"1,234.5": 1234.5, "12,345,678": 12345678.0}, ["1,23"]),
+        (Marks(".", " "), "int64", {"1 234": 1234, "-12 345 678": -12345678}, ["12 34", " 1"]),
+        (Marks(",", "."), "int64", {"1.234": 1234, "4,0": 4, "7": 7}, ["1,5", "1.23", "4.0"]),
+        (Marks(".", "'"), "int64", {"1'234": 1234}, ["1'23"]),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_the_source_says(
+    marks: Marks, dtype: str, good: dict[str, float], bad: list[str]
+):
+    frame = pd.DataFrame({"x": [*good, *bad, None]})
+    checked = enforce(frame, contract(x={"dtype": dtype, "nullable": True}), NOW, marks)
+    assert kept(checked)[:-1] == list(good.values())
+    assert checked.bad["x"].tolist() == bad
+
+
+def test_decimals_are_numbers_of_their_value():
+    exact = pd.Series([Decimal("1.10"), None, Decimal("1E+2")], dtype=object)
+    assert kept(check(exact, dtype="float64", nullable=True))[::2] == [1.1, 100.0]
+    whole = pd.Series([Decimal("5.00"), Decimal("5.01")], dtype=object)
+    assert kept(check(whole, dtype="int64")) == [5]
 
 
 def test_no_value_is_bad_unless_nullable():

@@ -1,6 +1,7 @@
 """The rules of a contract: what breaks one, and what that means for the row and the run."""
 
 from datetime import datetime
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -145,6 +146,6 @@ def test_every_row_is_good_or_bad_and_good_values_keep_their_meaning(
             assert nullable
             assert pd.isna(value)
         elif dtype in ("int64", "float64"):
-            assert value == {"int64": int, "float64": float}[dtype](text)
+            assert value == {"int64": Decimal, "float64": float}[dtype](text)
         elif dtype == "string":
             assert value == text

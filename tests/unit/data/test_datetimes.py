@@ -23,6 +23,26 @@ def test_a_strptime_format_is_exact():
     assert len(kept(check(["5/1/2019"], dtype="datetime", format="%d/%m/%Y"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("values", "form", "good"),
+    [
+        (np.array([1984, 2013, 7], "int16"), "%Y", ["1984", "2013"]),
+        (np.array([1984.0, np.nan, 2013.0]), "%Y", ["1984", None, "2013"]),
+        (pd.Series([20160229, None, 20150229], dtype=object), "%Y%m%d", ["2016-02-29", None]),
+        (pd.array([2014, None], "Int64"), "%Y", ["2014", None]),
+        (np.array([2013.5, 2014.0]), "%Y", ["2014"]),
+        (np.array([2013]), None, []),
+    ],
+)
+def test_a_whole_number_is_a_datetime_by_its_format(values: Any, form: Any, good: list):
+    checked = check(values, dtype="datetime", format=form, nullable=True)
+    expected = [pd.Timestamp(text or pd.NaT, tz="UTC") for text in good]
+    assert checked.rows["x"].tolist() == pd.Series(expected, dtype="datetime64[ns, UTC]").tolist()
+    assert len(checked.bad) == len(values) - len(good)
+    if form is None:
+        assert "is a number" in reasons(checked)[0] or "but a number" in reasons(checked)[0]
+
+
 @given(st.lists(st.sampled_from("aAbBcdfGHIjmMpSuUVwWxXyYz%Q"), min_size=1, max_size=6))
 @settings(max_examples=300, deadline=None)
 def test_a_format_that_loads_is_read_and_names_the_year(directives: list[str]) -> None:

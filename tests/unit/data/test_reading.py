@@ -1,4 +1,6 @@
+import bz2
 import gzip
+import lzma
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from mlops_assets.blocks.data import SourceSettings
@@ -15,6 +18,7 @@ from mlops_assets.ml.data.sources import find_files
 
 COLUMNS = ["id", "age"]
 GOOD = b"id,age\n1,30\n2,\n"
+ZST = pa.compress(GOOD, codec="zstd", asbytes=True)
 Read = Callable[..., pd.DataFrame]
 
 
@@ -48,11 +52,29 @@ def good() -> pd.DataFrame:
         (b"id,age\n1,30\n2,NA\n", {"missing": ["NA"]}),
         (b" id \t age\r\n  1   30\r\n2 NA \r\n", {"format": "whitespace", "missing": ["NA"]}),
         (gzip.compress(GOOD, mtime=0), {"name": "a.csv.gz"}),
+        (bz2.compress(GOOD), {"name": "a.csv.bz2"}),
+        (lzma.compress(GOOD), {"name": "a.CSV.XZ"}),
+        (ZST, {"name": "a.csv.zst"}),
+        (ZST + ZST[:0], {"name": "a.zst"}),
+        (GOOD.decode().encode("utf-16"), {"encoding": "utf-16"}),
+        (GOOD.decode().encode("utf-16-le"), {"encoding": "utf-16-le"}),
         (b"age,id\n30,1\n,2\n", {}),
     ],
 )
 def test_a_good_file_is_read_as_text(read: Read, data: bytes, options: dict[str, Any]):
     pd.testing.assert_frame_equal(read(data, **options), good())
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16-be", "utf-8", "UTF8"])
+def test_a_text_of_any_encoding_is_read(read: Read, encoding: str):
+    text = (
+        "Größe (cm);café\n1,5;Łódź\n"
+        if encoding.lower().startswith("u")
+        else "Größe (cm);café\n1,5;é\n"
+    )
+    options = {"delimiter": ";", "encoding": encoding, "wanted": ["café", "Größe (cm)"]}
+    frame = read(text.encode(encoding), **options)
+    assert frame.to_dict("records") == [{"café": text.split(";")[-1].strip(), "Größe (cm)": "1,5"}]
 
 
 def test_only_the_declared_texts_mean_no_value(read: Read):
@@ -137,13 +159,29 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "open quote": (b'id,age\n1,30\n2,"3\n4,5\n', {}, ["line 3", "quote", '2,"3', "Double"]),
     "text after a quote": (b'id,age\n"1"x,30\n', {}, ["line 2", '"1"x', "Double"]),
     "open quote in header": (b'id,"age\n1,30\n', {}, ["line 1", '"age', "quotes"]),
+    "no header": (b"1,1\n2,30\n", {}, ["line 1", "'1,1'", "If it is a row", "source.columns"]),
     "duplicate header": (b"id,age,age\n1,2,3\n", {}, ["['age']", "more than once", "Rename"]),
     "missing column": (b"id\n1\n", {}, ["['age']", "missing", "contract.columns"]),
     "renamed column": (b"id,ages\n1,2\n", {}, ["'age'", "renamed to 'ages'", "contract.columns"]),
     "extra column": (b"id,age,x\n1,2,3\n", {}, ["['x']", "contract.extra_columns: drop"]),
     "declared header present": (GOOD, {"columns": COLUMNS}, ["line 1", "'age'", "source.columns"]),
-    "not UTF-8": (b"id,age\n1,30\ncaf\xe9,2\n", {}, ["line 3", "\\xe9", "Convert", "iconv"]),
-    "UTF-16": (GOOD.decode().encode("utf-16"), {}, ["UTF-16", "Convert"]),
+    "not UTF-8": (
+        b"id,age\n1,30\ncaf\xe9,2\n",
+        {},
+        ["line 3", "\\xe9", "no UTF-8", "source.encoding", "cp1252"],
+    ),
+    "not cp1252": (b"id,age\n1,\x81\n", {"encoding": "cp1252"}, ["line 2", "\\x81", "no CP1252"]),
+    "UTF-16": (GOOD.decode().encode("utf-16"), {}, ["source.encoding: utf-16"]),
+    "truncated bzip2": (bz2.compress(GOOD)[:-9], {"name": "a.bz2"}, ["cut short", "Fetch"]),
+    "truncated xz": (lzma.compress(GOOD)[:-9], {"name": "a.xz"}, ["cut short", "Fetch"]),
+    "truncated Zstandard": (ZST[:-3], {"name": "a.zst"}, ["cut short", "Fetch"]),
+    "no bzip2": (GOOD, {"name": "a.bz2"}, ["damaged", "Fetch"]),
+    "no xz": (GOOD, {"name": "a.xz"}, ["damaged", "Fetch"]),
+    "no Zstandard": (GOOD, {"name": "a.zst"}, ["damaged", "Fetch"]),
+    "bzip2 by another name": (bz2.compress(GOOD), {}, ["bzip2; name it *.bz2"]),
+    "xz by another name": (lzma.compress(GOOD), {}, ["xz; name it *.xz"]),
+    "Zstandard by another name": (ZST, {}, ["Zstandard; name it *.zst"]),
+    "JSON lines": (b'{"id":1,"age":2}\n', {}, ["JSON", "source.format: jsonl"]),
     "old Mac line ends": (GOOD.replace(b"\n", b"\r"), {}, ["line 1", "\\r", "Convert"]),
     "gzip": (gzip.compress(GOOD), {}, ["\\x1f\\x8b", "gzip; name it *.gz"]),
     "zip or Excel": (b"PK\x03\x04\x14\0\xe9", {}, ["Excel workbook", "export it as CSV"]),

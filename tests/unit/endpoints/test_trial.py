@@ -22,9 +22,8 @@ from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest
-from mlops_assets.serving.version.active import Active
+from mlops_assets.serving.version.active import Active, Tally
 from mlops_assets.serving.version.model import FeatureRow
-from mlops_assets.serving.version.tally import Tally
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.deployer import nothing
 from resources.endpoints.process import Launch

@@ -34,6 +34,16 @@ ENCODINGS = [
     {"item": "target", "shop": "ordinal"},
 ]
 ENSEMBLE, TREE, LINEAR = "sklearn.ensemble.", "sklearn.tree.", "sklearn.linear_model."
+MEMBERS = {
+    "estimators": [
+        ["a", {"estimator": f"{LINEAR}LogisticRegression"}],
+        ["b", {"estimator": f"{ENSEMBLE}RandomForestClassifier", "params": {"n_estimators": 5}}],
+    ]
+}
+STEPS = [
+    ["scale", {"estimator": "sklearn.preprocessing.StandardScaler"}],
+    ["model", {"estimator": f"{LINEAR}LogisticRegression"}],
+]
 MODELS: list[tuple[Task, str, dict[str, Any]]] = [
     ("binary", f"{ENSEMBLE}HistGradientBoostingClassifier", {"max_iter": 20}),
     ("binary", f"{ENSEMBLE}RandomForestClassifier", {"n_estimators": 20}),
@@ -47,6 +57,55 @@ MODELS: list[tuple[Task, str, dict[str, Any]]] = [
     ("regression", f"{ENSEMBLE}RandomForestRegressor", {"n_estimators": 10}),
     ("regression", f"{LINEAR}Ridge", {}),
     ("regression", f"{LINEAR}PoissonRegressor", {"max_iter": 1000}),
+    ("binary", f"{ENSEMBLE}GradientBoostingClassifier", {"n_estimators": 9}),
+    ("multiclass", f"{ENSEMBLE}GradientBoostingClassifier", {"n_estimators": 5}),
+    ("regression", f"{ENSEMBLE}GradientBoostingRegressor", {"n_estimators": 9}),
+    ("binary", "sklearn.neural_network.MLPClassifier", {"max_iter": 900, "solver": "lbfgs"}),
+    (
+        "multiclass",
+        "sklearn.neural_network.MLPClassifier",
+        {
+            "max_iter": 900,
+            "solver": "lbfgs",
+            "activation": "logistic",
+            "hidden_layer_sizes": [5, 4],
+        },
+    ),
+    (
+        "regression",
+        "sklearn.neural_network.MLPRegressor",
+        {"max_iter": 900, "solver": "lbfgs", "activation": "tanh", "hidden_layer_sizes": 4},
+    ),
+    ("multiclass", "sklearn.discriminant_analysis.LinearDiscriminantAnalysis", {}),
+    ("binary", f"{ENSEMBLE}VotingClassifier", {"voting": "soft", "weights": [1, 3], **MEMBERS}),
+    ("multiclass", f"{ENSEMBLE}VotingClassifier", {"voting": "soft", **MEMBERS}),
+    ("binary", f"{ENSEMBLE}StackingClassifier", {"cv": 2, **MEMBERS}),
+    ("multiclass", f"{ENSEMBLE}StackingClassifier", {"cv": 2, **MEMBERS}),
+    (
+        "regression",
+        f"{ENSEMBLE}VotingRegressor",
+        {"estimators": [["a", {"estimator": f"{LINEAR}Ridge"}]]},
+    ),
+    ("binary", "sklearn.pipeline.Pipeline", {"steps": STEPS}),
+    ("binary", "lightgbm.LGBMClassifier", {"n_estimators": 9}),
+    ("multiclass", "lightgbm.LGBMClassifier", {"n_estimators": 5}),
+    ("regression", "lightgbm.LGBMRegressor", {"n_estimators": 9}),
+    ("regression", "lightgbm.LGBMRegressor", {"n_estimators": 9, "objective": "poisson"}),
+    ("binary", "catboost.CatBoostClassifier", {"iterations": 9}),
+    ("multiclass", "catboost.CatBoostClassifier", {"iterations": 5}),
+    ("regression", "catboost.CatBoostRegressor", {"iterations": 9}),
+    ("regression", "catboost.CatBoostRegressor", {"iterations": 9, "loss_function": "Poisson"}),
+]
+SINGLE: list[tuple[Task, str, dict[str, Any]]] = [
+    ("binary", "xgboost.XGBClassifier", {"n_estimators": 9}),
+    ("binary", "xgboost.XGBClassifier", {"n_estimators": 9, "booster": "dart", "rate_drop": 0.5}),
+    ("multiclass", "xgboost.XGBClassifier", {"n_estimators": 5}),
+    ("regression", "xgboost.XGBRegressor", {"n_estimators": 1}),
+    ("regression", "xgboost.XGBRegressor", {"n_estimators": 1, "objective": "reg:tweedie"}),
+]
+"""Those that add up their trees in single precision: of large values too many differ."""
+BOOSTERS = [
+    model for model in MODELS if model[1].startswith(("lightgbm.LGBMC", "catboost.CatBoostC"))
 ]
 
 
@@ -103,7 +162,17 @@ def test_every_supported_model_is_exported_exactly(
     assert found.content
 
 
-@pytest.mark.parametrize(("task", "estimator", "params"), MODELS[:2])
+@pytest.mark.parametrize(("task", "estimator", "params"), SINGLE)
+def test_what_adds_in_single_precision_is_exported_as_exactly(
+    task: Task, estimator: str, params: dict[str, Any]
+) -> None:
+    found = exported(task, estimator, params, impute="median")
+
+    assert (found.inference.runtime, found.inference.reason) == ("onnxruntime", "")
+    assert found.inference.max_difference == pytest.approx(0, abs=5e-7)
+
+
+@pytest.mark.parametrize(("task", "estimator", "params"), [*MODELS[:2], *SINGLE[:1], *BOOSTERS])
 def test_missing_values_go_the_way_they_were_trained(
     task: Task, estimator: str, params: dict[str, Any]
 ) -> None:

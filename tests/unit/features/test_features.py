@@ -51,6 +51,33 @@ def test_aggregates_by_hand():
     assert (later["n"], later["spend"], later["largest"], later["recency"]) == (4, 119, 99, 10)
 
 
+def test_an_aggregate_may_be_of_some_events_only():
+    chosen = {
+        "all": {"agg": "count"},
+        "a": {"agg": "count", "where": {"item": "a"}},
+        "a_or_b": {"agg": "count", "where": {"item": ["a", "b"]}},
+        "spent_on_c": {"agg": "sum", "column": "amount", "where": {"item": "c"}},
+        "b_recency": {"agg": "days_since_last", "where": {"item": "b"}},
+        "b_5d": {"agg": "nunique", "column": "item", "window": "5d", "where": {"item": "b"}},
+        "never": {"agg": "mean", "column": "amount", "where": {"item": "zzz"}},
+    }
+    frame = aggregate(SHOP, event_log(chosen))
+    seven = row_of(frame, 7, "2024-01-11")
+    assert [seven[name] for name in ("all", "a", "a_or_b", "spent_on_c")] == [3, 2, 3, 0]
+    assert (seven["b_recency"], seven["b_5d"]) == (2.5, 1)
+    assert math.isnan(seven["never"])
+    three = row_of(frame, 3, "2024-01-11")  # it has no such event, and a row all the same
+    assert (three["a"], three["b_5d"]) == (1, 0)
+    assert math.isnan(three["b_recency"])
+    assert row_of(frame, 7, "2024-01-21")["spent_on_c"] == 99
+
+
+def test_events_are_chosen_by_every_column_that_is_named():
+    events = SHOP.assign(paid=[1.0, 0, 1, np.nan, 1, 1, 1], shop=[1, 1, 2, 2, 1, 1, 1])
+    config = event_log({"n": {"agg": "count", "where": {"item": "a", "paid": True, "shop": [1]}}})
+    assert row_of(aggregate(events, config), 7, "2024-01-11")["n"] == 1
+
+
 def test_a_window_holds_its_start_and_not_its_end():
     frame = aggregate(SHOP, event_log(ALL))
     three = row_of(frame, 3, "2024-01-11")

@@ -43,6 +43,9 @@ def test_the_end_of_a_label_window_is_not_in_it():
         ({"task": "binary", "agg": "max", "column": "amount", "at_least": 99}, [0, 1]),
         ({"task": "binary", "agg": "max", "column": "amount", "above": 99}, [0, 0]),
         ({"task": "binary", "agg": "count"}, [0, 1]),
+        ({"task": "binary", "agg": "count", "where": {"item": "c"}}, [0, 1]),
+        ({"task": "binary", "agg": "count", "where": {"item": ["a", "b"]}}, [0, 0]),
+        ({"task": "regression", "agg": "sum", "column": "amount", "where": {"item": "a"}}, [0, 0]),
     ],
 )
 def test_targets_of_every_kind(target, expected):

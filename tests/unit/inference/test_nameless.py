@@ -13,6 +13,8 @@ from mlops_assets.ml.training.fit import fit
 from tests.support.toy_models import flat_table
 from tests.unit.export.test_onnx import COLUMNS, table
 
+NEAR = {"estimator": "sklearn.neighbors.KNeighborsClassifier"}
+BOOSTER = {"estimator": "lightgbm.LGBMClassifier", "params": {"n_estimators": 2}}
 ENCODING = {"item": "one_hot", "shop": "target"}
 
 
@@ -50,6 +52,35 @@ def test_arrays_score_as_frames(
     forget_names(pipeline)
 
     assert np.array_equal(score(pipeline, feature_array(rows, columns), "binary"), expected)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "params", "named"),
+    [
+        (
+            "sklearn.ensemble.VotingClassifier",
+            {"estimators": [["one", NEAR], ["two", NEAR]]},
+            False,
+        ),
+        ("sklearn.calibration.CalibratedClassifierCV", {"estimator": NEAR, "cv": 2}, False),
+        ("sklearn.ensemble.BaggingClassifier", {"estimator": NEAR, "n_estimators": 3}, False),
+        ("sklearn.pipeline.Pipeline", {"steps": [["only", NEAR]]}, False),
+        ("sklearn.ensemble.BaggingClassifier", {"estimator": BOOSTER, "n_estimators": 2}, True),
+    ],
+)
+def test_names_are_forgotten_in_estimators_inside_others(
+    estimator: str, params: dict[str, Any], named: bool
+) -> None:
+    columns = {"spend": "float64", "age": "float64"}
+    soft = {"voting": "soft"} if "Voting" in estimator else {}
+    pipeline = fitted(columns, {}, estimator=estimator, params={**params, **soft})
+    rows = table("binary", nulls=False).head(20).to_dict("records")
+    expected = score(pipeline, feature_frame(rows, columns), "binary")
+
+    assert needs_names(pipeline) == named
+    if not named:
+        forget_names(pipeline)
+        assert np.array_equal(score(pipeline, feature_array(rows, columns), "binary"), expected)
 
 
 def test_what_may_look_at_names_keeps_them() -> None:

@@ -43,7 +43,7 @@ def test_what_lives_is_left_alone_and_ended_with_what_it_started() -> None:
     assert child.keep() is None
     assert process.environ()["A_VARIABLE"] == "1"
 
-    end([child])
+    end([child.process])
 
     until(lambda: all(map(has_ended, below)))
 

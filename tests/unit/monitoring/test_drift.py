@@ -14,9 +14,9 @@ from mlops_assets.ml.monitoring.drift import (
     distances,
     psi,
     summarize,
+    wasserstein,
 )
 from mlops_assets.ml.monitoring.profiles import count, profile, profile_reference
-from mlops_assets.ml.monitoring.wasserstein import wasserstein
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Ageing, Bins, ColumnProfile
 from tests.support.drift_columns import (

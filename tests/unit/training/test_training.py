@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: TID253  a class at module level
 
-from mlops_assets.errors import DottedPathError, FeatureError, TrainingError
+from mlops_assets.errors import DottedPathError, FeatureError, TrainingError, UnsafeModelError
 from mlops_assets.ml.evaluation.metrics import evaluate
 from mlops_assets.ml.frames import feature_frame, select_features
-from mlops_assets.ml.inference.model_files import TRUSTED_TYPES, untrusted_types
+from mlops_assets.ml.inference.model_files import load_estimator, untrusted_types
 from mlops_assets.ml.inference.scoring import Scored, score
+from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.ml.training.fit import build_pipeline, fit, split
 from tests.support.toy_models import event_log, flat_table
 
@@ -108,7 +109,7 @@ def test_a_saved_model_loads_by_the_fixed_list_and_answers_the_same(encoding):
     settings = model(encoding=encoding, estimator=BOOSTING, params={"max_iter": 5}, impute="mean")
     train, test = split(table(), settings)
     fitted = fit(train, settings)
-    loaded = skops.io.loads(skops.io.dumps(fitted), trusted=list(TRUSTED_TYPES))
+    loaded = load_estimator(skops.io.dumps(fitted))
     features = select_features(test, settings.feature_dtypes)
     assert np.array_equal(score(loaded, features, "binary"), score(fitted, features, "binary"))
 
@@ -130,17 +131,30 @@ class AlwaysHalf(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
-def test_an_estimator_of_ones_own_is_fitted_and_loads_once_its_type_is_on_the_list():
+def test_an_estimator_of_ones_own_is_fitted_and_loads_where_the_yaml_names_it():
     import skops.io
 
-    settings = model(estimator=f"{__name__}.AlwaysHalf", params={"share": 0.25})
+    own = f"{__name__}.AlwaysHalf"
+    settings = model(estimator=own, params={"share": 0.25})
     train, test = split(table(), settings)
     content = skops.io.dumps(fit(train, settings))
-    own = f"{__name__}.AlwaysHalf"
     assert untrusted_types(content) == [own]
-    loaded = skops.io.loads(content, trusted=[*TRUSTED_TYPES, own])
+    with pytest.raises(UnsafeModelError, match=r"AlwaysHalf.*training\.trusted_types"):
+        load_estimator(content, own_types(model().training))
+    loaded = load_estimator(content, own_types(settings.training))
     features = select_features(test, settings.feature_dtypes)
     assert set(score(loaded, features, "binary")[:, 0]) == {0.25}
+
+
+def test_types_of_ones_own_are_those_that_the_yaml_names_wherever_it_does():
+    half, stubborn = f"{__name__}.AlwaysHalf", f"{__name__}.Stubborn"
+    nested = {"estimators": [["half", {"estimator": half}], ["other", {"estimator": LOGISTIC}]]}
+    voting = "sklearn.ensemble.VotingClassifier"
+    settings = model(estimator=voting, params=nested, trusted_types=[stubborn])
+    assert own_types(settings.training) == (half, stubborn)
+    # By the name that the file would have, not by that of the module it is imported from.
+    assert own_types(model(estimator="json.JSONDecoder").training) == ("json.decoder.JSONDecoder",)
+    assert own_types(model(estimator="xgboost.XGBClassifier").training) == ()
 
 
 def test_the_seed_reaches_the_estimator_unless_params_say_otherwise():
@@ -308,9 +322,9 @@ def test_a_bad_estimator_is_refused():
         build_pipeline(model(estimator="math.pi"))
     with pytest.raises(TrainingError, match="has no method fit"):
         build_pipeline(model(estimator="datetime.timedelta"))
-    with pytest.raises(TrainingError, match="binary target; choose a classifier with predict_prob"):
+    with pytest.raises(TrainingError, match=r"a regressor .* binary target; choose"):
         build_pipeline(model(estimator="sklearn.linear_model.Ridge"))
-    with pytest.raises(TrainingError, match="regression target; choose a regressor"):
+    with pytest.raises(TrainingError, match=r"a classifier .* regression target; choose"):
         build_pipeline(model("regression"))
 
 
