@@ -6,98 +6,26 @@ location loads, not an hour into a run.
 
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
+from mlops_assets.attributes import ModelAttributes
 from mlops_assets.blocks.base import (
     NUMBERS,
-    ColumnName,
     Misfit,
     MisfitError,
-    Name,
-    Settings,
     unknown,
 )
-from mlops_assets.blocks.card import CardSettings
-from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.blocks.data import (
-    DELIVERED,
-    ROW,
-    ContractSettings,
-    EntitySettings,
-    ProcessingSettings,
-    SourceSettings,
     fits,
 )
-from mlops_assets.blocks.evaluation import METRICS, EvaluationSettings
-from mlops_assets.blocks.features import FeatureSettings, TargetSettings
+from mlops_assets.blocks.evaluation import METRICS
 from mlops_assets.blocks.monitoring import MonitoringSettings
-from mlops_assets.blocks.operation import DeploymentSettings, ScheduleSettings
-from mlops_assets.blocks.training import SplitSettings, TrainingSettings
 
 
-class ModelSettings(Settings):
+class ModelSettings(ModelAttributes):
     """One model's pipeline, from its source to its endpoint."""
-
-    name: Name
-    description: str = ""
-    owners: tuple[str, ...] = Field((), description="E-mail addresses, or `team:NAME`.")
-    card: CardSettings = CardSettings()
-    source: SourceSettings
-    entity: EntitySettings | None = Field(
-        None, description="Without one, the model is served by features alone."
-    )
-    timestamp: ColumnName | None = Field(
-        None,
-        description="A datetime column: when a row is of. Without one, rows are as of their "
-        "delivery, and the split is at random.",
-    )
-    contract: ContractSettings
-    processing: ProcessingSettings = ProcessingSettings()
-    features: FeatureSettings
-    target: TargetSettings
-    training: TrainingSettings
-    evaluation: EvaluationSettings
-    deployment: DeploymentSettings
-    monitoring: MonitoringSettings = MonitoringSettings()
-    schedule: ScheduleSettings = ScheduleSettings()
-    compute: dict[str, ComputeSettings] = Field(
-        {}, description="Asset, e.g. `trained_model` -> its pod, where each step is a pod."
-    )
-
-    @property
-    def key(self) -> EntitySettings:
-        """What a row is known by within the graph: its entity, else its number."""
-        return self.entity or ROW
-
-    @property
-    def timestamp_column(self) -> str:
-        """The column of processed rows that says when a row is of."""
-        return self.timestamp or DELIVERED
-
-    @property
-    def split(self) -> SplitSettings:
-        """Which rows are held out."""
-        return self.training.split or SplitSettings(by="random", fraction=0.2)
-
-    @property
-    def feature_dtypes(self) -> dict[str, Literal["float64", "string"]]:
-        """Feature -> what the model is fed: texts stay texts, every number is a float64."""
-        if self.features.shape == "event_log":
-            return dict.fromkeys(self.features.names, "float64")
-        texts = {n for n, column in self.contract.columns.items() if column.dtype == "string"}
-        texts -= self.features.dates.keys()
-        return {n: "string" if n in texts else "float64" for n in self.features.names}
-
-    @property
-    def titles(self) -> dict[str, str]:
-        """Entity, and features that are columns -> what the source calls them, if otherwise."""
-        entity = [self.entity.name] if self.entity else []
-        shown = (*entity, *self.features.columns)
-        sources = self.contract.source_names
-        taken = {*entity, *self.features.names}  # a title that is another's name misleads
-        return {name: sources[name] for name in shown if sources[name] not in taken}
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> Self:
@@ -105,20 +33,8 @@ class ModelSettings(Settings):
             raise MisfitError(*misfits)
         return self
 
-    @property
-    def kept_columns(self) -> list[str]:
-        """The contract's columns that processing does not drop."""
-        return [name for name in self.contract.columns if name not in self.processing.drop_columns]
 
-    @property
-    def target_column(self) -> str | None:
-        """The source column behind the target; None for a count of events."""
-        if self.target.agg is None:
-            return self.target.column or self.target.name
-        return self.target.column
-
-
-def _columns_exist(model: ModelSettings) -> Iterator[Misfit]:
+def _columns_exist(model: ModelAttributes) -> Iterator[Misfit]:
     kept = model.kept_columns
     yield from unknown(
         model.processing.drop_columns, model.contract.columns, "processing.drop_columns"
@@ -132,7 +48,7 @@ def _columns_exist(model: ModelSettings) -> Iterator[Misfit]:
             yield from unknown([aggregate.column], kept, f"features.aggregates.{name}.column")
 
 
-def _keys_have_their_types(model: ModelSettings) -> Iterator[Misfit]:
+def _keys_have_their_types(model: ModelAttributes) -> Iterator[Misfit]:
     columns, entity = model.contract.columns, model.key
     key, moment = columns.get(entity.name), columns.get(model.timestamp_column)
     if key and key.dtype != entity.dtype:
@@ -149,7 +65,7 @@ def _keys_have_their_types(model: ModelSettings) -> Iterator[Misfit]:
         )
 
 
-def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
+def _target_fits_the_shape(model: ModelAttributes) -> Iterator[Misfit]:
     if (model.target.agg is not None) != (model.features.shape == "event_log"):
         yield Misfit(
             "target",
@@ -168,7 +84,7 @@ def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit("features.columns", said)
 
 
-def _target_fits_its_column(model: ModelSettings) -> Iterator[Misfit]:
+def _target_fits_its_column(model: ModelAttributes) -> Iterator[Misfit]:
     target, name = model.target, model.target_column
     column = model.contract.columns.get(str(name))
     if column is None or target.agg is not None:
@@ -190,7 +106,7 @@ def _target_fits_its_column(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit(at, f"the target {name!r} is a text, no {target.task} value; {remedy}")
 
 
-def _dates_are_datetimes(model: ModelSettings) -> Iterator[Misfit]:
+def _dates_are_datetimes(model: ModelAttributes) -> Iterator[Misfit]:
     for name, date in model.features.dates.items():
         at = f"features.dates.{name}.column"
         yield from unknown([date.column], model.kept_columns, at)
@@ -201,7 +117,7 @@ def _dates_are_datetimes(model: ModelSettings) -> Iterator[Misfit]:
             yield Misfit(at, f"the timestamp {date.column!r} is of age 0 in each row; name another")
 
 
-def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
+def _names_differ(model: ModelAttributes) -> Iterator[Misfit]:
     reserved = ("event_timestamp", "prediction")
     names = [model.key.name, *reserved, model.target.name, *model.features.names]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -212,7 +128,7 @@ def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
         )
 
 
-def _aggregates_fit_their_columns(model: ModelSettings) -> Iterator[Misfit]:
+def _aggregates_fit_their_columns(model: ModelAttributes) -> Iterator[Misfit]:
     aggregates = model.features.aggregates.items()
     used = [(f"features.aggregates.{name}.column", a.agg, a.column) for name, a in aggregates]
     for at, agg, column in [*used, ("target.column", model.target.agg, model.target.column)]:
@@ -222,7 +138,7 @@ def _aggregates_fit_their_columns(model: ModelSettings) -> Iterator[Misfit]:
             yield Misfit(at, f"{agg} of {column!r}: the column is no number but {found.dtype}")
 
 
-def _events_can_be_chosen(model: ModelSettings) -> Iterator[Misfit]:
+def _events_can_be_chosen(model: ModelAttributes) -> Iterator[Misfit]:
     aggregates = model.features.aggregates.items()
     chosen = [(f"features.aggregates.{name}.where", a.where) for name, a in aggregates]
     for at, where in [*chosen, ("target.where", model.target.where)]:
@@ -240,7 +156,7 @@ def _events_can_be_chosen(model: ModelSettings) -> Iterator[Misfit]:
                 yield Misfit(f"{at}.{name}", said)
 
 
-def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
+def _features_can_be_encoded(model: ModelAttributes) -> Iterator[Misfit]:
     encoded = model.processing.categorical_encoding
     yield from unknown(encoded, model.features.names, "processing.categorical_encoding")
     texts = [name for name, dtype in model.feature_dtypes.items() if dtype == "string"]
@@ -257,7 +173,7 @@ def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit("features.columns", said)
 
 
-def _weights_fit(model: ModelSettings) -> Iterator[Misfit]:
+def _weights_fit(model: ModelAttributes) -> Iterator[Misfit]:
     training, at = model.training, "training.weight"
     if training.class_weight is not None and model.target.task == "regression":
         said = "the target of a regression has no classes; use training.weight, a column"
@@ -276,7 +192,7 @@ def _weights_fit(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit(at, said)
 
 
-def _metrics_exist(model: ModelSettings) -> Iterator[Misfit]:
+def _metrics_exist(model: ModelAttributes) -> Iterator[Misfit]:
     known, watched = METRICS[model.target.task], (*model.features.names, "prediction")
     numbers = [name for name, dtype in model.feature_dtypes.items() if dtype != "string"]
     drift = model.monitoring.drift
@@ -287,7 +203,7 @@ def _metrics_exist(model: ModelSettings) -> Iterator[Misfit]:
     yield from unknown(drift.ageing, numbers, "monitoring.drift.ageing")
 
 
-def _name_fits_the_cluster(model: ModelSettings) -> Iterator[Misfit]:
+def _name_fits_the_cluster(model: ModelAttributes) -> Iterator[Misfit]:
     # KServe appends `-predictor` for a Service, whose name has at most 63 characters.
     fits = len(model.name) <= 50 and not model.name.endswith("_")
     if model.deployment.target != "local" and not fits:
@@ -298,7 +214,7 @@ def _name_fits_the_cluster(model: ModelSettings) -> Iterator[Misfit]:
         )
 
 
-def _time_is_known(model: ModelSettings) -> Iterator[Misfit]:
+def _time_is_known(model: ModelAttributes) -> Iterator[Misfit]:
     if model.timestamp and model.training.split is None:
         yield Misfit(
             "training.split",
@@ -320,7 +236,7 @@ def _time_is_known(model: ModelSettings) -> Iterator[Misfit]:
         )
 
 
-def _ids_are_known(model: ModelSettings) -> Iterator[Misfit]:
+def _ids_are_known(model: ModelAttributes) -> Iterator[Misfit]:
     """What happens by id needs one."""
     if model.entity is not None:
         if model.features.ttl is None:
