@@ -6,7 +6,7 @@ A move leaves the same events whether a job or the command line made it: `events
 import dagster as dg
 from pydantic import Field
 
-from jobs.training import unfinished_trainings
+from jobs.asset_jobs import unfinished_trainings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import PromotionRefusedError
 from mlops_assets.failures import reported

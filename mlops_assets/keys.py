@@ -1,8 +1,10 @@
 """The asset keys of one model, spelled in one place."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import dagster as dg
+
+from mlops_assets.config import ModelSettings
 
 TrainingStage = Literal[
     "raw_data",
@@ -29,6 +31,16 @@ LEFT_OUT = "left_out"
 def asset_key(model: str, stage: Stage) -> dg.AssetKey:
     """Key of one stage of a model, e.g. `customers/trained_model`."""
     return dg.AssetKey([model, stage])
+
+
+def asset_of(settings: ModelSettings, stage: Stage, **inputs: Stage) -> dict[str, Any]:
+    """Arguments of `dagster.asset` for one stage; each input gets the value of another stage."""
+    return {
+        "key": asset_key(settings.name, stage),
+        "ins": {name: dg.AssetIn(asset_key(settings.name, of)) for name, of in inputs.items()},
+        "group_name": settings.name,
+        "owners": list(settings.owners),
+    }
 
 
 def monitoring_selection(model: str) -> dg.AssetSelection:

@@ -72,6 +72,9 @@ def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in metrics.items()}
 
 
-def unless(passed: bool, said: str) -> str | None:
-    """What a check says when it fails."""
-    return None if passed else said
+def holds_without(wrong: Any, said: str, **metadata: Any) -> dg.AssetCheckResult:
+    """A check that passes if nothing is wrong, and else says what to do."""
+    passed = not wrong
+    return dg.AssetCheckResult(
+        passed=passed, description=None if passed else said, metadata=metadata
+    )

@@ -8,12 +8,12 @@ import base64
 import contextlib
 import http.client
 import json
-import queue
 import smtplib
 import ssl
 import threading
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future
 from email.message import EmailMessage
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -56,8 +56,7 @@ class Alerts(dg.ConfigurableResource):
     def send(self, address: str, text: str) -> None:
         """Send one message to one of the addresses, without the passwords of URLs in it.
 
-        Raises:
-            AlertError: It was not taken in time. The message names a host, never a URL.
+        That it was not taken in time is an `AlertError`, which names a host, never a URL.
         """
         deliver = {"webhook": self._post, "email": self._mail}[address]
         # A lone surrogate, as in the name of a file, can be said by neither.
@@ -144,31 +143,23 @@ def _reason(err: Exception) -> str:
 
 
 def _in_time(address: str, deliver: Callable[[], None]) -> None:
-    """Deliver, but go on without it when time is up: a timeout of sockets is one of each byte.
-
-    Raises:
-        AlertError: By the delivery; or it took too long.
-    """
-    outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    """Deliver, but give up when time is up: a timeout of sockets is one of each byte."""
+    outcome: Future[None] = Future()
 
     def deliver_it() -> None:
         try:
-            deliver()
+            outcome.set_result(deliver())
         except Exception as err:  # raised again below
-            outcome.put(err)
-        else:
-            outcome.put(None)
+            outcome.set_exception(err)
 
     threading.Thread(target=deliver_it, daemon=True).start()
     try:
-        failure = outcome.get(timeout=_SECONDS)
-    except queue.Empty:
+        outcome.result(timeout=_SECONDS)
+    except TimeoutError:
         raise AlertError(
             f"the {address} server did not answer within {_SECONDS:g} s; the message is sent "
             "again at the next look"
         ) from None
-    if failure:
-        raise failure
 
 
 def _send_mail(message: EmailMessage, parts: SplitResult) -> None:

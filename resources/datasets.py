@@ -63,10 +63,6 @@ class DvcDatasets(dg.ConfigurableResource):
         One file is known to DVC as `data/<model>/raw_data<extension>`, several as the folder
         `raw_data/`; the pointer stays, the bytes go to the cache. Equal content gives an equal md5
         and changes nothing.
-
-        Raises:
-            DatasetError: DVC refused.
-            DatasetLockedError: A DVC command of somebody else holds the repository.
         """
         with self._repo() as repo:
             target = self._stage(model, files)
@@ -106,11 +102,7 @@ class DvcDatasets(dg.ConfigurableResource):
 
     @contextmanager
     def open(self, version: DatasetVersion) -> Generator[list[Path]]:
-        """The files of any version still in the cache, under their own names, read-only.
-
-        Raises:
-            DatasetError: The cache has no such version.
-        """
+        """The files of any version still in the cache, under their own names, read-only."""
         with tempfile.TemporaryDirectory(prefix="dataset-") as folder:
             paths = []
             for name, blob in self._blobs(version).items():
@@ -128,17 +120,15 @@ class DvcDatasets(dg.ConfigurableResource):
     def restore(self, version: DatasetVersion, cache: Path) -> None:
         """Copy the version's bytes into another cache, each file checked against its md5.
 
-        Raises:
-            DatasetError: Files are missing or damaged; each by name with both md5s.
+        What is missing or damaged is a `DatasetError` that names each file with both md5s.
         """
         wrong = []
         for name, blob in self._all_blobs(version).items():
             target = cache / blob.relative_to(Path(self.cache).absolute())
-            found = None
             if blob.exists():
                 ensure_folder(target.parent)
                 shutil.copyfile(blob, target)
-                found = _md5(target)
+            found = _md5(target) if blob.exists() else None
             if found != _expected_md5(blob):
                 said = f"found {found}" if found else "found no such file"
                 wrong.append(f"{name}: md5 {_expected_md5(blob)} expected, {said} at {blob}")
@@ -153,7 +143,7 @@ class DvcDatasets(dg.ConfigurableResource):
         return [
             name
             for name, blob in self._all_blobs(version).items()
-            if not blob.exists() or _md5(blob) != _expected_md5(blob)
+            if _md5(blob) != _expected_md5(blob)
         ]
 
     def keep_rejected(self, model: str, version: DatasetVersion, rows: pd.DataFrame) -> str:
@@ -183,7 +173,7 @@ class DvcDatasets(dg.ConfigurableResource):
             return self._blobs(version)
         listing = self._blob(version.md5)
         named = {"the folder's listing": listing}
-        if not listing.exists() or _md5(listing) != _expected_md5(listing):
+        if _md5(listing) != _expected_md5(listing):
             return named
         return {**named, **self._blobs(version)}
 
@@ -273,7 +263,9 @@ def _remove(target: Path) -> None:
     target.unlink(missing_ok=True)
 
 
-def _md5(blob: Path) -> str:
+def _md5(blob: Path) -> str | None:
+    if not blob.exists():
+        return None
     with blob.open("rb") as content:
         return hashlib.file_digest(content, "md5").hexdigest()
 

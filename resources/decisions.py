@@ -9,12 +9,8 @@ How it is decided is `mlops_assets.ml.retraining.policy`; moves of the champion 
 """
 
 import sqlite3
-from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple
-
-import dagster as dg
-from pydantic import Field
 
 from mlops_assets.errors import DecisionStoreBusyError, DecisionStoreError
 from mlops_assets.records.retraining import Decision, Outcome, Pause, Recorded, RetrainState
@@ -66,20 +62,20 @@ class Memory(NamedTuple):
     revision: int
 
 
-class DecisionStore(dg.ConfigurableResource):
+class DecisionStore(SqliteFile):
     """What was decided of every model and is remembered, in a file that is created on first use.
 
     >>> DecisionStore(path="decisions.db").history("customers", last=5)
     []
     """
 
-    path: str = Field(description="The sqlite file.")
-    timeout_seconds: float = Field(30.0, ge=0, description="How long to wait for another writer.")
+    tables, called, variable = _SCHEMA, "the decisions", "MLOPS_DECISIONS"
+    error, busy = DecisionStoreError, DecisionStoreBusyError
 
     def load(self, model: str) -> Memory:
         """What is remembered; nothing before the first decision."""
         query = "SELECT state, revision FROM states WHERE model = ?"
-        with self._connection(reads=True) as connection:
+        with self.connection(reads=True) as connection:
             found = connection.execute(query, (model,)).fetchone()
         if found is None:
             return Memory(RetrainState(), 0)
@@ -93,14 +89,7 @@ class DecisionStore(dg.ConfigurableResource):
         now: datetime,
         outcome: Outcome | None = None,
     ) -> bool:
-        """Write a decision with its state, and the outcome of the training before it.
-
-        Args:
-            model: Whose.
-            decision: What `decide` made of `seen.state`.
-            seen: What `load` answered.
-            now: When it was decided.
-            outcome: Of the training that was pending.
+        """Write what `decide` made of what `load` answered, and what became of the training before.
 
         Returns:
             Whether it says anything new: another action, rule or reason.
@@ -108,7 +97,7 @@ class DecisionStore(dg.ConfigurableResource):
         Raises:
             DecisionStoreBusyError: Another process has decided since `load`; nothing was written.
         """
-        with self._connection() as connection:
+        with self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             _keep_state(connection, model, decision, seen)
             if outcome is not None:
@@ -124,7 +113,7 @@ class DecisionStore(dg.ConfigurableResource):
     def history(self, model: str, last: int) -> list[Recorded]:
         """The newest decisions, the oldest of them first."""
         query = f"SELECT {_SHOWN} FROM decisions WHERE model = ? ORDER BY number DESC LIMIT ?"  # noqa: S608
-        with self._connection(reads=True) as connection:
+        with self.connection(reads=True) as connection:
             rows = connection.execute(query, (model, last)).fetchall()
         names = _SHOWN.split(", ")
         return [Recorded.model_validate(dict(zip(names, row, strict=True))) for row in rows[::-1]]
@@ -132,30 +121,18 @@ class DecisionStore(dg.ConfigurableResource):
     def set_pause(self, model: str, pause: Pause, now: datetime) -> None:
         """Start no training of a model until a moment; one in the past ends an earlier pause."""
         insert = "INSERT INTO pauses (model, time, until, why, who) VALUES (?, ?, ?, ?, ?)"
-        with self._connection() as connection:
+        with self.connection() as connection:
             values = (model, sortable(now), sortable(pause.until), pause.why, pause.who)
             connection.execute(insert, values)
 
     def pause(self, model: str, now: datetime) -> Pause | None:
         """The pause in force; None without one, and after it has ended."""
         query = "SELECT until, why, who FROM pauses WHERE model = ? ORDER BY number DESC LIMIT 1"
-        with self._connection(reads=True) as connection:
+        with self.connection(reads=True) as connection:
             found = connection.execute(query, (model,)).fetchone()
         if found is None or found[0] <= sortable(now):
             return None
         return Pause.model_validate(dict(zip(("until", "why", "who"), found, strict=True)))
-
-    def _connection(self, *, reads: bool = False) -> AbstractContextManager[sqlite3.Connection]:
-        return SqliteFile(
-            path=self.path,
-            timeout_seconds=self.timeout_seconds,
-            layout=1,
-            schema=_SCHEMA,
-            name="the decisions",
-            variable="MLOPS_DECISIONS",
-            error=DecisionStoreError,
-            busy=DecisionStoreBusyError,
-        ).connection(reads=reads)
 
 
 def _keep_state(

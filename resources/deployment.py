@@ -42,18 +42,13 @@ class EndpointTargets(EndpointDeployer):
         return sorted(name for name in here if not self.stopped(name))
 
     def up(self, name: str) -> Endpoint:
-        """Serve again on this machine what served last, from the kept files alone.
-
-        Raises:
-            DeploymentError: Nothing was deployed here, or it cannot be served.
-            PortInUseError: Somebody else listens on the port.
-        """
+        """Serve again on this machine what served last, from the kept files alone."""
         folder = self._folder(name)
         if (where := _where(folder)) != "local":
             raise DeploymentError(
                 f"{name!r} was deployed to target {where} last, not here; run `mlops run {name}`"
             )
-        target = self._local(folder)
+        target = LocalTarget(folder, self.start_timeout_seconds)
         target.kept()  # before the lock, which would make a folder
         with exclusive(folder.path / DEPLOY_LOCK):
             return target.up()
@@ -72,12 +67,9 @@ class EndpointTargets(EndpointDeployer):
 
     def _named(self, where: KindName | Literal["local"], folder: EndpointFolder) -> Target:
         if where == "local":
-            return self._local(folder)
+            return LocalTarget(folder, self.start_timeout_seconds)
         shared = Path(self.shared or Path(self.root).parent)
         return ClusterTarget(folder, where, shared.resolve())
-
-    def _local(self, folder: EndpointFolder) -> LocalTarget:
-        return LocalTarget(folder, self.start_timeout_seconds)
 
 
 def _where(folder: EndpointFolder) -> KindName | Literal["local"]:

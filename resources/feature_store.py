@@ -44,18 +44,13 @@ class FeastFeatureStore(dg.ConfigurableResource):
     )
 
     def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
-        """Make `rows` the view's features, offline and, where there is an entity, online.
+        """Make `rows` the view's features, offline and by id online; returns their newest moment.
 
         Online, each entity's newest row that is not older than the view's TTL, counted from now or
         from the newest row of all, if that is earlier; older ones could not be served anyway. Of
         those a sqlite store keeps the moment, so that an answer can say that they have expired.
 
-        Args:
-            view: Name, entity, features and TTL.
-            rows: Entity column, `event_timestamp` (UTC) and one column per feature.
-
-        Returns:
-            The newest `event_timestamp`.
+        The rows have the entity's column, `event_timestamp` (UTC), and one column per feature.
         """
         folder = ensure_folder(self._folder(view))
         with exclusive(folder / "lock"):
@@ -97,13 +92,9 @@ class FeastFeatureStore(dg.ConfigurableResource):
     def training_rows(self, view: FeatureView, keys: pd.DataFrame) -> pd.DataFrame:
         """Join to each key the features known at its time (point in time).
 
-        Args:
-            view: A published view.
-            keys: Entity column, `event_timestamp` (UTC), and whatever else shall be kept.
-
-        Returns:
-            The columns of `keys`, then the features; sorted by time and entity, so that equal
-            input gives equal order. Feast keeps every row with DuckDB; a check asserts it.
+        The keys are the entity, `event_timestamp` (UTC), and whatever else shall be kept. After
+        them come the features, sorted by time and entity, so that equal input gives equal order.
+        Feast keeps every row with DuckDB; a check asserts it.
         """
         self._follow(view)
         store = self._store(view, self._folder(view) / "registry.db")

@@ -33,13 +33,10 @@ class EvidentlyReports(dg.ConfigurableResource):
     ) -> str | None:
         """The page of some columns, as HTML; a column is called by its title, if it has one.
 
-        Evidently refuses a column that has no value on one side; such are left out, and without
-        any other there is no page: None. Scores and verdicts on it are those of `summary`:
-        Evidently's default score changes its direction with the number of rows, and its PSI, of
-        thirty bins of equal width, sees nothing move in a skewed column.
-
-        Raises:
-            ReportError: Evidently refused the columns.
+        Evidently refuses a column that has no value on one side; such are left out, and without any
+        other there is no page: None. Scores and verdicts on it are those of `summary`: Evidently's
+        default score changes its direction with the number of rows, and its PSI, of thirty bins of
+        equal width, sees nothing move in a skewed column.
         """
         current, before = self._sample(live), self._sample(reference)
         kinds = {

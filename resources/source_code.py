@@ -75,11 +75,8 @@ def _add(digest: "hashlib._Hash", file: Path, root: Path) -> None:
 def checked_out(root: Path, code: SourceState) -> Generator[Path]:
     """The recorded code in a linked worktree of its own, removed afterwards.
 
-    Yields:
-        The project's folder in it; `root` itself if it was recorded without git.
-
-    Raises:
-        ReproductionError: The repository lacks the commit, or the patch does not apply.
+    Yields the project's folder in it, or `root` itself if it was recorded without git. That the
+    repository lacks the commit, or the patch does not apply, is a `ReproductionError`.
     """
     if code.sha is None:
         yield root

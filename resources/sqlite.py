@@ -7,31 +7,33 @@ and Dagster's own files are not made here.
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
+
+import dagster as dg
+from pydantic import Field
 
 from mlops_assets.errors import MlopsError
 from mlops_assets.runtime.atomic import ensure_folder, exclusive, is_full
 
 
-@dataclass(frozen=True)
-class SqliteFile:
-    """Where it is, what it must look like, and how its errors are named."""
+class SqliteFile(dg.ConfigurableResource):
+    """Where it is; its owner says what it must look like, and how its errors are named."""
 
-    path: str
-    timeout_seconds: float
-    """How long to wait for another writer."""
-    layout: int
-    schema: str
+    path: str = Field(description="The sqlite file.")
+    timeout_seconds: float = Field(30.0, ge=0, description="How long to wait for another writer.")
+
+    layout: ClassVar[int] = 1
+    tables: ClassVar[str]
     """What creates layout number `layout`."""
-    name: str
+    called: ClassVar[str]
     """E.g. `the ledger`."""
-    variable: str
+    variable: ClassVar[str]
     """The environment variable that names another file."""
-    error: type[MlopsError]
-    busy: type[MlopsError]
+    error: ClassVar[type[MlopsError]]
+    busy: ClassVar[type[MlopsError]]
     """Raised while another process holds the file."""
 
     @contextmanager
@@ -69,7 +71,7 @@ class SqliteFile:
         return sqlite3.connect(address, uri=True, isolation_level=None)
 
     def _said(self, err: sqlite3.Error) -> str:
-        what = f"{self.name} {self.path}"
+        what = f"{self.called} {self.path}"
         if _is(err, "NOTADB", "CORRUPT"):
             return f"{what} is damaged: {err}; restore a copy of it from a backup"
         if _is(err, "FULL") or (_is(err, "IOERR") and is_full(Path(self.path).parent)):
@@ -87,7 +89,7 @@ class SqliteFile:
             if _layout(connection) == 0:
                 connection.execute("PRAGMA journal_mode = WAL")
                 stamp = f"PRAGMA user_version = {self.layout};"
-                connection.executescript(f"BEGIN;{self.schema}{stamp}COMMIT;")
+                connection.executescript(f"BEGIN;{self.tables}{stamp}COMMIT;")
         if (found := _layout(connection)) != self.layout:
             raise self.error(
                 f"{self.path} has layout {found}, this program knows {self.layout}; "

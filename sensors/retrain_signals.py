@@ -1,11 +1,12 @@
 """What the retrain policy is told: reports, source, runs and outcomes, read and not judged."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import dagster as dg
 
-from jobs.training import FINISHED, training_job_name, unfinished_trainings
+from jobs.asset_jobs import training_job_name, unfinished_trainings
 from mlops_assets.blocks.base import Record
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import SourceError
@@ -15,7 +16,7 @@ from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.records.data import SourceFacts
 from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.records.monitoring import DriftFacts, DriftSummary, OutcomeFacts
-from mlops_assets.records.retraining import Outcome, Pending, Signals
+from mlops_assets.records.retraining import Outcome, Pending, Result, Signals
 
 DECISION_TAG = "mlops/decision"
 """Run tag: the id of the decision that asked for the run."""
@@ -31,77 +32,24 @@ def read_signals(
     instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending | None
 ) -> Signals:
     """What Dagster and the source know now."""
-    trained = _newest(instance, asset_key(settings.name, "trained_model"), 1)
-    outcomes = _facts(instance, settings, "performance_report", OutcomeFacts) or OutcomeFacts()
+    events = _Events(instance, settings)
+    trained = events.newest("trained_model")
+    outcomes = events.facts("performance_report", OutcomeFacts) or OutcomeFacts()
     # Labels may come for many windows at once, so those of one report are all looked at.
     final = outcomes.final[-settings.monitoring.retrain.performance.windows :]
     fingerprint, note = _source(settings)
     return Signals(
-        drift=_drift(instance, settings),
+        drift=events.drift(),
         performance=final,
         estimate=outcomes.estimate,
         fingerprint=fingerprint,
         source_note=note,
-        trained_at=_moment(instance, trained[0]) if trained else None,
-        trained_on=_trained_on(instance, settings),
-        new_labels=_new_labels(instance, settings, outcomes),
+        trained_at=events.moment(trained) if trained else None,
+        trained_on=events.trained_on(),
+        new_labels=events.new_labels(outcomes),
         in_flight=unfinished_trainings(instance, settings.name),
-        outcome=_outcome(instance, settings, pending) if pending else None,
+        outcome=events.outcome(pending) if pending else None,
     )
-
-
-def _moment(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> datetime:
-    """When it happened; in a replay, on the clock that is replayed."""
-    run = instance.get_run_by_id(record.run_id)
-    as_of = run.tags.get(AS_OF_TAG) if run else None
-    if as_of is not None:
-        return datetime.fromisoformat(as_of)
-    return datetime.fromtimestamp(record.timestamp, UTC)
-
-
-def _trained_on(instance: dg.DagsterInstance, settings: ModelSettings) -> str | None:
-    """Fingerprint of the content that the last training with a verdict has read.
-
-    Before any verdict, that of what was read last, unless that run or a training since has failed:
-    what a failed one has read is still new.
-    """
-    trained = asset_key(settings.name, "trained_model")
-    for report in _newest(instance, asset_key(settings.name, "evaluation_report"), _LOOKED_AT):
-        if _is_settled(instance, report):
-            models = _newest(instance, trained, 1, report.storage_id)
-            return _fingerprint(_newest_raw(instance, settings, models[0])) if models else None
-    read = _newest_raw(instance, settings)
-    jobs = dg.RunsFilter(job_name=training_job_name(settings))
-    runs = [record.dagster_run for record in instance.get_run_records(jobs, limit=1)]
-    if read and (run := instance.get_run_by_id(read.run_id)):
-        runs.append(run)
-    failed = any(run.status is not dg.DagsterRunStatus.SUCCESS for run in runs)
-    return None if failed else _fingerprint(read)
-
-
-def _is_settled(instance: dg.DagsterInstance, report: dg.EventLogRecord) -> bool:
-    """Whether an evaluation was the end of it: refused, or promoted by a run that succeeded."""
-    verdict = read_facts(report.asset_materialization, EvaluationFacts)
-    if verdict is None:
-        return False
-    run = instance.get_run_by_id(report.run_id)
-    ended_well = run is None or run.status is dg.DagsterRunStatus.SUCCESS
-    return ended_well or not verdict.promoted
-
-
-def _newest_raw(
-    instance: dg.DagsterInstance,
-    settings: ModelSettings,
-    before: dg.EventLogRecord | None = None,
-) -> dg.EventLogRecord | None:
-    """The reading of the source that is newest, or newest before an event."""
-    limit = before.storage_id if before else None
-    return next(iter(_newest(instance, asset_key(settings.name, "raw_data"), 1, limit)), None)
-
-
-def _fingerprint(raw: dg.EventLogRecord | None) -> str | None:
-    found = read_facts(raw.asset_materialization, SourceFacts) if raw else None
-    return found.source_fingerprint or None if found else None
 
 
 def _source(settings: ModelSettings) -> tuple[str | None, str]:
@@ -113,75 +61,113 @@ def _source(settings: ModelSettings) -> tuple[str | None, str]:
     return fingerprint, "" if fingerprint else "the loader names no `source.watch` to look at"
 
 
-def _newest(
-    instance: dg.DagsterInstance, key: dg.AssetKey, limit: int, before: int | None = None
-) -> list[dg.EventLogRecord]:
-    """Materializations, the newest first."""
-    wanted = dg.AssetRecordsFilter(asset_key=key, before_storage_id=before)
-    return list(instance.fetch_materializations(wanted, limit=limit).records)
+class _Events(NamedTuple):
+    """What Dagster knows of one model."""
 
+    instance: dg.DagsterInstance
+    settings: ModelSettings
 
-def _drift(instance: dg.DagsterInstance, settings: ModelSettings) -> tuple[DriftSummary, ...]:
-    """The newest windows that were judged, the oldest of them first."""
-    most = settings.monitoring.retrain.drift.windows
-    windows: tuple[DriftSummary, ...] = ()
-    for record in _newest(instance, asset_key(settings.name, "drift_report"), most):
-        found = read_facts(record.asset_materialization, DriftFacts) or DriftFacts()
-        if found.windows:  # all that were complete then
-            return (*found.windows, *windows)
-        windows = (found.summary, *windows) if found.summary else windows
-    return windows
+    def all_newest(
+        self, stage: Stage, limit: int, before: dg.EventLogRecord | None = None
+    ) -> Sequence[dg.EventLogRecord]:
+        """Materializations, or those before an event; the newest first."""
+        wanted = dg.AssetRecordsFilter(
+            asset_key=asset_key(self.settings.name, stage),
+            before_storage_id=before.storage_id if before else None,
+        )
+        return self.instance.fetch_materializations(wanted, limit=limit).records
 
+    def newest(
+        self, stage: Stage, before: dg.EventLogRecord | None = None
+    ) -> dg.EventLogRecord | None:
+        """The first of `all_newest`."""
+        return next(iter(self.all_newest(stage, 1, before)), None)
 
-def _facts(
-    instance: dg.DagsterInstance, settings: ModelSettings, stage: Stage, kind: type[_Facts]
-) -> _Facts | None:
-    """What the newest materialization states."""
-    records = _newest(instance, asset_key(settings.name, stage), 1)
-    return read_facts(records[0].asset_materialization, kind) if records else None
+    def facts(self, stage: Stage, kind: type[_Facts]) -> _Facts | None:
+        """What the newest materialization states."""
+        newest = self.newest(stage)
+        return read_facts(newest.asset_materialization, kind) if newest else None
 
+    def moment(self, record: dg.EventLogRecord) -> datetime:
+        """When it happened; in a replay, on the clock that is replayed."""
+        run = self.instance.get_run_by_id(record.run_id)
+        as_of = run.tags.get(AS_OF_TAG) if run else None
+        if as_of is not None:
+            return datetime.fromisoformat(as_of)
+        return datetime.fromtimestamp(record.timestamp, UTC)
 
-def _new_labels(
-    instance: dg.DagsterInstance, settings: ModelSettings, outcomes: OutcomeFacts
-) -> int | None:
-    """Labelled predictions of the windows that end after what the last training has read."""
-    evaluation = _facts(instance, settings, "evaluation_report", EvaluationFacts)
-    if evaluation is None or evaluation.learnt_until is None or not outcomes.labelled:
-        return None
-    first = evaluation.learnt_until - settings.monitoring.window
-    return sum(n for start, n in outcomes.labelled.items() if start > first)
+    def trained_on(self) -> str | None:
+        """Fingerprint of the content that the last training with a verdict has read.
 
+        Before any verdict, that of what was read last, unless that run or a training since has
+        failed: what a failed one has read is still new.
+        """
+        for report in self.all_newest("evaluation_report", _LOOKED_AT):
+            if self.is_settled(report):
+                model = self.newest("trained_model", report)
+                return _fingerprint(self.newest("raw_data", model)) if model else None
+        read = self.newest("raw_data")
+        jobs = dg.RunsFilter(job_name=training_job_name(self.settings.name))
+        runs = [*self.instance.get_runs(jobs, limit=1)]
+        if read and (run := self.instance.get_run_by_id(read.run_id)):
+            runs.append(run)
+        failed = any(run.status is not dg.DagsterRunStatus.SUCCESS for run in runs)
+        return None if failed else _fingerprint(read)
 
-def _outcome(
-    instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending
-) -> Outcome | None:
-    """What became of the run of a decision; None when it was never seen."""
-    wanted = dg.RunsFilter(job_name=training_job_name(settings), tags={DECISION_TAG: pending.id})
-    records = instance.get_run_records(wanted, limit=1)
-    if not records:
-        if pending.run_id is None:
+    def is_settled(self, report: dg.EventLogRecord) -> bool:
+        """Whether an evaluation was the end of it: refused, or promoted by a run that succeeded."""
+        verdict = read_facts(report.asset_materialization, EvaluationFacts)
+        if verdict is None:
+            return False
+        run = self.instance.get_run_by_id(report.run_id)
+        ended_well = run is None or run.status is dg.DagsterRunStatus.SUCCESS
+        return ended_well or not verdict.promoted
+
+    def drift(self) -> tuple[DriftSummary, ...]:
+        """The newest windows that were judged, the oldest of them first."""
+        windows: tuple[DriftSummary, ...] = ()
+        most = self.settings.monitoring.retrain.drift.windows
+        for record in self.all_newest("drift_report", most):
+            found = read_facts(record.asset_materialization, DriftFacts) or DriftFacts()
+            if found.windows:  # all that were complete then
+                return (*found.windows, *windows)
+            windows = (found.summary, *windows) if found.summary else windows
+        return windows
+
+    def new_labels(self, outcomes: OutcomeFacts) -> int | None:
+        """Labelled predictions of the windows that end after what the last training has read."""
+        evaluation = self.facts("evaluation_report", EvaluationFacts)
+        if evaluation is None or evaluation.learnt_until is None or not outcomes.labelled:
             return None
-        gone = "the run was deleted"
-        return Outcome(decision=pending.id, result="failed", run_id=pending.run_id, reason=gone)
-    run = records[0].dagster_run
-    if run.status not in FINISHED:
-        return Outcome(decision=pending.id, result="running", run_id=run.run_id)
-    return _finished(instance, settings, pending, run)
+        first = evaluation.learnt_until - self.settings.monitoring.window
+        return sum(n for start, n in outcomes.labelled.items() if start > first)
+
+    def outcome(self, pending: Pending) -> Outcome | None:
+        """What became of the run of a decision; None when it was never seen."""
+        job, tags = training_job_name(self.settings.name), {DECISION_TAG: pending.id}
+        runs = self.instance.get_runs(dg.RunsFilter(job_name=job, tags=tags), limit=1)
+        run_id = runs[0].run_id if runs else pending.run_id
+        if run_id is None:
+            return None
+        result, reason = self.result(runs[0]) if runs else ("failed", "the run was deleted")
+        return Outcome(decision=pending.id, result=result, run_id=run_id, reason=reason)
+
+    def result(self, run: dg.DagsterRun) -> tuple[Result, str]:
+        """The gate's word, as the run's `evaluation_report` states it; without one, it failed."""
+        if not run.is_finished:
+            return "running", ""
+        report = asset_key(self.settings.name, "evaluation_report")
+        kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+        records = self.instance.get_records_for_run(run.run_id, of_type=kind).records
+        events = [r.asset_materialization for r in records if r.asset_key == report]
+        verdict = read_facts(events[-1], EvaluationFacts) if events else None
+        if verdict and not verdict.promoted:
+            return "refused", verdict.reasons
+        if verdict and run.status is dg.DagsterRunStatus.SUCCESS:
+            return "promoted", ""
+        return "failed", f"the run ended as {run.status.value.lower()}"
 
 
-def _finished(
-    instance: dg.DagsterInstance, settings: ModelSettings, pending: Pending, run: dg.DagsterRun
-) -> Outcome:
-    """The gate's word, as the run's `evaluation_report` states it; without one, the run failed."""
-    report = asset_key(settings.name, "evaluation_report")
-    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-    records = instance.get_records_for_run(run.run_id, of_type=kind).records
-    events = [r.asset_materialization for r in records if r.asset_key == report]
-    verdict = read_facts(events[-1], EvaluationFacts) if events else None
-    if verdict and not verdict.promoted:
-        result, reason = "refused", verdict.reasons
-    elif verdict and run.status is dg.DagsterRunStatus.SUCCESS:
-        result, reason = "promoted", ""
-    else:
-        result, reason = "failed", f"the run ended as {run.status.value.lower()}"
-    return Outcome(decision=pending.id, result=result, run_id=run.run_id, reason=reason)
+def _fingerprint(raw: dg.EventLogRecord | None) -> str | None:
+    found = read_facts(raw.asset_materialization, SourceFacts) if raw else None
+    return found.source_fingerprint or None if found else None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from jobs.training import training_job_name
+from jobs.asset_jobs import training_job_name
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.retraining.policy import decide
@@ -18,7 +18,7 @@ def build_retraining_sensor(settings: ModelSettings) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"{settings.name}_retraining",
-        job_name=training_job_name(settings),
+        job_name=training_job_name(settings.name),
         minimum_interval_seconds=int(settings.monitoring.new_data_every.total_seconds()),
         description="Decides by `monitoring.retrain` whether to train; `mlops why` shows it.",
     )

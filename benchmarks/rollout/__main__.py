@@ -14,8 +14,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks.rollout.bed import TestBed
 from benchmarks.rollout.kills import Kills
-from benchmarks.rollout.trial import Trial
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from resources.endpoints.client import request
@@ -36,18 +36,18 @@ CANARY = RolloutSettings(
 class Rollouts:
     """What happens when versions, generations and candidates come."""
 
-    def __init__(self, trial: Trial) -> None:
-        self.trial, self.subject = trial, trial.subject
+    def __init__(self, bed: TestBed) -> None:
+        self.bed, self.subject = bed, bed.subject
 
     def swaps(self, count: int) -> None:
         """Versions 1 and 2 in turn."""
         live, started = [], time.monotonic()
-        with self.trial.load() as loads:
+        with self.bed.load() as loads:
             for number in range(count):
                 self.subject.deploy(2 - number % 2)
                 live.append(self._until_live())
         seconds = (time.monotonic() - started) / count
-        self.trial.say(
+        self.bed.say(
             f"{count} swaps", f"{loads.said()}; every worker serves the version "
             f"{statistics.median(live):.2f} s (median; at most {max(live):.2f} s) after its files "
             f"are there; {seconds:.2f} s a deployment with all its checks",
@@ -55,26 +55,26 @@ class Rollouts:
 
     def _until_live(self) -> float:
         """From the manifest written to the last worker's report."""
-        folder = self.trial.process.folder
+        folder = self.bed.process.folder
         wanted = (folder / "deployment.json").stat().st_mtime
-        reports = [folder / "status" / f"{pid}.json" for pid in self.trial.process.workers()]
+        reports = [folder / "status" / f"{pid}.json" for pid in self.bed.process.workers()]
         return max(report.stat().st_mtime for report in reports) - wanted
 
     def generations(self) -> None:
         """All processes are replaced; then by some that do not start."""
-        with self.trial.load() as loads:
+        with self.bed.load() as loads:
             started = time.monotonic()
             self.subject.deploy(1, workers=3)
             seconds = time.monotonic() - started
             time.sleep(1)
-        self.trial.say("new generation of processes", f"{loads.said()}; {seconds:.1f} s")
+        self.bed.say("new generation of processes", f"{loads.said()}; {seconds:.1f} s")
         self.subject.deploy(1)
-        before = sorted(self.trial.process.workers())
-        with self.trial.load() as loads:
-            said = redeploy_with_broken_code(self.trial.folder, self.subject, version=1)
-        same = sorted(self.trial.process.workers()) == before
+        before = sorted(self.bed.process.workers())
+        with self.bed.load() as loads:
+            said = redeploy_with_broken_code(self.bed.folder, self.subject, version=1)
+        same = sorted(self.bed.process.workers()) == before
         refused = "Version 1 serves again." in said
-        self.trial.say(
+        self.bed.say(
             "new generation with an import error",
             f"{loads.said()}; deployment refused: {refused}; the same workers serve: {same}",
         )
@@ -83,11 +83,11 @@ class Rollouts:
         """A bad one: rolled back, and how many requests it answered."""
         self.subject.versions[built.servable.model_version] = built
         reason = "NOT rolled back"
-        with self.trial.load(row) as loads:
+        with self.bed.load(row) as loads:
             try:
                 self.subject.deploy(built.servable.model_version, rollout=CANARY)
             except DeploymentError:
-                lines = (self.trial.process.folder / "rollouts.jsonl").read_text().splitlines()
+                lines = (self.bed.process.folder / "rollouts.jsonl").read_text().splitlines()
                 report = json.loads(lines[-1])
                 share = report["harmed_requests"] / max(report["requests"], 1)
                 reason = (
@@ -95,13 +95,13 @@ class Rollouts:
                     f"{report['harmed_requests']} of {report['requests']} requests harmed "
                     f"({share:.1%})"
                 )
-        self.trial.say(f"canary of 20%, {what}", f"{reason}; {loads.said()}")
+        self.bed.say(f"canary of 20%, {what}", f"{reason}; {loads.said()}")
 
     def neighbours(self) -> None:
         """A second endpoint sees nothing of the first one, and shows nothing to it."""
-        built = build(self.trial.folder, version=7, name="other")
-        other = Subject(self.trial.local, {7: built}, self.subject.online, workers=2)
-        urls = {"toy": self.trial.url, "other": other.deploy(7).url}
+        built = build(self.bed.folder, version=7, name="other")
+        other = Subject(self.bed.local, {7: built}, self.subject.online, workers=2)
+        urls = {"toy": self.bed.url, "other": other.deploy(7).url}
         for url in urls.values():
             body = json.dumps({"rows": [built.recorded[0].features]}).encode()
             assert request(url, "POST", "/predict_features", body)[0] == 200
@@ -109,18 +109,18 @@ class Rollouts:
         for name, foreign in (("toy", "other"), ("other", "toy")):
             text = request(urls[name], "GET", "/metrics", None)[1].decode()
             series += text.count(f'model_name="{foreign}"')
-            folder = str(self.trial.process.folder.with_name(foreign))
-            files += sum(folder in path for path in opened(self.trial, name))
-        self.trial.say(
+            folder = str(self.bed.process.folder.with_name(foreign))
+            files += sum(folder in path for path in opened(self.bed, name))
+        self.bed.say(
             "two endpoints", f"{series} series and {files} open or mapped files of one another"
         )
-        self.trial.local.stop("other")
+        self.bed.local.stop("other")
 
 
-def opened(trial: Trial, name: str) -> list[str]:
+def opened(bed: TestBed, name: str) -> list[str]:
     """Every file that a process of that endpoint has open or mapped."""
     paths = []
-    for process in trial.processes(name):
+    for process in bed.processes(name):
         paths += [file.path for file in process.open_files()]
         paths += [mapped.path for mapped in process.memory_maps()]
     return paths
@@ -149,8 +149,8 @@ def main() -> None:
     """Run every trial and write the table."""
     swaps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     with tempfile.TemporaryDirectory() as name:
-        trial = Trial(Path(name))
-        rollouts, kills = Rollouts(trial), Kills(trial)
+        bed = TestBed(Path(name))
+        rollouts, kills = Rollouts(bed), Kills(bed)
         try:
             rollouts.swaps(swaps)
             rollouts.generations()
@@ -159,19 +159,19 @@ def main() -> None:
             kills.template()
             kills.supervisor()
             kills.everything()
-            rollouts.canary("wrong scores", trial.subject.versions[2])
+            rollouts.canary("wrong scores", bed.subject.versions[2])
             rollouts.canary("errors", refusing(Path(name)), NULLS)
             rollouts.canary("slow", slow(Path(name)))
             rollouts.neighbours()
         finally:
-            trial.local.stop("toy")
+            bed.local.stop("toy")
     RESULT.write_text(
         "# Swaps, kills and canaries\n\n"
         f"`python -m benchmarks.rollout {swaps}`, on {os.cpu_count()} shared cores, two clients "
         "in a closed loop, of which one keeps its connection. Each answer's score is compared with "
         "the recorded one of the version that it names. What fails at a kill is what the killed "
         "worker was answering, at once: no client hung.\n\n"
-        "| trial | outcome |\n|---|---|\n" + "\n".join(trial.lines) + "\n",
+        "| trial | outcome |\n|---|---|\n" + "\n".join(bed.lines) + "\n",
         encoding="utf-8",
     )
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import rounded, unless
+from mlops_assets.metadata import holds_without, rounded
 from mlops_assets.ml.features.agreement import newest_rows
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import untrusted_types
@@ -35,11 +35,8 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     )
     def version_is_in_the_cache(raw: DatasetVersion, datasets: DvcDatasets) -> dg.AssetCheckResult:
         damaged = datasets.damaged_files(raw)
-        return dg.AssetCheckResult(
-            passed=not damaged,
-            description=unless(not damaged, f"{damaged} are damaged in the cache; run again"),
-            metadata={"damaged": ", ".join(damaged) or "none"},
-        )
+        said = f"{damaged} are damaged in the cache; run again"
+        return holds_without(damaged, said, damaged=", ".join(damaged) or "none")
 
     @dg.asset_check(
         asset=asset_key(settings.name, "features"),
@@ -54,17 +51,12 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         online = feature_store.online_rows(view, offline[view.key.name].tolist())
         finest = feature_store.resolution(view)
         different = unequal_columns(at(finest, offline), at(finest, online[names]))
-        return dg.AssetCheckResult(
-            passed=not different,
-            description=unless(
-                not different,
-                f"the online store has other values of {different} than the offline store for the "
-                f"newest {len(offline)} entities; see that both are written by this run alone",
-            ),
-            metadata={
-                "entities": len(offline),
-                "different_columns": ", ".join(different) or "none",
-            },
+        return holds_without(
+            different,
+            f"the online store has other values of {different} than the offline store for the "
+            f"newest {len(offline)} entities; see that both are written by this run alone",
+            entities=len(offline),
+            different_columns=", ".join(different) or "none",
         )
 
     @dg.asset_check(
@@ -75,14 +67,12 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     def model_is_safe_to_load(model: ModelVersion, tracking: MLflowTracking) -> dg.AssetCheckResult:
         with fetched(model, tracking, settings) as one:
             unknown, size = untrusted_types(one.content, one.own_types), len(one.content)
-        return dg.AssetCheckResult(
-            passed=not unknown,
-            description=unless(
-                not unknown,
-                f"the file holds {unknown}, off the allow-list; choose another estimator, or "
-                "review the types and name them in training.trusted_types",
-            ),
-            metadata={"unknown_types": ", ".join(unknown) or "none", "size_bytes": size},
+        return holds_without(
+            unknown,
+            f"the file holds {unknown}, off the allow-list; choose another estimator, or "
+            "review the types and name them in training.trusted_types",
+            unknown_types=", ".join(unknown) or "none",
+            size_bytes=size,
         )
 
     @dg.asset_check(
@@ -93,18 +83,14 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         "`evaluation.gate.against_champion` holds; no rollback holds against the version.",
     )
     def model_passes_the_gate(report: Evaluation) -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(
-            passed=report.decision.promoted,
-            description=unless(
-                report.decision.promoted,
-                f"version {report.model.version} is refused: {'; '.join(report.decision.reasons)}",
-            ),
-            metadata={
-                "reasons": "; ".join(report.decision.reasons) or "none",
-                "champion": report.champion.uri if report.champion else "none",
-                "not_compared": report.not_compared or "compared",
-                **rounded(report.metrics),
-            },
+        reasons = "; ".join(report.decision.reasons)
+        return holds_without(
+            not report.decision.promoted,
+            f"version {report.model.version} is refused: {reasons}",
+            reasons=reasons or "none",
+            champion=report.champion.uri if report.champion else "none",
+            not_compared=report.not_compared or "compared",
+            **rounded(report.metrics),
         )
 
     @dg.asset_check(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import unless
+from mlops_assets.metadata import holds_without
 from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.features.agreement import answers_alike, newest_rows
 from mlops_assets.ml.frames import TIMESTAMP, feature_rows
@@ -60,17 +60,12 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
             for who, answer, scores in asked
             if not answers_alike(answer, scores, allowed, names)
         ]
-        return dg.AssetCheckResult(
-            passed=not different,
-            description=unless(
-                not different,
-                f"for the {'entities' if settings.entity else 'rows'} {different} the endpoint "
-                "does not answer what the model says of their offline features; see its log",
-            ),
-            metadata={
-                "entities" if settings.entity else "rows": len(answers),
-                "different": ", ".join(different) or "none",
-            },
+        return holds_without(
+            different,
+            f"for the {'entities' if settings.entity else 'rows'} {different} the endpoint does "
+            "not answer what the model says of their offline features; see its log",
+            **{"entities" if settings.entity else "rows": len(answers)},
+            different=", ".join(different) or "none",
         )
 
     @dg.asset_check(
@@ -80,11 +75,8 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
     )
     def served_features_equal_offline(report: SkewSummary) -> dg.AssetCheckResult:
         found = "; ".join(f"{s.feature}: {s.rows} rows, {s.example}" for s in report.skewed)
-        return dg.AssetCheckResult(
-            passed=not report.skewed,
-            description=unless(not report.skewed, f"requests were answered with others: {found}"),
-            metadata={"requests": report.rows, "skewed": found or "none"},
-        )
+        said = f"requests were answered with others: {found}"
+        return holds_without(report.skewed, said, requests=report.rows, skewed=found or "none")
 
     @dg.asset_check(
         asset=asset_key(settings.name, "performance_report"),

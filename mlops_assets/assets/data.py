@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import Checked, contract_holds, enforce, violations
@@ -30,9 +30,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     marks = Marks(settings.source.decimal, settings.source.thousands)
 
     @dg.asset(
-        key=asset_key(settings.name, "raw_data"),
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "raw_data"),
         kinds={"dvc"},
         code_version=settings.source.digest(),
         retry_policy=RETRIES,
@@ -51,16 +49,16 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             value=version,
             data_version=dg.DataVersion(version.md5),
             metadata={
-                **dataset_metadata(version, rows, fingerprint),
+                "size_bytes": version.size_bytes,
+                "md5": version.md5,
+                **stated(SourceFacts(source_fingerprint=fingerprint or "")),
+                **rows_metadata(rows),
                 "record_in_git": datasets.record_in_git(version),
             },
         )
 
     @dg.asset(
-        key=processed_key,
-        ins={"raw": dg.AssetIn(asset_key(settings.name, "raw_data"))},
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "processed_data", raw="raw_data"),
         kinds={"pandas"},
         code_version="-".join(
             [settings.contract.digest(), settings.processing.digest(), *added_columns(settings)]
@@ -102,18 +100,6 @@ def added_columns(settings: ModelSettings) -> list[str]:
         *([] if settings.entity else [settings.key.name]),
         *([] if settings.timestamp else [settings.timestamp_column]),
     ]
-
-
-def dataset_metadata(
-    version: DatasetVersion, rows: pd.DataFrame, fingerprint: str | None
-) -> dict[str, Any]:
-    """A version of the raw data as metadata; the fingerprint is of where it came from."""
-    return {
-        "size_bytes": version.size_bytes,
-        "md5": version.md5,
-        **stated(SourceFacts(source_fingerprint=fingerprint or "")),
-        **rows_metadata(rows),
-    }
 
 
 def rows_metadata(rows: pd.DataFrame) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """The deployed endpoint: the version that passed the gate, live and answering as it did offline."""
 
-from typing import Any
-
 import dagster as dg
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.online_features import online_features
 from mlops_assets.model_versions.packaging import (
@@ -17,7 +15,7 @@ from mlops_assets.model_versions.packaging import (
     require_passed,
 )
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
-from mlops_assets.records.serving import Endpoint, OnlineFeatures
+from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import champion_of, promote
 from resources.champion.ledger import PromotionLedger
 from resources.champion.rollbacks import require_not_given_up
@@ -31,15 +29,14 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
     """`features`, `trained_model`, `evaluation_report` -> `deployed_endpoint` of one model."""
 
     @dg.asset(
-        key=asset_key(settings.name, "deployed_endpoint"),
-        ins={
-            "rows": dg.AssetIn(asset_key(settings.name, "features")),
-            "model": dg.AssetIn(asset_key(settings.name, "trained_model")),
-            "evaluation": dg.AssetIn(asset_key(settings.name, "evaluation_report")),
-        },
+        **asset_of(
+            settings,
+            "deployed_endpoint",
+            rows="features",
+            model="trained_model",
+            evaluation="evaluation_report",
+        ),
         deps=[asset_key(settings.name, "reference_profile")],  # what is live can be watched
-        group_name=settings.name,
-        owners=list(settings.owners),
         kinds={"bentoml"} if settings.deployment.target == "local" else {"bentoml", "kubernetes"},
         code_version=settings.deployment.digest(),
         retry_policy=RETRIES,
@@ -72,16 +69,12 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
                     endpoint = deployment.deploy(
                         servable, one.file, recorded, online, settings.deployment, confirm
                     )
-        return dg.MaterializeResult(value=endpoint, metadata=endpoint_metadata(endpoint, online))
+        metadata = {
+            "version": endpoint.model_version,
+            "generation": endpoint.generation,
+            "online_lookup": f"{online.lookup}: {online.lookup_reason}",
+            "url": dg.MetadataValue.url(endpoint.url),
+        }
+        return dg.MaterializeResult(value=endpoint, metadata=metadata)
 
     return [deployed_endpoint]
-
-
-def endpoint_metadata(endpoint: Endpoint, online: OnlineFeatures) -> dict[str, Any]:
-    """A live endpoint as metadata: what it serves, how it reads features, and where."""
-    return {
-        "version": endpoint.model_version,
-        "generation": endpoint.generation,
-        "online_lookup": f"{online.lookup}: {online.lookup_reason}",
-        "url": dg.MetadataValue.url(endpoint.url),
-    }

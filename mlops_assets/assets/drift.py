@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -10,7 +9,7 @@ from pydantic import Field
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.monitoring.drift_facts import drift_gauges, drift_metadata, page_link
 from mlops_assets.monitoring.live_window import draw, held_out_profile, newest_findings
 from mlops_assets.records.evaluation import ModelVersion
@@ -35,24 +34,15 @@ class PageConfig(dg.Config):
 def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`evaluation_report` -> `reference_profile`; with `prediction_log` -> `drift_report`."""
     rules = settings.monitoring.drift
-    common: dict[str, Any] = {
-        "group_name": settings.name,
-        "owners": list(settings.owners),
-        "retry_policy": RETRIES,
-    }
 
     @dg.asset(
-        key=asset_key(settings.name, "reference_profile"),
-        ins={
-            "rows": dg.AssetIn(asset_key(settings.name, "features")),
-            "model": dg.AssetIn(asset_key(settings.name, "trained_model")),
-        },
+        **asset_of(settings, "reference_profile", rows="features", model="trained_model"),
         deps=[asset_key(settings.name, "evaluation_report")],  # what is refused needs none
         kinds={"pandas", "mlflow"},
         code_version="-".join(["3", *(f"{n} {per}" for n, per in rules.ageing.items())]),
         description="How the held-out rows and their predictions are distributed; kept with the "
         "version.",
-        **common,
+        retry_policy=RETRIES,
     )
     def reference_profile(
         rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking
@@ -65,14 +55,13 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=found, metadata=metadata)
 
     @dg.asset(
-        key=asset_key(settings.name, "drift_report"),
-        ins={"rows": dg.AssetIn(asset_key(settings.name, "features"))},
+        **asset_of(settings, "drift_report", rows="features"),
         deps=[asset_key(settings.name, "prediction_log")],
         kinds={"evidently"},
         code_version=rules.digest(),
         description="Features and predictions of the newest complete windows against the version's "
         "profile, or earlier windows of their season.",
-        **common,
+        retry_policy=RETRIES,
     )
     def drift_report(
         config: PageConfig,

@@ -10,7 +10,7 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.features.build import build_features, build_labels
@@ -27,10 +27,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     view = FeatureView.of(settings)
 
     @dg.asset(
-        key=key,
-        ins={"processed": dg.AssetIn(asset_key(settings.name, "processed_data"))},
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "features", processed="processed_data"),
         kinds={"feast", "duckdb"},
         code_version="-".join(
             [
@@ -71,11 +68,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
 
 def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -> None:
-    """Refuse features of which not even the newest could be served by id.
-
-    Raises:
-        FeatureError: By the clock of serving they have all outlived their TTL.
-    """
+    """Raise `FeatureError` if, asked by id, all features would have outlived their TTL."""
     age, features = now - newest, settings.features
     if settings.entity is None or features.ttl is None or features.clock == "data":
         return

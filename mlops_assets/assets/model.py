@@ -1,6 +1,5 @@
 """The trained model and its evaluation."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -8,7 +7,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_of
 from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.frames import select_features
@@ -33,10 +32,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`features` -> `trained_model` -> `evaluation_report` of one model."""
 
     @dg.asset(
-        key=asset_key(settings.name, "trained_model"),
-        ins={"features": dg.AssetIn(asset_key(settings.name, "features"))},
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "trained_model", features="features"),
         kinds={"scikitlearn", "mlflow"},
         code_version=f"{settings.training.digest()}-{settings.processing.digest()}",
         retry_policy=RETRIES,
@@ -48,19 +44,12 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
         with reported(), tracking.run(settings.name, tags) as run:
             version, found = train(features, settings, run)
-            links = tracking.links(version)
-        return dg.MaterializeResult(
-            value=version, metadata={**version_metadata(version, links), **found}
-        )
+            links = urls(tracking.links(version))
+        known = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
+        return dg.MaterializeResult(value=version, metadata={**known, **links, **found})
 
     @dg.asset(
-        key=asset_key(settings.name, "evaluation_report"),
-        ins={
-            "rows": dg.AssetIn(asset_key(settings.name, "features")),
-            "model": dg.AssetIn(asset_key(settings.name, "trained_model")),
-        },
-        group_name=settings.name,
-        owners=list(settings.owners),
+        **asset_of(settings, "evaluation_report", rows="features", model="trained_model"),
         kinds={"scikitlearn", "mlflow"},
         code_version=f"2-{settings.evaluation.digest()}-{settings.card.digest()}",
         retry_policy=RETRIES,
@@ -68,10 +57,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         "beside the champion's, whether it may be deployed, and its model card.",
     )
     def evaluation_report(
-        rows: pd.DataFrame,
-        model: ModelVersion,
-        tracking: MLflowTracking,
-        ledger: PromotionLedger,
+        rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking, ledger: PromotionLedger
     ) -> dg.MaterializeResult[Evaluation]:
         with reported(), fetched(model, tracking, settings) as candidate:
             parts = split(rows, settings)
@@ -93,12 +79,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 def train(
     features: TracedRows, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelVersion, dict[str, Any]]:
-    """Tune, fit and register a version, with all that its repetition needs.
-
-    Args:
-        features: And what they were made of.
-        settings: Of the model.
-        run: The open one.
+    """Tune, fit and register a version into the open run, with all that its repetition needs.
 
     Returns:
         The version, and what the training found, as metadata.
@@ -108,29 +89,15 @@ def train(
     model = fit(fitted_on, chosen)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
+    training, params = chosen.training, chosen.training.plain_params
     rounds = {"rounds": rounds_of(model)} if settings.training.early_stopping else {}
-    run.log_params({**_params(chosen), **rounds})
+    run.log_params({"estimator": training.estimator, "seed": training.seed, **params, **rounds})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
     own = own_types(settings.training)
     version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
     predictions = scores_hash(held_out.scores)
-    record_training(features.record, settings, chosen.training.plain_params, predictions, run)
-    return version, {
-        "train_rows": len(fitted_on),
-        "inference": inference.spelled,
-        **rounds,
-        **search,
-    }
-
-
-def version_metadata(version: ModelVersion, links: Mapping[str, str]) -> dict[str, Any]:
-    """A registered version as metadata, with its addresses in MLflow."""
-    facts = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
-    return {**facts, **urls(links)}
-
-
-def _params(settings: ModelSettings) -> dict[str, object]:
-    training = settings.training
-    return {"estimator": training.estimator, "seed": training.seed, **training.plain_params}
+    record_training(features.record, settings, params, predictions, run)
+    told = {"train_rows": len(fitted_on), "inference": inference.spelled, **rounds, **search}
+    return version, told

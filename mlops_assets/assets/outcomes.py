@@ -1,11 +1,10 @@
-"""Outcomes of live predictions: their labels, how well they were predicted, and what they were fed.
+"""Live predictions: what was answered, how well it was predicted, and what it was made of.
 
 None of these belongs to the training job: they look at what a trained version does.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.ml.documented import Labels, TracedRows
 from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import (
@@ -36,7 +35,12 @@ from mlops_assets.monitoring.outcome_facts import (
     skew_gauges,
 )
 from mlops_assets.records.data import FeatureView, Maturity
-from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, SkewSummary
+from mlops_assets.records.monitoring import (
+    LogSummary,
+    PerformanceReport,
+    PerformanceSummary,
+    SkewSummary,
+)
 from mlops_assets.records.promotion import Promotion
 from resources.champion.aliases import registered
 from resources.champion.ledger import PromotionLedger
@@ -55,22 +59,33 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     monitoring, view = settings.monitoring, FeatureView.of(settings)
     # A window is final when its last label has come, so that long must be looked back at least.
     span = monitoring.window * monitoring.performance.windows + label_delay(settings)
-    common: dict[str, Any] = {
-        "group_name": settings.name,
-        "owners": list(settings.owners),
-        "retry_policy": RETRIES,
-        "code_version": monitoring.digest(),
-    }
 
     @dg.asset(
-        key=asset_key(settings.name, "labels"),
-        ins={"processed": dg.AssetIn(asset_key(settings.name, "processed_data"))},
+        **asset_of(settings, "prediction_log"),
+        deps=[asset_key(settings.name, "deployed_endpoint")],
+        kinds={"parquet"},
+        code_version="1",
+        retry_policy=RETRIES,
+        description="Every acknowledged prediction, in one Parquet file per day of event time.",
+    )
+    def prediction_log(predictions: PredictionLog) -> dg.MaterializeResult[LogSummary]:
+        with reported():
+            summary = predictions.compact(settings.name)
+        counts = {"rows", "torn_lines", "duplicates", "files", "open_files"}
+        metadata = summary.model_dump(include=counts)
+        metadata["rows_without_their_class"] = summary.nameless
+        metadata["newest"] = summary.newest.isoformat() if summary.newest else "none"
+        return dg.MaterializeResult(value=summary, metadata=metadata)
+
+    @dg.asset(
+        **asset_of(settings, "labels", processed="processed_data"),
         deps=[log],
         kinds={"pandas"},
         description="The target of each entity and moment that was predicted, where it is known."
         if settings.entity
         else "None: without an `entity` nothing tells what became of a row that was predicted.",
-        **common,
+        retry_policy=RETRIES,
+        code_version=monitoring.digest(),
     )
     def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
         with reported():
@@ -84,18 +99,15 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=value, metadata=counts)
 
     @dg.asset(
-        key=asset_key(settings.name, "performance_report"),
-        ins={
-            "known": dg.AssetIn(asset_key(settings.name, "labels")),
-            "rows": dg.AssetIn(asset_key(settings.name, "features")),
-        },
+        **asset_of(settings, "performance_report", known="labels", rows="features"),
         deps=[log],
         kinds={"scikitlearn"},
         description="Metrics of the served version by window: estimated, then measured by labels."
         if settings.entity
         else "Metrics of the served version by window, estimated: to measure them by labels needs "
         "an `entity`.",
-        **common,
+        retry_policy=RETRIES,
+        code_version=monitoring.digest(),
     )
     def performance_report(
         known: Labels,
@@ -126,11 +138,12 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=report, metadata=performance_metadata(report))
 
     @dg.asset(
-        key=asset_key(settings.name, "skew_report"),
+        **asset_of(settings, "skew_report"),
         deps=[log, asset_key(settings.name, "features")],
         kinds={"feast"},
         description="Logged requests against their features rebuilt from the offline store.",
-        **common,
+        retry_policy=RETRIES,
+        code_version=monitoring.digest(),
     )
     def skew_report(
         predictions: PredictionLog,
@@ -154,7 +167,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         metadata["skewed_rows"] = dg.MetadataValue.json(features)
         return dg.MaterializeResult(value=report, metadata=metadata)
 
-    return [labels, performance_report, *([skew_report] if settings.entity else [])]
+    return [prediction_log, labels, performance_report, *([skew_report] if settings.entity else [])]
 
 
 def settled_windows(
@@ -181,10 +194,7 @@ def settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
 
 
 def calibrated(
-    live: pd.DataFrame,
-    rows: pd.DataFrame,
-    settings: ModelSettings,
-    tracking: MLflowTracking,
+    live: pd.DataFrame, rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
 ) -> np.ndarray:
     """Probability that rows of such scores were positive among the held-out ones; NaN: no binary.
 

@@ -5,10 +5,8 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from jobs.deployment import build_deployment_job
-from jobs.monitoring import build_monitoring_job, build_monitoring_schedules
+from jobs.asset_jobs import build_asset_jobs, build_schedules
 from jobs.promotion import build_promotion_jobs
-from jobs.training import build_training_job, build_training_schedules
 from mlops_assets.asset_checks.gates import build_asset_checks
 from mlops_assets.asset_checks.live import build_outcome_checks
 from mlops_assets.assets.data import build_data_assets
@@ -17,7 +15,6 @@ from mlops_assets.assets.drift import build_drift_assets
 from mlops_assets.assets.features import build_feature_assets
 from mlops_assets.assets.model import build_model_assets
 from mlops_assets.assets.outcomes import build_outcome_assets
-from mlops_assets.assets.prediction_log import build_prediction_log_assets
 from mlops_assets.components.settings import carried
 from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
@@ -94,7 +91,6 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
         *build_feature_assets(settings),
         *build_model_assets(settings),
         *build_deployment_assets(settings),
-        *build_prediction_log_assets(settings),
         *build_outcome_assets(settings),
         *build_drift_assets(settings),
     ]
@@ -104,13 +100,8 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         asset_checks=[*build_asset_checks(settings), *build_outcome_checks(settings)],
-        jobs=[
-            build_training_job(settings),
-            build_deployment_job(settings),
-            *build_promotion_jobs(settings),
-            build_monitoring_job(settings),
-        ],
-        schedules=[*build_training_schedules(settings), *build_monitoring_schedules(settings)],
+        jobs=[*build_asset_jobs(settings), *build_promotion_jobs(settings)],
+        schedules=build_schedules(settings),
         sensors=[build_retraining_sensor(settings), build_endpoint_health_sensor(settings)],
         metadata=carried(settings),
     )

@@ -5,9 +5,8 @@ from mlops_assets.ml.evaluation.model_card import markdown, model_card
 from mlops_assets.ml.frames import Split
 from mlops_assets.ml.training.tuning import with_params
 from mlops_assets.model_versions.provenance import INFERENCE_TAG, read_record
-from mlops_assets.records.evaluation import Evaluation
+from mlops_assets.records.evaluation import Evaluation, ModelCard
 from mlops_assets.records.files import CARD_FILE
-from mlops_assets.records.model_card import ModelCard
 from resources.champion.aliases import origin
 from resources.tracking.tracking import MLflowTracking
 

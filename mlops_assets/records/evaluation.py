@@ -1,10 +1,12 @@
-"""A registered version, its metrics, and how it compares with the champion."""
+"""A registered version, its metrics, how it compares with the champion, and its card."""
 
-from typing import Self
+from datetime import datetime
+from typing import Any, Self
 
 from pydantic import AwareDatetime, Field
 
 from mlops_assets.blocks.base import Markdown, Moment, Record
+from mlops_assets.blocks.card import CardSettings
 
 
 class ModelVersion(Record):
@@ -140,3 +142,28 @@ class EvaluationFacts(Record):
             reasons="; ".join(report.decision.reasons) or "none",
             model_card=model_card,
         )
+
+
+class Period(Record):
+    """First and last moment, both included."""
+
+    first: datetime
+    last: datetime
+
+
+class ModelCard(Record):
+    """One version: where it comes from, how good it is, what it is for."""
+
+    evaluation: Evaluation
+    description: str
+    owners: tuple[str, ...]
+    purpose: CardSettings
+    data_version: str | None = Field(description="DVC md5 of the raw data trained on.")
+    git_sha: str | None
+    target: str
+    estimator: str
+    params: dict[str, Any]
+    features: dict[str, str] = Field(description="Name -> how it is computed.")
+    inference: str = Field("", description="By what it is served, and why.")
+    train_period: Period
+    test_period: Period

@@ -8,6 +8,7 @@ from mlops_assets.blocks.base import Record
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary, Window
 
 Trigger = Literal["performance", "drift", "new_data"]
+Result = Literal["running", "promoted", "refused", "failed"]
 Action = Literal["train", "wait", "paused", "running", "alert", "idle"]
 
 
@@ -15,7 +16,7 @@ class Outcome(Record):
     """What became of the training that was asked for last."""
 
     decision: str = Field(description="Id of the decision that asked for it.")
-    result: Literal["running", "promoted", "refused", "failed"]
+    result: Result
     run_id: str
     reason: str = ""
 

@@ -37,12 +37,8 @@ class Observed(Record):
 
     def __add__(self, other: "Observed") -> "Observed":
         """What two workers saw."""
-        return Observed(
-            requests=self.requests + other.requests,
-            errors=self.errors + other.errors,
-            seconds=self.seconds + other.seconds,
-            scores=self.scores + other.scores,
-        )
+        names = type(self).model_fields
+        return Observed(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 class Sighting(Record):

@@ -43,12 +43,9 @@ def promote(
     A move to the champion itself runs the body and adds no row. Before a model's first move, a
     champion older than the ledger becomes a row of its own.
 
-    Args:
-        move: The data version and git sha are added from the run that trained the version.
-        expected_from: What `ledger.head` answered when the move was decided.
-        tracking: Its aliases follow.
-        ledger: Gets the row, before any alias is moved.
-        require_wanted: Raises if nobody wants the move any more; called right before the row.
+    `expected_from` is what `ledger.head` answered when the move was decided; data version and git
+    sha are added from the run that trained the version. `require_wanted` raises if nobody wants the
+    move any more, and is called right before the row; no alias is moved before that.
 
     Raises:
         PromotionConflictError: Somebody moved the champion since; the body did not run.
@@ -145,11 +142,7 @@ def _described(move: Move, tracking: MLflowTracking) -> Move:
 
 
 def registered(model: str, number: int, tracking: MLflowTracking) -> ModelVersion:
-    """A version that must be in the registry.
-
-    Raises:
-        TrackingError: It never was, or somebody has deleted it.
-    """
+    """A version that must be in the registry; raises if it is not, or not any more."""
     version = tracking.registry.version(model, number)
     if version is None:
         raise TrackingError(

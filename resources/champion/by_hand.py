@@ -18,7 +18,11 @@ from resources.tracking.tracking import MLflowTracking
 
 @dataclass(frozen=True)
 class Promotions:
-    """The champion of one model, with all that must agree on it."""
+    """The champion of one model, with all that must agree on it.
+
+    What was never deployed, has lost its files or cannot be served, is a `DeploymentError`; that
+    somebody moved the champion in the meantime, a `PromotionConflictError`.
+    """
 
     model: str
     settings: DeploymentSettings
@@ -31,9 +35,7 @@ class Promotions:
     def roll_back(self, to: int | None, why: str, who: str) -> HandMove:
         """Serve version `to`, by default the champion before this one; `why` may be empty.
 
-        Raises:
-            PromotionRefusedError: There is none before, and `to` is not given.
-            DeploymentError: The version was never deployed, or cannot be served.
+        Where there is none before, that is a `PromotionRefusedError`.
         """
         if to is None:
             versions = standing(self.ledger.history(self.model))
@@ -45,25 +47,16 @@ class Promotions:
         return self._move(to, f"rollback: {why}" if why else "rollback", who)
 
     def promote(self, version: int, why: str, who: str) -> HandMove:
-        """Serve a version that was deployed before, whatever the gate said.
-
-        Raises:
-            DeploymentError: The version was never deployed, or cannot be served.
-            PromotionConflictError: Somebody moved the champion in the meantime.
-        """
+        """Serve a version that was deployed before, whatever the gate said."""
         return self._move(version, f"manual: {why}", who)
 
     def restore(self) -> Endpoint | None:
         """Make the endpoint and the aliases follow the ledger; None if the endpoint did.
 
         It is the ledger's champion that serves again, from its kept and checked files, whatever was
-        trained, evaluated or refused since.
-
-        A process that was killed between the swap of the endpoint and its row in the ledger leaves
-        another version live than the one on record, or about to be; the record wins.
-
-        Raises:
-            DeploymentError: The champion's files are gone, or it cannot be served.
+        trained, evaluated or refused since. A process that was killed between the swap of the
+        endpoint and its row in the ledger leaves another version live than the one on record, or
+        about to be.
         """
         with self.ledger.exclusive(self.model):
             head = self.ledger.head(self.model)

@@ -11,11 +11,10 @@ do.
 import json
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dagster as dg
 from pydantic import Field
 
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
@@ -59,7 +58,7 @@ _COLUMNS = (
 )
 
 
-class PromotionLedger(dg.ConfigurableResource):
+class PromotionLedger(SqliteFile):
     """Every move of every model's champion, in a sqlite file that is created on first use.
 
     >>> PromotionLedger(path="ledger.db").history("customers")
@@ -67,7 +66,8 @@ class PromotionLedger(dg.ConfigurableResource):
     """
 
     path: str = Field(description="The file; its folder also holds a lock file for each model.")
-    timeout_seconds: float = Field(30.0, ge=0, description="How long to wait for another writer.")
+    tables, called, variable = _SCHEMA, "the ledger", "MLOPS_LEDGER"
+    error, busy = LedgerError, LedgerLockedError
 
     @contextmanager
     def exclusive(self, model: str) -> Generator[None]:
@@ -76,19 +76,14 @@ class PromotionLedger(dg.ConfigurableResource):
             yield
 
     def append(self, move: Move, expected_from: Promotion | None) -> Promotion:
-        """Record a move, if the head still is the one that the caller saw.
+        """Record a move, if the head still is `expected_from`, as when the move was decided.
 
-        Args:
-            move: What to record; sequence, time and the version it leaves are filled in.
-            expected_from: What `head` answered when the move was decided.
-
-        Raises:
-            PromotionConflictError: Somebody moved the champion since.
-            LedgerError: The move leads to the version that is champion already.
+        Sequence, time and the version it leaves are filled in. What `require_head` raises is
+        raised.
         """
-        with self._connection() as connection:
+        with self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")  # from here on no other process writes
-            head = _one(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", move.model)
+            head = _head(connection, move.model)
             require_head(move, head, expected_from)
             now = self._now()
             promotion = Promotion(
@@ -106,40 +101,27 @@ class PromotionLedger(dg.ConfigurableResource):
 
     def head(self, model: str) -> Promotion | None:
         """The newest move of a model; None before the first."""
-        with self._connection(reads=True) as connection:
-            return _one(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", model)
+        with self.connection(reads=True) as connection:
+            return _head(connection, model)
 
     def history(self, model: str) -> list[Promotion]:
         """All moves of a model, the oldest first."""
-        with self._connection(reads=True) as connection:
+        with self.connection(reads=True) as connection:
             return _select(connection, "WHERE model = ? ORDER BY sequence", model)
 
     def as_of(self, model: str, time: datetime) -> Promotion | None:
         """The move that was in force at a moment, its own moment included; None before the first.
 
-        Raises:
-            LedgerError: `time` has no timezone.
+        A `time` without a timezone is a `LedgerError`.
         """
         if time.tzinfo is None:
             raise LedgerError(f"{time.isoformat()} has no timezone; say which, e.g. UTC")
         condition = "WHERE model = ? AND time <= ? ORDER BY time DESC, sequence DESC LIMIT 1"
-        with self._connection(reads=True) as connection:
-            return _one(connection, condition, model, sortable(time))
+        with self.connection(reads=True) as connection:
+            return next(iter(_select(connection, condition, model, sortable(time))), None)
 
     def _now(self) -> datetime:
         return datetime.now(UTC)
-
-    def _connection(self, *, reads: bool = False) -> AbstractContextManager[sqlite3.Connection]:
-        return SqliteFile(
-            path=self.path,
-            timeout_seconds=self.timeout_seconds,
-            layout=1,
-            schema=_SCHEMA,
-            name="the ledger",
-            variable="MLOPS_LEDGER",
-            error=LedgerError,
-            busy=LedgerLockedError,
-        ).connection(reads=reads)
 
 
 def require_head(move: Move, head: Promotion | None, expected_from: Promotion | None) -> None:
@@ -216,6 +198,6 @@ def _select(connection: sqlite3.Connection, condition: str, *values: str) -> lis
     return promotions
 
 
-def _one(connection: sqlite3.Connection, condition: str, *values: str) -> Promotion | None:
-    found = _select(connection, condition, *values)
-    return found[0] if found else None
+def _head(connection: sqlite3.Connection, model: str) -> Promotion | None:
+    newest = _select(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", model)
+    return newest[0] if newest else None

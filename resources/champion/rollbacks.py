@@ -67,10 +67,7 @@ def hold_against(
 ) -> Hold | None:
     """The newest rollback that holds against a version; None if none does.
 
-    Args:
-        version: Which the gate would make champion.
-        history: All moves of the model, the oldest first.
-        tracking: Has the tags of the versions' runs.
+    The history is of all moves of the model, the oldest first.
     """
     if history and history[-1].to_version == version.version:
         return None
@@ -84,11 +81,7 @@ def hold_against(
 def require_not_given_up(
     move: Move, history: Sequence[Promotion], tracking: MLflowTracking
 ) -> None:
-    """Refuse the gate's move to a version that a rollback holds against.
-
-    Raises:
-        PromotionRefusedError: With who rolled back, when and why.
-    """
+    """Raise `PromotionRefusedError` at a move by the gate that a rollback holds against."""
     version = tracking.registry.version(move.model, move.to_version) if move.why == "gate" else None
     if version and (hold := hold_against(version, history, tracking)):
         raise PromotionRefusedError(hold.said(move.to_version))

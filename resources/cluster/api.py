@@ -36,7 +36,7 @@ Object = dict[str, Any]
 
 
 class ClusterApi:
-    """One namespace of a cluster."""
+    """One namespace of a cluster; what it refuses to do or to tell is a `DeploymentError`."""
 
     def __init__(self, client: Any, namespace: str, patience_seconds: float = 0.0) -> None:
         """Ask through the official client's `ApiClient`, again for so long while it is away."""
@@ -44,11 +44,7 @@ class ClusterApi:
 
     @classmethod
     def connect(cls, namespace: str) -> Self:
-        """The cluster that this process runs in, else that of KUBECONFIG's current context.
-
-        Raises:
-            DeploymentError: There is neither.
-        """
+        """The cluster that this process runs in, else that of KUBECONFIG's current context."""
         from kubernetes import client, config  # 0.3 CPU s
 
         configuration = client.Configuration()
@@ -72,10 +68,9 @@ class ClusterApi:
         return type(self)(self._client, self.namespace, _AWAY_SECONDS)
 
     def apply(self, wanted: Object) -> Object:
-        """Create the object or change what differs (server-side apply); what it then is.
+        """Create the object or change what differs (server-side apply); returns what it then is.
 
-        Raises:
-            DeploymentError: The cluster refuses it; a field it does not know is refused too.
+        A field that the cluster does not know is refused too.
         """
         query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
         path = self._path(wanted["kind"], wanted["metadata"]["name"])
@@ -83,50 +78,30 @@ class ClusterApi:
         return json.loads(self._ask("PATCH", path, query, body))
 
     def get(self, kind: str, name: str) -> Object | None:
-        """One object; None if there is none.
-
-        Raises:
-            DeploymentError: The cluster refuses to tell.
-        """
+        """One object; None if there is none."""
         content = self._ask("GET", self._path(kind, name), missing=b"null")
         return json.loads(content)
 
     def pods(self, labels: Mapping[str, str]) -> list[Object]:
-        """The pods with these labels, also those that are ending.
-
-        Raises:
-            DeploymentError: The cluster refuses to tell.
-        """
+        """The pods with these labels, also those that are ending."""
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         content = self._ask("GET", self._path("Pod"), {"labelSelector": selector})
         return json.loads(content)["items"]
 
     def events(self, pod: str, reason: str) -> list[str]:
-        """What the cluster reported of a pod for that reason, in its words.
-
-        Raises:
-            DeploymentError: The cluster refuses to tell.
-        """
+        """What the cluster reported of a pod for that reason, in its words."""
         query = {"fieldSelector": f"involvedObject.name={pod},reason={reason}"}
         found = json.loads(self._ask("GET", self._path("Event"), query))["items"]
         return [one.get("message", "") for one in found]
 
     def log(self, pod: str, *, previous: bool, lines: int) -> str:
-        """The end of a pod's log, or of the container before its last restart.
-
-        Raises:
-            DeploymentError: The cluster refuses to tell, e.g. since nothing ran yet.
-        """
+        """The end of a pod's log, or of the container before its last restart, if any ran yet."""
         query = {"tailLines": str(lines), "previous": str(previous).lower()}
         content = self._ask("GET", f"{self._path('Pod', pod)}/log", query, missing=b"")
         return content.decode(errors="replace")
 
     def delete(self, kind: str, name: str) -> None:
-        """Delete an object and what belongs to it; nothing happens if there is none.
-
-        Raises:
-            DeploymentError: The cluster refuses to.
-        """
+        """Delete an object and what belongs to it; nothing happens if there is none."""
         query = {"propagationPolicy": "Background"}
         self._ask("DELETE", self._path(kind, name), query, missing=b"")
 

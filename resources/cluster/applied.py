@@ -37,11 +37,7 @@ class Applied(Record):
 
 
 def read_applied(endpoint: Path) -> Applied | None:
-    """What was applied last for the endpoint in that folder; None if nothing.
-
-    Raises:
-        DeploymentError: The file is damaged.
-    """
+    """What was applied last for the endpoint in that folder; None if nothing."""
     file = endpoint / APPLIED_FILE
     try:
         return Applied.model_validate_json(file.read_bytes())

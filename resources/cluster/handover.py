@@ -20,7 +20,7 @@ from resources.cluster.applied import (
     write_generation,
 )
 from resources.cluster.kinds import KINDS, KindName
-from resources.cluster.objects import Plan, labels_of
+from resources.cluster.objects import Plan
 from resources.cluster.rollout import wait
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
@@ -79,17 +79,13 @@ class ClusterHandover(Handover):
         prune_generations(self._folder.path)
 
     def _reach(self, applied: Applied) -> None:
-        """Apply the objects, and wait until their pods answer instead of all others.
-
-        Raises:
-            DeploymentError: They will not.
-        """
+        """Apply the objects, and wait until their pods answer instead of all others."""
         kind, api, name = KINDS[applied.target], self._api, self._plan.name
         for wanted in applied.objects:
             kind.apply(api, wanted, applied.replicas)
         wait(
             api,
-            labels_of(self._plan.model),
+            self._plan.labels,
             applied.generation,
             lambda pods: kind.serves(api, applied, name, pods),
             find=lambda: kind.trouble(api, name),
@@ -121,11 +117,7 @@ class ClusterHandover(Handover):
 
 
 def _settle(client: EndpointClient, generation: int) -> None:
-    """Wait until the Service sends every new connection to the new pods.
-
-    Raises:
-        DeploymentError: It does not answer, or still sends some to others.
-    """
+    """Wait until the Service sends every new connection to the new pods, or raise."""
     deadline, row = time.monotonic() + _SETTLE_SECONDS, 0
     while row < _ANSWERS_IN_A_ROW:
         try:

@@ -29,9 +29,9 @@ class Kind(ABC):
     def serves(self, api: ClusterApi, applied: Applied, name: str, pods: list[Object]) -> bool:
         """Whether enough pods of the applied generation, and none of another, are ready."""
 
-    @abstractmethod
     def trouble(self, api: ClusterApi, name: str) -> Trouble | None:
-        """Why they will not be, if that is no single pod's fault."""
+        """Why they will not be, if that is no single pod's fault and will not pass."""
+        return None
 
     @abstractmethod
     def url(self, api: ClusterApi, plan: Plan) -> str:
@@ -77,7 +77,7 @@ class DeploymentKind(Kind):
 
 
 class InferenceServiceKind(Kind):
-    """An InferenceService in KServe's Standard mode."""
+    """An InferenceService in KServe's Standard mode; what it says, it says of what may change."""
 
     late = (
         "does KServe's controller run in this cluster? `kubectl describe inferenceservice` says "
@@ -97,10 +97,6 @@ class InferenceServiceKind(Kind):
         ready = (condition(service or {}, "Ready") or {}).get("status") == "True"
         good = [serves(pod, applied.generation) and is_ready(pod) for pod in pods]
         return ready and len(good) >= applied.replicas and all(good)
-
-    def trouble(self, api: ClusterApi, name: str) -> Trouble | None:
-        """See `Kind.trouble`: what KServe says, it says of what may still change."""
-        return None
 
     def url(self, api: ClusterApi, plan: Plan) -> str:
         """See `Kind.url`: as KServe says, unless the settings do."""

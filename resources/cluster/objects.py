@@ -31,6 +31,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's own network; its NetworkPolicy s
 """Not the pod's address alone: `kubectl port-forward` and debuggers come by localhost."""
 _OWN = "/endpoint"
 """The pod's own folder."""
+_STRATEGY = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+"""One pod more at a time, never one less."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class Plan:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Of all that belongs to the endpoint."""
-        return labels_of(self.model)
+        """Of all that belongs to the endpoint, whatever generation."""
+        return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/component": "endpoint"}
 
 
 def object_name(model: str) -> str:
@@ -79,11 +81,6 @@ def service_hosts(model: str, cluster: ClusterSettings) -> tuple[str, ...]:
     given = urlsplit(cluster.url or "").hostname
     inside = [f"{one}{domain}" for one in services for domain in ("", ".svc", ".svc.cluster.local")]
     return (*inside, given) if given else tuple(inside)
-
-
-def labels_of(model: str) -> dict[str, str]:
-    """What finds the pods of a model, of all generations."""
-    return {"app.kubernetes.io/name": object_name(model), "app.kubernetes.io/component": "endpoint"}
 
 
 def kubernetes_objects(plan: Plan) -> list[Object]:
@@ -102,7 +99,7 @@ def kserve_objects(plan: Plan) -> list[Object]:
         "scaleTarget": replicas.cpu_percent,
         "labels": _pod_labels(plan),
         "annotations": _scraped(plan),
-        "deploymentStrategy": _strategy(),
+        "deploymentStrategy": _STRATEGY,
         **_pod(plan, KSERVE_CONTAINER),
     }
     service = _object(
@@ -148,7 +145,7 @@ def _deployment(plan: Plan) -> Object:
     pods = {"labels": _pod_labels(plan), "annotations": _scraped(plan)}
     spec = {
         "selector": {"matchLabels": plan.labels},
-        "strategy": _strategy(),
+        "strategy": _STRATEGY,
         "revisionHistoryLimit": 1,  # the way back is the deployer's, with the checks of a version
         "progressDeadlineSeconds": int(plan.cluster.start_timeout.total_seconds()),
         "template": {"metadata": pods, "spec": _pod(plan, CONTAINER)},
@@ -171,11 +168,6 @@ def _autoscaler(plan: Plan) -> Object:
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
     }
     return _object(plan, "autoscaling/v2", "HorizontalPodAutoscaler", spec)
-
-
-def _strategy() -> Object:
-    """One pod more at a time, never one less."""
-    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 
 
 def _pod_labels(plan: Plan) -> dict[str, str]:

@@ -65,20 +65,12 @@ def wait(
     patience: timedelta,
     late: str,
 ) -> None:
-    """Wait until the pods of a generation have `reached` what is wanted.
+    """Wait until the pods of a generation have `reached` what is wanted, or raise why they do not.
 
-    Args:
-        api: The namespace.
-        labels: Of the endpoint's pods.
-        generation: The wanted one.
-        reached: Told of all pods that run or will, of whatever generation.
-        find: Trouble that is no pod's.
-        timeout: At most so long.
-        patience: How long a pod may wait for a node.
-        late: The remedy where nothing is wrong but the time.
-
-    Raises:
-        DeploymentError: Why they do not, with the end of the log.
+    What is asked so is told of all pods that run or will, of whatever generation; `find` finds
+    trouble that is no pod's. A pod may wait for a node, or for the claim, as long as `patience`
+    says; `late` is the remedy where nothing is wrong but the time. The error has the end of the
+    log.
     """
     deadline = time.monotonic() + timeout.total_seconds()
     while True:

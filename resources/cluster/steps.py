@@ -8,28 +8,15 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.errors import ConfigError, DeploymentError
+from mlops_assets.errors import DeploymentError
 from resources.cluster.api import ClusterApi, Object
+from resources.dagster.executors import changed
 from resources.dagster.internals import explain_failed_steps
 
 
 def explained(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
     """The same executor of dagster-k8s, whose failures of pods have the pod's reason."""
-    start = executor.executor_creation_fn
-    if start is None:
-        raise ConfigError(f"the executor {executor.name!r} cannot be created; use another one")
-    schema: Any = executor.config_schema
-
-    def create(context: dg.InitExecutorContext) -> dg.Executor:
-        return explain_failed_steps(start(context), _why)
-
-    return dg.ExecutorDefinition(
-        name=executor.name,
-        config_schema=schema,
-        requirements=executor.get_requirements,
-        executor_creation_fn=create,
-        description=executor.description,
-    )
+    return changed(executor, lambda created: explain_failed_steps(created, _why))
 
 
 def _why(context: Any) -> str:

@@ -6,30 +6,23 @@ On which nodes it may be mounted is `resources.cluster.placement`.
 from pathlib import Path
 
 from mlops_assets.errors import ConfigError, DeploymentError
-from mlops_assets.records.files import (
-    GENERATIONS_FOLDER,
-    LOG_FOLDER,
-    METRICS_FOLDER,
-    VERSIONS_FOLDER,
-)
+from mlops_assets.records import files
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.runtime.atomic import ensure_folder
 from resources.cluster.api import ClusterApi
 from resources.cluster.objects import Mount
 
-_READ, _WRITTEN = (VERSIONS_FOLDER, GENERATIONS_FOLDER, METRICS_FOLDER), LOG_FOLDER
+_READ = (files.VERSIONS_FOLDER, files.GENERATIONS_FOLDER, files.METRICS_FOLDER)
 
 
 def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mount, ...]:
     """The folders, made where missing: its versions, what it logs, and where features are read.
 
-    Never the endpoint's folder itself, which holds the deployer's key.
-
-    Raises:
-        ConfigError: One of them does not lie on the claim.
+    Never the endpoint's folder itself, which holds the deployer's key. A `ConfigError` names the
+    one that does not lie on the claim.
     """
     mounts = [Mount(endpoint / name) for name in _READ]
-    mounts.append(Mount(endpoint / _WRITTEN, writable=True))
+    mounts.append(Mount(endpoint / files.LOG_FOLDER, writable=True))
     # A reader of sqlite shares the log of its writer, and so writes beside it.
     mounts += [Mount(folder, writable=_is_sqlite(online)) for folder in _feature_folders(online)]
     for mount in mounts:
@@ -45,9 +38,7 @@ def mounts_of(endpoint: Path, shared: Path, online: OnlineFeatures) -> tuple[Mou
 def shared_on_one_node(api: ClusterApi, claim: str, online: OnlineFeatures) -> bool:
     """Whether all pods that mount the claim must be on one node, where sqlite is sound too.
 
-    Raises:
-        DeploymentError: There is no such claim, or pods cannot share it soundly; nothing was
-            changed.
+    A `DeploymentError` says that there is no such claim, or that pods cannot share it soundly.
     """
     found = api.get("PersistentVolumeClaim", claim)
     if found is None:

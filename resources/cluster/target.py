@@ -9,8 +9,6 @@ recorded requests. Anything else applies again what was applied before.
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_assets.blocks.cluster import ClusterSettings
-from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import ConfigError, DeploymentError
 from mlops_assets.records.files import STOPPED_FILE
 from mlops_assets.records.serving import Endpoint, Manifest
@@ -44,7 +42,11 @@ class ClusterTarget(Target):
 
     def deploy(self, release: Release) -> Endpoint:
         """See `Target.deploy`."""
-        model, cluster = release.servable.model_name, _cluster(release.settings)
+        model, cluster = release.servable.model_name, release.settings.cluster
+        if cluster is None:
+            raise ConfigError(
+                f"target {release.settings.target} needs the block `deployment.cluster`"
+            )
         mounts = mounts_of(self._folder.path, self._shared, release.online)
         api = ClusterApi.connect(cluster.namespace)
         one_node = shared_on_one_node(api, cluster.claim, release.online)
@@ -87,9 +89,3 @@ class ClusterTarget(Target):
             return False
         served = self._served(applied.url)
         return served is not None and served["generation"] == good.generation
-
-
-def _cluster(settings: DeploymentSettings) -> ClusterSettings:
-    if settings.cluster is None:
-        raise ConfigError(f"target {settings.target} needs the block `deployment.cluster`")
-    return settings.cluster

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -44,11 +45,7 @@ class Cancellation:
         return run is not None and run.status in CANCELED
 
     def require_not_asked_before(self) -> None:
-        """At the start: Dagster forgets who canceled a run that was about to start.
-
-        Raises:
-            dagster.DagsterExecutionInterruptedError: Somebody did.
-        """
+        """At the start, raise an interrupt: Dagster forgets who canceled a run about to start."""
         asking = {dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
         run = self._instance.get_run_by_id(self._run_id)
         if run and self._instance.all_logs(self._run_id, of_type=asking):
@@ -56,11 +53,7 @@ class Cancellation:
             raise dg.DagsterExecutionInterruptedError
 
     def require_not_asked(self) -> None:
-        """Where nothing is under way.
-
-        Raises:
-            dagster.DagsterExecutionInterruptedError: Somebody asked for the end.
-        """
+        """Where nothing is under way, raise an interrupt if somebody asked for the end."""
         if self.asked():
             raise dg.DagsterExecutionInterruptedError
 
@@ -73,8 +66,7 @@ class Cancellation:
     def after(self, event: dg.DagsterEvent) -> None:
         """Where the steps run in this process: go no further if the run must end.
 
-        Raises:
-            dagster.DagsterExecutionInterruptedError: The step ended by it, or in spite of it.
+        Raises the interrupt by which a step ended, or in spite of which it did.
         """
         if event.is_step_up_for_retry or event.is_step_failure:
             if _is_by_interrupt(event):
@@ -144,21 +136,16 @@ def send_ignored_again() -> None:
 
     It does what a finalizer raises, and the garbage collector calls finalizers anywhere.
     """
-    if not isinstance(sys.unraisablehook, _Again):
-        sys.unraisablehook = _Again(sys.unraisablehook)
+    before = sys.unraisablehook
+    if getattr(before, "func", None) is not _told_of_ignored:
+        sys.unraisablehook = partial(_told_of_ignored, before)
 
 
-class _Again:
-    """What is told of everything ignored."""
-
-    def __init__(self, before: Callable[[Any], object]) -> None:
-        self._before = before
-
-    def __call__(self, ignored: Any) -> None:
-        self._before(ignored)
-        if issubclass(ignored.exc_type, INTERRUPTS):
-            # No `threading.Thread`: its locks may be held where a finalizer is called.
-            _thread.start_new_thread(_interrupt_soon, ())
+def _told_of_ignored(before: Callable[[Any], object], ignored: Any) -> None:
+    before(ignored)
+    if issubclass(ignored.exc_type, INTERRUPTS):
+        # No `threading.Thread`: its locks may be held where a finalizer is called.
+        _thread.start_new_thread(_interrupt_soon, ())
 
 
 def _interrupt_soon() -> None:

@@ -4,7 +4,7 @@ Which executor is taken is for `mlops_assets.definitions` to say.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -32,19 +32,22 @@ def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.Ex
     Dagster comes here in each process that runs a step, to load the code location.
     """
     send_ignored_again()
+    return changed(executor, lambda created: _Followed(created, tracking, executor.name))
+
+
+def changed(
+    executor: dg.ExecutorDefinition, change: Callable[[dg.Executor], dg.Executor]
+) -> dg.ExecutorDefinition:
+    """The same definition, of executors that are changed when they are created."""
     start = executor.executor_creation_fn
     if start is None:
         raise ConfigError(f"the executor {executor.name!r} cannot be created; use another one")
     schema: Any = executor.config_schema
-
-    def create(context: dg.InitExecutorContext) -> dg.Executor:
-        return _Followed(start(context), tracking, executor.name)
-
     return dg.ExecutorDefinition(
         name=executor.name,
         config_schema=schema,
         requirements=executor.get_requirements,
-        executor_creation_fn=create,
+        executor_creation_fn=lambda context: change(start(context)),
         description=executor.description,
     )
 

@@ -67,10 +67,7 @@ def explain_failed_steps(
     executor: dg.Executor, why: Callable[["StepHandlerContext"], str]
 ) -> dg.Executor:
     """The same executor; the reasons of steps that failed in pods of theirs end with `why`."""
-    from dagster._core.executor.step_delegating import (
-        CheckStepHealthResult,
-        StepDelegatingExecutor,
-    )
+    from dagster._core.executor.step_delegating import CheckStepHealthResult, StepDelegatingExecutor
 
     if not isinstance(executor, StepDelegatingExecutor):
         return executor

@@ -36,9 +36,7 @@ class ParquetStorage(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Value:
         """Read the value of an upstream asset as the type that the parameter declares.
 
-        Raises:
-            StateError: The asset has not been materialized into this folder, or it is damaged.
-            TypeError: The parameter is neither a DataFrame, nor documented rows, nor a record.
+        What was not materialized into this folder, or is damaged, is a `StateError`.
         """
         wanted = context.dagster_type.typing_type
         path = self.path(context.asset_key, wanted)

@@ -31,24 +31,18 @@ def digest(key: str) -> str:
 
 
 def limits(settings: DeploymentSettings, endpoint: Path) -> EndpointLimits:
-    """What the endpoint in that folder shall enforce.
-
-    Raises:
-        ConfigError: The variable of the keys is not set, or holds something else than digests.
-    """
+    """What the endpoint in that folder shall enforce."""
     granted = settings.model_dump(include=set(RequestLimits.model_fields))
     return EndpointLimits(
-        **granted,
-        key_digests=key_digests(settings),
-        operator_digest=digest(operator_key(endpoint)),
+        **granted, key_digests=key_digests(settings), operator_digest=digest(operator_key(endpoint))
     )
 
 
 def key_digests(settings: DeploymentSettings) -> tuple[str, ...]:
     """The digests of the keys that the settings admit; none if they need no key.
 
-    Raises:
-        ConfigError: As in `limits`; never with what the variable holds.
+    The `ConfigError` about a variable that is not set or holds something else never says what it
+    holds.
     """
     if settings.api_keys is None:
         return ()

@@ -41,9 +41,9 @@ from mlops_assets.serving.process.bento import unpack
 
 unpack(Path(__file__).parent / "endpoint")
 
-from mlops_assets.serving.process.service import Endpoint  # noqa: E402  it reads what `unpack` sets
+from mlops_assets.serving.process.service import EndpointService  # noqa: E402  as `unpack` says
 
-__all__ = ["Endpoint"]
+__all__ = ["EndpointService"]
 '''
 
 
@@ -110,7 +110,7 @@ def recipe_of(manifest: Manifest) -> dict[str, object]:
     needed |= {*_FEAST} if manifest.online.lookup == "feast" else set()
     pins = [f"{name}=={version(name)}" for name in sorted(needed)]
     return {
-        "service": "bento_service:Endpoint",
+        "service": "bento_service:EndpointService",
         "name": manifest.model_name,
         "labels": {"model_version": str(manifest.model_version)},
         "include": ["**/*.py", "**/*.html", "endpoint/**"],

@@ -16,7 +16,7 @@ FeatureRow = Mapping[str, float | str | None]
 
 
 class EndpointClient:
-    """One endpoint's API."""
+    """One endpoint's API; that it does not answer or refuses is a `DeploymentError`."""
 
     def __init__(self, url: str, timeout_seconds: float = 30.0, *, key: str | None = None) -> None:
         """Send `key` with every request."""
@@ -25,11 +25,7 @@ class EndpointClient:
         self._timeout = timeout_seconds
 
     def model(self) -> dict[str, Any]:
-        """What is served now.
-
-        Raises:
-            DeploymentError: The endpoint does not answer.
-        """
+        """What is served now."""
         return self._call("GET", "/model", ("model_name", "model_version", "generation", "entity"))
 
     def predict(
@@ -37,12 +33,8 @@ class EndpointClient:
     ) -> list[dict[str, Any]]:
         """Predict for entities; a check that is no traffic need not be `logged`.
 
-        Returns:
-            In the order asked for, predictions, or an `error` for an entity without fresh features.
-
-        Raises:
-            DeploymentError: The endpoint does not answer, or refuses the request, e.g. because no
-                entity has fresh features.
+        In the order asked for, predictions, or an `error` for an entity without fresh features; a
+        request is refused if no entity has some.
         """
         content = {"entities": list(entities)}
         return self._call("POST", "/predict", ("predictions",), content, logged)["predictions"]
@@ -50,11 +42,7 @@ class EndpointClient:
     def predict_features(
         self, rows: Sequence[FeatureRow], *, logged: bool = True
     ) -> list[dict[str, Any]]:
-        """Predict for rows of features; NaN is sent as null; `logged` as in `predict`.
-
-        Raises:
-            DeploymentError: The endpoint does not answer, or refuses the request.
-        """
+        """Predict for rows of features; NaN is sent as null; `logged` as in `predict`."""
         content = {"rows": list(rows)}
         path, keys = "/predict_features", ("predictions",)
         return self._call("POST", path, keys, content, logged)["predictions"]
@@ -64,8 +52,7 @@ class EndpointClient:
     ) -> None:
         """Ask the recorded requests, past the log, and compare with the recorded scores.
 
-        Raises:
-            DeploymentError: Some answer differs by more than its runtime may, or is refused.
+        An answer that differs by more than its runtime may is a `DeploymentError` too.
         """
         import numpy as np
 
@@ -118,15 +105,10 @@ def request(
     key: str | None = None,
     logged: bool = True,
 ) -> tuple[int, bytes]:
-    """Send one request, past every proxy of the environment.
+    """Send one request, past every proxy of the environment; returns the status and the body.
 
-    Only the deployer's own key lets it ask without being `logged`.
-
-    Returns:
-        The status code and the body.
-
-    Raises:
-        DeploymentError: Nobody answers.
+    Only the deployer's own key lets it ask without being `logged`. It is a `DeploymentError` that
+    nobody answers.
     """
     address = urlsplit(url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=timeout_seconds)

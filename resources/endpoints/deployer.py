@@ -43,15 +43,8 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     ) -> Endpoint:
         """Serve a version; returns when the live endpoint repeated every recorded request.
 
-        Changes nothing if exactly this is served already.
-
-        Args:
-            servable: The version.
-            model_file: Its estimator.
-            recorded: Requests, and what was answered to them offline.
-            online: How workers read features.
-            settings: Of the endpoint.
-            confirm: Called once it is live and verified; raises if it must not stay.
+        Changes nothing if exactly this is served already. Workers read features `online`; `confirm`
+        is called once the version is live and verified, and raises if it must not stay.
 
         Raises:
             DeploymentError: It could not; the version that served before serves again, as after
@@ -74,18 +67,8 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     ) -> Endpoint:
         """Serve a version that was deployed before, from the files kept of it; all at once.
 
-        Changes nothing if exactly this is served already.
-
-        Args:
-            name: Of the model.
-            version: Of the model.
-            settings: As for `deploy`.
-            online: How workers read features from now on; default: as they do.
-            confirm: As for `deploy`.
-
-        Raises:
-            DeploymentError: It never was deployed here, or as with `deploy`.
-            PortInUseError: As with `deploy`.
+        Workers read features by `online` from now on, by default as they do; all else is as with
+        `deploy`. A version that was never deployed here is refused.
         """
         folder = self._folder(name)
         servable, model_file, recorded = folder.kept(version)
@@ -100,32 +83,17 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
     def predict(
         self, name: str, entities: Sequence[int | str], *, logged: bool = True
     ) -> list[dict[str, Any]]:
-        """Predict for entities; a check that is no traffic is not `logged`.
-
-        Returns:
-            In the order asked for, predictions, or an `error` for an entity without fresh features.
-
-        Raises:
-            DeploymentError: No endpoint answers, or it refuses, e.g. because all are unknown.
-        """
+        """Predict for entities, as `EndpointClient.predict`."""
         return self._client(name).predict(entities, logged=logged)
 
     def predict_features(
         self, name: str, rows: Sequence[FeatureRow], *, logged: bool = True
     ) -> list[dict[str, Any]]:
-        """Predict for rows of features; `logged` as in `predict`.
-
-        Raises:
-            DeploymentError: No endpoint answers, or it refuses, e.g. a missing feature.
-        """
+        """Predict for rows of features, as `EndpointClient.predict_features`."""
         return self._client(name).predict_features(rows, logged=logged)
 
     def sample(self, name: str, version: int) -> FeatureRow:
-        """Features to ask a version for: of the newest row when it was deployed.
-
-        Raises:
-            DeploymentError: It never was deployed here, or its files are damaged.
-        """
+        """Features to ask a deployed version for: of the newest row at that time."""
         _, _, recorded = self._folder(name).kept(version)
         return recorded[-1].features
 
@@ -148,11 +116,7 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
 
     @abstractmethod
     def _next_target(self, folder: EndpointFolder, settings: DeploymentSettings) -> Target:
-        """Where the settings want it.
-
-        Raises:
-            DeploymentError: It is served elsewhere, where it would be left behind.
-        """
+        """Where the settings want it; raises if it is served elsewhere and would be left behind."""
 
     def _folder(self, name: str) -> EndpointFolder:
         return EndpointFolder(Path(self.root, name).resolve())

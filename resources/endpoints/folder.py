@@ -27,26 +27,8 @@ from pathlib import Path
 from mlops_assets.blocks.base import one_line
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records.files import (
-    GENERATIONS_FOLDER,
-    MANIFEST_FILE,
-    MODEL_FILE,
-    ONNX_FILE,
-    RECORDED_FILE,
-    ROLLOUTS_FILE,
-    SERVABLE_FILE,
-    STATUS_FOLDER,
-    TRIAL_FOLDER,
-    VERIFIED_FILE,
-    VERSIONS_FOLDER,
-)
-from mlops_assets.records.rollout import (
-    WATCHED_FILE,
-    Candidate,
-    Observed,
-    Sighting,
-    TrialReport,
-)
+from mlops_assets.records import files
+from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Observed, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from resources.endpoints.api_keys import limits
@@ -66,25 +48,23 @@ class EndpointFolder:
         """Put a version in place, whole or not at all.
 
         Requests recorded later, on newer rows, do not change a version that stands there, nor does
-        what was said of it since: its workers keep checking themselves with the first ones.
-
-        Raises:
-            DeploymentError: The file is not the registered one, or the version stands here with
-                another content.
+        what was said of it since: its workers keep checking themselves with the first ones. A file
+        that is not the registered one is refused, as is a version that stands here with another
+        content.
         """
         inference = servable.inference
         requests = [request.model_dump(mode="json") for request in recorded]
         content = {
-            SERVABLE_FILE: servable.model_dump_json(indent=2).encode(),
-            MODEL_FILE: read_checked(model_file, servable.sha256),
-            RECORDED_FILE: json.dumps(requests).encode(),
+            files.SERVABLE_FILE: servable.model_dump_json(indent=2).encode(),
+            files.MODEL_FILE: read_checked(model_file, servable.sha256),
+            files.RECORDED_FILE: json.dumps(requests).encode(),
         }
         if inference.onnx_sha256 is not None:
             onnx_file = model_file.with_suffix(".onnx")
-            content[ONNX_FILE] = read_checked(onnx_file, inference.onnx_sha256)
+            content[files.ONNX_FILE] = read_checked(onnx_file, inference.onnx_sha256)
         for name, sha256 in servable.documents.items():
             content[name] = read_checked(model_file.with_name(name), sha256)
-        versions = ensure_folder(self.path / VERSIONS_FOLDER)
+        versions = ensure_folder(self.path / files.VERSIONS_FOLDER)
         target = versions / str(servable.model_version)
         for leftover in versions.glob(".staging-*"):
             shutil.rmtree(leftover)
@@ -101,10 +81,9 @@ class EndpointFolder:
     def kept(self, number: int) -> tuple[Servable, Path, list[RecordedRequest]]:
         """What `stage` put in place: the servable, its model file and the recorded requests.
 
-        Raises:
-            DeploymentError: The version was never deployed here, or its folder is damaged.
+        A version that was never deployed here, or whose folder is damaged, is a `DeploymentError`.
         """
-        version = self.path / VERSIONS_FOLDER / str(number)
+        version = self.path / files.VERSIONS_FOLDER / str(number)
         if not version.is_dir():
             known = sorted(int(p.name) for p in version.parent.glob("*") if p.name.isdecimal())
             raise DeploymentError(
@@ -112,31 +91,30 @@ class EndpointFolder:
                 f"there are {known or 'none'}"
             )
         try:
-            servable = Servable.model_validate_json((version / SERVABLE_FILE).read_bytes())
-            requests = json.loads((version / RECORDED_FILE).read_bytes())
+            servable = Servable.model_validate_json((version / files.SERVABLE_FILE).read_bytes())
+            requests = json.loads((version / files.RECORDED_FILE).read_bytes())
             recorded = [RecordedRequest.model_validate(request) for request in requests]
         except (OSError, ValueError) as err:
             raise DeploymentError(
                 f"{version} is damaged: {one_line(err)}. Delete it and train a new version."
             ) from err
-        return servable, version / MODEL_FILE, recorded
+        return servable, version / files.MODEL_FILE, recorded
 
     def online(self, servable: Servable) -> OnlineFeatures:
         """How workers read features now, if the version can be fed by that.
 
-        Raises:
-            DeploymentError: No version was ever good here, or this one needs other features.
+        It is a `DeploymentError` if no version was ever good here, or this one needs other
+        features.
         """
         manifest = self.verified() or self.current()
         if manifest is None:
             raise DeploymentError(
-                f"{self.path} holds no {VERIFIED_FILE} that can be read: nothing was deployed yet, "
-                f"or it is damaged; run `mlops run {servable.model_name}`"
+                f"{self.path} holds no {files.VERIFIED_FILE} that can be read: nothing was "
+                f"deployed yet, or it is damaged; run `mlops run {servable.model_name}`"
             )
-        stored = manifest.online.view.features.items()
-        if missing := [
-            name for name, dtype in servable.features.items() if (name, dtype) not in stored
-        ]:
+        stored = manifest.online.view.features
+        missing = [name for name, dtype in servable.features.items() if stored.get(name) != dtype]
+        if missing:
             raise DeploymentError(
                 f"version {servable.model_version} needs the features {missing}, which the "
                 "feature store does not hold any more; restore them in the YAML and materialize "
@@ -178,15 +156,15 @@ class EndpointFolder:
 
     def current(self) -> Manifest | None:
         """What the workers must serve; None if nothing, or if the file is damaged."""
-        return self._read(MANIFEST_FILE)
+        return self._read(files.MANIFEST_FILE)
 
     def verified(self) -> Manifest | None:
         """The last manifest that passed every check."""
-        return self._read(VERIFIED_FILE)
+        return self._read(files.VERIFIED_FILE)
 
     def write(self, manifest: Manifest) -> None:
         """Make the workers serve `manifest`."""
-        self._write(MANIFEST_FILE, manifest)
+        self._write(files.MANIFEST_FILE, manifest)
 
     def write_again(self, manifest: Manifest) -> Manifest:
         """Make the workers serve an older manifest, as a new generation."""
@@ -196,18 +174,14 @@ class EndpointFolder:
 
     def mark_verified(self, manifest: Manifest) -> None:
         """Remember `manifest` as the one to go back to."""
-        self._write(VERIFIED_FILE, manifest)
-
-    def forget_manifest(self) -> None:
-        """Serve nothing: the first version was no good."""
-        (self.path / MANIFEST_FILE).unlink(missing_ok=True)
+        self._write(files.VERIFIED_FILE, manifest)
 
     def statuses(self, pids: Sequence[int]) -> list[dict]:
         """What the given workers reported; drops the files of dead ones."""
         import psutil
 
         found = []
-        for file in (self.path / STATUS_FOLDER).glob("*.json"):
+        for file in (self.path / files.STATUS_FOLDER).glob("*.json"):
             if file.stem in {str(pid) for pid in pids}:
                 with contextlib.suppress(ValueError):  # damaged: as if the worker had not reported
                     found.append(json.loads(file.read_bytes()))
@@ -225,41 +199,36 @@ class EndpointFolder:
 
     def watch_trial(self) -> None:
         """Tell the workers that somebody waits for the verdict; without it the trial ends."""
-        (ensure_folder(self.path / TRIAL_FOLDER) / WATCHED_FILE).touch()
+        (ensure_folder(self.path / files.TRIAL_FOLDER) / WATCHED_FILE).touch()
 
     def watched_seconds(self) -> float:
         """How long somebody waited for the verdict since the last step of a trial began."""
-        watched = self.path / TRIAL_FOLDER / WATCHED_FILE
+        watched = self.path / files.TRIAL_FOLDER / WATCHED_FILE
         if not watched.exists():
             return 0.0
-        return max(0.0, watched.stat().st_mtime - (self.path / MANIFEST_FILE).stat().st_mtime)
+        return max(0.0, watched.stat().st_mtime - (self.path / files.MANIFEST_FILE).stat().st_mtime)
 
     def sightings(self, generation: int | None = None) -> Sighting:
         """What all workers, also dead ones, saw of both versions; by default in all steps."""
         primary = candidate = Observed()
         step = "*" if generation is None else generation
-        for file in (self.path / TRIAL_FOLDER).glob(f"*-{step}.json"):
+        for file in (self.path / files.TRIAL_FOLDER).glob(f"*-{step}.json"):
             seen = Sighting.model_validate_json(file.read_bytes())
             primary, candidate = primary + seen.primary, candidate + seen.candidate
         return Sighting(primary=primary, candidate=candidate)
 
     def report(self, trial: TrialReport) -> None:
         """Add a line to `rollouts.jsonl`, and drop what was counted."""
-        with (self.path / ROLLOUTS_FILE).open("ab") as file:
+        with (self.path / files.ROLLOUTS_FILE).open("ab") as file:
             file.write(trial.model_dump_json().encode() + b"\n")
-        shutil.rmtree(self.path / TRIAL_FOLDER, ignore_errors=True)
+        shutil.rmtree(self.path / files.TRIAL_FOLDER, ignore_errors=True)
 
     def prune(self) -> None:
         """Drop all but the five versions deployed last, and those that serve or would."""
-        kept = {
-            folder
-            for manifest in (self.current(), self.verified())
-            if manifest is not None
-            for folder in (manifest.folder, manifest.previous)
-        }
-        versions = [
-            path for path in (self.path / VERSIONS_FOLDER).glob("*") if path.name.isdecimal()
-        ]
+        manifests = filter(None, (self.current(), self.verified()))
+        kept = {folder for one in manifests for folder in (one.folder, one.previous)}
+        found = (self.path / files.VERSIONS_FOLDER).glob("*")
+        versions = [path for path in found if path.name.isdecimal()]
         versions.sort(key=lambda path: (path.stat().st_mtime, int(path.name)))
         for old in versions[:-KEPT_VERSIONS]:
             if str(old) not in kept:
@@ -267,7 +236,7 @@ class EndpointFolder:
 
     def _next_generation(self) -> int:
         known = [manifest.generation for manifest in (self.current(), self.verified()) if manifest]
-        known += [int(file.stem) for file in (self.path / GENERATIONS_FOLDER).glob("*.json")]
+        known += [int(file.stem) for file in (self.path / files.GENERATIONS_FOLDER).glob("*.json")]
         return max(known, default=0) + 1
 
     def _read(self, name: str) -> Manifest | None:
@@ -282,11 +251,7 @@ class EndpointFolder:
 
 
 def read_checked(file: Path, sha256: str) -> bytes:
-    """Read a file of a version if its content is the one that was registered.
-
-    Raises:
-        DeploymentError: It is not, or cannot be read.
-    """
+    """Read a file of a version; raises if its content is not the one that was registered."""
     try:
         content = file.read_bytes()
     except OSError as err:
@@ -302,10 +267,10 @@ def read_checked(file: Path, sha256: str) -> bytes:
 
 def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) -> None:
     """Compare models byte by byte, what is told of them by meaning: a later release adds fields."""
-    for name in (SERVABLE_FILE, *(name for name in content if name.startswith("model."))):
+    for name in (files.SERVABLE_FILE, *(name for name in content if name.startswith("model."))):
         path = target / name
         found = path.read_bytes() if path.exists() else b""
-        if found != content[name] and not (name == SERVABLE_FILE and _means(found, servable)):
+        if found != content[name] and not (name == files.SERVABLE_FILE and _means(found, servable)):
             raise DeploymentError(
                 f"{path} stands there with another content, and versions never change. "
                 f"Register a new version; if the file was damaged, delete {target}."

@@ -23,11 +23,7 @@ class Handover(ABC):
         self._folder = folder
 
     def to(self, wanted: Manifest, release: Release) -> None:
-        """Serve and verify `wanted`, or put back what served before and raise.
-
-        Raises:
-            DeploymentError: Why, and what serves now.
-        """
+        """Serve and verify `wanted`; or put back what served before, and raise why."""
         with self._put_back(wanted):
             wanted, client = self._serve(wanted, release.settings.rollout)
             client.check(release.servable, release.recorded, release.settings)
@@ -56,11 +52,7 @@ class Handover(ABC):
     def _serve(
         self, wanted: Manifest, settings: RolloutSettings
     ) -> tuple[Manifest, EndpointClient]:
-        """Make it live; returns what is, and what asks it.
-
-        Raises:
-            DeploymentError: It cannot be.
-        """
+        """Make it live, or raise; returns what is, and what asks it."""
 
     @abstractmethod
     def _back(self, reason: str) -> str:

@@ -55,11 +55,7 @@ class LocalTarget(Target):
         self._process.stop()
 
     def kept(self) -> tuple[Launch, Manifest]:
-        """How it was launched last, and what passed its checks last.
-
-        Raises:
-            DeploymentError: Nothing was deployed here, or the files are damaged.
-        """
+        """How it was launched last, and what passed its checks last; raises if there is none."""
         launch, good = self._process.kept_launch(), self._folder.verified()
         if launch is not None and good is not None:
             return launch, good
@@ -69,12 +65,7 @@ class LocalTarget(Target):
         raise DeploymentError(f"{path.name!r} {why}; run `mlops run {path.name}`")
 
     def up(self) -> Endpoint:
-        """Serve again what served last; the caller holds the endpoint's lock.
-
-        Raises:
-            DeploymentError: As `kept`, or it cannot be served.
-            PortInUseError: Somebody else listens on the port.
-        """
+        """Serve again what served last, or raise; the caller holds the endpoint's lock."""
         kept, good = self.kept()
         (self._folder.path / STOPPED_FILE).unlink(missing_ok=True)
         launch = Launch.of(kept.port, kept.workers)

@@ -7,7 +7,7 @@ the time of its `last_run`, by which an alert tells old figures from calm ones.
 Requests are counted by the workers themselves (`mlops_assets.serving.api.metrics`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -53,24 +53,21 @@ class EndpointMetrics(dg.ConfigurableResource):
         """Replace what was written under this name; readers see the old file or the new one.
 
         Every family gets the label `model_name` in front of its own.
-
-        Raises:
-            StateError: The folder cannot be written.
         """
         file = Path(self.root, model, METRICS_FOLDER, f"{name}.prom")
-        text = render(gauges, {"model_name": model})
+        text = _rendered(model, gauges)
         write_atomically(file, lambda temporary: temporary.write_bytes(text))
         return file
 
 
-def render(gauges: Sequence[Gauge], common: Mapping[str, str]) -> bytes:
-    """Prometheus's text format."""
+def _rendered(model: str, gauges: Sequence[Gauge]) -> bytes:
+    """In Prometheus's text format."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client import Gauge as Family
 
     registry = CollectorRegistry()
     for gauge in gauges:
-        family = Family(gauge.name, gauge.help, (*common, *gauge.labels), registry=registry)
+        family = Family(gauge.name, gauge.help, ("model_name", *gauge.labels), registry=registry)
         for labels, value in gauge.values.items():
-            family.labels(*common.values(), *labels).set(value)
+            family.labels(model, *labels).set(value)
     return generate_latest(registry)

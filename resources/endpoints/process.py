@@ -7,8 +7,10 @@ which also holds for what a killed deployment left behind, and never for a reuse
 What these processes do is `mlops_assets.serving.process`.
 """
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -69,18 +71,10 @@ class _Member:
         """The folder that it was started for."""
         return self.environment[ENDPOINT]
 
-    def _runs(self, module: str) -> bool:
+    def runs(self, module: str) -> bool:
         """Whether it was started as this module, which earlier releases had in `serving` itself."""
         rooms = ("mlops_assets.serving.process", "mlops_assets.serving")
         return any(f"{room}.{module}" in self.command for room in rooms)
-
-    @property
-    def is_supervisor(self) -> bool:
-        return self._runs("supervisor")
-
-    @property
-    def is_template_or_worker(self) -> bool:
-        return self._runs("workers")
 
     def belongs_to(self, launch: Launch) -> bool:
         found = self.environment.get(CODE), self.environment.get(WORKERS)
@@ -101,7 +95,7 @@ class EndpointProcess:
     def launch(self) -> Launch | None:
         """What the running supervisor was told to run; None if none runs."""
         here = str(self.folder)
-        if not any(m.is_supervisor and m.endpoint == here for m in self._members()):
+        if not any(m.runs("supervisor") and m.endpoint == here for m in self._members()):
             return None
         return self.kept_launch()
 
@@ -118,7 +112,7 @@ class EndpointProcess:
         members = [
             member
             for member in self._members()
-            if member.is_template_or_worker and (launch is None or member.belongs_to(launch))
+            if member.runs("workers") and (launch is None or member.belongs_to(launch))
         ]
         pids = {member.process.pid for member in members}
         return [member.process.pid for member in members if member.parent in pids]
@@ -129,11 +123,7 @@ class EndpointProcess:
         return failed.read_text(encoding="utf-8") if failed.exists() else None
 
     def bring(self, launch: Launch) -> None:
-        """Run what `launch` says: by a new generation on the same socket, or from the start.
-
-        Raises:
-            PortInUseError: Somebody else listens on the port.
-        """
+        """Run what `launch` says: by a new generation on the same socket, or from the start."""
         running = self.launch()
         if running is not None and running.port != launch.port:
             self.stop()
@@ -141,7 +131,13 @@ class EndpointProcess:
         if running is None:
             require_free(launch.port)
         if running != launch or self.failure():
-            content = json.dumps(self._described(launch), indent=2).encode()
+            described = {
+                "port": launch.port,
+                "workers": launch.workers,
+                "python": sys.executable,
+                "environment": self._environment(launch),
+            }
+            content = json.dumps(described, indent=2).encode()
             write_atomically(self.folder / LAUNCH_FILE, lambda file: file.write_bytes(content))
         if running is None:
             self._start(launch)
@@ -170,7 +166,7 @@ class EndpointProcess:
 
         members = list(self._members())
         # Each ends those below it; asked themselves, they would be started again.
-        supervisors = [member for member in members if member.is_supervisor]
+        supervisors = [member for member in members if member.runs("supervisor")]
         for member in supervisors or members:
             _signal(member.process, kill=False)
         psutil.wait_procs([member.process for member in members], timeout=STOP_SECONDS)
@@ -178,14 +174,6 @@ class EndpointProcess:
             for process in left:
                 _signal(process, kill=True)
             psutil.wait_procs(left, timeout=1)
-
-    def _described(self, launch: Launch) -> dict[str, object]:
-        return {
-            "port": launch.port,
-            "workers": launch.workers,
-            "python": sys.executable,
-            "environment": self._environment(launch),
-        }
 
     def _environment(self, launch: Launch) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -235,11 +223,7 @@ class EndpointProcess:
 
 
 def require_free(port: int) -> None:
-    """Check that nobody listens on the port.
-
-    Raises:
-        PortInUseError: Somebody does.
-    """
+    """Raise `PortInUseError` if somebody listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -255,10 +239,5 @@ def require_free(port: int) -> None:
 def _signal(process: "psutil.Process", *, kill: bool) -> None:
     import psutil
 
-    try:
-        if kill:
-            process.kill()
-        else:
-            process.terminate()
-    except psutil.NoSuchProcess:
-        pass
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)

@@ -11,11 +11,11 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.evaluation.canary import objection
+from mlops_assets.records.files import MANIFEST_FILE
 from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.interrupts import uninterrupted
@@ -48,11 +48,7 @@ class Rollout(Handover):
         self._timeout, self._good = timeout, folder.verified()
 
     def reach(self, wanted: Manifest) -> None:
-        """Run what `launch` says, and wait until every worker, and no older one, serves `wanted`.
-
-        Raises:
-            DeploymentError: They do not, or not in time.
-        """
+        """Run what `launch` says; wait until all its workers, and no older one, serve `wanted`."""
         self._process.bring(self._launch)
         deadline = time.monotonic() + self._timeout
         # Not at once, since a server is visible a moment after its start; and not at every turn,
@@ -64,7 +60,8 @@ class Rollout(Handover):
             reached = [status for status in reported if status["generation"] == wanted.generation]
             if errors := [status["error"] for status in reached if status["error"]]:
                 raise DeploymentError(errors[0])
-            if len(reached) == len(pids) == self._launch.workers and not self._older(pids):
+            all_ready = len(reached) == len(pids) == self._launch.workers
+            if all_ready and {*self._process.workers()} == {*pids}:  # none is older
                 return
             if time.monotonic() > next_look:
                 next_look += _GRACE_SECONDS
@@ -75,9 +72,6 @@ class Rollout(Handover):
                     f"{self._timeout:g} s; allow more by `start_timeout_seconds`."
                 )
             time.sleep(_POLL_SECONDS)
-
-    def _older(self, pids: Sequence[int]) -> bool:
-        return set(self._process.workers()) != set(pids)
 
     def _require_alive(self, wanted: Manifest) -> None:
         if self._process.launch() is None:
@@ -93,20 +87,9 @@ class Rollout(Handover):
         left = self._folder.current()
         if left is None or left.candidate is None:
             return
-        candidate, seen = left.candidate, self._folder.sightings()
-        answered = 0 if candidate.role == "shadow" else seen.candidate.requests
-        report = TrialReport(
-            ended=datetime.now(UTC),
-            from_version=left.model_version,
-            to_version=candidate.model_version,
-            strategy=candidate.role,
-            passed=False,
-            reason="the process that waited for the verdict was killed",
-            seconds=self._folder.watched_seconds(),
-            requests=seen.primary.requests + answered,
-            candidate_requests=seen.candidate.requests,
-            harmed_requests=answered,
-        )
+        reason = "the process that waited for the verdict was killed"
+        seconds, seen = self._folder.watched_seconds(), self._folder.sightings()
+        report = _reported(left, left.candidate, reason, seconds, [seen])
         self._folder.write_again(left.model_copy(update={"candidate": None}))
         self._folder.report(report)
 
@@ -133,20 +116,18 @@ class Rollout(Handover):
         good, launch = self._good, self._before or self._launch
         if good is None:
             self._process.stop()
-            self._folder.forget_manifest()
+            (self._folder.path / MANIFEST_FILE).unlink(missing_ok=True)
             return "No version was served before; the endpoint is stopped."
         try:
             restored = self._folder.write_again(good)
-            self._by(launch).reach(restored)
+            same = launch == self._launch
+            rollout = self if same else Rollout(self._folder, launch, self._client, self._timeout)
+            rollout.reach(restored)
         except DeploymentError as err:
             why = "." if str(err) in reason else f": {err}"
             return f"Version {good.model_version} could not be put back either{why}"
         self._folder.mark_verified(restored)
         return f"Version {good.model_version} serves again."
-
-    def _by(self, launch: Launch) -> "Rollout":
-        same = launch == self._launch
-        return self if same else Rollout(self._folder, launch, self._client, self._timeout)
 
 
 class Trial:
@@ -158,27 +139,24 @@ class Trial:
         self._seen: list[Sighting] = []
         """What was seen in each step."""
 
-    @property
-    def _strategy(self) -> Literal["canary", "shadow"]:
-        return "shadow" if self._settings.strategy == "shadow" else "canary"
-
     def run(self, good: Manifest, wanted: Manifest) -> int:
         """Go through the steps; returns the last generation.
 
-        Raises:
-            DeploymentError: The verdict, with the number of harmed requests.
+        The verdict, with the number of harmed requests, is a `DeploymentError`.
         """
-        strategy = self._strategy
-        weights = (1.0,) if strategy == "shadow" else self._settings.weights
+        strategy = "shadow" if self._settings.strategy == "shadow" else "canary"
+        candidates = [
+            Candidate(
+                model_version=wanted.model_version,
+                folder=wanted.folder,
+                role=strategy,
+                weight=weight,
+            )
+            for weight in ((1.0,) if strategy == "shadow" else self._settings.weights)
+        ]
         generation, reason = good.generation, "the workers did not take it up"
         try:
-            for weight in weights:
-                candidate = Candidate(
-                    model_version=wanted.model_version,
-                    folder=wanted.folder,
-                    role=strategy,
-                    weight=weight,
-                )
+            for candidate in candidates:
                 trial = self._folder.write_trial(good, candidate)
                 self._rollout.reach(trial)
                 generation = trial.generation
@@ -195,10 +173,11 @@ class Trial:
             raise
         finally:  # also when a worker crashed
             with uninterrupted():
-                report = self._report(good, wanted, reason)
+                seconds = time.monotonic() - self._began
+                report = _reported(good, candidates[0], reason, seconds, self._seen)
                 self._folder.report(report)
         if reason:
-            share = "" if strategy == "shadow" else f" with {weight:.0%} of the requests"
+            share = "" if strategy == "shadow" else f" with {candidate.weight:.0%} of the requests"
             raise DeploymentError(
                 f"The {strategy}{share} was stopped after {report.seconds:.0f} s: {reason}. "
                 f"{report.harmed_requests} of {report.requests} requests were answered by it."
@@ -240,21 +219,25 @@ class Trial:
         if self._seen:
             self._seen[-1] = self._folder.sightings(generation)
 
-    def _report(self, good: Manifest, wanted: Manifest, reason: str) -> TrialReport:
-        tried = sum(seen.candidate.requests for seen in self._seen)
-        answered = 0 if self._strategy == "shadow" else tried
-        return TrialReport(
-            ended=datetime.now(UTC),
-            from_version=good.model_version,
-            to_version=wanted.model_version,
-            strategy=self._strategy,
-            passed=not reason,
-            reason=reason,
-            seconds=time.monotonic() - self._began,
-            requests=sum(seen.primary.requests for seen in self._seen) + answered,
-            candidate_requests=tried,
-            harmed_requests=answered if reason else 0,
-        )
+
+def _reported(
+    good: Manifest, candidate: Candidate, reason: str, seconds: float, steps: Sequence[Sighting]
+) -> TrialReport:
+    """How a trial ended of which so much was seen in its steps; without a reason it passed."""
+    tried = sum(seen.candidate.requests for seen in steps)
+    answered = 0 if candidate.role == "shadow" else tried
+    return TrialReport(
+        ended=datetime.now(UTC),
+        from_version=good.model_version,
+        to_version=candidate.model_version,
+        strategy=candidate.role,
+        passed=not reason,
+        reason=reason,
+        seconds=seconds,
+        requests=sum(seen.primary.requests for seen in steps) + answered,
+        candidate_requests=tried,
+        harmed_requests=answered if reason else 0,
+    )
 
 
 def _tail(log: Path, reason: str) -> str:

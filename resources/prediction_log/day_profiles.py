@@ -21,11 +21,7 @@ FOLDER = "profiles"
 
 
 def day_parts(file: Path, counting: Counting, versions: Collection[int]) -> list[Part]:
-    """The parts of one daily file, which need not exist; counted now only if they never were.
-
-    Raises:
-        PredictionLogError: The file must be counted and cannot be read.
-    """
+    """The parts of one daily file, which need not exist; counted now only if they never were."""
     kept = file.parent / FOLDER / counting.digest() / f"{file.stem}.json"
     stored, state = _read(kept), _state(file)
     fresh = stored is not None and set(versions) <= set(stored.versions)

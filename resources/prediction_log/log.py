@@ -9,7 +9,6 @@ there already are dropped, so a crash at any point neither loses a row nor doubl
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,20 +43,10 @@ _CLOCK_ERROR_SECONDS = 2.0
 """How far a process's start, as the system tells it, may be off."""
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """What became of some files."""
-
-    rows: int
-    torn_lines: int
-    duplicates: int
-    nameless: int
-    days: list[str]
-    newest: datetime | None
-
-
 class PredictionLog(dg.ConfigurableResource):
     """Reads and compacts the logs of all models.
+
+    What no version of the endpoint writes is a `PredictionLogError`, whoever comes upon it.
 
     >>> log = PredictionLog(endpoints="endpoints", root="predictions")
     >>> len(log.recent("customers", timedelta(days=7), timedelta(days=1)))
@@ -71,9 +60,6 @@ class PredictionLog(dg.ConfigurableResource):
         """Rows with `start <= event_time < end` in order of event time, compacted or not yet.
 
         Columns as in `ml.monitoring.prediction_log`; all roles; no key twice.
-
-        Raises:
-            PredictionLogError: A file holds what no version of the endpoint writes.
         """
         # The endpoint's files first: one that is compacted and deleted meanwhile is found below.
         fresh = self._fresh(model, start, end)
@@ -84,11 +70,7 @@ class PredictionLog(dg.ConfigurableResource):
         return rows[inside].reset_index(drop=True)
 
     def recent(self, model: str, span: timedelta, window: timedelta) -> pd.DataFrame:
-        """The rows of the last `span` of event time and of what else its first window holds.
-
-        Raises:
-            PredictionLogError: A file holds what no version of the endpoint writes.
-        """
+        """The rows of the last `span` of event time and of what else its first window holds."""
         newest = self.newest(model)
         if newest is None:
             return self.read(model, _EPOCH, _EPOCH)
@@ -96,18 +78,11 @@ class PredictionLog(dg.ConfigurableResource):
         return self.read(model, start, newest + timedelta(microseconds=1))
 
     def parts(
-        self,
-        model: str,
-        windows: Sequence[Window],
-        counting: Counting,
-        versions: Collection[int],
+        self, model: str, windows: Sequence[Window], counting: Counting, versions: Collection[int]
     ) -> list[Part]:
         """Profiles of all rows in `windows` of these versions, some for each window.
 
         A daily file is read the first time only; of one whose day still gets rows, the keys.
-
-        Raises:
-            PredictionLogError: A file holds what no version of the endpoint writes.
         """
         if not windows:
             return []
@@ -139,26 +114,18 @@ class PredictionLog(dg.ConfigurableResource):
         return max(times, default=None)
 
     def compact(self, model: str) -> LogSummary:
-        """Take over every closed file; doing it twice changes nothing.
-
-        Raises:
-            PredictionLogError: A file holds what no version of the endpoint writes.
-        """
+        """Take over every closed file; doing it twice changes nothing."""
         with exclusive(Path(self.root, model) / _LOCK):
             files = [file for file in self._files(model) if is_closed(file)]
             done = [self._take_over(model, batch) for batch in _batches(files)]
             open_files = len(self._files(model))
-        newest = [one.newest for one in done if one.newest is not None]
+        counts = ("files", "rows", "torn_lines", "duplicates", "nameless")
         return LogSummary(
             model=model,
-            files=len(files),
             open_files=open_files,
-            rows=sum(one.rows for one in done),
-            torn_lines=sum(one.torn_lines for one in done),
-            duplicates=sum(one.duplicates for one in done),
-            nameless=sum(one.nameless for one in done),
             days=tuple(sorted({day for one in done for day in one.days})),
-            newest=max(newest, default=None),
+            newest=max((one.newest for one in done if one.newest is not None), default=None),
+            **{name: sum(getattr(one, name) for one in done) for name in counts},
         )
 
     def _fresh(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:
@@ -171,7 +138,7 @@ class PredictionLog(dg.ConfigurableResource):
         ]
         return to_frame(lines, self._classes(model, lines))
 
-    def _take_over(self, model: str, files: Sequence[Path]) -> _Batch:
+    def _take_over(self, model: str, files: Sequence[Path]) -> LogSummary:
         contents = {file: file.read_bytes() for file in files}
         parsed = [parse(content, str(file)) for file, content in contents.items()]
         lines = [line for one in parsed for line in one.lines]
@@ -179,12 +146,15 @@ class PredictionLog(dg.ConfigurableResource):
         new = to_frame(lines, classes)
         added, days = self._merge(Path(self.root, model), new)
         self._mark(contents)
-        return _Batch(
+        return LogSummary(
+            model=model,
+            files=len(files),
+            open_files=0,
             rows=added,
             torn_lines=sum(one.torn for one in parsed),
             duplicates=len(lines) - added,
             nameless=sum(len(o.scores) > 1 and label_of(o, classes) is None for o in lines),
-            days=days,
+            days=tuple(days),
             newest=new["event_time"].max().to_pydatetime() if len(new) else None,
         )
 

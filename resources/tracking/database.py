@@ -39,13 +39,8 @@ def local_database(tracking_uri: str) -> Path | None:
 def make_ready(database: Path, artifacts: str) -> None:
     """Make the store where there is none, or only half of one, and let its addresses follow it.
 
-    Args:
-        database: The sqlite file.
-        artifacts: Folder or URI; `Default` keeps its artifacts there, and not where we run.
-
-    Raises:
-        TrackingError: It is damaged, or of another release of MLflow.
-        StateError: Its folder cannot be written.
+    `Default` keeps its artifacts in `artifacts`, a folder or URI, and not where we run. A store
+    that is damaged, or of another release of MLflow, is a `TrackingError`.
     """
     if database.exists() and _is_here(_place(database), database):
         return
@@ -91,11 +86,7 @@ def _is_unused(database: Path) -> bool:
 
 
 def _require_usable(database: Path) -> None:
-    """Check that MLflow can use a store that somebody else made.
-
-    Raises:
-        TrackingError: It cannot; the file stays as it is.
-    """
+    """Raise if MLflow cannot use a store that somebody else made; the file stays as it is."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

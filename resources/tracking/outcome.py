@@ -30,19 +30,12 @@ MLFLOW = "mlops/mlflow"
 _OPEN = "open"
 _OF_RUN = "#"
 _CLOCK_SECONDS = 10
-_UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.MANAGED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _ENDED: dict[dg.DagsterRunStatus, Status] = {
     dg.DagsterRunStatus.SUCCESS: "FINISHED",
     dg.DagsterRunStatus.FAILURE: "FAILED",
     dg.DagsterRunStatus.CANCELED: "KILLED",
 }
+UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 
 
 class Closes(Protocol):
@@ -75,13 +68,8 @@ def finish(
 ) -> Status | None:
     """Close what a Dagster run left open that has no more steps to run.
 
-    A server that is down does not change how the run ends: it is left to `settle`.
-
-    Args:
-        instance: Knows whether somebody asked the run to end.
-        run_id: Of the Dagster run.
-        runs: Of the tracking server.
-        failed: Whether a step failed for good, or the execution was interrupted.
+    It `failed` if a step did for good, or the execution was interrupted. A server that is down does
+    not change how the run ends: it is left to `settle`.
 
     Returns:
         The status; None when nothing was closed, or the run will be resumed.
@@ -127,13 +115,12 @@ def settle_orphans(instance: dg.DagsterInstance, runs: Closes) -> None:
 def end_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """Say of runs that a process on this machine left behind that they failed, or were canceled.
 
-    Dagster leaves them as they are for ever, and in its queue they keep others from starting.
-    A run that waits in the queue, and one that a launcher is about to start, has no process yet.
-
-    Returns:
-        As they were left.
+    Dagster leaves them as they are for ever, and in its queue they keep others from starting. A run
+    that waits in the queue, and one that a launcher is about to start, has no process yet. They are
+    returned as they were left.
     """
-    left = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    may_run = [status for status in UNFINISHED if status != dg.DagsterRunStatus.SUSPENDED]
+    left = instance.get_runs(dg.RunsFilter(statuses=may_run))
     dead = [run for run in left if is_gone(_process(run))]
     for run in dead:
         if run.status in CANCELED:

@@ -21,10 +21,7 @@ class MLflowRegistry:
     def download_model(self, model: ModelVersion, folder: Path) -> Path:
         """Fetch the version's files into `folder` and return its `model.skops`, not loaded.
 
-        What was logged with the model stands beside it.
-
-        Raises:
-            TrackingError: The registry has no such version, or it is no skops model.
+        What was logged with the model stands beside it. Without a skops model, a `TrackingError`.
         """
         with self.store.connected() as mlflow:
             path = Path(mlflow.artifacts.download_artifacts(model.uri, dst_path=str(folder)))

@@ -103,17 +103,10 @@ class MLflowRun:
         beside: Mapping[str, bytes] | None = None,
         own: Sequence[str] = (),
     ) -> ModelVersion:
-        """Log a fitted scikit-learn model and register it.
+        """Log a fitted scikit-learn model and register it, with files `beside` it by their names.
 
-        Args:
-            model: Estimator or pipeline made of types on the allow-list.
-            registered_name: The model's name in the registry.
-            example: A few rows of features, as the model is fed.
-            beside: Further files of the version, by name.
-            own: Types that it may hold besides those of the allow-list.
-
-        Raises:
-            UnsafeModelError: The model holds a type that is not on the allow-list.
+        The example is of a few rows of features, as the model is fed. A type that is neither on the
+        allow-list nor among its `own` is refused by `UnsafeModelError`.
         """
         with self.store.connected() as mlflow, tempfile.TemporaryDirectory() as folder:
             import mlflow.sklearn

@@ -56,11 +56,7 @@ class MLflowStore:
             raise TrackingError(f"MLflow at {self.tracking_uri} refused: {said}") from err
 
     def make_ready(self) -> None:
-        """Make a local store on first use, and let it follow when its folder was moved.
-
-        Raises:
-            TrackingError: It is damaged, or is a database for which no driver is installed.
-        """
+        """Make a local store on first use, and let it follow when its folder was moved."""
         if database := local_database(self.tracking_uri):
             make_ready(database, self.artifacts)
         elif self.tracking_uri.startswith(_DATABASES):
@@ -69,8 +65,7 @@ class MLflowStore:
     def require_server(self) -> None:
         """Ask a server for a connection, without MLflow: cheap enough before any other work.
 
-        Raises:
-            TrackingUnavailableError: It does not answer.
+        That it does not answer is a `TrackingUnavailableError`.
         """
         parts = urlsplit(self.tracking_uri)
         if parts.scheme not in ("http", "https"):

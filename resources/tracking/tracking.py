@@ -26,7 +26,10 @@ from resources.tracking.store import MLflowStore, ui_url
 
 
 class MLflowTracking(dg.ConfigurableResource):
-    """Everything of MLflow: `with tracking.run(...) as run`, `tracking.registry`, and the rest."""
+    """Everything of MLflow: `with tracking.run(...) as run`, `tracking.registry`, and the rest.
+
+    What it refuses is a `TrackingError`; a server that is down, a `TrackingUnavailableError`.
+    """
 
     tracking_uri: str = Field(
         description="E.g. `sqlite:////srv/mlflow.db` or `http://mlflow:5000`."
@@ -80,10 +83,6 @@ class MLflowTracking(dg.ConfigurableResource):
         With the tag `dagster/run_id` it is the one run of that Dagster run in the experiment, and
         stays open afterwards, also when the body raises. Without, it ends with the body: FINISHED,
         or FAILED when that raises.
-
-        Raises:
-            TrackingUnavailableError: The server does not answer.
-            TrackingError: MLflow refused.
         """
         instance, run = self._instance, self._dagster_run
         if instance and run and tags.get(RUN_ID) == run.run_id:

@@ -26,9 +26,9 @@ if _height >= RUNGS.index("metrics"):  # before the library is imported
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp()
 
 if _height == RUNGS.index("bento"):
-    from mlops_assets.serving.process.service import Endpoint
+    from mlops_assets.serving.process.service import EndpointService
 
-    app = Endpoint.to_asgi()
+    app = EndpointService.to_asgi()
 else:
     from mlops_assets.serving.api.app import EndpointApp
     from mlops_assets.serving.api.guard import Guard

@@ -13,8 +13,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.gate import spelled
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.markdown import table
-from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation
-from mlops_assets.records.model_card import ModelCard, Period
+from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelCard, Period
 
 Row = Sequence[object]
 _UNKNOWN = "not recorded"

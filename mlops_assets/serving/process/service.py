@@ -1,6 +1,6 @@
 """The BentoML service of one endpoint.
 
-    bentoml serve mlops_assets.serving.process.service:Endpoint
+    bentoml serve mlops_assets.serving.process.service:EndpointService
 
 The environment says what to serve: MLOPS_ENDPOINT, the endpoint's folder. The product runs it under
 `supervisor` and `workers`, where `app.EndpointApp` answers everything; by itself, as in a Bento,
@@ -45,7 +45,7 @@ _buckets = Buckets()  # made here, so that all workers that the template forks h
     metrics={"enabled": False},
 )
 @bentoml.asgi_app(entrance, path="/")
-class Endpoint:
+class EndpointService:
     """One model behind HTTP."""
 
     def __init__(self) -> None:

@@ -198,10 +198,10 @@ def serve_alone(endpoint: Path, listener: socket.socket) -> None:
 
 
 def _serve(listener: socket.socket) -> None:
-    from mlops_assets.serving.process.service import Endpoint, entrance
+    from mlops_assets.serving.process.service import EndpointService, entrance
 
     config = uvicorn.Config(
-        _front(Endpoint.to_asgi(), entrance),
+        _front(EndpointService.to_asgi(), entrance),
         http=Connection,
         ws="none",
         log_config=None,

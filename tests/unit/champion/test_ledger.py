@@ -14,7 +14,6 @@ from pydantic import PrivateAttr, ValidationError
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
 from mlops_assets.records.promotion import Move, Promotion
 from resources.champion.ledger import PromotionLedger, given_up, standing
-from resources.sqlite import SqliteFile
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -204,16 +203,10 @@ def test_what_only_the_write_ahead_log_holds_is_not_passed_over(
 
 
 def test_a_disk_without_space_is_named(tmp_path: Path) -> None:
-    file = SqliteFile(
-        path=str(tmp_path / "ledger.db"),
-        timeout_seconds=0,
-        layout=1,
-        schema="CREATE TABLE t (c);",
-        name="the ledger",
-        variable="MLOPS_LEDGER",
-        error=LedgerError,
-        busy=LedgerLockedError,
-    )
+    class OneTable(PromotionLedger):
+        tables = "CREATE TABLE t (c);"
+
+    file = OneTable(path=str(tmp_path / "ledger.db"), timeout_seconds=0)
 
     def overfill() -> None:
         with file.connection() as connection:

@@ -8,9 +8,9 @@ from tests.support.servers import ROOT
 
 SERVICE = """
 import sys
-from mlops_assets.serving.process.service import Endpoint
+from mlops_assets.serving.process.service import EndpointService
 before = {*sys.modules}
-Endpoint.to_asgi()
+EndpointService.to_asgi()
 print(*{*sys.modules} - before)
 """
 

@@ -11,8 +11,13 @@ from mlops_assets.blocks.evaluation import EvaluationSettings
 from mlops_assets.ml.evaluation.gate import compare
 from mlops_assets.ml.evaluation.model_card import differences, markdown, model_card
 from mlops_assets.ml.frames import Split
-from mlops_assets.records.evaluation import Baseline, Evaluation, GateDecision, ModelVersion
-from mlops_assets.records.model_card import ModelCard
+from mlops_assets.records.evaluation import (
+    Baseline,
+    Evaluation,
+    GateDecision,
+    ModelCard,
+    ModelVersion,
+)
 from tests.support.toy_models import event_log
 
 PURPOSE = {

@@ -76,8 +76,8 @@ def test_files_and_what_is_in_them_are_there(page: Path) -> None:
 
 
 def test_what_is_gone_is_noticed() -> None:
-    text = "`docs/gone.py` `jobs/training.py:gone` `jobs/training.py:training_job_name` `jobs/`"
-    assert wrong_files(text) == ["docs/gone.py", "jobs/training.py:gone"]
+    text = "`docs/gone.py` `jobs/asset_jobs.py:gone` `jobs/asset_jobs.py:training_job_name` `jobs/`"
+    assert wrong_files(text) == ["docs/gone.py", "jobs/asset_jobs.py:gone"]
     text = "[a](docs/gone.md) [b](README.md#gone) [c](README.md#find-your-way) [d](https://x.y/z)"
     assert wrong_links(FRAMEWORK_ROOT / "README.md", text) == ["docs/gone.md", "README.md#gone"]
 

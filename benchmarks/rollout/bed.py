@@ -37,7 +37,7 @@ class Loads:
         return {request_id for load in self.clients for request_id in load.acknowledged}
 
 
-class Trial:
+class TestBed:
     """One endpoint with two workers, and a line of the table for each trial."""
 
     def __init__(self, folder: Path) -> None:
