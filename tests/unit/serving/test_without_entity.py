@@ -7,7 +7,6 @@ import pytest
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.choice import open_online
-from mlops_assets.serving.version.holder import ModelHolder
 from tests.support.served_models import AS_OF, VIEW, Built, build
 from tests.support.serving_worker import Worker, features
 from tests.unit.serving.test_log_writer import logged
@@ -30,9 +29,7 @@ def keyless(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture
 def worker(tmp_path: Path, keyless: Built) -> Worker:
-    worker = Worker(tmp_path / "endpoint")
-    worker.holder = ModelHolder(worker.folder.path, open_online)
-    worker.app.attach(worker.holder)
+    worker = Worker(tmp_path / "endpoint", open_online)
     worker.serve(keyless, ONLINE)
     return worker
 
