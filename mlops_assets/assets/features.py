@@ -14,6 +14,7 @@ from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.features.usable import useless_features
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.outcomes import rows_until
 from mlops_assets.records.data import FeatureFacts, FeatureView
@@ -41,7 +42,13 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
                 asset=key,
                 blocking=True,
                 description="The point-in-time join returned every row it was asked for, once.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                "features_have_values",
+                asset=key,
+                blocking=True,
+                description="No feature is without any value; one that is constant is named.",
+            ),
         ],
         description="One row per entity and moment: features known then, and the target if known.",
     )
@@ -51,6 +58,18 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         rows, origin = processed.rows, processed.record
         with reported():
             computed = build_features(rows, settings)
+            useless = useless_features(computed, settings)
+        yield dg.AssetCheckResult(
+            check_name="features_have_values",
+            passed=not useless.empty,
+            description=useless.said or None,
+            metadata={
+                kind: ", ".join(names) or "none" for kind, names in useless._asdict().items()
+            },
+        )
+        if useless.empty:  # raised before anything is published: the previous features stay
+            raise dg.Failure(useless.said, allow_retries=False)
+        with reported():
             require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
             past = rows_until(rows, settings, origin.checked_at)
             keys = with_labels(computed, build_labels(past, computed, settings), settings)

@@ -18,6 +18,7 @@ from mlops_assets.ml.training.early_stopping import rounds_of
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.reproduction import scores_hash
 from mlops_assets.model_versions.card import log_card
+from mlops_assets.model_versions.choice import choice_metadata, chosen
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import compared_metrics, facts, judge
 from mlops_assets.model_versions.provenance import choose_inference, record_training
@@ -79,17 +80,18 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 def train(
     features: TracedRows, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelVersion, dict[str, Any]]:
-    """Tune, fit and register a version into the open run, with all that its repetition needs.
+    """Choose, tune, fit and register a version in the open run, with what its repetition needs.
 
     Returns:
         The version, and what the training found, as metadata.
     """
     fitted_on, test = split(features.rows, settings)
-    chosen, search = tuned(fitted_on, settings, run)
-    model = fit(fitted_on, chosen)
+    named, choice = chosen(fitted_on, settings, run)
+    trained, search = tuned(fitted_on, named, run)
+    model = fit(fitted_on, trained)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
-    training, params = chosen.training, chosen.training.plain_params
+    training, params = trained.training, trained.training.plain_params
     rounds = {"rounds": rounds_of(model)} if settings.training.early_stopping else {}
     run.log_params({"estimator": training.estimator, "seed": training.seed, **params, **rounds})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
@@ -98,6 +100,6 @@ def train(
     own = own_types(settings.training)
     version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
     predictions = scores_hash(held_out.scores)
-    record_training(features.record, settings, params, predictions, run)
+    record_training(features.record, settings, params, predictions, run, choice)
     told = {"train_rows": len(fitted_on), "inference": inference.spelled, **rounds, **search}
-    return version, told
+    return version, {**told, **choice_metadata(choice)}

@@ -92,7 +92,7 @@ class SourceSettings(Settings):
         return self
 
 
-ANSWER_FIELDS = ("prediction", "probabilities", "features_as_of", "error")
+ANSWER_FIELDS = ("prediction", "probabilities", "features_as_of", "unseen_categories", "error")
 """What an endpoint answers of an entity beside its id, which stands under the entity's name."""
 
 
@@ -101,7 +101,7 @@ class EntitySettings(Settings):
 
     name: ColumnName = Field(
         description="A column; not called as what stands beside it in an answer: `prediction`, "
-        "`probabilities`, `features_as_of`, `error`."
+        "`probabilities`, `features_as_of`, `unseen_categories`, `error`."
     )
     dtype: Literal["int64", "string"] = Field(
         "int64", description="A string where leading zeros count, or ids are not whole numbers."

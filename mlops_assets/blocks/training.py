@@ -8,6 +8,9 @@ from typing_extensions import TypeAliasType
 
 from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
 
+AUTO = "auto"
+"""In place of an estimator: choose one."""
+
 # A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
 _Number = Annotated[float, Field(allow_inf_nan=True)]
 
@@ -105,7 +108,11 @@ class EarlyStopping(Settings):
 class TrainingSettings(Settings):
     """Estimator, preparation and split."""
 
-    estimator: DottedPath = "sklearn.ensemble.HistGradientBoostingClassifier"
+    estimator: DottedPath | Literal["auto"] = Field(
+        "sklearn.ensemble.HistGradientBoostingClassifier",
+        description="`auto`: of the usual answer, a linear model and boosted trees the simplest "
+        "that is not shown to be worse.",
+    )
     params: dict[str, Parameter] = Field(
         default_factory=dict,
         description="Of the estimator; one inside another is written `{estimator: dotted.path, "
@@ -142,6 +149,9 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _fixed_or_searched(self) -> Self:
+        own = [name for name in ("params", "tune", "early_stopping") if getattr(self, name)]
+        if self.estimator == AUTO and own:
+            raise ValueError(f"estimator: auto takes no training.{own[0]}; name an estimator")
         searched = self.tune.params if self.tune else {}
         if both := sorted(set(self.params) & set(searched)):
             raise ValueError(f"training.params and training.tune.params both give {both}")
@@ -155,7 +165,8 @@ class TrainingSettings(Settings):
     @property
     def named_classes(self) -> tuple[str, ...]:
         """Dotted paths of the estimator and of all that its parameters name."""
-        return (self.estimator, *_named([*self.params.values()]))
+        own = () if self.estimator == AUTO else (self.estimator,)
+        return (*own, *_named([*self.params.values()]))
 
 
 def _named(value: Parameter) -> Iterator[str]:

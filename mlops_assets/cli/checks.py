@@ -68,10 +68,12 @@ def python_faults(
             yield model.fault("source.loader", str(err))
     if "trained_model" not in stages:
         return
+    from mlops_assets.ml.training.choice import candidates
     from mlops_assets.ml.training.fit import build_pipeline
 
     try:
-        build_pipeline(settings)
+        for candidate in candidates(settings).values():
+            build_pipeline(candidate)
     except ParameterError as err:
         yield model.fault(_parameters(model, err), str(err))
     except (DottedPathError, MlopsError) as err:

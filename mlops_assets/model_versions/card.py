@@ -1,9 +1,11 @@
 """The model card between tracking and pure functions: gather, compare with the champion's, log."""
 
+from mlops_assets.blocks.training import AUTO
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.model_card import markdown, model_card
 from mlops_assets.ml.frames import Split
 from mlops_assets.ml.training.tuning import with_params
+from mlops_assets.model_versions.choice import as_chosen
 from mlops_assets.model_versions.provenance import INFERENCE_TAG, read_record
 from mlops_assets.records.evaluation import Evaluation, ModelCard
 from mlops_assets.records.files import CARD_FILE
@@ -18,8 +20,11 @@ def log_card(
 ) -> str:
     """Log the card of an evaluated version beside it, as Markdown and as facts; the Markdown."""
     model, champion = report.model, report.champion
-    if settings.training.tune:
-        settings = with_params(settings, read_record(model, tracking).params)
+    choice = None
+    if settings.training.tune or settings.training.estimator == AUTO:
+        record = read_record(model, tracking)
+        settings, choice = as_chosen(settings, record), record.choice
+        settings = with_params(settings, record.params)
     tags = tracking.run_of(model).tags()
     data_version, git_sha = origin(tags)
     card = model_card(
@@ -29,6 +34,7 @@ def log_card(
         data_version=data_version,
         git_sha=git_sha,
         inference=tags.get(INFERENCE_TAG, ""),
+        choice=choice,
     )
     other = champion if champion and champion.version != model.version else None
     before = tracking.run_of(other).read_text(CARD_FILE) if other else None  # none if adopted

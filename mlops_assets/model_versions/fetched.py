@@ -20,6 +20,7 @@ from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.export.latency import latency_p99_ms
 from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.frames import feature_rows
+from mlops_assets.ml.inference.categories import seen_categories
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.ml.inference.scoring import Scored, class_names
 from mlops_assets.ml.inference.trusted_types import own_types
@@ -75,6 +76,7 @@ class FetchedVersion:
             classes=class_names(self.estimator, settings.target.task),
             entity=settings.entity,
             features=settings.feature_dtypes,
+            categories=seen_categories(self.estimator),
             titles=settings.titles,
             sha256=self.digests[MODEL_FILE],
             own_types=self.own_types,

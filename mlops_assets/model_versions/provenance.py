@@ -17,7 +17,7 @@ from mlops_assets.ml.training.reproduction import settings_digest
 from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import ONNX_FILE
-from mlops_assets.records.reproduction import TrainingRecord
+from mlops_assets.records.reproduction import EstimatorChoice, TrainingRecord
 from mlops_assets.records.serving import Inference
 from resources.source_code import code_digest, source_state
 from resources.tracking.run import MLflowRun
@@ -47,11 +47,12 @@ def record_training(
     params: Mapping[str, Any],
     prediction_sha256: str,
     run: MLflowRun,
+    choice: EstimatorChoice | None = None,
 ) -> TrainingRecord:
     """Tag the open run, and keep its record, settings and uncommitted changes as artifacts.
 
     `params` are the estimator's, with what the tuning chose; the hash is the `scores_hash` of the
-    held-out rows.
+    held-out rows, the choice that of `training.estimator: auto`.
     """
     record = TrainingRecord(
         raw=origin.raw,
@@ -63,6 +64,7 @@ def record_training(
         params=dict(params),
         settings=settings.model_dump(mode="json"),
         prediction_sha256=prediction_sha256,
+        choice=choice,
     )
     made_of = {
         "code/sha256": code_digest(project()),

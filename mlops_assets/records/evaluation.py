@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 
 from mlops_assets.blocks.base import Markdown, Moment, Record
 from mlops_assets.blocks.card import CardSettings
+from mlops_assets.records.reproduction import EstimatorChoice
 
 
 class ModelVersion(Record):
@@ -165,5 +166,6 @@ class ModelCard(Record):
     params: dict[str, Any]
     features: dict[str, str] = Field(description="Name -> how it is computed.")
     inference: str = Field("", description="By what it is served, and why.")
+    choice: EstimatorChoice | None = Field(None, description="Of `training.estimator: auto`.")
     train_period: Period
     test_period: Period

@@ -19,6 +19,26 @@ class SourceState(Record):
     patch: str = Field("", description="For `git apply`; empty unless the state is `patched`.")
 
 
+class CandidateLoss(Record):
+    """One estimator that was compared with others."""
+
+    name: str
+    estimator: str
+    loss: float | None = Field(description="Mean over the folds; None: it could not be fitted.")
+    excess: float | None = Field(description="Over the loss of the best.")
+    standard_error: float | None = Field(description="Of the excess, from fold to fold.")
+    failed: str = Field("", description="Why it could not be fitted.")
+
+
+class EstimatorChoice(Record):
+    """Which estimator `auto` took, and the evidence; the candidates with the simplest first."""
+
+    loss_name: str
+    folds: int
+    taken: str
+    candidates: tuple[CandidateLoss, ...]
+
+
 class TrainingRecord(Record):
     """What a version was made of; the file `reproduction.json` of its MLflow run."""
 
@@ -30,6 +50,7 @@ class TrainingRecord(Record):
     seed: int
     params: dict[str, Any] = Field(description="Of the estimator, with what the tuning chose.")
     settings: dict[str, Any] = Field(description="The resolved YAML.")
+    choice: EstimatorChoice | None = Field(None, description="Of `training.estimator: auto`.")
     prediction_sha256: str = Field(description="Of the held-out rows' scores.")
 
 

@@ -52,6 +52,9 @@ class Servable(Record):
     classes: tuple[str, ...] = Field((), description="Of a multiclass model, in column order.")
     entity: EntitySettings | None = Field(description="None: it is asked by features alone.")
     features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
+    categories: dict[str, tuple[str | float, ...]] = Field(
+        {}, description="Encoded feature -> the values that the training saw."
+    )
     titles: dict[str, str] = Field(
         {}, description="Entity and features -> what people call them, if otherwise."
     )

@@ -125,7 +125,7 @@ class _Followed(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         instance, run_id = plan_context.instance, plan_context.run_id
         mark_process(instance, run_id)
-        failed, ended = False, False
+        failed, ended, outcome = False, False, None
         try:
             for event in self._canceled_when_asked(plan_context, execution_plan):
                 failed = failed or event.is_step_failure
@@ -133,7 +133,10 @@ class _Followed(dg.Executor):
             ended = True
         finally:  # the same rule by which Dagster, right after this, gives the run its status
             with dg.build_resources({"tracking": self._tracking}, instance) as built:
-                finish(instance, run_id, built.tracking.runs, failed=failed or not ended)
+                tracked = built.tracking.runs
+                outcome = finish(instance, run_id, tracked, failed=failed or not ended)
+        if outcome == "KILLED":  # asked for after the last step
+            raise dg.DagsterExecutionInterruptedError
 
     def _canceled_when_asked(
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"

@@ -41,8 +41,8 @@ UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 class Closes(Protocol):
     """Of `resources.tracking.runs.MLflowRuns`, what is needed here."""
 
-    def close(self, dagster_run_id: str, status: Status) -> None:
-        """End every run that this Dagster run left open."""
+    def close(self, dagster_run_id: str, status: Status, said: str = "RUNNING") -> None:
+        """End every run of this Dagster run that is open, or whose end is said otherwise."""
 
     def left_by_the_dead(self) -> set[str]:
         """Dagster ids of open runs that a process on this machine left behind."""
@@ -84,8 +84,10 @@ def finish(
         status = "KILLED" if run.status in CANCELED else "FAILED"
     try:
         _close(instance, run_id, runs, status)
+        if status == "FINISHED" and _is_canceled(instance, run_id):  # since it was asked above
+            return _correct(instance, run_id, runs)
     except TrackingError as err:
-        dg.get_dagster_logger().warning("the MLflow run is still open: %s", err)
+        dg.get_dagster_logger().warning("the MLflow run is not ended rightly: %s", err)
         return None
     return status
 
@@ -97,6 +99,9 @@ def settle(instance: dg.DagsterInstance, runs: Closes) -> dict[str, Status]:
     ended = {run.run_id: _ENDED[run.status] for run in instance.get_runs(left)}
     for run_id, status in ended.items():
         _close(instance, run_id, runs, status)
+    too_late = dg.RunsFilter(statuses=[dg.DagsterRunStatus.CANCELED], tags={MLFLOW: "FINISHED"})
+    for run in instance.get_runs(too_late):
+        ended[run.run_id] = _correct(instance, run.run_id, runs)
     return ended
 
 
@@ -165,6 +170,18 @@ def is_gone(process: str) -> bool:
 def on_this_host() -> str:
     """What `this_process()` begins with, for every process of this host."""
     return f"{socket.gethostname()}/"
+
+
+def _is_canceled(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.status in CANCELED
+
+
+def _correct(instance: dg.DagsterInstance, run_id: str, runs: Closes) -> Status:
+    """A run that was canceled while, after its last step, MLflow was told that it had finished."""
+    runs.close(run_id, "KILLED", said="FINISHED")
+    instance.add_run_tags(run_id, {MLFLOW: "KILLED"})
+    return "KILLED"
 
 
 def _close(instance: dg.DagsterInstance, run_id: str, runs: Closes, status: Status) -> None:

@@ -43,16 +43,16 @@ class MLflowRuns:
                 # Its end is not known yet: a retry or a gate downstream may decide otherwise.
                 mlflow.end_run("RUNNING" if RUN_ID in tags else status)
 
-    def close(self, dagster_run_id: str, status: Status) -> None:
-        """End every run that this Dagster run left open, in any experiment.
+    def close(self, dagster_run_id: str, status: Status, said: str = "RUNNING") -> None:
+        """End every run of this Dagster run that MLflow has `said` is so, in any experiment.
 
         A child that is still open was killed itself, whatever became of its parent.
         """
         with self.store.connected() as mlflow:
             client = mlflow.MlflowClient()
-            for run in _running(client, f"tags.`{RUN_ID}` = '{dagster_run_id}'"):
+            for run in _found(client, f"tags.`{RUN_ID}` = '{dagster_run_id}'", said):
                 parent = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
-                for child in _running(client, parent):
+                for child in _found(client, parent):
                     died = "FAILED" if status == "FINISHED" else status
                     client.set_terminated(child.info.run_id, died)
                 client.set_terminated(run.info.run_id, status)
@@ -61,7 +61,7 @@ class MLflowRuns:
         """Dagster ids of open runs that a process on this machine left behind."""
         with self.store.connected() as mlflow:
             here = f"tags.`{PROCESS}` LIKE '{on_this_host()}%'"
-            runs = _running(mlflow.MlflowClient(), here)
+            runs = _found(mlflow.MlflowClient(), here)
             return {r.data.tags[RUN_ID] for r in runs if is_gone(r.data.tags[PROCESS])}
 
     def _find_or_create(
@@ -89,9 +89,9 @@ class MLflowRuns:
             return found.info.run_id
 
 
-def _running(client: Any, having: str) -> list[Any]:
+def _found(client: Any, having: str, status: str = "RUNNING") -> list[Any]:
     experiments = [found.experiment_id for found in client.search_experiments()]
-    return client.search_runs(experiments, f"{having} AND attributes.status = 'RUNNING'")
+    return client.search_runs(experiments, f"{having} AND attributes.status = '{status}'")
 
 
 def _oldest(client: Any, experiment_id: str, dagster_run_id: str) -> Any | None:

@@ -214,10 +214,10 @@ class FakeRuns(MLflowRuns):
         finally:
             run["status"] = "RUNNING" if RUN_ID in tags else status
 
-    def close(self, dagster_run_id: str, status: Status) -> None:
+    def close(self, dagster_run_id: str, status: Status, said: str = "RUNNING") -> None:
         runs = _SERVERS[self.store.artifacts].runs
         for name, run in runs.items():
-            if run["tags"].get(RUN_ID) != dagster_run_id or run["status"] != "RUNNING":
+            if run["tags"].get(RUN_ID) != dagster_run_id or run["status"] != said:
                 continue
             run["status"] = status
             for child in runs.values():

@@ -13,6 +13,7 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.ml.export.parity import Exported, export_checked
 from mlops_assets.ml.frames import feature_frame
+from mlops_assets.ml.inference.categories import seen_categories
 from mlops_assets.ml.inference.scoring import Scored, score
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import Inference, OnlineFeatures, RecordedRequest, Servable
@@ -110,6 +111,7 @@ def build(
         classes=("low", "middle", "high") if task == "multiclass" else (),
         entity=ENTITY,
         features=DTYPES,
+        categories=seen_categories(model),
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         inference=exported.inference,
     )

@@ -14,6 +14,7 @@ from mlops_assets.ml.evaluation.gate import spelled
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.markdown import table
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelCard, Period
+from mlops_assets.records.reproduction import EstimatorChoice
 
 Row = Sequence[object]
 _UNKNOWN = "not recorded"
@@ -27,6 +28,7 @@ def model_card(
     data_version: str | None,
     git_sha: str | None,
     inference: str = "",
+    choice: EstimatorChoice | None = None,
 ) -> ModelCard:
     """Gather the facts of an evaluated version; `rows` are those it was trained and measured on."""
     training = settings.training
@@ -41,6 +43,7 @@ def model_card(
         estimator=training.estimator,
         params={"seed": training.seed, **training.plain_params},
         inference=inference,
+        choice=choice,
         features={name: _computed(name, settings) for name in settings.features.names},
         train_period=_period(rows.train),
         test_period=_period(rows.test),
@@ -58,6 +61,7 @@ def markdown(card: ModelCard, before: ModelCard | None) -> str:
         "## Metrics",
         f"On {found.test_rows:,} held-out rows, {_spelled_period(card.test_period)}.",
         table(("metric", "value"), [(name, f"{v:.4g}") for name, v in found.metrics.items()]),
+        *_choice(card.choice),
         *_against_prior(found.baseline),
         *_against_champion(found),
         "## Features",
@@ -110,6 +114,26 @@ def _purpose(card: ModelCard) -> list[str]:
         "## Limits",
         _list(purpose.limits) or "Not stated: fill `card.limits` in the YAML.",
     ]
+
+
+def _choice(found: EstimatorChoice | None) -> list[str]:
+    if found is None:
+        return []
+    rows = [
+        (each.name, each.estimator, *map(_figure, (each.loss, each.excess, each.standard_error)))
+        for each in found.candidates
+    ]
+    header = ("candidate", "estimator", found.loss_name, "above the best", "standard error")
+    return [
+        "## Choice of the estimator",
+        f"Taken is the simplest that is above the best by no more than one standard error, on "
+        f"{found.folds} folds of the training rows: {found.taken}.",
+        table(header, rows),
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "could not be fitted" if value is None else f"{value:.4g}"
 
 
 def _against_prior(found: Baseline | None) -> list[str]:

@@ -32,7 +32,7 @@ from mlops_assets.ml.training.early_stopping import (
 )
 from mlops_assets.ml.training.estimators import build_estimator
 from mlops_assets.ml.training.held_out import places
-from mlops_assets.ml.training.unfit_rows import explained, require_finite
+from mlops_assets.ml.training.unfit_rows import explained, require_finite, require_narrow
 from mlops_assets.ml.training.weights import fit_arguments, row_weights
 
 
@@ -120,6 +120,7 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
     features = select_features(train, settings.feature_dtypes)
     numeric = features[_plain(settings)]
     require_finite(numeric, settings)
+    require_narrow(features, settings)
     pipeline = build_pipeline(settings)
     weights = row_weights(train, target, settings)
     try:

@@ -13,6 +13,8 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
 from mlops_assets.ml.estimators import Pipeline
 
+MOST_COLUMNS = 1000
+"""Of one encoded feature."""
 _FLOAT32 = float(np.finfo(np.float32).max)
 """What scikit-learn's trees and many others reckon in."""
 _SQUARED = float(np.sqrt(np.finfo(np.float64).max))
@@ -35,6 +37,22 @@ def require_finite(numeric: pd.DataFrame, settings: ModelSettings) -> None:
             f"{_largest(numeric[large]):.3g}; bound them by min and max in `contract`, or set "
             "training.scale: false"
         )
+
+
+def require_narrow(features: pd.DataFrame, settings: ModelSettings) -> None:
+    """Refuse an encoding that makes so many columns that it is a mistake, before any is fitted.
+
+    Raises:
+        TrainingError: Some text has more than a thousand values to be made columns of.
+    """
+    for name, kind in settings.processing.categorical_encoding.items():
+        values = features[name].nunique(dropna=False) if kind == "one_hot" else 0
+        if values > MOST_COLUMNS:
+            raise TrainingError(
+                f"one_hot makes {values:,} columns of {name!r} over {len(features):,} training "
+                f"rows, more than {MOST_COLUMNS:,}; set processing.categorical_encoding.{name} to "
+                "target or ordinal, or remove the feature"
+            )
 
 
 def explained(

@@ -155,7 +155,7 @@ class EndpointApp:
         servable, manifest = active.model.servable, active.manifest
         view = manifest.online.view
         facts = {
-            **servable.model_dump(mode="json"),
+            **servable.model_dump(mode="json", exclude={"categories"}),  # there may be thousands
             "data_version": (active.model.card or {}).get("data_version"),
             "model_card": active.model.card,
             "generation": manifest.generation,
@@ -183,7 +183,8 @@ class EndpointApp:
     def _render(self) -> bytes:
         if self._holder.active is None:
             return metrics.render()
-        metrics.begin(self._holder.active.manifest.model_name)
+        servable = self._holder.active.model.servable
+        metrics.begin(servable.model_name, servable.categories)
         return metrics.render() + state(self._holder.endpoint, self._holder.active)
 
     async def _livez(self, _scope: Scope, _receive: Receive) -> Answer:

@@ -49,6 +49,11 @@ REFUSED = Counter(
     "Entities without fresh features, by reason: unknown_entity or stale_features.",
     ("model_name", "reason"),
 )
+UNSEEN = Counter(
+    "model_unseen_categories_total",
+    "Values of a feature that the training never saw, in rows that were answered all the same.",
+    ("model_name", "feature"),
+)
 LOG_FAILURES = Counter(
     "model_prediction_log_failures_total",
     "Requests whose rows could not be logged.",
@@ -56,11 +61,13 @@ LOG_FAILURES = Counter(
 )
 
 
-def begin(model_name: str) -> None:
+def begin(model_name: str, encoded: Iterable[str]) -> None:
     """Show what did not happen yet as 0: of a series that begins with 1, no rate sees the first."""
     for outcome in get_args(Outcome):
         _of_outcome(model_name, outcome)
     LOG_FAILURES.labels(model_name)
+    for feature in encoded:
+        UNSEEN.labels(model_name, feature)
 
 
 def observe(model_name: str, version: int, predictions: int, seconds: float) -> None:
@@ -91,6 +98,12 @@ def count_refused(model_name: str, reasons: Iterable[str]) -> None:
     """Count entities that were not answered."""
     for reason, entities in Counts(reasons).items():
         REFUSED.labels(model_name, reason).inc(entities)
+
+
+def count_unseen(model_name: str, features: Iterable[str]) -> None:
+    """Count values that were new to the model, by the feature of each."""
+    for feature, values in Counts(features).items():
+        UNSEEN.labels(model_name, feature).inc(values)
 
 
 class _OurMetrics(Collector):

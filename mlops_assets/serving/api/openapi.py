@@ -126,7 +126,16 @@ def _prediction(servable: Servable, extra: Schema) -> Schema:
             "prediction": {"type": "string", "enum": list(servable.classes)},
             "probabilities": _object(dict.fromkeys(servable.classes, share)),
         }
-    return _object({**prediction, **extra})
+    return _object({**prediction, **extra}, _unseen(servable))
+
+
+def _unseen(servable: Servable) -> Schema:
+    """What an answer says beside, if there is something to say."""
+    if not servable.categories:
+        return {}
+    features = {"type": "string", "enum": list(servable.categories)}
+    about = "Features with a category that the training never saw; absent if there is none."
+    return {"unseen_categories": {"type": "array", "items": features, "description": about}}
 
 
 def _answer(servable: Servable, one: Schema) -> Schema:
@@ -140,10 +149,10 @@ def _answer(servable: Servable, one: Schema) -> Schema:
     )
 
 
-def _object(properties: Schema) -> Schema:
+def _object(properties: Schema, optional: Schema | None = None) -> Schema:
     return {
         "type": "object",
-        "properties": properties,
+        "properties": properties | (optional or {}),
         "required": list(properties),
         "additionalProperties": False,
     }

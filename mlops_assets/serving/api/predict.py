@@ -67,9 +67,9 @@ def predict_entities(active: Active, asked: Asked) -> list[dict[str, Any]]:
     _log(active, asked, scores, found.rows, places)
     key = active.model.servable.key.name
     answers = [{key: entity, "error": refused.get(entity)} for entity in entities]
-    for (row, entity, as_of), one in zip(places, scores, strict=True):
-        prediction = _prediction(active.model.servable, one)
-        answers[row] = {**prediction, key: entity, "features_as_of": iso(as_of)}
+    predictions = _predictions(active, asked, found.rows, scores)
+    for (row, entity, as_of), one in zip(places, predictions, strict=True):
+        answers[row] = {**one, key: entity, "features_as_of": iso(as_of)}
     return answers
 
 
@@ -77,7 +77,20 @@ def predict_rows(active: Active, asked: Asked) -> list[dict[str, Any]]:
     """Predict for rows of features; `RequestError` if the model refuses, or the log is full."""
     scores = _scores(active, asked.content)
     _log(active, asked, scores, asked.content)
-    return [_prediction(active.model.servable, row) for row in scores]
+    return _predictions(active, asked, asked.content, scores)
+
+
+def _predictions(
+    active: Active, asked: Asked, rows: Sequence[FeatureRow], scores: Sequence[list[float]]
+) -> list[dict[str, Any]]:
+    """What each row is answered; with the features whose category was new to the model, if any."""
+    servable, unseen = active.model.servable, active.model.unseen(rows)
+    if asked.logged and active.role != "shadow" and any(unseen):
+        metrics.count_unseen(servable.model_name, [name for names in unseen for name in names])
+    return [
+        _prediction(servable, one) | ({"unseen_categories": names} if names else {})
+        for one, names in zip(scores, unseen, strict=True)
+    ]
 
 
 def _scores(active: Active, rows: Sequence[FeatureRow]) -> list[list[float]]:

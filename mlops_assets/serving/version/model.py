@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,15 @@ class LoadedModel:
     card: dict[str, Any] | None = None
     """The facts of its model card; None of a version without one."""
 
+    @cached_property
+    def _seen(self) -> dict[str, frozenset[str | float]]:
+        return {name: frozenset(values) for name, values in self.servable.categories.items()}
+
+    def unseen(self, rows: Sequence[FeatureRow]) -> list[list[str]]:
+        """Of each row, the features whose category the training never saw; a null is none."""
+        seen = self._seen.items()
+        return [[name for name, known in seen if _is_new(row[name], known)] for row in rows]
+
     def self_check(self, recorded: Sequence[RecordedRequest]) -> None:
         """Compare with what the model said offline, as `require_equal_scores` does."""
         if not recorded:
@@ -41,6 +51,10 @@ class LoadedModel:
         expected = np.array([request.scores for request in recorded])
         actual = self.scores([request.features for request in recorded])
         require_equal_scores(actual, expected, self.servable)
+
+
+def _is_new(value: float | str | None, known: frozenset[str | float]) -> bool:
+    return value is not None and value == value and value not in known
 
 
 def require_equal_scores(actual: np.ndarray, expected: np.ndarray, servable: Servable) -> None:

@@ -32,6 +32,7 @@ STAGES = {
 }
 CHECKS = {
     *("version_is_in_the_cache", "contract_holds", "no_row_was_lost", "online_equals_offline"),
+    "features_have_values",
     *("model_is_safe_to_load", "model_passes_the_gate", "endpoint_is_live"),
     *("alias_follows_the_ledger", "live_equals_offline", "served_features_equal_offline"),
     *("performance_has_not_degraded", "features_have_not_drifted"),

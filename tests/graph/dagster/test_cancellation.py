@@ -16,7 +16,8 @@ from mlops_assets.failures import RETRIES, reported
 from resources.dagster.cancellation import Cancellation
 from resources.dagster.executors import execute_here, followed
 from resources.dagster.internals import InMemoryJob, execute_run
-from tests.support.fakes import FakeTracking
+from resources.tracking.outcome import mark_open
+from tests.support.fakes import FakeRuns, FakeTracking
 
 
 @dg.job
@@ -238,6 +239,42 @@ def test_a_run_that_a_launcher_started_fails_when_its_process_is_interrupted_una
     runs = instance.get_runs(dg.RunsFilter(run_ids=[here, launched]))
     stored = {run.run_id: run.status.value for run in runs}
     assert stored == {here: "CANCELING", launched: "STARTED"}
+
+
+@pytest.mark.parametrize("kind", ["RUN_CANCELING", "RUN_CANCELED"])
+def test_a_run_that_is_canceled_while_mlflow_is_told_of_its_end_is_canceled_there_too(
+    instance: dg.DagsterInstance,
+    tracking: FakeTracking,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    close, asked = FakeRuns.close, []
+
+    def slowly(runs: FakeRuns, run_id: str, *what: str, **said: str) -> None:
+        close(runs, run_id, *what, **said)
+        if not asked:
+            asked.append(run_id)
+            event = dg.DagsterEvent(dg.DagsterEventType[kind].value, working.name)
+            instance.report_dagster_event(event, run_id)
+
+    monkeypatch.setattr(FakeRuns, "close", slowly)
+
+    @dg.op
+    def work(context: dg.OpExecutionContext) -> None:
+        mark_open(context.instance, context.run_id)
+        with tracking.run("loans", {"dagster/run_id": context.run_id}):
+            pass
+
+    @dg.job(executor_def=followed(dg.in_process_executor, tracking))
+    def working() -> None:
+        work()
+
+    run = instance.create_run_for_job(working)
+    result = execute_run(InMemoryJob(working), run, instance)
+
+    assert asked == [run.run_id]
+    assert result.dagster_run.status == dg.DagsterRunStatus.CANCELED
+    assert [logged["status"] for logged in tracking.server.runs.values()] == ["KILLED"]
 
 
 @pytest.mark.parametrize("kind", ["RUN_CANCELING", "RUN_CANCELED"])

@@ -1,6 +1,7 @@
 """Tables as their owners have them: trained, served, and served as offline."""
 
 import lzma
+import re
 from pathlib import Path
 from typing import Any
 
@@ -349,3 +350,69 @@ def as_parquet(file: Path) -> dict[str, Any]:
 
 
 WRITE = {"jsonl": as_jsonl, "german": as_german, "parquet": as_parquet}
+
+
+def test_a_feature_without_values_stops_the_run_and_a_constant_one_is_named(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    file = Path(loans["source"]["uri"])
+    pd.read_csv(file).assign(void="", same=7).to_csv(file, index=False)
+    columns = loans["contract"]["columns"]
+    columns |= {"void": {"dtype": "float64", "nullable": True}, "same": {"dtype": "int64"}}
+    loans["features"]["columns"] = ["amount", "grade", "void", "same"]
+
+    result = materialize(ModelSettings.model_validate(loans), resources, instance)
+
+    assert materialized(result) == ["raw_data", "processed_data"]
+    assert not checks(result)["features_have_values"]
+    assert "['void'] have no value in any row; remove them from `features`" in failure(result)
+
+    loans["features"]["columns"] = ["amount", "grade", "same"]
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, STAGES[:4])
+
+    (found,) = [
+        one
+        for one in result.get_asset_check_evaluations()
+        if one.check_name == "features_have_values"
+    ]
+    assert found.passed
+    assert found.metadata["constant"].value == "same"
+    assert "['same'] have one value in all rows" in str(found.description)
+    assert materialized(result) == STAGES[:4]
+
+
+def test_a_text_that_would_become_thousands_of_columns_is_named(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    file = Path(loans["source"]["uri"])
+    frame = pd.concat([pd.read_csv(file)] * 4, ignore_index=True)
+    names = [f"Ms {number}" for number in range(len(frame))]
+    frame.assign(id=range(len(frame)), grade=names).to_csv(file, index=False)
+    stages = STAGES[:4]
+
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, stages)
+
+    assert materialized(result) == stages[:3]
+    said = failure(result)
+    assert re.search(
+        r"one_hot makes 1,[0-9]{3} columns of 'grade' over 1,[0-9]{3} training rows", said
+    )
+    assert "set processing.categorical_encoding.grade to target or ordinal" in said
+    loans["processing"]["categorical_encoding"] = {"grade": "target"}
+    assert materialize(ModelSettings.model_validate(loans), resources, instance, stages).success
+
+
+@pytest.mark.parametrize("encoding", ["one_hot", "ordinal", "target"])
+def test_a_new_category_is_answered_and_the_answer_says_so(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance, encoding: str
+) -> None:
+    loans["processing"]["categorical_encoding"] = {"grade": encoding}
+    assert materialize(ModelSettings.model_validate(loans), resources, instance).success
+
+    worker = worker_of("loans", resources)
+    rows = [{"amount": 50.0, "grade": grade} for grade in ("a", "z")]
+    known, new = worker.post("/predict_features", {"rows": rows}).json()["predictions"]
+
+    assert "unseen_categories" not in known
+    assert new["unseen_categories"] == ["grade"]
+    assert 0 < new["prediction"] < 1

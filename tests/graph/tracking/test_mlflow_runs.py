@@ -123,6 +123,18 @@ def test_the_sensor_ends_what_a_killed_process_left(
     assert said(tracking) == [logged]
 
 
+def test_a_run_canceled_after_mlflow_was_told_of_its_end_is_corrected(
+    resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    tracking, canceled = resources["tracking"], dg.DagsterRunStatus.CANCELED
+    run_id = left_open(instance, tracking, this_process(), canceled)
+    tracking.runs.close(run_id, "FINISHED")
+    instance.add_run_tags(run_id, {MLFLOW: "FINISHED"})
+    assert settle(instance, tracking.runs) == {run_id: "KILLED"}
+    assert said(tracking) == ["KILLED"]
+    assert settle(instance, tracking.runs) == {}
+
+
 @pytest.mark.parametrize("process", [this_process(), "elsewhere/1@0"], ids=["here", "elsewhere"])
 def test_a_run_that_may_be_alive_stays_open(
     resources: dict[str, Any], instance: dg.DagsterInstance, process: str

@@ -234,6 +234,26 @@ def test_predictions_are_counted_by_version_and_refusals_by_reason(worker: Worke
     assert "model_prediction_latency_seconds_bucket" in worker.call("GET", "/metrics").text
 
 
+def test_a_category_that_training_never_saw_is_answered_named_and_counted(worker: Worker) -> None:
+    series = 'model_unseen_categories_total{model_name="toy",feature="class"}'
+    other = 'model_unseen_categories_total{feature="class",model_name="toy"}'
+
+    def count() -> float:
+        lines = worker.call("GET", "/metrics").text.splitlines()
+        (found,) = [line for line in lines if line.startswith((series, other))]
+        return float(found.rsplit(" ", 1)[1])
+
+    before = count()
+    rows = [{"spend": 0.5, "class": name} for name in ("x", "new", None)]
+    response = worker.post("/predict_features", {"rows": rows})
+    known, new, missing = response.json()["predictions"]
+    assert known.keys() == missing.keys() == {"prediction"}
+    assert new["unseen_categories"] == ["class"]
+    assert 0 < new["prediction"] < 1
+    assert count() - before == 1
+    assert "categories" not in worker.call("GET", "/model").json()
+
+
 def test_openapi_describes_the_live_model(worker: Worker) -> None:
     document = worker.call("GET", "/openapi.json").json()
     assert set(document["paths"]) == {
@@ -247,6 +267,10 @@ def test_openapi_describes_the_live_model(worker: Worker) -> None:
         "spend": {"type": ["number", "null"]}, "class": {"type": ["string", "null"]},
     }  # fmt: skip
     assert rows["items"]["required"] == ["spend", "class"]
+    answers = document["paths"]["/predict_features"]["post"]["responses"]["200"]["content"]
+    one = answers["application/json"]["schema"]["properties"]["predictions"]["items"]
+    assert one["required"] == ["prediction"]
+    assert one["properties"]["unseen_categories"]["items"]["enum"] == ["class"]
 
 
 def test_scores_of_many_rows_equal_those_of_single_rows(worker: Worker, built: Built) -> None:

@@ -11,6 +11,8 @@ from mlops_assets.ml.training.early_stopping import later_part, rounds_of
 from mlops_assets.ml.training.fit import build_pipeline, fit, split
 from mlops_assets.testing.estimators import contract_rows, contract_settings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HIST = "sklearn.ensemble.HistGradientBoosting"
 STOP = {"early_stopping": {"fraction": 0.25, "rounds": 5}}
 MOST = 150

@@ -13,6 +13,8 @@ from mlops_assets.ml.training.fit import build_pipeline, fit, split
 from mlops_assets.ml.training.weights import row_weights
 from tests.support.toy_models import event_log, flat_table
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 STEPS = {"steps": [["model", {"estimator": LOGISTIC}]]}
 

@@ -1,0 +1,49 @@
+"""`training.estimator: auto` between tracking and pure functions: choose, log, show."""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.blocks.training import AUTO
+from mlops_assets.config import ModelSettings
+from mlops_assets.metadata import markdown_table
+from mlops_assets.ml.training.choice import candidates, choose
+from mlops_assets.records.reproduction import EstimatorChoice, TrainingRecord
+from resources.tracking.run import MLflowRun
+
+
+def chosen(
+    train: pd.DataFrame, settings: ModelSettings, run: MLflowRun
+) -> tuple[ModelSettings, EstimatorChoice | None]:
+    """The settings with the estimator that was chosen, and why; a named one stays.
+
+    The loss of each candidate is a metric of the open run.
+    """
+    if settings.training.estimator != AUTO:
+        return settings, None
+    taken, choice = choose(train, settings)
+    dg.get_dagster_logger().info("estimator: %s, %s", choice.taken, taken.training.estimator)
+    run.log_metrics(
+        {
+            f"auto_{each.name.replace(' ', '_')}_loss": each.loss
+            for each in choice.candidates
+            if each.loss is not None
+        }
+    )
+    return taken, choice
+
+
+def as_chosen(settings: ModelSettings, record: TrainingRecord) -> ModelSettings:
+    """The settings with what a version's training chose in place of `auto`."""
+    if record.choice is None:
+        return settings
+    return candidates(settings)[record.choice.taken]
+
+
+def choice_metadata(choice: EstimatorChoice | None) -> dict[str, Any]:
+    """A choice as metadata of the asset."""
+    if choice is None:
+        return {}
+    shown = pd.DataFrame([each.model_dump() for each in choice.candidates])
+    return {"estimator_chosen": choice.taken, "estimator_candidates": markdown_table(shown)}
