@@ -23,6 +23,10 @@ class ConfigError(MlopsError):
     """The YAML, or a name given on the command line, is not valid."""
 
 
+class NoProjectError(ConfigError):
+    """The working directory is in no project."""
+
+
 class FaultyModelError(ConfigError):
     """The YAML of a model has faults; the message is a line for each, `FILE:LINE: what; remedy`."""
 

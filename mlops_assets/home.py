@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from mlops_assets.errors import ConfigError, StateError
+from mlops_assets.errors import ConfigError, NoProjectError, StateError
 
 FRAMEWORK_ROOT = Path(__file__).resolve().parents[1]
 """Where this code stands: a checkout, or the folder of packages it was installed into."""
@@ -32,7 +32,8 @@ def project() -> Path:
     else the checkout of the framework with its examples.
 
     Raises:
-        ConfigError: There is none, it was made by another user, or a package in it hides ours.
+        NoProjectError: There is none.
+        ConfigError: It was made by another user, or a package in it hides ours.
     """
     if named := os.environ.get("MLOPS_PROJECT"):
         folder = Path(named).expanduser().absolute()
@@ -49,7 +50,7 @@ def project() -> Path:
             return _without_our_names(_own(folder))
     if (FRAMEWORK_ROOT / "pyproject.toml").is_file():
         return FRAMEWORK_ROOT
-    raise ConfigError(
+    raise NoProjectError(
         f"no project: neither {here} nor a folder above it holds a {PROJECT_FILE}; go to yours, "
         "name it by MLOPS_PROJECT, or make one here with `mlops init DATA --target COLUMN`"
     )

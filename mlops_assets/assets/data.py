@@ -1,5 +1,6 @@
 """Raw and processed data: versioned as delivered, then typed, checked and cleaned."""
 
+import re
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
+
+_DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
 
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -110,10 +113,13 @@ def rows_metadata(rows: pd.DataFrame) -> dict[str, Any]:
 def broken_contract(checked: Checked, quarantine: str) -> str:
     """What to tell when too many rows break the contract."""
     first = checked.bad.iloc[0]
+    remedy = "correct the source, or `contract` if it is too strict"
+    if _DECIMAL_COMMA.search(first["reason"]):
+        remedy = 'if its decimals are written with a comma, set `source.decimal: ","`'
     return (
         f"{len(checked.bad)} of {len(checked.bad) + len(checked.rows)} rows break the contract "
         f"{violations(checked)}, e.g. row {first['row']}: {first['reason']}. They are in "
-        f"{quarantine}; correct the source, or `contract` if it is too strict."
+        f"{quarantine}; {remedy}."
     )
 
 

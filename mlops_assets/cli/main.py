@@ -1,7 +1,8 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
-`check` finds every fault of the YAML files; `run` brings models up to date and live, `train` and
-`deploy` are its two halves; `up`, `predict`, `status` and `stop` talk to the endpoints;
+`init` writes the YAML of a table of one's own, `check` finds every fault of all files;
+`run` brings models up to date and live, `train` and `deploy` are its two halves; `up`, `predict`,
+`status` and `stop` talk to the endpoints;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
 again and compares; `why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
@@ -27,12 +28,13 @@ from mlops_assets.cli import (
 )
 from mlops_assets.cli.context import say
 from mlops_assets.cli.failures import said_of
+from mlops_assets.cli.init import verb as init
 from mlops_assets.errors import FaultyModelError
 from mlops_assets.home import FRAMEWORK_ROOT, home, project, require_addressable
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from mlops_assets.runtime.surroundings import chosen_umask
 
-_FAMILIES = (checks, runs, endpoints, promotions, monitoring, reproduction, operation)
+_FAMILIES = (init, checks, runs, endpoints, promotions, monitoring, reproduction, operation)
 _PACKAGED = FRAMEWORK_ROOT / "mlops_assets" / "dagster.yaml"  # where a wheel puts it
 _DAGSTER_YAML = _PACKAGED if _PACKAGED.exists() else FRAMEWORK_ROOT / "dagster.yaml"
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")

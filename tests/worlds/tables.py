@@ -1,7 +1,5 @@
 """A stranger's table with the YAML of a model over it, and what is true of it."""
 
-import csv
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
+from tests.worlds.files import FORMATS, NAMINGS, PACKERS, named, write
 from tests.worlds.ids import KINDS, dtype, ids
 from tests.worlds.moments import ZONES, Clock, clocks
 from tests.worlds.names import names
@@ -37,6 +36,10 @@ class World:
     """All of a `defs.yaml` but the source."""
     zone: str
     """Of the processes that work on it."""
+    form: str
+    packing: str
+    naming: str
+    """How it is sent, as `tests.worlds.files` has it."""
     lacks: tuple[str, ...] = ()
     """Keys of the YAML, `entity` and `timestamp`, for which there is no column."""
 
@@ -50,28 +53,21 @@ class World:
         """Whether its names mean nothing to anybody."""
         return self.entity == PLAIN_NAMES[0]
 
-    def csv(self) -> str:
-        """The table as its owner would send it."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.frame.columns)
-        for row in self.frame.itertuples(index=False):
-            writer.writerow([self._cell(value) for value in row])
-        return text.getvalue()
-
     def write(self, folder: Path) -> dict[str, Any]:
-        """Write the table; returns the YAML with its source."""
+        """Write the table as its owner would send it; returns the YAML with its source."""
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "table.csv"
-        file.write_text(self.csv(), encoding="utf-8")
-        return {**self.yaml, "source": {"uri": str(file)}}
+        names = {name: named(name, self.naming, self.form) for name in self.frame}
+        rows = self.frame.itertuples(index=False)
+        written = [[self._written(value) for value in row] for row in rows]
+        source = write(folder, list(names.values()), written, self.form, self.packing)
+        columns = self.yaml["contract"]["columns"].items()
+        contract = {name: {**column, "from": names[name]} for name, column in columns}
+        return {**self.yaml, "source": source, "contract": {"columns": contract}}
 
-    def _cell(self, value: object) -> str:
+    def _written(self, value: object) -> object:
         if isinstance(value, pd.Timestamp):
             return self.clock.text(value)
-        if value is None or value != value:
-            return ""
-        return repr(value) if isinstance(value, float) else str(value)
+        return None if value is None or value != value else value
 
 
 LACKING: tuple[tuple[str, ...], ...] = (
@@ -162,6 +158,9 @@ def tables(draw: st.DrawFn, *, rows: int = 80, keyed: bool = False) -> World:
         target=target,
         features=tuple(features),
         yaml=yaml,
+        form=draw(st.sampled_from(FORMATS)),
+        packing=draw(st.sampled_from(sorted(PACKERS))),
+        naming=draw(st.sampled_from(NAMINGS)),
         zone=draw(st.sampled_from(ZONES)),
     )
     lacks = () if keyed else draw(st.sampled_from(LACKING))

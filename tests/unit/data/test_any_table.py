@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import FeatureError
+from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import Checked, enforce
 from mlops_assets.ml.data.processing import identified
 from mlops_assets.ml.data.reading import read_table
@@ -30,11 +33,12 @@ def settings_of(world: World, folder: str) -> ModelSettings | None:
 
 
 def checked(world: World, settings: ModelSettings) -> Checked:
-    columns = tuple(settings.contract.columns)
-    files = [Path(str(settings.source.uri))]
+    columns = tuple(settings.contract.source_names.values())
+    source, files = settings.source, [Path(str(settings.source.uri))]
+    marks = Marks(source.decimal, source.thousands)
     with process_zone(world.zone):
-        rows = read_table(files, settings.source, columns, settings.contract.extra_columns)
-        return enforce(rows, settings.contract, now=NOW)
+        rows = read_table(files, source, columns, settings.contract.extra_columns)
+        return enforce(rows, settings.contract, NOW, marks)
 
 
 @worlds(60)
@@ -64,8 +68,14 @@ def test_features_and_labels_stand_beside_the_id_and_moment_they_came_with(world
             return
         rows, _ = checked(world, settings)
     rows = identified(rows, settings, NOW)
-    keys = [settings.key.name, settings.timestamp_column]
-    given = identified(world.frame, settings, NOW).set_index(keys)
+    given = identified(world.frame, settings, NOW)
+    # Finer fractions of a moment than its microseconds are dropped.
+    moments = given[settings.timestamp_column].dt.floor("us")
+    given = given.set_index([given[settings.key.name], moments])
+    if given.index.has_duplicates:
+        with pytest.raises(FeatureError, match="repeat an entity and timestamp"):
+            build_features(rows, settings)
+        return
 
     features = build_features(rows, settings)
     labels = build_labels(rows, features, settings)

@@ -1,0 +1,89 @@
+"""The verb `init`: a table of one's own -> the YAML of its model, that runs as it stands."""
+
+import sys
+from argparse import BooleanOptionalAction
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_assets.cli.context import say
+from mlops_assets.cli.failures import said_of
+from mlops_assets.cli.init.writing import write_model
+from mlops_assets.components.model_files import read_parts
+from mlops_assets.init.questions import Answers, Question, UndecidedError
+
+if TYPE_CHECKING:
+    from mlops_assets.cli.context import Verbs
+    from mlops_assets.init.draft import Draft
+
+_OPTIONS = {
+    "entity": "the column of whom a prediction is asked for, or none",
+    "time": "the column of when a row was known, or none",
+    "positive": "which value of the target is the positive class",
+    "task": "binary, multiclass or regression",
+    "shape": "flat, or events: the target is what comes next",
+    "query": "of a database",
+    "columns": "names for a file without a header, comma-separated",
+    "missing": "texts that mean no value, comma-separated",
+    "encoding": "of a text file, e.g. cp1252",
+    "decimal": "the decimal mark, . or ,",
+    "dates": "day-first or month-first, of 03/04/2020",
+    "drop": "columns that are no features, comma-separated",
+    "keep": "columns that are, though they give the target away",
+    "suspects": "whether what gives the target away is kept: yes or no",
+}
+
+
+def add_verbs(verbs: "Verbs") -> None:
+    """Declare the verb."""
+    verb = verbs.add_parser("init", help="look at a table and write the YAML of a model of it")
+    verb.add_argument(
+        "data",
+        help="a file, folder, glob, package://PACKAGE/FILE, https or s3 address, or database",
+    )
+    verb.add_argument(
+        "--target", required=True, help="the column to predict, or of events COLUMN=VALUE"
+    )
+    verb.add_argument("--name", help="of the model; default: after the file")
+    for option, said in _OPTIONS.items():
+        verb.add_argument(f"--{option}", help=said)
+    verb.add_argument(
+        "--yes",
+        action=BooleanOptionalAction,
+        default=False,
+        help="take what is likely; ask nothing",
+    )
+    verb.set_defaults(run=init, anywhere=True)
+
+
+def init(data: str, target: str, name: str | None, yes: bool, **options: str | None) -> int:
+    """Write the YAML, and say what was inferred; 2 if a person must decide first."""
+    person = _ask if sys.stdin.isatty() and not yes else None
+    answers = Answers(options, person, likely=yes)
+    try:
+        file, draft = write_model(data, target, name, answers)
+    except UndecidedError as err:
+        say(said_of(err), error=True)
+        return 2
+    for line in told(file, draft):
+        say(line)
+    return 0
+
+
+def told(file: Path, draft: "Draft") -> Iterator[str]:
+    """What was inferred, how sure it is, and the line to change."""
+    (part,) = [part for part in read_parts(file.parents[1]) if part.file == file]
+    model = part.models[0]
+    for decision in draft.decisions:
+        if decision.told and decision.said:
+            line = model.fault(decision.place, "").line
+            sure = "likely" if decision.likely else "sure"
+            yield f"{file.name}:{line}: {decision.place}: {decision.said} ({sure})"
+    for source, why in draft.left_out.items():
+        yield f"left out: {source or repr(source)}: {why}"
+    yield f"{file}: written; run it by: mlops run {model.settings.name}"
+
+
+def _ask(question: Question) -> str:
+    say(f"{question.text} {', '.join(question.choices[:12])}")
+    return input(f"--{question.option} [{question.default}]: ").strip()

@@ -1,0 +1,229 @@
+"""What is inferred of a table -> files of the project, written whole once nothing is wrong.
+
+Validated by the product's own loader and by a rehearsal first; the voice is `cli.init.verb`.
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from mlops_assets.blocks.base import one_line
+from mlops_assets.cli.checks import python_faults
+from mlops_assets.components.model_files import Part, read_parts
+from mlops_assets.components.templates import TemplatedSettings
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import ConfigError, FaultyModelError, NoProjectError, StateError
+from mlops_assets.home import FRAMEWORK_ROOT, PROJECT_FILE, models_folder, project
+from mlops_assets.init.questions import Answers
+from mlops_assets.redaction import without_secrets
+
+if TYPE_CHECKING:
+    from mlops_assets.init.baseline import Rehearsal
+    from mlops_assets.init.draft import Draft
+    from mlops_assets.init.reading.table import Table
+
+_FIRST_PORT = 8103
+
+
+def write_model(data: str, target: str, name: str | None, answers: Answers) -> tuple[Path, "Draft"]:
+    """Infer, rehearse, validate, and only then write; where there is no project, make one here.
+
+    Raises:
+        ConfigError: There is such a model already, or nothing to learn.
+        SourceError: The data is no table that can be read.
+        UndecidedError: A person must decide.
+        StateError: The file cannot be written.
+    """
+    from mlops_assets.init.plan import Wanted, plan
+    from mlops_assets.init.reading.names import safe_name
+    from mlops_assets.init.yaml_text import yaml_text
+
+    root, folder = project_or_here()
+    parts = read_parts(folder) if folder.is_dir() else []
+    chosen = name or safe_name(Path(data.rstrip("/*")).name.split(".")[0]) or "model"
+    require_new(chosen, parts)
+    table, loader = looked_at(data, target, answers, ".".join([*package(root, folder), chosen]))
+    if "uri" in table.source:
+        table.source["uri"] = _within(root, table.source["uri"])
+    draft = plan(table, Wanted(chosen, target, free_port(parts)), answers)
+    rehearsal = rehearsed(table, draft)
+    files = {"defs.yaml": yaml_text(draft, _heading(data, target, table, rehearsal))}
+    if loader:
+        files |= {"loader.py": loader, "__init__.py": '"""Where the rows come from."""\n'}
+    check_text(files["defs.yaml"], chosen)
+    return place(files, root, folder / chosen), draft
+
+
+def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["Table", str]:
+    """A sample of the data; and the Python that loads all of them, if they are no local files.
+
+    Raises:
+        SourceError: They are no table that can be read.
+    """
+    from mlops_assets.init.reading.remote import fetch, is_remote
+    from mlops_assets.init.reading.table import read_sample
+
+    if not is_remote(data):
+        return read_sample(_absolute(data), target, answers), ""
+    with tempfile.TemporaryDirectory(prefix="init-") as folder:
+        remote = fetch(data, target, answers, Path(folder))
+        table = read_sample(str(remote.sample), target, answers)
+    source = {"loader": f"{package}.loader.load"}
+    return table._replace(source=source, whole=remote.whole, of_rows=table.rows), remote.code
+
+
+def package(root: Path, folder: Path) -> list[str]:
+    """The package of the models, as Python calls it."""
+    return list(folder.relative_to(root).parts)
+
+
+def project_or_here() -> tuple[Path, Path]:
+    """The project's folder, or the working directory where there is none yet; and its models'."""
+    try:
+        root, folder = project(), models_folder()
+    except NoProjectError:
+        root, folder = Path.cwd(), Path.cwd() / "defs"
+        os.environ.setdefault("MLOPS_HOME", str(root / ".mlops"))
+    else:
+        os.environ["MLOPS_PROJECT"] = str(root)
+    return root, folder
+
+
+def require_new(name: str, parts: Sequence[Part]) -> None:
+    """Refuse a name that is taken or cannot be one.
+
+    Raises:
+        ConfigError: It is.
+    """
+    from mlops_assets.init.reading.names import safe_name
+
+    if safe_name(name) != name:
+        raise ConfigError(
+            f"--name {name!r}: write lower-case letters, digits and `_`, beginning with a letter, "
+            f"e.g. {safe_name(name) or 'model'!r}"
+        )
+    if name in {one for part in parts for one in part.names}:
+        raise ConfigError(f"there is a model {name!r} already; choose another --name")
+
+
+def free_port(parts: Sequence[Part]) -> int:
+    """The next port that no model has and nobody listens on."""
+    taken = {model.settings.deployment.port for part in parts for model in part.models}
+    ports = (port for port in range(_FIRST_PORT, 65_536) if port not in taken)
+    return next(port for port in ports if _is_free(port))
+
+
+def rehearsed(table: "Table", draft: "Draft") -> "Rehearsal | None":
+    """Run the draft on the sample and set the gate by it.
+
+    Not over a part of an event log, which has no entity's whole history.
+
+    Raises:
+        ConfigError: It would not load, or a step fails.
+    """
+    from mlops_assets.init.baseline import LIMITED, candidates, choose, decide_gate, rehearse
+    from mlops_assets.init.yaml_text import refuse_templates
+
+    refuse_templates(draft)
+    task = draft.attributes["target"]["task"]
+    draft.attributes["evaluation"] = {"primary": LIMITED[task][0]}
+    choices = candidates(draft, table.whole)
+    settings = [validated(draft.attributes | {"training": trained}) for trained in choices]
+    best = None
+    if table.whole or settings[0].features.shape == "flat_table":
+        with tempfile.TemporaryDirectory(prefix="init-") as folder:
+            found = rehearse(settings, table.write(Path(folder)), datetime.now(UTC))
+        best = choose(draft, choices, found)
+    decide_gate(draft, best, task)
+    return best
+
+
+def validated(attributes: dict[str, Any]) -> ModelSettings:
+    """The settings, if the YAML's schema knows all that the table needs.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    try:
+        found = TemplatedSettings.model_validate(attributes)
+    except ValidationError as err:
+        raise ConfigError(
+            f"this table needs what the YAML does not know: {one_line(err)}; change the source"
+        ) from err
+    return ModelSettings.model_validate(found.model_dump(mode="json"))
+
+
+def check_text(text: str, name: str) -> None:
+    """Refuse a YAML in which the product's own loader, or `mlops check`, finds a fault.
+
+    Raises:
+        FaultyModelError: It does; the faults are of what was inferred, not of a file.
+    """
+    with tempfile.TemporaryDirectory(prefix="init-") as folder:
+        file = Path(folder, name, "defs.yaml")
+        file.parent.mkdir()
+        file.write_text(text, encoding="utf-8")
+        faults = [str(fault) for part in read_parts(Path(folder)) for fault in _faults(part)]
+    if faults:
+        raise FaultyModelError("\n".join(["what was inferred does not load:", *faults]))
+
+
+def place(files: Mapping[str, str], root: Path, target: Path) -> Path:
+    """Put the model's folder into the project at once, whole; its file.
+
+    Raises:
+        StateError: It cannot be written, or is there already.
+    """
+    draft = target.parent / f".{target.name}-{os.getpid()}"
+    try:
+        draft.mkdir(parents=True)
+        if root != FRAMEWORK_ROOT:
+            (root / PROJECT_FILE).touch()
+        for name, text in files.items():
+            (draft / name).write_text(text, encoding="utf-8")
+        draft.rename(target)
+    except OSError as err:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise StateError(
+            f"cannot write {target}: {err.strerror}; allow it, or choose another --name"
+        ) from err
+    return target / "defs.yaml"
+
+
+def _faults(part: Part) -> Iterator[Any]:
+    yield from part.faults
+    for model in part.models:  # a loader can be imported only once it is in its place
+        yield from python_faults(model, ["trained_model"])
+
+
+def _heading(data: str, target: str, table: "Table", rehearsal: "Rehearsal | None") -> list[str]:
+    command = f"mlops init {without_secrets(data)} --target {target}"
+    lines = [f"Written by `{command}`: {table.looked_at} were looked at."]
+    if rehearsal is not None:
+        lines.append(
+            f"Rehearsed on them: {rehearsal.train_rows} to train on, {rehearsal.test_rows} to test."
+        )
+    return [" ".join(line.split()) for line in lines]
+
+
+def _absolute(data: str) -> str:
+    return data if "://" in data else str(Path(data).expanduser().absolute())
+
+
+def _within(root: Path, uri: str) -> str:
+    """A path as a run reads it, from the project's folder: relative if it is in there."""
+    from_here = root != FRAMEWORK_ROOT or Path.cwd() == root
+    inside = "://" not in uri and Path(uri).is_relative_to(root) and from_here
+    return str(Path(uri).relative_to(root)) if inside else uri
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

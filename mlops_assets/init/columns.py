@@ -1,0 +1,289 @@
+"""What one column is: a rule for each kind, asked in order; the first that applies decides.
+
+A rule looks at the texts alone and says what the contract is, whether the column may be a feature
+and how it is encoded, and why. Who is the entity, the moment or the target is `roles`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute
+
+from mlops_assets.blocks.base import Encoding
+from mlops_assets.init.moments import Epoch, Moments, find_epoch, find_moments
+from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.column import Column
+
+pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
+
+ONE_HOT_BELOW = 20
+NEAR_UNIQUE = 0.5
+_FEW_CODES = 12
+_STABLE = 0.01
+_WHOLE = r"^[+-]?[0-9]+(\.0+)?$"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_LEADING_ZERO = r"^0[0-9]+$"
+_SIGNED = r"^[€$£¥]\s?[0-9.,]+$|^[0-9.,]+\s?([%€$£¥]|EUR|USD|GBP)$"
+_TRUE = {"true", "yes", "y", "t", "on"}
+_FALSE = {"false", "no", "n", "f", "off"}
+_OTHER_LANGUAGES = {
+    ("ja", "nein"),
+    ("oui", "non"),
+    ("si", "no"),
+    ("sí", "no"),
+    ("sim", "não"),
+    ("sim", "nao"),
+    ("ja", "nej"),
+    ("ja", "nee"),
+    ("tak", "nie"),
+    ("ano", "ne"),
+    ("да", "нет"),
+    ("wahr", "falsch"),
+    ("vrai", "faux"),
+    ("はい", "いいえ"),
+    ("是", "否"),
+}
+_CODE = re.compile(
+    r"code|typ|kind|class|klasse|zip|plz|postal|categor|kategorie|group|gruppe|region|district|"
+    r"store|channel|sku|segment|cluster|(^|[ _])(id|nr|no)[.]?$",
+    re.IGNORECASE,
+)
+
+Use = Literal["feature", "moment", "left out"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a rule says of a column."""
+
+    rule: str
+    why: str
+    use: Use = "feature"
+    contract: dict[str, Any] = field(default_factory=dict)
+    encoding: Encoding | None = None
+    numbers: pd.Series | None = None
+    """Of a number or a boolean, NaN where there is no value."""
+    moments: pd.Series | None = None
+    likely: bool = False
+    """Whether it may well be otherwise."""
+
+
+def profile(column: Column, answers: Answers) -> Found:
+    """What the first rule that applies says.
+
+    Raises:
+        UndecidedError: It may be of two kinds.
+    """
+    found = next(found for rule in RULES if (found := rule(column, answers)))
+    if column.texts.null_count and found.contract:
+        return replace(found, contract={**found.contract, "nullable": True})
+    return found
+
+
+def empty(column: Column, answers: Answers) -> Found | None:
+    """No value at all."""
+    if len(column.present):
+        return None
+    return Found("empty", "has no value", "left out", {"dtype": "string"})
+
+
+def constant(column: Column, answers: Answers) -> Found | None:
+    """The same value in every row, but for a few without: more of those may tell something."""
+    values = pc.unique(column.present)
+    if len(values) != 1 or column.texts.null_count > 0.05 * len(column.texts):
+        return None
+    said = f"is {values[0].as_py()[:40]!r} wherever it has a value"
+    return Found("constant", said, "left out", {"dtype": "string"})
+
+
+def yes_no(column: Column, answers: Answers) -> Found | None:
+    """Texts of yes and no, in English in any case, or two words of another language."""
+    values = _few(column, 12)
+    folded = {value.strip().casefold() for value in values}
+    if folded & _TRUE and folded & _FALSE and folded <= _TRUE | _FALSE | {"1", "0"}:
+        numbers = _mapped(column, {v: float(v.casefold() in _TRUE | {"1"}) for v in values})
+        return Found("yes_no", "yes or no", contract={"dtype": "bool"}, numbers=numbers)
+    for true, false in _OTHER_LANGUAGES:
+        if folded == {true, false}:
+            meant = {value: value.strip().casefold() == true for value in values}
+            return Found(
+                "yes_no",
+                f"{true} or {false}",
+                contract={"dtype": "bool", "values": meant},
+                numbers=_mapped(column, {value: float(is_so) for value, is_so in meant.items()}),
+                likely=True,
+            )
+    return None
+
+
+def leading_zeros(column: Column, answers: Answers) -> Found | None:
+    """Digits whose leading zeros count: a code, not a number."""
+    if column.share(r"^[0-9]+$") < 1 or column.share(_LEADING_ZERO) < 0.01:
+        return None
+    return _category(column, "leading_zeros", "digits with leading zeros, so a code")
+
+
+def moment(column: Column, answers: Answers) -> Found | None:
+    """Moments of one format, in 99 % of the values."""
+    found: Moments | None = find_moments(column.source, column.texts, answers)
+    if found is None:
+        return None
+    return Found("moment", found.said, "moment", found.contract, moments=found.values)
+
+
+def epoch(column: Column, answers: Answers) -> Found | None:
+    """Seconds or milliseconds since 1970."""
+    if column.share(r"^[0-9]{9,13}$") < 1:
+        return None
+    numbers = _numbers(column)
+    found: Epoch | None = find_epoch(column.source, numbers)
+    if found is None:
+        return None
+    said = f"{found.unit} since 1970; write moments as texts, e.g. 2024-01-31T12:00:00Z, to use it"
+    return Found("epoch", said, "left out", {"dtype": "int64"}, numbers=numbers)
+
+
+def number(column: Column, answers: Answers) -> Found | None:
+    """A number, in 99.5 % of the values; whole where all are, also if written 4.0."""
+    plain = column.plain_numbers()
+    if plain.share(_NUMBER) < 0.995:
+        return None
+    numbers = _numbers(plain)
+    whole = plain.share(_WHOLE) == 1 and numbers.abs().max() < 2**53
+    if whole and (code := _code(column, numbers)):
+        return code
+    if whole and _is_row_number(column, numbers):
+        return Found(
+            "row_number", "counts the rows", "left out", {"dtype": "int64"}, numbers=numbers
+        )
+    contract = {"dtype": "int64" if whole else "float64", **_range(numbers, whole=whole)}
+    return Found(
+        "number", "whole numbers" if whole else "numbers", contract=contract, numbers=numbers
+    )
+
+
+def padded(column: Column, answers: Answers) -> Found | None:
+    """Numbers or moments with blanks around them, which no contract reads."""
+    if column.share(r"^\s|\s$") < 0.5:
+        return None
+    stripped = replace(column, texts=pc.utf8_trim_whitespace(column.texts))
+    if number(stripped, answers) is None and moment(stripped, answers) is None:
+        return None
+    example = column.present[0].as_py()
+    said = f"values with blanks around them, e.g. {example!r}; write them without to use them"
+    return Found("padded", said, "left out", {"dtype": "string"})
+
+
+def signed_number(column: Column, answers: Answers) -> Found | None:
+    """Numbers with a sign of per cent or of a currency, which no contract reads."""
+    if column.share(_SIGNED) < 0.9:
+        return None
+    example = column.present[0].as_py()
+    said = f"numbers with a sign, e.g. {example!r}; write them without it to use them"
+    return Found("signed_number", said, "left out", {"dtype": "string"})
+
+
+def category(column: Column, answers: Answers) -> Found | None:
+    """Texts that recur."""
+    distinct, rows = column.distinct, len(column.present)
+    if distinct > max(ONE_HOT_BELOW, NEAR_UNIQUE * rows) or distinct > 0.9 * rows:
+        return None
+    return _category(column, "category", f"{distinct} texts that recur")
+
+
+def text(column: Column, answers: Answers) -> Found | None:
+    """Texts of which nearly each is another one: names, tickets, free text."""
+    distinct, rows = column.distinct, len(column.present)
+    said = f"{distinct} different texts in {rows} rows, e.g. {column.present[0].as_py()[:40]!r}"
+    return Found("text", said, "left out", {"dtype": "string"})
+
+
+Rule = Callable[[Column, Answers], Found | None]
+
+RULES: tuple[Rule, ...] = (
+    empty,
+    constant,
+    yes_no,
+    leading_zeros,
+    epoch,
+    moment,
+    number,
+    padded,
+    signed_number,
+    category,
+    text,
+)
+"""In the order of docs/own-data.md, where each is a row."""
+
+
+def _few(column: Column, most: int) -> list[str]:
+    """The different texts if they are few, else none."""
+    values = pc.unique(column.present)
+    return sorted(values.to_pylist()) if len(values) <= most else []
+
+
+def _mapped(column: Column, meaning: dict[str, float]) -> pd.Series:
+    return pd.Series(column.texts.to_pylist(), dtype=object).map(meaning).astype("float64")
+
+
+def _numbers(column: Column) -> pd.Series:
+    texts = pd.Series(column.texts.to_pylist(), dtype=object)
+    return pd.to_numeric(texts, errors="coerce").astype("float64")
+
+
+def _category(column: Column, rule: str, said: str) -> Found:
+    counts = column.counts
+    encoding: Encoding = "one_hot" if len(counts) < ONE_HOT_BELOW else "target"
+    contract: dict[str, Any] = {"dtype": "string"}
+    stable = column.whole or counts.min() >= _STABLE * len(column.present)
+    if len(counts) <= _FEW_CODES and stable and counts.min() >= 5:
+        contract["allowed"] = sorted(counts.index)
+    return Found(rule, said, contract=contract, encoding=encoding)
+
+
+def _code(column: Column, numbers: pd.Series) -> Found | None:
+    """A category written in numbers: few, and called a code, a kind, a class, an id."""
+    values = numbers.dropna().unique()
+    if len(values) <= 2 or len(values) > ONE_HOT_BELOW or not _CODE.search(column.source):
+        return None
+    if len(numbers) < 10 * len(values):
+        return None
+    said = f"{len(values)} whole numbers that are called a code"
+    contract = {"dtype": "int64"}
+    return Found("code", said, contract=contract, encoding="one_hot", numbers=numbers, likely=True)
+
+
+def _is_row_number(column: Column, numbers: pd.Series) -> bool:
+    if not re.fullmatch(
+        r"(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|)", column.source, re.I
+    ):
+        return False
+    known = numbers.dropna()
+    return bool(known.is_unique and len(known) == len(numbers) and len(known) > 2)
+
+
+def _range(numbers: pd.Series, *, whole: bool) -> dict[str, float | int]:
+    """Bounds with as much room on each side as the values span; 0 stays a bound."""
+    known = numbers[np.isfinite(numbers)]
+    low, high = float(known.min()), float(known.max())
+    if set(known.unique()) <= {0.0, 1.0}:
+        return {"min": 0, "max": 1}
+    span = high - low or abs(high) or 1.0
+    bounds = {"min": 0.0 if low >= 0 else _rounded(low - span), "max": _rounded(high + span)}
+    if high <= 0:
+        bounds["max"] = 0.0
+    return {
+        key: int(value) if whole or value == int(value) else value for key, value in bounds.items()
+    }
+
+
+def _rounded(value: float) -> float:
+    """Away from zero, to two digits."""
+    if value == 0 or not np.isfinite(value):
+        return 0.0
+    scale = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
+    return float(f"{np.sign(value) * np.ceil(abs(value) / scale) * scale:.12g}")

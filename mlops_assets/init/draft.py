@@ -1,0 +1,136 @@
+"""What is known of a table, and the draft of its YAML with the reason of each line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from mlops_assets.errors import ConfigError
+from mlops_assets.init.columns import Found, profile
+from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.column import Column
+from mlops_assets.init.reading.missing import missing_texts, without
+from mlops_assets.init.reading.names import safe_names
+from mlops_assets.init.reading.table import Table
+
+_LOGISTIC = {
+    "estimator": "sklearn.linear_model.LogisticRegression",
+    "params": {"max_iter": 1000},
+    "scale": True,
+    "impute": "median",
+}
+_RIDGE = {"estimator": "sklearn.linear_model.Ridge", "scale": True, "impute": "median"}
+_TREES = "sklearn.ensemble.HistGradientBoosting"
+LINEAR: dict[str, dict[str, Any]] = {
+    "binary": _LOGISTIC,
+    "multiclass": _LOGISTIC,
+    "regression": _RIDGE,
+}
+"""Task -> what is trained where rows are few, or trees are not shown to be better."""
+TREES: dict[str, dict[str, Any]] = {
+    "binary": {"estimator": f"{_TREES}Classifier"},
+    "multiclass": {"estimator": f"{_TREES}Classifier"},
+    "regression": {"estimator": f"{_TREES}Regressor"},
+}
+
+
+class Decision(NamedTuple):
+    """One thing that was decided, and where it stands in the YAML."""
+
+    place: str
+    """Dotted, e.g. `target.task`."""
+    said: str
+    """What was decided and why, in one line."""
+    likely: bool = False
+    """Whether it may well be otherwise."""
+    told: bool = True
+    """Whether it is printed too, not only written beside its line."""
+
+
+@dataclass
+class Draft:
+    """The attributes of a YAML while they are being found, and why each is as it is."""
+
+    attributes: dict[str, Any] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Source name -> why it is no feature."""
+
+    def decide(
+        self, place: str, value: Any, said: str, *, likely: bool = False, told: bool = True
+    ) -> None:
+        """Set the value at a dotted place, and say why."""
+        *blocks, last = place.split(".")
+        block = self.attributes
+        for name in blocks:
+            block = block.setdefault(name, {})
+        block[last] = value
+        self.decisions.append(Decision(place, said, likely, told))
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A sample, each of its columns, and what it is."""
+
+    table: Table
+    columns: Mapping[str, Column]
+    found: Mapping[str, Found]
+    missing: list[str]
+    left_out: Mapping[str, str]
+    """Source name -> why it cannot be used at all."""
+
+    @property
+    def rows(self) -> int:
+        """Looked at."""
+        return self.table.rows
+
+    def moments(self, source: str) -> pd.Series:
+        """In UTC, NaT where there is none.
+
+        Raises:
+            ConfigError: The column holds none.
+        """
+        found = self.found[source]
+        if found.moments is None:
+            raise ConfigError(f"{source!r} holds no moments: {found.why}; name another column")
+        return found.moments
+
+    def values(self, source: str) -> pd.Series:
+        """Numbers where the column has them, else texts."""
+        numbers = self.found[source].numbers
+        if numbers is not None:
+            return numbers
+        return pd.Series(self.columns[source].texts.to_pylist(), dtype=object)
+
+
+def profiled(table: Table, answers: Answers) -> Profiled:
+    """What every column of a sample is.
+
+    Raises:
+        ConfigError: It has no column at all.
+        UndecidedError: A column may be of two kinds.
+    """
+    if not table.columns:
+        raise ConfigError(f"{table.source['uri']}: no column of single values: {table.nested}")
+    missing = missing_texts(table.columns, answers)
+    names = safe_names(table.columns)
+    columns = {
+        source: Column(
+            source,
+            names[source],
+            without(texts, missing),
+            table.whole,
+            table.decimal,
+            table.thousands,
+        )
+        for source, texts in table.columns.items()
+    }
+    found = {source: profile(column, answers) for source, column in columns.items()}
+    return Profiled(table, columns, found, missing, dict(table.nested))
+
+
+def contract_of(column: Column, contract: dict[str, Any]) -> dict[str, Any]:
+    """A column's contract as it stands in the YAML, with the source's name where it differs."""
+    named = {} if column.source == column.name else {"from": column.source}
+    return {**named, **contract}

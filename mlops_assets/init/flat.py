@@ -1,0 +1,286 @@
+"""The draft over a flat table: a row is a request, and its target stands in it."""
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from mlops_assets.errors import ConfigError
+from mlops_assets.init.draft import LINEAR, TREES, Draft, Profiled, contract_of
+from mlops_assets.init.leaks import Leak, find_copies, find_leaks
+from mlops_assets.init.questions import Answers
+from mlops_assets.init.roles import Target, entity_contract, entity_name
+from mlops_assets.init.split import choose_split
+
+_LINEAR_BELOW = 1_000
+
+
+class Roles(NamedTuple):
+    """Which columns are not features."""
+
+    entity: str | None
+    timestamp: str | None
+    target: Target
+
+
+def draft_flat(table: Profiled, roles: Roles, draft: Draft, answers: Answers) -> None:
+    """Add everything but the gate and the port to the draft.
+
+    Raises:
+        ConfigError: No feature is left.
+        UndecidedError: A feature may give the target away.
+    """
+    features = _features(table, roles, draft, answers)
+    _keys(table, roles, draft)
+    _contract(table, roles, features, draft)
+    _feature_block(table, roles, features, draft)
+    _target_block(table, roles, draft)
+    _training(table, roles, draft)
+
+
+def _features(table: Profiled, roles: Roles, draft: Draft, answers: Answers) -> list[str]:
+    """Source names of the columns that are features, dates among them; notes all others."""
+    draft.left_out.update(table.left_out)
+    keys = {roles.entity, roles.timestamp, roles.target.source}
+    rest = [source for source in table.columns if source not in keys]
+    draft.left_out.update(_unusable(table, rest, roles, answers))
+    chosen = [source for source in rest if source not in draft.left_out]
+    values = {s: table.values(s) for s in chosen if table.found[s].use == "feature"}
+    for source, original in find_copies(values).items():
+        draft.left_out[source] = f"repeats {original!r} in every row"
+        del values[source]
+    target = target_values(table, roles.target)
+    kept = _listed(answers, "keep")
+    for source, leak in find_leaks(values, target, roles.target.task).items():
+        if source not in kept and _is_out(source, leak, answers):
+            draft.left_out[source] = leak.why
+    chosen = [source for source in chosen if source not in draft.left_out]
+    if not chosen:
+        left = [f"{source}: {why}" for source, why in list(draft.left_out.items())[:8]]
+        reasons = "; ".join(left) or f"there are only {sorted(filter(None, keys))}"
+        raise ConfigError(f"no column is left to predict {roles.target.source!r} from: {reasons}")
+    return chosen
+
+
+def _unusable(
+    table: Profiled, sources: list[str], roles: Roles, answers: Answers
+) -> dict[str, str]:
+    """Source name -> why it is no feature, by what the column is alone or by when it is known."""
+    dropped = _listed(answers, "drop")
+    found: dict[str, str] = {}
+    for source in sources:
+        if source in dropped or table.columns[source].name in dropped:
+            found[source] = "left out by --drop"
+        elif table.found[source].use == "left out":
+            found[source] = table.found[source].why
+        elif why := _not_yet_known(table, source, roles):
+            found[source] = why
+    return found
+
+
+def _listed(answers: Answers, option: str) -> set[str]:
+    return set(filter(None, answers.given(option).split(",")))
+
+
+def target_values(table: Profiled, target: Target) -> pd.Series:
+    """The target as leaks and the split need it: 0 and 1, numbers, or texts of classes."""
+    values = table.values(target.source)
+    if target.positive is None:
+        return values if target.task != "multiclass" else values.astype(object)
+    return (values == target.positive).astype(float).where(values.notna())
+
+
+def _is_out(source: str, leak: Leak, answers: Answers) -> bool:
+    """Whether a suspect is left out: a sure one is, of any other somebody decides."""
+    if leak.sure:
+        return True
+    asked = f"{source!r} {leak.why}: is it known when a prediction is asked for? no leaves it out"
+    return answers.ask("suspects", asked, "no", ["no", "yes"]) == "no"
+
+
+def _not_yet_known(table: Profiled, source: str, roles: Roles) -> str | None:
+    """Why a date is of no use: it is later than its row's moment, or has no moment beside it."""
+    moments = table.found[source].moments
+    if table.found[source].use != "moment" or moments is None:
+        return None
+    if roles.timestamp is None:
+        return None
+    later = (moments > table.moments(roles.timestamp)).mean()
+    if later > 0.05:
+        return f"is later than {roles.timestamp!r} in {later:.0%} of the rows, so not known then"
+    return None
+
+
+def _keys(table: Profiled, roles: Roles, draft: Draft) -> None:
+    if roles.entity is not None:
+        column = table.columns[roles.entity]
+        block = {"name": entity_name(column), **entity_contract(column)}
+        distinct = column.distinct
+        recurs = distinct < len(column.present)
+        said = f"{distinct} different in {table.rows} rows" + "; its rows recur" * recurs
+        draft.decide("entity", block, f"{roles.entity}: {said}", likely=recurs)
+    if roles.timestamp is not None:
+        found = table.found[roles.timestamp]
+        moments = table.moments(roles.timestamp)
+        first, last = moments.min(), moments.max()
+        said = f"{roles.timestamp}: {first:%Y-%m-%d} to {last:%Y-%m-%d}, {found.why}"
+        draft.decide("timestamp", table.columns[roles.timestamp].name, said)
+
+
+def _contract(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
+    for source, column in table.columns.items():
+        found = table.found[source]
+        place = f"contract.columns.{column.name}"
+        if source == roles.entity:
+            place = f"contract.columns.{entity_name(column)}"
+            draft.decide(
+                place, contract_of(column, entity_contract(column)), "the entity", told=False
+            )
+        elif source == roles.timestamp:
+            draft.decide(place, contract_of(column, found.contract), found.why, told=False)
+        elif source == roles.target.source:
+            contract = _target_contract(found.contract, roles.target, table)
+            draft.decide(place, contract_of(column, contract), "the target", told=False)
+        elif source in features:
+            contract = found.contract
+            draft.decide(
+                place,
+                contract_of(column, contract),
+                _said(found),
+                likely=found.likely,
+                told=found.likely,
+            )
+    block = draft.attributes["contract"]
+    if draft.left_out:
+        block["extra_columns"] = "drop"
+    if roles.entity is not None:
+        _uniqueness(table, roles, draft)
+
+
+def _said(found: Any) -> str:
+    nullable = found.contract.get("nullable")
+    return found.why + "; some rows have none" * bool(nullable)
+
+
+def _target_contract(contract: dict[str, Any], target: Target, table: Profiled) -> dict[str, Any]:
+    """That of the column, without bounds: an outcome is not refused for being extreme."""
+    kept = {k: v for k, v in contract.items() if k not in ("min", "max", "allowed")}
+    if target.positive is not None or target.why == "0 or 1":
+        texts = kept["dtype"] == "string"
+        kept["allowed"] = sorted((k if texts else _number(k) for k in target.counts or {}), key=str)
+    return kept
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _uniqueness(table: Profiled, roles: Roles, draft: Draft) -> None:
+    """The key of a row, where the sample holds to it."""
+    column = table.columns[str(roles.entity)]
+    ids = pd.Series(column.texts.to_pylist())
+    name = entity_name(column)
+    if ids.is_unique:
+        draft.decide("contract.unique", [name], "no id came twice", told=False)
+    elif roles.timestamp is not None:
+        moments = table.moments(roles.timestamp)
+        twice = pd.DataFrame({"id": ids, "at": moments}).duplicated()
+        rows = pd.DataFrame(
+            {s: c.texts.to_pylist() for s, c in table.columns.items()}, dtype=object
+        )
+        if twice.any() and rows.duplicated().sum() == twice.sum():
+            said = f"{twice.sum()} rows are there twice, value by value"
+            draft.decide("processing.drop_duplicates", True, said)
+            return
+        _put_aside(table, roles, float(twice.mean()), draft)
+
+
+def _put_aside(table: Profiled, roles: Roles, twice: float, draft: Draft) -> None:
+    """Reject all but the first row of an id and a moment."""
+    names = [
+        entity_name(table.columns[str(roles.entity)]),
+        table.columns[str(roles.timestamp)].name,
+    ]
+    said = f"{twice:.2%} of the rows repeat an id and a moment, and are put aside"
+    draft.decide("contract.unique", names, said, told=twice > 0)
+    if twice > 0.005:
+        draft.attributes["contract"]["max_bad_fraction"] = min(0.5, round(2 * twice + 0.01, 2))
+
+
+def _feature_block(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
+    plain = [source for source in features if table.found[source].use == "feature"]
+    names = [table.columns[source].name for source in plain]
+    if names:
+        said = f"{len(names)} of {len(table.columns)} columns"
+        draft.decide("features.columns", names, said)
+    for source in features:
+        if table.found[source].use == "moment":
+            _date(table, source, draft)
+    _encodings(table, plain, draft)
+    if roles.entity is not None:
+        _serving(table, roles, draft)
+
+
+def _date(table: Profiled, source: str, draft: Draft) -> None:
+    """A date becomes its age at the row's moment; the raw moment is never a feature."""
+    name = f"{table.columns[source].name[:50]}_age_days"
+    block = {"column": table.columns[source].name, "part": "age_days"}
+    said = f"{source}: its age at the row's moment"
+    draft.decide(f"features.dates.{name}", block, said)
+    draft.attributes.setdefault("monitoring", {}).setdefault("drift", {}).setdefault("ageing", {})[
+        name
+    ] = "1d"
+
+
+def _encodings(table: Profiled, plain: list[str], draft: Draft) -> None:
+    for source in plain:
+        if encoding := table.found[source].encoding:
+            place = f"processing.categorical_encoding.{table.columns[source].name}"
+            draft.decide(place, encoding, table.found[source].why, told=False)
+
+
+def _serving(table: Profiled, roles: Roles, draft: Draft) -> None:
+    """How old a feature may be when it is served, and by which clock."""
+    if roles.timestamp is None:
+        draft.decide(
+            "features.ttl", "36500d", "the table has no moments: no row is too old", told=False
+        )
+        return
+    moments = table.moments(roles.timestamp)
+    days = max(1, (moments.max() - moments.min()).days + 1)
+    draft.decide(
+        "features.ttl",
+        f"{min(days, 36_500)}d",
+        "as long as the table spans, so every id is served",
+        told=False,
+    )
+    age = (pd.Timestamp.now(tz="UTC") - moments.max()).days
+    if age > max(2, days // 20):
+        said = f"the newest row is {age} days old: it is served as if it were of now"
+        draft.decide("features.clock", "data", said)
+
+
+def _target_block(table: Profiled, roles: Roles, draft: Draft) -> None:
+    target = roles.target
+    column = table.columns[target.source]
+    block: dict[str, Any] = {"name": column.name, "task": target.task}
+    if target.positive is not None:
+        block["positive"] = target.positive
+    if column.texts.null_count:
+        block["missing"] = "unlabelled"
+    said = f"{target.source}: {target.task}, {target.why}"
+    if column.texts.null_count:
+        said += f"; {column.texts.null_count} rows have none and are not trained on"
+    draft.decide("target", block, said, likely=target.likely)
+
+
+def _training(table: Profiled, roles: Roles, draft: Draft) -> None:
+    task, rows = roles.target.task, table.table.of_rows
+    linear = rows < _LINEAR_BELOW
+    trained = LINEAR[task] if linear else TREES[task]
+    said = f"{rows} rows are few: a linear model" if linear else f"about {rows} rows: boosted trees"
+    draft.decide("training.estimator", trained["estimator"], said)
+    draft.attributes["training"] |= trained
+    moments = table.moments(roles.timestamp) if roles.timestamp else None
+    target = target_values(table, roles.target)
+    draft.decide("training.split", *choose_split(moments, target, task, rows / table.rows))

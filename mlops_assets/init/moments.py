@@ -1,0 +1,145 @@
+"""Texts -> the one format that reads them all as moments, or none.
+
+A format is what the contract knows: ISO 8601, or one of strptime. `03/04/2020` may be of two, and
+then somebody is asked.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+
+from mlops_assets.init.questions import Answers
+
+pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
+
+_ENOUGH = 0.99
+_TRIED = 300
+_ISO = re.compile(
+    r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
+)
+_ISO_OFFSET = re.compile(r"(Z|[+-]\d{2}(:?\d{2})?)$")
+_DATES = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
+    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%Y%m%d"),
+    *("%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%b %d %Y", "%d-%b-%y"),
+)
+_TIMES = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S"),
+    *(" %H:%M %z", " %H:%M:%S %z", " %H:%M:%S%z", "%H%M%S"),
+)
+_SWAPPED = {"%d": "%m", "%m": "%d"}
+_DIGIT = re.compile(r"[0-9]")
+_YEARS = re.compile(r"year|jahr|annee|season", re.IGNORECASE)
+_EPOCH = re.compile(r"time|stamp|epoch|_ts$|^ts|date|zeit|_at$", re.IGNORECASE)
+
+
+class Moments(NamedTuple):
+    """A column of moments."""
+
+    contract: dict[str, Any]
+    """dtype, and the format where it is not ISO 8601."""
+    values: pd.Series
+    """In UTC, NaT where there is none; what has no offset is taken for UTC."""
+    said: str
+
+
+class Epoch(NamedTuple):
+    """A column that counts seconds or milliseconds, which no contract reads as moments."""
+
+    unit: str
+
+
+def find_moments(source: str, texts: pa.Array, answers: Answers) -> Moments | None:
+    """The column as moments, if 99 % of its values are of one format.
+
+    Raises:
+        UndecidedError: They are of two formats, day first and month first.
+    """
+    present = texts.drop_null()
+    every = max(1, len(present) // _TRIED)
+    some = [text for text in present.to_pylist()[::every] if _DIGIT.search(text)]
+    if not some or len(some) < _ENOUGH * len(present.to_pylist()[::every]):
+        return None
+    if sum(bool(_ISO.match(text)) for text in some) >= _ENOUGH * len(some):
+        return _iso(texts, some)
+    if all(re.fullmatch(r"\d{4}", text) for text in some):
+        return _years(source, texts, some)
+    forms = [form for form in _forms(some[0]) if _reads(form, some)]
+    if not forms:
+        return None
+    form = _chosen(source, forms, some, answers)
+    values = pd.to_datetime(pd.Series(texts.to_pylist()), format=form, errors="coerce", utc=True)
+    if values.notna().sum() < _ENOUGH * len(present):
+        return None
+    return Moments({"dtype": "datetime", "format": form}, values, f"written {form}")
+
+
+def find_epoch(source: str, numbers: pd.Series) -> Epoch | None:
+    """Whether whole numbers are seconds or milliseconds since 1970, by size and name."""
+    known = numbers.dropna()
+    if known.empty or not _EPOCH.search(source):
+        return None
+    for unit, scale in (("seconds", 1), ("milliseconds", 1_000)):
+        first, last = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1990, 2040))
+        if known.between(first * scale, last * scale).all():
+            return Epoch(unit)
+    return None
+
+
+def _iso(texts: pa.Array, some: list[str]) -> Moments | None:
+    series = pd.Series(texts.to_pylist(), dtype=object)
+    values = pd.to_datetime(series, format="ISO8601", errors="coerce", utc=True)
+    offsets = {(found := _ISO_OFFSET.search(text[10:])) and found[0] for text in some}
+    contract: dict[str, Any] = {"dtype": "datetime"}
+    if len(offsets) > 1:
+        contract["offsets"] = "any"
+    zone = "with its offset" if offsets != {None} else "without an offset, so taken for UTC"
+    return Moments(contract, values, f"ISO 8601, {zone}")
+
+
+def _years(source: str, texts: pa.Array, some: list[str]) -> Moments | None:
+    years = [int(text) for text in some]
+    if not _YEARS.search(source) or min(years) < 1800 or max(years) > datetime.now(UTC).year + 1:
+        return None
+    values = pd.to_datetime(pd.Series(texts.to_pylist()), format="%Y", errors="coerce", utc=True)
+    return Moments({"dtype": "datetime", "format": "%Y"}, values, "a year")
+
+
+def _forms(example: str) -> list[str]:
+    """The formats whose marks are those of a text."""
+    without_offset = re.sub(r"(:\d{2}(\.\d+)?) ?[+-]\d{2}:?\d{2}$", r"\1", example)
+    marks = re.sub(r"[A-Za-z0-9]", "", without_offset)
+    return [
+        date + time
+        for date in _DATES
+        for time in _TIMES
+        if re.sub(r"%[a-zA-Z]|[T]", "", date + time).strip() == marks.strip()
+    ]
+
+
+def _reads(form: str, some: list[str]) -> bool:
+    if re.fullmatch(r"(%[A-Za-z])+", form):  # without marks every digit counts
+        width = len(datetime(2000, 12, 31, 23, 59, 59, tzinfo=UTC).strftime(form))
+        some = [text if len(text) == width else "" for text in some]
+    found = pd.to_datetime(pd.Series(some), format=form, errors="coerce", utc=True)
+    sane = found.between(pd.Timestamp("1800-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC"))
+    return bool(sane.sum() >= _ENOUGH * len(some))
+
+
+def _chosen(source: str, forms: list[str], some: list[str], answers: Answers) -> str:
+    first = forms[0]
+    swapped = re.sub(r"%[dm]", lambda found: _SWAPPED[found[0]], first)
+    if swapped not in forms or swapped == first:
+        return first
+    order = answers.ask(
+        "dates",
+        f"{source!r}: is {some[0]!r} written with the day or the month first?",
+        "day-first",
+        ["day-first", "month-first"],
+    )
+    day_first = first.index("%d") < first.index("%m")
+    return first if (order == "day-first") == day_first else swapped

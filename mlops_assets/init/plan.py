@@ -1,0 +1,84 @@
+"""A table and a target -> the draft of a model's YAML, but for the gate, which a rehearsal sets."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from mlops_assets.init.draft import Draft, Profiled, profiled
+from mlops_assets.init.events import draft_events, find_log
+from mlops_assets.init.flat import Roles, draft_flat
+from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.table import Table
+from mlops_assets.init.roles import find_column, find_entity, find_target, find_timestamp
+
+
+class Wanted(NamedTuple):
+    """What a person asked for, beside the answers."""
+
+    name: str
+    target: str
+    port: int
+
+
+def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
+    """Everything that is inferred of a sample.
+
+    Raises:
+        SourceError: It is no table that can be used.
+        ConfigError: There is nothing to learn from it.
+        UndecidedError: A person must decide.
+    """
+    draft = Draft()
+    _source(table, wanted, draft)
+    known = profiled(table, answers)
+    if known.missing and "uri" in table.source:
+        texts = ["", *known.missing]
+        said = f"texts that mean no value: {', '.join(map(repr, known.missing))}"
+        draft.decide("source.missing", texts, said)
+    entity, timestamp = _keys(known, wanted, answers)
+    known = _with_years(known, timestamp)
+    log = find_log(known, entity, timestamp, wanted.target, answers)
+    if log is not None:
+        draft_events(known, log, draft)
+    else:
+        source = find_column(wanted.target, known.columns, "target")
+        target = find_target(known.columns[source], known.found[source], answers)
+        entity = None if entity == source else entity
+        timestamp = None if timestamp == source else timestamp
+        draft_flat(known, Roles(entity, timestamp, target), draft, answers)
+    draft.decide("deployment.port", wanted.port, "the next that no other model has", told=False)
+    schedule = {"train": "0 3 * * 0", "monitor": "0 * * * *"}
+    said = "UTC: trained on Sundays at 3, watched every hour"
+    draft.decide("schedule", schedule, said, told=False)
+    return draft
+
+
+def _source(table: Table, wanted: Wanted, draft: Draft) -> None:
+    draft.decide("name", wanted.name, "", told=False)
+    draft.decide("source", dict(table.source), f"{table.looked_at} were looked at")
+
+
+def _keys(known: Profiled, wanted: Wanted, answers: Answers) -> tuple[str | None, str | None]:
+    """Source names of entity and timestamp, neither of them the target."""
+    others = {s: c for s, c in known.columns.items() if wanted.target not in (s, c.name)}
+    entity = find_entity(others, known.found, answers)
+    rest = {source: column for source, column in others.items() if source != entity}
+    return entity, find_timestamp(rest, known.found, answers)
+
+
+def _with_years(known: Profiled, timestamp: str | None) -> Profiled:
+    """Years that are not the rows' moments are numbers."""
+    found = dict(known.found)
+    for source, one in known.found.items():
+        if one.contract.get("format") == "%Y" and source != timestamp and one.moments is not None:
+            nullable = {key: True for key in ("nullable",) if key in one.contract}
+            years = one.moments.dt.year.astype("float64")
+            found[source] = replace(
+                one,
+                rule="number",
+                why="years",
+                use="feature",
+                contract={"dtype": "int64", **nullable},
+                numbers=years,
+                moments=None,
+            )
+    return replace(known, found=found)

@@ -1,0 +1,1 @@
+"""Files -> a bounded sample of their rows as texts, and how the files are written."""

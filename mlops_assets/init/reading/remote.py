@@ -1,0 +1,191 @@
+"""Tables that are no local files: a bounded sample of one, and the Python that loads all of it.
+
+An address of fsspec (http, https, s3, gs, ...), or a query of a database: SQLAlchemy's URL,
+`env:NAME` of a variable that holds one, or a file of DuckDB. The code becomes the model's
+`source.loader`; no password gets into it.
+"""
+
+import os
+import re
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlops_assets.errors import ConfigError, SourceError
+from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.missing import missing_texts, without
+from mlops_assets.init.reading.sampling import MOST_ROWS
+from mlops_assets.init.reading.table import read_sample
+from mlops_assets.redaction import without_secrets
+
+_MOST_BYTES = 8_000_000
+_FILES = re.compile(r"^(https?|s3|gs|gcs|az|abfs|ftp|sftp|memory)://")
+_DATABASE = re.compile(r"^(env:|[a-z0-9]+(\+[a-z0-9_]+)?:///?)")
+_HEAD = '''"""The rows of this model, from elsewhere; written by `mlops init`."""
+
+'''
+
+
+class Remote(NamedTuple):
+    """A sample of a table that is elsewhere."""
+
+    sample: Path
+    """Parquet, typed as the loader returns it."""
+    code: str
+    """A module with a function `load`."""
+    whole: bool
+    """Whether the sample is all of it."""
+
+
+def is_remote(data: str) -> bool:
+    """Whether the data are no local files."""
+    if data.startswith("package://"):
+        return False
+    return bool(_FILES.match(data) or _DATABASE.match(data)) or data.endswith(".duckdb")
+
+
+def fetch(data: str, target: str, answers: Answers, folder: Path) -> Remote:
+    """Fetch a bounded sample into `folder`, and write the code that loads all.
+
+    Raises:
+        SourceError: It cannot be reached, or is no table.
+        ConfigError: A query is missing, or a password would get into a file.
+    """
+    try:
+        if data.endswith(".duckdb"):
+            return _from_duckdb(str(Path(data).expanduser().absolute()), _query(answers), folder)
+        if _FILES.match(data):
+            return _from_address(data, target, answers, folder)
+        return _from_database(data, _query(answers), folder)
+    except (ConfigError, SourceError):
+        raise
+    except Exception as err:  # a driver's, of which each database has its own
+        first = (str(err).strip() or type(err).__name__).splitlines()[0]
+        raise SourceError(
+            without_secrets(f"{data}: cannot be read: {first}; correct it, or the query")
+        ) from err
+
+
+def _query(answers: Answers) -> str:
+    if query := answers.given("query"):
+        return query
+    raise ConfigError("a database needs --query, e.g. 'select * from customers'")
+
+
+def _from_duckdb(file: str, query: str, folder: Path) -> Remote:
+    import duckdb
+
+    if not Path(file).is_file():
+        raise SourceError(f"{file}: there is no such file; correct the path")
+    with duckdb.connect(file, read_only=True) as connection:
+        frame = connection.execute(f"select * from ({query}) limit {MOST_ROWS}").df()  # noqa: S608
+    code = _HEAD + (
+        "import duckdb\nimport pandas as pd\n\n"
+        f"FILE = {file!r}\nQUERY = {query!r}\n\n\n"
+        "def load() -> pd.DataFrame:\n"
+        '    """Every row of the query."""\n'
+        "    with duckdb.connect(FILE, read_only=True) as connection:\n"
+        "        return connection.execute(QUERY).df()\n"
+    )
+    return Remote(_stored(frame, folder), code, len(frame) < MOST_ROWS)
+
+
+def _from_database(data: str, query: str, folder: Path) -> Remote:
+    from sqlalchemy import create_engine, make_url, text
+
+    named = data.removeprefix("env:") if data.startswith("env:") else ""
+    url = os.environ.get(named, "") if named else data
+    if named and not url:
+        raise ConfigError(f"the variable {named} is not set; set it to the URL of a database")
+    if not named and make_url(url).password:
+        raise ConfigError(
+            "the URL holds a password, which would stand in a file; put the URL into a variable, "
+            "e.g. SHOP_DB, and name that: mlops init env:SHOP_DB ..."
+        )
+    engine = create_engine(url)
+    try:
+        with engine.connect().execution_options(stream_results=True) as connection:
+            chunks = pd.read_sql(text(query), connection, chunksize=MOST_ROWS)
+            frame = next(iter(islice(chunks, 1)))
+    finally:
+        engine.dispose()
+    address = f"os.environ[{named!r}]" if named else repr(url)
+    code = _HEAD + (
+        ("import os\n\n" if named else "")
+        + "import pandas as pd\nfrom sqlalchemy import create_engine, text\n\n"
+        f"QUERY = {query!r}\n\n\n"
+        "def load() -> pd.DataFrame:\n"
+        '    """Every row of the query."""\n'
+        f"    engine = create_engine({address})\n"
+        "    try:\n"
+        "        with engine.connect() as connection:\n"
+        "            return pd.read_sql(text(QUERY), connection)\n"
+        "    finally:\n"
+        "        engine.dispose()\n"
+    )
+    return Remote(_stored(frame, folder), code, len(frame) < MOST_ROWS)
+
+
+def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Remote:
+    import fsspec
+
+    name = Path(data.partition("?")[0]).name or "data.csv"
+    local = folder / name
+    if local.suffix.lower() in (".parquet", ".pq"):
+        with fsspec.open(data, "rb") as file:
+            batch = next(pq.ParquetFile(file).iter_batches(MOST_ROWS))
+        pq.write_table(pa.Table.from_batches([batch]), local)
+        return Remote(
+            local, _address_code(data, "pd.read_parquet(file)", ""), batch.num_rows < MOST_ROWS
+        )
+    with fsspec.open(data, "rb", compression="infer") as file:
+        head = file.read(_MOST_BYTES)
+    for packed in (".gz", ".bz2", ".xz", ".zst", ".zip"):
+        local = local.with_suffix("") if local.suffix.lower() == packed else local
+    whole = len(head) < _MOST_BYTES
+    local.write_bytes(head if whole else head[: head.rfind(b"\n") + 1])
+    table = read_sample(str(local), target, answers)
+    if table.decimal != "." or table.thousands:
+        raise SourceError(f"{data}: numbers with a decimal comma are read of local files only")
+    missing = missing_texts(table.columns, answers)
+    columns = {name: without(texts, missing) for name, texts in table.columns.items()}
+    sample = folder / "sample.parquet"
+    pq.write_table(pa.table(columns), sample)
+    code = _address_code(data, _reader(table.source, missing), 'compression="infer"')
+    return Remote(sample, code, whole)
+
+
+def _reader(source: dict[str, Any], missing: list[str]) -> str:
+    """The call of pandas that reads such a text as texts."""
+    if source.get("format") == "jsonl":
+        return "pd.json_normalize([json.loads(line) for line in file if line.strip()], max_level=1)"
+    said = {
+        "sep": r"\s+" if source.get("format") == "whitespace" else source.get("delimiter", ","),
+        "encoding": source.get("encoding", "utf-8"),
+        "na_values": ["", *missing],
+        **({"names": source["columns"]} if "columns" in source else {}),
+    }
+    arguments = "".join(f", {key}={value!r}" for key, value in said.items())
+    return f"pd.read_csv(file, dtype=str, keep_default_na=False{arguments})"
+
+
+def _address_code(data: str, reader: str, options: str) -> str:
+    opened = ", ".join(filter(None, ['URI, "rb"', options]))
+    return _HEAD + (
+        ("import json\n\n" if "json." in reader else "") + "import fsspec\nimport pandas as pd\n\n"
+        f"URI = {data!r}\n\n\n"
+        "def load() -> pd.DataFrame:\n"
+        '    """Every row of the file."""\n'
+        f"    with fsspec.open({opened}) as file:\n"
+        f"        return {reader}\n"
+    )
+
+
+def _stored(frame: pd.DataFrame, folder: Path) -> Path:
+    file = folder / "sample.parquet"
+    frame.to_parquet(file, index=False)
+    return file

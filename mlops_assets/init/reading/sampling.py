@@ -1,0 +1,265 @@
+"""A bounded sample of files: their heads, and of long plain texts blocks from all over.
+
+What is in the bytes is `dialect` and `table`; here a row is a line.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlops_assets.errors import SourceError
+from mlops_assets.ml.data.sources import find_files
+
+HEAD = 1_000_000
+"""Bytes that the dialect is told by."""
+MOST_ROWS = 20_000
+MOST_CELLS = 1_500_000
+_MOST_FILES = 8
+_BLOCKS = 24
+_COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".jsonl", ".ndjson", ".parquet", ".pq")
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive of another name; export it as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; export it as CSV",
+    b"SQLite format 3\0": "a SQLite database; export the table as CSV or Parquet",
+    b"\xff\xfe": "UTF-16; convert it to UTF-8, e.g. with iconv",
+    b"\xfe\xff": "UTF-16; convert it to UTF-8, e.g. with iconv",
+    b"<!DOCTYPE": "a web page of a failed download; fetch it again",
+    b"<html": "a web page of a failed download; fetch it again",
+    b"%PDF-": "a PDF; export the table as CSV",
+}
+
+
+class TextSample(NamedTuple):
+    """Whole lines of one file, the first one first."""
+
+    path: Path
+    data: bytes
+    rows: int
+    """An estimate, of the whole file."""
+    whole: bool
+
+
+class ParquetSample(NamedTuple):
+    """Rows of one Parquet file, from its first row group and others."""
+
+    path: Path
+    table: pa.Table
+    rows: int
+    whole: bool
+
+
+def find_data(data: str) -> tuple[str, list[Path]]:
+    """The URI of the source as a YAML names it, and its files: a folder becomes a glob.
+
+    Raises:
+        SourceError: Nothing is there, or a folder holds tables of several kinds.
+    """
+    folder = Path(data).expanduser()
+    if "://" in data or not folder.is_dir():
+        return data, find_files(data)
+    found = {
+        "".join(part for part in path.suffixes if part.lower() in (*_SUFFIXES, *_COMPRESSED))
+        for path in folder.rglob("*")
+        if path.is_file() and _kind(path) in _SUFFIXES
+    }
+    if len(found) != 1:
+        what = f"tables of several kinds, {sorted(found)}" if found else "no table"
+        raise SourceError(
+            f"the folder {data} holds {what}; name the files by a glob, e.g. '{folder / '*.csv'}'"
+        )
+    deep = not any(folder.glob(f"*{next(iter(found))}"))
+    uri = str(folder / ("**" if deep else ".") / f"*{next(iter(found))}")
+    return uri, find_files(uri)
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file, decompressed.
+
+    Raises:
+        SourceError: It is empty, cannot be read, or is no table that can be read.
+    """
+    try:
+        with _opened(path) as file:
+            head = file.read(HEAD)
+            head = (
+                _whole_lines(head) if len(head) == HEAD and not head.startswith(b"PAR1") else head
+            )
+    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as err:
+        raise SourceError(f"{path}: cannot be read: {err}; fetch the file again") from err
+    if not head.strip():
+        raise SourceError(f"{path}: the file is empty; fetch it again")
+    for start, what in _FOREIGN.items():
+        if head.startswith(start):
+            raise SourceError(f"{path}: begins with {head[:8]!r}, so it is {what}")
+    return head
+
+
+def is_parquet(path: Path, head: bytes) -> bool:
+    """Whether a file is one of Parquet, whatever its name."""
+    return head.startswith(b"PAR1") or _kind(path) in (".parquet", ".pq")
+
+
+def sample_texts(
+    files: Sequence[Path], columns: int, *, header: bool, lines_are_rows: bool
+) -> list[TextSample]:
+    """Lines of some of the files.
+
+    Args:
+        files: All of them.
+        columns: Of a row: the more, the fewer rows are taken.
+        header: Whether the first line of each is no row.
+        lines_are_rows: False if a value may hold a line break; then only heads are taken.
+    """
+    chosen = _chosen(files)
+    rows = _bounded_rows(columns) // len(chosen)
+    found = [_sample_text(path, rows, lines_are_rows=lines_are_rows) for path in chosen]
+    return [one._replace(rows=one.rows - header) for one in found]
+
+
+def sample_parquet(files: Sequence[Path]) -> list[ParquetSample]:
+    """Rows of some of the files.
+
+    Raises:
+        SourceError: One is no readable Parquet file, or has no row.
+    """
+    chosen = _chosen(files)
+    found = [_sample_parquet(path, len(chosen)) for path in chosen]
+    if empty := next((one for one in found if not one.rows), None):
+        raise SourceError(f"{empty.path}: no rows; write the file again")
+    return found
+
+
+def rows_of_all(samples: Sequence[TextSample | ParquetSample], files: int) -> int:
+    """An estimate of the rows of all files, from those that were looked at."""
+    return sum(one.rows for one in samples) * files // len(samples)
+
+
+def _kind(path: Path) -> str:
+    """The suffix that says what a file holds."""
+    name = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
+    return name.suffix.lower()
+
+
+def _bounded_rows(columns: int) -> int:
+    return max(500, min(MOST_ROWS, MOST_CELLS // max(columns, 1)))
+
+
+def _chosen(files: Sequence[Path]) -> list[Path]:
+    """The first file, the last, and some between."""
+    if len(files) <= _MOST_FILES:
+        return list(files)
+    step = (len(files) - 1) / (_MOST_FILES - 1)
+    return [files[round(step * at)] for at in range(_MOST_FILES)]
+
+
+def _sample_text(path: Path, rows: int, *, lines_are_rows: bool) -> TextSample:
+    head = head_of(path)
+    width = max(1, len(head) // max(1, head.count(b"\n")))
+    budget = max(rows * width, 20_000)
+    size = path.stat().st_size
+    if path.suffix.lower() in _COMPRESSED or not lines_are_rows or size <= 2 * budget:
+        with _opened(path) as file:
+            data = file.read(2 * budget)
+            whole = not file.read(1)
+        packed = path.suffix.lower() in _COMPRESSED
+        total = _lines(data) if whole else (4 if packed else 1) * size // width
+        return TextSample(path, data if whole else _whole_rows(data), total, whole)
+    data = _blocks(path, size, budget)
+    return TextSample(path, data, size * data.count(b"\n") // len(data), whole=False)
+
+
+def _blocks(path: Path, size: int, budget: int) -> bytes:
+    """The head, and whole lines at places spread evenly over the rest."""
+    length = budget // _BLOCKS
+    with path.open("rb") as file:
+        parts = [_whole_lines(file.read(length))]
+        for number in range(1, _BLOCKS):
+            file.seek(size * number // _BLOCKS)
+            file.readline()  # the rest of a row
+            parts.append(_whole_lines(file.read(length)))
+    return b"".join(parts)
+
+
+def _lines(data: bytes) -> int:
+    return data.count(b"\n") + (not data.endswith(b"\n"))
+
+
+def _whole_lines(data: bytes) -> bytes:
+    end = data.rfind(b"\n")
+    return data[: end + 1] if end >= 0 else data
+
+
+def _whole_rows(data: bytes) -> bytes:
+    """Without the last row if it was cut, also between two lines of a quoted value."""
+    data = _whole_lines(data)
+    while data.count(b'"') % 2 and b"\n" in data[:-1]:
+        data = _whole_lines(data[:-1])
+    return data
+
+
+def _sample_parquet(path: Path, files: int) -> ParquetSample:
+    try:
+        with pq.ParquetFile(path) as file:
+            rows = file.metadata.num_rows
+            most = _bounded_rows(len(file.schema_arrow.names)) // files
+            groups = sorted({0, file.num_row_groups // 2, file.num_row_groups - 1} - {-1})
+            parts = [_first_rows(file, group, most // len(groups) or 1) for group in groups]
+            if rows <= most:
+                parts = [file.read()]
+    except (pa.ArrowException, OSError) as err:
+        raise SourceError(f"{path}: not a readable parquet file ({err}); write it again") from err
+    table = pa.concat_tables(parts) if parts else file.schema_arrow.empty_table()
+    return ParquetSample(path, table, rows, whole=table.num_rows == rows)
+
+
+def _first_rows(file: pq.ParquetFile, group: int, rows: int) -> pa.Table:
+    batch = next(file.iter_batches(rows, row_groups=[group]), None)
+    return file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[IO[bytes]]:
+    """A file for reading, decompressed as its suffix says."""
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            members = [one for one in archive.infolist() if not one.is_dir()]
+            if len(members) != 1:
+                raise SourceError(
+                    f"{path}: holds {len(members)} files, and must hold one; unpack it"
+                )
+            with archive.open(members[0]) as file:
+                yield file
+        return
+    if suffix == ".zst":
+        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+            yield io.BufferedReader(_Stream(stream))
+        return
+    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    with openers.get(suffix, Path.open)(path, "rb") as file:
+        yield file
+
+
+class _Stream(io.RawIOBase):
+    """An Arrow stream as a raw file of Python."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

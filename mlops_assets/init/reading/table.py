@@ -1,0 +1,278 @@
+"""A sample of any format -> columns of texts, and the same rows as files for a rehearsal.
+
+Texts, whatever the format: one set of rules tells what a column is, as the product's own contract
+reads most sources as texts too. What has no value is null; texts that mean none are `missing`.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from mlops_assets.errors import SourceError
+from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.dialect import Dialect, find_dialect, find_marks
+from mlops_assets.init.reading.sampling import (
+    ParquetSample,
+    TextSample,
+    find_data,
+    head_of,
+    is_parquet,
+    rows_of_all,
+    sample_parquet,
+    sample_texts,
+)
+
+pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
+
+_MOST_FIELDS = 20
+
+
+class Table(NamedTuple):
+    """A bounded sample of a source."""
+
+    source: dict[str, Any]
+    """The YAML's block."""
+    columns: dict[str, pa.Array]
+    """Source name -> texts."""
+    nested: dict[str, str]
+    """Source name -> why it is no column of values."""
+    samples: Sequence[TextSample | ParquetSample]
+    rows: int
+    """Looked at."""
+    of_rows: int
+    """Of the whole source; an estimate unless `whole`."""
+    whole: bool
+    decimal: str = "."
+    thousands: str | None = None
+
+    @property
+    def looked_at(self) -> str:
+        """How many rows, of how many."""
+        if self.whole:
+            return f"all {self.rows} rows"
+        if self.of_rows > self.rows:
+            return f"{self.rows} of about {self.of_rows} rows"
+        return f"the first {self.rows} rows"
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write the sample as the source is written, but not compressed; its files."""
+        written = []
+        for number, sample in enumerate(self.samples):
+            file = folder / f"{number}-{sample.path.name.split('.')[0]}.part"
+            if isinstance(sample, TextSample):
+                file.write_bytes(sample.data)
+            else:
+                pq.write_table(sample.table, file)
+            written.append(file)
+        return written
+
+
+def read_sample(data: str, target: str, answers: Answers) -> Table:
+    """Look at a bounded part of a source.
+
+    Raises:
+        SourceError: It is no table that can be read.
+        UndecidedError: It can be read in several ways.
+    """
+    uri, files = find_data(data)
+    head = head_of(files[0])
+    table = (
+        _parquet_table(uri, files)
+        if is_parquet(files[0], head)
+        else _text(uri, files, target, answers)
+    )
+    if not table.rows:
+        raise SourceError(f"{files[0]}: only a header and no rows; fetch the file again")
+    return table
+
+
+def _parquet_table(uri: str, files: Sequence[Path]) -> Table:
+    samples = sample_parquet(files)
+    _require_same_columns([(one.path, one.table.column_names) for one in samples])
+    columns: dict[str, list[pa.Array]] = {}
+    nested: dict[str, str] = {}
+    for sample in samples:
+        for name, column in _flattened(sample.table, nested):
+            columns.setdefault(name, []).append(column)
+    rows = sum(one.table.num_rows for one in samples)
+    whole = len(samples) == len(files) and all(one.whole for one in samples)
+    of_rows = rows if whole else rows_of_all(samples, len(files))
+    joined = {name: pa.concat_arrays(parts) for name, parts in columns.items()}
+    return Table({"uri": uri, "format": "parquet"}, joined, nested, samples, rows, of_rows, whole)
+
+
+def _flattened(table: pa.Table, nested: dict[str, str]) -> Iterable[tuple[str, pa.Array]]:
+    """Name and texts of every column of values; structs of few fields by one level."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_struct(kind) and kind.num_fields <= _MOST_FIELDS:
+            for at in range(kind.num_fields):
+                inner = pc.struct_field(column, at)
+                yield from _spelled(f"{name}.{kind.field(at).name}", inner, nested)
+        else:
+            yield from _spelled(name, column, nested)
+
+
+def _spelled(
+    name: str, column: pa.ChunkedArray, nested: dict[str, str]
+) -> Iterable[tuple[str, pa.Array]]:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        column = column.cast(pa.timestamp(kind.unit, "UTC"))  # one offset, whatever the season
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        nested[name] = f"{kind} is no column of single values"
+        return
+    try:
+        texts = column.cast(pa.string()).combine_chunks()
+    except pa.ArrowException:
+        nested[name] = f"{kind} is no column of numbers, texts, booleans or moments"
+        return
+    yield name, texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+
+
+def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Table:
+    head = head_of(files[0])
+    dialect = find_dialect(files[0], head, target, answers)
+    lines_are_rows = dialect.format != "csv" or not _has_breaks(head, dialect)
+    header = dialect.format != "jsonl" and not dialect.columns
+    samples = sample_texts(
+        files, len(dialect.names) or 20, header=header, lines_are_rows=lines_are_rows
+    )
+    parse = _parse_json if dialect.format == "jsonl" else _parse_csv
+    nested: dict[str, str] = {}
+    parts = [parse(sample, dialect, nested) for sample in samples]
+    _require_same_columns([(s.path, list(p)) for s, p in zip(samples, parts, strict=True)])
+    columns = {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
+    rows = len(next(iter(columns.values())))
+    whole = len(samples) == len(files) and all(one.whole for one in samples)
+    decimal, thousands = (".", None)
+    if dialect.format != "jsonl":
+        decimal, thousands = find_marks(columns, dialect.delimiter, answers)
+    source = _source(uri, dialect, decimal, thousands) | _final_newline(samples)
+    of_rows = rows if whole else rows_of_all(samples, len(files))
+    return Table(source, columns, nested, samples, rows, of_rows, whole, decimal, thousands)
+
+
+def _source(uri: str, dialect: Dialect, decimal: str, thousands: str | None) -> dict[str, Any]:
+    """The YAML's block, without what is the default."""
+    source: dict[str, Any] = {"uri": uri}
+    if dialect.format != "csv":
+        source["format"] = dialect.format
+    elif dialect.delimiter != ",":
+        source["delimiter"] = dialect.delimiter
+    if dialect.encoding != "utf-8":
+        source["encoding"] = dialect.encoding
+    if decimal != ".":
+        source["decimal"] = decimal
+    if thousands:
+        source["thousands"] = thousands
+    if dialect.columns:
+        source["columns"] = list(dialect.columns)
+    return source
+
+
+def _final_newline(samples: Sequence[TextSample]) -> dict[str, str]:
+    cut = [one for one in samples if one.whole and not one.data.endswith(b"\n")]
+    return {"final_newline": "optional"} if cut else {}
+
+
+def _has_breaks(head: bytes, dialect: Dialect) -> bool:
+    """Whether a quoted value holds a line break, as far as the head tells."""
+    text = head.decode(dialect.encoding, errors="replace")
+    return any(line.count('"') % 2 for line in text.split("\n")[:-1])
+
+
+def _parse_csv(sample: TextSample, dialect: Dialect, nested: dict[str, str]) -> dict[str, pa.Array]:
+    text = sample.data.decode(dialect.encoding, errors="replace").removeprefix("\ufeff")
+    if dialect.format == "whitespace":
+        text = "\n".join(" ".join(line.split()) for line in text.splitlines())
+    wrong: list[Any] = []
+
+    def skip(row: Any) -> str:
+        wrong.append(row)
+        return "skip"
+
+    names = list(dialect.columns) or None
+    try:
+        table = pa_csv.read_csv(
+            io.BytesIO(text.encode()),
+            read_options=pa_csv.ReadOptions(
+                column_names=names, use_threads=False, block_size=len(text) * 4 + 1
+            ),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=dialect.delimiter,
+                newlines_in_values='"' in text,
+                invalid_row_handler=skip,
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(names or dialect.names, pa.string()),
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+    except (pa.ArrowException, KeyError) as err:
+        raise SourceError(f"{sample.path}: {err}; correct the file") from err
+    if wrong:
+        row = wrong[0]
+        raise SourceError(
+            f"{sample.path}: {len(wrong)} of the rows looked at have another number of values than "
+            f"the header's {row.expected_columns}, e.g. {row.actual_columns} in {row.text[:80]!r}; "
+            "correct or delete them"
+        )
+    if doubled := sorted({n for n in table.column_names if table.column_names.count(n) > 1}):
+        raise SourceError(f"{sample.path}: the columns {doubled} occur twice; rename one")
+    texts = [column.cast(pa.string()).combine_chunks() for column in table.columns]
+    return dict(zip(table.column_names, texts, strict=True))
+
+
+def _parse_json(
+    sample: TextSample, dialect: Dialect, nested: dict[str, str]
+) -> dict[str, pa.Array]:
+    rows = [_json_row(line, sample, nested) for line in sample.data.splitlines() if line.strip()]
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in nested))
+    return {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
+
+
+def _json_row(line: bytes, sample: TextSample, nested: dict[str, str]) -> dict[str, str | None]:
+    try:
+        row = json.loads(line)
+    except ValueError as err:
+        raise SourceError(f"{sample.path}: {line[:80]!r} is no JSON ({err}); correct it") from err
+    if not isinstance(row, dict):
+        raise SourceError(f"{sample.path}: {line[:80]!r} is no JSON object; write one a line")
+    found: dict[str, str | None] = {}
+    for name, value in row.items():
+        inner = value if isinstance(value, dict) else {}
+        for key, part in inner.items():
+            found |= _json_value(f"{name}.{key}", part, nested)
+        if not inner:
+            found |= _json_value(name, value, nested)
+    return found
+
+
+def _json_value(name: str, value: Any, nested: dict[str, str]) -> dict[str, str | None]:
+    if isinstance(value, list | dict):
+        nested[name] = f"a JSON {type(value).__name__} is no single value"
+        return {}
+    if value is None:
+        return {name: None}
+    return {name: value if isinstance(value, str) else json.dumps(value)}
+
+
+def _require_same_columns(files: Sequence[tuple[Path, Sequence[str]]]) -> None:
+    first, names = files[0]
+    for path, others in files:
+        if differ := sorted(set(names) ^ set(others)):
+            raise SourceError(
+                f"{path} and {first} differ in the columns {differ}; narrow the glob, or correct "
+                "one"
+            )

@@ -1,0 +1,261 @@
+"""Which column is the entity, which one the moment, and what is predicted."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from mlops_assets.blocks.base import Task, did_you_mean
+from mlops_assets.blocks.data import ANSWER_FIELDS
+from mlops_assets.errors import ConfigError
+from mlops_assets.init.columns import Found
+from mlops_assets.init.questions import NONE, Answers
+from mlops_assets.init.reading.column import Column
+from mlops_assets.init.reading.names import safe_name
+
+_ID = re.compile(
+    r"(^|[ _.\-])(id|uuid|guid|key|nr|no[.]|number|nummer)[.]?$|[a-z](?-i:I[Dd])$|"
+    r"(order|invoice|account|policy|serial|case|ticket|item|part|article|loan)[ _\-]?no$",
+    re.IGNORECASE,
+)
+_WHO = re.compile(
+    r"^(customer|client|user|account|kunden?|patient|machine|device|sensor|person|member|vehicle|"
+    r"driver|employee|player|store|shop|station|maschinen?|geraete?)"
+    r"[ _.\-]?(id|nr|no|number|nummer|key)?[.]?$",
+    re.IGNORECASE,
+)
+_ROW = re.compile(r"^(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|)$", re.IGNORECASE)
+_NOW = re.compile(
+    r"^(ts|time|timestamp|datetime|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at))$|"
+    r"time_?stamp|(asked|request|requested|created|ordered|observed|measured|recorded)(_?(at|on))?$|"
+    r"datum der anfrage|(order|invoice|transaction|purchase|bestell)_?(date|time|datum)",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(
+    r"birth|dob|geburt|sign_?up|since|joined|register|regist|start|begin|expir|valid|until|end|due|"
+    r"first|last|updated|modified|closed|cancel|deliver|paid|outcome|resolved|hire",
+    re.IGNORECASE,
+)
+_POSITIVE = re.compile(
+    r"^(yes|y|true|1|1\.0|positive|pos|approved|churn(ed)?|default(ed)?|fraud(ulent)?|spam|malignant|"
+    r"bad|died|dead|failed|failure|sick|ill|>\s?50k\.?|ja|oui|won|accepted|converted|buy|bought)$",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"^(year|yr|jahr|season)$", re.IGNORECASE)
+_MOST_CLASSES = 50
+_FEW_NUMBERS = 12
+_ROWS_OF_A_CLASS = 10
+_TASKS = ("binary", "multiclass", "regression")
+
+
+class Target(NamedTuple):
+    """What is predicted: a column of a flat table."""
+
+    source: str
+    task: Task
+    why: str
+    positive: str | int | float | bool | None = None
+    counts: dict[str, int] | None = None
+    """Of the classes."""
+    likely: bool = False
+
+
+def find_column(wanted: str, columns: Mapping[str, Column], option: str) -> str:
+    """The source name of the column that a person means, also by its safe name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if wanted in columns:
+        return wanted
+    by_name = {column.name: source for source, column in columns.items()}
+    alike = {source.casefold(): source for source in columns}
+    if found := by_name.get(safe_name(wanted)) or alike.get(wanted.casefold()):
+        return found
+    known = sorted(columns)
+    shown = known if len(known) <= 30 else [*known[:30], "..."]
+    hint = did_you_mean([wanted], known)
+    raise ConfigError(f"--{option} {wanted!r}: no column of {shown}{hint or '; correct it'}")
+
+
+def find_target(column: Column, found: Found, answers: Answers) -> Target:
+    """The task, and of a binary one the positive class.
+
+    Raises:
+        ConfigError: There is nothing to learn.
+        UndecidedError: Nobody knows which class is the positive one.
+    """
+    counts = column.counts
+    if len(counts) < 2:
+        raise ConfigError(
+            f"the target {column.source!r} {found.why}; name a column whose values differ"
+        )
+    classes = {str(name): int(count) for name, count in counts.items()}
+    task = answers.given("task")
+    if task and task not in _TASKS:
+        raise ConfigError(f"--task {task!r} is none of {list(_TASKS)}; choose one")
+    if task == "regression" or (not task and _is_regression(found, counts)):
+        return _regression(column, found)
+    if found.rule == "yes_no" and task != "multiclass":
+        return Target(column.source, "binary", found.why, counts=classes, likely=found.likely)
+    if len(counts) == 2 and task != "multiclass":
+        return _binary(column, found, classes, answers)
+    if len(counts) > _MOST_CLASSES or found.rule == "text":
+        raise ConfigError(
+            f"the target {column.source!r} has {len(counts)} different values in "
+            f"{len(column.present)} rows, too many to be classes; name another column"
+        )
+    said = f"{len(counts)} classes, the rarest {counts.index[-1]!r} of {counts.iloc[-1]} rows"
+    return Target(column.source, "multiclass", said, counts=classes, likely=found.rule == "number")
+
+
+def find_entity(
+    columns: Mapping[str, Column], profiles: Mapping[str, Found], answers: Answers
+) -> str | None:
+    """The column that says whom a row is of; None without one.
+
+    Raises:
+        UndecidedError: Several would do.
+    """
+    if given := answers.given("entity"):
+        return None if given == NONE else find_column(given, columns, "entity")
+    named = [
+        source
+        for source, column in columns.items()
+        if _may_identify(column, profiles[source]) and (_ID.search(source) or _WHO.search(source))
+    ]
+    unique = [source for source in named if _is_unique(columns[source])]
+    if len(unique) == 1:
+        return unique[0]
+    if not unique:
+        coded = [
+            source
+            for source, column in columns.items()
+            if _may_identify(column, profiles[source])
+            and _is_unique(column)
+            and column.share(r"^[A-Za-z]{0,8}[-_]?[0-9A-Fa-f][-0-9A-Fa-f]{3,}$") == 1
+            and profiles[source].rule in ("text", "leading_zeros")
+        ]
+        recurring = [s for s in named if 1 < columns[s].distinct < len(columns[s].texts)]
+        recurring = [s for s in recurring if columns[s].distinct > 50 or _WHO.search(s)]
+        if len(coded or recurring) <= 1:
+            return next(iter(coded or recurring), None)
+        unique = coded or recurring
+    choices = [*unique, NONE]
+    return _none(answers.ask("entity", "whom is a prediction asked for?", unique[0], choices))
+
+
+def find_timestamp(
+    columns: Mapping[str, Column], profiles: Mapping[str, Found], answers: Answers
+) -> str | None:
+    """The column that says when a row was known; None without one.
+
+    Raises:
+        ConfigError: The one that was named holds no moments.
+        UndecidedError: Several would do.
+    """
+    given = answers.given("time")
+    if given and given != NONE:
+        source = find_column(given, columns, "time")
+        if profiles[source].use != "moment":
+            raise ConfigError(f"--time {given!r} holds no moments: {profiles[source].why}")
+        return source
+    if given:
+        return None
+    candidates = [source for source in columns if _may_be_now(columns[source], profiles[source])]
+    clear = [source for source in candidates if _NOW.search(source) and not _OTHER.search(source)]
+    candidates = clear or [source for source in candidates if not _OTHER.search(source)]
+    if len(candidates) <= 1:
+        return next(iter(candidates), None)
+    choices = [*candidates, NONE]
+    said = "when was a row known, as it would be asked for?"
+    return _none(answers.ask("time", said, candidates[0], choices))
+
+
+def entity_contract(column: Column) -> dict[str, Any]:
+    """Its type: whole numbers that fit, else texts."""
+    whole = column.share(r"^(0|-?[1-9][0-9]{0,17})$") == 1
+    return {"dtype": "int64" if whole else "string"}
+
+
+def entity_name(column: Column) -> str:
+    """Its safe name, that hides nothing in an answer."""
+    return f"{column.name}_id" if column.name in ANSWER_FIELDS else column.name
+
+
+def _none(answer: str) -> str | None:
+    return None if answer == NONE else answer
+
+
+def _is_unique(column: Column) -> bool:
+    return not column.texts.null_count and column.distinct == len(column.texts)
+
+
+def _may_identify(column: Column, found: Found) -> bool:
+    """Whole numbers or short texts without gaps."""
+    if column.texts.null_count or _ROW.match(column.source) or found.use == "moment":
+        return False
+    whole = column.share(r"^-?[0-9]{1,18}$") == 1
+    return whole or (
+        column.share(r"^\S{1,64}$") == 1 and column.share(r"^[+-]?[0-9]*\.[0-9]+$") == 0
+    )
+
+
+def _may_be_now(column: Column, found: Found) -> bool:
+    """Moments in every row that vary and are not to come."""
+    if found.use != "moment" or found.moments is None or column.texts.null_count:
+        return False
+    if found.contract.get("format") == "%Y" and not _YEAR.match(column.source):
+        return False
+    moments = found.moments.dropna()
+    # 1 % of a day's slack: a zone that is not known.
+    to_come = (moments > pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1)).mean()
+    return moments.min() < moments.max() and to_come < 0.01
+
+
+def _is_regression(found: Found, counts: pd.Series) -> bool:
+    if found.numbers is None or found.rule in ("yes_no", "leading_zeros"):
+        return False
+    values = found.numbers.dropna()
+    if len(counts) == 2:
+        return False
+    few = len(counts) <= _FEW_NUMBERS and len(values) >= _ROWS_OF_A_CLASS * len(counts)
+    return bool((values % 1 != 0).any()) or not few
+
+
+def _regression(column: Column, found: Found) -> Target:
+    if found.numbers is None:
+        raise ConfigError(
+            f"--task regression: the target {column.source!r} holds no numbers; {found.why}"
+        )
+    values = found.numbers.dropna()
+    counted = bool(0 <= values.min() <= 1 and (values % 1 == 0).all())
+    kind = "a count, " if counted else ""
+    said = f"{kind}{values.nunique()} different numbers from {values.min():g} to {values.max():g}"
+    return Target(column.source, "regression", said)
+
+
+def _binary(column: Column, found: Found, classes: dict[str, int], answers: Answers) -> Target:
+    names = list(classes)
+    if set(names) <= {"0", "1", "0.0", "1.0"}:
+        return Target(column.source, "binary", "0 or 1", counts=classes)
+    rarer = names[-1]
+    known = [name for name in names if _POSITIVE.match(name)]
+    if found.numbers is not None:
+        positive = max(names, key=float)
+        given = answers.given("positive") or positive
+        value = float(given)
+        number = int(value) if value.is_integer() else value
+        said = f"two numbers, of which {given} is taken for the positive class"
+        return Target(column.source, "binary", said, number, classes, likely=True)
+    if answers.given("positive") or len(known) != 1:
+        asked = f"which value of the target {column.source!r} is the positive class?"
+        positive = answers.ask("positive", asked, rarer, names)
+        if positive not in names:
+            raise ConfigError(f"--positive {positive!r} is none of {names}; choose one")
+    else:
+        positive = known[0]
+    share = classes[positive] / sum(classes.values())
+    said = f"two texts, {positive!r} the positive one in {share:.2%} of the rows"
+    return Target(column.source, "binary", said, positive, classes)

@@ -1,0 +1,256 @@
+"""What one column is: a test for each rule."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from mlops_assets.init.columns import RULES, Found, profile
+from mlops_assets.init.leaks import find_copies, find_leaks
+from mlops_assets.init.questions import Answers, UndecidedError
+from mlops_assets.init.reading.column import Column
+from mlops_assets.init.reading.missing import missing_texts, without
+from mlops_assets.init.split import choose_split
+
+
+def column(values: list[Any], source: str = "x", **marks: Any) -> Column:
+    texts = pa.array([None if v is None else str(v) for v in values], pa.string())
+    return Column(source, "x", texts, **{"whole": True, **marks})
+
+
+def found(values: list[Any], source: str = "x", **marks: Any) -> Found:
+    return profile(column(values, source, **marks), Answers())
+
+
+def test_rule_empty() -> None:
+    one = found([None, None])
+    assert (one.rule, one.use) == ("empty", "left out")
+
+
+def test_rule_constant() -> None:
+    assert found(["a"] * 9).rule == "constant"
+    assert found(["a"] * 99 + [None]).use == "left out"
+    assert found(["a"] + [None] * 9).rule != "constant", "whether it is there may tell something"
+
+
+@pytest.mark.parametrize(
+    "values", [["yes", "no"], ["Y", "n", "YES"], ["TRUE", "False"], ["on", "off", "t", "0"]]
+)
+def test_rule_yes_no(values: list[str]) -> None:
+    one = found([*values, None] * 5)
+    assert one.contract == {"dtype": "bool", "nullable": True}
+    assert one.numbers is not None
+    assert set(one.numbers.dropna()) == {0.0, 1.0}
+
+
+def test_rule_yes_no_of_another_language_is_likely() -> None:
+    one = found(["Ja", "Nein"] * 5)
+    assert one.contract == {"dtype": "bool", "values": {"Ja": True, "Nein": False}}
+    assert one.likely
+
+
+def test_rule_leading_zeros() -> None:
+    one = found(["01097", "80331", "10115"] * 10, "plz")
+    assert (one.rule, one.contract["dtype"], one.encoding) == ("leading_zeros", "string", "one_hot")
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1, "seconds"), (1000, "milliseconds")])
+def test_rule_epoch(scale: int, unit: str) -> None:
+    one = found([(1_600_000_000 + i) * scale for i in range(20)], "event_time")
+    assert one.rule == "epoch"
+    assert one.why.startswith(unit)
+    assert found([(1_600_000_000 + i) * scale for i in range(20)], "salary").rule == "number"
+
+
+@pytest.mark.parametrize(
+    ("values", "contract"),
+    [
+        (["2024-01-31", "2024-02-01"], {}),
+        (["2024-01-31 10:00:00.5", "2024-02-01 11:00"], {}),
+        (["2024-01-31T10:00:00Z", "2024-02-01T11:00:00Z"], {}),
+        (["2024-01-31T10:00+01:00", "2024-07-01T11:00+02:00"], {"offsets": "any"}),
+        (["31.01.2024 10:00", "01.02.2024 11:00"], {"format": "%d.%m.%Y %H:%M"}),
+        (["31/01/24", "01/02/24"], {"format": "%d/%m/%y"}),
+        (["1/31/2024", "2/1/2024"], {"format": "%m/%d/%Y"}),
+        (["20240131", "20240201"], {"format": "%Y%m%d"}),
+        (["31-Jan-2024", "01-Feb-2024"], {"format": "%d-%b-%Y"}),
+        (["Jan 31, 2024", "Feb 1, 2024"], {"format": "%b %d, %Y"}),
+        (["01/31/2024 01:30 PM", "02/01/2024 11:00 AM"], {"format": "%m/%d/%Y %I:%M %p"}),
+        (["31/Jan/2024", "01/Feb/2024"], None),
+    ],
+)
+def test_rule_moment(values: list[str], contract: dict[str, str] | None) -> None:
+    one = found(values * 10)
+    if contract is None:
+        assert one.rule != "moment"
+        return
+    assert (one.rule, one.use) == ("moment", "moment")
+    assert one.contract == {"dtype": "datetime", **contract}
+    assert one.moments is not None
+    assert one.moments.min().year == 2024
+
+
+def test_rule_moment_is_asked_whether_the_day_comes_first() -> None:
+    texts = column(["03/04/2020", "05/06/2020"] * 5, "day")
+    with pytest.raises(UndecidedError, match=r"'day'.*--dates 'day-first'"):
+        profile(texts, Answers())
+    one = profile(texts, Answers({"dates": "month-first"}))
+    assert one.contract["format"] == "%m/%d/%Y"
+    assert profile(texts, Answers(likely=True)).contract["format"] == "%d/%m/%Y"
+
+
+def test_rule_moment_allows_one_in_a_hundred_to_be_none() -> None:
+    good = [f"2024-01-{1 + i % 28:02d}" for i in range(299)]
+    assert found([*good, "soon"]).rule == "moment"
+    assert found([*good[:30], "soon"]).rule != "moment"
+
+
+@pytest.mark.parametrize(
+    ("values", "contract"),
+    [
+        ([1, 2, 3, None], {"dtype": "int64", "min": 0, "max": 5, "nullable": True}),
+        (["4.0", "2.0", None, "7.0"], {"dtype": "int64", "min": 0, "max": 12, "nullable": True}),
+        (["-1.5", "2", "3e1"], {"dtype": "float64", "min": -33, "max": 62}),
+        ([0, 1, 1, 0], {"dtype": "int64", "min": 0, "max": 1}),
+        ([-3, -1, -2], {"dtype": "int64", "min": -5, "max": 0}),
+        (["12345678901234567890"] * 2 + ["1"], {"dtype": "float64", "min": 0, "max": 25e18}),
+    ],
+)
+def test_rule_number(values: list[Any], contract: dict[str, Any]) -> None:
+    assert found(values).contract == contract
+
+
+def test_rule_number_with_marks() -> None:
+    one = found(["1.234,5", "2,25", "7"], decimal=",", thousands=".")
+    assert one.numbers is not None
+    assert one.numbers.tolist() == [1234.5, 2.25, 7.0]
+    one = found(["1,234.5", "2.25", "1,000,000"], thousands=",")
+    assert one.numbers is not None
+    assert one.numbers.tolist() == [1234.5, 2.25, 1e6]
+
+
+def test_rule_code() -> None:
+    one = found([1, 2, 7, 99] * 10, "region_code")
+    assert (one.rule, one.encoding, one.likely) == ("code", "one_hot", True)
+    assert found([1, 2, 7, 99] * 10, "rooms").rule == "number"
+
+
+def test_rule_row_number() -> None:
+    assert found(list(range(30)), "Unnamed: 0").use == "left out"
+    assert found(list(range(30)), "").rule == "row_number"
+    assert found(list(range(30)), "distance").rule == "number"
+
+
+def test_rule_padded() -> None:
+    one = found([" 1.5", " 2", " 7"] * 5)
+    assert (one.rule, one.use) == ("padded", "left out")
+    assert found([" red", " blue"] * 9).rule == "category"
+
+
+def test_rule_signed_number() -> None:
+    one = found([f"{i} %" for i in range(40)])
+    assert (one.rule, one.use) == ("signed_number", "left out")
+    assert found([f"${i},000" for i in range(40)]).rule == "signed_number"
+
+
+def test_rule_category() -> None:
+    few = found(["a", "b", "c"] * 20)
+    assert (few.encoding, few.contract["allowed"]) == ("one_hot", ["a", "b", "c"])
+    rare = found(["a", "b"] * 20 + ["c"])
+    assert "allowed" not in rare.contract, "seen once, so there may be others"
+    sampled = found(["a"] * 2000 + ["b"] * 6, whole=False)
+    assert "allowed" not in sampled.contract
+    many = found([f"city {i % 60}" for i in range(600)])
+    assert (many.rule, many.encoding) == ("category", "target")
+
+
+def test_rule_text() -> None:
+    one = found([f"Mr. {i} of no. {i * 3}" for i in range(60)])
+    assert (one.rule, one.use) == ("text", "left out")
+
+
+def test_the_last_rule_always_applies() -> None:
+    assert RULES[-1](column(["a"]), Answers()) is not None
+
+
+def test_rule_missing() -> None:
+    columns = {
+        "number": column(["1", "2", "unknown", "3", "?"] * 3).texts,
+        "kind": column(["None", "a", "N/A", "unknown"] * 4).texts,
+        "telco": column(["20.5", " ", "30", "40"] * 4).texts,
+    }
+    found = missing_texts(columns, Answers())
+    assert set(found) == {"?", "unknown", "N/A", " "}
+    assert without(columns["kind"], found).to_pylist()[:4] == ["None", "a", None, None]
+    assert missing_texts(columns, Answers({"missing": "?,x"})) == ["?", "x"]
+
+
+def test_rule_sentinel() -> None:
+    columns = {"age": column([-999, 20, 30, 40, 50, 60, -999, -999] * 5).texts}
+    with pytest.raises(UndecidedError, match=r"'age': 15 values are -999.*--missing '-999'"):
+        missing_texts(columns, Answers())
+    assert missing_texts(columns, Answers(likely=True)) == ["-999"]
+    assert missing_texts(columns, Answers({"missing": "none"})) == []
+    assert missing_texts({"x": column(list(range(990, 1010)) * 5).texts}, Answers()) == []
+
+
+RNG = np.random.default_rng(0)
+TARGET = pd.Series((RNG.uniform(size=400) < 0.3).astype(float))
+
+
+def leaks(**features: Any) -> dict[str, Any]:
+    columns = {name: pd.Series(values) for name, values in features.items()}
+    return find_leaks(columns, TARGET, "binary")
+
+
+def test_rule_copy() -> None:
+    found = leaks(same=TARGET, text=TARGET.map({0.0: "no", 1.0: "yes"}), noise=RNG.normal(size=400))
+    assert {name: leak.rule for name, leak in found.items()} == {"same": "copy", "text": "copy"}
+    assert all(leak.sure for leak in found.values())
+
+
+@pytest.mark.parametrize("name", ["y_pred", "churn_proba", "prediction", "yhat", "Predicted_Value"])
+def test_rule_score(name: str) -> None:
+    assert leaks(**{name: RNG.normal(size=400)})[name].rule == "score"
+
+
+def test_rule_score_is_no_part_of_another_word() -> None:
+    assert leaks(predictability=RNG.normal(size=400), credit_score=RNG.normal(size=400)) == {}
+
+
+def test_rule_known_after() -> None:
+    refund = pd.Series(RNG.normal(size=400)).where(TARGET == 1)
+    assert leaks(refund=refund)["refund"].rule == "known_after"
+
+
+def test_rule_gives_away() -> None:
+    away = TARGET + RNG.normal(0, 0.1, 400)
+    good = TARGET + RNG.normal(0, 0.5, 400)
+    found = leaks(away=away, good=good)
+    assert list(found) == ["away"]
+    assert not found["away"].sure
+    assert find_leaks({"x": TARGET * 7.0}, TARGET, "regression")["x"].rule == "gives_away"
+    classes = pd.Series(RNG.choice(["a", "b", "c"], 400))
+    assert find_leaks({"x": classes.map({"a": "k", "b": "l", "c": "m"})}, classes, "multiclass")
+
+
+def test_a_unique_column_is_no_copy_of_a_unique_number() -> None:
+    target = pd.Series(RNG.normal(size=400))
+    assert find_leaks({"x": pd.Series(RNG.normal(size=400))}, target, "regression") == {}
+
+
+def test_rule_copies() -> None:
+    one = pd.Series([1.0, None, 3.0])
+    assert find_copies({"a": one, "b": one * 2, "c": one.copy()}) == {"c": "a"}
+
+
+def test_rule_split() -> None:
+    days = pd.Series(pd.date_range("2024-01-01", periods=400, freq="D", tz="UTC"))
+    assert choose_split(days, TARGET, "binary", 1)[0] == {"by": "time", "test": "3 months"}
+    assert choose_split(None, TARGET, "binary", 1)[0] == {"by": "random", "fraction": 0.2}
+    hours = pd.Series(pd.date_range("2024-01-01", periods=400, freq="min", tz="UTC"))
+    assert choose_split(hours, TARGET, "binary", 1)[0]["by"] == "random"
+    late = TARGET.where(days < pd.Timestamp("2024-11-01", tz="UTC"), 0.0)
+    assert "lack a class" in choose_split(days, late, "binary", 1)[1]

@@ -1,0 +1,249 @@
+"""Files as strangers have them -> a sample of texts, and how the files are written."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlops_assets.errors import SourceError
+from mlops_assets.init.questions import Answers, UndecidedError
+from mlops_assets.init.reading.names import safe_names
+from mlops_assets.init.reading.sampling import MOST_ROWS
+from mlops_assets.init.reading.table import Table, read_sample
+
+RUSSIAN = "Привет, и это не шутка: ждём юг".replace(",", "")
+CSV = "id,x,y\n" + "".join(f"{i},{i}.5,{i % 2}\n" for i in range(40))
+
+
+def read(file: Path, content: str | bytes, **options: str) -> Table:
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_sample(str(file), "y", Answers(options))
+
+
+def zipped(data: bytes) -> bytes:
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w") as archive:
+        archive.writestr("inside.csv", data)
+    return buffer.getvalue()
+
+
+def zstandard(data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(data)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "packed"),
+    [
+        ("", bytes),
+        (".gz", gzip.compress),
+        (".bz2", bz2.compress),
+        (".xz", lzma.compress),
+        (".zip", zipped),
+        (".zst", zstandard),
+    ],
+)
+def test_rule_sample_of_a_small_file_is_all_of_it(
+    tmp_path: Path, suffix: str, packed: Callable[[bytes], bytes]
+) -> None:
+    table = read(tmp_path / f"a.csv{suffix}", packed(CSV.encode()))
+    assert (table.rows, table.of_rows, table.whole) == (40, 40, True)
+    assert table.columns["x"][3].as_py() == "3.5"
+    (written,) = table.write(tmp_path)
+    assert written.read_text() == CSV
+
+
+def test_rule_sample_of_a_long_file_is_bounded_and_from_all_over(tmp_path: Path) -> None:
+    rows = 400_000
+    text = "id,x\n" + "".join(f"{i},{i % 97}\n" for i in range(rows))
+    table = read(tmp_path / "long.csv", text)
+    ids = pd.to_numeric(pd.Series(table.columns["id"].to_pylist()))
+    assert MOST_ROWS / 2 < table.rows < 2 * MOST_ROWS
+    assert not table.whole
+    assert 0.8 * rows < table.of_rows < 1.2 * rows
+    assert ids.is_unique
+    assert set(ids // (rows // 10)) == set(range(10)), "each tenth of the file"
+
+
+def test_rule_sample_takes_only_the_head_where_values_hold_line_breaks(tmp_path: Path) -> None:
+    text = "id,note\n" + "".join(f'{i},"a\nb, ""c"""\n' for i in range(200_000))
+    table = read(tmp_path / "notes.csv", text)
+    assert not table.whole
+    assert set(table.columns["note"].to_pylist()) == {'a\nb, "c"'}
+
+
+def test_rule_sample_of_many_files_is_of_some(tmp_path: Path) -> None:
+    for day in range(30):
+        (tmp_path / f"{day:02d}.csv").write_text(f"day,x\n{day},1\n{day},2\n")
+    table = read_sample(f"{tmp_path}/*.csv", "y", Answers())
+    days = set(table.columns["day"].to_pylist())
+    assert {"0", "29"} < days
+    assert len(days) == 8
+    assert (table.rows, table.of_rows) == (16, 60)
+
+
+def test_rule_folder_becomes_a_glob(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(CSV)
+    (tmp_path / "readme.md").write_text("text")
+    assert read_sample(str(tmp_path), "y", Answers()).source["uri"].endswith("/*.csv")
+    (tmp_path / "b.parquet").write_text("")
+    with pytest.raises(SourceError, match=r"several kinds.*by a glob"):
+        read_sample(str(tmp_path), "y", Answers())
+
+
+def test_rule_encoding_of_western_letters_is_windows_1252(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.csv", "name,y\nMünchen,1\nKöln,0\n€uro,1\n".encode("cp1252"))
+    assert table.source["encoding"] == "cp1252"
+    assert table.columns["name"].to_pylist() == ["München", "Köln", "€uro"]
+
+
+def test_rule_encoding_of_other_letters_is_asked(tmp_path: Path) -> None:
+    data = ("name,y\n" + f"{RUSSIAN},1\n" * 20).encode("cp1251")
+    with pytest.raises(UndecidedError, match=r"no UTF-8.*--encoding 'cp1251'"):
+        read(tmp_path / "a.csv", data)
+    table = read(tmp_path / "a.csv", data, encoding="cp1251")
+    assert table.columns["name"][0].as_py() == RUSSIAN
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_rule_delimiter(tmp_path: Path, mark: str) -> None:
+    table = read(tmp_path / "a.csv", CSV.replace(",", mark))
+    assert list(table.columns) == ["id", "x", "y"]
+    assert table.source.get("delimiter", ",") == mark
+
+
+def test_rule_delimiter_of_blanks(tmp_path: Path) -> None:
+    text = "  id   x\n" + "".join(f"  {i:3d}  {i / 4:6.2f}\n" for i in range(30))
+    table = read(tmp_path / "a.txt", text)
+    assert table.source["format"] == "whitespace"
+    assert table.columns["x"][4].as_py() == "1.00"
+
+
+def test_rule_preamble_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"2 lines stand before the header.*tail -n \+3"):
+        read(tmp_path / "a.csv", "# by me\n# of today\n" + CSV)
+
+
+def test_rule_header_is_where_the_target_is(tmp_path: Path) -> None:
+    rows = CSV.split("\n", 1)[1]
+    with pytest.raises(SourceError, match=r"values and no header.*--columns"):
+        read(tmp_path / "a.csv", rows)
+    table = read(tmp_path / "a.csv", rows, columns="id,x,y")
+    assert table.rows == 40
+    assert table.source["columns"] == ["id", "x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("values", "marks"),
+    [
+        (["1,5", "2,25", "-0,1"], (",", None)),
+        (["1.234,5", "2,25", "1.000"], (",", ".")),
+        (["1,234.5", "2.25", "1,000"], (".", ",")),
+        (["1,234,567", "12", "1,000"], (".", ",")),
+        (["1.5", "2", "3e4"], (".", None)),
+        (["a,b", "c", "d,1"], (".", None)),
+    ],
+)
+def test_rule_marks(tmp_path: Path, values: list[str], marks: tuple[str, str | None]) -> None:
+    text = "x;k\n" + "".join(f"{value};a\n" for value in values * 10)
+    table = read(tmp_path / "a.csv", text)
+    assert (table.decimal, table.thousands) == marks
+
+
+def test_rule_marks_are_asked_where_both_would_do(tmp_path: Path) -> None:
+    text = "x;k\n" + "".join(f"{i},{100 + i};a\n" for i in range(30))
+    with pytest.raises(UndecidedError, match=r"above one thousand.*--decimal ','"):
+        read(tmp_path / "a.csv", text)
+    assert read(tmp_path / "a.csv", text, decimal=".").source["thousands"] == ","
+
+
+def test_rule_json_flattens_one_level(tmp_path: Path) -> None:
+    text = '{"id": 1, "a": {"b": true, "c": null}, "tags": [1], "n": 2.5}\n' * 3
+    table = read(tmp_path / "a.jsonl", text)
+    assert list(table.columns) == ["id", "a.b", "a.c", "n"]
+    assert table.columns["a.b"][0].as_py() == "true"
+    assert table.columns["a.c"].null_count == 3
+    assert "tags" in table.nested
+    with pytest.raises(SourceError, match="one JSON array"):
+        read(tmp_path / "b.json", "[{}]")
+
+
+def test_rule_parquet_spells_values_whatever_their_type(tmp_path: Path) -> None:
+    at = pd.date_range("2024-03-30", periods=3, freq="D", tz="Europe/Berlin")
+    table = pa.table(
+        {
+            "d": pa.array(["1.50", None, "2.00"]).cast(pa.decimal128(5, 2)),
+            "k": pa.array(["a", "b", "a"]).dictionary_encode(),
+            "at": pa.array(at),
+            "s": pa.array([{"age": 1}] * 3),
+            "tags": pa.array([["x"]] * 3),
+            "raw": pa.array([b"\xff"] * 3),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    found = read_sample(str(tmp_path / "a.parquet"), "y", Answers())
+    assert found.columns["d"].to_pylist() == ["1.50", None, "2.00"]
+    assert found.columns["k"].to_pylist() == ["a", "b", "a"]
+    assert found.columns["at"][2].as_py().startswith("2024-03-31 22:00:00"), "in UTC, in summer"
+    assert found.columns["s.age"].to_pylist() == ["1", "1", "1"]
+    assert set(found.nested) == {"tags", "raw"}
+
+
+def test_rule_names() -> None:
+    found = safe_names(
+        [
+            *("mean radius", "Größe (cm)", "od280/od315", "userId", "Age", "age", "2nd", "имя"),
+            *("row", "prediction", "", "HTTPServer", "Straße & Ort"),
+        ]
+    )
+    assert list(found.values()) == [
+        *("mean_radius", "groesse_cm", "od280_od315", "user_id", "age", "age_2", "n_2nd"),
+        *("column_8", "row_value", "prediction_value", "column_11", "httpserver", "strasse_ort"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"PK\x03\x04....", "an Excel workbook or a zip archive"),
+        (b"SQLite format 3\0...", "a SQLite database"),
+        (b"\xff\xfea\0", "UTF-16"),
+        (b"<!DOCTYPE html>", "a web page"),
+        (b"id,y\n1,2\n1,2,3\n4,5\n" + b"6,7\n" * 40, "have another number of values"),
+        (b"id,id,y\n1,2,3\n" * 30, "occur twice"),
+        (b"id,y\n", "no rows"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        read(tmp_path / "a.csv", data)
+
+
+def test_files_of_other_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(CSV)
+    (tmp_path / "b.csv").write_text(CSV.replace("x", "z"))
+    with pytest.raises(SourceError, match=r"differ in the columns \['x', 'z'\]"):
+        read_sample(f"{tmp_path}/*.csv", "y", Answers())
+
+
+def test_a_file_without_a_last_newline_is_said_to_be_one(tmp_path: Path) -> None:
+    assert "final_newline" not in read(tmp_path / "a.csv", CSV).source
+    assert read(tmp_path / "a.csv", CSV[:-1]).source["final_newline"] == "optional"
+
+
+def test_the_memory_of_a_sample_does_not_grow_with_the_columns(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(500)]
+    frame = pd.DataFrame(np.zeros((4000, 500)), columns=names)
+    frame.to_csv(tmp_path / "wide.csv", index=False)
+    assert read_sample(str(tmp_path / "wide.csv"), "y", Answers()).rows <= 2 * 3000

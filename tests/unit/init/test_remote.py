@@ -1,0 +1,134 @@
+"""Tables from elsewhere: their sample, and the loader that is written for all of them."""
+
+import functools
+import http.server
+import sqlite3
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mlops_assets.cli.main import main
+from mlops_assets.ml.data.reading import run_loader
+
+ROWS = 400
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=ROWS).round(3)
+    kind = pd.Series(rng.choice(["a", "b"], ROWS))
+    frame = pd.DataFrame({"customer_id": np.arange(ROWS), "x": x, "Art": kind})
+    frame["asked_at"] = pd.date_range("2024-01-01", periods=ROWS, freq="12h").strftime(
+        "%Y-%m-%d %H:%M"
+    )
+    frame["left"] = np.where(rng.uniform(size=ROWS) < 1 / (1 + np.exp(-2 * x)), "yes", "no")
+    return frame
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "mlops.yaml").touch()
+    monkeypatch.setenv("MLOPS_PROJECT", str(folder))
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Generator[str]:
+    (tmp_path / "served").mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None: ...
+
+    handler = functools.partial(Quiet, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def loaded(project: Path, name: str) -> pd.DataFrame:
+    """What the written loader returns; the YAML names it and nothing else of the source."""
+    text = (project / "defs" / name / "defs.yaml").read_text(encoding="utf-8")
+    source = yaml.safe_load(text)["attributes"]["source"]
+    assert source == {"loader": f"defs.{name}.loader.load"}
+    namespace: dict[str, object] = {}
+    code = (project / "defs" / name / "loader.py").read_text(encoding="utf-8")
+    exec(compile(code, "loader.py", "exec"), namespace)
+    return namespace["load"]()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["far.csv", "far.csv.gz", "far.jsonl", "far.parquet"])
+def test_an_address_is_sampled_and_loaded(
+    project: Path, address: str, tmp_path: Path, name: str
+) -> None:
+    file, frame = tmp_path / "served" / name, table()
+    if name.endswith("jsonl"):
+        frame.to_json(file, orient="records", lines=True)
+    elif name.endswith("parquet"):
+        frame.to_parquet(file)
+    else:
+        frame.to_csv(file, index=False)
+    assert main(["init", f"{address}/{name}", "--target", "left"]) == 0
+    assert loaded(project, "far").astype(str).equals(frame.astype(str))
+
+
+def test_a_duckdb_file_is_asked(project: Path, tmp_path: Path) -> None:
+    frame = table()
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
+        connection.execute("create table customers as select * from frame")
+    query = ["--query", "select * from customers"]
+    assert main(["init", str(tmp_path / "shop.duckdb"), "--target", "left", *query]) == 0
+    assert loaded(project, "shop").shape == frame.shape
+
+
+def test_a_database_is_asked_and_its_password_stays_outside(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+    with sqlite3.connect(tmp_path / "shop.db") as connection:
+        table().to_sql("customers", connection, index=False)
+    connection.close()
+    query = ["--target", "left", "--query", "select * from customers"]
+    monkeypatch.setenv("SHOP_DB", url)
+    assert main(["init", "env:SHOP_DB", "--name", "shop", *query]) == 0
+    assert len(loaded(project, "shop")) == ROWS
+    assert url not in (project / "defs" / "shop" / "loader.py").read_text(encoding="utf-8")
+    assert len(run_loader("defs.shop.loader.load")) == ROWS
+
+    capsys.readouterr()
+    assert main(["init", "postgresql://u:s3cret@nowhere/db", *query]) == 1
+    said = capsys.readouterr().err
+    assert "s3cret" not in said
+    assert "mlops init env:SHOP_DB" in said
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("sqlite:///no.db", "a database needs --query"),
+        ("env:NO_SUCH", "a database needs --query"),
+        ("http://127.0.0.1:9/x.csv", "cannot be read"),
+        ("no.duckdb", "a database needs --query"),
+    ],
+)
+def test_what_cannot_be_reached_is_one_sentence(
+    project: Path, capsys: pytest.CaptureFixture[str], data: str, said: str
+) -> None:
+    assert main(["init", data, "--target", "left", "--name", "far"]) == 1
+    output = capsys.readouterr().err
+    assert said in output
+    assert output.count("\n") == 1

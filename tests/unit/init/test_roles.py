@@ -1,0 +1,317 @@
+"""Whose a row is, when it was known, and what is predicted: a test for each rule."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mlops_assets.errors import ConfigError
+from mlops_assets.init.draft import Draft
+from mlops_assets.init.plan import Wanted, plan
+from mlops_assets.init.questions import Answers, UndecidedError
+from mlops_assets.init.reading.table import read_sample
+from mlops_assets.init.yaml_text import refuse_templates, yaml_text
+
+ROWS = 300
+RNG = np.random.default_rng(1)
+NOISE = RNG.normal(size=ROWS).round(4)
+LABEL = (RNG.uniform(size=ROWS) < 0.4).astype(int)
+AT = pd.date_range("2024-01-01", periods=ROWS, freq="D").strftime("%Y-%m-%d")
+
+
+@pytest.fixture
+def infer(tmp_path: Path) -> Any:
+    def run(columns: dict[str, Any], target: str = "y", **options: str) -> Draft:
+        file = tmp_path / "table.csv"
+        pd.DataFrame(columns).to_csv(file, index=False)
+        answers = Answers(options)
+        table = read_sample(str(file), target, answers)
+        return plan(table, Wanted("mine", target, 8103), answers)
+
+    return run
+
+
+def sound(**columns: Any) -> dict[str, Any]:
+    return {"x": NOISE, **columns, "y": LABEL}
+
+
+@pytest.mark.parametrize(
+    ("ids", "name", "dtype"),
+    [
+        (np.arange(ROWS), "customer_id", "int64"),
+        (np.arange(ROWS) + 2**53, "userId", "int64"),
+        ([f"K-{i:05d}" for i in range(ROWS)], "Kunden-Nr.", "string"),
+        ([f"{i:05d}" for i in range(ROWS)], "id", "string"),
+        ([f"7b1f-{i:04x}" for i in range(ROWS)], "who", "string"),
+    ],
+)
+def test_rule_entity(infer: Any, ids: Any, name: str, dtype: str) -> None:
+    draft = infer(sound(**{name: ids}))
+    assert draft.attributes["entity"]["dtype"] == dtype
+    assert draft.attributes["contract"]["unique"] == [draft.attributes["entity"]["name"]]
+
+
+def test_rule_entity_of_a_table_without_one_is_none(infer: Any) -> None:
+    draft = infer(sound(income=np.arange(ROWS) * 37))
+    assert "entity" not in draft.attributes
+    assert "ttl" not in draft.attributes["features"]
+
+
+def test_rule_entity_is_asked_where_several_would_do(infer: Any) -> None:
+    two = sound(order_id=np.arange(ROWS), user_id=np.arange(ROWS) + 7)
+    with pytest.raises(UndecidedError, match="--entity 'order_id' or another, or --yes"):
+        infer(two)
+    assert infer(two, entity="user_id").attributes["entity"]["name"] == "user_id"
+    assert "entity" not in infer(two, entity="none").attributes
+
+
+def test_rule_entity_that_recurs(infer: Any) -> None:
+    draft = infer(sound(machine_id=np.arange(ROWS) % 30, at=AT, z=NOISE[::-1]))
+    assert draft.attributes["entity"] == {"name": "machine_id", "dtype": "int64"}
+    assert draft.attributes["contract"]["unique"] == ["machine_id", "at"]
+
+
+def test_rule_timestamp(infer: Any) -> None:
+    born = pd.date_range("1960-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
+    draft = infer(sound(created_at=AT, birth_date=born))
+    assert draft.attributes["timestamp"] == "created_at"
+    assert "timestamp" not in infer(sound(birth_date=born)).attributes
+
+
+def test_rule_timestamp_is_asked_where_several_would_do(infer: Any) -> None:
+    two = sound(order_date=AT, invoice_date=AT)
+    with pytest.raises(UndecidedError, match="--time 'order_date'"):
+        infer(two)
+    assert "timestamp" not in infer(two, time="none").attributes
+    with pytest.raises(ConfigError, match="--time 'x' holds no moments"):
+        infer(two, time="x")
+
+
+def test_rule_timestamp_is_not_to_come(infer: Any) -> None:
+    soon = pd.date_range("2099-01-01", periods=ROWS, freq="D").strftime("%Y-%m-%d")
+    assert "timestamp" not in infer(sound(when=soon)).attributes
+
+
+def test_rule_year(infer: Any) -> None:
+    years = RNG.integers(1950, 2020, ROWS)
+    draft = infer(sound(year_built=years))
+    assert draft.attributes["contract"]["columns"]["year_built"]["dtype"] == "int64"
+    draft = infer(sound(year=years), time="year")
+    assert draft.attributes["contract"]["columns"]["year"]["format"] == "%Y"
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (LABEL, "binary"),
+        (np.where(LABEL, "Yes", "No"), "binary"),
+        (LABEL + 1, "binary"),
+        (np.arange(ROWS) % 3, "multiclass"),
+        (np.array(["red", "green", "blue"])[np.arange(ROWS) % 3], "multiclass"),
+        (RNG.integers(0, 60, ROWS), "regression"),
+        (NOISE[::-1], "regression"),
+    ],
+)
+def test_rule_target(infer: Any, values: Any, task: str) -> None:
+    draft = infer({"x": NOISE, "y": values})
+    assert draft.attributes["target"]["task"] == task
+
+
+def test_rule_target_may_be_told_its_task(infer: Any) -> None:
+    three = {"x": NOISE, "y": np.arange(ROWS) % 3}
+    assert infer(three, task="regression").attributes["target"]["task"] == "regression"
+    with pytest.raises(ConfigError, match="--task 'clustering' is none of"):
+        infer(three, task="clustering")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1] * ROWS, "is '1' wherever it has a value"),
+        ([f"name {i}" for i in range(ROWS)], "too many to be classes"),
+    ],
+)
+def test_rule_target_that_cannot_be_learnt_is_refused(infer: Any, values: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        infer({"x": NOISE, "y": values})
+
+
+def test_a_target_that_is_no_column_is_refused_with_the_likely_one(infer: Any) -> None:
+    with pytest.raises(ConfigError, match=r"--target 'chrun': no column.*did you mean 'churn'"):
+        infer({"x": NOISE, "churn": LABEL}, "chrun")
+
+
+@pytest.mark.parametrize(
+    ("texts", "positive"),
+    [
+        (("Approved", "Denied"), "Approved"),
+        ((">50K", "<=50K"), ">50K"),
+        (("churned", "stayed"), "churned"),
+        (("good", "bad"), "bad"),
+    ],
+)
+def test_rule_positive(infer: Any, texts: tuple[str, str], positive: str) -> None:
+    draft = infer({"x": NOISE, "y": np.where(LABEL, *texts)})
+    assert draft.attributes["target"]["positive"] == positive
+    assert sorted(draft.attributes["contract"]["columns"]["y"]["allowed"]) == sorted(texts)
+
+
+def test_rule_positive_of_two_numbers_is_the_larger(infer: Any) -> None:
+    assert infer({"x": NOISE, "y": LABEL + 1}).attributes["target"]["positive"] == 2
+
+
+def test_rule_positive_is_asked_where_no_word_says_it(infer: Any) -> None:
+    table = {"x": NOISE, "y": np.where(LABEL, "M", "B")}
+    with pytest.raises(UndecidedError, match="--positive 'M'"):
+        infer(table)
+    assert infer(table, positive="B").attributes["target"]["positive"] == "B"
+    with pytest.raises(ConfigError, match=r"--positive 'C' is none of \['B', 'M'\]"):
+        infer(table, positive="C")
+
+
+def test_rule_dates(infer: Any) -> None:
+    signed = pd.date_range("2020-01-01", periods=ROWS, freq="2D").strftime("%d.%m.%Y")
+    paid = (pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d")
+    draft = infer(sound(asked_at=AT, signup=signed, paid=paid))
+    part = {"column": "signup", "part": "age_days"}
+    assert draft.attributes["features"]["dates"] == {"signup_age_days": part}
+    assert "later than 'asked_at' in 100%" in draft.left_out["paid"]
+
+
+def test_rule_known_after_of_a_date_is_left_out_of_the_contract(infer: Any) -> None:
+    paid = (pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d")
+    contract = infer(sound(asked_at=AT, paid=paid)).attributes["contract"]
+    assert "paid" not in contract["columns"]
+    assert contract["extra_columns"] == "drop"
+
+
+def test_rule_gives_away_is_asked(infer: Any) -> None:
+    away = sound(away=(LABEL + RNG.normal(0, 0.05, ROWS)).round(4))
+    with pytest.raises(
+        UndecidedError, match=r"'away' alone gives the target away.*--suspects 'no'"
+    ):
+        infer(away)
+    assert "away" in infer(away, suspects="no").left_out
+    assert "away" in infer(away, keep="away").attributes["features"]["columns"]
+    assert "x" not in infer(away, suspects="yes", drop="x").attributes["features"]["columns"]
+
+
+def test_nothing_to_predict_from_is_refused(infer: Any) -> None:
+    with pytest.raises(ConfigError, match="no column is left to predict 'y' from: note: 300"):
+        infer({"note": [f"a {i} b" for i in range(ROWS)], "y": LABEL})
+
+
+@pytest.mark.parametrize(("periods", "clock"), [("1960-01-01", "data"), (None, None)])
+def test_rule_serving(infer: Any, periods: str | None, clock: str | None) -> None:
+    end = pd.Timestamp.now().normalize()
+    at = pd.date_range(periods, periods=ROWS) if periods else pd.date_range(end=end, periods=ROWS)
+    draft = infer(sound(id=np.arange(ROWS), time=at.strftime("%Y-%m-%d")))
+    assert draft.attributes["features"].get("clock") == clock
+    assert draft.attributes["features"]["ttl"] == "300d"
+
+
+def test_rule_uniqueness_drops_rows_that_are_there_twice(infer: Any) -> None:
+    frame = pd.DataFrame(sound(user_id=np.arange(ROWS) % 99, at=AT))
+    draft = infer(pd.concat([frame, frame.head(5)]))
+    assert draft.attributes["processing"]["drop_duplicates"] is True
+    assert "unique" not in draft.attributes["contract"]
+
+
+def test_rule_uniqueness_puts_aside_what_repeats(infer: Any) -> None:
+    at = np.where(np.arange(ROWS) < 30, "2024-01-01", AT)
+    draft = infer(sound(user_id=np.arange(ROWS) % 20, at=at, z=NOISE[::-1]))
+    contract = draft.attributes["contract"]
+    assert contract["unique"] == ["user_id", "at"]
+    assert contract["max_bad_fraction"] == pytest.approx(0.08, abs=0.03)
+
+
+@pytest.mark.parametrize(("rows", "estimator"), [(300, "LogisticRegression"), (1500, "HistG")])
+def test_rule_estimator(infer: Any, rows: int, estimator: str) -> None:
+    many = {"x": RNG.normal(size=rows), "y": RNG.integers(0, 2, rows)}
+    assert estimator in infer(many).attributes["training"]["estimator"]
+
+
+def events(rows: int = 2000) -> pd.DataFrame:
+    at = pd.date_range("2024-01-01", periods=rows, freq="6h").strftime("%Y-%m-%dT%H:%M:%SZ")
+    kind = RNG.choice(["view", "cart", "buy"], rows)
+    return pd.DataFrame(
+        {
+            "user": [f"u{i}" for i in RNG.integers(0, 90, rows) ** 2 // 90],
+            "time": at,
+            "kind": kind,
+            "value": np.where(kind == "buy", RNG.gamma(2, 9, rows).round(2), np.nan),
+        }
+    )
+
+
+@pytest.mark.parametrize("target", ["kind=buy", "buy"])
+def test_rule_shape_of_a_kind_of_event(infer: Any, target: str) -> None:
+    draft = infer(events(), target)
+    assert draft.attributes["target"] == {
+        "name": "buy_within_30d",
+        "task": "binary",
+        "agg": "count",
+        "where": {"kind": "buy"},
+        "at_least": 1,
+        "window": "30d",
+    }
+
+
+def test_rule_shape_of_an_amount_that_only_some_kinds_have(infer: Any) -> None:
+    target = infer(events(), "value").attributes["target"]
+    assert (target["agg"], target["column"], target["above"]) == ("sum", "value", 0)
+
+
+def test_rule_shape_of_an_amount_in_every_row_is_asked(infer: Any) -> None:
+    frame = events().drop(columns="kind").fillna(1.0)
+    with pytest.raises(UndecidedError, match="--shape 'events'"):
+        infer(frame, "value")
+    flat = infer(frame.assign(x=1.5 * frame.index), "value", shape="flat")
+    assert "aggregates" not in flat.attributes["features"]
+    panel = frame.assign(user=[f"u{i % 50}" for i in range(len(frame))], x=frame.index % 7)
+    assert "snapshots" not in infer(panel, "value").attributes["features"], "readings"
+
+
+def test_rule_shape_of_a_table_that_is_no_log(infer: Any) -> None:
+    with pytest.raises(ConfigError, match="--shape events needs an entity"):
+        infer(sound(), shape="events")
+
+
+def test_rule_log(infer: Any) -> None:
+    features = infer(events(), "kind=buy").attributes["features"]
+    assert features["snapshots"] == {"every": "1 month", "start": "2024-02-01"}
+    assert {"view_90d", "buy_90d", "value_sum_90d", "recency_days"} <= set(features["aggregates"])
+    assert features["clock"] == "data"
+
+
+def test_rule_log_that_is_too_short_is_refused(infer: Any) -> None:
+    with pytest.raises(ConfigError, match="span 5 days, too few"):
+        infer(events().head(24).assign(user="u1"), "kind=buy", entity="user")
+
+
+def test_every_decision_stands_beside_its_line(infer: Any) -> None:
+    draft = infer(sound(id=np.arange(ROWS), time=AT, kind=["a", "b", "yes"] * 100))
+    draft.attributes["evaluation"] = {"primary": "roc_auc"}
+    text = yaml_text(draft, ["by hand"])
+    lines = text.splitlines()
+    for decision in draft.decisions:
+        if decision.said:
+            (at,) = [i for i, line in enumerate(lines) if decision.said[:40] in line][:1]
+            assert (
+                decision.place.rsplit(".", 1)[-1] in lines[at] + lines[min(at + 1, len(lines) - 1)]
+            )
+    assert yaml.safe_load(text)["attributes"] == draft.attributes
+
+
+def test_awkward_names_and_values_survive_the_yaml(infer: Any) -> None:
+    names = ["yes", "a: b", "# no", "it's", 'say "x"', "null", "[x]", "1e3", "täglich", "{x}"]
+    columns = {name: RNG.normal(size=ROWS).round(3) for name in names}
+    kinds = np.array(["yes", "null", "1e3", "a: b # c"])[np.arange(ROWS) % 4]
+    draft = infer({**columns, "kind": kinds, "y": LABEL})
+    draft.attributes["evaluation"] = {"primary": "roc_auc"}
+    assert yaml.safe_load(yaml_text(draft, []))["attributes"] == draft.attributes
+    with pytest.raises(ConfigError, match="would be a template"):
+        refuse_templates(infer({"{{ env.HOME }}": NOISE, "y": LABEL}))

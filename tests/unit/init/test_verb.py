@@ -1,0 +1,162 @@
+"""`mlops init` as it is typed: what it writes, says and refuses, and that nothing is half."""
+
+import os
+import socket
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mlops_assets.cli.checks import python_faults
+from mlops_assets.cli.main import main
+from mlops_assets.components.model_files import read_parts
+
+RNG = np.random.default_rng(2)
+ROWS = 600
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "my shop"
+    folder.mkdir()
+    (folder / "mlops.yaml").touch()
+    monkeypatch.setenv("MLOPS_PROJECT", str(folder))
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def write(file: Path, signal: float = 2.0, **columns: object) -> Path:
+    x = RNG.normal(size=ROWS).round(3)
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(ROWS),
+            "asked_at": pd.date_range("2024-01-01", periods=ROWS, freq="6h").strftime(
+                "%Y-%m-%d %H:%M:%S"
+            ),
+            "x": x,
+            **columns,
+            "y": (RNG.uniform(size=ROWS) < 1 / (1 + np.exp(-signal * x))).astype(int),
+        }
+    )
+    frame.to_csv(file, index=False)
+    return file
+
+
+def attributes(file: Path) -> dict[str, object]:
+    return yaml.safe_load(file.read_text(encoding="utf-8"))["attributes"]
+
+
+def test_what_is_written_is_sound_and_said_with_its_lines(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    file = project / "defs" / "loans" / "defs.yaml"
+    said = capsys.readouterr().out
+    lines = file.read_text(encoding="utf-8").splitlines()
+    at = next(i for i, line in enumerate(lines, 1) if line.startswith("  timestamp:"))
+    assert f"defs.yaml:{at}: timestamp: asked_at: 2024-01-01 to 2024-05-29" in said
+    assert attributes(file)["source"] == {"uri": "loans.csv"}, "within the project: relative"
+    (part,) = read_parts(project / "defs")
+    assert part.faults == ()
+    assert list(python_faults(part.models[0])) == []
+    assert [path.name for path in (project / "defs").iterdir()] == ["loans"]
+
+
+def test_rule_gate_is_what_a_rehearsal_reached(project: Path) -> None:
+    write(project / "loans.csv")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    text = (project / "defs" / "loans" / "defs.yaml").read_text(encoding="utf-8")
+    limits = yaml.safe_load(text)["attributes"]["evaluation"]["gate"]["limits"]
+    assert 0.55 < limits["roc_auc"]["min"] < 0.8
+    assert 0.5 < limits["log_loss"]["max"] < 0.69
+    assert "# a rehearsal reached 0." in text
+
+
+def test_rule_gate_has_no_limits_over_noise(project: Path) -> None:
+    write(project / "noise.csv", signal=0.0)
+    assert main(["init", "noise.csv", "--target", "y"]) == 0
+    written = attributes(project / "defs" / "noise" / "defs.yaml")
+    assert written["evaluation"] == {
+        "primary": "roc_auc",
+        "gate": {"against_champion": "non_inferior"},
+    }
+
+
+def test_rule_port_is_the_next_that_is_free(project: Path) -> None:
+    write(project / "a.csv")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        assert taken >= 1024
+        ports = []
+        for name in ("a", "b", "c"):
+            assert main(["init", "a.csv", "--target", "y", "--name", name]) == 0
+            written = attributes(project / "defs" / name / "defs.yaml")
+            ports.append(written["deployment"]["port"])  # type: ignore[index]
+    assert len(set(ports)) == 3
+    assert min(ports) >= 8103
+
+
+def test_a_model_is_never_overwritten(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(project / "loans.csv")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    before = (project / "defs" / "loans" / "defs.yaml").read_bytes()
+    assert main(["init", "loans.csv", "--target", "x"]) == 1
+    assert "there is a model 'loans' already; choose another --name" in capsys.readouterr().err
+    assert (project / "defs" / "loans" / "defs.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["no.csv", "--target", "y"], 1, "there is no file"),
+        (["loans.csv", "--target", "z"], 1, "--target 'z': no column of"),
+        (["loans.csv", "--target", "y", "--name", "My-Loans"], 1, "e.g. 'my_loans'"),
+        (["loans.csv", "--target", "why"], 2, "--positive 'M' or another, or --yes"),
+        (["loans.csv", "--target", "id", "--drop", "x,y,why"], 1, "no column is left"),
+        (["s3://bucket/loans.csv", "--target", "y"], 1, "cannot be read"),
+    ],
+)
+def test_what_is_refused_is_one_sentence_and_leaves_nothing(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    write(project / "loans.csv", why=np.where(RNG.uniform(size=ROWS) < 0.4, "M", "B"))
+    assert main(["init", *arguments]) == code
+    output = capsys.readouterr()
+    assert said in output.err
+    assert output.err.count("\n") == 1
+    assert not (project / "defs").exists()
+
+
+def test_what_is_likely_is_taken_by_yes(project: Path) -> None:
+    write(project / "loans.csv", why=np.where(RNG.uniform(size=ROWS) < 0.4, "M", "B"))
+    assert main(["init", "loans.csv", "--target", "why", "--drop", "y", "--yes"]) == 0
+    written = attributes(project / "defs" / "loans" / "defs.yaml")
+    assert written["target"] == {"name": "why", "task": "binary", "positive": "M"}
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv")
+    (project / "defs").write_text("in the way")
+    assert main(["init", "loans.csv", "--target", "y"]) == 1
+    assert "StateError: cannot write" in capsys.readouterr().err
+
+
+def test_a_template_in_the_data_is_never_filled_in(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {"{{ env.HOME }}": RNG.normal(size=ROWS)}
+    write(project / "loans.csv", **columns)
+    assert main(["init", "loans.csv", "--target", "y"]) == 1
+    error = capsys.readouterr().err
+    assert "template" in error
+    assert os.environ["HOME"] not in error.replace(str(project), "")
