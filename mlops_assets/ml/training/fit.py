@@ -31,6 +31,7 @@ from mlops_assets.ml.training.early_stopping import (
     set_rounds,
 )
 from mlops_assets.ml.training.estimators import build_estimator
+from mlops_assets.ml.training.held_out import places
 from mlops_assets.ml.training.unfit_rows import explained, require_finite, require_narrow
 from mlops_assets.ml.training.weights import fit_arguments, row_weights
 
@@ -44,7 +45,8 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
     are made of the very events that the test predicts from (López de Prado 2018, Advances in
     Financial Machine Learning, ch. 7).
 
-    At random: a fraction of the entities with all their rows, so that none is in both parts.
+    At random: a fraction of the entities of each class with all their rows, so that none is in both
+    parts (`ml.training.held_out`).
 
     Args:
         rows: Entity, event_timestamp, features and target.
@@ -63,13 +65,13 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
             f"none of {len(rows)} rows has a target {settings.target.name!r} yet; "
             "wait for labels, or start the snapshots earlier"
         )
-    keys = [settings.entity.name, TIMESTAMP]
+    keys = [settings.key.name, TIMESTAMP]
     labelled = labelled.sort_values(keys[::-1], ignore_index=True)
     frame = pd.concat([labelled[keys], select_features(labelled, settings.feature_dtypes)], axis=1)
     frame[settings.target.name] = _target(labelled, settings)
     if settings.training.weight is not None:
         frame[settings.training.weight] = number_array(labelled[settings.training.weight])
-    by_time = settings.training.split.by == "time"
+    by_time = settings.split.by == "time"
     in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
     if not in_train.any() or not in_test.any():
         first, last = frame[TIMESTAMP].iloc[[0, -1]]
@@ -83,7 +85,7 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
 
 def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
     moments = frame[TIMESTAMP]
-    in_test = moments > moments.iloc[-1] - calendar_step(str(settings.training.split.test))
+    in_test = moments > moments.iloc[-1] - calendar_step(str(settings.split.test))
     window = settings.target.window
     if window is None:
         return (~in_test).to_numpy(), in_test.to_numpy()
@@ -91,12 +93,8 @@ def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, 
 
 
 def _by_entity(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
-    codes, entities = pd.factorize(frame[settings.entity.name], sort=True)
-    fraction = float(settings.training.split.fraction or 0)
-    held_out = np.zeros(len(entities), dtype=bool)
-    held_out[: round(fraction * len(entities))] = True
-    np.random.default_rng(settings.training.seed).shuffle(held_out)
-    return ~held_out[codes], held_out[codes]
+    held_out = places(frame, settings) < float(settings.split.fraction or 0)
+    return ~held_out, held_out
 
 
 def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
@@ -169,7 +167,7 @@ def _best_rounds(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStop
 
 
 def _judging_part(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> Split:
-    cut = settings.training.split
+    cut = settings.split
     if cut.by == "time":
         return later_part(train, settings, wanted.fraction)
     cut = cut.model_copy(update={"fraction": wanted.fraction})
