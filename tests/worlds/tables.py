@@ -1,6 +1,6 @@
 """A stranger's table with the YAML of a model over it, and what is true of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class World:
     frame: pd.DataFrame
     clock: Clock
     entity: str
+    """What its column of ids would be called."""
     timestamp: str
     target: str
     features: tuple[str, ...]
@@ -43,6 +44,13 @@ class World:
     packing: str
     naming: str
     """How it is sent, as `tests.worlds.files` has it."""
+    lacks: tuple[str, ...] = ()
+    """Keys of the YAML, `entity` and `timestamp`, for which there is no column."""
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that say whose a row is, and when."""
+        return [name for name in (self.entity, self.timestamp) if name in self.frame]
 
     @property
     def plain(self) -> bool:
@@ -66,9 +74,15 @@ class World:
         return None if value is None or value != value else value
 
 
+LACKING: tuple[tuple[str, ...], ...] = (
+    *((), (), (), ()),
+    *(("entity",), ("timestamp",), ("entity", "timestamp")),
+)
+
+
 @st.composite
-def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
-    """Any flat table of at most so many rows."""
+def tables(draw: st.DrawFn, *, rows: int = 80, keyed: bool = False) -> World:
+    """Any flat table of at most so many rows; if not `keyed`, some lack ids, times or both."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     size = draw(st.sampled_from((rows, rows, rows, rows, rows, rows, 7, 1)))
     entity, timestamp, target, *features = draw(st.just(PLAIN_NAMES) | names(6))
@@ -140,7 +154,7 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
         "evaluation": {"primary": _PRIMARY[task]},
         "deployment": {"port": 18200},
     }
-    return World(
+    world = World(
         frame=frame,
         clock=clock,
         entity=entity,
@@ -153,6 +167,23 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
         naming=draw(st.sampled_from(NAMINGS)),
         zone=draw(st.sampled_from(ZONES)),
     )
+    lacks = () if keyed else draw(st.sampled_from(LACKING))
+    return lacking(world, lacks, keep_split=draw(st.booleans())) if lacks else world
+
+
+def lacking(world: World, keys: tuple[str, ...], *, keep_split: bool) -> World:
+    """The same without the columns of these keys of the YAML."""
+    yaml = {name: value for name, value in world.yaml.items() if name not in keys}
+    gone = [{"entity": world.entity, "timestamp": world.timestamp}[key] for key in keys]
+    columns = yaml["contract"]["columns"]
+    yaml["contract"] = {"columns": {n: c for n, c in columns.items() if n not in gone}}
+    if "entity" in keys:
+        yaml["features"] = {n: v for n, v in yaml["features"].items() if n != "ttl"}
+    elif yaml["features"]["ttl"] == "1s":  # a delivery of now is too old for it before it is served
+        yaml["features"] = yaml["features"] | {"ttl": "1d"}
+    if "timestamp" in keys and not (keep_split and yaml["training"]["split"]["by"] == "random"):
+        yaml["training"] = {n: v for n, v in yaml["training"].items() if n != "split"}
+    return replace(world, frame=world.frame.drop(columns=gone), yaml=yaml, lacks=keys)
 
 
 _LINEAR = "sklearn.linear_model."
