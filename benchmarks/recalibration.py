@@ -140,7 +140,7 @@ def main() -> None:
     processed = process(source, settings.processing)
     features = build_features(processed, settings)
     labels = build_labels(processed, features, settings)
-    rows = features.merge(labels.dropna(), on=[settings.entity.name, TIMESTAMP])
+    rows = features.merge(labels.dropna(), on=[settings.key.name, TIMESTAMP])
     ways, found = Ways(settings), []
     for now in pd.date_range(Flights.first, Flights.last, freq="MS", inclusive="left"):
         month = before(rows[rows[TIMESTAMP] >= now], now + MONTH)

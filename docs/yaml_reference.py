@@ -30,6 +30,42 @@ looks at just one of several files of a component type). `dg check defs`, and ev
 loads the model, also check how blocks fit together, e.g. that a feature is a column.
 
 Written by `docs/yaml_reference.py`.
+
+
+## A table without ids or times
+
+Leave `entity` and `timestamp` out: this is all that such a table needs.
+
+```yaml
+type: mlops_assets.components.ModelPipeline
+attributes:
+  name: wine
+  source: {uri: sources/wine.csv}
+  contract:
+    columns:
+      alcohol: {dtype: float64, min: 0}
+      colour: {dtype: float64, min: 0}
+      grower: {dtype: string}
+  features: {columns: [alcohol, colour]}
+  target: {name: grower, task: multiclass}
+  training: {estimator: sklearn.linear_model.LogisticRegression, scale: true}
+  evaluation: {primary: log_loss}
+  deployment: {port: 8104}
+```
+
+Without an `entity` the model is asked by `POST /predict_features` alone. Nothing is published to
+the online store, and what happens by id is not there: `POST /predict`, `mlops predict`, labels,
+`skew_report`, and the checks that compare what is online with what is offline. Drift is watched,
+and a binary model's loss estimated. To train on drift where there is no estimate, set
+`monitoring.retrain.on_drift: train`.
+
+Without a `timestamp` a row is as of its delivery: the moment at which `raw_data` first found this
+content, which stays the same however often it is read. Of several rows of one entity the last in
+the delivery is its newest. The split is at random; a prediction's label is what a later delivery
+says of its entity.
+
+A random split holds out as many of each class, an entity with all its rows, and in the next
+delivery the same ones again, but for a few.
 """
 _WORDS = {
     **{bool: "true/false", int: "integer", float: "number", str: "text"},

@@ -5,74 +5,27 @@ location loads, not an hour into a run.
 """
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from operator import attrgetter
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
+from mlops_assets.attributes import ModelAttributes
 from mlops_assets.blocks.base import (
     NUMBERS,
-    ColumnName,
     Misfit,
     MisfitError,
-    Name,
-    Settings,
     unknown,
 )
-from mlops_assets.blocks.card import CardSettings
-from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.blocks.data import (
-    ContractSettings,
-    EntitySettings,
-    ProcessingSettings,
-    SourceSettings,
     fits,
 )
-from mlops_assets.blocks.evaluation import METRICS, EvaluationSettings
-from mlops_assets.blocks.features import FeatureSettings, TargetSettings
+from mlops_assets.blocks.evaluation import METRICS
 from mlops_assets.blocks.monitoring import MonitoringSettings
-from mlops_assets.blocks.operation import DeploymentSettings, ScheduleSettings
-from mlops_assets.blocks.training import TrainingSettings
 
 
-class ModelSettings(Settings):
+class ModelSettings(ModelAttributes):
     """One model's pipeline, from its source to its endpoint."""
-
-    name: Name
-    description: str = ""
-    owners: tuple[str, ...] = Field((), description="E-mail addresses, or `team:NAME`.")
-    card: CardSettings = CardSettings()
-    source: SourceSettings
-    entity: EntitySettings
-    timestamp: ColumnName
-    contract: ContractSettings
-    processing: ProcessingSettings = ProcessingSettings()
-    features: FeatureSettings
-    target: TargetSettings
-    training: TrainingSettings
-    evaluation: EvaluationSettings
-    deployment: DeploymentSettings
-    monitoring: MonitoringSettings = MonitoringSettings()
-    schedule: ScheduleSettings = ScheduleSettings()
-    compute: dict[str, ComputeSettings] = Field(
-        {}, description="Asset, e.g. `trained_model` -> its pod, where each step is a pod."
-    )
-
-    @property
-    def feature_dtypes(self) -> dict[str, Literal["float64", "string"]]:
-        """Feature -> what the model is fed: texts stay texts, every number is a float64."""
-        if self.features.shape == "event_log":
-            return dict.fromkeys(self.features.names, "float64")
-        texts = {n for n, column in self.contract.columns.items() if column.dtype == "string"}
-        texts -= self.features.dates.keys()
-        return {n: "string" if n in texts else "float64" for n in self.features.names}
-
-    @property
-    def titles(self) -> dict[str, str]:
-        """Entity, and features that are columns -> what the source calls them, if otherwise."""
-        shown = (self.entity.name, *self.features.columns)
-        sources = self.contract.source_names
-        taken = {self.entity.name, *self.features.names}  # a title that is another's name misleads
-        return {name: sources[name] for name in shown if sources[name] not in taken}
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> Self:
@@ -80,26 +33,14 @@ class ModelSettings(Settings):
             raise MisfitError(*misfits)
         return self
 
-    @property
-    def kept_columns(self) -> list[str]:
-        """The contract's columns that processing does not drop."""
-        return [name for name in self.contract.columns if name not in self.processing.drop_columns]
 
-    @property
-    def target_column(self) -> str | None:
-        """The source column behind the target; None for a count of events."""
-        if self.target.agg is None:
-            return self.target.column or self.target.name
-        return self.target.column
-
-
-def _columns_exist(model: ModelSettings) -> Iterator[Misfit]:
+def _columns_exist(model: ModelAttributes) -> Iterator[Misfit]:
     kept = model.kept_columns
     yield from unknown(
         model.processing.drop_columns, model.contract.columns, "processing.drop_columns"
     )
-    yield from unknown([model.entity.name], kept, "entity.name")
-    yield from unknown([model.timestamp], kept, "timestamp")
+    yield from unknown([model.entity.name] if model.entity else [], kept, "entity.name")
+    yield from unknown([model.timestamp] if model.timestamp else [], kept, "timestamp")
     yield from unknown(model.processing.fill_na, kept, "processing.fill_na")
     yield from unknown(model.features.columns, kept, "features.columns")
     for name, aggregate in model.features.aggregates.items():
@@ -107,9 +48,9 @@ def _columns_exist(model: ModelSettings) -> Iterator[Misfit]:
             yield from unknown([aggregate.column], kept, f"features.aggregates.{name}.column")
 
 
-def _keys_have_their_types(model: ModelSettings) -> Iterator[Misfit]:
-    columns, entity = model.contract.columns, model.entity
-    key, moment = columns.get(entity.name), columns.get(model.timestamp)
+def _keys_have_their_types(model: ModelAttributes) -> Iterator[Misfit]:
+    columns, entity = model.contract.columns, model.key
+    key, moment = columns.get(entity.name), columns.get(model.timestamp_column)
     if key and key.dtype != entity.dtype:
         yield Misfit(
             "entity.dtype",
@@ -124,7 +65,7 @@ def _keys_have_their_types(model: ModelSettings) -> Iterator[Misfit]:
         )
 
 
-def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
+def _target_fits_the_shape(model: ModelAttributes) -> Iterator[Misfit]:
     if (model.target.agg is not None) != (model.features.shape == "event_log"):
         yield Misfit(
             "target",
@@ -135,7 +76,7 @@ def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
         return
     yield from unknown([column], model.kept_columns, "target.column")
     counts_moments = column == model.timestamp and model.target.agg == "nunique"
-    if column in (model.entity.name, model.timestamp) and not counts_moments:
+    if column in (model.key.name, model.timestamp) and not counts_moments:
         said = f"{column!r} says which row it is, not what became of it; name another column"
         yield Misfit("target.column", said)
     if column in model.features.columns:
@@ -143,7 +84,7 @@ def _target_fits_the_shape(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit("features.columns", said)
 
 
-def _target_fits_its_column(model: ModelSettings) -> Iterator[Misfit]:
+def _target_fits_its_column(model: ModelAttributes) -> Iterator[Misfit]:
     target, name = model.target, model.target_column
     column = model.contract.columns.get(str(name))
     if column is None or target.agg is not None:
@@ -165,7 +106,7 @@ def _target_fits_its_column(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit(at, f"the target {name!r} is a text, no {target.task} value; {remedy}")
 
 
-def _dates_are_datetimes(model: ModelSettings) -> Iterator[Misfit]:
+def _dates_are_datetimes(model: ModelAttributes) -> Iterator[Misfit]:
     for name, date in model.features.dates.items():
         at = f"features.dates.{name}.column"
         yield from unknown([date.column], model.kept_columns, at)
@@ -176,9 +117,9 @@ def _dates_are_datetimes(model: ModelSettings) -> Iterator[Misfit]:
             yield Misfit(at, f"the timestamp {date.column!r} is of age 0 in each row; name another")
 
 
-def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
+def _names_differ(model: ModelAttributes) -> Iterator[Misfit]:
     reserved = ("event_timestamp", "prediction")
-    names = [model.entity.name, *reserved, model.target.name, *model.features.names]
+    names = [model.key.name, *reserved, model.target.name, *model.features.names]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         yield Misfit(
             "target.name" if model.target.name in twice else "features",
@@ -187,7 +128,7 @@ def _names_differ(model: ModelSettings) -> Iterator[Misfit]:
         )
 
 
-def _aggregates_fit_their_columns(model: ModelSettings) -> Iterator[Misfit]:
+def _aggregates_fit_their_columns(model: ModelAttributes) -> Iterator[Misfit]:
     aggregates = model.features.aggregates.items()
     used = [(f"features.aggregates.{name}.column", a.agg, a.column) for name, a in aggregates]
     for at, agg, column in [*used, ("target.column", model.target.agg, model.target.column)]:
@@ -197,7 +138,7 @@ def _aggregates_fit_their_columns(model: ModelSettings) -> Iterator[Misfit]:
             yield Misfit(at, f"{agg} of {column!r}: the column is no number but {found.dtype}")
 
 
-def _events_can_be_chosen(model: ModelSettings) -> Iterator[Misfit]:
+def _events_can_be_chosen(model: ModelAttributes) -> Iterator[Misfit]:
     aggregates = model.features.aggregates.items()
     chosen = [(f"features.aggregates.{name}.where", a.where) for name, a in aggregates]
     for at, where in [*chosen, ("target.where", model.target.where)]:
@@ -215,7 +156,7 @@ def _events_can_be_chosen(model: ModelSettings) -> Iterator[Misfit]:
                 yield Misfit(f"{at}.{name}", said)
 
 
-def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
+def _features_can_be_encoded(model: ModelAttributes) -> Iterator[Misfit]:
     encoded = model.processing.categorical_encoding
     yield from unknown(encoded, model.features.names, "processing.categorical_encoding")
     texts = [name for name, dtype in model.feature_dtypes.items() if dtype == "string"]
@@ -232,7 +173,7 @@ def _features_can_be_encoded(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit("features.columns", said)
 
 
-def _weights_fit(model: ModelSettings) -> Iterator[Misfit]:
+def _weights_fit(model: ModelAttributes) -> Iterator[Misfit]:
     training, at = model.training, "training.weight"
     if training.class_weight is not None and model.target.task == "regression":
         said = "the target of a regression has no classes; use training.weight, a column"
@@ -251,7 +192,7 @@ def _weights_fit(model: ModelSettings) -> Iterator[Misfit]:
         yield Misfit(at, said)
 
 
-def _metrics_exist(model: ModelSettings) -> Iterator[Misfit]:
+def _metrics_exist(model: ModelAttributes) -> Iterator[Misfit]:
     known, watched = METRICS[model.target.task], (*model.features.names, "prediction")
     numbers = [name for name, dtype in model.feature_dtypes.items() if dtype != "string"]
     drift = model.monitoring.drift
@@ -262,7 +203,7 @@ def _metrics_exist(model: ModelSettings) -> Iterator[Misfit]:
     yield from unknown(drift.ageing, numbers, "monitoring.drift.ageing")
 
 
-def _name_fits_the_cluster(model: ModelSettings) -> Iterator[Misfit]:
+def _name_fits_the_cluster(model: ModelAttributes) -> Iterator[Misfit]:
     # KServe appends `-predictor` for a Service, whose name has at most 63 characters.
     fits = len(model.name) <= 50 and not model.name.endswith("_")
     if model.deployment.target != "local" and not fits:
@@ -273,9 +214,57 @@ def _name_fits_the_cluster(model: ModelSettings) -> Iterator[Misfit]:
         )
 
 
+def _time_is_known(model: ModelAttributes) -> Iterator[Misfit]:
+    if model.timestamp and model.training.split is None:
+        yield Misfit(
+            "training.split",
+            "it is missing: say what is held out, e.g. `{by: time, test: 1 month}` or "
+            "`{by: random, fraction: 0.2}`",
+        )
+    if model.timestamp is None and model.split.by == "time":
+        yield Misfit(
+            "training.split",
+            "a split by time needs a `timestamp`; name the column, or write "
+            "`{by: random, fraction: 0.2}`",
+        )
+    missing = [name for name in ("entity", "timestamp") if getattr(model, name) is None]
+    if model.features.shape == "event_log" and missing:
+        yield Misfit(
+            "features.snapshots",
+            f"an event log needs `{'` and `'.join(missing)}`: whose an event is, and when it "
+            "happened; name the columns, or describe a flat table by `features.columns`",
+        )
+
+
+def _ids_are_known(model: ModelAttributes) -> Iterator[Misfit]:
+    """What happens by id needs one."""
+    if model.entity is not None:
+        if model.features.ttl is None:
+            yield Misfit(
+                "features.ttl",
+                "it is missing: how old may a value be when it is served by id? e.g. `30d`",
+            )
+        return
+    usual = MonitoringSettings()
+    for place in _BY_ID:
+        value = attrgetter(place)
+        if value(model.monitoring) != value(usual):
+            yield Misfit(
+                f"monitoring.{place}",
+                "it needs an `entity`: a prediction's outcome, and its features in the store, are "
+                "found by id; leave it out, or name the column of an id",
+            )
+
+
+_BY_ID = ("labels", "performance", "skew", "retrain.performance", "retrain.min_new_labels")
+"""What of `monitoring` is of use only where predictions have ids."""
+
+
 _CHECKS = (
     _columns_exist,
     _keys_have_their_types,
+    _time_is_known,
+    _ids_are_known,
     _target_fits_the_shape,
     _target_fits_its_column,
     _dates_are_datetimes,

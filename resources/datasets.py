@@ -75,7 +75,24 @@ class DvcDatasets(dg.ConfigurableResource):
                 files=tuple(sorted(file.name for file in files)),
                 size_bytes=out.meta.size,
                 pointer=f"data/{model}/{target.name}.dvc",
+                delivered_at=self.delivered_at(model, out.hash_info.value),
             )
+
+    def delivered_at(self, model: str, md5: str) -> datetime:
+        """When this content was delivered: now, unless it is what was delivered last."""
+        note = Path(self.root, "data", model, "delivered").absolute()
+        known = note.read_text(encoding="utf-8").split() if note.exists() else []
+        if known[:1] != [md5]:
+            known = [md5, self.now().replace(microsecond=0).isoformat()]
+            text = " ".join(known)
+            write_atomically(note, lambda file: file.write_text(text, encoding="utf-8"))
+        try:
+            return datetime.fromisoformat(known[-1]).astimezone(UTC)
+        except ValueError as err:
+            raise DatasetError(
+                f"{note} is damaged: it holds no moment of a delivery; delete it, and the content "
+                "of now counts as delivered now"
+            ) from err
 
     def record_in_git(self, version: DatasetVersion) -> str:
         """The command that records a version in the git repository of whoever runs it there."""

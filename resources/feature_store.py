@@ -44,7 +44,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
     )
 
     def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
-        """Make `rows` the view's features, offline and online; returns their newest moment.
+        """Make `rows` the view's features, offline and by id online; returns their newest moment.
 
         Online, each entity's newest row that is not older than the view's TTL, counted from now or
         from the newest row of all, if that is earlier; older ones could not be served anyway. Of
@@ -63,20 +63,31 @@ class FeastFeatureStore(dg.ConfigurableResource):
             # Feast rewrites its registry in place; workers must never read half of one.
             registry, following = folder / "registry.db", folder / "registry.next.db"
             following.unlink(missing_ok=True)
-            newest = stored[TIMESTAMP].max().to_pydatetime()
-            oldest = min(newest, datetime.now(UTC)) - view.ttl
-            if not self.online_store:
+            if view.entity is not None and not self.online_store:
                 self._keep_readers_going(view)
             with self._quiet():
                 store = self._store(view, following)
                 store.apply(self._objects(view))
-                store.materialize(start_date=oldest, end_date=newest)
-            if (online := with_secrets(self._online_store(view)))["type"] == "sqlite":
-                newest_of = stored.groupby(stored_name(view.entity.name))[TIMESTAMP].max()
-                late = newest_of[newest_of < oldest]
-                keep_expired(online["path"], view.entity, late.items())
+            if view.entity is not None:
+                self._publish_online(view, stored, store)
             following.replace(registry)
-        return newest
+        return stored[TIMESTAMP].max().to_pydatetime()
+
+    def _publish_online(self, view: FeatureView, stored: pd.DataFrame, store: Any) -> None:
+        newest = stored[TIMESTAMP].max().to_pydatetime()
+        oldest = min(newest, datetime.now(UTC)) - view.ttl
+        with self._quiet():
+            store.materialize(start_date=oldest, end_date=newest)
+        if (online := with_secrets(self._online_store(view)))["type"] == "sqlite":
+            newest_of = stored.groupby(stored_name(view.key.name))[TIMESTAMP].max()
+            late = newest_of[newest_of < oldest]
+            keep_expired(online["path"], view.key, late.items())
+
+    def oldest(self, view: FeatureView) -> datetime:
+        """The oldest moment of the offline features, as fine as the online store keeps it."""
+        file = self._folder(view) / "features.parquet"
+        moments = pd.read_parquet(file, columns=[TIMESTAMP])[TIMESTAMP]
+        return moments.min().floor(pd.Timedelta(self.resolution(view))).to_pydatetime()
 
     def training_rows(self, view: FeatureView, keys: pd.DataFrame) -> pd.DataFrame:
         """Join to each key the features known at its time (point in time).
@@ -94,20 +105,20 @@ class FeastFeatureStore(dg.ConfigurableResource):
         names = [*keys.columns, *view.features]
         joined = joined[[*map(stored_name, names)]].set_axis(names, axis=1)
         joined[TIMESTAMP] = joined[TIMESTAMP].dt.as_unit("ns")
-        return joined.sort_values([TIMESTAMP, view.entity.name], ignore_index=True)
+        return joined.sort_values([TIMESTAMP, view.key.name], ignore_index=True)
 
     def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
         """The values that serving would read, one row per known entity, in the order asked for."""
         store = self._store(view, self._folder(view) / "registry.db")
         answer = store.get_online_features(
             features=references(view),
-            entity_rows=[{stored_name(view.entity.name): entity} for entity in entities],
+            entity_rows=[{stored_name(view.key.name): entity} for entity in entities],
         )
         found = {e: row for e, row in stored_of(view, entities, answer).items() if row is not None}
         known = [entity for entity in entities if entity in found]
         moments = pd.to_datetime([found[entity].as_of for entity in known], utc=True)
         columns = {
-            view.entity.name: pd.Series(known, dtype=view.entity.column_dtype),
+            view.key.name: pd.Series(known, dtype=view.key.column_dtype),
             TIMESTAMP: pd.Series(moments).astype("datetime64[ns, UTC]"),
         }
         for name, dtype in view.features.items():
@@ -131,7 +142,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             "project": view.name,
             "provider": "local",
             "registry": {"registry_type": "file", "path": str(registry), "cache_ttl_seconds": 0},
-            "online_store": self._online_store(view),
+            "online_store": self._online_store(view) if view.entity is not None else None,
             "offline_store": {"type": "duckdb"},
             "entity_key_serialization_version": 3,
         }
@@ -192,14 +203,14 @@ class FeastFeatureStore(dg.ConfigurableResource):
         from feast.types import Float64, Int64, String
 
         types = {"float64": Float64, "string": String, "int64": Int64}
-        key = ValueType.INT64 if view.entity.dtype == "int64" else ValueType.STRING
-        entity = Entity(name=stored_name(view.entity.name), value_type=key)
+        key = ValueType.INT64 if view.key.dtype == "int64" else ValueType.STRING
+        entity = Entity(name=stored_name(view.key.name), value_type=key)
         source = FileSource(
             name=f"{view.name}_features",
             path=str(self._folder(view) / "features.parquet"),
             timestamp_field=TIMESTAMP,
         )
-        columns = {view.entity.name: view.entity.dtype, **view.features}
+        columns = {view.key.name: view.key.dtype, **view.features}
         schema = [
             FeastField(name=stored_name(name), dtype=types[dtype])
             for name, dtype in columns.items()

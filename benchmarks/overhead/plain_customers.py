@@ -90,7 +90,7 @@ def through_feast(
     from feast.types import Float64, Int64
 
     computed = build_features(rows, settings)
-    name, entity, file = settings.name, settings.entity.name, folder / "features.parquet"
+    name, entity, file = settings.name, settings.key.name, folder / "features.parquet"
     keys = computed[[entity, TIMESTAMP]].merge(
         build_labels(rows, computed, settings), on=[entity, TIMESTAMP], how="left"
     )

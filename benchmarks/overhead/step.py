@@ -104,7 +104,7 @@ def _features(settings: ModelSettings, fakes: dict[str, Any]) -> TracedRows:
     keys = with_labels(computed, build_labels(frame, computed, settings), settings)
     store.publish(view, computed)
     rows = store.training_rows(view, keys)
-    store.online_rows(view, newest_rows(rows, view)[settings.entity.name].tolist())
+    store.online_rows(view, newest_rows(rows, view)[settings.key.name].tolist())
     return TracedRows(rows, Origin(raw=raw, checked_at=now))
 
 
@@ -143,12 +143,12 @@ def _deploy(
             endpoint = deployment.deploy(servable, one.file, recorded, online, settings.deployment)
     reconcile(name, tracking=tracking, ledger=ledger)
     view = FeatureView.of(settings)
-    newest = newest_rows(rows, view)[[settings.entity.name, TIMESTAMP]]
+    newest = newest_rows(rows, view)[[settings.key.name, TIMESTAMP]]
     offline = fakes["feature_store"].training_rows(view, newest)
     version = registered(name, endpoint.model_version, tracking)
     with fetched(version, tracking, settings) as live:
         _ = live.scored(offline, settings).scores
-    deployment.predict(name, offline[settings.entity.name].tolist(), logged=False)
+    deployment.predict(name, offline[settings.key.name].tolist(), logged=False)
 
 
 if __name__ == "__main__":

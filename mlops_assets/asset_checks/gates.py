@@ -46,9 +46,9 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     def online_equals_offline(
         rows: pd.DataFrame, feature_store: FeastFeatureStore
     ) -> dg.AssetCheckResult:
-        names = [settings.entity.name, TIMESTAMP, *view.features]
+        names = [view.key.name, TIMESTAMP, *view.features]
         offline = newest_rows(rows, view)[names]
-        online = feature_store.online_rows(view, offline[settings.entity.name].tolist())
+        online = feature_store.online_rows(view, offline[view.key.name].tolist())
         finest = feature_store.resolution(view)
         different = unequal_columns(at(finest, offline), at(finest, online[names]))
         return holds_without(
@@ -129,7 +129,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     return [
         version_is_in_the_cache,
-        online_equals_offline,
+        *([online_equals_offline] if settings.entity else []),
         model_is_safe_to_load,
         model_passes_the_gate,
         endpoint_is_live,

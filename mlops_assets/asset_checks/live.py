@@ -10,7 +10,7 @@ from mlops_assets.keys import asset_key
 from mlops_assets.metadata import holds_without
 from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.features.agreement import answers_alike, newest_rows
-from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.frames import TIMESTAMP, feature_rows
 from mlops_assets.ml.inference.scoring import class_names
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.data import FeatureView
@@ -30,7 +30,8 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         asset=asset_key(settings.name, "deployed_endpoint"),
         additional_ins={"rows": dg.AssetIn(asset_key(settings.name, "features"))},
         blocking=True,
-        description="By entity id, the endpoint answers what the model says of offline features.",
+        description=f"By {'entity id' if settings.entity else 'features'}, the endpoint answers "
+        "what the model says of offline features.",
     )
     def live_equals_offline(
         endpoint: Endpoint,
@@ -40,15 +41,19 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         deployment: EndpointDeployer,
     ) -> dg.AssetCheckResult:
         now = datetime.now(UTC) if settings.features.clock == "wall" else None
-        newest = newest_rows(rows, view, now)[[settings.entity.name, TIMESTAMP]]
+        newest = newest_rows(rows, view, now)[[view.key.name, TIMESTAMP]]
         offline = feature_store.training_rows(view, newest)
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another
         version = registered(settings.name, live.model_version, tracking)
         with fetched(version, tracking, settings) as one:
             allowed, said = read_inference(one.file).tolerance, one.scored(offline, settings)
         names = class_names(said.model, said.task)
-        entities = offline[settings.entity.name].tolist()
-        answers = deployment.predict(settings.name, entities, logged=False)
+        entities = offline[view.key.name].tolist()
+        if settings.entity is None:
+            sent = feature_rows(said.features)
+            answers = deployment.predict_features(settings.name, sent, logged=False)
+        else:
+            answers = deployment.predict(settings.name, entities, logged=False)
         asked = zip(entities, answers, said.scores.tolist(), strict=True)
         different = [
             str(who)
@@ -57,9 +62,9 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         ]
         return holds_without(
             different,
-            f"for the entities {different} the endpoint does not answer what "
-            "the model says of their offline features; see its log",
-            entities=len(answers),
+            f"for the {'entities' if settings.entity else 'rows'} {different} the endpoint does "
+            "not answer what the model says of their offline features; see its log",
+            **{"entities" if settings.entity else "rows": len(answers)},
             different=", ".join(different) or "none",
         )
 
@@ -99,9 +104,9 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
             metadata={"verdict": newest.verdict, "reasons": "; ".join(newest.reasons) or "none"},
         )
 
+    by_id = [served_features_equal_offline, performance_has_not_degraded]
     return [
         live_equals_offline,
-        served_features_equal_offline,
-        performance_has_not_degraded,
+        *(by_id if settings.entity else []),
         features_have_not_drifted,
     ]

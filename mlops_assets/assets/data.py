@@ -1,5 +1,6 @@
 """Raw and processed data: versioned as delivered, then typed, checked and cleaned."""
 
+import re
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +16,15 @@ from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import Checked, contract_holds, enforce, violations
-from mlops_assets.ml.data.processing import process
+from mlops_assets.ml.data.processing import identified, process
 from mlops_assets.ml.data.reading import frame_to_parquet, read_table, run_loader
 from mlops_assets.ml.data.sources import find_files, source_fingerprint
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
+
+_DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
 
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -60,7 +63,9 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **asset_of(settings, "processed_data", raw="raw_data"),
         kinds={"pandas"},
-        code_version=f"{settings.contract.digest()}-{settings.processing.digest()}",
+        code_version="-".join(
+            [settings.contract.digest(), settings.processing.digest(), *added_columns(settings)]
+        ),
         check_specs=[
             dg.AssetCheckSpec(
                 "contract_holds",
@@ -84,11 +89,20 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         if not holds:  # raised before anything is written: the previous rows stay
             raise dg.Failure(broken_contract(checked, quarantine), allow_retries=False)
         with reported():
-            frame = process(checked.rows, settings.processing)
+            cleaned = process(checked.rows, settings.processing)
+            frame = identified(cleaned, settings, raw.delivered_at)
         value = TracedRows(frame, Origin(raw=raw, checked_at=now))
         yield dg.MaterializeResult(value=value, metadata={**rows_metadata(frame), **facts})
 
     return [raw_data, processed_data]
+
+
+def added_columns(settings: ModelSettings) -> list[str]:
+    """What processed rows have beside the contract's columns."""
+    return [
+        *([] if settings.entity else [settings.key.name]),
+        *([] if settings.timestamp else [settings.timestamp_column]),
+    ]
 
 
 def rows_metadata(rows: pd.DataFrame) -> dict[str, Any]:
@@ -99,10 +113,13 @@ def rows_metadata(rows: pd.DataFrame) -> dict[str, Any]:
 def broken_contract(checked: Checked, quarantine: str) -> str:
     """What to tell when too many rows break the contract."""
     first = checked.bad.iloc[0]
+    remedy = "correct the source, or `contract` if it is too strict"
+    if _DECIMAL_COMMA.search(first["reason"]):
+        remedy = 'if its decimals are written with a comma, set `source.decimal: ","`'
     return (
         f"{len(checked.bad)} of {len(checked.bad) + len(checked.rows)} rows break the contract "
         f"{violations(checked)}, e.g. row {first['row']}: {first['reason']}. They are in "
-        f"{quarantine}; correct the source, or `contract` if it is too strict."
+        f"{quarantine}; {remedy}."
     )
 
 

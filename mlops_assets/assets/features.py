@@ -7,7 +7,6 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.features import FeatureSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
@@ -71,7 +70,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         if useless.empty:  # raised before anything is published: the previous features stay
             raise dg.Failure(useless.said, allow_retries=False)
         with reported():
-            require_servable(computed[TIMESTAMP].max(), settings.features, datasets.now())
+            require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
             past = rows_until(rows, settings, origin.checked_at)
             keys = with_labels(computed, build_labels(past, computed, settings), settings)
             newest = feature_store.publish(view, computed)
@@ -87,10 +86,12 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     return [features]
 
 
-def require_servable(newest: datetime, features: FeatureSettings, now: datetime) -> None:
-    """Raise `FeatureError` if by the clock of serving all features have outlived their TTL."""
-    age = now - newest
-    if features.clock == "wall" and age > features.ttl:
+def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -> None:
+    """Raise `FeatureError` if, asked by id, all features would have outlived their TTL."""
+    age, features = now - newest, settings.features
+    if settings.entity is None or features.ttl is None or features.clock == "data":
+        return
+    if age > features.ttl:
         raise FeatureError(
             f"the newest row is of {newest:%Y-%m-%d %H:%M:%S} UTC, {age.days} days old, and older "
             f"than features.ttl, {features.ttl}: nothing could be served; set `features.clock: "
@@ -102,7 +103,7 @@ def with_labels(
     features: pd.DataFrame, labels: pd.DataFrame, settings: ModelSettings
 ) -> pd.DataFrame:
     """The keys of every feature row and its target; NaN where that is not known yet."""
-    keys = [settings.entity.name, TIMESTAMP]
+    keys = [settings.key.name, TIMESTAMP]
     return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
 
 
@@ -113,7 +114,7 @@ def _describe(
         "dagster/row_count": len(joined),
         "labelled_rows": int(joined[settings.target.name].notna().sum()),
         "newest": str(newest),
-        **stated(FeatureFacts(newest_entity=str(joined[settings.entity.name].iloc[-1]))),
+        **stated(FeatureFacts(newest_entity=str(joined[settings.key.name].iloc[-1]))),
         "preview": markdown_table(joined.head()),
         "statistics": markdown_table(_statistics(joined)),
     }

@@ -81,7 +81,9 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         **asset_of(settings, "labels", processed="processed_data"),
         deps=[log],
         kinds={"pandas"},
-        description="The target of each entity and moment that was predicted, where it is known.",
+        description="The target of each entity and moment that was predicted, where it is known."
+        if settings.entity
+        else "None: without an `entity` nothing tells what became of a row that was predicted.",
         retry_policy=RETRIES,
         code_version=monitoring.digest(),
     )
@@ -100,7 +102,10 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         **asset_of(settings, "performance_report", known="labels", rows="features"),
         deps=[log],
         kinds={"scikitlearn"},
-        description="Metrics of the served version by window: estimated, then measured by labels.",
+        description="Metrics of the served version by window: estimated, then measured by labels."
+        if settings.entity
+        else "Metrics of the served version by window, estimated: to measure them by labels needs "
+        "an `entity`.",
         retry_policy=RETRIES,
         code_version=monitoring.digest(),
     )
@@ -149,6 +154,8 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             recent = predictions.recent(settings.name, monitoring.window, monitoring.window)
             live = served(recent, ledger.head(settings.name))
+            if settings.timestamp is None:  # of an earlier delivery nothing is left to compare with
+                live = live[live["features_as_of"] >= feature_store.oldest(view)]
             asked = sample_requests(live, monitoring.skew.sample, seed=len(live))
             keys = request_keys(asked, settings).drop_duplicates()
             rebuilt = feature_store.training_rows(view, keys) if len(keys) else keys
@@ -160,7 +167,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         metadata["skewed_rows"] = dg.MetadataValue.json(features)
         return dg.MaterializeResult(value=report, metadata=metadata)
 
-    return [prediction_log, labels, performance_report, skew_report]
+    return [prediction_log, labels, performance_report, *([skew_report] if settings.entity else [])]
 
 
 def settled_windows(

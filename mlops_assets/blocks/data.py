@@ -123,6 +123,14 @@ class EntitySettings(Settings):
         return "int64" if self.dtype == "int64" else "object"
 
 
+ROW = EntitySettings(name="row")
+"""What a row is known by within the graph where the YAML names no entity: its number."""
+DELIVERED = "_delivered_at"
+"""The column that says when a row is of where the YAML names no timestamp."""
+_TAKEN = {ROW.name, "reason", DELIVERED}
+"""Columns that processed rows or the quarantine add."""
+
+
 class ColumnContract(Settings):
     """What every value of one column must be."""
 
@@ -226,10 +234,10 @@ class ContractSettings(Settings):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
-        if taken := sorted({"row", "reason"} & self.columns.keys()):
+        if taken := sorted(_TAKEN & self.columns.keys()):
             raise ValueError(
-                f"columns {taken} are the quarantine's own; give them other names, with "
-                f"`from: {taken[0]}`"
+                f"columns {taken} are added to the rows or to the quarantine; give them other "
+                f"names, with `from: {taken[0]}`"
             )
         sources = list(self.source_names.values())
         if twice := sorted({name for name in sources if sources.count(name) > 1}):

@@ -82,7 +82,10 @@ class FeatureSettings(Settings):
         default_factory=dict,
         description="Of a flat table: numbers made of its datetimes, beside `columns`.",
     )
-    ttl: Duration = Field(description="How old a value may be when it is served.")
+    ttl: Duration | None = Field(
+        None,
+        description="How old a value may be when it is served by id: required with an `entity`.",
+    )
     clock: Literal["wall", "data"] = Field(
         "wall",
         description="What age is measured against when serving: the time of the request, or, for "

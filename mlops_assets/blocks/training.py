@@ -31,7 +31,11 @@ Parameter = TypeAliasType(
 class SplitSettings(Settings):
     """Which rows are held out for the evaluation."""
 
-    by: Literal["time", "random"] = "time"
+    by: Literal["time", "random"] = Field(
+        "time",
+        description="At random an entity is in one part with all its rows, and classes are as "
+        "frequent in both.",
+    )
     test: CalendarStep | None = Field(None, description="With by time: the last so many units.")
     fraction: float | None = Field(None, gt=0, lt=1, description="With by random.")
 
@@ -121,7 +125,11 @@ class TrainingSettings(Settings):
     )
     scale: bool = Field(False, description="Standardise numeric features.")
     impute: Literal["none", "median", "mean", "zero"] = "none"
-    split: SplitSettings
+    split: SplitSettings | None = Field(
+        None,
+        description="Required with a `timestamp`; without one the default is `by: random`, "
+        "`fraction: 0.2`.",
+    )
     seed: int = Field(0, ge=0, lt=2**32)
     class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
         None,

@@ -1,9 +1,10 @@
 """The verbs `predict`, `status`, `stop` and `up`, of endpoints that live already."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -23,6 +24,7 @@ from mlops_assets.components.loading import left_out
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, DeploymentError, MlopsError
 from mlops_assets.home import endpoints_root
+from mlops_assets.records.serving import Endpoint
 from resources.champion.ledger import PromotionLedger
 from resources.deployment import EndpointTargets
 from resources.endpoints.deployer import EndpointDeployer
@@ -133,26 +135,46 @@ def status_line(
 def answers(
     deployment: EndpointDeployer, model: str, entities: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Ask for entities.
+    """Ask for entities; a model without one is not asked.
 
     Returns:
         A line for each that was answered, and one for each that was refused.
 
     Raises:
         DeploymentError: No endpoint answers, or it refuses all of them.
-        ConfigError: An entity's id has another type than the model's.
+        ConfigError: An entity's id has another type than the model's, or the model has none.
     """
     endpoint = deployment.status(model)
     if endpoint is None:
         raise DeploymentError(f"no endpoint of {model!r} answers; run `mlops run {model}`")
+    if endpoint.entity is None:
+        raise ConfigError(
+            f"{model} has no entity, so it cannot be asked by id; POST rows of features to "
+            f"{endpoint.url}/predict_features"
+        )
     good, bad = [], []
     for answer in deployment.predict(model, ids(entities, endpoint.entity)):
         if "error" in answer:
             bad.append(f"{model}: {answer['error']['message']}")
             continue
-        values = ", ".join(f"{name}={value}" for name, value in answer.items())
-        good.append(f"{model}: {values}, version={endpoint.model_version}")
+        good.append(_answered(model, answer, endpoint.model_version))
     return good, bad
+
+
+def answer_by_features(deployment: EndpointDeployer, endpoint: Endpoint) -> str:
+    """A line that says what the endpoint answers of a row's features.
+
+    Raises:
+        DeploymentError: It does not answer, or it refuses.
+    """
+    model, version = endpoint.model_name, endpoint.model_version
+    (answer,) = deployment.predict_features(model, [deployment.sample(model, version)])
+    return _answered(model, answer, version)
+
+
+def _answered(model: str, answer: Mapping[str, Any], version: int) -> str:
+    values = ", ".join(f"{name}={value}" for name, value in answer.items())
+    return f"{model}: {values}, version={version}"
 
 
 def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:

@@ -25,7 +25,7 @@ from mlops_assets.cli.context import (
     say,
     say_both,
 )
-from mlops_assets.cli.endpoints import answers
+from mlops_assets.cli.endpoints import answer_by_features, answers
 from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, append_report, verdict_of
@@ -218,6 +218,10 @@ class ModelRun:
         return result.success
 
     def _predict_once(self, deployment: EndpointDeployer) -> None:
+        endpoint = deployment.status(self.model)
+        if endpoint is not None and endpoint.entity is None:
+            say(answer_by_features(deployment, endpoint))
+            return
         event = self._newest("features")
         facts = read_facts(event.asset_materialization, FeatureFacts) if event else None
         if facts is None:

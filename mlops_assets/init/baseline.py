@@ -19,7 +19,7 @@ from mlops_assets.errors import ConfigError, MlopsError
 from mlops_assets.init.draft import LINEAR, TREES, Draft
 from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import contract_holds, enforce
-from mlops_assets.ml.data.processing import process
+from mlops_assets.ml.data.processing import identified, process
 from mlops_assets.ml.evaluation.baseline import prior
 from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.evaluation.metrics import metrics_of
@@ -141,7 +141,7 @@ def _rows(settings: ModelSettings, files: Sequence[Path], now: datetime) -> Spli
     checked = enforce(read_rows(files, settings), settings.contract, now=now, marks=marks)
     if not contract_holds(checked, settings.contract):
         raise ConfigError(broken_contract(checked, "the sample"))
-    rows = process(checked.rows, settings.processing)
+    rows = identified(process(checked.rows, settings.processing), settings, now)
     features = build_features(rows, settings)
     labels = build_labels(rows_until(rows, settings, now), features, settings)
     keys = with_labels(features, labels, settings)

@@ -94,6 +94,11 @@ def select_features(frame: pd.DataFrame, dtypes: FeatureDtypes) -> pd.DataFrame:
     )
 
 
+def feature_rows(features: pd.DataFrame) -> list[dict[str, Any]]:
+    """One mapping per row of `select_features`, as a request has it: None for what is missing."""
+    return features.astype(object).where(features.notna(), None).to_dict("records")
+
+
 def number_array(column: pd.Series) -> np.ndarray:
     """The column as float64, with NaN where it has no value.
 

@@ -19,6 +19,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.export.latency import latency_p99_ms
 from mlops_assets.ml.export.parity import read_inference
+from mlops_assets.ml.frames import feature_rows
 from mlops_assets.ml.inference.categories import seen_categories
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.ml.inference.scoring import Scored, class_names
@@ -85,10 +86,9 @@ class FetchedVersion:
     def recorded(self, rows: pd.DataFrame, settings: ModelSettings) -> list[RecordedRequest]:
         """The newest of `rows` as requests, with the answers to them."""
         newest = self.scored(rows.tail(RECORDED_REQUESTS), settings)
-        values = newest.features.astype(object).where(newest.features.notna(), None)
         return [
             RecordedRequest(features=features, scores=tuple(map(float, answer)))
-            for features, answer in zip(values.to_dict("records"), newest.scores, strict=True)
+            for features, answer in zip(feature_rows(newest.features), newest.scores, strict=True)
         ]
 
     def facts(self, rows: pd.DataFrame, settings: ModelSettings) -> dict[str, float]:

@@ -16,10 +16,16 @@ COMPARED = 100
 def online_features(
     rows: pd.DataFrame, settings: ModelSettings, feature_store: FeastFeatureStore
 ) -> OnlineFeatures:
-    """How workers read features, compared once with Feast, and what they measure age against."""
+    """How workers read features, compared once with Feast, and what they measure age against.
+
+    Without an entity they read none.
+    """
     view = FeatureView.of(settings)
     newest = rows[TIMESTAMP].max().to_pydatetime()
     as_of = newest if settings.features.clock == "data" else None
+    if view.entity is None:
+        said = "the model has no entity"
+        return OnlineFeatures(store={}, view=view, as_of=as_of, lookup="none", lookup_reason=said)
     online = OnlineFeatures(store=feature_store.serving_config(view), view=view, as_of=as_of)
     return choose_lookup(online, entities_to_compare(rows, view))
 
@@ -28,4 +34,4 @@ def entities_to_compare(rows: pd.DataFrame, view: FeatureView) -> list[int | str
     """The newest entities, the newest with a feature that is missing, and some of all times."""
     missing = rows[rows[list(view.features)].isna().any(axis=1)]
     parts = [rows.tail(COMPARED), missing.tail(COMPARED), rows.iloc[:: len(rows) // COMPARED + 1]]
-    return pd.concat(parts)[view.entity.name].drop_duplicates().tolist()
+    return pd.concat(parts)[view.key.name].drop_duplicates().tolist()

@@ -5,8 +5,8 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import Duration, Moment, Record
-from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.blocks.base import LONGEST, Duration, Moment, Record
+from mlops_assets.blocks.data import ROW, EntitySettings
 from mlops_assets.config import ModelSettings
 
 
@@ -17,6 +17,9 @@ class DatasetVersion(Record):
     files: tuple[str, ...] = Field(description="File names, sorted.")
     size_bytes: int
     pointer: str = Field(description="Path of the `.dvc` file that names this version.")
+    delivered_at: Moment | None = Field(
+        None, description="When it became the newest content; None: nobody noted it."
+    )
 
 
 class Origin(Record):
@@ -37,7 +40,7 @@ class SourceFacts(Record):
 class FeatureFacts(Record):
     """What `features` states for others to read."""
 
-    newest_entity: str = Field(description="Of the last row: one that can be asked for.")
+    newest_entity: str = Field(description="Of the last row: an id, or the row's number.")
 
 
 class Maturity(Record):
@@ -61,9 +64,14 @@ class FeatureView(Record):
     """One model's features as the feature store knows them."""
 
     name: str
-    entity: EntitySettings
+    entity: EntitySettings | None = Field(description="None: it is not published online.")
     features: dict[str, Literal["float64", "string"]]
     ttl: Duration
+
+    @property
+    def key(self) -> EntitySettings:
+        """What a row is known by: its entity, else its number."""
+        return self.entity or ROW
 
     @classmethod
     def of(cls, settings: ModelSettings) -> Self:
@@ -72,7 +80,7 @@ class FeatureView(Record):
             name=settings.name,
             entity=settings.entity,
             features=settings.feature_dtypes,
-            ttl=settings.features.ttl,
+            ttl=settings.features.ttl or LONGEST,
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from mlops_assets.blocks.base import Record, Task
-from mlops_assets.blocks.data import EntitySettings
+from mlops_assets.blocks.data import ROW, EntitySettings
 from mlops_assets.blocks.operation import RequestLimits
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.records.data import FeatureView
@@ -50,7 +50,7 @@ class Servable(Record):
     model_version: int
     task: Task
     classes: tuple[str, ...] = Field((), description="Of a multiclass model, in column order.")
-    entity: EntitySettings
+    entity: EntitySettings | None = Field(description="None: it is asked by features alone.")
     features: dict[str, Literal["float64", "string"]] = Field(description="In column order.")
     categories: dict[str, tuple[str | float, ...]] = Field(
         {}, description="Encoded feature -> the values that the training saw."
@@ -67,6 +67,11 @@ class Servable(Record):
         {},
         description="Files beside it that say what the version is, when first deployed -> SHA-256.",
     )
+
+    @property
+    def key(self) -> EntitySettings:
+        """Under whose name an id stands in an answer."""
+        return self.entity or ROW
 
 
 class RecordedRequest(Record):
@@ -87,8 +92,8 @@ class OnlineFeatures(Record):
     as_of: datetime | None = Field(
         description="What a value's age is measured against; None: the time of the request."
     )
-    lookup: Literal["direct", "feast"] = Field(
-        "feast", description="Read the sqlite table itself, or ask Feast's SDK."
+    lookup: Literal["direct", "feast", "none"] = Field(
+        "feast", description="Read the sqlite table itself, ask Feast's SDK, or no id is known."
     )
     lookup_reason: str = Field("never compared", description="Why that one.")
 
@@ -180,5 +185,5 @@ class Endpoint(Record):
     model_version: int
     generation: int
     workers: int
-    entity: EntitySettings
+    entity: EntitySettings | None
     fallback: str | None = Field(None, description="Why it serves another version than wanted.")

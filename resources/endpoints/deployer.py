@@ -86,9 +86,16 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         """Predict for entities, as `EndpointClient.predict`."""
         return self._client(name).predict(entities, logged=logged)
 
-    def predict_features(self, name: str, rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
+    def predict_features(
+        self, name: str, rows: Sequence[FeatureRow], *, logged: bool = True
+    ) -> list[dict[str, Any]]:
         """Predict for rows of features, as `EndpointClient.predict_features`."""
-        return self._client(name).predict_features(rows)
+        return self._client(name).predict_features(rows, logged=logged)
+
+    def sample(self, name: str, version: int) -> FeatureRow:
+        """Features to ask a deployed version for: of the newest row at that time."""
+        _, _, recorded = self._folder(name).kept(version)
+        return recorded[-1].features
 
     def stop(self, name: str) -> None:
         """End the endpoint; what it served stays known. Nothing happens if none runs."""

@@ -120,6 +120,12 @@ class EndpointFolder:
                 "feature store does not hold any more; restore them in the YAML and materialize "
                 "them first"
             )
+        if servable.entity is not None and manifest.online.view.entity is None:
+            raise DeploymentError(
+                f"version {servable.model_version} is asked by `{servable.entity.name}`, and the "
+                "features are published for no id any more; restore `entity` in the YAML and "
+                "materialize them first"
+            )
         return manifest.online
 
     def wanted(

@@ -59,6 +59,7 @@ class FakeDatasets(DvcDatasets):
             files=tuple(sorted(contents)),
             size_bytes=sum(map(len, contents.values())),
             pointer=f"data/{model}/raw_data.dvc",
+            delivered_at=self.delivered_at(model, md5),
         )
 
     @contextmanager
@@ -89,20 +90,23 @@ class FakeFeatureStore(FeastFeatureStore):
             keys.sort_values(TIMESTAMP),
             self._published(view),
             on=TIMESTAMP,
-            by=view.entity.name,
+            by=view.key.name,
             tolerance=pd.Timedelta(view.ttl),
         )
         joined = joined[[*keys.columns, *view.features]]
-        return joined.sort_values([TIMESTAMP, view.entity.name], ignore_index=True)
+        return joined.sort_values([TIMESTAMP, view.key.name], ignore_index=True)
 
     def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
         rows = self._published(view)
         fresh = rows[rows[TIMESTAMP].max() - rows[TIMESTAMP] <= view.ttl]
-        newest = fresh.groupby(view.entity.name).tail(1)
-        newest = newest.set_index(view.entity.name, drop=False)
+        newest = fresh.groupby(view.key.name).tail(1)
+        newest = newest.set_index(view.key.name, drop=False)
         known = [entity for entity in entities if entity in newest.index]
-        names = [view.entity.name, TIMESTAMP, *view.features]
+        names = [view.key.name, TIMESTAMP, *view.features]
         return newest.loc[known, names].reset_index(drop=True)
+
+    def oldest(self, view: FeatureView) -> datetime:
+        return self._published(view)[TIMESTAMP].min().to_pydatetime()
 
     def serving_config(self, view: FeatureView) -> dict[str, Any]:
         return {"project": view.name, "published_in": self.root}
@@ -118,10 +122,10 @@ def published(online: OnlineFeatures) -> dict[int | str, dict[str, Any]]:
     rows = _PUBLISHED.get((online.store.get("published_in", ""), online.view.name))
     if rows is None:
         return {}
-    newest = rows.drop_duplicates(online.view.entity.name, keep="last")
+    newest = rows.drop_duplicates(online.view.key.name, keep="last")
     values = newest[list(online.view.features)].astype(object)
     features = values.where(values.notna(), None).to_dict("records")
-    return dict(zip(newest[online.view.entity.name].tolist(), features, strict=True))
+    return dict(zip(newest[online.view.key.name].tolist(), features, strict=True))
 
 
 class FakeRun(MLflowRun):

@@ -122,8 +122,9 @@ class _InMemoryClient(EndpointClient):
         self._live, self._known = live, known
 
     def model(self) -> dict[str, Any]:
-        entity = self._live.model.servable.entity.model_dump(mode="json")
-        return {**self._live.manifest.model_dump(mode="json"), "entity": entity}
+        entity = self._live.model.servable.entity
+        said = entity and entity.model_dump(mode="json")
+        return {**self._live.manifest.model_dump(mode="json"), "entity": said}
 
     def predict(
         self, entities: Sequence[int | str], *, logged: bool = True
@@ -134,7 +135,7 @@ class _InMemoryClient(EndpointClient):
         if not set(decoded) & set(known):
             raise DeploymentError(f"{self.url} answered 404: unknown entities {decoded}")
         as_of = live.manifest.online.as_of
-        key, answers = live.model.servable.entity.name, []
+        key, answers = live.model.servable.key.name, []
         for entity in decoded:
             if entity not in known:
                 error = {"code": "unknown_entity", "message": f"no features of {entity!r}"}

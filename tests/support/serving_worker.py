@@ -12,7 +12,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.api.app import EndpointApp
-from mlops_assets.serving.online.lookup import EntityId, OnlineRows, StaleEntity
+from mlops_assets.serving.online.lookup import EntityId, OnlineLookup, OnlineRows, StaleEntity
 from mlops_assets.serving.version.holder import ModelHolder
 from resources.endpoints.folder import EndpointFolder
 from tests.support.served_models import AS_OF, DTYPES, ONLINE, VIEW, Built, no_online
@@ -52,9 +52,11 @@ class StubLookup:
 class Worker:
     """An endpoint's folder and one worker over it, without a server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, open_online: Callable[[OnlineFeatures], OnlineLookup] | None = None
+    ) -> None:
         self.folder = EndpointFolder(folder)
-        self.holder = ModelHolder(folder, StubLookup)
+        self.holder = ModelHolder(folder, open_online or StubLookup)
         self.app = EndpointApp(self.holder)
 
     def serve(self, built: Built, online: OnlineFeatures | None = None) -> None:

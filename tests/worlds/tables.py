@@ -1,8 +1,6 @@
 """A stranger's table with the YAML of a model over it, and what is true of it."""
 
-import csv
-import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +8,17 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
+from tests.worlds.files import FORMATS, NAMINGS, PACKERS, named, write
 from tests.worlds.ids import KINDS, dtype, ids
 from tests.worlds.moments import ZONES, Clock, clocks
 from tests.worlds.names import names
 
-NUMBERS = ("normal", "gaps", "constant", "empty", "huge", "tiny", "halves", "whole", "one_value")
-TEXTS = ("few", "reserved", "constant", "empty", "rare")
+# One empty feature of three refuses the whole table, so few are.
+NUMBERS = (
+    *("normal", "normal", "normal", "gaps", "gaps", "constant", "empty"),
+    *("huge", "tiny", "halves", "halves", "whole", "one_value"),
+)
+TEXTS = ("few", "few", "few", "reserved", "reserved", "constant", "empty", "rare")
 _RESERVED_TEXTS = ("nan", "None", "null", "true", "0", "1", "1.0", " ", "a_b", "Ü")
 PLAIN_NAMES = ["id", "time", "outcome", "number_0", "text_0", "number_1"]
 TASKS = ("binary", "regression", "multiclass")
@@ -29,6 +32,7 @@ class World:
     frame: pd.DataFrame
     clock: Clock
     entity: str
+    """What its column of ids would be called."""
     timestamp: str
     target: str
     features: tuple[str, ...]
@@ -36,39 +40,49 @@ class World:
     """All of a `defs.yaml` but the source."""
     zone: str
     """Of the processes that work on it."""
+    form: str
+    packing: str
+    naming: str
+    """How it is sent, as `tests.worlds.files` has it."""
+    lacks: tuple[str, ...] = ()
+    """Keys of the YAML, `entity` and `timestamp`, for which there is no column."""
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that say whose a row is, and when."""
+        return [name for name in (self.entity, self.timestamp) if name in self.frame]
 
     @property
     def plain(self) -> bool:
         """Whether its names mean nothing to anybody."""
         return self.entity == PLAIN_NAMES[0]
 
-    def csv(self) -> str:
-        """The table as its owner would send it."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.frame.columns)
-        for row in self.frame.itertuples(index=False):
-            writer.writerow([self._cell(value) for value in row])
-        return text.getvalue()
-
     def write(self, folder: Path) -> dict[str, Any]:
-        """Write the table; returns the YAML with its source."""
+        """Write the table as its owner would send it; returns the YAML with its source."""
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "table.csv"
-        file.write_text(self.csv(), encoding="utf-8")
-        return {**self.yaml, "source": {"uri": str(file)}}
+        names = {name: named(name, self.naming, self.form) for name in self.frame}
+        rows = self.frame.itertuples(index=False)
+        written = [[self._written(value) for value in row] for row in rows]
+        source = write(folder, list(names.values()), written, self.form, self.packing)
+        columns = self.yaml["contract"]["columns"].items()
+        contract = {name: {**column, "from": names[name]} for name, column in columns}
+        return {**self.yaml, "source": source, "contract": {"columns": contract}}
 
-    def _cell(self, value: object) -> str:
+    def _written(self, value: object) -> object:
         if isinstance(value, pd.Timestamp):
             return self.clock.text(value)
-        if value is None or value != value:
-            return ""
-        return repr(value) if isinstance(value, float) else str(value)
+        return None if value is None or value != value else value
+
+
+LACKING: tuple[tuple[str, ...], ...] = (
+    *((), (), (), ()),
+    *(("entity",), ("timestamp",), ("entity", "timestamp")),
+)
 
 
 @st.composite
-def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
-    """Any flat table of at most so many rows."""
+def tables(draw: st.DrawFn, *, rows: int = 80, keyed: bool = False) -> World:
+    """Any flat table of at most so many rows; if not `keyed`, some lack ids, times or both."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     size = draw(st.sampled_from((rows, rows, rows, rows, rows, rows, 7, 1)))
     entity, timestamp, target, *features = draw(st.just(PLAIN_NAMES) | names(6))
@@ -140,7 +154,7 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
         "evaluation": {"primary": _PRIMARY[task]},
         "deployment": {"port": 18200},
     }
-    return World(
+    world = World(
         frame=frame,
         clock=clock,
         entity=entity,
@@ -148,8 +162,28 @@ def tables(draw: st.DrawFn, *, rows: int = 80) -> World:
         target=target,
         features=tuple(features),
         yaml=yaml,
+        form=draw(st.sampled_from(FORMATS)),
+        packing=draw(st.sampled_from(sorted(PACKERS))),
+        naming=draw(st.sampled_from(NAMINGS)),
         zone=draw(st.sampled_from(ZONES)),
     )
+    lacks = () if keyed else draw(st.sampled_from(LACKING))
+    return lacking(world, lacks, keep_split=draw(st.booleans())) if lacks else world
+
+
+def lacking(world: World, keys: tuple[str, ...], *, keep_split: bool) -> World:
+    """The same without the columns of these keys of the YAML."""
+    yaml = {name: value for name, value in world.yaml.items() if name not in keys}
+    gone = [{"entity": world.entity, "timestamp": world.timestamp}[key] for key in keys]
+    columns = yaml["contract"]["columns"]
+    yaml["contract"] = {"columns": {n: c for n, c in columns.items() if n not in gone}}
+    if "entity" in keys:
+        yaml["features"] = {n: v for n, v in yaml["features"].items() if n != "ttl"}
+    elif yaml["features"]["ttl"] == "1s":  # a delivery of now is too old for it before it is served
+        yaml["features"] = yaml["features"] | {"ttl": "1d"}
+    if "timestamp" in keys and not (keep_split and yaml["training"]["split"]["by"] == "random"):
+        yaml["training"] = {n: v for n, v in yaml["training"].items() if n != "split"}
+    return replace(world, frame=world.frame.drop(columns=gone), yaml=yaml, lacks=keys)
 
 
 _LINEAR = "sklearn.linear_model."

@@ -6,14 +6,17 @@ rows leak into the training.
 Encoding and imputing are part of the fitted pipeline (`ml.training.fit`).
 """
 
+from datetime import datetime
 from math import isfinite
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.base import Scalar
-from mlops_assets.blocks.data import ProcessingSettings
-from mlops_assets.errors import ContractError
+from mlops_assets.blocks.data import DELIVERED, ROW, EntitySettings, ProcessingSettings
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import ContractError, DatasetError
 from mlops_assets.ml.frames import with_columns
 
 
@@ -41,6 +44,45 @@ def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
         result = result.drop_duplicates()
     filled = {name: _fill(result[name], value) for name, value in settings.fill_na.items()}
     return with_columns(result, filled).reset_index(drop=True)
+
+
+def identified(
+    rows: pd.DataFrame, settings: ModelSettings, delivered_at: datetime | None
+) -> pd.DataFrame:
+    """`rows`, each with a key and a moment: those that the YAML names no column for are added.
+
+    Without an entity the key is the row's number; without a timestamp the moment is that of the
+    delivery. Of several rows of one entity in a delivery the last counts as the newest, so those
+    before it are some microseconds older.
+
+    Args:
+        rows: Of `process`. Not modified.
+        settings: Of the model.
+        delivered_at: Of the version of the raw data; needed without a timestamp only.
+
+    Raises:
+        DatasetError: Nobody noted when the version was delivered.
+    """
+    added: dict[str, Any] = {}
+    if settings.entity is None:
+        added[ROW.name] = np.arange(len(rows))
+    if settings.timestamp is None:
+        if delivered_at is None:
+            raise DatasetError(
+                "this version of raw_data is of before deliveries were noted, and without a "
+                f"`timestamp` its rows are as of that; materialize {settings.name}/raw_data again"
+            )
+        later = _rows_after(rows, settings.entity)
+        moment = pd.Timestamp(delivered_at).tz_convert("UTC").as_unit("ns")
+        added[DELIVERED] = moment - pd.to_timedelta(later, unit="us")
+    return with_columns(rows, added)
+
+
+def _rows_after(rows: pd.DataFrame, entity: EntitySettings | None) -> np.ndarray:
+    """How many rows of the same entity come after each row."""
+    if entity is None or entity.name not in rows:
+        return np.zeros(len(rows), dtype=np.int64)
+    return rows.groupby(entity.name).cumcount(ascending=False).to_numpy()
 
 
 def _fill(column: pd.Series, value: Scalar) -> pd.Series:

@@ -77,5 +77,5 @@ def refusal(found: Baseline) -> str:
 
 def _clusters(test: pd.DataFrame, settings: ModelSettings) -> np.ndarray:
     """The entity of each row, as small whole numbers; each row alone if there is only one."""
-    codes, entities = pd.factorize(test[settings.entity.name])
+    codes, entities = pd.factorize(test[settings.key.name])
     return codes if len(entities) > 1 else np.arange(len(test))

@@ -36,7 +36,7 @@ def compare_models(
         new.losses,
         task=settings.target.task,
         settings=settings.evaluation,
-        clusters=test[settings.entity.name].to_numpy(),
+        clusters=test[settings.key.name].to_numpy(),
         slices=slices,
         miscalibration=(old.miscalibration, new.miscalibration),
     )

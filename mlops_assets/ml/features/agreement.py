@@ -29,7 +29,7 @@ def newest_rows(rows: pd.DataFrame, view: FeatureView, now: datetime | None = No
         view: Whose entity and TTL.
         now: What the TTL is counted back from, if that is later than the newest row.
     """
-    newest = rows.drop_duplicates(view.entity.name, keep="last")
+    newest = rows.drop_duplicates(view.key.name, keep="last")
     last = rows[TIMESTAMP].max().to_pydatetime(warn=False)
     # In Python and numpy: a moment before 1677 is none to pandas.
     oldest = (max(last, now or last) - view.ttl).astimezone(UTC).replace(tzinfo=None)

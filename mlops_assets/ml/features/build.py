@@ -49,7 +49,7 @@ def build_labels(
     if settings.features.shape == "flat_table":
         _require_positive(rows, settings)
         return _with_weights(flat_labels(rows, settings), rows, settings)
-    return label_events(rows, features[[settings.entity.name, TIMESTAMP]], settings)
+    return label_events(rows, features[[settings.key.name, TIMESTAMP]], settings)
 
 
 def aggregate(events: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
@@ -117,7 +117,7 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
         raise FeatureError("no event has happened yet, so nothing has a target; wait for events")
     log = _event_log(events, settings, {target.name: target})
     moments = keys[TIMESTAMP].to_numpy(dtype="datetime64[ns]").astype(np.int64)
-    codes = log.entities.get_indexer(keys[settings.entity.name])
+    codes = log.entities.get_indexer(keys[settings.key.name])
     values = np.full(len(keys), np.nan)
     matured = moments + _ns(window) < log.whole.end
     for moment in np.unique(moments[matured]).tolist():
@@ -130,7 +130,7 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
             f"{log.newest}; start the snapshots earlier, or "
             "shorten target.window"
         )
-    frame = keys.loc[matured, [settings.entity.name, TIMESTAMP]]
+    frame = keys.loc[matured, [settings.key.name, TIMESTAMP]]
     return _labelled(frame, pd.Series(values[matured], index=frame.index), target)
 
 
@@ -245,7 +245,7 @@ def _unique_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
 
 def _keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     """Entity and event_timestamp of each row, with a fresh index."""
-    entity, timestamp = settings.entity.name, settings.timestamp
+    entity, timestamp = settings.key.name, settings.timestamp_column
     _require_columns(rows, [entity, timestamp])
     if rows.empty:
         raise FeatureError("there are no rows; check the source, and what was put in quarantine")
@@ -259,7 +259,7 @@ def _keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     ids = rows[entity]
     return pd.DataFrame(
         {
-            entity: ids.to_numpy(np.int64) if settings.entity.dtype == "int64" else text_array(ids),
+            entity: ids.to_numpy(np.int64) if settings.key.dtype == "int64" else text_array(ids),
             TIMESTAMP: rows[timestamp]
             .astype("datetime64[ns, UTC]")
             .dt.floor("us")
@@ -272,7 +272,7 @@ def _keys_frame(
     entities: pd.Index, moments: list[np.ndarray], settings: ModelSettings
 ) -> pd.DataFrame:
     times = pd.to_datetime(np.concatenate(moments), unit="ns", utc=True)
-    return pd.DataFrame({settings.entity.name: entities.to_numpy(), TIMESTAMP: times})
+    return pd.DataFrame({settings.key.name: entities.to_numpy(), TIMESTAMP: times})
 
 
 def _require_columns(rows: pd.DataFrame, names: Iterable[str]) -> None:

@@ -1,12 +1,14 @@
 """What became of logged predictions: their labels, once they are known.
 
 A prediction is about the moment that its features describe (`features_as_of`), so its label is the
-one that training would give to that entity and moment. Rows that were sent with their features have
-no entity and therefore no label.
+one that training would give to that entity and moment; of a table without a timestamp, what its
+newest delivery says of the entity. Rows that were sent with their features have no entity and
+therefore no label.
 """
 
 from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
@@ -19,7 +21,7 @@ KEYS = ("entity", "features_as_of")
 
 def predicted_moments(predictions: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     """Each entity and moment that was predicted, once: `[entity, event_timestamp]`."""
-    name = settings.entity.name
+    name = settings.key.name
     known = _typed(predictions.dropna(subset=list(KEYS))[list(KEYS)], settings)
     keys = known.set_axis([name, TIMESTAMP], axis=1).drop_duplicates()
     return keys.sort_values([TIMESTAMP, name], ignore_index=True)
@@ -33,16 +35,21 @@ def known_labels(rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings
     Returns:
         `[entity, event_timestamp, target]`, a row per known label; empty if none is.
     """
-    name, target = settings.entity.name, settings.target
+    name, target = settings.key.name, settings.target
     nothing = with_columns(keys.head(0), {target.name: pd.Series(dtype="float64")})
     if target.window is not None:
-        matured = keys[TIMESTAMP] + target.window <= rows[settings.timestamp].max()
+        matured = keys[TIMESTAMP] + target.window <= rows[settings.timestamp_column].max()
         ready = keys[matured & keys[name].isin(rows[name])].reset_index(drop=True)
         return label_events(rows, ready, settings) if len(ready) else nothing
     arrived = rows[rows[str(settings.target_column)].notna()]
     if arrived.empty or keys.empty:
         return nothing
-    return flat_labels(arrived, settings).merge(keys, on=[name, TIMESTAMP])
+    labels = flat_labels(arrived, settings)
+    if settings.timestamp is None:
+        # Of a later delivery than what was predicted, so of another moment: it says how it went on.
+        newest = labels.drop(columns=TIMESTAMP).drop_duplicates(name, keep="last")
+        return keys.merge(newest, on=name)
+    return labels.merge(keys, on=[name, TIMESTAMP])
 
 
 def known_until(rows: pd.DataFrame, settings: ModelSettings, now: datetime) -> datetime | None:
@@ -51,17 +58,18 @@ def known_until(rows: pd.DataFrame, settings: ModelSettings, now: datetime) -> d
     It is their newest moment, and never later than `now`, when they were read. A table that may
     hold rows of the future says by its labels only how far it has come.
     """
-    may_be_ahead = settings.contract.columns[settings.timestamp].future == "allow"
+    contract = settings.contract.columns.get(settings.timestamp_column)
+    may_be_ahead = contract is not None and contract.future == "allow"
     if may_be_ahead and settings.target.window is None:
         rows = rows[rows[str(settings.target_column)].notna()]
-    return min(rows[settings.timestamp].max().to_pydatetime(), now) if len(rows) else None
+    return min(rows[settings.timestamp_column].max().to_pydatetime(), now) if len(rows) else None
 
 
 def rows_until(rows: pd.DataFrame, settings: ModelSettings, known: datetime | None) -> pd.DataFrame:
     """Without what an event log already holds of times after `known`, which is not all of it."""
     if settings.target.window is None or known is None:
         return rows
-    return rows[rows[settings.timestamp] <= known]
+    return rows[rows[settings.timestamp_column] <= known]
 
 
 def with_outcomes(
@@ -69,9 +77,12 @@ def with_outcomes(
 ) -> pd.DataFrame:
     """The predictions that have an entity, with their label as column `label`, or NaN.
 
-    A moment that was asked for several times counts once: its newest prediction.
+    A moment that was asked for several times counts once: its newest prediction. Of a model without
+    an entity they are all predictions, none with a label: their loss can be estimated.
     """
-    names = {settings.entity.name: "entity", TIMESTAMP: "features_as_of"}
+    if settings.entity is None:
+        return predictions.assign(label=np.nan)
+    names = {settings.key.name: "entity", TIMESTAMP: "features_as_of"}
     known = labels.rename(columns={**names, settings.target.name: "label"})
     last = (
         predictions.dropna(subset=list(KEYS))
@@ -87,10 +98,10 @@ def _typed(predictions: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     Without rows of before `entity.dtype` became int64 whose ids are none.
     """
     ids = predictions["entity"]
-    if settings.entity.dtype == "int64" and ids.dtype == object:
+    if settings.key.dtype == "int64" and ids.dtype == object:
         numbers = ids.astype(str).str.fullmatch("-?[0-9]{1,19}")
         predictions = predictions[numbers]
-    dtypes = {"entity": settings.entity.column_dtype, "features_as_of": "datetime64[ns, UTC]"}
+    dtypes = {"entity": settings.key.column_dtype, "features_as_of": "datetime64[ns, UTC]"}
     return predictions.astype(dtypes)
 
 

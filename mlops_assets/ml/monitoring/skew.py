@@ -29,7 +29,7 @@ def request_keys(requests: pd.DataFrame, settings: ModelSettings) -> pd.DataFram
 
     That is when they were asked; or when the features are of, which a table may hold in advance.
     """
-    entity = settings.entity
+    entity = settings.key
     asked = requests["event_time"]
     of = requests.get("features_as_of", asked)
     moments = asked.mask(of > asked, of)
@@ -44,7 +44,7 @@ def compare_features(
     """Compare the features that were served with those of the offline store, in any order."""
     if requests.empty:
         return SkewSummary(model=settings.name, rows=0)
-    entity = settings.entity.name
+    entity = settings.key.name
     keys = request_keys(requests, settings)
     offline = keys.merge(rebuilt, on=[entity, TIMESTAMP], how="left", validate="many_to_one")
     found = []

@@ -5,9 +5,10 @@ to the terminal, write files, or give other numbers each time, it is told not to
 says otherwise.
 """
 
+import difflib
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,18 +134,34 @@ def _below(at: str) -> str:
 def _check_names(build: Any, path: str, given: set[str], at: str) -> None:
     """Name an unknown parameter, and the known ones."""
     try:
-        known = inspect.signature(build).parameters
+        signature = inspect.signature(build).parameters
     except ValueError:  # written in C without saying; the call itself will check
         return
-    unknown = sorted(given - set(known))
-    if not unknown or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+    known, unknown = sorted(signature), sorted(given - set(signature))
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values()):
+        known = sorted(build().get_params()) if path.partition(".")[0] in BOOSTERS else []
+        unknown = _misspelled(unknown, known)
+    if not unknown:
         return
     place = unknown[0] if at == "training" else f"{_below(at)}.params.{unknown[0]}"
     raise ParameterError(
         f"{path} has no parameters {unknown}; {at}.params may be "
-        f"{sorted(known)}{did_you_mean(unknown, known)}",
+        f"{known}{did_you_mean(unknown, known)}",
         place,
     )
+
+
+def _misspelled(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Those that are nearly a known one, and not it.
+
+    XGBoost and LightGBM take any name, since each has several for one thing, and pass over what
+    they do not know.
+    """
+    return [
+        name
+        for name in names
+        if name not in known and difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    ]
 
 
 def _check_values(made: Any, path: str, at: str) -> None:

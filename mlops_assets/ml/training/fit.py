@@ -31,6 +31,7 @@ from mlops_assets.ml.training.early_stopping import (
     set_rounds,
 )
 from mlops_assets.ml.training.estimators import build_estimator
+from mlops_assets.ml.training.held_out import places
 from mlops_assets.ml.training.unfit_rows import explained, require_finite, require_narrow
 from mlops_assets.ml.training.weights import fit_arguments, row_weights
 
@@ -44,7 +45,8 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
     are made of the very events that the test predicts from (López de Prado 2018, Advances in
     Financial Machine Learning, ch. 7).
 
-    At random: a fraction of the entities with all their rows, so that none is in both parts.
+    At random: a fraction of the entities of each class with all their rows, so that none is in both
+    parts (`ml.training.held_out`).
 
     Args:
         rows: Entity, event_timestamp, features and target.
@@ -63,13 +65,13 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
             f"none of {len(rows)} rows has a target {settings.target.name!r} yet; "
             "wait for labels, or start the snapshots earlier"
         )
-    keys = [settings.entity.name, TIMESTAMP]
+    keys = [settings.key.name, TIMESTAMP]
     labelled = labelled.sort_values(keys[::-1], ignore_index=True)
     frame = pd.concat([labelled[keys], select_features(labelled, settings.feature_dtypes)], axis=1)
     frame[settings.target.name] = _target(labelled, settings)
     if settings.training.weight is not None:
         frame[settings.training.weight] = number_array(labelled[settings.training.weight])
-    by_time = settings.training.split.by == "time"
+    by_time = settings.split.by == "time"
     in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
     if not in_train.any() or not in_test.any():
         first, last = frame[TIMESTAMP].iloc[[0, -1]]
@@ -83,7 +85,7 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
 
 def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
     moments = frame[TIMESTAMP]
-    in_test = moments > moments.iloc[-1] - calendar_step(str(settings.training.split.test))
+    in_test = moments > moments.iloc[-1] - calendar_step(str(settings.split.test))
     window = settings.target.window
     if window is None:
         return (~in_test).to_numpy(), in_test.to_numpy()
@@ -91,12 +93,8 @@ def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, 
 
 
 def _by_entity(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
-    codes, entities = pd.factorize(frame[settings.entity.name], sort=True)
-    fraction = float(settings.training.split.fraction or 0)
-    held_out = np.zeros(len(entities), dtype=bool)
-    held_out[: round(fraction * len(entities))] = True
-    np.random.default_rng(settings.training.seed).shuffle(held_out)
-    return ~held_out[codes], held_out[codes]
+    held_out = places(frame, settings) < float(settings.split.fraction or 0)
+    return ~held_out, held_out
 
 
 def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
@@ -148,29 +146,28 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
 
 def _best_rounds(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> int:
     """How many rounds are best for rows that the fitting did not see."""
-    parts = _judging_part(train, settings, wanted)
+    fitted, judged = _judging_part(train, settings, wanted)
+    if settings.target.task != "regression":  # a class that the fitting does not know has no score
+        name = settings.target.name
+        judged = judged[judged[name].isin(fitted[name])].reset_index(drop=True)
     pipeline, dtypes = build_pipeline(settings), settings.feature_dtypes
-    targets = [_target(part, settings) for part in parts]
-    features = [select_features(part, dtypes) for part in parts]
+    target, judged_target = _target(fitted, settings), _target(judged, settings)
+    features, judged_features = (select_features(part, dtypes) for part in (fitted, judged))
     if pipeline.steps[:-1]:
         prepare = pipeline[:-1]
-        features = [prepare.fit_transform(features[0], targets[0]), prepare.transform(features[1])]
-    known = np.isin(targets[1], targets[0]) | (settings.target.task == "regression")
+        features = prepare.fit_transform(features, target)
+        judged_features = prepare.transform(judged_features)
+    weights = row_weights(fitted, target, settings)
+    judged_weights = row_weights(judged, judged_target, settings)
     if settings.target.task != "regression":
-        classes = np.unique(targets[0])
-        targets = [np.searchsorted(classes, target) for target in targets]
-    rows = Judged(
-        fitted=features[0],
-        target=targets[0],
-        weights=row_weights(parts.train, _target(parts.train, settings), settings),
-        judged=features[1][known],
-        judged_target=targets[1][known],
-    )
+        classes = np.unique(target)
+        target, judged_target = (np.searchsorted(classes, each) for each in (target, judged_target))
+    rows = Judged(features, target, weights, judged_features, judged_target, judged_weights)
     return best_rounds(inner(pipeline[-1]), rows, wanted)
 
 
 def _judging_part(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> Split:
-    cut = settings.training.split
+    cut = settings.split
     if cut.by == "time":
         return later_part(train, settings, wanted.fraction)
     cut = cut.model_copy(update={"fraction": wanted.fraction})

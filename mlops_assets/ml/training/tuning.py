@@ -20,6 +20,7 @@ from mlops_assets.ml.evaluation.metrics import evaluate
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.fit import fit
+from mlops_assets.ml.training.held_out import places
 
 HIGHER_IS_BETTER = frozenset({"roc_auc", "accuracy", "f1_macro", "r2"})
 _STARTUP_TRIALS = 5
@@ -128,7 +129,7 @@ def validation_folds(train: pd.DataFrame, settings: ModelSettings, folds: int) -
     Raises:
         TrainingError: A fold would be empty.
     """
-    by_time = settings.training.split.by == "time"
+    by_time = settings.split.by == "time"
     masks = (_by_time if by_time else _by_entity)(train, settings, folds)
     for number, (fitted, judged) in enumerate(masks, 1):
         if not fitted.any() or not judged.any():
@@ -160,10 +161,8 @@ def _by_time(
 def _by_entity(
     train: pd.DataFrame, settings: ModelSettings, folds: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    codes, entities = pd.factorize(train[settings.entity.name], sort=True)
-    fold = np.arange(len(entities)) % max(folds, 2)
-    np.random.default_rng(settings.training.seed).shuffle(fold)
-    return [(fold[codes] != number, fold[codes] == number) for number in range(folds)]
+    fold = np.floor(places(train, settings) * max(folds, 2))
+    return [(fold != number, fold == number) for number in range(folds)]
 
 
 def _cross_validate(

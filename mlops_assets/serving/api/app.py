@@ -153,6 +153,7 @@ class EndpointApp:
     async def _model(self, _scope: Scope, _receive: Receive) -> Answer:
         active = self._active()
         servable, manifest = active.model.servable, active.manifest
+        view = manifest.online.view
         facts = {
             **servable.model_dump(mode="json", exclude={"categories"}),  # there may be thousands
             "data_version": (active.model.card or {}).get("data_version"),
@@ -161,7 +162,7 @@ class EndpointApp:
             "fallback": self._holder.error,
             "max_rows": manifest.max_rows,
             "max_body_bytes": manifest.max_body_bytes,
-            "features_ttl_seconds": manifest.online.view.ttl.total_seconds(),
+            "features_ttl_seconds": view.ttl.total_seconds() if view.entity else None,
             "features_as_of": manifest.online.as_of,
             "online_lookup": {
                 "kind": manifest.online.lookup,

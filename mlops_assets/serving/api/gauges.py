@@ -39,12 +39,13 @@ class _State(Collector):
         version = named | {"version": str(servable.model_version)}
         built = version | {"generation": str(manifest.generation), "sha256": servable.sha256[:12]}
         age = time.time() - (folder / SERVABLE_FILE).stat().st_mtime
-        ttl = manifest.online.view.ttl.total_seconds()
         yield _gauge("model_build_info", "What is served; always 1.", built, 1)
         number = servable.model_version
         yield _gauge("model_build_info_version", "The version as a number.", named, number)
         yield _gauge("model_age_seconds", "Since the version was put in place.", version, age)
-        yield _gauge("model_online_features_ttl_seconds", "Older ones are not served.", named, ttl)
+        if servable.entity is not None:
+            ttl, about = manifest.online.view.ttl.total_seconds(), "Older ones are not served."
+            yield _gauge("model_online_features_ttl_seconds", about, named, ttl)
         published = _features_age(manifest.online)
         if published is not None:
             about = "Since the online features were published; 0 in a replay of old data."
@@ -58,7 +59,7 @@ class _State(Collector):
 
 def _features_age(online: OnlineFeatures) -> float | None:
     """Seconds since the newest publication; None where the store does not tell."""
-    if online.as_of is not None:
+    if online.view.entity is not None and online.as_of is not None:
         return 0.0
     registry = online.store.get("registry")
     path = registry.get("path") if isinstance(registry, dict) else None

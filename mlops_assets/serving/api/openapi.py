@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.records.serving import EndpointLimits, Manifest, Servable
 from mlops_assets.serving.wire.refusals import STALE, UNKNOWN
 
@@ -30,9 +31,6 @@ _MESSAGES = {
 
 def openapi_document(servable: Servable, manifest: Manifest) -> Schema:
     """Describe the endpoint that serves `servable` under `manifest`."""
-    entity = _entity(servable)
-    predicted = _prediction(servable, {servable.entity.name: entity, "features_as_of": _MOMENT})
-    refused = _object({servable.entity.name: entity, "error": {"anyOf": [_UNKNOWN, _STALE]}})
     rows = {"minItems": 1, "maxItems": manifest.max_rows}
     guarded = ("403", "500", "503", "504", *_refusals(manifest.limits))
     predicting = (*guarded, "507") if manifest.log.enabled else guarded
@@ -40,13 +38,7 @@ def openapi_document(servable: Servable, manifest: Manifest) -> Schema:
         "openapi": "3.1.0",
         "info": {"title": servable.model_name, "version": str(servable.model_version)},
         "paths": {
-            "/predict": _post(
-                "Predict for entities, with their features from the online store. Answers in the "
-                "order asked for; an entity without fresh features gets an error in its place.",
-                _object({"entities": {"type": "array", "items": entity, **rows}}),
-                _answer(servable, {"anyOf": [predicted, refused]}),
-                ("400", "404", "408", "409", "413", "422", *predicting),
-            ),
+            **_by_id(servable, rows, predicting),
             "/predict_features": _post(
                 "Predict for rows of features; null means missing.",
                 _object({"rows": {"type": "array", "items": _row(servable), **rows}}),
@@ -63,6 +55,24 @@ def openapi_document(servable: Servable, manifest: Manifest) -> Schema:
         },
     }
     return document | (_KEYS if manifest.limits.key_digests else {})
+
+
+def _by_id(servable: Servable, rows: Schema, predicting: tuple[str, ...]) -> Schema:
+    """The path for entities; none where the model has no entity."""
+    if servable.entity is None:
+        return {}
+    entity = _entity(servable, servable.entity)
+    predicted = _prediction(servable, {servable.entity.name: entity, "features_as_of": _MOMENT})
+    refused = _object({servable.entity.name: entity, "error": {"anyOf": [_UNKNOWN, _STALE]}})
+    return {
+        "/predict": _post(
+            "Predict for entities, with their features from the online store. Answers in the "
+            "order asked for; an entity without fresh features gets an error in its place.",
+            _object({"entities": {"type": "array", "items": entity, **rows}}),
+            _answer(servable, {"anyOf": [predicted, refused]}),
+            ("400", "404", "408", "409", "413", "422", *predicting),
+        )
+    }
 
 
 _NOT_READY = {"description": "Not yet.", "content": {}}
@@ -84,9 +94,9 @@ def _refusals(limits: EndpointLimits) -> tuple[str, ...]:
     return (*unknown, "429") if limits.rate_limit else unknown
 
 
-def _entity(servable: Servable) -> Schema:
-    title = _title(servable, servable.entity.name)
-    if servable.entity.dtype == "string":
+def _entity(servable: Servable, entity: EntitySettings) -> Schema:
+    title = _title(servable, entity.name)
+    if entity.dtype == "string":
         return {"type": "string", **title}
     return {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1, **title}
 

@@ -65,7 +65,7 @@ def predict_entities(active: Active, asked: Asked) -> list[dict[str, Any]]:
     places = [(row, entity, as_of) for (row, entity), as_of in zip(kept, found.as_of, strict=True)]
     scores = _scores(active, found.rows)
     _log(active, asked, scores, found.rows, places)
-    key = active.model.servable.entity.name
+    key = active.model.servable.key.name
     answers = [{key: entity, "error": refused.get(entity)} for entity in entities]
     predictions = _predictions(active, asked, found.rows, scores)
     for (row, entity, as_of), one in zip(places, predictions, strict=True):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.feast import FeastLookup
-from mlops_assets.serving.online.lookup import EntityId, OnlineLookup, OnlineRows
+from mlops_assets.serving.online.lookup import EntityId, NoLookup, OnlineLookup, OnlineRows
 from mlops_assets.serving.online.secrets import opened
 from mlops_assets.serving.online.sqlite import SqliteLookup, why_not_direct
 
@@ -20,6 +20,8 @@ _NOBODY: dict[str, EntityId] = {"int64": -(2**63), "string": "\N{REPLACEMENT CHA
 
 def open_online(online: OnlineFeatures) -> OnlineLookup:
     """Open the lookup that was chosen; `FeatureStoreError` if it cannot be."""
+    if online.lookup == "none":
+        return NoLookup()
     online = opened(online)
     return SqliteLookup(online) if online.lookup == "direct" else FeastLookup(online)
 
@@ -48,7 +50,7 @@ def _compare(online: OnlineFeatures, sample: Sequence[EntityId]) -> str | None:
         direct = SqliteLookup(compared)
     except FeatureStoreError as err:
         return str(err)
-    return difference(sdk, direct, [*sample, _NOBODY[view.entity.dtype]])
+    return difference(sdk, direct, [*sample, _NOBODY[view.key.dtype]])
 
 
 def difference(sdk: OnlineLookup, direct: SqliteLookup, entities: Sequence[EntityId]) -> str | None:

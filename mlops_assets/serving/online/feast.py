@@ -57,7 +57,7 @@ class FeastLookup:
         self._references = references(online.view)
         try:
             self._store = open_feast(online.store)
-            self._read([0 if online.view.entity.dtype == "int64" else ""])
+            self._read([0 if online.view.key.dtype == "int64" else ""])
         except Exception as err:  # Feast's and each store's own exceptions have no common root
             raise FeatureStoreError(
                 f"cannot read the online features of {online.view.name!r}: "
@@ -82,10 +82,10 @@ class FeastLookup:
         missing = [entity for entity, stored in found.items() if stored is None]
         if self._sqlite is None or not missing:
             return {**found}
-        return {**found, **expired(self._sqlite, self._view.entity, missing)}
+        return {**found, **expired(self._sqlite, self._view.key, missing)}
 
     def _read(self, entities: Sequence[EntityId]) -> Any:
-        key = stored_name(self._view.entity.name)
+        key = stored_name(self._view.key.name)
         return self._store.get_online_features(
             features=self._references, entity_rows=[{key: entity} for entity in entities]
         )

@@ -53,6 +53,16 @@ class OnlineLookup(Protocol):
         ...
 
 
+class NoLookup:
+    """Of a model without an entity: nobody is known."""
+
+    is_short = True
+
+    def lookup(self, entities: Sequence[EntityId]) -> OnlineRows:
+        """See `OnlineLookup.lookup`."""
+        return OnlineRows(unknown=list(entities))
+
+
 class Stored(NamedTuple):
     """What a store holds of an entity."""
 

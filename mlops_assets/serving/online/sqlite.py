@@ -52,12 +52,12 @@ class SqliteLookup:
         self._names = {name: stored_name(name) for name in online.view.features}
         self._stored_names = {*self._names.values()}
         self._path = Path(online.store["online_store"]["path"])
-        self._entity = online.view.entity
+        self._entity = online.view.key
         table = f"{online.store['project']}_{online.view.name}".replace('"', '""')
         self._where = f'FROM "{table}" WHERE entity_key = ?'
         self._select = f"SELECT feature_name, value, event_ts {self._where}"
         self._local = threading.local()
-        self.lookup([0 if online.view.entity.dtype == "int64" else ""])
+        self.lookup([0 if online.view.key.dtype == "int64" else ""])
         (mode,) = self._connection().execute("PRAGMA journal_mode").fetchone()
         # Without a write-ahead log a reader waits while a publication is written down.
         self.is_short = mode == "wal"

@@ -27,7 +27,9 @@ class RequestDecoder:
         """Build the types that `servable` prescribes."""
         self._features = tuple(servable.features)
         rows = msgspec.Meta(min_length=1, max_length=max_rows)
-        entity: Any = Annotated[int, _INT64] if servable.entity.dtype == "int64" else str
+        self._servable = servable
+        whole = servable.entity is None or servable.entity.dtype == "int64"
+        entity: Any = Annotated[int, _INT64] if whole else str
         # Fields are numbered and renamed, since a feature may be called `class`.
         kinds = {"float64": float | None, "string": str | None}
         row: Any = msgspec.defstruct(
@@ -40,7 +42,13 @@ class RequestDecoder:
         self._rows = _decoder("rows", Annotated[list[row], rows])
 
     def entities(self, body: bytes) -> list[int | str]:
-        """Decode `{"entities": [...]}`, or refuse it by 400 or 422."""
+        """Decode `{"entities": [...]}`; refused by 400, 422, or without an entity 404."""
+        if self._servable.entity is None:
+            message = (
+                f"{self._servable.model_name} has no entity, so it cannot be asked by id; send "
+                "rows of features to /predict_features"
+            )
+            raise RequestError(404, "no_entity", message)
         return _decode(self._entities, body).entities
 
     def rows(self, body: bytes) -> list[dict[str, float | str | None]]:

@@ -36,7 +36,7 @@ def is_accepted(world: World) -> bool:
 
 
 @worlds(12)
-@given(tables(rows=30), zones, zones)
+@given(tables(rows=30, keyed=True), zones, zones)
 def test_an_id_is_answered_with_its_newest_row(world: World, writer: str, reader: str) -> None:
     if not is_accepted(world):
         return

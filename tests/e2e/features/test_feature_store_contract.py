@@ -176,3 +176,20 @@ def test_every_name_and_id_is_the_same_offline_and_online(
     assert chosen.lookup == "direct", chosen.lookup_reason
     found = open_online(chosen).lookup(ids)
     assert pd.DataFrame(found.rows).equals(newest[list(view.features)])
+
+
+def test_without_an_entity_rows_are_joined_by_their_number_and_nothing_is_online(
+    tmp_path: Path,
+) -> None:
+    view = VIEW.model_copy(update={"entity": None})
+    rows = ROWS.rename(columns={"customer_id": "row"}).assign(row=range(len(ROWS)))
+    for kind in (FeastFeatureStore, FakeFeatureStore):
+        store = kind(root=str(tmp_path))
+        assert store.publish(view, rows) == JULY
+        assert store.oldest(view) == rows[TIMESTAMP].min()
+        joined = store.training_rows(view, rows[["row", TIMESTAMP]])
+        expected = rows.sort_values([TIMESTAMP, "row"], ignore_index=True)
+        pd.testing.assert_frame_equal(joined, expected, check_dtype=False)
+    assert {file.name for file in (tmp_path / "shop").iterdir()} == {
+        "features.parquet", "lock", "registry.db"
+    }  # fmt: skip

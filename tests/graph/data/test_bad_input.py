@@ -5,6 +5,7 @@ each kind, and what only a run can meet.
 """
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ def line(number: int, text: str) -> Change:
         (line(0, "id,time,amont,grade,label"), "raw_data", ("SourceError", "amont", "amount")),
         (lambda text: text.replace("2024-", "24/"), "processed_data", ("contract", "time.dtype")),
         (lambda text: text.replace("2024-", "2124-"), "processed_data", ("contract", "future")),
+        (
+            lambda text: re.sub(r",([0-9]+)[.]([0-9]+),", r',"\1,\2",', text),
+            "processed_data",
+            ("amount.dtype", 'source.decimal: ","'),
+        ),
         (lambda text: text.replace(",a,", ",a,x"), "processed_data", ("contract", "label.dtype")),
         (
             line(3, "2,2024-01-03T00:00:00+05:00,4,a,1"),

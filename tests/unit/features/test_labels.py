@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.features.build import build_features, build_labels, flat_labels, label_events
 from mlops_assets.ml.frames import label_array
-from tests.support.toy_models import FLAT, SHOP, event_log, events_of, flat, purchases, row_of
+from tests.support.toy_models import (
+    FLAT,
+    SHOP,
+    event_log,
+    events_of,
+    flat,
+    flat_table,
+    purchases,
+    row_of,
+)
 
 
 def test_labels_count_the_window_from_the_snapshot_on():
@@ -126,3 +135,32 @@ def test_classes_that_a_float_would_make_one_are_refused():
     column = pd.Series([2**53, 2**53 + 1], name="account")
     with pytest.raises(FeatureError, match=r"'account' are numbers beyond 2\*\*53.* dtype string"):
         label_array(column, "multiclass")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "positive"),
+    [
+        ("string", ["yes", None, "no", "perhaps"], "yes"),
+        ("string", [">50K", None, "<=50K", "?"], ">50K"),
+        ("int64", [2.0, np.nan, 1.0, 3.0], 2),
+        ("float64", [0.5, np.nan, -0.5, 0.0], 0.5),
+        ("bool", [0.0, np.nan, 1.0, 1.0], False),
+    ],
+)
+def test_a_value_of_the_column_is_the_positive_class(dtype, values, positive):
+    rows = pd.DataFrame(
+        {"id": range(4), "at": pd.date_range("2024-01-01", periods=4, tz="UTC"), "x": 1.0}
+    ).assign(y=pd.Series(values, dtype=object if dtype == "string" else "float64"))
+    target = {"task": "binary", "positive": positive, "missing": "unlabelled"}
+    config = flat_table({"x": "float64", "y": dtype}, target=target)
+    labels = build_labels(rows, build_features(rows, config), config)
+    assert labels["id"].tolist() == [0, 2, 3]
+    assert labels["y"].tolist() == [1, 0, 0]
+    assert labels["y"].dtype == "int64"
+    without = rows.assign(y=rows["y"].where(rows["id"] != 0, None))
+    with pytest.raises(
+        FeatureError, match=r"no row has .* as its 'y', but e\.g\. .*; correct target"
+    ):
+        build_labels(without, build_features(without, config), config)
+    # What has come by now may well hold no positive yet.
+    assert flat_labels(without, config)["y"].tolist() == [0, 0]

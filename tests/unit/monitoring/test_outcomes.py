@@ -89,3 +89,22 @@ def test_ids_of_another_type_than_the_entity_has_by_now_have_no_label():
     model = flat_table({"x": "float64", "y": "float64"})
     asked = logged(("7", "2024-01-01"), ("anna", "2024-01-01"))
     assert predicted_moments(asked, model)["id"].tolist() == [7]
+
+
+def test_of_a_table_without_times_the_newest_delivery_says_what_became_of_it():
+    model = flat_table({"x": "float64", "y": "float64"}).model_copy(update={"timestamp": None})
+    later = pd.Timestamp("2024-03-01", tz="UTC")
+    rows = pd.DataFrame({"id": [1, 2, 1], "x": 0.0, "y": [1.0, None, 0.0]})
+    rows[model.timestamp_column] = [later - pd.Timedelta("1us"), later, later]
+    keys = predicted_moments(logged((1, "2024-01-01"), (1, "2024-02-01"), (2, "2024-01-01")), model)
+    known = known_labels(rows, keys, model)
+    assert known["y"].tolist() == [0, 0], "the last row of an entity is its newest"
+    assert known[TIMESTAMP].tolist() == list(pd.to_datetime(["2024-01-01", "2024-02-01"], utc=True))
+
+
+def test_without_an_entity_every_answer_is_kept_for_the_estimate_and_none_has_a_label():
+    model = flat_table({"x": "float64", "y": "float64"}).model_copy(update={"entity": None})
+    answers = logged((None, "2024-01-01"), (None, "2024-01-01"))
+    joined = with_outcomes(answers, pd.DataFrame(), model)
+    assert joined["score"].tolist() == [0.5, 0.5]
+    assert joined["label"].isna().all()

@@ -1,5 +1,7 @@
 """Split, pipeline and fit: what is held out, what is refused, and that a seed is a model."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -305,6 +307,19 @@ def test_a_bad_parameter_is_named_with_the_valid_ones():
         fit(table(), model(params={"C": -1}))
     with pytest.raises(TrainingError, match="missing 1 required positional argument"):
         build_pipeline(model(estimator="sklearn.ensemble.VotingClassifier"))
+
+
+@pytest.mark.parametrize("estimator", ["xgboost.XGBClassifier", "lightgbm.LGBMClassifier"])
+def test_a_misspelled_parameter_is_said_of_what_takes_any_name(estimator):
+    with pytest.raises(TrainingError, match="did you mean 'max_depth'"):
+        build_pipeline(model(estimator=estimator, params={"max_dept": 3}))
+    assert build_pipeline(model(estimator=estimator, params={"eta": 0.1}))
+
+
+def test_a_booster_that_is_not_installed_is_said_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "catboost", None)
+    with pytest.raises(DottedPathError, match=r"pip install 'mlops-assets\[catboost\]'"):
+        build_pipeline(model(estimator="catboost.CatBoostClassifier"))
 
 
 def test_a_model_that_cannot_predict_is_refused_by_its_training():
