@@ -22,6 +22,7 @@ _OPTIONS = {
     "positive": "which value of the target is the positive class",
     "task": "binary, multiclass or regression",
     "shape": "flat, or events: the target is what comes next",
+    "port": "of the endpoint; default: the next free one",
     "query": "of a database",
     "columns": "names for a file without a header, comma-separated",
     "missing": "texts that mean no value, comma-separated",

@@ -52,7 +52,7 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     table, loader = looked_at(data, target, answers, ".".join([*package(root, folder), chosen]))
     if "uri" in table.source:
         table.source["uri"] = _within(root, table.source["uri"])
-    draft = plan(table, Wanted(chosen, target, free_port(parts)), answers)
+    draft = plan(table, Wanted(chosen, target, wanted_port(answers) or free_port(parts)), answers)
     rehearsal = rehearsed(table, draft)
     files = {"defs.yaml": yaml_text(draft, _heading(data, target, table, rehearsal))}
     if loader:
@@ -111,6 +111,18 @@ def require_new(name: str, parts: Sequence[Part]) -> None:
         )
     if name in {one for part in parts for one in part.names}:
         raise ConfigError(f"there is a model {name!r} already; choose another --name")
+
+
+def wanted_port(answers: Answers) -> int:
+    """What `--port` says; 0 if it says nothing.
+
+    Raises:
+        ConfigError: It is no port.
+    """
+    given = answers.given("port") or "0"
+    if not given.isdecimal():
+        raise ConfigError(f"--port {given!r} is no number; give one from 1024 to 65535")
+    return int(given)
 
 
 def free_port(parts: Sequence[Part]) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.own_tables import TABLES
 from tests.support.servers import ROOT, alive_with, free_port, kill_all_with
 
 pytestmark = pytest.mark.e2e
@@ -94,3 +95,28 @@ def test_a_project_beside_an_installed_framework_is_trained_served_and_reproduce
         kill_all_with("MLOPS_ENDPOINT", str(project / ".mlops" / "endpoints" / "own"))
     assert done(project, "git", "status", "--short").stdout == ""
     assert sorted(file.name for file in installed.glob("mlops_assets/defs/*/")) == []
+
+
+def test_a_table_in_an_empty_folder_becomes_a_project_with_a_served_model(
+    installed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "an empty folder"
+    folder.mkdir()
+    TABLES["wine"].write(folder)
+
+    def mlops(*arguments: str) -> str:
+        site = {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
+        return done(folder, sys.executable, "-c", MLOPS, *arguments, **site).stdout
+
+    try:
+        port = str(free_port())
+        written = mlops("init", "wine.csv", "--target", "target", "--port", port)
+        assert "run it by: mlops run wine" in written
+        assert sorted(p.name for p in folder.iterdir() if p.name[0] != ".") == [
+            *("defs", "mlops.yaml", "wine.csv")
+        ]
+        assert "wine: prediction=class_" in mlops("run")
+        mlops("stop")
+        assert alive_with("MLOPS_PROJECT", str(folder)) == []
+    finally:
+        kill_all_with("MLOPS_ENDPOINT", str(folder / ".mlops" / "endpoints" / "wine"))

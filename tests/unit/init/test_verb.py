@@ -117,6 +117,8 @@ def test_a_model_is_never_overwritten(project: Path, capsys: pytest.CaptureFixtu
         (["loans.csv", "--target", "y", "--name", "My-Loans"], 1, "e.g. 'my_loans'"),
         (["loans.csv", "--target", "why"], 2, "--positive 'M' or another, or --yes"),
         (["loans.csv", "--target", "id", "--drop", "x,y,why"], 1, "no column is left"),
+        (["loans.csv", "--target", "y", "--port", "x"], 1, "--port 'x' is no number"),
+        (["loans.csv", "--target", "y", "--port", "80"], 1, "deployment.port"),
         (["s3://bucket/loans.csv", "--target", "y"], 1, "cannot be read"),
     ],
 )
