@@ -23,13 +23,14 @@ Matrix = np.ndarray | pd.DataFrame
 
 @dataclass(frozen=True)
 class Judged:
-    """Prepared rows to fit, and rows to judge each round by; classes are 0, 1, 2."""
+    """Prepared rows to fit, and rows to judge each round by, weighted; classes are 0, 1, 2."""
 
     fitted: Matrix
     target: np.ndarray
     weights: np.ndarray | None
     judged: Matrix
     judged_target: np.ndarray
+    judged_weights: np.ndarray | None
 
 
 def require_stoppable(model: Any, settings: ModelSettings) -> None:
@@ -102,6 +103,7 @@ def _xgboost(model: Any, rows: Judged, rounds: int) -> int:
         rows.target,
         sample_weight=rows.weights,
         eval_set=[(rows.judged, rows.judged_target)],
+        sample_weight_eval_set=None if rows.judged_weights is None else [rows.judged_weights],
         verbose=False,
     )
     return model.best_iteration + 1
@@ -116,17 +118,20 @@ def _lightgbm(model: Any, rows: Judged, rounds: int) -> int:
         sample_weight=rows.weights,
         eval_X=(rows.judged,),
         eval_y=(rows.judged_target,),
+        eval_sample_weight=None if rows.judged_weights is None else [rows.judged_weights],
         callbacks=[early_stopping(rounds, verbose=False)],
     )
     return model.best_iteration_
 
 
 def _catboost(model: Any, rows: Judged, rounds: int) -> int:
+    from catboost import Pool
+
     model.fit(
         rows.fitted,
         rows.target,
         sample_weight=rows.weights,
-        eval_set=(rows.judged, rows.judged_target),
+        eval_set=Pool(rows.judged, rows.judged_target, weight=rows.judged_weights),
         early_stopping_rounds=rounds,
     )
     return model.get_best_iteration() + 1
@@ -140,6 +145,7 @@ def _sklearn(model: Any, rows: Judged, rounds: int) -> int:
         sample_weight=rows.weights,
         X_val=rows.judged,
         y_val=rows.judged_target,
+        sample_weight_val=rows.judged_weights,
     )
     # The first score is that of no round.
     return int(np.argmax(model.validation_score_))

@@ -146,24 +146,23 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
 
 def _best_rounds(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> int:
     """How many rounds are best for rows that the fitting did not see."""
-    parts = _judging_part(train, settings, wanted)
+    fitted, judged = _judging_part(train, settings, wanted)
+    if settings.target.task != "regression":  # a class that the fitting does not know has no score
+        name = settings.target.name
+        judged = judged[judged[name].isin(fitted[name])].reset_index(drop=True)
     pipeline, dtypes = build_pipeline(settings), settings.feature_dtypes
-    targets = [_target(part, settings) for part in parts]
-    features = [select_features(part, dtypes) for part in parts]
+    target, judged_target = _target(fitted, settings), _target(judged, settings)
+    features, judged_features = (select_features(part, dtypes) for part in (fitted, judged))
     if pipeline.steps[:-1]:
         prepare = pipeline[:-1]
-        features = [prepare.fit_transform(features[0], targets[0]), prepare.transform(features[1])]
-    known = np.isin(targets[1], targets[0]) | (settings.target.task == "regression")
+        features = prepare.fit_transform(features, target)
+        judged_features = prepare.transform(judged_features)
+    weights = row_weights(fitted, target, settings)
+    judged_weights = row_weights(judged, judged_target, settings)
     if settings.target.task != "regression":
-        classes = np.unique(targets[0])
-        targets = [np.searchsorted(classes, target) for target in targets]
-    rows = Judged(
-        fitted=features[0],
-        target=targets[0],
-        weights=row_weights(parts.train, _target(parts.train, settings), settings),
-        judged=features[1][known],
-        judged_target=targets[1][known],
-    )
+        classes = np.unique(target)
+        target, judged_target = (np.searchsorted(classes, each) for each in (target, judged_target))
+    rows = Judged(features, target, weights, judged_features, judged_target, judged_weights)
     return best_rounds(inner(pipeline[-1]), rows, wanted)
 
 

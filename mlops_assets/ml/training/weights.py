@@ -21,8 +21,8 @@ def row_weights(
     """One weight for each row, of mean 1; None where `training` asks for none.
 
     Raises:
-        TrainingError: A weight is missing, negative or infinite, all are 0, or `class_weight` names
-            a class that no row has, or leaves one out.
+        TrainingError: A weight is missing, negative or infinite, all are 0, or `class_weight` has
+            none for one of the classes.
     """
     training = settings.training
     if training.weight is None and training.class_weight is None:
@@ -85,7 +85,7 @@ def _of_classes(target: np.ndarray, settings: ModelSettings) -> np.ndarray:
         return (len(target) / (len(classes) * counts))[codes]
     given = {str(name): weight for name, weight in dict(wanted or {}).items()}
     known = [str(name) for name in classes]
-    if sorted(given) != sorted(known):
+    if not set(known) <= set(given):
         raise TrainingError(
             f"training.class_weight gives {sorted(given)}, the training rows have the classes "
             f"{known}; give each of them a weight"

@@ -7,7 +7,7 @@ import pytest
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import TrainingError
 from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.ml.training.early_stopping import later_part, rounds_of
+from mlops_assets.ml.training.early_stopping import Judged, best_rounds, later_part, rounds_of
 from mlops_assets.ml.training.fit import build_pipeline, fit, split
 from mlops_assets.testing.estimators import contract_rows, contract_settings
 
@@ -51,6 +51,32 @@ def test_a_booster_has_as_many_rounds_as_are_of_use(task: Task, estimator: str, 
     plain = fit(train, contract_settings(estimator, params, task))
     answers = [each.predict(train[list(settings.features.names)]) for each in (fitted, plain)]
     assert np.array_equal(*answers)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [
+        ("xgboost.XGBClassifier", "n_estimators"),
+        ("lightgbm.LGBMClassifier", "n_estimators"),
+        ("catboost.CatBoostClassifier", "iterations"),
+        (f"{HIST}Classifier", "max_iter"),
+    ],
+)
+def test_rows_that_count_nothing_do_not_judge(estimator: str, name: str) -> None:
+    """Rows whose classes are exchanged make each round worse, unless they count nothing."""
+    x = np.random.default_rng(0).normal(size=(200, 1))
+    target, wrong = (x[:, 0] > 0).astype(int), np.arange(200) % 3 > 0
+    judged = np.where(wrong, 1 - target, target)
+    settings = contract_settings(estimator, {name: 30}, "binary", **STOP)
+    wanted = settings.training.early_stopping
+    assert wanted is not None
+    plain, weighted = (
+        best_rounds(
+            build_pipeline(settings)[-1], Judged(x, target, None, x, judged, weights), wanted
+        )
+        for weights in (None, np.where(wrong, 1e-6, 1.0))
+    )
+    assert plain < 3 < 10 < weighted
 
 
 def test_the_rows_to_judge_by_are_the_latest_and_no_label_window_reaches_into_them() -> None:
