@@ -241,7 +241,7 @@ def _binary(column: Column, found: Found, classes: dict[str, int], answers: Answ
     if set(names) <= {"0", "1", "0.0", "1.0"}:
         return Target(column.source, "binary", "0 or 1", counts=classes)
     rarer = names[-1]
-    known = [name for name in names if _POSITIVE.match(name)]
+    known = [name for name in names if _POSITIVE.match(name.strip())]
     if found.numbers is not None:
         positive = max(names, key=float)
         given = answers.given("positive") or positive

@@ -10,10 +10,11 @@ import msgspec
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import FeatureStoreError
+from mlops_assets.records.files import VERIFIED_FILE
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.api.app import EndpointApp
 from mlops_assets.serving.online.lookup import EntityId, OnlineLookup, OnlineRows, StaleEntity
-from mlops_assets.serving.version.holder import ModelHolder
+from mlops_assets.serving.version.holder import ModelHolder, read_manifest
 from resources.endpoints.folder import EndpointFolder
 from tests.support.served_models import AS_OF, DTYPES, ONLINE, VIEW, Built, no_online
 
@@ -78,6 +79,16 @@ class Worker:
     def post(self, path: str, content: object) -> "Response":
         body = content if isinstance(content, bytes) else msgspec.json.encode(content)
         return self.call("POST", path, body)
+
+
+def worker_of(model: str, resources: dict[str, Any]) -> Worker:
+    """What serves the version that a fake deployed, without a server before it."""
+    folder = Path(resources["deployment"].root, model)
+    worker, wanted = Worker(folder), read_manifest(folder, VERIFIED_FILE)
+    assert wanted is not None
+    worker.folder.write(wanted)
+    worker.holder.reconcile()
+    return worker
 
 
 class Response:

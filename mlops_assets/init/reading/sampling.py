@@ -25,6 +25,7 @@ MOST_ROWS = 20_000
 MOST_CELLS = 1_500_000
 _MOST_FILES = 8
 _BLOCKS = 24
+_LONGEST_STREAM = 500_000_000
 _COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".jsonl", ".ndjson", ".parquet", ".pq")
 _FOREIGN = {
@@ -166,16 +167,41 @@ def _sample_text(path: Path, rows: int, *, lines_are_rows: bool) -> TextSample:
     head = head_of(path)
     width = max(1, len(head) // max(1, head.count(b"\n")))
     budget = max(rows * width, 20_000)
-    size = path.stat().st_size
-    if path.suffix.lower() in _COMPRESSED or not lines_are_rows or size <= 2 * budget:
-        with _opened(path) as file:
-            data = file.read(2 * budget)
-            whole = not file.read(1)
-        packed = path.suffix.lower() in _COMPRESSED
-        total = _lines(data) if whole else (4 if packed else 1) * size // width
-        return TextSample(path, data if whole else _whole_rows(data), total, whole)
-    data = _blocks(path, size, budget)
+    packed, size = path.suffix.lower() in _COMPRESSED, path.stat().st_size
+    with _opened(path) as file:
+        start = file.read(2 * budget)
+        if not (more := file.read(1)):
+            return TextSample(path, start, _lines(start), whole=True)
+        if not lines_are_rows:
+            total = (4 if packed else 1) * size // width
+            return TextSample(path, _whole_rows(start), total, whole=False)
+        if packed:
+            data, size = _strided(file, start + more, budget // _BLOCKS)
+    if not packed:
+        data = _blocks(path, size, budget)
     return TextSample(path, data, size * data.count(b"\n") // len(data), whole=False)
+
+
+def _strided(file: IO[bytes], start: bytes, length: int) -> tuple[bytes, int]:
+    """Blocks at even distances of a stream that can be read but once; and how long it is.
+
+    Of what lies beyond half a gigabyte nothing is read.
+    """
+    kept, stride, at = [_whole_lines(start[:length])], 1, length
+    rest, number = start[length:], 1
+    while at < _LONGEST_STREAM:
+        block = rest[:length] if rest else b""
+        rest = rest[length:]
+        block += file.read(length - len(block))
+        if not block:
+            break
+        at += len(block)
+        if number % stride == 0:
+            kept.append(_whole_lines(block.partition(b"\n")[2]))
+        if len(kept) > 2 * _BLOCKS:
+            kept, stride = kept[::2], 2 * stride
+        number += 1
+    return b"".join(kept), at
 
 
 def _blocks(path: Path, size: int, budget: int) -> bytes:

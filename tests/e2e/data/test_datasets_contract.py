@@ -64,7 +64,32 @@ def test_a_date_in_the_name_leaves_no_copy_a_day(tmp_path: Path, kind: str) -> N
         version = datasets.add("m", [file])
         assert (version.files, version.pointer) == ((file.name,), f"data/m/raw_data{kind}.dvc")
     left = {path.name for path in (tmp_path / "project/data/m").iterdir()}
-    assert left - {".gitignore"} == {f"raw_data{kind}.dvc"}
+    assert left - {".gitignore"} == {f"raw_data{kind}.dvc", "delivered"}
+
+
+def test_a_content_is_of_when_it_came_however_often_it_is_read(
+    datasets: DvcDatasets, file: Path
+) -> None:
+    def added(day: int, text: str) -> str:
+        file.write_text(text)
+        moment = f"2026-01-0{day}T12:00:00.5+02:00"
+        config = {name: getattr(datasets, name) for name in ("root", "cache", "quarantine")}
+        version = type(datasets)(**config, pinned_now=moment).add("m", [file])
+        return f"{version.delivered_at:%d %H:%M:%S %Z}"
+
+    read = [(1, "a\n1\n"), (2, "a\n1\n"), (3, "a\n2\n"), (4, "a\n1\n")]
+    days = ("01", "01", "03", "04")
+    assert [added(*each) for each in read] == [f"{day} 10:00:00 UTC" for day in days]
+
+
+def test_a_damaged_note_of_a_delivery_is_said_with_what_to_do(
+    datasets: DvcDatasets, file: Path
+) -> None:
+    version = datasets.add("m", [file])
+    note = Path(datasets.root, "data", "m", "delivered")
+    note.write_text(f"{version.md5} yesterday")
+    with pytest.raises(DatasetError, match=r"delivered is damaged: .* delete it"):
+        datasets.add("m", [file])
 
 
 def test_several_files_are_one_version(datasets: DvcDatasets, file: Path) -> None:

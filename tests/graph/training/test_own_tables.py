@@ -30,7 +30,7 @@ def settings_of(file: Path) -> ModelSettings:
     return part.models[0].settings
 
 
-@pytest.mark.parametrize("name", ["german", "yes_no", "nested", "events", "readings"])
+@pytest.mark.parametrize("name", TABLES)
 def test_a_stranger_s_table_is_served_as_it_was_trained(
     name: str, project: Path, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:

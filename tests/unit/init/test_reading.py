@@ -63,10 +63,13 @@ def test_rule_sample_of_a_small_file_is_all_of_it(
     assert written.read_text() == CSV
 
 
-def test_rule_sample_of_a_long_file_is_bounded_and_from_all_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("suffix", "packed"), [("", bytes), (".gz", gzip.compress)])
+def test_rule_sample_of_a_long_file_is_bounded_and_from_all_over(
+    tmp_path: Path, suffix: str, packed: Callable[[bytes], bytes]
+) -> None:
     rows = 400_000
     text = "id,x\n" + "".join(f"{i},{i % 97}\n" for i in range(rows))
-    table = read(tmp_path / "long.csv", text)
+    table = read(tmp_path / f"long.csv{suffix}", packed(text.encode()))
     ids = pd.to_numeric(pd.Series(table.columns["id"].to_pylist()))
     assert MOST_ROWS / 2 < table.rows < 2 * MOST_ROWS
     assert not table.whole
