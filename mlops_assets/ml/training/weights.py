@@ -4,6 +4,7 @@ Only the training is weighted. What is held out is measured row by row as it cam
 of a model whose classes were balanced stand out as badly calibrated there.
 """
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -51,17 +52,21 @@ def require_weighable(model: Any, settings: ModelSettings) -> None:
     Raises:
         TrainingError: With the setting.
     """
-    from sklearn.utils.validation import has_fit_parameter
-
     training = settings.training
     asked = [name for name in ("weight", "class_weight") if getattr(training, name) is not None]
     while type(model).__name__ == "Pipeline":
         model = model.steps[-1][1]
-    if asked and not has_fit_parameter(model, _ARGUMENT):
+    if asked and not _takes_weights(model):
         raise TrainingError(
             f"{training.estimator} takes no weights; remove training.{asked[0]}, or choose another "
             "estimator"
         )
+
+
+def _takes_weights(model: Any) -> bool:
+    """Whether `fit` takes them, or hands on what it is given, as voting and stacking do."""
+    arguments = inspect.signature(model.fit).parameters.values()
+    return any(a.name == _ARGUMENT or a.kind is inspect.Parameter.VAR_KEYWORD for a in arguments)
 
 
 def _of_column(column: pd.Series) -> np.ndarray:

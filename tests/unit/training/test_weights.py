@@ -11,11 +11,13 @@ from mlops_assets.errors import FeatureError, TrainingError
 from mlops_assets.ml.features.build import build_labels
 from mlops_assets.ml.training.fit import build_pipeline, fit, split
 from mlops_assets.ml.training.weights import row_weights
+from mlops_assets.testing.estimators import contract_rows, contract_settings
 from tests.support.toy_models import event_log, flat_table
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
+VOTING = {"voting": "soft", "estimators": [["one", {"estimator": LOGISTIC}]]}
 STEPS = {"steps": [["model", {"estimator": LOGISTIC}]]}
 
 
@@ -67,6 +69,7 @@ def test_weights_are_what_is_computed_by_hand() -> None:
     [
         (LOGISTIC, {}),
         ("sklearn.pipeline.Pipeline", STEPS),
+        ("sklearn.ensemble.VotingClassifier", VOTING),
         ("xgboost.XGBClassifier", {"n_estimators": 3}),
         ("lightgbm.LGBMClassifier", {"n_estimators": 3}),
         ("catboost.CatBoostClassifier", {"iterations": 3}),
@@ -103,6 +106,19 @@ def test_a_weight_that_is_none_is_said(values: list[float], said: str) -> None:
 def test_a_class_that_is_not_there_or_has_no_weight_is_said() -> None:
     with pytest.raises(TrainingError, match=r"gives \['no', 'yes'\].*classes \['0', '1'\]"):
         mean_score(model(class_weight={"yes": 1, "no": 2}))
+
+
+def test_a_booster_whose_classes_are_numbered_for_it_is_weighted_too() -> None:
+    weights = {"high": 1, "low": 1, "mid": 50}
+    params = {"n_estimators": 3}
+    plain, weighted = (
+        contract_settings("xgboost.XGBClassifier", params, "multiclass", class_weight=given)
+        for given in (None, weights)
+    )
+    train = split(contract_rows("multiclass"), plain).train
+    features = train[list(plain.features.names)]
+    found = [fit(train, each).predict_proba(features)[:, 2].mean() for each in (plain, weighted)]
+    assert found[0] < 0.4 < found[1]
 
 
 def test_what_takes_no_weights_is_refused_before_it_trains() -> None:
