@@ -42,6 +42,9 @@ class SourceSettings(Settings):
         "", max_length=1, description="What may stand between groups of three digits, e.g. `.`."
     )
     delimiter: str = Field(",", min_length=1, max_length=1, description="Only with format csv.")
+    trim: bool = Field(
+        False, description="Leave out blanks around the values of a csv, which has no quotes then."
+    )
     columns: tuple[str, ...] = Field((), description="Names, for a file without a header line.")
     missing: tuple[str, ...] = Field(("",), description="Texts that mean: no value.")
     final_newline: Literal["required", "optional"] = Field(
@@ -62,6 +65,8 @@ class SourceSettings(Settings):
             raise ValueError(f"delimiter {self.delimiter!r} cannot separate values")
         if self.delimiter != "," and self.format != "csv":
             raise ValueError(f"format {self.format} takes no delimiter")
+        if self.trim and (self.format != "csv" or self.loader):
+            raise ValueError("`trim` is of a csv; remove it")
         if self.columns and (self.format not in ("csv", "whitespace") or self.loader):
             raise ValueError("`columns` names those of a text file without a header line")
         if self.encoding != "utf-8" and (self.format == "parquet" or self.loader):

@@ -39,6 +39,8 @@ class Dialect(NamedTuple):
     """Names of a file without a header line."""
     names: tuple[str, ...] = ()
     """As the first line spells them."""
+    trim: bool = False
+    """Whether blanks stand around the values."""
 
 
 def find_encoding(head: bytes, answers: Answers) -> str:
@@ -106,9 +108,11 @@ def find_dialect(path: Path, head: bytes, target: str, answers: Answers) -> Dial
         )
     if quote == "'":
         raise SourceError(f"{path}: values are quoted by '; export it again with double quotes")
+    trim = _has_blanks(lines, delimiter)
+    lines = [trimmed(line, delimiter) for line in lines] if trim else lines
     names = tuple(next(csv.reader(lines[:50], delimiter=delimiter)))
     _require_header(path, names, columns, target)
-    return Dialect("csv", encoding, delimiter, columns, names)
+    return Dialect("csv", encoding, delimiter, columns, names, trim)
 
 
 def _require_header(
@@ -160,6 +164,18 @@ def _sniffed(path: Path, text: str) -> tuple[str, str]:
                 f"{path}: no table of delimited values ({first}); export it as CSV"
             ) from err
     return str(row[0]), str(row[1])
+
+
+def _has_blanks(lines: list[str], delimiter: str) -> bool:
+    """Whether every fifth delimiter or more has a blank beside it, and nothing is quoted."""
+    text = "\n".join(lines)
+    beside = re.findall(f" {re.escape(delimiter)}|{re.escape(delimiter)} ", text)
+    return '"' not in text and len(beside) > 0.2 * text.count(delimiter)
+
+
+def trimmed(text: str, delimiter: str) -> str:
+    """Without the blanks beside delimiters and at the ends of lines, as `source.trim` reads it."""
+    return re.sub(f" *({re.escape(delimiter)}|\n) *", r"\1", text.strip(" "))
 
 
 def _lines_before(lines: list[str], delimiter: str) -> int:

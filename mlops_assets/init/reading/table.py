@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
-from mlops_assets.init.reading.dialect import Dialect, find_dialect, find_marks
+from mlops_assets.init.reading.dialect import Dialect, find_dialect, find_marks, trimmed
 from mlops_assets.init.reading.sampling import (
     ParquetSample,
     TextSample,
@@ -169,6 +169,8 @@ def _source(uri: str, dialect: Dialect, decimal: str, thousands: str | None) -> 
         source["format"] = dialect.format
     elif dialect.delimiter != ",":
         source["delimiter"] = dialect.delimiter
+    if dialect.trim:
+        source["trim"] = True
     if dialect.encoding != "utf-8":
         source["encoding"] = dialect.encoding
     if decimal != ".":
@@ -195,6 +197,8 @@ def _parse_csv(sample: TextSample, dialect: Dialect, nested: dict[str, str]) -> 
     text = sample.data.decode(dialect.encoding, errors="replace").removeprefix("\ufeff")
     if dialect.format == "whitespace":
         text = "\n".join(" ".join(line.split()) for line in text.splitlines())
+    if dialect.trim:
+        text = trimmed(text, dialect.delimiter)
     wrong: list[Any] = []
 
     def skip(row: Any) -> str:

@@ -55,10 +55,10 @@ def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> Tex
     _check_end(data, where, source)
     whitespace = source.format == "whitespace"
     quoted = not whitespace and b'"' in data
+    if source.trim and quoted:
+        refuse(where, "has quotes, within which blanks may count. Remove `source.trim`")
     if not quoted:
-        data = _plain_lines(data, where)
-    if whitespace:
-        data = b"\n".join(b" ".join(line.split()) for line in data.split(b"\n"))
+        data = _plain_blanks(_plain_lines(data, where), source)
     delimiter = " " if whitespace else source.delimiter
     first, _, rest = data.partition(b"\n")
     fields = _split(first.decode(), delimiter, where)
@@ -142,6 +142,16 @@ def _parse(
             f"{row.expected_columns}: {clip(row.text)}. Correct or delete it; if many lines are "
             f"like it, check `source.delimiter` (now {file.delimiter!r}) and `source.columns`."
         ) from err
+
+
+def _plain_blanks(data: bytes, source: SourceSettings) -> bytes:
+    """One blank for many where they delimit; none beside delimiters where `trim` is set."""
+    if source.format == "whitespace":
+        return b"\n".join(b" ".join(line.split()) for line in data.split(b"\n"))
+    if not source.trim:
+        return data
+    mark = re.escape(source.delimiter.encode())
+    return re.sub(rb" *(" + mark + rb"|\n) *", rb"\1", data).strip(b" ")
 
 
 def _check_end(data: bytes, where: str, source: SourceSettings) -> None:

@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers, UndecidedError
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.sampling import MOST_ROWS
 from mlops_assets.init.reading.table import Table, read_sample
+from mlops_assets.ml.data.reading import read_table
 
 RUSSIAN = "Привет, и это не шутка: ждём юг".replace(",", "")
 CSV = "id,x,y\n" + "".join(f"{i},{i}.5,{i % 2}\n" for i in range(40))
@@ -130,6 +132,26 @@ def test_rule_delimiter_of_blanks(tmp_path: Path) -> None:
     table = read(tmp_path / "a.txt", text)
     assert table.source["format"] == "whitespace"
     assert table.columns["x"][4].as_py() == "1.00"
+
+
+def test_rule_blanks_around_values_are_left_out(tmp_path: Path) -> None:
+    text = "age, work class , y\n" + "".join(f"{i}, State-gov, {i % 2} \n" for i in range(30))
+    table = read(tmp_path / "a.csv", text)
+    assert table.source["trim"] is True
+    assert list(table.columns) == ["age", "work class", "y"]
+    assert set(table.columns["y"].to_pylist()) == {"0", "1"}
+    source = SourceSettings.model_validate(table.source)
+    rows = read_table([tmp_path / "a.csv"], source, list(table.columns), "refuse")
+    assert rows["work class"].unique().tolist() == ["State-gov"]
+    assert "trim" not in read(tmp_path / "b.csv", CSV).source
+    quoted = 'a, "b, c",y\n' * 9
+    with pytest.raises(SourceError, match=r"has quotes.*Remove `source.trim`"):
+        read_table([written(tmp_path / "c.csv", quoted)], source, ["a"], "drop")
+
+
+def written(file: Path, text: str) -> Path:
+    file.write_text(text)
+    return file
 
 
 def test_rule_preamble_is_refused_with_its_remedy(tmp_path: Path) -> None:
