@@ -48,6 +48,8 @@ def _features(table: Profiled, roles: Roles, draft: Draft, answers: Answers) -> 
     for source, original in find_copies(values).items():
         draft.left_out[source] = f"repeats {original!r} in every row"
         del values[source]
+    dates = [source for source in chosen if table.found[source].use == "moment"]
+    values |= {source: _age(table, source, roles) for source in dates}
     target = target_values(table, roles.target)
     kept = _listed(answers, "keep")
     for source, leak in find_leaks(values, target, roles.target.task).items():
@@ -99,15 +101,21 @@ def _is_out(source: str, leak: Leak, answers: Answers) -> bool:
 
 def _not_yet_known(table: Profiled, source: str, roles: Roles) -> str | None:
     """Why a date is of no use: it is later than its row's moment, or has no moment beside it."""
-    moments = table.found[source].moments
-    if table.found[source].use != "moment" or moments is None:
+    if table.found[source].use != "moment" or roles.timestamp is None:
         return None
-    if roles.timestamp is None:
-        return None
-    later = (moments > table.moments(roles.timestamp)).mean()
+    moments = table.moments(source)
+    later = (moments > table.moments(roles.timestamp))[moments.notna()].mean()
     if later > 0.05:
-        return f"is later than {roles.timestamp!r} in {later:.0%} of the rows, so not known then"
+        rows = "the rows" if moments.notna().all() else "the rows that have it"
+        return f"is later than {roles.timestamp!r} in {later:.0%} of {rows}, so not known then"
     return None
+
+
+def _age(table: Profiled, source: str, roles: Roles) -> pd.Series:
+    """Of a date, in days at the row's moment, or at the newest date where rows have none."""
+    moments = table.moments(source)
+    at = moments.max() if roles.timestamp is None else table.moments(roles.timestamp)
+    return (at - moments) / pd.Timedelta(days=1)
 
 
 def _keys(table: Profiled, roles: Roles, draft: Draft) -> None:

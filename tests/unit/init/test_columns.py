@@ -225,6 +225,16 @@ def test_rule_known_after() -> None:
     assert leaks(refund=refund)["refund"].rule == "known_after"
 
 
+def test_rule_known_after_is_asked_where_only_some_rows_of_a_class_have_a_value() -> None:
+    drawn = pd.Series(RNG.uniform(size=400))
+    some = pd.Series(RNG.normal(size=400)).where((TARGET == 1) & (drawn < 0.6))
+    few = pd.Series(RNG.normal(size=400)).where((TARGET == 1) & (drawn < 0.05))
+    mixed = pd.Series(RNG.normal(size=400)).where(drawn < 0.6)
+    found = leaks(some=some, few=few, mixed=mixed)
+    assert list(found) == ["some"]
+    assert (found["some"].rule, found["some"].sure) == ("known_after", False)
+
+
 def test_rule_gives_away() -> None:
     away = TARGET + RNG.normal(0, 0.1, 400)
     good = TARGET + RNG.normal(0, 0.5, 400)

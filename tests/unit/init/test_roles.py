@@ -188,6 +188,31 @@ def test_rule_known_after_of_a_date_is_left_out_of_the_contract(infer: Any) -> N
     assert contract["extra_columns"] == "drop"
 
 
+@pytest.mark.parametrize("with_time", [True, False])
+def test_rule_known_after_of_a_date_that_one_class_has(infer: Any, with_time: bool) -> None:
+    when = pd.to_datetime(AT) - pd.Timedelta(days=3)
+    refund = pd.Series(when.strftime("%Y-%m-%d")).where(pd.Series(LABEL) == 1)
+    table = sound(refund_date=refund, **({"asked_at": AT} if with_time else {}))
+    draft = infer(table)
+    assert "for one class only" in draft.left_out["refund_date"]
+    assert "dates" not in draft.attributes["features"]
+    kept = infer(table, keep="refund_date").attributes["features"]["dates"]
+    assert list(kept) == ["refund_date_age_days"]
+
+
+def test_rule_known_after_of_a_date_that_few_rows_have(infer: Any) -> None:
+    paid = pd.Series((pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d"))
+    draft = infer(sound(asked_at=AT, paid=paid.where(np.arange(ROWS) % 30 == 0)))
+    assert "later than 'asked_at' in 100% of the rows that have it" in draft.left_out["paid"]
+
+
+def test_rule_gives_away_is_asked_of_the_age_of_a_date(infer: Any) -> None:
+    days = pd.to_timedelta(np.where(LABEL, 0, 60) + RNG.integers(1, 50, ROWS), unit="D")
+    seen = (pd.to_datetime(AT) - days).strftime("%Y-%m-%d")
+    with pytest.raises(UndecidedError, match="'seen' alone gives the target away"):
+        infer(sound(asked_at=AT, seen=seen))
+
+
 def test_rule_gives_away_is_asked(infer: Any) -> None:
     away = sound(away=(LABEL + RNG.normal(0, 0.05, ROWS)).round(4))
     with pytest.raises(

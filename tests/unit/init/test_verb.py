@@ -86,6 +86,27 @@ def test_rule_gate_has_no_limits_over_noise(project: Path) -> None:
     }
 
 
+def test_rule_too_good_names_the_feature_that_it_is_owed_to(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = RNG.normal(size=(2, ROWS)).round(3)
+    write(project / "loans.csv", first=first, second=second)
+    frame = pd.read_csv(project / "loans.csv").assign(y=(first + 0.2 * second > 0).astype(int))
+    frame.to_csv(project / "loans.csv", index=False)
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    assert "likely a leak by 'first'" in capsys.readouterr().out
+    text = (project / "defs" / "loans" / "defs.yaml").read_text(encoding="utf-8")
+    assert "# a rehearsal is right beyond belief" in text
+
+
+def test_rule_too_good_is_not_said_of_what_is_not(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    assert "beyond belief" not in capsys.readouterr().out
+
+
 def test_rule_port_is_the_next_that_is_free(project: Path) -> None:
     write(project / "a.csv")
     with socket.create_server(("127.0.0.1", 0)) as server:
