@@ -27,16 +27,31 @@ _WHO = re.compile(
 )
 _ROW = re.compile(r"^(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|)$", re.IGNORECASE)
 _NOW = re.compile(
-    r"^(ts|time|timestamp|datetime|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at))$|"
-    r"time_?stamp|(asked|request|requested|created|ordered|observed|measured|recorded)(_?(at|on))?$|"
-    r"datum der anfrage|(order|invoice|transaction|purchase|bestell)_?(date|time|datum)",
-    re.IGNORECASE,
+    r"^(ts|time|timestamp|datetime|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at)|"
+    r"fecha|stichtag)$|"
+    r"(^|_)(time_?stamp|zeitstempel|datum_der_anfrage|(order|invoice|transaction|purchase|bestell|"
+    r"erfassungs|buchungs|mess)_?(date|time|datum|zeit))(_|$)|"
+    r"(^|_)(asked|request|requested|created|ordered|observed|measured|recorded|"
+    r"erfasst|erstellt|angelegt|aufgenommen|gemessen|bestellt|angefragt|"
+    r"cree|saisi|enregistre|creado|registrado|medido|creato|registrato)(_?(at|on|am|um|le|el|il))?$"
 )
+"""Of a safe name: when a row was recorded."""
 _OTHER = re.compile(
-    r"birth|dob|geburt|sign_?up|since|joined|register|regist|start|begin|expir|valid|until|end|due|"
-    r"first|last|updated|modified|closed|cancel|deliver|paid|outcome|resolved|hire",
-    re.IGNORECASE,
+    r"(^|_)(birth|birthday|birth_?date|dob|born|geburt(s?_?(tag|datum))?|geboren|sign_?(ed_)?up|since|"
+    r"joined|joining|register|registered|registration|start|started|begin|began|expiry|expires?|"
+    r"expired|expiration|valid|until|end|ended|due|first|last|updated?|modified|closed?|closing|"
+    r"cancel|cancell?ed|cancell?ation|deliver|delivered|delivery|paid|outcome|resolved|hire|hired|"
+    r"refund|refunded|returned|shipped|last(login|seen|visit|updated?)|"
+    r"(start|end|hire|due|expiry|delivery|closing|registration)date|"
+    r"((vertrags?|kunden|eintritts?|austritts?|kuendigungs?|start|end|liefer|zahlungs?|ablauf|"
+    r"registrierungs?|anmelde|storno)_?)(beginn|ende|datum|tag)|"
+    r"seit|beginn|anfang|start|ende|eintritt|austritt|beitritt|anmeldung|angemeldet|registriert|"
+    r"registrierung|ablauf|bis|gueltig|faellig|geliefert|lieferung|bezahlt|storniert|gekuendigt|"
+    r"kuendigung|erster?|erste[ns]|letzter?|letzte[ns]|geaendert|abgeschlossen|"
+    r"naissance|depuis|debut|fin|jusqu|inscription|expire|nacimiento|desde|inicio|hasta|"
+    r"nascita|inizio|scadenza)(_|$)"
 )
+"""Of a safe name, a word: a birth, a beginning, an end, or what comes after the row."""
 _POSITIVE = re.compile(
     r"^(yes|y|true|1|1\.0|positive|pos|approved|churn(ed)?|default(ed)?|fraud(ulent)?|spam|malignant|"
     r"bad|died|dead|failed|failure|sick|ill|>\s?50k\.?|ja|oui|won|accepted|converted|buy|bought)$",
@@ -164,13 +179,33 @@ def find_timestamp(
     if given:
         return None
     candidates = [source for source in columns if _may_be_now(columns[source], profiles[source])]
-    clear = [source for source in candidates if _NOW.search(source) and not _OTHER.search(source)]
-    candidates = clear or [source for source in candidates if not _OTHER.search(source)]
+    candidates = [source for source in candidates if not _is_called(_OTHER, source)]
+    candidates = [s for s in candidates if _is_called(_NOW, s)] or candidates
     if len(candidates) <= 1:
         return next(iter(candidates), None)
     choices = [*candidates, NONE]
     said = "when was a row known, as it would be asked for?"
     return _none(answers.ask("time", said, candidates[0], choices))
+
+
+def time_rivals(
+    columns: Mapping[str, Column], profiles: Mapping[str, Found], chosen: str
+) -> list[str]:
+    """Other columns that may be the moment of a row, by what they hold and are called.
+
+    Where the chosen one is not called so either, all of moments are, whatever they are called.
+    """
+    others = [
+        source
+        for source in columns
+        if source != chosen and _may_be_now(columns[source], profiles[source])
+    ]
+    clear = _is_called(_NOW, chosen)
+    return [source for source in others if not (clear and _is_called(_OTHER, source))]
+
+
+def _is_called(words: re.Pattern[str], source: str) -> bool:
+    return words.search(safe_name(source)) is not None
 
 
 def entity_contract(column: Column) -> dict[str, Any]:

@@ -81,6 +81,55 @@ def test_rule_timestamp(infer: Any) -> None:
     assert "timestamp" not in infer(sound(birth_date=born)).attributes
 
 
+@pytest.mark.parametrize("name", ["calendar_date", "weekend of", "vendorTime", "validated"])
+def test_rule_timestamp_is_excluded_by_whole_words_of_its_name(infer: Any, name: str) -> None:
+    draft = infer(sound(**{name: AT}))
+    assert "timestamp" in draft.attributes
+    assert "(likely)" not in yaml_text(draft, [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "signUpDate",
+            "valid_until",
+            "Start Date",
+            "end",
+            "dob",
+            "lastSeen",
+            "startdate",
+            "Geburtsdatum",
+        ),
+        *("Kunde seit", "Vertragsbeginn", "Gültig bis", "Eintrittsdatum", "Début", "birthday"),
+    ],
+)
+def test_rule_timestamp_is_no_beginning_or_end(infer: Any, name: str) -> None:
+    assert "timestamp" not in infer(sound(**{name: AT})).attributes
+
+
+@pytest.mark.parametrize("name", ["Erfasst am", "erstelltAm", "Zeitstempel", "recorded_on"])
+def test_rule_timestamp_is_when_a_row_was_recorded(infer: Any, name: str) -> None:
+    since = pd.date_range("2019-01-01", periods=ROWS, freq="2D").strftime("%Y-%m-%d")
+    draft = infer(sound(**{"Kunde seit": since, "besucht": since, name: AT}))
+    said = next(one for one in draft.decisions if one.place == "timestamp")
+    assert said.said.startswith(name)
+    assert said.likely
+    assert said.said.endswith("or is it 'besucht'?")
+    assert "Kunde seit" not in said.said
+    told = infer(sound(**{"besucht": since, name: AT}), time=name)
+    assert not next(one for one in told.decisions if one.place == "timestamp").likely
+
+
+def test_rule_timestamp_taken_by_yes_of_several_is_likely(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    since = pd.date_range("2019-01-01", periods=ROWS, freq="2D").strftime("%Y-%m-%d")
+    pd.DataFrame(sound(besucht=since, gesehen=AT)).to_csv(file, index=False)
+    answers = Answers(likely=True)
+    draft = plan(read_sample(str(file), "y", answers), Wanted("mine", "y", 8103), answers)
+    assert next(one for one in draft.decisions if one.place == "timestamp").likely
+
+
 def test_rule_timestamp_is_asked_where_several_would_do(infer: Any) -> None:
     two = sound(order_date=AT, invoice_date=AT)
     with pytest.raises(UndecidedError, match="--time 'order_date'"):
