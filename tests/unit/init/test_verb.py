@@ -107,6 +107,19 @@ def test_rule_too_good_is_not_said_of_what_is_not(
     assert "beyond belief" not in capsys.readouterr().out
 
 
+def test_rule_parquet_leaves_out_times_of_day_and_durations(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(write(project / "loans.csv"))
+    lasted = pd.to_timedelta(RNG.integers(1, 99, ROWS), unit="m")
+    at = pd.to_datetime(frame["asked_at"]).dt.time
+    frame.assign(lasted=lasted, at=at).to_parquet(project / "loans.parquet")
+    assert main(["init", "loans.parquet", "--target", "y"]) == 0
+    said = capsys.readouterr().out
+    assert "left out: at: time64[us] is no column of moments; write it as a number" in said
+    assert "left out: lasted: duration[ns] is no column of moments" in said
+
+
 def test_rule_port_is_the_next_that_is_free(project: Path) -> None:
     write(project / "a.csv")
     with socket.create_server(("127.0.0.1", 0)) as server:
