@@ -27,7 +27,12 @@ _STABLE = 0.01
 _WHOLE = r"^[+-]?[0-9]+(\.0+)?$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LEADING_ZERO = r"^0[0-9]+$"
-_SIGNED = r"^[€$£¥]\s?[0-9.,]+$|^[0-9.,]+\s?([%€$£¥]|EUR|USD|GBP)$"
+_SIGN = r"([%‰€$£¥₹]|EUR|USD|GBP|CHF|kr|zł|R\$)"
+_DIGITS = r"[0-9][0-9.,' \x{a0}\x{202f}]*"
+_SIGNED = (
+    rf"^[+-]?{_SIGN}\s?[+-]?{_DIGITS}$|^[+-]?{_DIGITS}{_SIGN}$|^\({_SIGN}?\s?{_DIGITS}{_SIGN}?\)$"
+)
+_PLAIN = r"^[+-]?[0-9][0-9.,]*$"
 _TRUE = {"true", "yes", "y", "t", "on"}
 _FALSE = {"false", "no", "n", "f", "off"}
 _OTHER_LANGUAGES = {
@@ -179,11 +184,18 @@ def padded(column: Column, answers: Answers) -> Found | None:
 
 
 def signed_number(column: Column, answers: Answers) -> Found | None:
-    """Numbers with a sign of per cent or of a currency, which no contract reads."""
-    if column.share(_SIGNED) < 0.9:
+    """Numbers with a sign of per cent or of a currency, or in parentheses: no contract reads them.
+
+    Of parentheses, which mean less than zero, some among plain numbers are enough.
+    """
+    signed = column.share(_SIGNED)
+    if signed < 0.9 and (signed < 0.005 or column.share(f"{_SIGNED}|{_PLAIN}") < 0.995):
         return None
-    example = column.present[0].as_py()
-    said = f"numbers with a sign, e.g. {example!r}; write them without it to use them"
+    is_signed = pc.match_substring_regex(column.present, _SIGNED)
+    example = column.present.filter(is_signed)[0].as_py()
+    sign = "in parentheses" if example.startswith("(") else "with a sign"
+    remedy = "with a minus" if example.startswith("(") else "without it"
+    said = f"numbers {sign}, e.g. {example!r}; write them {remedy} to use them"
     return Found("signed_number", said, "left out", {"dtype": "string"})
 
 

@@ -114,6 +114,8 @@ def find_target(column: Column, found: Found, answers: Answers) -> Target:
         return _regression(column, found)
     if found.rule == "yes_no" and task != "multiclass":
         return Target(column.source, "binary", found.why, counts=classes, likely=found.likely)
+    if found.rule in ("signed_number", "padded") and not task and len(counts) > _FEW_NUMBERS:
+        raise ConfigError(f"the target {column.source!r} holds {found.why}")
     if len(counts) == 2 and task != "multiclass":
         return _binary(column, found, classes, answers)
     if len(counts) > _MOST_CLASSES or found.rule == "text":

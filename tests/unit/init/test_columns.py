@@ -155,6 +155,23 @@ def test_rule_signed_number() -> None:
     assert found([f"${i},000" for i in range(40)]).rule == "signed_number"
 
 
+@pytest.mark.parametrize(
+    "form",
+    ["${:,.2f}", "-{}%", "1.{:03d},50 €", "USD {}", "{} CHF", "-$ {}", "1\u00a0{:03d},5\u00a0€"],
+)
+def test_rule_signed_number_of_money_and_per_cent(form: str) -> None:
+    one = found([form.format(i) for i in range(1, 200)])
+    assert one.rule == "signed_number"
+    assert "without it" in one.why
+
+
+def test_rule_signed_number_in_parentheses_among_plain_ones() -> None:
+    one = found([f"({i}.50)" if i % 9 == 0 else f"1,{i:03d}.50" for i in range(200)])
+    assert one.rule == "signed_number"
+    assert one.why.startswith("numbers in parentheses, e.g. '(0.50)'; write them with a minus")
+    assert found([f"({i}" for i in range(200)]).rule == "text"
+
+
 def test_rule_category() -> None:
     few = found(["a", "b", "c"] * 20)
     assert (few.encoding, few.contract["allowed"]) == ("one_hot", ["a", "b", "c"])

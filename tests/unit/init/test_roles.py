@@ -188,6 +188,13 @@ def test_rule_target_that_cannot_be_learnt_is_refused(infer: Any, values: Any, s
         infer({"x": NOISE, "y": values})
 
 
+@pytest.mark.parametrize("form", ["${:,.2f}", "{:.1f}%", "{:.2f} €"])
+def test_rule_signed_number_as_the_target_is_refused_with_the_remedy(infer: Any, form: str) -> None:
+    money = [form.format(1000 + value) for value in NOISE]
+    with pytest.raises(ConfigError, match=r"the target 'y' holds numbers with a sign.*without it"):
+        infer({"x": NOISE[::-1], "y": money})
+
+
 def test_a_target_that_is_no_column_is_refused_with_the_likely_one(infer: Any) -> None:
     with pytest.raises(ConfigError, match=r"--target 'chrun': no column.*did you mean 'churn'"):
         infer({"x": NOISE, "churn": LABEL}, "chrun")
