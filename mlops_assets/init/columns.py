@@ -16,7 +16,7 @@ import pyarrow.compute
 from mlops_assets.blocks.base import Encoding
 from mlops_assets.init.moments import Epoch, Moments, find_epoch, find_moments
 from mlops_assets.init.questions import Answers
-from mlops_assets.init.reading.column import Column
+from mlops_assets.init.reading.column import Column, is_row_number
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -161,10 +161,9 @@ def number(column: Column, answers: Answers) -> Found | None:
     whole = plain.share(_WHOLE) == 1 and numbers.abs().max() < 2**53
     if whole and (code := _code(column, numbers)):
         return code
-    if whole and _is_row_number(column, numbers):
-        return Found(
-            "row_number", "counts the rows", "left out", {"dtype": "int64"}, numbers=numbers
-        )
+    if whole and is_row_number(column, numbers):
+        said = f"counts the rows, from {numbers.min():g}"
+        return Found("row_number", said, "left out", {"dtype": "int64"}, numbers=numbers)
     contract = {"dtype": "int64" if whole else "float64", **_range(numbers, whole=whole)}
     return Found(
         "number", "whole numbers" if whole else "numbers", contract=contract, numbers=numbers
@@ -267,15 +266,6 @@ def _code(column: Column, numbers: pd.Series) -> Found | None:
     said = f"{len(values)} whole numbers that are called a code"
     contract = {"dtype": "int64"}
     return Found("code", said, contract=contract, encoding="one_hot", numbers=numbers, likely=True)
-
-
-def _is_row_number(column: Column, numbers: pd.Series) -> bool:
-    if not re.fullmatch(
-        r"(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|)", column.source, re.I
-    ):
-        return False
-    known = numbers.dropna()
-    return bool(known.is_unique and len(known) == len(numbers) and len(known) > 2)
 
 
 def _range(numbers: pd.Series, *, whole: bool) -> dict[str, float | int]:

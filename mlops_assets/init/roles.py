@@ -11,7 +11,7 @@ from mlops_assets.blocks.data import ANSWER_FIELDS
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns import Found
 from mlops_assets.init.questions import NONE, Answers
-from mlops_assets.init.reading.column import Column
+from mlops_assets.init.reading.column import ROW_NUMBER, Column
 from mlops_assets.init.reading.names import safe_name
 
 _ID = re.compile(
@@ -25,7 +25,6 @@ _WHO = re.compile(
     r"[ _.\-]?(id|nr|no|number|nummer|key)?[.]?$",
     re.IGNORECASE,
 )
-_ROW = re.compile(r"^(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|)$", re.IGNORECASE)
 _NOW = re.compile(
     r"^(ts|time|timestamp|datetime|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at)|"
     r"fecha|stichtag)$|"
@@ -231,7 +230,7 @@ def _is_unique(column: Column) -> bool:
 
 def _may_identify(column: Column, found: Found) -> bool:
     """Whole numbers or short texts without gaps."""
-    if column.texts.null_count or _ROW.match(column.source) or found.use == "moment":
+    if column.texts.null_count or ROW_NUMBER.match(column.source.strip()) or found.use == "moment":
         return False
     whole = column.share(r"^-?[0-9]{1,18}$") == 1
     return whole or (

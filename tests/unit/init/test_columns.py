@@ -61,7 +61,7 @@ def test_rule_epoch(scale: int, unit: str) -> None:
     one = found([(1_600_000_000 + i) * scale for i in range(20)], "event_time")
     assert one.rule == "epoch"
     assert one.why.startswith(unit)
-    assert found([(1_600_000_000 + i) * scale for i in range(20)], "salary").rule == "number"
+    assert found([(1_600_000_000 + 7 * i) * scale for i in range(20)], "salary").rule == "number"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,20 @@ def test_rule_code() -> None:
 def test_rule_row_number() -> None:
     assert found(list(range(30)), "Unnamed: 0").use == "left out"
     assert found(list(range(30)), "").rule == "row_number"
-    assert found(list(range(30)), "distance").rule == "number"
+    assert found(list(range(30)), " ").rule == "row_number"
+    assert found(list(range(30))[::-1], "#").rule == "row_number"
+    assert found(list(range(30))[::-1], "distance").rule == "number"
+
+
+def test_rule_row_number_of_any_name_counts_the_rows_as_they_stand() -> None:
+    one = found(list(range(7, 37)), "Listing")
+    assert (one.rule, one.use, one.why) == ("row_number", "left out", "counts the rows, from 7")
+    assert found([*range(29), 30], "Listing").rule == "number"
+    assert found([*range(29), None], "Listing").rule == "number"
+    assert found(list(range(19)), "Listing").rule == "number", "so few may be in order by chance"
+    blocks = [*range(200), *range(5000, 5200)]
+    assert found(blocks, "Listing", whole=False).rule == "row_number"
+    assert found(blocks, "Listing").rule == "number"
 
 
 def test_rule_padded() -> None:

@@ -54,6 +54,16 @@ def test_rule_entity(infer: Any, ids: Any, name: str, dtype: str) -> None:
     assert draft.attributes["contract"]["unique"] == [draft.attributes["entity"]["name"]]
 
 
+def test_rule_row_number_is_the_entity_where_it_is_called_so(infer: Any) -> None:
+    assert infer(sound(listing_id=np.arange(ROWS))).attributes["entity"]["name"] == "listing_id"
+    draft = infer(
+        sound(**{"Listing": np.arange(ROWS), "": RNG.permutation(ROWS), "#": np.arange(ROWS)[::-1]})
+    )
+    assert "entity" not in draft.attributes
+    assert list(draft.left_out) == ["Listing", "", "#"]
+    assert draft.left_out["Listing"] == "counts the rows, from 0"
+
+
 def test_rule_entity_of_a_table_without_one_is_none(infer: Any) -> None:
     draft = infer(sound(income=np.arange(ROWS) * 37))
     assert "entity" not in draft.attributes
