@@ -164,11 +164,12 @@ def _rehearsal(parts: Split, settings: ModelSettings) -> Rehearsal:
     actual = label_array(parts.test[settings.target.name], task)
     losses = row_losses(held_out.scores, actual, task, held_out.classes)
     found = _measured(held_out, parts, settings)
-    reached, name = _nearness(found, task), ""
-    if reached >= _PERFECT:
+    remark = ""
+    if (reached := _nearness(found, task)) >= _PERFECT:
         name = _strongest(held_out, actual)
-    said = f"a rehearsal is right beyond belief ({reached:.4f} of 1): likely a leak by {name!r}; "
-    remark = f"{said}leave it out by --drop unless it is known in time" if name else ""
+        name = settings.features.dates[name].column if name in settings.features.dates else name
+        said = f"a rehearsal reached {reached:.4f} of 1, which is likely a leak by {name!r}"
+        remark = f"{said}; leave it out, unless it is known in time"
     return Rehearsal(found, losses, len(parts.train), len(parts.test), remark)
 
 

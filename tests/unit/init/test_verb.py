@@ -96,7 +96,19 @@ def test_rule_too_good_names_the_feature_that_it_is_owed_to(
     assert main(["init", "loans.csv", "--target", "y"]) == 0
     assert "likely a leak by 'first'" in capsys.readouterr().out
     text = (project / "defs" / "loans" / "defs.yaml").read_text(encoding="utf-8")
-    assert "# a rehearsal is right beyond belief" in text
+    assert "of 1, which is likely a leak by 'first'" in text
+
+
+def test_rule_too_good_names_the_column_of_a_date(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(write(project / "loans.csv"))
+    days = np.where(frame["y"] == 1, RNG.integers(10, 20, ROWS), RNG.integers(1, 9, ROWS) * 5)
+    days = np.where((frame["y"] == 0) & (days >= 10) & (days < 20), 30, days)
+    seen = pd.to_datetime(frame["asked_at"]) - pd.to_timedelta(days, unit="D")
+    frame.assign(seen=seen.dt.strftime("%Y-%m-%d")).to_csv(project / "loans.csv", index=False)
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    assert "likely a leak by 'seen'; leave it out" in capsys.readouterr().out
 
 
 def test_rule_too_good_is_not_said_of_what_is_not(
@@ -104,7 +116,7 @@ def test_rule_too_good_is_not_said_of_what_is_not(
 ) -> None:
     write(project / "loans.csv")
     assert main(["init", "loans.csv", "--target", "y"]) == 0
-    assert "beyond belief" not in capsys.readouterr().out
+    assert "likely a leak" not in capsys.readouterr().out
 
 
 def test_rule_parquet_leaves_out_times_of_day_and_durations(
