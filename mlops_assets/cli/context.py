@@ -7,15 +7,23 @@ import argparse
 import sys
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import dagster as dg
+import yaml
 
 from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.components.loading import left_out
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
+from mlops_assets.home import FRAMEWORK_ROOT
+from mlops_assets.runtime.atomic import write_atomically
 from resources.champion.by_hand import Promotions
+
+_PACKAGED = FRAMEWORK_ROOT / "mlops_assets" / "dagster.yaml"  # where a wheel puts it
+_DAGSTER_YAML = _PACKAGED if _PACKAGED.exists() else FRAMEWORK_ROOT / "dagster.yaml"
+_FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -83,6 +91,20 @@ def open_promotions(definitions: dg.Definitions, model: str) -> Generator[Promot
     settings = loaded_models(definitions)[model].deployment
     with open_resources(definitions, "tracking", "ledger", "deployment") as built:
         yield Promotions(model, settings, built.tracking, built.ledger, built.deployment)
+
+
+def configure_dagster(folder: Path) -> Path:
+    """The same folder, a DAGSTER_HOME of ours: with the settings of this project's dagster.yaml.
+
+    Of another one Dagster would report its use.
+    """
+    text = _DAGSTER_YAML.read_text(encoding="utf-8")
+    settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
+    write_atomically(
+        folder / "dagster.yaml",
+        lambda file: file.write_text(yaml.safe_dump(settings), encoding="utf-8"),
+    )
+    return folder
 
 
 def exit_code(definitions: dg.Definitions, models: Sequence[str], *, good: bool) -> int:

@@ -15,8 +15,6 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from mlops_assets.cli import (
     checks,
     endpoints,
@@ -26,18 +24,15 @@ from mlops_assets.cli import (
     reproduction,
     runs,
 )
-from mlops_assets.cli.context import say
+from mlops_assets.cli.context import configure_dagster, say
 from mlops_assets.cli.failures import said_of
 from mlops_assets.cli.init import verb as init
 from mlops_assets.errors import FaultyModelError
 from mlops_assets.home import FRAMEWORK_ROOT, home, project, require_addressable
-from mlops_assets.runtime.atomic import ensure_folder, write_atomically
+from mlops_assets.runtime.atomic import ensure_folder
 from mlops_assets.runtime.surroundings import chosen_umask
 
 _FAMILIES = (init, checks, runs, endpoints, promotions, monitoring, reproduction, operation)
-_PACKAGED = FRAMEWORK_ROOT / "mlops_assets" / "dagster.yaml"  # where a wheel puts it
-_DAGSTER_YAML = _PACKAGED if _PACKAGED.exists() else FRAMEWORK_ROOT / "dagster.yaml"
-_FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,12 +80,7 @@ def use_dagster_home(state: Path) -> Path:
     folder = ensure_folder(require_addressable(named, "DAGSTER_HOME"))
     os.environ["DAGSTER_HOME"] = str(folder)
     if not (folder / "dagster.yaml").exists():
-        text = _DAGSTER_YAML.read_text(encoding="utf-8")
-        settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
-        write_atomically(
-            folder / "dagster.yaml",
-            lambda file: file.write_text(yaml.safe_dump(settings), encoding="utf-8"),
-        )
+        configure_dagster(folder)
     return folder
 
 

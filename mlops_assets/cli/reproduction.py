@@ -12,7 +12,14 @@ import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
-from mlops_assets.cli.context import Verbs, add_verb, load_definitions, open_resources, say
+from mlops_assets.cli.context import (
+    Verbs,
+    add_verb,
+    configure_dagster,
+    load_definitions,
+    open_resources,
+    say,
+)
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import FRAMEWORK_ROOT, project
 from mlops_assets.interfaces.children import end
@@ -156,7 +163,7 @@ def _environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str,
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),
         "MLOPS_PINNED_NOW": recorded.checked_at,
-        "DAGSTER_HOME": str(ensure_folder(state / "dagster")),
+        "DAGSTER_HOME": str(configure_dagster(ensure_folder(state / "dagster"))),
         # A checkout holds the framework too, and so its code of that day.
         "PYTHONPATH": str(code if project() == FRAMEWORK_ROOT else FRAMEWORK_ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -74,8 +74,9 @@ def distributions_in(content: bytes) -> list[str]:
             found = set(_MODULE.findall(archive.read(_SCHEMA)))
     except (zipfile.BadZipFile, KeyError) as err:
         raise _damaged(err) from err
-    installed = packages_distributions()
-    return [installed[name][0] for name in BOOSTERS if name.encode() in found]
+    boosters = [name for name in BOOSTERS if name.encode() in found]
+    installed = packages_distributions() if boosters else {}  # looks at every installed file
+    return [installed[name][0] for name in boosters]
 
 
 def _damaged(err: Exception) -> UnsafeModelError:

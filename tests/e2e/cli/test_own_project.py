@@ -81,8 +81,11 @@ def test_a_project_beside_an_installed_framework_is_trained_served_and_reproduce
         who = ("-c", "user.email=a@example.com", "-c", "user.name=a")
         done(project, "git", *who, *command)
 
+    home = tmp_path / "home"
+    home.mkdir()
+
     def mlops(*arguments: str) -> str:
-        site = {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
+        site = {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1", "HOME": str(home)}
         return done(below, sys.executable, "-c", MLOPS, *arguments, **site).stdout
 
     try:
@@ -93,6 +96,7 @@ def test_a_project_beside_an_installed_framework_is_trained_served_and_reproduce
         assert alive_with("MLOPS_PROJECT", str(project)) == []
     finally:
         kill_all_with("MLOPS_ENDPOINT", str(project / ".mlops" / "endpoints" / "own"))
+    assert list(home.iterdir()) == []  # neither Dagster's telemetry nor anybody else's
     assert done(project, "git", "status", "--short").stdout == ""
     assert sorted(file.name for file in installed.glob("mlops_assets/defs/*/")) == []
 
