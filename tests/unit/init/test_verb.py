@@ -86,11 +86,13 @@ def test_rule_gate_has_no_limits_over_noise(project: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("others", [0, 70])
 def test_rule_too_good_names_the_feature_that_it_is_owed_to(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str], others: int
 ) -> None:
     first, second = RNG.normal(size=(2, ROWS)).round(3)
-    write(project / "loans.csv", first=first, second=second)
+    noise = {f"noise_{i}": RNG.normal(size=ROWS).round(3) for i in range(others)}
+    write(project / "loans.csv", first=first, second=second, **noise)
     frame = pd.read_csv(project / "loans.csv").assign(y=(first + 0.2 * second > 0).astype(int))
     frame.to_csv(project / "loans.csv", index=False)
     assert main(["init", "loans.csv", "--target", "y"]) == 0
@@ -109,6 +111,17 @@ def test_rule_too_good_names_the_column_of_a_date(
     frame.assign(seen=seen.dt.strftime("%Y-%m-%d")).to_csv(project / "loans.csv", index=False)
     assert main(["init", "loans.csv", "--target", "y"]) == 0
     assert "likely a leak by 'seen'; leave it out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("noise", "is_said"), [(0.05, True), (0.2, False)])
+def test_rule_too_good_of_a_regression_is_by_r2(
+    project: Path, capsys: pytest.CaptureFixture[str], noise: float, is_said: bool
+) -> None:
+    x = RNG.normal(size=ROWS)
+    frame = pd.DataFrame({"z": RNG.normal(size=ROWS), "x": x, "y": x + RNG.normal(0, noise, ROWS)})
+    frame.to_csv(project / "loans.csv", index=False)
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    assert ("likely a leak by 'x'" in capsys.readouterr().out) == is_said
 
 
 def test_rule_too_good_is_not_said_of_what_is_not(
