@@ -14,6 +14,7 @@ import pandas as pd
 
 from mlops_assets.assets.data import broken_contract, read_rows
 from mlops_assets.assets.features import with_labels
+from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError, MlopsError
 from mlops_assets.init.draft import LINEAR, TREES, Draft
@@ -25,7 +26,7 @@ from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.evaluation.metrics import metrics_of
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import Split, label_array
-from mlops_assets.ml.inference.scoring import Scored
+from mlops_assets.ml.inference.scoring import Scored, score
 from mlops_assets.ml.monitoring.outcomes import rows_until
 from mlops_assets.ml.training.fit import fit, split
 
@@ -34,6 +35,10 @@ _ERRORS = 4.0
 """Standard errors that a version may be worse than the rehearsal."""
 _GAIN = 0.25
 """Or this share of what the rehearsal gained on the prior, whichever is more."""
+_PERFECT = 0.995
+"""The area under the curve, accuracy or R2 that hardly any honest table reaches."""
+_FAR = 0.95
+"""An accuracy of the prior from which that says little."""
 _LOWER_IS_BETTER = {"log_loss", "rmse"}
 LIMITED = {
     "binary": ("roc_auc", "log_loss"),
@@ -60,6 +65,8 @@ class Rehearsal(NamedTuple):
     """Of each held-out row."""
     train_rows: int
     test_rows: int
+    remark: str = ""
+    """Of a result that is too good, by the name of the feature that it is owed to."""
 
     def is_beaten_by(self, other: "Rehearsal") -> bool:
         """Whether the other's mean loss on the same rows is lower by more than a standard error.
@@ -127,7 +134,8 @@ def choose(
 def decide_gate(draft: Draft, rehearsal: Rehearsal | None, task: str) -> None:
     """Add the limits of the gate; none where nothing is shown to beat the prior."""
     primary = LIMITED[task][0]
-    draft.decide("evaluation.primary", primary, "", told=False)
+    remark = "" if rehearsal is None else rehearsal.remark
+    draft.decide("evaluation.primary", primary, remark, likely=True, told=bool(remark))
     found = {} if rehearsal is None else _limits(rehearsal, task)
     for name, (bound, limit, said) in found.items():
         draft.decide(f"evaluation.gate.limits.{name}", {bound: limit}, said)
@@ -156,7 +164,34 @@ def _rehearsal(parts: Split, settings: ModelSettings) -> Rehearsal:
     actual = label_array(parts.test[settings.target.name], task)
     losses = row_losses(held_out.scores, actual, task, held_out.classes)
     found = _measured(held_out, parts, settings)
-    return Rehearsal(found, losses, len(parts.train), len(parts.test))
+    remark = ""
+    if (reached := _nearness(found, task)) >= _PERFECT:
+        name = _strongest(held_out, actual)
+        name = settings.features.dates[name].column if name in settings.features.dates else name
+        said = f"a rehearsal reached {reached:.4f} of 1, which is likely a leak by {name!r}"
+        remark = f"{said}; leave it out, unless it is known in time"
+    return Rehearsal(found, losses, len(parts.train), len(parts.test), remark)
+
+
+def _nearness(found: dict[str, Reached], task: Task) -> float:
+    """The area under the curve, accuracy or R2; 0 where the prior is not far from it."""
+    first = found[LIMITED[task][0]]
+    if task == "regression":
+        return 1 - (first.value / first.prior) ** 2 if first.prior else 0.0
+    return first.value if first.prior < _FAR else 0.0
+
+
+def _strongest(held_out: Scored, actual: np.ndarray) -> str:
+    """The feature without whose values, shuffled among the rows, the mean loss is the highest."""
+    order = np.random.default_rng(0).permutation(len(actual))
+
+    def loss(name: str) -> float:
+        values = held_out.features[name]
+        mixed = held_out.features.assign(**{name: values.iloc[order].set_axis(values.index)})
+        scores = score(held_out.model, mixed, held_out.task)
+        return float(row_losses(scores, actual, held_out.task, held_out.classes).mean())
+
+    return max(held_out.features.columns, key=loss)
 
 
 def _measured(held_out: Scored, parts: Split, settings: ModelSettings) -> dict[str, Reached]:

@@ -16,7 +16,7 @@ import pyarrow.compute
 from mlops_assets.blocks.base import Encoding
 from mlops_assets.init.moments import Epoch, Moments, find_epoch, find_moments
 from mlops_assets.init.questions import Answers
-from mlops_assets.init.reading.column import Column
+from mlops_assets.init.reading.column import Column, is_row_number
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -27,7 +27,12 @@ _STABLE = 0.01
 _WHOLE = r"^[+-]?[0-9]+(\.0+)?$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LEADING_ZERO = r"^0[0-9]+$"
-_SIGNED = r"^[€$£¥]\s?[0-9.,]+$|^[0-9.,]+\s?([%€$£¥]|EUR|USD|GBP)$"
+_SIGN = r"([%‰€$£¥₹]|EUR|USD|GBP|CHF|kr|zł|R\$)"
+_DIGITS = r"[0-9][0-9.,' \x{a0}\x{202f}]*"
+_SIGNED = (
+    rf"^[+-]?{_SIGN}\s?[+-]?{_DIGITS}$|^[+-]?{_DIGITS}{_SIGN}$|^\({_SIGN}?\s?{_DIGITS}{_SIGN}?\)$"
+)
+_PLAIN = r"^[+-]?[0-9][0-9.,]*$"
 _TRUE = {"true", "yes", "y", "t", "on"}
 _FALSE = {"false", "no", "n", "f", "off"}
 _OTHER_LANGUAGES = {
@@ -156,10 +161,9 @@ def number(column: Column, answers: Answers) -> Found | None:
     whole = plain.share(_WHOLE) == 1 and numbers.abs().max() < 2**53
     if whole and (code := _code(column, numbers)):
         return code
-    if whole and _is_row_number(column, numbers):
-        return Found(
-            "row_number", "counts the rows", "left out", {"dtype": "int64"}, numbers=numbers
-        )
+    if whole and is_row_number(column, numbers):
+        said = f"counts the rows, from {numbers.min():g}"
+        return Found("row_number", said, "left out", {"dtype": "int64"}, numbers=numbers)
     contract = {"dtype": "int64" if whole else "float64", **_range(numbers, whole=whole)}
     return Found(
         "number", "whole numbers" if whole else "numbers", contract=contract, numbers=numbers
@@ -179,11 +183,18 @@ def padded(column: Column, answers: Answers) -> Found | None:
 
 
 def signed_number(column: Column, answers: Answers) -> Found | None:
-    """Numbers with a sign of per cent or of a currency, which no contract reads."""
-    if column.share(_SIGNED) < 0.9:
+    """Numbers with a sign of per cent or of a currency, or in parentheses: no contract reads them.
+
+    Of parentheses, which mean less than zero, some among plain numbers are enough.
+    """
+    signed = column.share(_SIGNED)
+    if signed < 0.9 and (signed < 0.005 or column.share(f"{_SIGNED}|{_PLAIN}") < 0.995):
         return None
-    example = column.present[0].as_py()
-    said = f"numbers with a sign, e.g. {example!r}; write them without it to use them"
+    is_signed = pc.match_substring_regex(column.present, _SIGNED)
+    example = column.present.filter(is_signed)[0].as_py()
+    sign = "in parentheses" if example.startswith("(") else "with a sign"
+    remedy = "with a minus" if example.startswith("(") else "without it"
+    said = f"numbers {sign}, e.g. {example!r}; write them {remedy} to use them"
     return Found("signed_number", said, "left out", {"dtype": "string"})
 
 
@@ -255,15 +266,6 @@ def _code(column: Column, numbers: pd.Series) -> Found | None:
     said = f"{len(values)} whole numbers that are called a code"
     contract = {"dtype": "int64"}
     return Found("code", said, contract=contract, encoding="one_hot", numbers=numbers, likely=True)
-
-
-def _is_row_number(column: Column, numbers: pd.Series) -> bool:
-    if not re.fullmatch(
-        r"(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|)", column.source, re.I
-    ):
-        return False
-    known = numbers.dropna()
-    return bool(known.is_unique and len(known) == len(numbers) and len(known) > 2)
 
 
 def _range(numbers: pd.Series, *, whole: bool) -> dict[str, float | int]:

@@ -13,6 +13,7 @@ from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import missing_texts, without
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.table import Table
+from mlops_assets.init.roles import Target
 
 _LOGISTIC = {
     "estimator": "sklearn.linear_model.LogisticRegression",
@@ -103,6 +104,11 @@ class Profiled:
             return numbers
         return pd.Series(self.columns[source].texts.to_pylist(), dtype=object)
 
+    def texts(self, sources: list[str]) -> pd.DataFrame:
+        """The rows as they are written, without what means no value."""
+        columns = {source: self.columns[source].texts.to_pylist() for source in sources}
+        return pd.DataFrame(columns, dtype=object)
+
 
 def profiled(table: Table, answers: Answers) -> Profiled:
     """What every column of a sample is.
@@ -134,3 +140,17 @@ def contract_of(column: Column, contract: dict[str, Any]) -> dict[str, Any]:
     """A column's contract as it stands in the YAML, with the source's name where it differs."""
     named = {} if column.source == column.name else {"from": column.source}
     return {**named, **contract}
+
+
+def target_contract(contract: dict[str, Any], target: Target) -> dict[str, Any]:
+    """That of the column, without bounds: an outcome is not refused for being extreme."""
+    kept = {k: v for k, v in contract.items() if k not in ("min", "max", "allowed")}
+    if target.positive is not None or target.why == "0 or 1":
+        texts = kept["dtype"] == "string"
+        kept["allowed"] = sorted((k if texts else _number(k) for k in target.counts or {}), key=str)
+    return kept
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.draft import LINEAR, TREES, Draft, Profiled, contract_of
+from mlops_assets.init.draft import LINEAR, TREES, Draft, Profiled, contract_of, target_contract
 from mlops_assets.init.leaks import Leak, find_copies, find_leaks
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.roles import Target, entity_contract, entity_name
-from mlops_assets.init.split import choose_split
+from mlops_assets.init.split import choose_split, repeated_rows
 
 _LINEAR_BELOW = 1_000
 
@@ -48,6 +48,8 @@ def _features(table: Profiled, roles: Roles, draft: Draft, answers: Answers) -> 
     for source, original in find_copies(values).items():
         draft.left_out[source] = f"repeats {original!r} in every row"
         del values[source]
+    dates = [source for source in chosen if table.found[source].use == "moment"]
+    values |= {source: _age(table, source, roles) for source in dates}
     target = target_values(table, roles.target)
     kept = _listed(answers, "keep")
     for source, leak in find_leaks(values, target, roles.target.task).items():
@@ -99,15 +101,21 @@ def _is_out(source: str, leak: Leak, answers: Answers) -> bool:
 
 def _not_yet_known(table: Profiled, source: str, roles: Roles) -> str | None:
     """Why a date is of no use: it is later than its row's moment, or has no moment beside it."""
-    moments = table.found[source].moments
-    if table.found[source].use != "moment" or moments is None:
+    if table.found[source].use != "moment" or roles.timestamp is None:
         return None
-    if roles.timestamp is None:
-        return None
-    later = (moments > table.moments(roles.timestamp)).mean()
+    moments = table.moments(source)
+    later = (moments > table.moments(roles.timestamp))[moments.notna()].mean()
     if later > 0.05:
-        return f"is later than {roles.timestamp!r} in {later:.0%} of the rows, so not known then"
+        rows = "the rows" if moments.notna().all() else "the rows that have it"
+        return f"is later than {roles.timestamp!r} in {later:.0%} of {rows}, so not known then"
     return None
+
+
+def _age(table: Profiled, source: str, roles: Roles) -> pd.Series:
+    """Of a date, in days at the row's moment, or at the newest date where rows have none."""
+    moments = table.moments(source)
+    at = moments.max() if roles.timestamp is None else table.moments(roles.timestamp)
+    return (at - moments) / pd.Timedelta(days=1)
 
 
 def _keys(table: Profiled, roles: Roles, draft: Draft) -> None:
@@ -138,7 +146,7 @@ def _contract(table: Profiled, roles: Roles, features: list[str], draft: Draft) 
         elif source == roles.timestamp:
             draft.decide(place, contract_of(column, found.contract), found.why, told=False)
         elif source == roles.target.source:
-            contract = _target_contract(found.contract, roles.target, table)
+            contract = target_contract(found.contract, roles.target)
             draft.decide(place, contract_of(column, contract), "the target", told=False)
         elif source in features:
             contract = found.contract
@@ -152,8 +160,7 @@ def _contract(table: Profiled, roles: Roles, features: list[str], draft: Draft) 
     block = draft.attributes["contract"]
     if draft.left_out:
         block["extra_columns"] = "drop"
-    if roles.entity is not None:
-        _uniqueness(table, roles, draft)
+    _uniqueness(table, roles, features, draft)
 
 
 def _said(found: Any) -> str:
@@ -161,38 +168,34 @@ def _said(found: Any) -> str:
     return found.why + "; some rows have none" * bool(nullable)
 
 
-def _target_contract(contract: dict[str, Any], target: Target, table: Profiled) -> dict[str, Any]:
-    """That of the column, without bounds: an outcome is not refused for being extreme."""
-    kept = {k: v for k, v in contract.items() if k not in ("min", "max", "allowed")}
-    if target.positive is not None or target.why == "0 or 1":
-        texts = kept["dtype"] == "string"
-        kept["allowed"] = sorted((k if texts else _number(k) for k in target.counts or {}), key=str)
-    return kept
-
-
-def _number(text: str) -> int | float:
-    value = float(text)
-    return int(value) if value.is_integer() else value
-
-
-def _uniqueness(table: Profiled, roles: Roles, draft: Draft) -> None:
-    """The key of a row, where the sample holds to it."""
-    column = table.columns[str(roles.entity)]
+def _uniqueness(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
+    """The key of a row, where the sample holds to it; else whole rows that are there again."""
+    if roles.entity is None:
+        return _drop_repeated(table, roles, features, draft)
+    column = table.columns[roles.entity]
     ids = pd.Series(column.texts.to_pylist())
-    name = entity_name(column)
     if ids.is_unique:
-        draft.decide("contract.unique", [name], "no id came twice", told=False)
-    elif roles.timestamp is not None:
-        moments = table.moments(roles.timestamp)
-        twice = pd.DataFrame({"id": ids, "at": moments}).duplicated()
-        rows = pd.DataFrame(
-            {s: c.texts.to_pylist() for s, c in table.columns.items()}, dtype=object
-        )
-        if twice.any() and rows.duplicated().sum() == twice.sum():
+        draft.decide("contract.unique", [entity_name(column)], "no id came twice", told=False)
+    elif roles.timestamp is None:
+        _drop_repeated(table, roles, features, draft)
+    else:
+        twice = pd.DataFrame({"id": ids, "at": table.moments(roles.timestamp)}).duplicated()
+        if twice.any() and table.texts(list(table.columns)).duplicated().sum() == twice.sum():
             said = f"{twice.sum()} rows are there twice, value by value"
             draft.decide("processing.drop_duplicates", True, said)
-            return
+            return None
         _put_aside(table, roles, float(twice.mean()), draft)
+    return None
+
+
+def _drop_repeated(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
+    """Count a row once, or held-out rows would be known from training."""
+    keys = [key for key in (roles.entity, roles.timestamp) if key is not None]
+    rows = table.texts([*keys, *features, roles.target.source])
+    repeated = repeated_rows(rows, roles.target.source)
+    if repeated:
+        said = f"{repeated} of {len(rows)} rows repeat another value by value, more than by chance"
+        draft.decide("processing.drop_duplicates", True, said)
 
 
 def _put_aside(table: Profiled, roles: Roles, twice: float, draft: Draft) -> None:

@@ -19,6 +19,9 @@ _SCORE = re.compile(
     re.IGNORECASE,
 )
 _FEWEST = 50
+_FEWEST_FILLED = 20
+_BY_CHANCE = 1e-6
+"""How likely it may be that the rows with a value are of one class by chance."""
 
 
 class Leak(NamedTuple):
@@ -33,7 +36,7 @@ def find_leaks(features: Mapping[str, pd.Series], target: pd.Series, task: Task)
     """Suspects among the features, by name.
 
     Args:
-        features: Source name -> numbers, or texts; NaN or None where there is no value.
+        features: Source name -> numbers (of a date its age), or texts; NaN or None without a value.
         target: Numbers of a binary target or a regression, texts of classes; of the same rows.
         task: Of the model.
     """
@@ -66,19 +69,36 @@ def _leak(source: str, values: pd.Series, target: pd.Series, task: Task) -> Leak
         return Leak("copy", "is a copy of the target", sure=True)
     if _SCORE.search(source):
         return Leak("score", "is called as the score of an earlier model", sure=True)
-    if task == "regression":
-        alone = abs(values.corr(target)) if values.dtype != object else 0.0
-        said = f"alone gives the target away (correlation {alone:.4f})"
-        return Leak("gives_away", said, sure=False) if alone > 0.9995 else None
+    return (
+        _of_numbers(values, target) if task == "regression" else _of_classes(values, target, task)
+    )
+
+
+def _of_numbers(values: pd.Series, target: pd.Series) -> Leak | None:
+    alone = abs(values.corr(target)) if values.dtype != object else 0.0
+    said = f"alone gives the target away (correlation {alone:.4f})"
+    return Leak("gives_away", said, sure=False) if alone > 0.9995 else None
+
+
+def _of_classes(values: pd.Series, target: pd.Series, task: Task) -> Leak | None:
     one_hot = [target] if task == "binary" else [(target == name) for name in target.unique()]
     only = max(_auc(values.isna().astype(float), one) for one in one_hot)
-    if only > GIVES_AWAY:
+    if only > GIVES_AWAY or _is_of_one_class(values, target):
         said = "has a value for one class only, so it is known only after the outcome"
-        return Leak("known_after", said, sure=True)
+        return Leak("known_after", said, sure=only > GIVES_AWAY)
     alone = min(_auc(_as_numbers(values, one), one) for one in one_hot)
     if alone > GIVES_AWAY:
         return Leak("gives_away", f"alone gives the target away (AUC {alone:.4f})", sure=False)
     return None
+
+
+def _is_of_one_class(values: pd.Series, target: pd.Series) -> bool:
+    """Whether the rows that have a value, if not all, are of one class, and not by chance."""
+    filled = target[values.notna()]
+    if not _FEWEST_FILLED <= len(filled) < len(target) or (filled != filled.iloc[0]).any():
+        return False
+    share = float((target == filled.iloc[0]).mean())
+    return share ** len(filled) < _BY_CHANCE
 
 
 def _is_copy(values: pd.Series, target: pd.Series) -> bool:

@@ -8,7 +8,13 @@ from mlops_assets.init.events import draft_events, find_log
 from mlops_assets.init.flat import Roles, draft_flat
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.table import Table
-from mlops_assets.init.roles import find_column, find_entity, find_target, find_timestamp
+from mlops_assets.init.roles import (
+    find_column,
+    find_entity,
+    find_target,
+    find_timestamp,
+    time_rivals,
+)
 
 
 class Wanted(NamedTuple):
@@ -45,6 +51,7 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
         entity = None if entity == source else entity
         timestamp = None if timestamp == source else timestamp
         draft_flat(known, Roles(entity, timestamp, target), draft, answers)
+    _doubt_time(known, wanted, answers, draft)
     draft.decide("deployment.port", wanted.port, "the next that no other model has", told=False)
     schedule = {"train": "0 3 * * 0", "monitor": "0 * * * *"}
     said = "UTC: trained on Sundays at 3, watched every hour"
@@ -63,6 +70,21 @@ def _keys(known: Profiled, wanted: Wanted, answers: Answers) -> tuple[str | None
     entity = find_entity(others, known.found, answers)
     rest = {source: column for source, column in others.items() if source != entity}
     return entity, find_timestamp(rest, known.found, answers)
+
+
+def _doubt_time(known: Profiled, wanted: Wanted, answers: Answers, draft: Draft) -> None:
+    """Mark the timestamp as likely where another column may be it, unless a person named it."""
+    at = [n for n, one in enumerate(draft.decisions) if one.place == "timestamp"]
+    if not at or answers.given("time"):
+        return
+    name = draft.attributes["timestamp"]
+    (chosen,) = [source for source, column in known.columns.items() if column.name == name]
+    others = {s: c for s, c in known.columns.items() if wanted.target not in (s, c.name)}
+    rivals = ", ".join(map(repr, time_rivals(others, known.found, chosen)))
+    if rivals:
+        decision = draft.decisions[at[0]]
+        said = f"{decision.said}; or is it {rivals}?"
+        draft.decisions[at[0]] = decision._replace(said=said, likely=True)
 
 
 def _with_years(known: Profiled, timestamp: str | None) -> Profiled:

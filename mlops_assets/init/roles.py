@@ -11,7 +11,7 @@ from mlops_assets.blocks.data import ANSWER_FIELDS
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns import Found
 from mlops_assets.init.questions import NONE, Answers
-from mlops_assets.init.reading.column import Column
+from mlops_assets.init.reading.column import ROW_NUMBER, Column
 from mlops_assets.init.reading.names import safe_name
 
 _ID = re.compile(
@@ -25,18 +25,32 @@ _WHO = re.compile(
     r"[ _.\-]?(id|nr|no|number|nummer|key)?[.]?$",
     re.IGNORECASE,
 )
-_ROW = re.compile(r"^(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|)$", re.IGNORECASE)
 _NOW = re.compile(
-    r"^(ts|time|timestamp|datetime|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at))$|"
-    r"time_?stamp|(asked|request|requested|created|ordered|observed|measured|recorded)(_?(at|on))?$|"
-    r"datum der anfrage|(order|invoice|transaction|purchase|bestell)_?(date|time|datum)",
-    re.IGNORECASE,
+    r"^(ts|time|timestamp|datetime|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at)|"
+    r"fecha|stichtag)$|"
+    r"(^|_)(time_?stamp|zeitstempel|datum_der_anfrage|(order|invoice|transaction|purchase|bestell|"
+    r"erfassungs|buchungs|mess)_?(date|time|datum|zeit))(_|$)|"
+    r"(^|_)(asked|request|requested|created|ordered|observed|measured|recorded|"
+    r"erfasst|erstellt|angelegt|aufgenommen|gemessen|bestellt|angefragt|"
+    r"cree|saisi|enregistre|creado|registrado|medido|creato|registrato)(_?(at|on|am|um|le|el|il))?$"
 )
+"""Of a safe name: when a row was recorded."""
 _OTHER = re.compile(
-    r"birth|dob|geburt|sign_?up|since|joined|register|regist|start|begin|expir|valid|until|end|due|"
-    r"first|last|updated|modified|closed|cancel|deliver|paid|outcome|resolved|hire",
-    re.IGNORECASE,
+    r"(^|_)(birth|birthday|birth_?date|dob|born|geburt(s?_?(tag|datum))?|geboren|sign_?(ed_)?up|since|"
+    r"joined|joining|register|registered|registration|start|started|begin|began|expiry|expires?|"
+    r"expired|expiration|valid|until|end|ended|due|first|last|updated?|modified|closed?|closing|"
+    r"cancel|cancell?ed|cancell?ation|deliver|delivered|delivery|paid|outcome|resolved|hire|hired|"
+    r"refund|refunded|returned|shipped|last(login|seen|visit|updated?)|"
+    r"(start|end|hire|due|expiry|delivery|closing|registration)date|"
+    r"((vertrags?|kunden|eintritts?|austritts?|kuendigungs?|start|end|liefer|zahlungs?|ablauf|"
+    r"registrierungs?|anmelde|storno)_?)(beginn|ende|datum|tag)|"
+    r"seit|beginn|anfang|start|ende|eintritt|austritt|beitritt|anmeldung|angemeldet|registriert|"
+    r"registrierung|ablauf|bis|gueltig|faellig|geliefert|lieferung|bezahlt|storniert|gekuendigt|"
+    r"kuendigung|erster?|erste[ns]|letzter?|letzte[ns]|geaendert|abgeschlossen|"
+    r"naissance|depuis|debut|fin|jusqu|inscription|expire|nacimiento|desde|inicio|hasta|"
+    r"nascita|inizio|scadenza)(_|$)"
 )
+"""Of a safe name, a word: a birth, a beginning, an end, or what comes after the row."""
 _POSITIVE = re.compile(
     r"^(yes|y|true|1|1\.0|positive|pos|approved|churn(ed)?|default(ed)?|fraud(ulent)?|spam|malignant|"
     r"bad|died|dead|failed|failure|sick|ill|>\s?50k\.?|ja|oui|won|accepted|converted|buy|bought)$",
@@ -99,6 +113,8 @@ def find_target(column: Column, found: Found, answers: Answers) -> Target:
         return _regression(column, found)
     if found.rule == "yes_no" and task != "multiclass":
         return Target(column.source, "binary", found.why, counts=classes, likely=found.likely)
+    if found.rule in ("signed_number", "padded") and not task and len(counts) > _FEW_NUMBERS:
+        raise ConfigError(f"the target {column.source!r} holds {found.why}")
     if len(counts) == 2 and task != "multiclass":
         return _binary(column, found, classes, answers)
     if len(counts) > _MOST_CLASSES or found.rule == "text":
@@ -164,13 +180,33 @@ def find_timestamp(
     if given:
         return None
     candidates = [source for source in columns if _may_be_now(columns[source], profiles[source])]
-    clear = [source for source in candidates if _NOW.search(source) and not _OTHER.search(source)]
-    candidates = clear or [source for source in candidates if not _OTHER.search(source)]
+    candidates = [source for source in candidates if not _is_called(_OTHER, source)]
+    candidates = [s for s in candidates if _is_called(_NOW, s)] or candidates
     if len(candidates) <= 1:
         return next(iter(candidates), None)
     choices = [*candidates, NONE]
     said = "when was a row known, as it would be asked for?"
     return _none(answers.ask("time", said, candidates[0], choices))
+
+
+def time_rivals(
+    columns: Mapping[str, Column], profiles: Mapping[str, Found], chosen: str
+) -> list[str]:
+    """Other columns that may be the moment of a row, by what they hold and are called.
+
+    Where the chosen one is not called so either, all of moments are, whatever they are called.
+    """
+    others = [
+        source
+        for source in columns
+        if source != chosen and _may_be_now(columns[source], profiles[source])
+    ]
+    clear = _is_called(_NOW, chosen)
+    return [source for source in others if not (clear and _is_called(_OTHER, source))]
+
+
+def _is_called(words: re.Pattern[str], source: str) -> bool:
+    return words.search(safe_name(source)) is not None
 
 
 def entity_contract(column: Column) -> dict[str, Any]:
@@ -194,7 +230,7 @@ def _is_unique(column: Column) -> bool:
 
 def _may_identify(column: Column, found: Found) -> bool:
     """Whole numbers or short texts without gaps."""
-    if column.texts.null_count or _ROW.match(column.source) or found.use == "moment":
+    if column.texts.null_count or ROW_NUMBER.match(column.source.strip()) or found.use == "moment":
         return False
     whole = column.share(r"^-?[0-9]{1,18}$") == 1
     return whole or (

@@ -1,7 +1,11 @@
-"""Which rows are held out: the newest, in steps of the calendar, or some at random."""
+"""Which rows are held out: the newest, in steps of the calendar, or some at random.
+
+And which are there again, so that one held out would be known from the training.
+"""
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.base import Task
@@ -15,6 +19,10 @@ _STEPS = (
 )
 _HELD_OUT = 0.2
 _FEWEST = 50
+_FEWER = 0.5
+"""Of the repeated rows, how many may be expected by chance."""
+_DIFFER = 0.25
+"""Of the targets that differ by chance in rows alike but for it, how many may."""
 
 
 def choose_split(
@@ -42,6 +50,29 @@ def choose_split(
     if task != "regression" and held.nunique() < target.nunique():
         return at_random, "the newest rows lack a class, so at random"
     return {"by": "time", "test": best}, f"the newest {best} are {share:.0%} of the rows"
+
+
+def repeated_rows(rows: pd.DataFrame, target: str) -> int:
+    """How many rows are there again, value by value; 0 where chance alone may do that.
+
+    It does where columns of few values, each shuffled by itself, repeat about as many rows; and
+    where rows alike but for the target differ in it about as often as any rows do.
+
+    Args:
+        rows: Of texts; a missing one equals another.
+        target: Name of its column.
+    """
+    codes = pd.DataFrame({name: pd.factorize(column)[0] for name, column in rows.items()})
+    again = int(codes.duplicated().sum())
+    if not again:
+        return 0
+    rng = np.random.default_rng(0)
+    shuffled = pd.DataFrame({name: rng.permutation(column) for name, column in codes.items()})
+    alike = int(codes.drop(columns=target).duplicated().sum())
+    mixed = int(codes.assign(**{target: shuffled[target]}).duplicated().sum())
+    by_chance = int(shuffled.duplicated().sum()) > _FEWER * again
+    differs = alike - again > _DIFFER * (alike - mixed)
+    return 0 if by_chance or differs else again
 
 
 def _held_out(moments: pd.Series, step: str) -> pd.Series:

@@ -81,7 +81,7 @@ def told(file: Path, draft: "Draft") -> Iterator[str]:
             sure = "likely" if decision.likely else "sure"
             yield f"{file.name}:{line}: {decision.place}: {decision.said} ({sure})"
     for source, why in draft.left_out.items():
-        yield f"left out: {source or repr(source)}: {why}"
+        yield f"left out: {source if source.strip() else repr(source)}: {why}"
     yield f"{file}: written; run it by: mlops run {model.settings.name}"
 
 

@@ -10,6 +10,12 @@ import pyarrow.compute
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
+_FEWEST_COUNTED = 20
+ROW_NUMBER = re.compile(
+    r"^(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|#|)$", re.IGNORECASE
+)
+"""What row numbers are called; some write nothing."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -56,3 +62,16 @@ class Column:
     def counts(self) -> pd.Series:
         """Each value and how often it is there, the most frequent first."""
         return pd.Series(self.present.to_pylist(), dtype=object).value_counts()
+
+
+def is_row_number(column: Column, numbers: pd.Series) -> bool:
+    """Whether it is called one and unique, or counts the rows as they stand in the source."""
+    if column.texts.null_count or len(numbers) < 3:
+        return False
+    if ROW_NUMBER.match(column.source.strip()):
+        return bool(numbers.is_unique)
+    steps = numbers.diff().iloc[1:]
+    by_one = float((steps == 1).mean())
+    if column.whole:
+        return by_one == 1 and len(numbers) >= _FEWEST_COUNTED
+    return by_one > 0.99 and bool((steps > 0).all())  # a sample is of blocks of rows

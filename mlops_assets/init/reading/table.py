@@ -131,6 +131,9 @@ def _spelled(
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         nested[name] = f"{kind} is no column of single values"
         return
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):  # the contract has no such type
+        nested[name] = f"{kind} is no column of moments; write it as a number, e.g. of hours"
+        return
     try:
         texts = column.cast(pa.string()).combine_chunks()
     except pa.ArrowException:

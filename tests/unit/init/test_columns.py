@@ -2,17 +2,13 @@
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
 from mlops_assets.init.columns import RULES, Found, profile
-from mlops_assets.init.leaks import find_copies, find_leaks
 from mlops_assets.init.questions import Answers, UndecidedError
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import missing_texts, without
-from mlops_assets.init.split import choose_split
 
 
 def column(values: list[Any], source: str = "x", **marks: Any) -> Column:
@@ -61,7 +57,7 @@ def test_rule_epoch(scale: int, unit: str) -> None:
     one = found([(1_600_000_000 + i) * scale for i in range(20)], "event_time")
     assert one.rule == "epoch"
     assert one.why.startswith(unit)
-    assert found([(1_600_000_000 + i) * scale for i in range(20)], "salary").rule == "number"
+    assert found([(1_600_000_000 + 7 * i) * scale for i in range(20)], "salary").rule == "number"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +136,20 @@ def test_rule_code() -> None:
 def test_rule_row_number() -> None:
     assert found(list(range(30)), "Unnamed: 0").use == "left out"
     assert found(list(range(30)), "").rule == "row_number"
-    assert found(list(range(30)), "distance").rule == "number"
+    assert found(list(range(30)), " ").rule == "row_number"
+    assert found(list(range(30))[::-1], "#").rule == "row_number"
+    assert found(list(range(30))[::-1], "distance").rule == "number"
+
+
+def test_rule_row_number_of_any_name_counts_the_rows_as_they_stand() -> None:
+    one = found(list(range(7, 37)), "Listing")
+    assert (one.rule, one.use, one.why) == ("row_number", "left out", "counts the rows, from 7")
+    assert found([*range(29), 30], "Listing").rule == "number"
+    assert found([*range(29), None], "Listing").rule == "number"
+    assert found(list(range(19)), "Listing").rule == "number", "so few may be in order by chance"
+    blocks = [*range(200), *range(5000, 5200)]
+    assert found(blocks, "Listing", whole=False).rule == "row_number"
+    assert found(blocks, "Listing").rule == "number"
 
 
 def test_rule_padded() -> None:
@@ -153,6 +162,23 @@ def test_rule_signed_number() -> None:
     one = found([f"{i} %" for i in range(40)])
     assert (one.rule, one.use) == ("signed_number", "left out")
     assert found([f"${i},000" for i in range(40)]).rule == "signed_number"
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["${:,.2f}", "-{}%", "1.{:03d},50 €", "USD {}", "{} CHF", "-$ {}", "1\u00a0{:03d},5\u00a0€"],
+)
+def test_rule_signed_number_of_money_and_per_cent(form: str) -> None:
+    one = found([form.format(i) for i in range(1, 200)])
+    assert one.rule == "signed_number"
+    assert "without it" in one.why
+
+
+def test_rule_signed_number_in_parentheses_among_plain_ones() -> None:
+    one = found([f"({i}.50)" if i % 9 == 0 else f"1,{i:03d}.50" for i in range(200)])
+    assert one.rule == "signed_number"
+    assert one.why.startswith("numbers in parentheses, e.g. '(0.50)'; write them with a minus")
+    assert found([f"({i}" for i in range(200)]).rule == "text"
 
 
 def test_rule_category() -> None:
@@ -194,63 +220,3 @@ def test_rule_sentinel() -> None:
     assert missing_texts(columns, Answers(likely=True)) == ["-999"]
     assert missing_texts(columns, Answers({"missing": "none"})) == []
     assert missing_texts({"x": column(list(range(990, 1010)) * 5).texts}, Answers()) == []
-
-
-RNG = np.random.default_rng(0)
-TARGET = pd.Series((RNG.uniform(size=400) < 0.3).astype(float))
-
-
-def leaks(**features: Any) -> dict[str, Any]:
-    columns = {name: pd.Series(values) for name, values in features.items()}
-    return find_leaks(columns, TARGET, "binary")
-
-
-def test_rule_copy() -> None:
-    found = leaks(same=TARGET, text=TARGET.map({0.0: "no", 1.0: "yes"}), noise=RNG.normal(size=400))
-    assert {name: leak.rule for name, leak in found.items()} == {"same": "copy", "text": "copy"}
-    assert all(leak.sure for leak in found.values())
-
-
-@pytest.mark.parametrize("name", ["y_pred", "churn_proba", "prediction", "yhat", "Predicted_Value"])
-def test_rule_score(name: str) -> None:
-    assert leaks(**{name: RNG.normal(size=400)})[name].rule == "score"
-
-
-def test_rule_score_is_no_part_of_another_word() -> None:
-    assert leaks(predictability=RNG.normal(size=400), credit_score=RNG.normal(size=400)) == {}
-
-
-def test_rule_known_after() -> None:
-    refund = pd.Series(RNG.normal(size=400)).where(TARGET == 1)
-    assert leaks(refund=refund)["refund"].rule == "known_after"
-
-
-def test_rule_gives_away() -> None:
-    away = TARGET + RNG.normal(0, 0.1, 400)
-    good = TARGET + RNG.normal(0, 0.5, 400)
-    found = leaks(away=away, good=good)
-    assert list(found) == ["away"]
-    assert not found["away"].sure
-    assert find_leaks({"x": TARGET * 7.0}, TARGET, "regression")["x"].rule == "gives_away"
-    classes = pd.Series(RNG.choice(["a", "b", "c"], 400))
-    assert find_leaks({"x": classes.map({"a": "k", "b": "l", "c": "m"})}, classes, "multiclass")
-
-
-def test_a_unique_column_is_no_copy_of_a_unique_number() -> None:
-    target = pd.Series(RNG.normal(size=400))
-    assert find_leaks({"x": pd.Series(RNG.normal(size=400))}, target, "regression") == {}
-
-
-def test_rule_copies() -> None:
-    one = pd.Series([1.0, None, 3.0])
-    assert find_copies({"a": one, "b": one * 2, "c": one.copy()}) == {"c": "a"}
-
-
-def test_rule_split() -> None:
-    days = pd.Series(pd.date_range("2024-01-01", periods=400, freq="D", tz="UTC"))
-    assert choose_split(days, TARGET, "binary", 1)[0] == {"by": "time", "test": "3 months"}
-    assert choose_split(None, TARGET, "binary", 1)[0] == {"by": "random", "fraction": 0.2}
-    hours = pd.Series(pd.date_range("2024-01-01", periods=400, freq="min", tz="UTC"))
-    assert choose_split(hours, TARGET, "binary", 1)[0]["by"] == "random"
-    late = TARGET.where(days < pd.Timestamp("2024-11-01", tz="UTC"), 0.0)
-    assert "lack a class" in choose_split(days, late, "binary", 1)[1]

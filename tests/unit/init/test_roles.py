@@ -1,6 +1,5 @@
-"""Whose a row is, when it was known, and what is predicted: a test for each rule."""
+"""Whose a row is, and what is predicted: a test for each rule."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,33 +8,9 @@ import pytest
 import yaml
 
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.draft import Draft
-from mlops_assets.init.plan import Wanted, plan
-from mlops_assets.init.questions import Answers, UndecidedError
-from mlops_assets.init.reading.table import read_sample
+from mlops_assets.init.questions import UndecidedError
 from mlops_assets.init.yaml_text import refuse_templates, yaml_text
-
-ROWS = 300
-RNG = np.random.default_rng(1)
-NOISE = RNG.normal(size=ROWS).round(4)
-LABEL = (RNG.uniform(size=ROWS) < 0.4).astype(int)
-AT = pd.date_range("2024-01-01", periods=ROWS, freq="D").strftime("%Y-%m-%d")
-
-
-@pytest.fixture
-def infer(tmp_path: Path) -> Any:
-    def run(columns: dict[str, Any], target: str = "y", **options: str) -> Draft:
-        file = tmp_path / "table.csv"
-        pd.DataFrame(columns).to_csv(file, index=False)
-        answers = Answers(options)
-        table = read_sample(str(file), target, answers)
-        return plan(table, Wanted("mine", target, 8103), answers)
-
-    return run
-
-
-def sound(**columns: Any) -> dict[str, Any]:
-    return {"x": NOISE, **columns, "y": LABEL}
+from tests.unit.init.tables import AT, LABEL, NOISE, RNG, ROWS, sound
 
 
 @pytest.mark.parametrize(
@@ -52,6 +27,16 @@ def test_rule_entity(infer: Any, ids: Any, name: str, dtype: str) -> None:
     draft = infer(sound(**{name: ids}))
     assert draft.attributes["entity"]["dtype"] == dtype
     assert draft.attributes["contract"]["unique"] == [draft.attributes["entity"]["name"]]
+
+
+def test_rule_row_number_is_the_entity_where_it_is_called_so(infer: Any) -> None:
+    assert infer(sound(listing_id=np.arange(ROWS))).attributes["entity"]["name"] == "listing_id"
+    draft = infer(
+        sound(**{"Listing": np.arange(ROWS), "": RNG.permutation(ROWS), "#": np.arange(ROWS)[::-1]})
+    )
+    assert "entity" not in draft.attributes
+    assert list(draft.left_out) == ["Listing", "", "#"]
+    assert draft.left_out["Listing"] == "counts the rows, from 0"
 
 
 def test_rule_entity_of_a_table_without_one_is_none(infer: Any) -> None:
@@ -72,35 +57,6 @@ def test_rule_entity_that_recurs(infer: Any) -> None:
     draft = infer(sound(machine_id=np.arange(ROWS) % 30, at=AT, z=NOISE[::-1]))
     assert draft.attributes["entity"] == {"name": "machine_id", "dtype": "int64"}
     assert draft.attributes["contract"]["unique"] == ["machine_id", "at"]
-
-
-def test_rule_timestamp(infer: Any) -> None:
-    born = pd.date_range("1960-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
-    draft = infer(sound(created_at=AT, birth_date=born))
-    assert draft.attributes["timestamp"] == "created_at"
-    assert "timestamp" not in infer(sound(birth_date=born)).attributes
-
-
-def test_rule_timestamp_is_asked_where_several_would_do(infer: Any) -> None:
-    two = sound(order_date=AT, invoice_date=AT)
-    with pytest.raises(UndecidedError, match="--time 'order_date'"):
-        infer(two)
-    assert "timestamp" not in infer(two, time="none").attributes
-    with pytest.raises(ConfigError, match="--time 'x' holds no moments"):
-        infer(two, time="x")
-
-
-def test_rule_timestamp_is_not_to_come(infer: Any) -> None:
-    soon = pd.date_range("2099-01-01", periods=ROWS, freq="D").strftime("%Y-%m-%d")
-    assert "timestamp" not in infer(sound(when=soon)).attributes
-
-
-def test_rule_year(infer: Any) -> None:
-    years = RNG.integers(1950, 2020, ROWS)
-    draft = infer(sound(year_built=years))
-    assert draft.attributes["contract"]["columns"]["year_built"]["dtype"] == "int64"
-    draft = infer(sound(year=years), time="year")
-    assert draft.attributes["contract"]["columns"]["year"]["format"] == "%Y"
 
 
 @pytest.mark.parametrize(
@@ -139,6 +95,13 @@ def test_rule_target_that_cannot_be_learnt_is_refused(infer: Any, values: Any, s
         infer({"x": NOISE, "y": values})
 
 
+@pytest.mark.parametrize("form", ["${:,.2f}", "{:.1f}%", "{:.2f} €"])
+def test_rule_signed_number_as_the_target_is_refused_with_the_remedy(infer: Any, form: str) -> None:
+    money = [form.format(1000 + value) for value in NOISE]
+    with pytest.raises(ConfigError, match=r"the target 'y' holds numbers with a sign.*without it"):
+        infer({"x": NOISE[::-1], "y": money})
+
+
 def test_a_target_that_is_no_column_is_refused_with_the_likely_one(infer: Any) -> None:
     with pytest.raises(ConfigError, match=r"--target 'chrun': no column.*did you mean 'churn'"):
         infer({"x": NOISE, "churn": LABEL}, "chrun")
@@ -172,45 +135,9 @@ def test_rule_positive_is_asked_where_no_word_says_it(infer: Any) -> None:
         infer(table, positive="C")
 
 
-def test_rule_dates(infer: Any) -> None:
-    signed = pd.date_range("2020-01-01", periods=ROWS, freq="2D").strftime("%d.%m.%Y")
-    paid = (pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d")
-    draft = infer(sound(asked_at=AT, signup=signed, paid=paid))
-    part = {"column": "signup", "part": "age_days"}
-    assert draft.attributes["features"]["dates"] == {"signup_age_days": part}
-    assert "later than 'asked_at' in 100%" in draft.left_out["paid"]
-
-
-def test_rule_known_after_of_a_date_is_left_out_of_the_contract(infer: Any) -> None:
-    paid = (pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d")
-    contract = infer(sound(asked_at=AT, paid=paid)).attributes["contract"]
-    assert "paid" not in contract["columns"]
-    assert contract["extra_columns"] == "drop"
-
-
-def test_rule_gives_away_is_asked(infer: Any) -> None:
-    away = sound(away=(LABEL + RNG.normal(0, 0.05, ROWS)).round(4))
-    with pytest.raises(
-        UndecidedError, match=r"'away' alone gives the target away.*--suspects 'no'"
-    ):
-        infer(away)
-    assert "away" in infer(away, suspects="no").left_out
-    assert "away" in infer(away, keep="away").attributes["features"]["columns"]
-    assert "x" not in infer(away, suspects="yes", drop="x").attributes["features"]["columns"]
-
-
 def test_nothing_to_predict_from_is_refused(infer: Any) -> None:
     with pytest.raises(ConfigError, match="no column is left to predict 'y' from: note: 300"):
         infer({"note": [f"a {i} b" for i in range(ROWS)], "y": LABEL})
-
-
-@pytest.mark.parametrize(("periods", "clock"), [("1960-01-01", "data"), (None, None)])
-def test_rule_serving(infer: Any, periods: str | None, clock: str | None) -> None:
-    end = pd.Timestamp.now().normalize()
-    at = pd.date_range(periods, periods=ROWS) if periods else pd.date_range(end=end, periods=ROWS)
-    draft = infer(sound(id=np.arange(ROWS), time=at.strftime("%Y-%m-%d")))
-    assert draft.attributes["features"].get("clock") == clock
-    assert draft.attributes["features"]["ttl"] == "300d"
 
 
 def test_rule_uniqueness_drops_rows_that_are_there_twice(infer: Any) -> None:
@@ -218,6 +145,18 @@ def test_rule_uniqueness_drops_rows_that_are_there_twice(infer: Any) -> None:
     draft = infer(pd.concat([frame, frame.head(5)]))
     assert draft.attributes["processing"]["drop_duplicates"] is True
     assert "unique" not in draft.attributes["contract"]
+
+
+@pytest.mark.parametrize("keys", [{}, {"customer": np.arange(ROWS) % 70}])
+def test_rule_uniqueness_drops_repeated_rows_without_an_id_or_a_time(
+    infer: Any, keys: dict[str, Any]
+) -> None:
+    frame = pd.DataFrame(sound(z=NOISE[::-1], **keys))
+    assert "processing" not in infer(frame).attributes
+    draft = infer(pd.concat([frame, frame, frame.head(50)]))
+    assert draft.attributes["processing"]["drop_duplicates"] is True
+    said = next(one for one in draft.decisions if one.place == "processing.drop_duplicates")
+    assert said.said.startswith(f"{ROWS + 50} of {2 * ROWS + 50} rows repeat another")
 
 
 def test_rule_uniqueness_puts_aside_what_repeats(infer: Any) -> None:

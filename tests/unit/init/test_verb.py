@@ -86,6 +86,52 @@ def test_rule_gate_has_no_limits_over_noise(project: Path) -> None:
     }
 
 
+def test_rule_too_good_names_the_feature_that_it_is_owed_to(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = RNG.normal(size=(2, ROWS)).round(3)
+    write(project / "loans.csv", first=first, second=second)
+    frame = pd.read_csv(project / "loans.csv").assign(y=(first + 0.2 * second > 0).astype(int))
+    frame.to_csv(project / "loans.csv", index=False)
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    assert "likely a leak by 'first'" in capsys.readouterr().out
+    text = (project / "defs" / "loans" / "defs.yaml").read_text(encoding="utf-8")
+    assert "of 1, which is likely a leak by 'first'" in text
+
+
+def test_rule_too_good_names_the_column_of_a_date(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(write(project / "loans.csv"))
+    days = np.where(frame["y"] == 1, RNG.integers(10, 20, ROWS), RNG.integers(1, 9, ROWS) * 5)
+    days = np.where((frame["y"] == 0) & (days >= 10) & (days < 20), 30, days)
+    seen = pd.to_datetime(frame["asked_at"]) - pd.to_timedelta(days, unit="D")
+    frame.assign(seen=seen.dt.strftime("%Y-%m-%d")).to_csv(project / "loans.csv", index=False)
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    assert "likely a leak by 'seen'; leave it out" in capsys.readouterr().out
+
+
+def test_rule_too_good_is_not_said_of_what_is_not(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    assert "likely a leak" not in capsys.readouterr().out
+
+
+def test_rule_parquet_leaves_out_times_of_day_and_durations(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(write(project / "loans.csv"))
+    lasted = pd.to_timedelta(RNG.integers(1, 99, ROWS), unit="m")
+    at = pd.to_datetime(frame["asked_at"]).dt.time
+    frame.assign(lasted=lasted, at=at).to_parquet(project / "loans.parquet")
+    assert main(["init", "loans.parquet", "--target", "y"]) == 0
+    said = capsys.readouterr().out
+    assert "left out: at: time64[us] is no column of moments; write it as a number" in said
+    assert "left out: lasted: duration[ns] is no column of moments" in said
+
+
 def test_rule_port_is_the_next_that_is_free(project: Path) -> None:
     write(project / "a.csv")
     with socket.create_server(("127.0.0.1", 0)) as server:

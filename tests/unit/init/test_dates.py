@@ -1,0 +1,154 @@
+"""When a row was known, and which other dates are features: a test for each rule."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_assets.errors import ConfigError
+from mlops_assets.init.plan import Wanted, plan
+from mlops_assets.init.questions import Answers, UndecidedError
+from mlops_assets.init.reading.table import read_sample
+from mlops_assets.init.yaml_text import yaml_text
+from tests.unit.init.tables import AT, LABEL, RNG, ROWS, sound
+
+
+def test_rule_timestamp(infer: Any) -> None:
+    born = pd.date_range("1960-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
+    draft = infer(sound(created_at=AT, birth_date=born))
+    assert draft.attributes["timestamp"] == "created_at"
+    assert "timestamp" not in infer(sound(birth_date=born)).attributes
+
+
+@pytest.mark.parametrize("name", ["calendar_date", "weekend of", "vendorTime", "validated"])
+def test_rule_timestamp_is_excluded_by_whole_words_of_its_name(infer: Any, name: str) -> None:
+    draft = infer(sound(**{name: AT}))
+    assert "timestamp" in draft.attributes
+    assert "(likely)" not in yaml_text(draft, [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "signUpDate",
+            "valid_until",
+            "Start Date",
+            "end",
+            "dob",
+            "lastSeen",
+            "startdate",
+            "Geburtsdatum",
+        ),
+        *("Kunde seit", "Vertragsbeginn", "Gültig bis", "Eintrittsdatum", "Début", "birthday"),
+    ],
+)
+def test_rule_timestamp_is_no_beginning_or_end(infer: Any, name: str) -> None:
+    assert "timestamp" not in infer(sound(**{name: AT})).attributes
+
+
+@pytest.mark.parametrize("name", ["Erfasst am", "erstelltAm", "Zeitstempel", "recorded_on"])
+def test_rule_timestamp_is_when_a_row_was_recorded(infer: Any, name: str) -> None:
+    since = pd.date_range("2019-01-01", periods=ROWS, freq="2D").strftime("%Y-%m-%d")
+    draft = infer(sound(**{"Kunde seit": since, "besucht": since, name: AT}))
+    said = next(one for one in draft.decisions if one.place == "timestamp")
+    assert said.said.startswith(name)
+    assert said.likely
+    assert said.said.endswith("or is it 'besucht'?")
+    assert "Kunde seit" not in said.said
+    told = infer(sound(**{"besucht": since, name: AT}), time=name)
+    assert not next(one for one in told.decisions if one.place == "timestamp").likely
+
+
+def test_rule_timestamp_taken_by_yes_of_several_is_likely(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    since = pd.date_range("2019-01-01", periods=ROWS, freq="2D").strftime("%Y-%m-%d")
+    pd.DataFrame(sound(besucht=since, gesehen=AT)).to_csv(file, index=False)
+    answers = Answers(likely=True)
+    draft = plan(read_sample(str(file), "y", answers), Wanted("mine", "y", 8103), answers)
+    assert next(one for one in draft.decisions if one.place == "timestamp").likely
+
+
+def test_rule_timestamp_is_asked_where_several_would_do(infer: Any) -> None:
+    two = sound(order_date=AT, invoice_date=AT)
+    with pytest.raises(UndecidedError, match="--time 'order_date'"):
+        infer(two)
+    assert "timestamp" not in infer(two, time="none").attributes
+    with pytest.raises(ConfigError, match="--time 'x' holds no moments"):
+        infer(two, time="x")
+
+
+def test_rule_timestamp_is_not_to_come(infer: Any) -> None:
+    soon = pd.date_range("2099-01-01", periods=ROWS, freq="D").strftime("%Y-%m-%d")
+    assert "timestamp" not in infer(sound(when=soon)).attributes
+
+
+def test_rule_year(infer: Any) -> None:
+    years = RNG.integers(1950, 2020, ROWS)
+    draft = infer(sound(year_built=years))
+    assert draft.attributes["contract"]["columns"]["year_built"]["dtype"] == "int64"
+    draft = infer(sound(year=years), time="year")
+    assert draft.attributes["contract"]["columns"]["year"]["format"] == "%Y"
+
+
+def test_rule_dates(infer: Any) -> None:
+    signed = pd.date_range("2020-01-01", periods=ROWS, freq="2D").strftime("%d.%m.%Y")
+    paid = (pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d")
+    draft = infer(sound(asked_at=AT, signup=signed, paid=paid))
+    part = {"column": "signup", "part": "age_days"}
+    assert draft.attributes["features"]["dates"] == {"signup_age_days": part}
+    assert "later than 'asked_at' in 100%" in draft.left_out["paid"]
+
+
+def test_rule_known_after_of_a_date_is_left_out_of_the_contract(infer: Any) -> None:
+    paid = (pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d")
+    contract = infer(sound(asked_at=AT, paid=paid)).attributes["contract"]
+    assert "paid" not in contract["columns"]
+    assert contract["extra_columns"] == "drop"
+
+
+@pytest.mark.parametrize("with_time", [True, False])
+def test_rule_known_after_of_a_date_that_one_class_has(infer: Any, with_time: bool) -> None:
+    when = pd.to_datetime(AT) - pd.Timedelta(days=3)
+    refund = pd.Series(when.strftime("%Y-%m-%d")).where(pd.Series(LABEL) == 1)
+    table = sound(refund_date=refund, **({"asked_at": AT} if with_time else {}))
+    draft = infer(table)
+    assert "for one class only" in draft.left_out["refund_date"]
+    assert "dates" not in draft.attributes["features"]
+    kept = infer(table, keep="refund_date").attributes["features"]["dates"]
+    assert list(kept) == ["refund_date_age_days"]
+
+
+def test_rule_known_after_of_a_date_that_few_rows_have(infer: Any) -> None:
+    paid = pd.Series((pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d"))
+    draft = infer(sound(asked_at=AT, paid=paid.where(np.arange(ROWS) % 30 == 0)))
+    assert "later than 'asked_at' in 100% of the rows that have it" in draft.left_out["paid"]
+
+
+def test_rule_gives_away_is_asked_of_the_age_of_a_date(infer: Any) -> None:
+    days = pd.to_timedelta(np.where(LABEL, 0, 60) + RNG.integers(1, 50, ROWS), unit="D")
+    seen = (pd.to_datetime(AT) - days).strftime("%Y-%m-%d")
+    with pytest.raises(UndecidedError, match="'seen' alone gives the target away"):
+        infer(sound(asked_at=AT, seen=seen))
+
+
+def test_rule_gives_away_is_asked(infer: Any) -> None:
+    away = sound(away=(LABEL + RNG.normal(0, 0.05, ROWS)).round(4))
+    with pytest.raises(
+        UndecidedError, match=r"'away' alone gives the target away.*--suspects 'no'"
+    ):
+        infer(away)
+    assert "away" in infer(away, suspects="no").left_out
+    assert "away" in infer(away, keep="away").attributes["features"]["columns"]
+    assert "x" not in infer(away, suspects="yes", drop="x").attributes["features"]["columns"]
+
+
+@pytest.mark.parametrize(("periods", "clock"), [("1960-01-01", "data"), (None, None)])
+def test_rule_serving(infer: Any, periods: str | None, clock: str | None) -> None:
+    end = pd.Timestamp.now().normalize()
+    at = pd.date_range(periods, periods=ROWS) if periods else pd.date_range(end=end, periods=ROWS)
+    draft = infer(sound(id=np.arange(ROWS), time=at.strftime("%Y-%m-%d")))
+    assert draft.attributes["features"].get("clock") == clock
+    assert draft.attributes["features"]["ttl"] == "300d"
