@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
 from typing_extensions import TypeAliasType
 
 from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
 
 AUTO = "auto"
 """In place of an estimator: choose one."""
+
+NESTED = "<estimator>"
+"""Stands in the place of an error for which of a parameter's types it is, beside keys of YAML."""
 
 # A parameter may well be infinite: LogisticRegression(C=inf) has no penalty.
 _Number = Annotated[float, Field(allow_inf_nan=True)]
@@ -22,8 +25,18 @@ class NestedEstimator(Settings):
     params: dict[str, "Parameter"] = Field(default_factory=dict)
 
 
+def _tag(value: object) -> str:
+    if isinstance(value, dict | NestedEstimator):
+        return NESTED
+    return "<list>" if isinstance(value, list | tuple) else "<value>"
+
+
+_Value = Annotated[bool | int | _Number | str | None, Tag("<value>")]
+_Nested = Annotated[NestedEstimator, Tag(NESTED)]
+_List = TypeAliasType("_List", "list[Parameter]")
 Parameter = TypeAliasType(
-    "Parameter", "bool | int | _Number | str | NestedEstimator | list[Parameter] | None"
+    "Parameter",
+    Annotated[_Value | _Nested | Annotated[_List, Tag("<list>")], Discriminator(_tag)],
 )
 """Of an estimator: a value, another estimator, or a list of them."""
 

@@ -133,7 +133,7 @@ def status_line(
 
 
 def answers(
-    deployment: EndpointDeployer, model: str, entities: Sequence[str]
+    deployment: EndpointDeployer, model: str, entities: Sequence[str], *, logged: bool = True
 ) -> tuple[list[str], list[str]]:
     """Ask for entities; a model without one is not asked.
 
@@ -153,7 +153,7 @@ def answers(
             f"{endpoint.url}/predict_features"
         )
     good, bad = [], []
-    for answer in deployment.predict(model, ids(entities, endpoint.entity)):
+    for answer in deployment.predict(model, ids(entities, endpoint.entity), logged=logged):
         if "error" in answer:
             bad.append(f"{model}: {answer['error']['message']}")
             continue
@@ -162,13 +162,14 @@ def answers(
 
 
 def answer_by_features(deployment: EndpointDeployer, endpoint: Endpoint) -> str:
-    """A line that says what the endpoint answers of a row's features.
+    """A line that says what the endpoint answers of a row's features; nobody's request, not logged.
 
     Raises:
         DeploymentError: It does not answer, or it refuses.
     """
     model, version = endpoint.model_name, endpoint.model_version
-    (answer,) = deployment.predict_features(model, [deployment.sample(model, version)])
+    row = deployment.sample(model, version)
+    (answer,) = deployment.predict_features(model, [row], logged=False)
     return _answered(model, answer, version)
 
 

@@ -82,7 +82,3 @@ def use_dagster_home(state: Path) -> Path:
     if not (folder / "dagster.yaml").exists():
         configure_dagster(folder)
     return folder
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -228,7 +228,8 @@ class ModelRun:
             raise MlopsError(
                 f"{self.model}/features was never materialized; run `mlops run {self.model}`"
             )
-        good, _ = answers(deployment, self.model, [facts.newest_entity])
+        # Not logged: nobody asked, and a window that holds no other request is no traffic.
+        good, _ = answers(deployment, self.model, [facts.newest_entity], logged=False)
         say("\n".join(good))
 
 

@@ -1,5 +1,6 @@
 """What is wrong in a YAML file, in one line: `FILE:LINE: what; remedy`."""
 
+import re
 import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from mlops_assets.blocks.base import MisfitError, did_you_mean
+from mlops_assets.blocks.training import NESTED, NestedEstimator
 from mlops_assets.components.documents import Document
 from mlops_assets.config import ModelSettings
 
@@ -72,7 +74,8 @@ def with_remedy(said: str) -> str:
 
 def _misfits(error: ErrorDetails) -> Iterator[tuple[list[str | int], str | None]]:
     """Place and text of each fault; without a text where it is pydantic's own."""
-    cause, place = error.get("ctx", {}).get("error"), list(error["loc"])
+    cause = error.get("ctx", {}).get("error")
+    place = [part for part in error["loc"] if not re.fullmatch("<.*>", str(part))]
     if isinstance(cause, MisfitError):
         for misfit in cause.misfits:
             yield [*place, *misfit.at.split(".")], misfit.said
@@ -107,6 +110,8 @@ def _what(error: ErrorDetails, text: str | None) -> str:
 
 def _keys_beside(place: Sequence[str | int]) -> list[str]:
     """The keys of the block that holds the last part of `place`."""
+    if place[-2:-1] == (NESTED,):
+        return sorted(NestedEstimator.model_fields)
     kind: Any = ModelSettings
     for part in place[:-1]:
         kind = _below(kind, part)

@@ -106,12 +106,12 @@ class TinyRepository:
 
     def mlops(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the project's own `mlops`."""
-        return self._run("-m", "mlops_assets.cli.main", *arguments)
+        return self._run("-m", "mlops_assets", *arguments)
 
     def popen(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the project's own `mlops`."""
         return subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "mlops_assets.cli.main", *arguments],
+            [sys.executable, "-W", "ignore", "-m", "mlops_assets", *arguments],
             cwd=self.root,
             env=self.environment,
             stdout=subprocess.PIPE,

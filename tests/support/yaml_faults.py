@@ -122,6 +122,12 @@ NO_MODEL = [
     Broken("no column", swap("timestamp: time", "timestamp: tme"), 7, "did you mean 'time'?"),
     Broken("dtype", swap("{dtype: float64", "{dtype: float46"), 12, "did you mean 'float64'?"),
     Broken("text for number", swap("min: 0}", "min: none}"), 12, "'none' should be a valid number"),
+    Broken(
+        "nested key",
+        swap("    split: ", "    params: {a: [[b, {estimator: c.D, parms: {}}]]}\n    split: "),
+        20,
+        "training.params.a.0.1.parms: unknown key; did you mean 'params'?",
+    ),
     Broken("not a number", swap("min: 0}", "min: .nan}"), 12, "should be a finite number"),
     Broken("infinite", swap("min: 0}", "max: .inf}"), 12, "should be a finite number"),
     Broken("min above max", swap("min: 0}", "min: 2, max: 1}"), 12, "min 2.0 is above max 1.0"),

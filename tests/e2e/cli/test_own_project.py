@@ -35,7 +35,6 @@ attributes:
   evaluation: {primary: roc_auc}
   deployment: {port: PORT}
 """
-MLOPS = "import sys; sys.exit(__import__('mlops_assets.cli.main', fromlist=['main']).main())"
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +85,7 @@ def test_a_project_beside_an_installed_framework_is_trained_served_and_reproduce
 
     def mlops(*arguments: str) -> str:
         site = {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1", "HOME": str(home)}
-        return done(below, sys.executable, "-c", MLOPS, *arguments, **site).stdout
+        return done(below, sys.executable, "-m", "mlops_assets", *arguments, **site).stdout
 
     try:
         said = mlops("run")
@@ -110,7 +109,7 @@ def test_a_table_in_an_empty_folder_becomes_a_project_with_a_served_model(
 
     def mlops(*arguments: str) -> str:
         site = {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
-        return done(folder, sys.executable, "-c", MLOPS, *arguments, **site).stdout
+        return done(folder, sys.executable, "-m", "mlops_assets", *arguments, **site).stdout
 
     try:
         port = str(free_port())
