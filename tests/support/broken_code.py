@@ -27,6 +27,7 @@ def redeploy_with_broken_code(folder: Path, subject: Subject, version: int) -> s
     checkout = folder / "checkout"
     for name in ("mlops_assets", "resources"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", checkout)  # what a checkout is known by
     workers = checkout / "mlops_assets" / "serving" / "process" / "workers.py"
     workers.write_text("import a_library_that_is_not_installed\n", encoding="utf-8")
     settings = subject.settings.model_dump_json()

@@ -47,8 +47,8 @@ class Mortal(DecisionStore):
     dies_at: int
 
     @contextmanager
-    def _connection(self, *, reads: bool = False) -> Generator[sqlite3.Connection]:
-        with super()._connection(reads=reads) as connection:
+    def connection(self, *, reads: bool = False) -> Generator[sqlite3.Connection]:
+        with super().connection(reads=reads) as connection:
             connection.set_trace_callback(self._count)
             yield connection
 
