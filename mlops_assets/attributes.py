@@ -4,11 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import (
-    ColumnName,
-    Name,
-    Settings,
-)
+from mlops_assets.blocks.base import ColumnName, Name, Settings
 from mlops_assets.blocks.card import CardSettings
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.blocks.data import (

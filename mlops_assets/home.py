@@ -7,6 +7,7 @@ it moves everything: what is written in it about places in it is relative, or fo
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from mlops_assets.errors import ConfigError, NoProjectError, StateError
@@ -29,7 +30,7 @@ def project() -> Path:
     """The folder of the user's models and packages, absolute.
 
     `MLOPS_PROJECT`, or the nearest folder with a `mlops.yaml`, from the working directory upwards;
-    else the checkout of the framework with its examples.
+    the checkout of the framework, with its examples, inside it and where there is no other.
 
     Raises:
         NoProjectError: There is none.
@@ -44,16 +45,29 @@ def project() -> Path:
                 f"MLOPS_PROJECT={named!r} holds no {PROJECT_FILE}; name a project's folder"
             )
         return _without_our_names(folder)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / PROJECT_FILE).is_file():
-            return _without_our_names(_own(folder))
-    if (FRAMEWORK_ROOT / "pyproject.toml").is_file():
+    is_checkout = (FRAMEWORK_ROOT / "pyproject.toml").is_file()
+    for folder in _upwards():
+        if is_checkout and folder == FRAMEWORK_ROOT:
+            return folder
+        with suppress(OSError):  # a folder that may not be looked into
+            if (folder / PROJECT_FILE).is_file():
+                return _without_our_names(_own(folder))
+    if is_checkout:
         return FRAMEWORK_ROOT
     raise NoProjectError(
-        f"no project: neither {here} nor a folder above it holds a {PROJECT_FILE}; go to yours, "
-        "name it by MLOPS_PROJECT, or make one here with `mlops init DATA --target COLUMN`"
+        f"no project: neither the working directory nor a folder above it holds a {PROJECT_FILE}; "
+        "go to yours, name it by MLOPS_PROJECT, or make one here with `mlops init DATA --target "
+        "COLUMN`"
     )
+
+
+def _upwards() -> tuple[Path, ...]:
+    """The working directory and what is above it; nothing if it was deleted."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return ()
+    return (here, *here.parents)
 
 
 def models_folder() -> Path:

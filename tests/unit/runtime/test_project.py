@@ -28,6 +28,30 @@ def test_without_one_it_is_the_checkout(tmp_path: Path) -> None:
     assert models_folder() == FRAMEWORK_ROOT / "mlops_assets" / "defs"
 
 
+def test_inside_the_checkout_it_is_the_checkout_whatever_stands_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = made(tmp_path) / "src" / "framework"
+    (checkout / "docs").mkdir(parents=True)
+    (checkout / "pyproject.toml").touch()
+    monkeypatch.setattr("mlops_assets.home.FRAMEWORK_ROOT", checkout)
+    monkeypatch.chdir(checkout / "docs")
+    assert project() == checkout
+    monkeypatch.chdir(checkout.parent)
+    assert project() == tmp_path
+
+
+def test_a_working_directory_that_was_deleted_is_in_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert project() == FRAMEWORK_ROOT
+    monkeypatch.chdir(tmp_path)  # for what comes after
+
+
 @pytest.mark.parametrize("name", ["shop", "a shop", "größe 客户"])
 def test_it_is_found_from_any_folder_below(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
