@@ -23,7 +23,9 @@ from mlops_assets.init.reading.table import read_sample
 from mlops_assets.redaction import without_secrets
 
 _MOST_BYTES = 8_000_000
-_FILES = re.compile(r"^(https?|s3|gs|gcs|az|abfs|ftp|sftp|memory)://")
+_FILES = re.compile(
+    r"^(https?|s3|gs|gcs|az|abfss?|adl|ftp|sftp|hf|github|hdfs|webhdfs|smb|oci|memory)://"
+)
 _DATABASE = re.compile(r"^(env:|[a-z0-9]+(\+[a-z0-9_]+)?:///?)")
 _HEAD = '''"""The rows of this model, from elsewhere; written by `mlops init`."""
 
@@ -133,6 +135,11 @@ def _from_database(data: str, query: str, folder: Path) -> Remote:
 def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Remote:
     import fsspec
 
+    if re.search(r"[*?\[]", data.partition("?")[0]) or data.endswith("/"):
+        raise SourceError(
+            f"{data}: of an address one file is read, no glob or folder; name one, or fetch all "
+            "and name the files by a glob"
+        )
     name = Path(data.partition("?")[0]).name or "data.csv"
     local = folder / name
     if local.suffix.lower() in (".parquet", ".pq"):

@@ -123,6 +123,9 @@ def test_a_database_is_asked_and_its_password_stays_outside(
         ("env:NO_SUCH", "a database needs --query"),
         ("http://127.0.0.1:9/x.csv", "cannot be read"),
         ("no.duckdb", "a database needs --query"),
+        ("https://example.com/*.csv", "of an address one file is read"),
+        ("s3://bucket/folder/", "of an address one file is read"),
+        ("s3://bucket/a.csv", "s3fs"),
     ],
 )
 def test_what_cannot_be_reached_is_one_sentence(
