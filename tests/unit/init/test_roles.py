@@ -96,10 +96,18 @@ def test_rule_target_that_cannot_be_learnt_is_refused(infer: Any, values: Any, s
 
 
 @pytest.mark.parametrize("form", ["${:,.2f}", "{:.1f}%", "{:.2f} €"])
-def test_rule_signed_number_as_the_target_is_refused_with_the_remedy(infer: Any, form: str) -> None:
-    money = [form.format(1000 + value) for value in NOISE]
-    with pytest.raises(ConfigError, match=r"the target 'y' holds numbers with a sign.*without it"):
-        infer({"x": NOISE[::-1], "y": money})
+def test_rule_signed_number_as_the_target(infer: Any, form: str) -> None:
+    draft = infer({"x": NOISE, "y": [form.format(1000 + value) for value in NOISE]}, keep="x")
+    assert draft.attributes["target"] == {"name": "y", "task": "regression"}
+    assert draft.attributes["contract"]["columns"]["y"]["unit"] in "$%€"
+
+
+def test_rule_signed_number_as_the_target_of_two_units_is_refused_with_the_remedy(
+    infer: Any,
+) -> None:
+    money = [f"{1000 + value:.2f} {'€' if value > 0 else '$'}" for value in NOISE]
+    with pytest.raises(ConfigError, match=r"the target 'y' holds numbers with signs that differ"):
+        infer({"x": LABEL, "y": money})
 
 
 def test_a_target_that_is_no_column_is_refused_with_the_likely_one(infer: Any) -> None:
@@ -254,3 +262,13 @@ def test_awkward_names_and_values_survive_the_yaml(infer: Any) -> None:
     assert yaml.safe_load(yaml_text(draft, []))["attributes"] == draft.attributes
     with pytest.raises(ConfigError, match="would be a template"):
         refuse_templates(infer({"{{ env.HOME }}": NOISE, "y": LABEL}))
+
+
+def test_rule_drift_trains_where_nothing_can_confirm_it(infer: Any) -> None:
+    def policy(columns: dict[str, Any]) -> Any:
+        return infer(columns).attributes.get("monitoring", {}).get("retrain")
+
+    amount = (1000 + 3 * NOISE).round(2)
+    assert policy({"x": LABEL, "y": amount}) == {"on_drift": "train"}
+    assert policy({"x": NOISE, "y": LABEL}) is None, "a binary model's loss is estimated"
+    assert policy({"id": np.arange(ROWS), "x": LABEL, "y": amount}) is None, "labels come by id"
