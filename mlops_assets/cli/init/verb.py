@@ -28,6 +28,7 @@ _OPTIONS = {
     "missing": "texts that mean no value, comma-separated",
     "encoding": "of a text file, e.g. cp1252",
     "decimal": "the decimal mark, . or ,",
+    "epochs": "columns of seconds since 1970, comma-separated, or none",
     "dates": "day-first or month-first, of 03/04/2020",
     "drop": "columns that are no features, comma-separated",
     "keep": "columns that are, though they give the target away",

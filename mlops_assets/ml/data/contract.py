@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.data import ColumnContract, ContractSettings
+from mlops_assets.blocks.columns import ColumnContract
+from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.data.casting import PLAIN, Cast, Marks, Mask, cast
 from mlops_assets.ml.data.reading import check_columns

@@ -3,6 +3,7 @@
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,26 @@ def test_rule_gate_has_no_limits_over_noise(project: Path) -> None:
         "primary": "roc_auc",
         "gate": {"against_champion": "non_inferior"},
     }
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_moments_since_1970_and_money_are_read_of_any_format(project: Path, kind: str) -> None:
+    frame = pd.read_csv(write(project / "loans.csv"))
+    since = pd.to_datetime(frame.pop("asked_at"), utc=True).astype("int64") // 10**6
+    frame = frame.assign(asked_at=since, price=[f"$1,{i:03d}.25" for i in range(ROWS)])
+    writers = {
+        "csv": lambda file: frame.to_csv(file, index=False),
+        "jsonl": lambda file: frame.to_json(file, orient="records", lines=True),
+        "parquet": lambda file: frame.to_parquet(file, index=False),
+    }
+    writers[kind](project / f"sales.{kind}")
+    assert main(["init", f"sales.{kind}", "--target", "y"]) == 0
+    written: Any = attributes(project / "defs" / "sales" / "defs.yaml")
+    assert written["timestamp"] == "asked_at"
+    columns = written["contract"]["columns"]
+    assert columns["asked_at"] == {"dtype": "datetime", "unit": "ms"}
+    assert (columns["price"]["unit"], columns["price"]["thousands"]) == ("$", ",")
+    assert "price" in written["features"]["columns"]
 
 
 @pytest.mark.parametrize("others", [0, 70])
