@@ -67,22 +67,6 @@ def test_what_is_written_is_sound_and_said_with_its_lines(
     assert [path.name for path in (project / "defs").iterdir()] == ["loans"]
 
 
-def test_what_is_written_was_rehearsed_over_the_defaults_of_the_project(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(project / "loans.csv")
-    defaults = project / "defs" / "defaults.yaml"
-    defaults.parent.mkdir(exist_ok=True)
-    defaults.write_text("training: {seed: 7, sed: 8}\n", encoding="utf-8")
-    assert main(["init", "loans.csv", "--target", "y"]) == 1
-    assert "training.sed: Extra inputs are not permitted" in capsys.readouterr().err
-    defaults.write_text("training: {seed: 7}\nowners: ['team:credit']\n", encoding="utf-8")
-    assert main(["init", "loans.csv", "--target", "y"]) == 0
-    (part,) = read_parts(project / "defs")
-    assert part.models[0].settings.training.seed == 7
-    assert part.models[0].settings.owners == ("team:credit",)
-
-
 def test_rule_gate_is_what_a_rehearsal_reached(project: Path) -> None:
     write(project / "loans.csv")
     assert main(["init", "loans.csv", "--target", "y"]) == 0
@@ -258,3 +242,19 @@ def test_a_template_in_the_data_is_never_filled_in(
     error = capsys.readouterr().err
     assert "template" in error
     assert os.environ["HOME"] not in error.replace(str(project), "")
+
+
+def test_what_is_written_was_rehearsed_over_the_defaults_of_the_project(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv")
+    defaults = project / "defs" / "defaults.yaml"
+    defaults.parent.mkdir(exist_ok=True)
+    defaults.write_text("training: {seed: 7, sed: 8}\n", encoding="utf-8")
+    assert main(["init", "loans.csv", "--target", "y"]) == 1
+    assert "training.sed: Extra inputs are not permitted" in capsys.readouterr().err
+    defaults.write_text("training: {seed: 7}\nowners: ['team:credit']\n", encoding="utf-8")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    (part,) = read_parts(project / "defs")
+    assert part.models[0].settings.training.seed == 7
+    assert part.models[0].settings.owners == ("team:credit",)
