@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from mlops_assets.components.documents import Document, DocumentError, Found, read_documents
 from mlops_assets.components.templates import TemplatedSettings
+from mlops_assets.errors import FaultyModelError
 from mlops_assets.home import models_folder
 
 FILE = "defaults.yaml"
@@ -50,10 +51,7 @@ class ProjectSettings(TemplatedSettings):
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The schema of `TemplatedSettings`, in which nothing is missing that the defaults give."""
-        schema = super().model_json_schema(*args, **kwargs)
-        given = read_defaults(models_folder())
-        _make_optional(schema, given.value if given else {}, schema)
-        return schema
+        return without_given(super().model_json_schema(*args, **kwargs), models_folder())
 
 
 def defaults_file(models: Path) -> Path:
@@ -99,10 +97,28 @@ def _shape_faults(document: Document) -> Iterator[tuple[int, str]]:
             yield document.find([key]).line, f"{key}: {said}"
 
 
+def defaults_of(models: Path) -> dict[str, Any]:
+    """The attributes that the models in a folder have by default.
+
+    Raises:
+        FaultyModelError: Their file cannot be used.
+    """
+    try:
+        document = read_defaults(models)
+    except DocumentError as err:
+        raise FaultyModelError(f"{defaults_file(models)}:{err.line}: {err}") from err
+    return document.value if document else {}
+
+
 def over_defaults(own: Any, models: Path) -> Any:
     """A model's own attributes over the defaults of a folder of models."""
-    defaults = read_defaults(models)
-    return merged(defaults.value, own) if defaults and isinstance(own, Mapping) else own
+    return merged(defaults_of(models), own) if isinstance(own, Mapping) else own
+
+
+def without_given(schema: dict[str, Any], models: Path) -> dict[str, Any]:
+    """The JSON schema of attributes, in which nothing is missing that the defaults give."""
+    _make_optional(schema, defaults_of(models), schema)
+    return schema
 
 
 def merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
