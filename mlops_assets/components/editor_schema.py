@@ -25,7 +25,8 @@ def _schema(models: Path) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A model",
-        "description": "Written by `mlops schema`; write it again after an upgrade, or a change of the defaults.",
+        "description": "Written by `mlops schema`; write it again after an upgrade, or when the "
+        "defaults change.",
         "type": "object",
         "properties": {
             "type": {"const": _TYPE},
