@@ -53,7 +53,9 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     parts = read_parts(folder) if folder.is_dir() else []
     chosen = name or safe_name(Path(data.rstrip("/*")).name.split(".")[0]) or "model"
     require_new(chosen, parts)
-    table, loader = looked_at(data, target, answers, ".".join([*package(root, folder), chosen]))
+    table, loader = looked_at(
+        data.removeprefix("file://"), target, answers, ".".join([*package(root, folder), chosen])
+    )
     if "uri" in table.source:
         table.source["uri"] = _within(root, table.source["uri"])
     draft = plan(table, Wanted(chosen, target, wanted_port(answers) or free_port(parts)), answers)
