@@ -31,7 +31,6 @@ from mlops_assets.serving.online.moments import resolution
 from mlops_assets.serving.online.secrets import with_secrets
 from mlops_assets.serving.online.sqlite import keep_expired
 
-
 if TYPE_CHECKING:
     import pandas as pd
 

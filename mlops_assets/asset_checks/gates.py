@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without, rounded
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, FeatureView
@@ -29,6 +29,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "raw_data"),
+        pool=pool(settings.name),
         blocking=True,
         description="The version can be read again from the cache, byte for byte.",
     )
@@ -39,6 +40,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "features"),
+        pool=pool(settings.name),
         blocking=True,
         description="Serving would read the same values online as training reads offline.",
     )
@@ -63,6 +65,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "trained_model"),
+        pool=pool(settings.name),
         blocking=True,
         description="The registered file holds only types of our allow-list.",
     )
@@ -82,6 +85,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "evaluation_report"),
+        pool=pool(settings.name),
         blocking=True,
         description="Every metric is within `evaluation.gate.limits`, or without limits the "
         "version knows more than the prior; against the champion, if there is one, the rule "
@@ -100,6 +104,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
+        pool=pool(settings.name),
         description="The endpoint is up and serves the champion of the ledger.",
     )
     def endpoint_is_live(
@@ -115,6 +120,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
+        pool=pool(settings.name),
         description="Nobody moved the aliases in the registry by hand; moved ones are put back.",
     )
     def alias_follows_the_ledger(

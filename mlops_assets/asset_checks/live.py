@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import FeatureView
@@ -23,6 +23,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
+        pool=pool(settings.name),
         additional_ins={"features": dg.AssetIn(asset_key(settings.name, "features"))},
         blocking=True,
         description=f"By {'entity id' if settings.entity else 'features'}, the endpoint answers "
@@ -71,6 +72,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "skew_report"),
+        pool=pool(settings.name),
         blocking=True,
         description="Live requests were answered with the features that training would see.",
     )
@@ -81,6 +83,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "performance_report"),
+        pool=pool(settings.name),
         description="The newest window whose labels are complete was predicted as promised.",
     )
     def performance_has_not_degraded(report: PerformanceReport) -> dg.AssetCheckResult:
@@ -95,6 +98,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "drift_report"),
+        pool=pool(settings.name),
         description="No watched feature, nor the predictions, moved away from the reference.",
     )
     def features_have_not_drifted(report: DriftReport) -> dg.AssetCheckResult:
