@@ -83,9 +83,21 @@ class FeastFeatureStore(dg.ConfigurableResource):
             late = newest_of[newest_of < oldest]
             keep_expired(online["path"], view.key, late.items())
 
+    def offline_file(self, view: FeatureView) -> Path:
+        """Parquet of all offline features, under the names of `stored_name`.
+
+        A `FeatureStoreError` if there is none.
+        """
+        file = self._folder(view) / "features.parquet"
+        if not file.exists():
+            raise FeatureStoreError(
+                f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
+            )
+        return file
+
     def oldest(self, view: FeatureView) -> datetime:
         """The oldest moment of the offline features, as fine as the online store keeps it."""
-        file = self._folder(view) / "features.parquet"
+        file = self.offline_file(view)
         moments = pd.read_parquet(file, columns=[TIMESTAMP])[TIMESTAMP]
         return moments.min().floor(pd.Timedelta(self.resolution(view))).to_pydatetime()
 
@@ -172,10 +184,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             ) from err
 
     def _store(self, view: FeatureView, registry: Path) -> Any:
-        if not (self._folder(view) / "features.parquet").exists():
-            raise FeatureStoreError(
-                f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
-            )
+        self.offline_file(view)
         return open_feast(with_secrets(self._config(view, registry)))
 
     def _follow(self, view: FeatureView) -> None:
