@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from mlops_assets.attributes import ModelAttributes
 from mlops_assets.blocks.base import NUMBERS, Misfit, MisfitError, unknown
-from mlops_assets.blocks.data import fits
+from mlops_assets.blocks.columns import fits
 from mlops_assets.blocks.evaluation import METRICS
 from mlops_assets.blocks.monitoring import MonitoringSettings
 

@@ -6,7 +6,6 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.records.scoring import BatchSummary
-from mlops_assets.scoring.batch import Batches
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
@@ -29,6 +28,8 @@ def build_batch_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def batch_predictions(
         deployment: EndpointDeployer, feature_store: FeastFeatureStore, predictions: PredictionLog
     ) -> dg.MaterializeResult[BatchSummary]:
+        from mlops_assets.scoring.batch import Batches  # 25 modules that loading does without
+
         with reported():
             batches = Batches.of(settings, deployment, predictions)
             summary = batches.score(batches.snapshot(feature_store))

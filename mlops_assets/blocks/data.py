@@ -1,22 +1,19 @@
-"""Source, entity, contract and processing."""
+"""Source, entity, contract and processing; the contract of one column is `columns`."""
 
 from typing import Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.blocks.base import (
-    NUMBERS,
     ColumnName,
     DottedPath,
-    DType,
     Encoding,
     MisfitError,
     Scalar,
     Settings,
     unknown,
 )
-from mlops_assets.blocks.time_format import require_moment
+from mlops_assets.blocks.columns import ColumnContract, check_marks
 
 
 class SourceSettings(Settings):
@@ -90,10 +87,7 @@ class SourceSettings(Settings):
             return self
         if self.format not in ("csv", "whitespace") or self.loader:
             raise ValueError("`decimal` and `thousands` are of csv and whitespace; remove them")
-        if self.decimal == self.thousands:
-            raise ValueError(f"decimal and thousands are both {self.decimal!r}; correct one")
-        if self.thousands and (self.thousands.isalnum() or self.thousands in '+-"'):
-            raise ValueError(f"thousands {self.thousands!r} is part of a number; correct it")
+        check_marks(self.decimal, self.thousands)
         return self
 
 
@@ -134,96 +128,6 @@ DELIVERED = "_delivered_at"
 """The column that says when a row is of where the YAML names no timestamp."""
 _TAKEN = {ROW.name, "reason", DELIVERED}
 """Columns that processed rows or the quarantine add."""
-
-
-class ColumnContract(Settings):
-    """What every value of one column must be."""
-
-    # `from` is a word of Python, and `values` one of pandas.
-    model_config = ConfigDict(serialize_by_alias=True)
-
-    dtype: DType = Field(
-        description="Of texts, a bool is true/false, yes/no, y/n, t/f, on/off or 1/0 in any case; "
-        "an int64 may be written 4.0."
-    )
-    source: str | None = Field(
-        None,
-        alias="from",
-        min_length=1,
-        description="What the source calls the column; default: as it is called here.",
-    )
-    nullable: bool = False
-    min: float | None = None
-    max: float | None = None
-    allowed: tuple[Scalar, ...] = Field((), description="The only values that may occur.")
-    meanings: dict[str, bool] = Field(
-        default_factory=dict,
-        alias="values",
-        description="Of a bool, the values that mean true and false, in any case, in place of the "
-        "usual ones: `{ja: true, nein: false}`.",
-    )
-    format: str | None = Field(
-        None,
-        description="strptime format of a datetime, also of one that is stored as a whole number; "
-        "default ISO 8601.",
-    )
-    timezone: str = Field("UTC", description="IANA zone of datetimes written without an offset.")
-    offsets: Literal["one", "any"] = Field(
-        "one", description="Whether the datetimes of one column may have several UTC offsets."
-    )
-    future: Literal["refuse", "allow"] = Field("refuse", description="Datetimes after now.")
-
-    @model_validator(mode="after")
-    def _bounds_fit(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}")
-        if (self.min is not None or self.max is not None) and self.dtype not in NUMBERS:
-            raise ValueError(f"min and max need a number, not {self.dtype}")
-        if wrong := [value for value in self.allowed if not fits(value, self.dtype)]:
-            raise ValueError(f"allowed values {wrong} are no {self.dtype}")
-        return self
-
-    @field_validator("meanings", mode="before")
-    @classmethod
-    def _keys_are_texts(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        if bare := [key for key in values if isinstance(key, bool)]:
-            word = "yes" if bare[0] else "no"
-            raise ValueError(
-                f"YAML reads a bare {word} as {str(bare[0]).lower()}; put it in quotes"
-            )
-        return {str(key): value for key, value in values.items()}
-
-    @model_validator(mode="after")
-    def _meanings_fit(self) -> Self:
-        if not self.meanings:
-            return self
-        if self.dtype != "bool":
-            raise ValueError(f"values {sorted(self.meanings)} are for a bool, not {self.dtype}")
-        if {*self.meanings.values()} != {True, False}:
-            raise ValueError(
-                f"values {self.meanings} name only one side; give one for true, one false"
-            )
-        if len({key.casefold() for key in self.meanings}) < len(self.meanings):
-            raise ValueError(
-                f"values {sorted(self.meanings)} are equal but for their case; give one"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _time_fits(self) -> Self:
-        if self.format is not None and (self.dtype != "datetime" or "%" not in self.format):
-            raise ValueError(f"format {self.format!r} is for datetimes, e.g. `%Y-%m-%d`")
-        if "%Z" in (self.format or ""):
-            raise ValueError(f"format {self.format!r}: names of zones are ambiguous; use %z")
-        if self.format is not None:
-            require_moment(self.format)
-        try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as err:  # a folder of zones: OSError
-            raise ValueError(f"timezone {self.timezone!r} is not known; write e.g. UTC") from err
-        return self
 
 
 class ContractSettings(Settings):
@@ -275,9 +179,3 @@ class ProcessingSettings(Settings):
             names = data["categorical_encoding"]
             return {**data, "categorical_encoding": dict.fromkeys(names, "one_hot")}
         return data
-
-
-def fits(value: Scalar, dtype: DType) -> bool:
-    """Whether a value of the YAML is one of a column of that type."""
-    kinds = {"int64": int, "float64": int | float, "string": str, "bool": bool, "datetime": str}
-    return isinstance(value, kinds[dtype]) and (dtype == "bool" or not isinstance(value, bool))

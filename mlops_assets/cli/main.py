@@ -1,6 +1,7 @@
 """`mlops`: thin verbs over the same definitions that Dagster loads.
 
-`init` writes the YAML of a table of one's own, `check` finds every fault of all files;
+`init` writes the YAML of a table of one's own, `schema` what editors know of such files, `check`
+finds every fault of all of them;
 `run` brings models up to date and live, `train` and `deploy` are its two halves; `up`, `predict`,
 `status` and `stop` talk to the endpoints; `score` asks their versions for many rows at once;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version

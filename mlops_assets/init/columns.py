@@ -17,6 +17,7 @@ from mlops_assets.blocks.base import Encoding
 from mlops_assets.init.moments import Epoch, Moments, find_epoch, find_moments
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column, is_row_number
+from mlops_assets.init.reading.units import find_written
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -32,7 +33,6 @@ _DIGITS = r"[0-9][0-9.,' \x{a0}\x{202f}]*"
 _SIGNED = (
     rf"^[+-]?{_SIGN}\s?[+-]?{_DIGITS}$|^[+-]?{_DIGITS}{_SIGN}$|^\({_SIGN}?\s?{_DIGITS}{_SIGN}?\)$"
 )
-_PLAIN = r"^[+-]?[0-9][0-9.,]*$"
 _TRUE = {"true", "yes", "y", "t", "on"}
 _FALSE = {"false", "no", "n", "f", "off"}
 _OTHER_LANGUAGES = {
@@ -141,15 +141,17 @@ def moment(column: Column, answers: Answers) -> Found | None:
 
 
 def epoch(column: Column, answers: Answers) -> Found | None:
-    """Seconds or milliseconds since 1970."""
-    if column.share(r"^[0-9]{9,13}$") < 1:
+    """Seconds, milliseconds, microseconds or nanoseconds since 1970."""
+    if column.share(r"^[0-9]{9,19}([.][0-9]{1,9})?$") < 0.99 or column.share(r"^[0-9.]+$") < 1:
         return None
     numbers = _numbers(column)
-    found: Epoch | None = find_epoch(column.source, numbers)
+    found: Epoch | None = find_epoch(column.source, numbers, answers)
     if found is None:
         return None
-    said = f"{found.unit} since 1970; write moments as texts, e.g. 2024-01-31T12:00:00Z, to use it"
-    return Found("epoch", said, "left out", {"dtype": "int64"}, numbers=numbers)
+    moments = pd.to_datetime(numbers, unit=found.unit, utc=True)
+    contract = {"dtype": "datetime", "unit": found.unit}
+    said = f"{found.said} since 1970"
+    return Found("epoch", said, "moment", contract, moments=moments, likely=found.likely)
 
 
 def number(column: Column, answers: Answers) -> Found | None:
@@ -183,18 +185,21 @@ def padded(column: Column, answers: Answers) -> Found | None:
 
 
 def signed_number(column: Column, answers: Answers) -> Found | None:
-    """Numbers with a sign of per cent or of a currency, or in parentheses: no contract reads them.
+    """Numbers with a sign of per cent or money, a unit, parentheses, or marks of their own.
 
-    Of parentheses, which mean less than zero, some among plain numbers are enough.
+    What only looks like them, e.g. because of two currencies, is left out.
     """
-    signed = column.share(_SIGNED)
-    if signed < 0.9 and (signed < 0.005 or column.share(f"{_SIGNED}|{_PLAIN}") < 0.995):
+    written = find_written(column, answers)
+    found = None if written is None else number(written.plain, answers)
+    if written is not None and found is not None:
+        said = f"{written.said}, {found.why}"
+        return replace(
+            found, rule="signed_number", why=said, contract={**found.contract, **written.contract}
+        )
+    if column.share(_SIGNED) < 0.9:
         return None
-    is_signed = pc.match_substring_regex(column.present, _SIGNED)
-    example = column.present.filter(is_signed)[0].as_py()
-    sign = "in parentheses" if example.startswith("(") else "with a sign"
-    remedy = "with a minus" if example.startswith("(") else "without it"
-    said = f"numbers {sign}, e.g. {example!r}; write them {remedy} to use them"
+    example = column.present[0].as_py()
+    said = f"numbers with signs that differ, e.g. {example!r}; write them with one to use them"
     return Found("signed_number", said, "left out", {"dtype": "string"})
 
 

@@ -15,6 +15,7 @@ _STEPS = {90: "1 month", 30: "1 month", 14: "2 weeks", 7: "1 week", 1: "1 day"}
 _DAYS = {90: 30, 30: 30, 14: 14, 7: 7, 1: 1}
 _MOST_TYPES = 10
 _MOST_COLUMNS = 3
+_NUMBERS = ("number", "signed_number")
 
 
 class Log(NamedTuple):
@@ -51,7 +52,7 @@ def find_log(
         return _none_of_it(answers)
     usable = [s for s in table.columns if table.found[s].use == "feature" and s != entity]
     kinds = tuple(source for source in usable if _is_kind(table, source))
-    amounts = tuple(source for source in usable if table.found[source].rule == "number")
+    amounts = tuple(source for source in usable if table.found[source].rule in _NUMBERS)
     named = _named_kind(table, kinds, target)
     wanted = named or (target if target in amounts else None)
     if wanted is None or not table.columns[entity].distinct < 0.99 * table.rows:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from mlops_assets.init.questions import Answers
+from mlops_assets.init.questions import NONE, Answers
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -34,7 +34,23 @@ _TIMES = (
 _SWAPPED = {"%d": "%m", "%m": "%d"}
 _DIGIT = re.compile(r"[0-9]")
 _YEARS = re.compile(r"year|jahr|annee|season", re.IGNORECASE)
-_EPOCH = re.compile(r"time|stamp|epoch|_ts$|^ts|date|zeit|_at$", re.IGNORECASE)
+_EPOCH = re.compile(
+    r"time|stamp|epoch|_ts$|^ts|date|zeit|datum|[_ ](at|on|utc)$|[a-z](?-i:At|On)$|creat|login|"
+    r"seen|since",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(
+    r"(^|[ _.\-])(id|uuid|key|nr|no|number|nummer|phone|tel|mobile|code|ean|isbn|sku|barcode)[.]?$|"
+    r"[a-z](?-i:I[Dd])$",
+    re.IGNORECASE,
+)
+"""What is as large, and no time."""
+_UNITS = {
+    "s": ("seconds", 1),
+    "ms": ("milliseconds", 10**3),
+    "us": ("microseconds", 10**6),
+    "ns": ("nanoseconds", 10**9),
+}
 
 
 class Moments(NamedTuple):
@@ -48,9 +64,12 @@ class Moments(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """A column that counts seconds or milliseconds, which no contract reads as moments."""
+    """A column that counts time since 1970."""
 
     unit: str
+    """As the contract says it."""
+    said: str
+    likely: bool
 
 
 def find_moments(source: str, texts: pa.Array, answers: Answers) -> Moments | None:
@@ -78,16 +97,37 @@ def find_moments(source: str, texts: pa.Array, answers: Answers) -> Moments | No
     return Moments({"dtype": "datetime", "format": form}, values, f"written {form}")
 
 
-def find_epoch(source: str, numbers: pd.Series) -> Epoch | None:
-    """Whether whole numbers are seconds or milliseconds since 1970, by size and name."""
+def find_epoch(source: str, numbers: pd.Series, answers: Answers) -> Epoch | None:
+    """Whether whole numbers count time since 1970, by their size and what they are called.
+
+    What is not called a time is one if it counts at least milliseconds, as hardly anything else is
+    as large; of seconds somebody is asked.
+
+    Raises:
+        UndecidedError: They may be seconds.
+    """
     known = numbers.dropna()
-    if known.empty or not _EPOCH.search(source):
-        return None
-    for unit, scale in (("seconds", 1), ("milliseconds", 1_000)):
-        first, last = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1990, 2040))
-        if known.between(first * scale, last * scale).all():
-            return Epoch(unit)
+    called = bool(_EPOCH.search(source))
+    first, last = (1990, 2040) if called else (2000, datetime.now(UTC).year + 1)
+    low, high = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (first, last))
+    for unit, (said, scale) in _UNITS.items():
+        if known.between(low * scale, high * scale).mean() >= _ENOUGH and known.nunique() > 2:
+            is_one = _is_epoch(source, unit, called, answers)
+            return Epoch(unit, said, likely=not called) if is_one else None
     return None
+
+
+def _is_epoch(source: str, unit: str, called: bool, answers: Answers) -> bool:
+    if given := answers.given("epochs"):
+        return source in given.split(",")
+    if called or unit != "s":
+        return called or not _NUMBERED.search(source)
+    if _NUMBERED.search(source):
+        return False
+    said = (
+        f"are the numbers of {source!r} seconds since 1970? The option takes the columns that are"
+    )
+    return answers.ask("epochs", said, NONE, [source, NONE]) == source
 
 
 def _iso(texts: pa.Array, some: list[str]) -> Moments | None:

@@ -113,7 +113,8 @@ def find_target(column: Column, found: Found, answers: Answers) -> Target:
         return _regression(column, found)
     if found.rule == "yes_no" and task != "multiclass":
         return Target(column.source, "binary", found.why, counts=classes, likely=found.likely)
-    if found.rule in ("signed_number", "padded") and not task and len(counts) > _FEW_NUMBERS:
+    is_number = found.rule in ("signed_number", "padded") and found.use == "left out"
+    if is_number and not task and len(counts) > _FEW_NUMBERS:
         raise ConfigError(f"the target {column.source!r} holds {found.why}")
     if len(counts) == 2 and task != "multiclass":
         return _binary(column, found, classes, answers)
@@ -123,7 +124,9 @@ def find_target(column: Column, found: Found, answers: Answers) -> Target:
             f"{len(column.present)} rows, too many to be classes; name another column"
         )
     said = f"{len(counts)} classes, the rarest {counts.index[-1]!r} of {counts.iloc[-1]} rows"
-    return Target(column.source, "multiclass", said, counts=classes, likely=found.rule == "number")
+    return Target(
+        column.source, "multiclass", said, counts=classes, likely=found.numbers is not None
+    )
 
 
 def find_entity(

@@ -1,4 +1,7 @@
-"""The verb `init`: a table of one's own -> the YAML of its model, that runs as it stands."""
+"""The verbs `init` and `schema`.
+
+A table of one's own -> the YAML of its model, that runs as it stands, and what editors know of it.
+"""
 
 import sys
 from argparse import BooleanOptionalAction
@@ -8,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.cli.context import say
 from mlops_assets.cli.failures import said_of
-from mlops_assets.cli.init.writing import write_model
+from mlops_assets.cli.init.writing import write_model, write_schema
 from mlops_assets.components.model_files import read_parts
+from mlops_assets.home import project
 from mlops_assets.init.questions import Answers, Question, UndecidedError
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ _OPTIONS = {
     "missing": "texts that mean no value, comma-separated",
     "encoding": "of a text file, e.g. cp1252",
     "decimal": "the decimal mark, . or ,",
+    "epochs": "columns of seconds since 1970, comma-separated, or none",
     "dates": "day-first or month-first, of 03/04/2020",
     "drop": "columns that are no features, comma-separated",
     "keep": "columns that are, though they give the target away",
@@ -55,6 +60,8 @@ def add_verbs(verbs: "Verbs") -> None:
         help="take what is likely; ask nothing",
     )
     verb.set_defaults(run=init, anywhere=True)
+    said = "write the JSON schema of YAML files for editors into the project, as after an upgrade"
+    verbs.add_parser("schema", help=said).set_defaults(run=schema)
 
 
 def init(data: str, target: str, name: str | None, yes: bool, **options: str | None) -> int:
@@ -68,6 +75,12 @@ def init(data: str, target: str, name: str | None, yes: bool, **options: str | N
         return 2
     for line in told(file, draft):
         say(line)
+    return 0
+
+
+def schema() -> int:
+    """Write the schema that the first line of what `init` writes names."""
+    say(f"{write_schema(project())}: written")
     return 0
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.cli.checks import python_faults
+from mlops_assets.components.editor_schema import SCHEMA_FILE, schema_text
 from mlops_assets.components.model_files import Part, read_parts
 from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
@@ -23,6 +24,7 @@ from mlops_assets.errors import ConfigError, FaultyModelError, NoProjectError, S
 from mlops_assets.home import FRAMEWORK_ROOT, PROJECT_FILE, models_folder, project
 from mlops_assets.init.questions import Answers
 from mlops_assets.redaction import without_secrets
+from mlops_assets.runtime.atomic import write_atomically
 
 if TYPE_CHECKING:
     from mlops_assets.init.baseline import Rehearsal
@@ -54,7 +56,10 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
         table.source["uri"] = _within(root, table.source["uri"])
     draft = plan(table, Wanted(chosen, target, wanted_port(answers) or free_port(parts)), answers)
     rehearsal = rehearsed(table, draft)
-    files = {"defs.yaml": yaml_text(draft, _heading(data, target, table, rehearsal))}
+    schema = os.path.relpath(root / SCHEMA_FILE, folder / chosen)
+    heading = _heading(data, target, table, rehearsal)
+    heading.insert(0, f"yaml-language-server: $schema={schema}")
+    files = {"defs.yaml": yaml_text(draft, heading)}
     if loader:
         files |= {"loader.py": loader, "__init__.py": '"""Where the rows come from."""\n'}
     check_text(files["defs.yaml"], chosen)
@@ -157,6 +162,17 @@ def rehearsed(table: "Table", draft: "Draft") -> "Rehearsal | None":
     return best
 
 
+def write_schema(root: Path) -> Path:
+    """Write the schema of YAML files into the project, for editors; its file.
+
+    Raises:
+        StateError: It cannot be written.
+    """
+    file = root / SCHEMA_FILE
+    write_atomically(file, lambda new: new.write_text(schema_text(), encoding="utf-8"))
+    return file
+
+
 def validated(attributes: dict[str, Any]) -> ModelSettings:
     """The settings, if the YAML's schema knows all that the table needs.
 
@@ -198,6 +214,7 @@ def place(files: Mapping[str, str], root: Path, target: Path) -> Path:
         draft.mkdir(parents=True)
         if root != FRAMEWORK_ROOT:
             (root / PROJECT_FILE).touch()
+        write_schema(root)
         for name, text in files.items():
             (draft / name).write_text(text, encoding="utf-8")
         draft.rename(target)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.data import ColumnContract, ContractSettings
+from mlops_assets.blocks.columns import ColumnContract
+from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.data.casting import PLAIN, Cast, Marks, Mask, cast
 from mlops_assets.ml.data.reading import check_columns
@@ -193,9 +194,11 @@ def _check_unique(
     rows: pd.DataFrame, unique: tuple[str, ...], reasons: _Reasons, seen: SeenKeys | None
 ) -> None:
     sound = ~reasons.bad
-    keys = rows.loc[sound, list(unique)]
     repeated = np.zeros(len(rows), dtype=bool)
-    repeated[sound] = seen.again(keys) if seen else keys.duplicated().to_numpy()
+    if seen is None:
+        repeated[sound] = rows.loc[sound, list(unique)].duplicated().to_numpy()
+    else:
+        repeated[sound] = seen.again(rows.loc[sound, list(unique)])
     reasons.add(unique, "unique", repeated, "repeats an earlier row")
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from mlops_assets.blocks.data import ColumnContract
+from mlops_assets.blocks.columns import ColumnContract
 from mlops_assets.errors import ContractError
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
@@ -25,6 +25,9 @@ _ISO = (
 )
 _ISO_OFFSET = r":[0-9]{2}(?:[.][0-9]+)?(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _FORMAT_OFFSET = r"(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2}){0,2}(?:[.][0-9]+)?)"
+_PLACES = {"s": 9, "ms": 6, "us": 3, "ns": 0}
+"""Digits of a nanosecond behind the point."""
+_COUNT = "[0-9]{1,18}|[1-8][0-9]{18}"  # surely within int64
 _NUMBER, _WORD = r"[0-9]+", r"\pL+[.]?"
 _DIRECTIVES = {
     **dict.fromkeys("YmdHIMSfyjGVuUWw", _NUMBER),
@@ -67,6 +70,65 @@ def datetimes(
         return utc.dt.tz_localize("UTC"), {_DTYPE: ~inside}
     values = _localize(utc, rule)
     return values, {_DTYPE: ~inside, _ZONE: inside & values.isna().to_numpy()}
+
+
+def epochs(
+    column: pd.Series, text: pa.Array | None, rule: ColumnContract
+) -> tuple[pd.Series, dict[str, Any]]:
+    """`column`, which counts `rule.unit` since 1970, as datetime64[ns, UTC]; and the problems.
+
+    A text keeps every digit down to the nanosecond. A float, which has no more, is rounded to the
+    microsecond; one beyond 2**53 is a problem.
+
+    Args:
+        column: Numbers, or objects.
+        text: The spelling of `column`, if it holds objects.
+        rule: Its contract.
+    """
+    places = _PLACES[str(rule.unit)]
+    if text is not None:
+        count, part, good = _counts_of_text(text, places)
+    elif getattr(column.dtype, "kind", "") in "iuf":
+        count, part, good = _counts(column.to_numpy(), places)
+    else:
+        count = part = np.zeros(len(column), np.int64)
+        good = count > 0
+    first, last = (bound.value // 10**places for bound in (_FIRST, _LAST))
+    good &= (count > first) & (count < last)
+    moments = np.where(good, count, 0) * 10**places + np.where(good, part, 0)
+    values = pd.Series(moments.astype("datetime64[ns]"), column.index).dt.tz_localize("UTC")
+    return values.where(good), {f"is no number of {rule.unit} since 1970 as of 1678 to 2262": ~good}
+
+
+def _counts(numbers: np.ndarray, places: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whole units, nanoseconds beyond them, and whether they are exact."""
+    good = np.ones(len(numbers), dtype=bool)
+    if numbers.dtype.kind == "u":
+        good = numbers < 2**63
+    if numbers.dtype.kind != "f":
+        return np.where(good, numbers, 0).astype(np.int64), np.zeros(len(numbers), np.int64), good
+    good = np.abs(numbers) < 2**53  # false for what is no number
+    known = np.where(good, numbers, 0.0)
+    whole = np.floor(known)
+    part = np.round((known - whole) * 10.0 ** (places - 3)) * 1000 if places else whole - known
+    return whole.astype(np.int64), part.astype(np.int64), good & ((places > 0) | (known == whole))
+
+
+def _counts_of_text(text: pa.Array, places: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of texts; `1700000000.0` is a float that a library wrote."""
+    bare = pc.replace_substring_regex(text, r"[.]0+$", "")
+    part = rf"(?:[.](?P<part>[0-9]{{1,{places}}}))?" if places else "(?P<part>)"
+    found = pc.extract_regex(bare, rf"^(?P<sign>-?)(?P<whole>{_COUNT}){part}$")
+    good = pc.is_valid(found).to_numpy(zero_copy_only=False)
+    digits = pc.utf8_rpad(pc.struct_field(found, "part"), max(places, 1), "0")
+    sign = pc.equal(pc.struct_field(found, "sign"), "-").fill_null(False)
+    sign = np.where(sign.to_numpy(zero_copy_only=False), -1, 1)
+    count, beyond = (
+        pc.cast(pc.fill_null(one, "0"), pa.int64()).to_numpy(zero_copy_only=False)
+        for one in (pc.struct_field(found, "whole"), digits)
+    )
+    as_float = pc.not_equal(bare, text).fill_null(False).to_numpy(zero_copy_only=False)
+    return sign * count, sign * beyond, good & ~(as_float & (count >= 2**53))
 
 
 def _of_text(

@@ -115,7 +115,7 @@ def test_who_cannot_be_scored_is_told_what_to_do(
     with pytest.raises(SourceError, match=r"columns \['grade'\] are missing"):
         scored(settings, resources, file, output)
     table.head(0).to_csv(file, index=False)
-    with pytest.raises(SourceError, match="only the header .* and no rows"):
+    with pytest.raises(SourceError, match=r"only the header .* and no rows"):
         scored(settings, resources, file, output)
     table.assign(amount=-1).to_csv(file, index=False)
     with pytest.raises(ContractError, match="none of 400 rows can be scored"):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.blocks.time_format import require_moment
+from mlops_assets.blocks.columns import require_moment
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.data.contract import enforce
 from tests.support.contracts import NOW, check, contract, kept, reasons
@@ -41,6 +41,47 @@ def test_a_whole_number_is_a_datetime_by_its_format(values: Any, form: Any, good
     assert len(checked.bad) == len(values) - len(good)
     if form is None:
         assert "is a number" in reasons(checked)[0] or "but a number" in reasons(checked)[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "good"),
+    [
+        (["1577750400", "-1.5", "0"], "s", ["2019-12-31", "1969-12-31T23:59:58.5", "1970-01-01"]),
+        (["1500000000.123456789"], "s", ["2017-07-14T02:40:00.123456789"]),
+        (["1500000000123.25", "1.5e12"], "ms", ["2017-07-14T02:40:00.12325"]),
+        (["1500000000123456", "1500000000123456.0"], "us", ["2017-07-14T02:40:00.123456"] * 2),
+        (["1500000000123456789"], "ns", ["2017-07-14T02:40:00.123456789"]),
+        (["1500000000123456789.0", "9223372036854775808", "x", "1.5"], "ns", []),
+        (np.array([1500000000.123, np.inf, 2.0**60]), "s", ["2017-07-14T02:40:00.123"]),
+        (np.array([1500000000123]), "ms", ["2017-07-14T02:40:00.123"]),
+        (np.array([3, 2**63], "uint64"), "ns", ["1970-01-01T00:00:00.000000003"]),
+        (pd.array([1500000000, None], "Int64"), "s", ["2017-07-14T02:40:00", None]),
+        (np.array([-9_300_000_000, 9_300_000_000]), "s", []),
+        (pd.to_datetime(["2019-01-01"]), "s", []),
+        (np.array([True]), "s", []),
+    ],
+)  # fmt: skip
+def test_a_number_is_a_moment_since_1970_by_its_unit(values: Any, unit: str, good: list):
+    checked = check(values, dtype="datetime", unit=unit, nullable=True)
+    expected = [pd.Timestamp(text or pd.NaT, tz="UTC") for text in good]
+    assert checked.rows["x"].tolist() == pd.Series(expected, dtype="datetime64[ns, UTC]").tolist()
+    assert len(checked.bad) == len(values) - len(good)
+    assert all(f"is no number of {unit} since 1970" in reason for reason in reasons(checked))
+
+
+@given(
+    st.integers(-(2**53) + 1, 2**53 - 1), st.sampled_from(["s", "ms", "us", "ns"]), st.booleans()
+)
+@settings(deadline=None)
+def test_a_moment_since_1970_is_what_pandas_makes_of_it(count: int, unit: str, as_text: bool):
+    checked = check([str(count) if as_text else count], dtype="datetime", unit=unit, future="allow")
+    try:
+        expected = pd.Timestamp(count, unit=unit, tz="UTC").as_unit("ns")
+    except (pd.errors.OutOfBoundsDatetime, OverflowError):
+        assert len(checked.bad) == 1
+        return
+    if pd.Timestamp("1678", tz="UTC") < expected < pd.Timestamp("2262", tz="UTC"):
+        assert kept(checked) == [expected]
 
 
 @given(st.lists(st.sampled_from("aAbBcdfGHIjmMpSuUVwWxXyYz%Q"), min_size=1, max_size=6))

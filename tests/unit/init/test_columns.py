@@ -1,14 +1,18 @@
 """What one column is: a test for each rule."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.init.columns import RULES, Found, profile
 from mlops_assets.init.questions import Answers, UndecidedError
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import missing_texts, without
+from mlops_assets.ml.data.contract import enforce
 
 
 def column(values: list[Any], source: str = "x", **marks: Any) -> Column:
@@ -52,12 +56,27 @@ def test_rule_leading_zeros() -> None:
     assert (one.rule, one.contract["dtype"], one.encoding) == ("leading_zeros", "string", "one_hot")
 
 
-@pytest.mark.parametrize(("scale", "unit"), [(1, "seconds"), (1000, "milliseconds")])
+@pytest.mark.parametrize(("scale", "unit"), [(1, "s"), (10**3, "ms"), (10**6, "us"), (10**9, "ns")])
 def test_rule_epoch(scale: int, unit: str) -> None:
-    one = found([(1_600_000_000 + i) * scale for i in range(20)], "event_time")
-    assert one.rule == "epoch"
-    assert one.why.startswith(unit)
-    assert found([(1_600_000_000 + 7 * i) * scale for i in range(20)], "salary").rule == "number"
+    one = found([(1_600_000_000 + 7 * i) * scale for i in range(20)], "event_time")
+    assert (one.rule, one.use, one.likely) == ("epoch", "moment", False)
+    assert one.contract == {"dtype": "datetime", "unit": unit}
+    assert one.moments is not None
+    assert one.moments[1] == pd.Timestamp("2020-09-13T12:26:47", tz="UTC")
+    assert found([f"{i}.25" for i in range(1_600_000_000, 1_600_000_020)], "ts").rule == "epoch"
+    assert found([i + 10**8 for i in range(20)], "time").rule != "epoch", "of 1973"
+
+
+def test_rule_epoch_without_the_name_of_a_time() -> None:
+    seconds = [1_600_000_000 + 7 * i for i in range(20)]
+    with pytest.raises(UndecidedError, match=r"--epochs 'none'"):
+        found(seconds, "salary")
+    for given, rule in (("salary", "epoch"), ("none", "number")):
+        assert profile(column(seconds, "salary"), Answers({"epochs": given})).rule == rule
+    assert found(seconds, "phone").rule == "number"
+    large = found([one * 1000 for one in seconds], "salary")
+    assert (large.rule, large.likely) == ("epoch", True)
+    assert found([one * 1000 for one in seconds], "ean").rule == "number"
 
 
 @pytest.mark.parametrize(
@@ -158,27 +177,61 @@ def test_rule_padded() -> None:
     assert found([" red", " blue"] * 9).rule == "category"
 
 
-def test_rule_signed_number() -> None:
-    one = found([f"{i} %" for i in range(40)])
-    assert (one.rule, one.use) == ("signed_number", "left out")
-    assert found([f"${i},000" for i in range(40)]).rule == "signed_number"
-
-
 @pytest.mark.parametrize(
-    "form",
-    ["${:,.2f}", "-{}%", "1.{:03d},50 €", "USD {}", "{} CHF", "-$ {}", "1\u00a0{:03d},5\u00a0€"],
-)
-def test_rule_signed_number_of_money_and_per_cent(form: str) -> None:
-    one = found([form.format(i) for i in range(1, 200)])
+    ("form", "contract"),
+    [
+        ("{} %", {"dtype": "int64", "unit": "%"}),
+        ("-{}.5%", {"dtype": "float64", "unit": "%"}),
+        ("${}.25", {"dtype": "float64", "unit": "$"}),
+        ("$1,{:03d}.50", {"dtype": "float64", "unit": "$", "decimal": ".", "thousands": ","}),
+        ("$1,{:03d}", {"dtype": "int64", "unit": "$", "decimal": ".", "thousands": ","}),
+        ("1.{:03d},50 €", {"dtype": "float64", "unit": "€", "decimal": ",", "thousands": "."}),
+        ("1.{:03d} €", {"dtype": "int64", "unit": "€", "decimal": ",", "thousands": "."}),
+        ("1\u00a0{:03d},5\u00a0€", {"dtype": "float64", "unit": "€", "decimal": ",",
+                                    "thousands": "\u00a0"}),
+        ("USD {}", {"dtype": "int64", "unit": "USD"}),
+        ("{} CHF", {"dtype": "int64", "unit": "CHF"}),
+        ("- $ {}", {"dtype": "int64", "unit": "$"}),
+        ("{} kmpl", {"dtype": "int64", "unit": "kmpl"}),
+        ("1.{:03d},5", {"dtype": "float64", "decimal": ",", "thousands": "."}),
+    ],
+)  # fmt: skip
+def test_rule_signed_number(form: str, contract: dict[str, Any]) -> None:
+    one = found([*(form.format(i) for i in range(1, 200)), form.format(7)])
     assert one.rule == "signed_number"
-    assert "without it" in one.why
+    bounds = {"min", "max"}
+    assert (one.use, one.encoding) == ("feature", None)
+    assert {k: v for k, v in one.contract.items() if k not in bounds} == contract
+    assert one.numbers is not None
+    assert one.numbers.notna().all()
+    read = enforce(
+        pd.DataFrame({"x": [form.format(i) for i in range(1, 200)]}),
+        ContractSettings.model_validate({"columns": {"x": one.contract}}),
+        datetime.now(UTC),
+    )
+    assert read.rows["x"].tolist() == one.numbers[:-1].tolist(), "as a run reads them"
+
+
+def test_rule_signed_number_takes_the_marks_of_the_table() -> None:
+    one = found([f"1.{i:03d},5 €" for i in range(200)], decimal=",", thousands=".")
+    assert (one.contract["unit"], "decimal" in one.contract) == ("€", False)
+    own = found([f"{i}.25 %" for i in range(1, 200)], decimal=",", thousands=".")
+    assert own.contract["decimal"] == "."
 
 
 def test_rule_signed_number_in_parentheses_among_plain_ones() -> None:
     one = found([f"({i}.50)" if i % 9 == 0 else f"1,{i:03d}.50" for i in range(200)])
-    assert one.rule == "signed_number"
-    assert one.why.startswith("numbers in parentheses, e.g. '(0.50)'; write them with a minus")
+    assert one.contract["negative"] == "parentheses"
+    assert one.numbers is not None
+    assert one.numbers[:2].tolist() == [-0.5, 1001.5]
     assert found([f"({i}" for i in range(200)]).rule == "text"
+
+
+def test_rule_signed_number_is_no_mixture_of_units() -> None:
+    mixed = found([f"{i} {'€' if i % 2 else '$'}" for i in range(200)])
+    assert (mixed.use, "signs that differ" in mixed.why) == ("left out", True)
+    assert found([f"{i} kg" for i in (1, 2, 3)] * 20).rule == "category", "few"
+    assert found([f"{i}th street" for i in range(60)]).rule == "text"
 
 
 def test_rule_category() -> None:

@@ -96,10 +96,18 @@ def test_rule_target_that_cannot_be_learnt_is_refused(infer: Any, values: Any, s
 
 
 @pytest.mark.parametrize("form", ["${:,.2f}", "{:.1f}%", "{:.2f} €"])
-def test_rule_signed_number_as_the_target_is_refused_with_the_remedy(infer: Any, form: str) -> None:
-    money = [form.format(1000 + value) for value in NOISE]
-    with pytest.raises(ConfigError, match=r"the target 'y' holds numbers with a sign.*without it"):
-        infer({"x": NOISE[::-1], "y": money})
+def test_rule_signed_number_as_the_target(infer: Any, form: str) -> None:
+    draft = infer({"x": NOISE, "y": [form.format(1000 + value) for value in NOISE]}, keep="x")
+    assert draft.attributes["target"] == {"name": "y", "task": "regression"}
+    assert draft.attributes["contract"]["columns"]["y"]["unit"] in "$%€"
+
+
+def test_rule_signed_number_as_the_target_of_two_units_is_refused_with_the_remedy(
+    infer: Any,
+) -> None:
+    money = [f"{1000 + value:.2f} {'€' if value > 0 else '$'}" for value in NOISE]
+    with pytest.raises(ConfigError, match=r"the target 'y' holds numbers with signs that differ"):
+        infer({"x": LABEL, "y": money})
 
 
 def test_a_target_that_is_no_column_is_refused_with_the_likely_one(infer: Any) -> None:

@@ -1,20 +1,32 @@
 """`mlops init` as it is typed: what it writes, says and refuses, and that nothing is half."""
 
+import json
 import os
 import socket
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from mlops_assets.cli.checks import python_faults
 from mlops_assets.cli.main import main
+from mlops_assets.components.editor_schema import schema_text
 from mlops_assets.components.model_files import read_parts
+from mlops_assets.home import FRAMEWORK_ROOT
 
 RNG = np.random.default_rng(2)
 ROWS = 600
+
+
+@pytest.fixture(autouse=True)
+def same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever tests ran before."""
+    monkeypatch.setattr(sys.modules[__name__], "RNG", np.random.default_rng(2))
 
 
 @pytest.fixture
@@ -66,6 +78,38 @@ def test_what_is_written_is_sound_and_said_with_its_lines(
     assert [path.name for path in (project / "defs").iterdir()] == ["loans"]
 
 
+def test_editors_know_what_is_written_by_the_schema_of_its_first_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    file = project / "defs" / "loans" / "defs.yaml"
+    first = file.read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../../mlops.schema.json"
+    schema = (file.parent / first.partition("=")[2]).resolve()
+    validator = Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert list(validator.iter_errors(document)) == []
+    document["attributes"]["target"]["tusk"] = document["attributes"].pop("name")
+    said = " ".join(fault.message for fault in validator.iter_errors(document))
+    assert "tusk" in said
+    assert "'name' is a required property" in said
+
+    schema.write_text("as of an earlier version", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["schema"]) == 0
+    assert capsys.readouterr().out == f"{schema}: written\n"
+    assert schema.read_text(encoding="utf-8") == schema_text()
+
+
+@pytest.mark.parametrize("example", ["customers", "flights"])
+def test_the_schema_for_editors_knows_the_examples(example: str) -> None:
+    schema = json.loads(schema_text())
+    Draft202012Validator.check_schema(schema)
+    text = (FRAMEWORK_ROOT / "mlops_assets" / "defs" / example / "defs.yaml").read_text("utf-8")
+    Draft202012Validator(schema).validate(yaml.safe_load(text))
+
+
 def test_rule_gate_is_what_a_rehearsal_reached(project: Path) -> None:
     write(project / "loans.csv")
     assert main(["init", "loans.csv", "--target", "y"]) == 0
@@ -84,6 +128,26 @@ def test_rule_gate_has_no_limits_over_noise(project: Path) -> None:
         "primary": "roc_auc",
         "gate": {"against_champion": "non_inferior"},
     }
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_moments_since_1970_and_money_are_read_of_any_format(project: Path, kind: str) -> None:
+    frame = pd.read_csv(write(project / "loans.csv"))
+    since = pd.to_datetime(frame.pop("asked_at"), utc=True).astype("int64") // 10**6
+    frame = frame.assign(asked_at=since, price=[f"$1,{i:03d}.25" for i in range(ROWS)])
+    writers = {
+        "csv": lambda file: frame.to_csv(file, index=False),
+        "jsonl": lambda file: frame.to_json(file, orient="records", lines=True),
+        "parquet": lambda file: frame.to_parquet(file, index=False),
+    }
+    writers[kind](project / f"sales.{kind}")
+    assert main(["init", f"sales.{kind}", "--target", "y"]) == 0
+    written: Any = attributes(project / "defs" / "sales" / "defs.yaml")
+    assert written["timestamp"] == "asked_at"
+    columns = written["contract"]["columns"]
+    assert columns["asked_at"] == {"dtype": "datetime", "unit": "ms"}
+    assert (columns["price"]["unit"], columns["price"]["thousands"]) == ("$", ",")
+    assert "price" in written["features"]["columns"]
 
 
 @pytest.mark.parametrize("others", [0, 70])
