@@ -14,7 +14,7 @@ from mlops_assets.records.scoring import BatchSummary
 from mlops_assets.records.serving import Manifest
 from mlops_assets.scoring.answers import Spoken
 from mlops_assets.scoring.asked import Source, in_requests
-from mlops_assets.scoring.files import BatchFiles, batch_files
+from mlops_assets.scoring.files import BatchFiles, batch_files, drop_leftovers
 from mlops_assets.scoring.requests import Requests
 from mlops_assets.scoring.snapshot import Snapshot
 from mlops_assets.serving.version.holder import load_checked
@@ -77,8 +77,7 @@ class Batches:
         spoken = Spoken(self.model.servable, self.manifest, batch, source.kind, time)
         output = output or self.log.answers(source.kind if source.kind == "snapshot" else batch)
         with self.log.exclusive(), threadpool_limits(1):  # as in a worker
-            for leftover in output.parent.glob(f".{output.name}.*"):
-                leftover.unlink(missing_ok=True)
+            drop_leftovers(output)
             logs = self.manifest.log.enabled and not self.log.holds(batch)
             place = self.log.file(source.kind, spoken.event_time, time, batch) if logs else None
             with batch_files(output, place, source.columns) as files:

@@ -66,7 +66,7 @@ class BatchFiles:
         """Rows."""
         self.reasons: Counter[str] = Counter()
         """Rule that was broken -> how often."""
-        self.quarantine = output.with_name(f"{output.stem}.quarantine.parquet")
+        self.quarantine = quarantine_of(output)
         self._columns = columns
         self._places, self._apart = ExitStack(), ExitStack()
         self._answers = RowFile(self._places.enter_context(replacing(output)))
@@ -117,6 +117,18 @@ class BatchFiles:
         """Leave what was there before."""
         with self._places, self._apart:
             raise err
+
+
+def quarantine_of(output: Path) -> Path:
+    """The file of what was not answered, beside that of the answers."""
+    return output.with_name(f"{output.stem}.quarantine.parquet")
+
+
+def drop_leftovers(output: Path) -> None:
+    """Delete what a killed batch left half-written of these files; the caller holds its lock."""
+    begin = tuple(f".{file.name}." for file in (output, quarantine_of(output)))
+    for file in [one for one in output.parent.glob(".*") if one.name.startswith(begin)]:
+        file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -59,19 +59,31 @@ class Requests:
 
     def _without_refused(self, asked: Asked, reasons: np.ndarray) -> np.ndarray:
         gaps = np.column_stack([column != column for column in asked.features.values()])
-        for row, gap in enumerate(gaps):
-            if known := self._refused_gaps.get(gap.tobytes()):
-                reasons[row] = known
-            elif refused := self._refusal(asked.at(slice(row, row + 1))):
-                reasons[row] = refused
-                if gap.any() and "NaN" in refused:  # so is every row with the same gap
-                    self._refused_gaps[gap.tobytes()] = refused
+        gapped = gaps.any(axis=1)
+        for row in np.flatnonzero(gapped):
+            reasons[row] = self._refusal_of_gap(asked.at(slice(row, row + 1)), gaps[row].tobytes())
+        try:
+            return self._scores_of_good(asked, reasons)
+        except ValueError:
+            for row in np.flatnonzero(~gapped):
+                reasons[row] = self._refusal(asked.at(slice(row, row + 1)))
+            return self._scores_of_good(asked, reasons)
+
+    def _scores_of_good(self, asked: Asked, reasons: np.ndarray) -> np.ndarray:
         good = reasons == ""
-        width = max(1, len(self.model.servable.classes))
-        scores = np.full((len(asked), width), np.nan)
+        scores = np.full((len(asked), max(1, len(self.model.servable.classes))), np.nan)
         if good.any():
             scores[good] = self.model.score_columns(asked.at(good).features)
         return scores
+
+    def _refusal_of_gap(self, row: Asked, gap: bytes) -> str:
+        """As `_refusal`; where NaN is what is refused, every row with the same gap is."""
+        if gap in self._refused_gaps:
+            return self._refused_gaps[gap]
+        refused = self._refusal(row)
+        if "NaN" in refused:
+            self._refused_gaps[gap] = refused
+        return refused
 
     def _refusal(self, row: Asked) -> str:
         """Why the model refuses a row that is asked for alone; empty if it does not."""

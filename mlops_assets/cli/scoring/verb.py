@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +21,6 @@ from mlops_assets.errors import ConfigError
 from mlops_assets.ml.data.sources import find_files
 from mlops_assets.records.scoring import BatchSummary
 from mlops_assets.runtime.interrupts import interruptible
-from mlops_assets.scoring.batch import Batches, unseen
-from mlops_assets.scoring.table import Table
 
 _EXAMPLE = """\
 example: score a table, and every customer
@@ -55,6 +54,9 @@ def add_verbs(verbs: Verbs) -> None:
 
 def score(model: str, input: str | None, output: Path | None, *, as_json: bool) -> int:
     """Score a table or the snapshot, and say where the answers are."""
+    from mlops_assets.scoring.batch import Batches  # other verbs do without
+    from mlops_assets.scoring.table import Table
+
     if output is not None:
         _require_writable(output)
     definitions = load_definitions()
@@ -68,7 +70,8 @@ def score(model: str, input: str | None, output: Path | None, *, as_json: bool) 
         batches = Batches.of(settings, built.deployment, built.predictions)
         table = Table(files, settings, datetime.now(UTC)) if files else None
         source = table or batches.snapshot(built.feature_store)
-        summary = batches.score(source, output, _progress() if sys.stderr.isatty() else unseen)
+        with _progress() as show:
+            summary = batches.score(source, output, show)
     say(summary.model_dump_json() if as_json else said(summary))
     for line in remarks(summary):
         say(line, error=True)
@@ -88,7 +91,7 @@ def remarks(summary: BatchSummary) -> list[str]:
     lines = []
     if summary.quarantined:
         lines.append(
-            f"{summary.model}: {summary.quarantined:,} rows are in {summary.quarantine}: "
+            f"{summary.model}: {summary.quarantined:,} quarantined, in {summary.quarantine}: "
             + ", ".join(f"{rule} {count:,}" for rule, count in summary.reasons.items())
         )
     if summary.ignored:
@@ -118,10 +121,15 @@ def _absolute(text: str) -> str:
     return text if "://" in text else str(Path(text).absolute())
 
 
-def _progress() -> Callable[[int], None]:
-    """Says on a terminal how far it is, in place."""
+@contextmanager
+def _progress() -> Generator[Callable[[int], None]]:
+    """Says on a terminal how far it is, in one place that is empty afterwards."""
+    on_terminal = sys.stderr.isatty()
 
     def show(rows: int) -> None:
-        print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)  # noqa: T201
+        if on_terminal:
+            print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)  # noqa: T201
 
-    return show
+    yield show
+    if on_terminal:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
