@@ -1,7 +1,8 @@
 """The feature store: Feast, configured in memory, one project per model.
 
 The offline store is DuckDB: Feast's default store silently drops training rows whose features are
-missing or expired. Nothing of Feast leaves this module but its configuration as plain JSON.
+missing or expired; rows for training are joined by `resources.offline_features`. Nothing of Feast
+leaves this module but its configuration as plain JSON.
 
 Features are computed in `mlops_assets.ml.features`; the endpoint reads them by
 `mlops_assets.serving.online`.
@@ -31,6 +32,7 @@ from mlops_assets.serving.online.feast import open_feast, stored_of
 from mlops_assets.serving.online.moments import resolution
 from mlops_assets.serving.online.secrets import with_secrets
 from mlops_assets.serving.online.sqlite import keep_expired
+from resources.offline_features import OfflineFeatures
 
 
 class FeastFeatureStore(dg.ConfigurableResource):
@@ -106,18 +108,13 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
         The keys are the entity, `event_timestamp` (UTC), and whatever else shall be kept. After
         them come the features, sorted by time and entity, so that equal input gives equal order.
-        Feast keeps every row with DuckDB; a check asserts it.
+        Every row asked for is there once; a check asserts it.
         """
-        self._follow(view)
-        store = self._store(view, self._folder(view) / "registry.db")
-        with self._quiet():
-            joined = store.get_historical_features(
-                entity_df=keys.rename(columns=stored_name), features=references(view)
-            ).to_df()
-        names = [*keys.columns, *view.features]
-        joined = joined[[*map(stored_name, names)]].set_axis(names, axis=1)
+        features = {name: stored_name(name) for name in view.features}
+        rows, columns = self._registered(view).as_of(keys, view.key.name, features)
+        joined = pd.DataFrame({**dict(rows.items()), **columns}, copy=False)
         joined[TIMESTAMP] = joined[TIMESTAMP].dt.as_unit("ns")
-        return joined.sort_values([TIMESTAMP, view.key.name], ignore_index=True)
+        return joined
 
     def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
         """The values that serving would read, one row per known entity, in the order asked for."""
@@ -187,23 +184,26 @@ class FeastFeatureStore(dg.ConfigurableResource):
         self.offline_file(view)
         return open_feast(with_secrets(self._config(view, registry)))
 
-    def _follow(self, view: FeatureView) -> None:
-        """Let a registry whose folder was moved or copied name the feature file beside it.
+    def _registered(self, view: FeatureView) -> OfflineFeatures:
+        """What Feast says the view is, of the feature file beside the registry.
 
-        Feast reads the file under the full path that was registered, also where another one is.
+        Feast knows it by the full path that was registered, also where the folder was moved or
+        copied; then it is registered again.
         """
         folder = self._folder(view)
         registry, following = folder / "registry.db", folder / "registry.next.db"
-        known = self._store(view, registry).get_feature_view(view.name).batch_source
-        if known.path == str(folder / "features.parquet"):
-            return
+        known = _offline(self._store(view, registry), view)
+        if known.file == folder / "features.parquet":
+            return known
         with exclusive(folder / "lock"), self._quiet():
             published = registry.stat()
             shutil.copyfile(registry, following)
-            self._store(view, following).apply(self._objects(view))
+            store = self._store(view, following)
+            store.apply(self._objects(view))
             # `/metrics` tells the age of the features by it.
             os.utime(following, ns=(published.st_atime_ns, published.st_mtime_ns))
             following.replace(registry)
+        return _offline(store, view)
 
     def _objects(self, view: FeatureView) -> list[Any]:
         from feast import Entity, FileSource, ValueType
@@ -237,3 +237,18 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
+
+
+def _offline(store: Any, view: FeatureView) -> OfflineFeatures:
+    from feast.types import String
+
+    known = store.get_feature_view(view.name)
+    return OfflineFeatures(
+        file=Path(known.batch_source.path),
+        entity=known.join_keys[0],
+        timestamp=known.batch_source.timestamp_field,
+        features={
+            field.name: "string" if field.dtype == String else "float64" for field in known.features
+        },
+        ttl=known.ttl or None,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without, rounded
 from mlops_assets.ml.features.agreement import newest_rows
 from mlops_assets.ml.frames import TIMESTAMP
@@ -30,6 +30,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "raw_data"),
+        pool=pool(settings.name),
         blocking=True,
         description="The version can be read again from the cache, byte for byte.",
     )
@@ -40,6 +41,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "features"),
+        pool=pool(settings.name),
         blocking=True,
         description="Serving would read the same values online as training reads offline.",
     )
@@ -61,6 +63,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "trained_model"),
+        pool=pool(settings.name),
         blocking=True,
         description="The registered file holds only types of our allow-list.",
     )
@@ -77,6 +80,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "evaluation_report"),
+        pool=pool(settings.name),
         blocking=True,
         description="Every metric is within `evaluation.gate.limits`, or without limits the "
         "version knows more than the prior; against the champion, if there is one, the rule "
@@ -95,6 +99,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
+        pool=pool(settings.name),
         description="The endpoint is up and serves the champion of the ledger.",
     )
     def endpoint_is_live(
@@ -110,6 +115,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
+        pool=pool(settings.name),
         description="Nobody moved the aliases in the registry by hand; moved ones are put back.",
     )
     def alias_follows_the_ledger(

@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without
 from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.features.agreement import answers_alike, newest_rows
@@ -28,6 +28,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
+        pool=pool(settings.name),
         additional_ins={"rows": dg.AssetIn(asset_key(settings.name, "features"))},
         blocking=True,
         description=f"By {'entity id' if settings.entity else 'features'}, the endpoint answers "
@@ -70,6 +71,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "skew_report"),
+        pool=pool(settings.name),
         blocking=True,
         description="Live requests were answered with the features that training would see.",
     )
@@ -80,6 +82,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "performance_report"),
+        pool=pool(settings.name),
         description="The newest window whose labels are complete was predicted as promised.",
     )
     def performance_has_not_degraded(report: PerformanceReport) -> dg.AssetCheckResult:
@@ -94,6 +97,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "drift_report"),
+        pool=pool(settings.name),
         description="No watched feature, nor the predictions, moved away from the reference.",
     )
     def features_have_not_drifted(report: DriftReport) -> dg.AssetCheckResult:

@@ -16,45 +16,13 @@ from mlops_assets.assets.drift import build_drift_assets
 from mlops_assets.assets.features import build_feature_assets
 from mlops_assets.assets.model import build_model_assets
 from mlops_assets.assets.outcomes import build_outcome_assets
+from mlops_assets.components.defaults import ProjectSettings
+from mlops_assets.components.scaffolding import ModelPipelineScaffolder
 from mlops_assets.components.settings import carried
-from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
 from sensors.endpoint_health import build_endpoint_health_sensor
 from sensors.retraining import build_retraining_sensor
-
-
-class ModelPipelineScaffolder(dg.Scaffolder):
-    """`dg scaffold defs mlops_assets.components.ModelPipeline NAME` writes a complete example."""
-
-    def scaffold(self, request: dg.ScaffoldRequest) -> None:
-        """Write a flat-table `defs.yaml`, named after its folder, that loads as it stands."""
-        name = request.target_path.name
-        dg.scaffold_component(
-            request,
-            {
-                "name": name,
-                "source": {"uri": f"sources/{name}.csv"},
-                "entity": {"name": "id", "dtype": "int64"},
-                "timestamp": "time",
-                "contract": {
-                    "columns": {
-                        "id": {"dtype": "int64"},
-                        "time": {"dtype": "datetime"},
-                        "amount": {"dtype": "float64", "min": 0},
-                        "label": {"dtype": "int64", "allowed": [0, 1]},
-                    }
-                },
-                "features": {"columns": ["amount"], "ttl": "30d"},
-                "target": {"name": "target", "task": "binary", "column": "label"},
-                "training": {"split": {"by": "time", "test": "1 month"}},
-                "evaluation": {
-                    "primary": "roc_auc",
-                    "gate": {"limits": {"roc_auc": {"min": 0.6}}},
-                },
-                "deployment": {"target": "local", "port": 8103},
-            },
-        )
 
 
 @dg.scaffold_with(ModelPipelineScaffolder)
@@ -67,7 +35,7 @@ class ModelPipeline(dg.Component):
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
         """The YAML schema."""
-        return TemplatedSettings
+        return ProjectSettings
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:

@@ -35,6 +35,11 @@ def draft_flat(table: Profiled, roles: Roles, draft: Draft, answers: Answers) ->
     _feature_block(table, roles, features, draft)
     _target_block(table, roles, draft)
     _training(table, roles, draft)
+    if roles.entity is None and roles.target.task != "binary":
+        said = f"without ids no label, and for a {roles.target.task} no estimate, confirms a drift"
+        draft.decide(
+            "monitoring.retrain.on_drift", "train", f"{said}; the gate decides", told=False
+        )
 
 
 def _features(table: Profiled, roles: Roles, draft: Draft, answers: Answers) -> list[str]:

@@ -27,7 +27,7 @@ _OPTIONS = {
     "task": "binary, multiclass or regression",
     "shape": "flat, or events: the target is what comes next",
     "port": "of the endpoint; default: the next free one",
-    "query": "of a database",
+    "query": "what is asked of a database, e.g. 'select * from customers'",
     "columns": "names for a file without a header, comma-separated",
     "missing": "texts that mean no value, comma-separated",
     "encoding": "of a text file, e.g. cp1252",
@@ -45,7 +45,10 @@ def add_verbs(verbs: "Verbs") -> None:
     verb = verbs.add_parser("init", help="look at a table and write the YAML of a model of it")
     verb.add_argument(
         "data",
-        help="a file, folder, glob, package://PACKAGE/FILE, https or s3 address, or database",
+        help="a file, folder or glob; package://PACKAGE/FILE; one file at an https:// address, or "
+        "at s3://, gs://, az://, ... where s3fs, gcsfs, adlfs, ... is installed; a database, by "
+        "--query: sqlite:///FILE, postgresql://..., env:NAME of a variable with such a URL, "
+        "FILE.duckdb",
     )
     verb.add_argument(
         "--target", required=True, help="the column to predict, or of events COLUMN=VALUE"
@@ -90,7 +93,7 @@ def told(file: Path, draft: "Draft") -> Iterator[str]:
     model = part.models[0]
     for decision in draft.decisions:
         if decision.told and decision.said:
-            line = model.fault(decision.place, "").line
+            line = model.own_fault(decision.place, "").line
             sure = "likely" if decision.likely else "sure"
             yield f"{file.name}:{line}: {decision.place}: {decision.said} ({sure})"
     for source, why in draft.left_out.items():

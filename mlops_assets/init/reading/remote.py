@@ -20,10 +20,13 @@ from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.missing import missing_texts, without
 from mlops_assets.init.reading.sampling import MOST_ROWS
 from mlops_assets.init.reading.table import read_sample
+from mlops_assets.ml.data.delimited import without_preamble
 from mlops_assets.redaction import without_secrets
 
 _MOST_BYTES = 8_000_000
-_FILES = re.compile(r"^(https?|s3|gs|gcs|az|abfs|ftp|sftp|memory)://")
+_FILES = re.compile(
+    r"^(https?|s3|gs|gcs|az|abfss?|adl|ftp|sftp|hf|github|hdfs|webhdfs|smb|oci|memory)://"
+)
 _DATABASE = re.compile(r"^(env:|[a-z0-9]+(\+[a-z0-9_]+)?:///?)")
 _HEAD = '''"""The rows of this model, from elsewhere; written by `mlops init`."""
 
@@ -133,6 +136,11 @@ def _from_database(data: str, query: str, folder: Path) -> Remote:
 def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Remote:
     import fsspec
 
+    if re.search(r"[*?\[]", data.partition("?")[0]) or data.endswith("/"):
+        raise SourceError(
+            f"{data}: of an address one file is read, no glob or folder; name one, or fetch all "
+            "and name the files by a glob"
+        )
     name = Path(data.partition("?")[0]).name or "data.csv"
     local = folder / name
     if local.suffix.lower() in (".parquet", ".pq"):
@@ -155,11 +163,14 @@ def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Rem
     columns = {name: without(texts, missing) for name, texts in table.columns.items()}
     sample = folder / "sample.parquet"
     pq.write_table(pa.table(columns), sample)
-    code = _address_code(data, _reader(table.source, missing), 'compression="infer"')
+    skipped, comment = table.source.get("skip_rows", 0), table.source.get("comment", "")
+    _, before = without_preamble(local.read_bytes(), skipped, comment)
+    reader = _reader(table.source, missing, before)
+    code = _address_code(data, reader, 'compression="infer"')
     return Remote(sample, code, whole)
 
 
-def _reader(source: dict[str, Any], missing: list[str]) -> str:
+def _reader(source: dict[str, Any], missing: list[str], before: int) -> str:
     """The call of pandas that reads such a text as texts."""
     if source.get("format") == "jsonl":
         return "pd.json_normalize([json.loads(line) for line in file if line.strip()], max_level=1)"
@@ -168,6 +179,7 @@ def _reader(source: dict[str, Any], missing: list[str]) -> str:
         "encoding": source.get("encoding", "utf-8"),
         "na_values": ["", *missing],
         **({"names": source["columns"]} if "columns" in source else {}),
+        **({"skiprows": before, "skip_blank_lines": False} if before else {}),
     }
     arguments = "".join(f", {key}={value!r}" for key, value in said.items())
     return f"pd.read_csv(file, dtype=str, keep_default_na=False{arguments})"

@@ -71,6 +71,25 @@ def test_a_scaffolded_model_loads_as_it_stands(checkout: Path) -> None:
     run(*VALIDATE, root=checkout)
 
 
+def test_a_model_of_a_table_is_scaffolded_by_what_is_inferred(checkout: Path) -> None:
+    table = checkout / "loans.csv"
+    rows = [
+        f"{i},2024-01-{i % 28 + 1:02d},{i * 37 % 101},{int(i * 37 % 101 > i % 90)}"
+        for i in range(300)
+    ]
+    table.write_text("\n".join(["id,asked_at,amount,paid", *rows, ""]), encoding="utf-8")
+    scaffold = ("dg", "scaffold", "defs", "mlops_assets.components.ModelPipeline", "loans")
+    said = run(*scaffold, "--data", str(table), "--target", "piad", root=checkout, code=1)
+    assert "did you mean 'paid'" in said.stdout + said.stderr
+    assert "Traceback" not in said.stdout + said.stderr
+    assert not (checkout / "mlops_assets" / "defs" / "loans").exists()
+    run(*scaffold, "--data", str(table), "--target", "paid", root=checkout)
+    assert "loans/deployed_endpoint" in run(*LIST, root=checkout).stdout
+    run("dg", "check", "yaml", "mlops_assets/defs/loans", root=checkout)
+    text = (checkout / "mlops_assets" / "defs" / "loans" / "defs.yaml").read_text(encoding="utf-8")
+    assert "roc_auc" in text
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [

@@ -98,6 +98,17 @@ def test_an_unpublished_view_is_named(tmp_path: Path) -> None:
         FeastFeatureStore(root=str(tmp_path)).training_rows(VIEW, keys((1, JUNE)))
 
 
+def test_what_was_published_before_the_settings_changed_is_told(tmp_path: Path) -> None:
+    store = FeastFeatureStore(root=str(tmp_path))
+    store.publish(VIEW, ROWS)
+    wider = VIEW.model_copy(update={"features": {**VIEW.features, "visits": "float64"}})
+    with pytest.raises(FeatureStoreError, match=r"without the features \['visits'\]; materialize"):
+        store.training_rows(wider, keys((1, JUNE)))
+    texts = keys((1, JUNE)).assign(customer_id="one")
+    with pytest.raises(FeatureStoreError, match="ids of type int64, not as they are asked for"):
+        store.training_rows(VIEW, texts)
+
+
 def test_a_store_of_ones_own_is_opened_with_its_secret_and_never_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

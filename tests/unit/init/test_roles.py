@@ -262,3 +262,13 @@ def test_awkward_names_and_values_survive_the_yaml(infer: Any) -> None:
     assert yaml.safe_load(yaml_text(draft, []))["attributes"] == draft.attributes
     with pytest.raises(ConfigError, match="would be a template"):
         refuse_templates(infer({"{{ env.HOME }}": NOISE, "y": LABEL}))
+
+
+def test_rule_drift_trains_where_nothing_can_confirm_it(infer: Any) -> None:
+    def policy(columns: dict[str, Any]) -> Any:
+        return infer(columns).attributes.get("monitoring", {}).get("retrain")
+
+    amount = (1000 + 3 * NOISE).round(2)
+    assert policy({"x": LABEL, "y": amount}) == {"on_drift": "train"}
+    assert policy({"x": NOISE, "y": LABEL}) is None, "a binary model's loss is estimated"
+    assert policy({"id": np.arange(ROWS), "x": LABEL, "y": amount}) is None, "labels come by id"
