@@ -100,7 +100,9 @@ def test_keys_of_earlier_batches_are_known_whatever_they_are() -> None:
         st.sampled_from(["a", "b", None]),
         st.sampled_from([0.0, -0.0, float("nan"), 1.5]),
         st.booleans(),
-        st.sampled_from([None, *map(pd.Timestamp, ("2024-01-01T00:00:00.5Z", "1950-05-05T00:00Z"))]),
+        st.sampled_from(
+            [None, *map(pd.Timestamp, ("2024-01-01T00:00:00.5Z", "1950-05-05T00:00Z"))]
+        ),
     )
 
     @worlds(100)
