@@ -42,6 +42,15 @@ class SourceSettings(Settings):
     trim: bool = Field(
         False, description="Leave out blanks around the values of a csv, which has no quotes then."
     )
+    skip_rows: int = Field(
+        0, ge=0, description="Lines of a csv or whitespace file before its header, e.g. a title."
+    )
+    comment: str = Field(
+        "",
+        max_length=3,
+        description="How lines before the header begin that are to be left out, however many there "
+        "are, e.g. `#`; empty ones among them too.",
+    )
     columns: tuple[str, ...] = Field((), description="Names, for a file without a header line.")
     missing: tuple[str, ...] = Field(("",), description="Texts that mean: no value.")
     final_newline: Literal["required", "optional"] = Field(
@@ -66,6 +75,9 @@ class SourceSettings(Settings):
             raise ValueError("`trim` is of a csv; remove it")
         if self.columns and (self.format not in ("csv", "whitespace") or self.loader):
             raise ValueError("`columns` names those of a text file without a header line")
+        lines = bool(self.skip_rows or self.comment)
+        if lines and (self.format not in ("csv", "whitespace") or self.loader):
+            raise ValueError("`skip_rows` and `comment` are of csv and whitespace; remove them")
         if self.encoding != "utf-8" and (self.format == "parquet" or self.loader):
             raise ValueError("`encoding` is of a text file; remove it")
         return self

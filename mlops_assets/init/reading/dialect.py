@@ -1,7 +1,7 @@
 """How a text file is written: encoding, delimiter, header, decimal and thousands marks.
 
 DuckDB's sniffer finds delimiter, quotes and where the rows begin; charset-normalizer the encoding.
-What the product cannot read as it is, e.g. lines before the header, is refused by name.
+What the product cannot read as it is, e.g. other quotes, is refused by name.
 """
 
 import csv
@@ -16,9 +16,14 @@ import pyarrow.compute
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.names import safe_name
+from mlops_assets.init.reading.opening import is_utf16
+from mlops_assets.init.reading.preamble import comment_mark, find_preamble, lines_before
+from mlops_assets.ml.data.delimited import without_preamble
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
+UTF16 = "utf-16"
 _SINGLE_BYTE = ["cp1252", "cp1250", "cp1251", "koi8_r", "shift_jis", "gb18030", "euc_kr"]
 _WESTERN = re.compile("[äöüÄÖÜßéèêëàâáãçñóôõúùûíìîïåæøÅÆØÉÀÇ€°²³µ§£«»\u2019\u2013]")
 _NUMBER = re.compile(r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
@@ -41,6 +46,20 @@ class Dialect(NamedTuple):
     """As the first line spells them."""
     trim: bool = False
     """Whether blanks stand around the values."""
+    skip_rows: int = 0
+    """Lines before the header."""
+    comment: str = ""
+    """How each of them begins, if they are all alike."""
+
+    def text(self, data: bytes) -> str:
+        """A part of a file, from its header on if it is the first."""
+        text = data.decode("utf-8" if self.encoding == UTF16 else self.encoding, errors="replace")
+        rest, _ = without_preamble(
+            text.removeprefix("\ufeff").encode(),
+            0 if self.comment else self.skip_rows,
+            self.comment,
+        )
+        return rest.decode()
 
 
 def find_encoding(head: bytes, answers: Answers) -> str:
@@ -90,21 +109,24 @@ def find_dialect(path: Path, head: bytes, target: str, answers: Answers) -> Dial
         SourceError: It cannot be read as it is.
         UndecidedError: It can be read in several ways.
     """
-    encoding = find_encoding(head, answers)
-    text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
+    encoding = UTF16 if is_utf16(path) else find_encoding(head, answers)
+    text = Dialect("csv", encoding).text(head)
     if _is_json(path, text):
         return Dialect("jsonl", encoding)
     lines = text.splitlines()
+    before = find_preamble(lines, target)
+    comment = comment_mark(lines[: before + 1])
+    lines = lines[before:]
     columns = tuple(answers.given("columns").split(",")) if answers.given("columns") else ()
     if _is_whitespace(lines, columns):
         names = tuple(lines[0].split())
         _require_header(path, names, columns, target)
-        return Dialect("whitespace", encoding, " ", columns, names)
-    delimiter, quote = _sniffed(path, text)
-    if skipped := _lines_before(lines, delimiter):
+        return Dialect("whitespace", encoding, " ", columns, names, False, before, comment)
+    delimiter, quote = _sniffed(path, "\n".join(lines))
+    if skipped := lines_before(lines, delimiter):
         raise SourceError(
-            f"{path}: {skipped} lines stand before the header, e.g. {lines[0][:60]!r}; delete "
-            f"them, e.g. by tail -n +{skipped + 1}"
+            f"{path}: {skipped} lines stand before the header, e.g. {lines[0][:60]!r}, and no line "
+            f"below names {target!r}; correct --target, or delete the lines"
         )
     if quote == "'":
         raise SourceError(f"{path}: values are quoted by '; export it again with double quotes")
@@ -112,14 +134,18 @@ def find_dialect(path: Path, head: bytes, target: str, answers: Answers) -> Dial
     lines = [trimmed(line, delimiter) for line in lines] if trim else lines
     names = tuple(next(csv.reader(lines[:50], delimiter=delimiter)))
     _require_header(path, names, columns, target)
-    return Dialect("csv", encoding, delimiter, columns, names, trim)
+    return Dialect("csv", encoding, delimiter, columns, names, trim, before, comment)
 
 
 def _require_header(
     path: Path, first: tuple[str, ...], columns: tuple[str, ...], target: str
 ) -> None:
     """Refuse a first line of values: it has numbers, and not the target."""
-    if columns or target in first or not any(_NUMBER.match(name) for name in first):
+    if (
+        columns
+        or {target, safe_name(target)} & {*first, *map(safe_name, first)}
+        or not any(_NUMBER.match(name) for name in first)
+    ):
         return
     raise SourceError(
         f"{path}: the first line, {list(first[:5])}, are values and no header; say what the "
@@ -176,14 +202,6 @@ def _has_blanks(lines: list[str], delimiter: str) -> bool:
 def trimmed(text: str, delimiter: str) -> str:
     """Without the blanks beside delimiters and at the ends of lines, as `source.trim` reads it."""
     return re.sub(f" *({re.escape(delimiter)}|\n) *", r"\1", text.strip(" "))
-
-
-def _lines_before(lines: list[str], delimiter: str) -> int:
-    """How many lines without a delimiter stand before the first one with as many as most have."""
-    counts = [len(row) for row in csv.reader(lines[:100], delimiter=delimiter)]
-    usual = max(set(counts), key=counts.count)
-    before = counts.index(usual)
-    return before if usual > 1 and all(count < 2 for count in counts[:before]) else 0
 
 
 def find_marks(

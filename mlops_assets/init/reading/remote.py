@@ -20,6 +20,7 @@ from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.missing import missing_texts, without
 from mlops_assets.init.reading.sampling import MOST_ROWS
 from mlops_assets.init.reading.table import read_sample
+from mlops_assets.ml.data.delimited import without_preamble
 from mlops_assets.redaction import without_secrets
 
 _MOST_BYTES = 8_000_000
@@ -162,11 +163,14 @@ def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Rem
     columns = {name: without(texts, missing) for name, texts in table.columns.items()}
     sample = folder / "sample.parquet"
     pq.write_table(pa.table(columns), sample)
-    code = _address_code(data, _reader(table.source, missing), 'compression="infer"')
+    skipped, comment = table.source.get("skip_rows", 0), table.source.get("comment", "")
+    _, before = without_preamble(local.read_bytes(), skipped, comment)
+    reader = _reader(table.source, missing, before)
+    code = _address_code(data, reader, 'compression="infer"')
     return Remote(sample, code, whole)
 
 
-def _reader(source: dict[str, Any], missing: list[str]) -> str:
+def _reader(source: dict[str, Any], missing: list[str], before: int) -> str:
     """The call of pandas that reads such a text as texts."""
     if source.get("format") == "jsonl":
         return "pd.json_normalize([json.loads(line) for line in file if line.strip()], max_level=1)"
@@ -175,6 +179,7 @@ def _reader(source: dict[str, Any], missing: list[str]) -> str:
         "encoding": source.get("encoding", "utf-8"),
         "na_values": ["", *missing],
         **({"names": source["columns"]} if "columns" in source else {}),
+        **({"skiprows": before, "skip_blank_lines": False} if before else {}),
     }
     arguments = "".join(f", {key}={value!r}" for key, value in said.items())
     return f"pd.read_csv(file, dtype=str, keep_default_na=False{arguments})"

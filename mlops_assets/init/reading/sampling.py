@@ -3,20 +3,17 @@
 What is in the bytes is `dialect` and `table`; here a row is a line.
 """
 
-import bz2
-import gzip
-import io
 import lzma
 import zipfile
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
+from mlops_assets.init.reading.opening import is_utf16, opened
 from mlops_assets.ml.data.sources import find_files
 
 HEAD = 1_000_000
@@ -32,8 +29,6 @@ _FOREIGN = {
     b"PK\x03\x04": "an Excel workbook or a zip archive of another name; export it as CSV",
     b"\xd0\xcf\x11\xe0": "an Excel workbook; export it as CSV",
     b"SQLite format 3\0": "a SQLite database; export the table as CSV or Parquet",
-    b"\xff\xfe": "UTF-16; convert it to UTF-8, e.g. with iconv",
-    b"\xfe\xff": "UTF-16; convert it to UTF-8, e.g. with iconv",
     b"<!DOCTYPE": "a web page of a failed download; fetch it again",
     b"<html": "a web page of a failed download; fetch it again",
     b"%PDF-": "a PDF; export the table as CSV",
@@ -45,9 +40,16 @@ class TextSample(NamedTuple):
 
     path: Path
     data: bytes
+    """Of one that is UTF-16, as UTF-8."""
     rows: int
     """An estimate, of the whole file."""
     whole: bool
+    utf16: bool = False
+
+    @property
+    def as_written(self) -> bytes:
+        """In the encoding of the file."""
+        return self.data.decode().encode("utf-16") if self.utf16 else self.data
 
 
 class ParquetSample(NamedTuple):
@@ -90,7 +92,7 @@ def head_of(path: Path) -> bytes:
         SourceError: It is empty, cannot be read, or is no table that can be read.
     """
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             head = file.read(HEAD)
             head = (
                 _whole_lines(head) if len(head) == HEAD and not head.startswith(b"PAR1") else head
@@ -102,7 +104,17 @@ def head_of(path: Path) -> bytes:
     for start, what in _FOREIGN.items():
         if head.startswith(start):
             raise SourceError(f"{path}: begins with {head[:8]!r}, so it is {what}")
+    if not head.startswith(b"PAR1") and b"\0" in head[:1_000]:
+        raise SourceError(
+            f"{path}: holds NUL bytes, so it is no text, or UTF-16 without a byte order mark; "
+            "convert it, e.g. by iconv -f UTF-16LE -t UTF-8"
+        )
     return head
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is compressed, by its name."""
+    return path.suffix.lower() in _COMPRESSED
 
 
 def is_parquet(path: Path, head: bytes) -> bool:
@@ -167,19 +179,21 @@ def _sample_text(path: Path, rows: int, *, lines_are_rows: bool) -> TextSample:
     head = head_of(path)
     width = max(1, len(head) // max(1, head.count(b"\n")))
     budget = max(rows * width, 20_000)
-    packed, size = path.suffix.lower() in _COMPRESSED, path.stat().st_size
-    with _opened(path) as file:
+    utf16, size = is_utf16(path), path.stat().st_size
+    packed = utf16 or is_packed(path)
+    with opened(path) as file:
         start = file.read(2 * budget)
         if not (more := file.read(1)):
-            return TextSample(path, start, _lines(start), whole=True)
+            return TextSample(path, start, _lines(start), whole=True, utf16=utf16)
         if not lines_are_rows:
             total = (4 if packed else 1) * size // width
-            return TextSample(path, _whole_rows(start), total, whole=False)
+            return TextSample(path, _whole_rows(start), total, whole=False, utf16=utf16)
         if packed:
             data, size = _strided(file, start + more, budget // _BLOCKS)
     if not packed:
         data = _blocks(path, size, budget)
-    return TextSample(path, data, size * data.count(b"\n") // len(data), whole=False)
+    rows = size * data.count(b"\n") // len(data)
+    return TextSample(path, data, rows, whole=False, utf16=utf16)
 
 
 def _strided(file: IO[bytes], start: bytes, length: int) -> tuple[bytes, int]:
@@ -251,41 +265,3 @@ def _sample_parquet(path: Path, files: int) -> ParquetSample:
 def _first_rows(file: pq.ParquetFile, group: int, rows: int) -> pa.Table:
     batch = next(file.iter_batches(rows, row_groups=[group]), None)
     return file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
-
-
-@contextmanager
-def _opened(path: Path) -> Generator[IO[bytes]]:
-    """A file for reading, decompressed as its suffix says."""
-    suffix = path.suffix.lower()
-    if suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir()]
-            if len(members) != 1:
-                raise SourceError(
-                    f"{path}: holds {len(members)} files, and must hold one; unpack it"
-                )
-            with archive.open(members[0]) as file:
-                yield file
-        return
-    if suffix == ".zst":
-        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
-            yield io.BufferedReader(_Stream(stream))
-        return
-    openers: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    with openers.get(suffix, Path.open)(path, "rb") as file:
-        yield file
-
-
-class _Stream(io.RawIOBase):
-    """An Arrow stream as a raw file of Python."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)

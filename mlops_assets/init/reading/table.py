@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
-from mlops_assets.init.reading.dialect import Dialect, find_dialect, find_marks, trimmed
+from mlops_assets.init.reading.dialect import UTF16, Dialect, find_dialect, find_marks, trimmed
+from mlops_assets.init.reading.preamble import require_no_footer
 from mlops_assets.init.reading.sampling import (
     ParquetSample,
     TextSample,
     find_data,
     head_of,
+    is_packed,
     is_parquet,
     rows_of_all,
     sample_parquet,
@@ -67,7 +69,7 @@ class Table(NamedTuple):
         for number, sample in enumerate(self.samples):
             file = folder / f"{number}-{sample.path.name.split('.')[0]}.part"
             if isinstance(sample, TextSample):
-                file.write_bytes(sample.data)
+                file.write_bytes(sample.as_written)
             else:
                 pq.write_table(sample.table, file)
             written.append(file)
@@ -150,6 +152,10 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
     samples = sample_texts(
         files, len(dialect.names) or 20, header=header, lines_are_rows=lines_are_rows
     )
+    if dialect.format == "csv" and dialect.encoding != UTF16:
+        width = len(dialect.columns or dialect.names)
+        for plain in (one.path for one in samples if not is_packed(one.path)):
+            require_no_footer(plain, dialect.encoding, dialect.delimiter, width)
     parse = _parse_json if dialect.format == "jsonl" else _parse_csv
     nested: dict[str, str] = {}
     parts = [parse(sample, dialect, nested) for sample in samples]
@@ -167,22 +173,20 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
 
 def _source(uri: str, dialect: Dialect, decimal: str, thousands: str | None) -> dict[str, Any]:
     """The YAML's block, without what is the default."""
-    source: dict[str, Any] = {"uri": uri}
-    if dialect.format != "csv":
-        source["format"] = dialect.format
-    elif dialect.delimiter != ",":
-        source["delimiter"] = dialect.delimiter
-    if dialect.trim:
-        source["trim"] = True
-    if dialect.encoding != "utf-8":
-        source["encoding"] = dialect.encoding
-    if decimal != ".":
-        source["decimal"] = decimal
-    if thousands:
-        source["thousands"] = thousands
-    if dialect.columns:
-        source["columns"] = list(dialect.columns)
-    return source
+    said = {
+        "format": dialect.format,
+        "delimiter": dialect.delimiter if dialect.format == "csv" else ",",
+        "trim": dialect.trim,
+        "comment": dialect.comment,
+        "skip_rows": 0 if dialect.comment else dialect.skip_rows,
+        "encoding": dialect.encoding,
+        "decimal": decimal,
+        "thousands": thousands or "",
+        "columns": list(dialect.columns),
+    }
+    usual = {"format": "csv", "delimiter": ",", "encoding": "utf-8", "decimal": "."}
+    kept = {key: value for key, value in said.items() if value and value != usual.get(key)}
+    return {"uri": uri, **kept}
 
 
 def _final_newline(samples: Sequence[TextSample]) -> dict[str, str]:
@@ -192,12 +196,12 @@ def _final_newline(samples: Sequence[TextSample]) -> dict[str, str]:
 
 def _has_breaks(head: bytes, dialect: Dialect) -> bool:
     """Whether a quoted value holds a line break, as far as the head tells."""
-    text = head.decode(dialect.encoding, errors="replace")
+    text = dialect.text(head)
     return any(line.count('"') % 2 for line in text.split("\n")[:-1])
 
 
 def _parse_csv(sample: TextSample, dialect: Dialect, nested: dict[str, str]) -> dict[str, pa.Array]:
-    text = sample.data.decode(dialect.encoding, errors="replace").removeprefix("\ufeff")
+    text = dialect.text(sample.data)
     if dialect.format == "whitespace":
         text = "\n".join(" ".join(line.split()) for line in text.splitlines())
     if dialect.trim:

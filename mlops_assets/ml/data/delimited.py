@@ -53,28 +53,51 @@ def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> Tex
     if data.startswith((b'{"', b'[{"')):
         refuse(where, f"begins with {data[:8]!r}, so it is JSON. Set `source.format: jsonl`")
     _check_end(data, where, source)
+    data, before = _from_header(data, where, source)
     whitespace = source.format == "whitespace"
     quoted = not whitespace and b'"' in data
     if source.trim and quoted:
         refuse(where, "has quotes, within which blanks may count. Remove `source.trim`")
     if not quoted:
-        data = _plain_blanks(_plain_lines(data, where), source)
+        data = _plain_blanks(_plain_lines(data, where, before), source)
     delimiter = " " if whitespace else source.delimiter
     first, _, rest = data.partition(b"\n")
-    fields = _split(first.decode(), delimiter, where)
+    header = f"line {before + 1}"
+    fields = _split(first.decode(), delimiter, where, header)
     if source.columns:
-        names, body, first_line = list(source.columns), data, 1
+        names, body, first_line = list(source.columns), data, before + 1
         if fields == names:
-            refuse(where, f"line 1 is a header, {fields!r}. Remove `source.columns`")
+            refuse(where, f"{header} is a header, {fields!r}. Remove `source.columns`")
     else:
-        names, body, first_line = fields, rest, 2
-    _check_delimiter(first.decode(), fields, source, columns, where)
+        names, body, first_line = fields, rest, before + 2
+    _check_delimiter(first.decode(), fields, source, columns, f"{where}: {header}")
     if not set(names) & set(columns):
-        said = f"line 1 has none of the columns {list(columns)}: {clip(first.decode())}"
-        refuse(where, f"{said}. If it is a row, name the columns in `source.columns`")
+        said = f"{header} has none of the columns {list(columns)}: {clip(first.decode())}"
+        remedy = "If it is a row, name the columns in `source.columns`; if the header stands below"
+        refuse(where, f"{said}. {remedy}, say how many lines are above it by `source.skip_rows`")
     if not body:
         refuse(where, f"only the header {first.decode()!r} and no rows. Fetch the file again")
     return TextFile(where, names, body, first_line, delimiter, quoted)
+
+
+def _from_header(data: bytes, where: str, source: SourceSettings) -> tuple[bytes, int]:
+    data, before = without_preamble(data, source.skip_rows, source.comment)
+    if not data:
+        refuse(where, f"has no line beside the {before} that `source` skips. Correct it")
+    return data, before
+
+
+def without_preamble(data: bytes, skip_rows: int, comment: str) -> tuple[bytes, int]:
+    """The text from its header on, and how many lines stand before that."""
+    start = lines = 0
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        line = data[start:end]
+        is_comment = comment and (line.startswith(comment.encode()) or not line.strip())
+        if lines >= skip_rows and not is_comment:
+            break
+        start, lines = end, lines + 1
+    return data[start:], lines
 
 
 def parse_text(file: TextFile, keep: Sequence[str], missing: Sequence[str]) -> pa.Table:
@@ -165,25 +188,25 @@ def _check_end(data: bytes, where: str, source: SourceSettings) -> None:
         )
 
 
-def _plain_lines(data: bytes, where: str) -> bytes:
+def _plain_lines(data: bytes, where: str, before: int) -> bytes:
     """Line feeds as the only line ends; there is no quote, so no value can hold one."""
     if b"\r" not in data:
         return data
     data = data.replace(b"\r\n", b"\n")
     if (at := data.find(b"\r")) >= 0:
-        line = data.count(b"\n", 0, at) + 1
+        line = data.count(b"\n", 0, at) + before + 1
         refuse(where, f"line {line}: a lone carriage return '\\r'. Convert the line ends to '\\n'")
     return data
 
 
-def _split(line: str, delimiter: str, where: str) -> list[str]:
+def _split(line: str, delimiter: str, where: str, header: str) -> list[str]:
     """The fields of a first line."""
     if delimiter == " ":
         return line.split()
     try:
         return next(_csv_rows([line], delimiter), [])
     except csv.Error as err:
-        return refuse(where, f"line 1: {clip(line)} is no row ({err}). Correct its quotes")
+        return refuse(where, f"{header}: {clip(line)} is no row ({err}). Correct its quotes")
 
 
 def _csv_rows(lines: Sequence[str], delimiter: str) -> Any:
@@ -208,7 +231,7 @@ def _check_delimiter(
         return
     remedy = "source.format: whitespace" if best == " " else f"source.delimiter: {best!r}"
     used = "white space" if source.format == "whitespace" else repr(source.delimiter)
-    refuse(where, f"line 1 is not delimited by {used}: {clip(line)}. Set `{remedy}`")
+    refuse(where, f"not delimited by {used}: {clip(line)}. Set `{remedy}`")
 
 
 def _check_lines(file: TextFile) -> None:

@@ -108,6 +108,21 @@ def test_a_line_longer_than_a_block_is_read(read: Read):
     assert len(frame["id"][0]) == 3_000_000
 
 
+@pytest.mark.parametrize("before", [b"", b"# by me\n", b"# by me\r\n\r\n#of today\n"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_lines_before_the_header_are_left_out(read: Read, before: bytes, quoted: bool):
+    data = GOOD.replace(b"1,30", b'1,"30"') if quoted else GOOD
+    pd.testing.assert_frame_equal(read(before + data, comment="#"), good())
+    rows = before.count(b"\n")
+    pd.testing.assert_frame_equal(read(before + data, skip_rows=rows), good())
+    body = data.partition(b"\n")[2]
+    pd.testing.assert_frame_equal(read(before + body, comment="#", columns=COLUMNS), good())
+
+
+def test_a_value_that_looks_like_a_comment_stays(read: Read):
+    assert read(b"id,age\n#1,2\n", comment="#")["id"].tolist() == ["#1"]
+
+
 def test_a_zip_with_one_file_is_unpacked(tmp_path: Path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -160,6 +175,14 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "text after a quote": (b'id,age\n"1"x,30\n', {}, ["line 2", '"1"x', "Double"]),
     "open quote in header": (b'id,"age\n1,30\n', {}, ["line 1", '"age', "quotes"]),
     "no header": (b"1,1\n2,30\n", {}, ["line 1", "'1,1'", "If it is a row", "source.columns"]),
+    "header below": (b"Ages\nid,age\n1,2\n", {}, ["line 1", "'Ages'", "source.skip_rows"]),
+    "all skipped": (GOOD, {"skip_rows": 9}, ["no line beside", "source"]),
+    "long row below a title": (
+        b"Ages\n# of all\n\nid,age\n1,30\n2,3,4\n",
+        {"skip_rows": 1, "comment": "#"},
+        ["line 6", "3 values"],
+    ),
+    "empty line below a title": (b"Ages\nid,age\n1,2\n\n", {"skip_rows": 1}, ["line 4", "empty"]),
     "duplicate header": (b"id,age,age\n1,2,3\n", {}, ["['age']", "more than once", "Rename"]),
     "missing column": (b"id\n1\n", {}, ["['age']", "missing", "contract.columns"]),
     "renamed column": (b"id,ages\n1,2\n", {}, ["'age'", "renamed to 'ages'", "contract.columns"]),

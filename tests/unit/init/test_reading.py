@@ -7,6 +7,7 @@ import lzma
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,9 +155,66 @@ def written(file: Path, text: str) -> Path:
     return file
 
 
-def test_rule_preamble_is_refused_with_its_remedy(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"2 lines stand before the header.*tail -n \+3"):
-        read(tmp_path / "a.csv", "# by me\n# of today\n" + CSV)
+@pytest.mark.parametrize(
+    ("before", "source"),
+    [
+        ("# by me\n# of today, and y\n", {"comment": "#"}),
+        ("# by me\n\n% of the y\n", {"skip_rows": 3}),
+        ("Sales of the y\n", {"skip_rows": 1}),
+        ("Sales,,\n,,\n", {"skip_rows": 2}),
+        ("a,b,c\nof,which,x\n", {"skip_rows": 2}),
+        ("", {}),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", " "])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_rule_preamble(
+    tmp_path: Path, before: str, source: dict[str, Any], delimiter: str, ends: str
+) -> None:
+    text = (before + CSV.replace(",", delimiter)).replace("\n", ends)
+    table = read(tmp_path / "a.csv", text)
+    assert {k: v for k, v in table.source.items() if k in ("skip_rows", "comment")} == source
+    assert (list(table.columns), table.rows) == (["id", "x", "y"], 40)
+    (file,) = table.write(tmp_path)
+    settings = SourceSettings.model_validate(table.source)
+    assert len(read_table([file], settings, ["id", "y"], "drop")) == 40
+
+
+def test_rule_preamble_of_a_file_without_header(tmp_path: Path) -> None:
+    rows = CSV.split("\n", 1)[1]
+    table = read(tmp_path / "a.csv", f"# by me\n{rows}", columns="id,x,y")
+    assert table.source["comment"] == "#"
+    settings = SourceSettings.model_validate(table.source)
+    assert len(read_table([tmp_path / "a.csv"], settings, ["id", "y"], "drop")) == 40
+
+
+def test_rule_preamble_is_refused_where_no_line_names_the_target(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"2 lines stand before the header.*no line.*names 'y'"):
+        read(tmp_path / "a.csv", "by me\nof today\n" + CSV.replace("y", "z"))
+
+
+@pytest.mark.parametrize("rows", [40, 3 * MOST_ROWS])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "csv.gz"])
+def test_rule_encoding_of_utf_16(tmp_path: Path, kind: str, rows: int) -> None:
+    lines = [f"Größe {i},{i}.5,{i % 2}" for i in range(rows)]
+    if kind == "jsonl":
+        lines = [f'{{"id": "Größe {i}", "x": {i}.5, "y": {i % 2}}}' for i in range(rows)]
+    text = "\n".join([*(["id,x,y"] if kind != "jsonl" else []), *lines, ""])
+    data = text.encode("utf-16")
+    table = read(tmp_path / f"a.{kind}", gzip.compress(data) if kind.endswith("gz") else data)
+    assert table.source["encoding"] == "utf-16"
+    assert table.columns["id"][0].as_py() == "Größe 0"
+    assert table.rows == rows or MOST_ROWS / 2 < table.rows < 2 * MOST_ROWS
+    assert 0.8 < table.of_rows / rows < 1.25
+    (file,) = table.write(tmp_path)
+    settings = SourceSettings.model_validate(table.source)
+    assert len(read_table([file], settings, ["id", "y"], "drop")) == table.rows
+
+
+def test_rule_encoding_of_utf_8_with_a_mark(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.csv", b"\xef\xbb\xbf" + CSV.encode())
+    assert "encoding" not in table.source
+    assert list(table.columns) == ["id", "x", "y"]
 
 
 def test_rule_header_is_where_the_target_is(tmp_path: Path) -> None:
@@ -243,7 +301,10 @@ def test_rule_names() -> None:
         (b"", "the file is empty"),
         (b"PK\x03\x04....", "an Excel workbook or a zip archive"),
         (b"SQLite format 3\0...", "a SQLite database"),
-        (b"\xff\xfea\0", "UTF-16"),
+        ("id,y\n1,2\n".encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        (CSV.encode() + b"Total,,20\n", "'Total,,20', is no row but a footer.*head -n -1"),
+        (CSV.encode() + b"Source: the census\n", "'Source: the census', is no row"),
+        (CSV.encode() + b"\n\n", "ends with empty lines"),
         (b"<!DOCTYPE html>", "a web page"),
         (b"id,y\n1,2\n1,2,3\n4,5\n" + b"6,7\n" * 40, "have another number of values"),
         (b"id,id,y\n1,2,3\n" * 30, "occur twice"),

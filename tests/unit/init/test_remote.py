@@ -68,7 +68,9 @@ def loaded(project: Path, name: str) -> pd.DataFrame:
     return namespace["load"]()  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("name", ["far.csv", "far.csv.gz", "far.jsonl", "far.parquet"])
+@pytest.mark.parametrize(
+    "name", ["far.csv", "titled.csv", "far.csv.gz", "far.jsonl", "far.parquet"]
+)
 def test_an_address_is_sampled_and_loaded(
     project: Path, address: str, tmp_path: Path, name: str
 ) -> None:
@@ -79,7 +81,9 @@ def test_an_address_is_sampled_and_loaded(
         frame.to_parquet(file)
     else:
         frame.to_csv(file, index=False)
-    assert main(["init", f"{address}/{name}", "--target", "left"]) == 0
+    if name == "titled.csv":
+        file.write_text(f"Left, and who\n\n{file.read_text()}")
+    assert main(["init", f"{address}/{name}", "--name", "far", "--target", "left"]) == 0
     assert loaded(project, "far").astype(str).equals(frame.astype(str))
 
 

@@ -1,0 +1,90 @@
+"""Lines of a text that are no rows: before the header, and at the end."""
+
+import csv
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from mlops_assets.errors import SourceError
+from mlops_assets.init.reading.names import safe_name
+
+_LONGEST_PREAMBLE = 50
+_COMMENTS = ("#", "%", "//")
+_TAIL = 8_000
+_TOTAL = re.compile(
+    r"^\W*(grand |sub)?(totals?|sum|summe|gesamt|gesamtsumme|insgesamt|somme|suma|totale)\b",
+    re.IGNORECASE,
+)
+
+
+def find_preamble(lines: Sequence[str], target: str) -> int:
+    """How many lines stand before the header, which is the first to name the target.
+
+    Of a file without a header those that are comments.
+    """
+    wanted = {target, target.partition("=")[0], safe_name(target)} - {""}
+    found = [
+        (number, len(fields) == len(_fields(below, mark)))
+        for mark in (",", ";", "\t", "|", " ")
+        for number, (line, below) in enumerate(pairwise(lines[: _LONGEST_PREAMBLE + 1]))
+        if len(fields := _fields(line, mark)) > 1 and wanted & {*fields, *map(safe_name, fields)}
+    ]
+    if found:
+        # A title may name the target too, but has not as many fields as the line below.
+        return next((number for number, alike in found if alike), found[0][0])
+    is_comment = [line.startswith(_COMMENTS) for line in lines[:_LONGEST_PREAMBLE]]
+    return is_comment.index(False) if False in is_comment else 0
+
+
+def _fields(line: str, mark: str) -> list[str]:
+    if mark == " ":
+        return line.split()
+    try:
+        fields = next(csv.reader([line], delimiter=mark), [])
+    except csv.Error:  # a value beyond 131,072 characters
+        return []
+    return [field.strip("\"' #") for field in fields]
+
+
+def comment_mark(lines: Sequence[str]) -> str:
+    """How all of the lines but the last, which is the header, begin: with a mark of comments."""
+    *before, header = lines
+    marks = [
+        mark
+        for mark in _COMMENTS
+        if any(before) and all(line.startswith(mark) or not line.strip() for line in before)
+    ]
+    return next((mark for mark in marks if not header.startswith(mark)), "")
+
+
+def lines_before(lines: list[str], delimiter: str) -> int:
+    """How many lines without a delimiter stand before the first one with as many as most have."""
+    counts = [len(row) for row in csv.reader(lines[:100], delimiter=delimiter)]
+    usual = max(set(counts), key=counts.count)
+    before = counts.index(usual)
+    return before if usual > 1 and all(count < 2 for count in counts[:before]) else 0
+
+
+def require_no_footer(path: Path, encoding: str, delimiter: str, width: int) -> None:
+    """Refuse a text, not compressed, whose last lines are no rows.
+
+    Raises:
+        SourceError: They are empty, of another length, or a total.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        lines = file.read().decode(encoding, errors="replace").replace("\r", "").split("\n")
+    if lines[-2:] == ["", ""]:
+        raise SourceError(f"{path}: ends with empty lines; delete them")
+    lines = lines[:-1] if not lines[-1] else lines
+    if width < 2 or any(line.count('"') % 2 for line in lines):
+        return
+    last = lines[-1]
+    fields = next(csv.reader([last], delimiter=delimiter), [])
+    if len(fields) == width and not (_TOTAL.match(fields[0]) and "" in fields):
+        return
+    raise SourceError(
+        f"{path}: the last line, {last[:80]!r}, is no row but a footer; delete it, e.g. by "
+        "head -n -1"
+    )
