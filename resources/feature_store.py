@@ -197,18 +197,10 @@ class FeastFeatureStore(dg.ConfigurableResource):
             ) from err
 
     def _store(self, view: FeatureView, registry: Path) -> Any:
-<<<<<<< HEAD
         self.offline_file(view)
-        return open_feast(with_secrets(self._config(view, registry)))
-=======
-        if not (self._folder(view) / "features.parquet").exists():
-            raise FeatureStoreError(
-                f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
-            )
         config = with_secrets(self._config(view, registry))
         # Else the SDK, where it writes, holds a message for each value of all entities.
         return open_feast({**config, "materialization": {"online_write_batch_size": 10_000}})
->>>>>>> main
 
     def _registered(self, view: FeatureView) -> "OfflineFeatures":
         """What Feast says the view is, of the feature file beside the registry.
