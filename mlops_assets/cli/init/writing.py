@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.cli.checks import python_faults
+from mlops_assets.cli.init.page import PAGE, profile_page
 from mlops_assets.components.editor_schema import SCHEMA_FILE, schema_text
 from mlops_assets.components.model_files import Part, read_parts
 from mlops_assets.components.templates import TemplatedSettings
@@ -62,6 +63,8 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     heading = _heading(data, target, table, rehearsal)
     heading.insert(0, f"yaml-language-server: $schema={schema}")
     files = {"defs.yaml": yaml_text(draft, heading)}
+    if draft.sample and (page := profile_page(draft.sample, f"{chosen}: {table.looked_at}")):
+        files[PAGE] = page
     if loader:
         files |= {"loader.py": loader, "__init__.py": '"""Where the rows come from."""\n'}
     check_text(files["defs.yaml"], chosen)
@@ -154,7 +157,8 @@ def rehearsed(table: "Table", draft: "Draft") -> "Rehearsal | None":
     task = draft.attributes["target"]["task"]
     draft.attributes["evaluation"] = {"primary": LIMITED[task][0]}
     choices = candidates(draft, table.whole)
-    settings = [validated(draft.attributes | {"training": trained}) for trained in choices]
+    source = {"source": table.written_source(draft.attributes["source"])}
+    settings = [validated(draft.attributes | source | {"training": trained}) for trained in choices]
     best = None
     if table.whole or settings[0].features.shape == "flat_table":
         with tempfile.TemporaryDirectory(prefix="init-") as folder:
