@@ -66,6 +66,41 @@ says of its entity.
 
 A random split holds out as many of each class, an entity with all its rows, and in the next
 delivery the same ones again, but for a few.
+
+
+## Defaults of all models
+
+`defaults.yaml` in the folder of the models (`defs/`, in the checkout `mlops_assets/defs/`) holds
+attributes that every model there has, unless its own file says otherwise; no `type`, no
+`attributes:` around them, no `name`.
+
+```yaml
+owners: ["team:credit"]
+training:
+  estimator: sklearn.ensemble.HistGradientBoostingClassifier
+  params: {max_iter: 200}
+  split: {by: time, test: 1 month}
+evaluation:
+  primary: roc_auc
+  gate: {limits: {roc_auc: {min: 0.7}}}
+schedule: {train: "0 0 * * 0"}
+```
+
+A model's own attributes are laid over these, block by block:
+
+| the model's file says | it has |
+|---|---|
+| nothing of a key | the default |
+| a value or a list | its own; lists are not joined |
+| some keys of a block | those, and the other keys of the default |
+| null | neither: what a file without defaults would have that says nothing |
+| `training.params` | these alone |
+| another `training.estimator` | that one, without the default's `params` |
+
+So `evaluation: {gate: {limits: {roc_auc: {min: 0.8}}}}` is all that a model says whose gate is
+higher. What comes out is what a model is: `mlops check` and `mlops init` look at it, each version
+keeps it, and where a change of the defaults changes a block of a model, what was made by that block
+is out of date. A fault is said of the file and line that has it.
 """
 _WORDS = {
     **{bool: "true/false", int: "integer", float: "number", str: "text"},

@@ -10,7 +10,7 @@ from jobs.asset_jobs import unfinished_trainings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import PromotionRefusedError
 from mlops_assets.failures import reported
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, pool
 from mlops_assets.records.promotion import HandMove
 from mlops_assets.records.serving import Endpoint
 from resources.champion.by_hand import Promotions
@@ -42,9 +42,9 @@ def restoration_job_name(settings: ModelSettings) -> str:
 
 def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
     """`<model>_rollback`, `<model>_promotion` and `<model>_restoration`."""
-    name = settings.name
+    name, taken = settings.name, pool(settings.name)
 
-    @dg.op(name=f"{name}_roll_back", description="Serve an older version again.")
+    @dg.op(name=f"{name}_roll_back", pool=taken, description="Serve an older version again.")
     def roll_back(
         context: dg.OpExecutionContext,
         config: RollbackConfig,
@@ -60,7 +60,9 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         if said := warning(context.instance, moved):
             context.log.warning(said)
 
-    @dg.op(name=f"{name}_promote", description="Serve a version, whatever the gate said.")
+    @dg.op(
+        name=f"{name}_promote", pool=taken, description="Serve a version, whatever the gate said."
+    )
     def promote(
         context: dg.OpExecutionContext,
         config: PromotionConfig,
@@ -74,7 +76,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
             moved = promotions.promote(config.version, _line(config.why), who)
         _log(context, moved.endpoint, moved.before)
 
-    @dg.op(name=f"{name}_restore", description="Serve the ledger's champion again.")
+    @dg.op(name=f"{name}_restore", pool=taken, description="Serve the ledger's champion again.")
     def restore(
         context: dg.OpExecutionContext,
         tracking: MLflowTracking,

@@ -1,5 +1,6 @@
 """The blocks of one model's YAML, and what follows from them; how they must fit is `config`."""
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -74,6 +75,11 @@ class ModelAttributes(Settings):
         texts = {n for n, column in self.contract.columns.items() if column.dtype == "string"}
         texts -= self.features.dates.keys()
         return {n: "string" if n in texts else "float64" for n in self.features.names}
+
+    @property
+    def label_delay(self) -> timedelta:
+        """How long after its moment a label can be known at the latest."""
+        return self.target.window or self.monitoring.labels.maturity
 
     @property
     def titles(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.components.loading import left_out, load_models, models_package
+from mlops_assets.components.loading import fault_lines, load_models, models_package
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
 from mlops_assets.progress import progress
@@ -107,7 +107,7 @@ def defs() -> dg.Definitions:
         FaultyModelError: A file has faults, and Dagster loads only to find them: `dg check defs`.
     """
     definitions = build_definitions()
-    lines = tuple(line for faults in left_out(definitions).values() for line in faults)
+    lines = tuple(fault_lines(definitions))
     if lines and os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"):
         raise FaultyModelError("\n".join(lines))
     _log_once(lines)

@@ -33,6 +33,11 @@ def asset_key(model: str, stage: Stage) -> dg.AssetKey:
     return dg.AssetKey([model, stage])
 
 
+def pool(model: str) -> str:
+    """The pool of all steps of a model, in which one run at a time has a place."""
+    return f"model/{model}"
+
+
 def asset_of(settings: ModelSettings, stage: Stage, **inputs: Stage) -> dict[str, Any]:
     """Arguments of `dagster.asset` for one stage; each input gets the value of another stage."""
     return {
@@ -40,6 +45,7 @@ def asset_of(settings: ModelSettings, stage: Stage, **inputs: Stage) -> dict[str
         "ins": {name: dg.AssetIn(asset_key(settings.name, of)) for name, of in inputs.items()},
         "group_name": settings.name,
         "owners": list(settings.owners),
+        "pool": pool(settings.name),
     }
 
 

@@ -2,14 +2,16 @@
 
 import base64
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
-import pandas as pd
 from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Record
 from mlops_assets.ml.markdown import table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Facts = TypeVar("_Facts", bound=Record)
 
@@ -45,7 +47,7 @@ def _entry(field: FieldInfo, value: Any) -> Any:
     return dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
 
 
-def markdown_table(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:
+def markdown_table(frame: "pd.DataFrame") -> dg.MarkdownMetadataValue:
     """A small frame as the table that the Dagster UI shows."""
     return dg.MetadataValue.md(table(frame.columns, frame.itertuples(index=False)))
 

@@ -18,10 +18,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from mlops_assets.errors import DatasetError, DatasetLockedError
@@ -29,6 +28,9 @@ from mlops_assets.records.data import DatasetVersion
 from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.runtime.surroundings import chosen_umask
 from resources.tracking.store import not_exported
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Copies, since a hard link would let a write to the workspace file corrupt the cache.
 _CONFIG = """\
@@ -146,7 +148,7 @@ class DvcDatasets(dg.ConfigurableResource):
             if _md5(blob) != _expected_md5(blob)
         ]
 
-    def keep_rejected(self, model: str, version: DatasetVersion, rows: pd.DataFrame) -> str:
+    def keep_rejected(self, model: str, version: DatasetVersion, rows: "pd.DataFrame") -> str:
         """Store rows that broke the contract, one file per data version, and return its path."""
         file = Path(self.quarantine, model, f"{version.md5}.parquet").absolute()
         write_atomically(file, lambda temporary: rows.to_parquet(temporary, index=False))

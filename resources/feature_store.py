@@ -18,21 +18,23 @@ import warnings
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from mlops_assets.errors import ConfigError, FeatureStoreError
-from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
 from mlops_assets.serving.online.feast import open_feast, stored_of
 from mlops_assets.serving.online.moments import resolution
 from mlops_assets.serving.online.secrets import with_secrets
 from mlops_assets.serving.online.sqlite import keep_expired
-from resources.offline_features import OfflineFeatures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from resources.offline_features import OfflineFeatures
 
 
 class FeastFeatureStore(dg.ConfigurableResource):
@@ -45,7 +47,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
         "`${NAME}`; default: a sqlite file for each model.",
     )
 
-    def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
+    def publish(self, view: FeatureView, rows: "pd.DataFrame") -> datetime:
         """Make `rows` the view's features, offline and by id online; returns their newest moment.
 
         Online, each entity's newest row that is not older than the view's TTL, counted from now or
@@ -54,6 +56,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
         The rows have the entity's column, `event_timestamp` (UTC), and one column per feature.
         """
+        from mlops_assets.ml.frames import TIMESTAMP
+
         folder = ensure_folder(self._folder(view))
         with exclusive(folder / "lock"):
             # Feast's DuckDB cannot cast nanoseconds; the moments are of whole microseconds.
@@ -75,7 +79,9 @@ class FeastFeatureStore(dg.ConfigurableResource):
             following.replace(registry)
         return stored[TIMESTAMP].max().to_pydatetime()
 
-    def _publish_online(self, view: FeatureView, stored: pd.DataFrame, store: Any) -> None:
+    def _publish_online(self, view: FeatureView, stored: "pd.DataFrame", store: Any) -> None:
+        from mlops_assets.ml.frames import TIMESTAMP
+
         newest = stored[TIMESTAMP].max().to_pydatetime()
         oldest = min(newest, datetime.now(UTC)) - view.ttl
         with self._quiet():
@@ -87,25 +93,37 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
     def oldest(self, view: FeatureView) -> datetime:
         """The oldest moment of the offline features, as fine as the online store keeps it."""
+        import pandas as pd
+
+        from mlops_assets.ml.frames import TIMESTAMP
+
         file = self._folder(view) / "features.parquet"
         moments = pd.read_parquet(file, columns=[TIMESTAMP])[TIMESTAMP]
         return moments.min().floor(pd.Timedelta(self.resolution(view))).to_pydatetime()
 
-    def training_rows(self, view: FeatureView, keys: pd.DataFrame) -> pd.DataFrame:
+    def training_rows(self, view: FeatureView, keys: "pd.DataFrame") -> "pd.DataFrame":
         """Join to each key the features known at its time (point in time).
 
         The keys are the entity, `event_timestamp` (UTC), and whatever else shall be kept. After
         them come the features, sorted by time and entity, so that equal input gives equal order.
         Every row asked for is there once; a check asserts it.
         """
+        import pandas as pd
+
+        from mlops_assets.ml.frames import TIMESTAMP
+
         features = {name: stored_name(name) for name in view.features}
         rows, columns = self._registered(view).as_of(keys, view.key.name, features)
         joined = pd.DataFrame({**dict(rows.items()), **columns}, copy=False)
         joined[TIMESTAMP] = joined[TIMESTAMP].dt.as_unit("ns")
         return joined
 
-    def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> pd.DataFrame:
+    def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> "pd.DataFrame":
         """The values that serving would read, one row per known entity, in the order asked for."""
+        import pandas as pd
+
+        from mlops_assets.ml.frames import TIMESTAMP
+
         store = self._store(view, self._folder(view) / "registry.db")
         answer = store.get_online_features(
             features=references(view),
@@ -175,7 +193,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             )
         return open_feast(with_secrets(self._config(view, registry)))
 
-    def _registered(self, view: FeatureView) -> OfflineFeatures:
+    def _registered(self, view: FeatureView) -> "OfflineFeatures":
         """What Feast says the view is, of the feature file beside the registry.
 
         Feast knows it by the full path that was registered, also where the folder was moved or
@@ -201,6 +219,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
         from feast import FeatureView as FeastView
         from feast import Field as FeastField
         from feast.types import Float64, Int64, String
+
+        from mlops_assets.ml.frames import TIMESTAMP
 
         types = {"float64": Float64, "string": String, "int64": Int64}
         key = ValueType.INT64 if view.key.dtype == "int64" else ValueType.STRING
@@ -230,8 +250,10 @@ class FeastFeatureStore(dg.ConfigurableResource):
             yield
 
 
-def _offline(store: Any, view: FeatureView) -> OfflineFeatures:
+def _offline(store: Any, view: FeatureView) -> "OfflineFeatures":
     from feast.types import String
+
+    from resources.offline_features import OfflineFeatures
 
     known = store.get_feature_view(view.name)
     return OfflineFeatures(

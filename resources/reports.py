@@ -5,15 +5,19 @@ Whether a column has drifted is decided by `mlops_assets.ml.monitoring.drift`.
 
 import warnings
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from mlops_assets.errors import ReportError
-from mlops_assets.ml.frames import FeatureDtypes
-from mlops_assets.ml.monitoring.profiles import with_prediction
 from mlops_assets.records.monitoring import DriftSummary
+
+if TYPE_CHECKING:
+    from mlops_assets.ml.frames import FeatureDtypes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class EvidentlyReports(dg.ConfigurableResource):
@@ -25,9 +29,9 @@ class EvidentlyReports(dg.ConfigurableResource):
         self,
         summary: DriftSummary,
         columns: Collection[str],
-        reference: pd.DataFrame,
-        live: pd.DataFrame,
-        dtypes: FeatureDtypes,
+        reference: "pd.DataFrame",
+        live: "pd.DataFrame",
+        dtypes: "FeatureDtypes",
         threshold: float,
         titles: Mapping[str, str],
     ) -> str | None:
@@ -38,6 +42,8 @@ class EvidentlyReports(dg.ConfigurableResource):
         default score changes its direction with the number of rows, and its PSI, of thirty bins of
         equal width, sees nothing move in a skewed column.
         """
+        from mlops_assets.ml.monitoring.profiles import with_prediction
+
         current, before = self._sample(live), self._sample(reference)
         kinds = {
             name: kind
@@ -71,7 +77,7 @@ class EvidentlyReports(dg.ConfigurableResource):
                     "report's metadata"
                 ) from err
 
-    def _sample(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def _sample(self, frame: "pd.DataFrame") -> "pd.DataFrame":
         if len(frame) > self.most_rows:
             frame = frame.sample(self.most_rows, random_state=0)
         return frame.reset_index(drop=True)
@@ -83,7 +89,7 @@ def _judged(summary: DriftSummary, threshold: float, shown: Mapping[str, str]) -
     from evidently.legacy.core import ColumnType
 
     def judge(
-        reference: pd.Series, _live: pd.Series, _kind: ColumnType, _threshold: float
+        reference: "pd.Series", _live: "pd.Series", _kind: ColumnType, _threshold: float
     ) -> tuple[float, bool]:
         name = shown[str(reference.name)]
         return summary.scores[name], name in summary.drifted_columns
@@ -94,5 +100,5 @@ def _judged(summary: DriftSummary, threshold: float, shown: Mapping[str, str]) -
     return test.name
 
 
-def _has_values(frame: pd.DataFrame, name: str) -> bool:
+def _has_values(frame: "pd.DataFrame", name: str) -> bool:
     return name in frame.columns and bool(frame[name].notna().any())

@@ -1,18 +1,14 @@
 """What must hold of a version on its way to the endpoint: a blocking check stops the run."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import numpy as np
-import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without, rounded
-from mlops_assets.ml.features.agreement import newest_rows
-from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.ml.inference.model_files import untrusted_types
-from mlops_assets.model_versions.fetched import fetched
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
@@ -23,6 +19,9 @@ from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition]:
     """The gates of one model; a blocking one stops everything downstream in the run."""
@@ -30,6 +29,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "raw_data"),
+        pool=pool(settings.name),
         blocking=True,
         description="The version can be read again from the cache, byte for byte.",
     )
@@ -40,14 +40,18 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "features"),
+        pool=pool(settings.name),
         blocking=True,
         description="Serving would read the same values online as training reads offline.",
     )
     def online_equals_offline(
-        rows: pd.DataFrame, feature_store: FeastFeatureStore
+        features: TracedRows, feature_store: FeastFeatureStore
     ) -> dg.AssetCheckResult:
+        from mlops_assets.ml.features.agreement import newest_rows
+        from mlops_assets.ml.frames import TIMESTAMP
+
         names = [view.key.name, TIMESTAMP, *view.features]
-        offline = newest_rows(rows, view)[names]
+        offline = newest_rows(features.rows, view)[names]
         online = feature_store.online_rows(view, offline[view.key.name].tolist())
         finest = feature_store.resolution(view)
         different = unequal_columns(at(finest, offline), at(finest, online[names]))
@@ -61,10 +65,14 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "trained_model"),
+        pool=pool(settings.name),
         blocking=True,
         description="The registered file holds only types of our allow-list.",
     )
     def model_is_safe_to_load(model: ModelVersion, tracking: MLflowTracking) -> dg.AssetCheckResult:
+        from mlops_assets.ml.inference.model_files import untrusted_types
+        from mlops_assets.model_versions.fetched import fetched
+
         with fetched(model, tracking, settings) as one:
             unknown, size = untrusted_types(one.content, one.own_types), len(one.content)
         return holds_without(
@@ -77,6 +85,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "evaluation_report"),
+        pool=pool(settings.name),
         blocking=True,
         description="Every metric is within `evaluation.gate.limits`, or without limits the "
         "version knows more than the prior; against the champion, if there is one, the rule "
@@ -95,6 +104,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
+        pool=pool(settings.name),
         description="The endpoint is up and serves the champion of the ledger.",
     )
     def endpoint_is_live(
@@ -110,6 +120,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
+        pool=pool(settings.name),
         description="Nobody moved the aliases in the registry by hand; moved ones are put back.",
     )
     def alias_follows_the_ledger(
@@ -137,18 +148,24 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     ]
 
 
-def at(resolution: timedelta, rows: pd.DataFrame) -> pd.DataFrame:
+def at(resolution: timedelta, rows: "pd.DataFrame") -> "pd.DataFrame":
     """`rows` with their moments rounded down to what a store keeps."""
+    import pandas as pd
+
+    from mlops_assets.ml.frames import TIMESTAMP
+
     return rows.assign(**{TIMESTAMP: rows[TIMESTAMP].dt.floor(pd.Timedelta(resolution))})
 
 
-def unequal_columns(left: pd.DataFrame, right: pd.DataFrame) -> list[str]:
+def unequal_columns(left: "pd.DataFrame", right: "pd.DataFrame") -> list[str]:
     """Columns of two frames of the same rows whose values differ; all if the lengths do."""
     if len(left) != len(right):
         return list(left.columns)
     return [name for name in left.columns if not _same(left[name], right[name])]
 
 
-def _same(left: pd.Series, right: pd.Series) -> bool:
+def _same(left: "pd.Series", right: "pd.Series") -> bool:
+    import numpy as np
+
     both_missing = left.isna().to_numpy() & right.isna().to_numpy()
     return bool(np.all(both_missing | (left.to_numpy() == right.to_numpy())))

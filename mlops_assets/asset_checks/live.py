@@ -3,16 +3,11 @@
 from datetime import UTC, datetime
 
 import dagster as dg
-import pandas as pd
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without
-from mlops_assets.ml.export.parity import read_inference
-from mlops_assets.ml.features.agreement import answers_alike, newest_rows
-from mlops_assets.ml.frames import TIMESTAMP, feature_rows
-from mlops_assets.ml.inference.scoring import class_names
-from mlops_assets.model_versions.fetched import fetched
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
@@ -28,20 +23,27 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
-        additional_ins={"rows": dg.AssetIn(asset_key(settings.name, "features"))},
+        pool=pool(settings.name),
+        additional_ins={"features": dg.AssetIn(asset_key(settings.name, "features"))},
         blocking=True,
         description=f"By {'entity id' if settings.entity else 'features'}, the endpoint answers "
         "what the model says of offline features.",
     )
     def live_equals_offline(
         endpoint: Endpoint,
-        rows: pd.DataFrame,
+        features: TracedRows,
         feature_store: FeastFeatureStore,
         tracking: MLflowTracking,
         deployment: EndpointDeployer,
     ) -> dg.AssetCheckResult:
+        from mlops_assets.ml.export.parity import read_inference
+        from mlops_assets.ml.features.agreement import answers_alike, newest_rows
+        from mlops_assets.ml.frames import TIMESTAMP, feature_rows
+        from mlops_assets.ml.inference.scoring import class_names
+        from mlops_assets.model_versions.fetched import fetched
+
         now = datetime.now(UTC) if settings.features.clock == "wall" else None
-        newest = newest_rows(rows, view, now)[[view.key.name, TIMESTAMP]]
+        newest = newest_rows(features.rows, view, now)[[view.key.name, TIMESTAMP]]
         offline = feature_store.training_rows(view, newest)
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another
         version = registered(settings.name, live.model_version, tracking)
@@ -70,6 +72,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "skew_report"),
+        pool=pool(settings.name),
         blocking=True,
         description="Live requests were answered with the features that training would see.",
     )
@@ -80,6 +83,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "performance_report"),
+        pool=pool(settings.name),
         description="The newest window whose labels are complete was predicted as promised.",
     )
     def performance_has_not_degraded(report: PerformanceReport) -> dg.AssetCheckResult:
@@ -94,6 +98,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 
     @dg.asset_check(
         asset=asset_key(settings.name, "drift_report"),
+        pool=pool(settings.name),
         description="No watched feature, nor the predictions, moved away from the reference.",
     )
     def features_have_not_drifted(report: DriftReport) -> dg.AssetCheckResult:

@@ -5,24 +5,24 @@ import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
-from mlops_assets.ml.data.casting import Marks
-from mlops_assets.ml.data.contract import Checked, contract_holds, enforce, violations
-from mlops_assets.ml.data.processing import identified, process
-from mlops_assets.ml.data.reading import frame_to_parquet, read_table, run_loader
 from mlops_assets.ml.data.sources import find_files, source_fingerprint
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.ml.data.contract import Checked
 
 _DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
 
@@ -30,7 +30,6 @@ _DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`raw_data` -> `processed_data` of one model."""
     processed_key = asset_key(settings.name, "processed_data")
-    marks = Marks(settings.source.decimal, settings.source.thousands)
 
     @dg.asset(
         **asset_of(settings, "raw_data"),
@@ -79,8 +78,13 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def processed_data(
         context: dg.AssetExecutionContext, raw: DatasetVersion, datasets: DvcDatasets
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        from mlops_assets.ml.data.casting import Marks
+        from mlops_assets.ml.data.contract import contract_holds, enforce, violations
+        from mlops_assets.ml.data.processing import identified, process
+
         with reported(), datasets.open(raw) as files:
             now = datasets.now()
+            marks = Marks(settings.source.decimal, settings.source.thousands)
             checked = enforce(read_rows(files, settings), settings.contract, now, marks)
             quarantine = datasets.keep_rejected(settings.name, raw, checked.bad)
             holds = contract_holds(checked, settings.contract)
@@ -105,13 +109,15 @@ def added_columns(settings: ModelSettings) -> list[str]:
     ]
 
 
-def rows_metadata(rows: pd.DataFrame) -> dict[str, Any]:
+def rows_metadata(rows: "pd.DataFrame") -> dict[str, Any]:
     """A frame as metadata: how long it is, and what it looks like."""
     return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
 
 
-def broken_contract(checked: Checked, quarantine: str) -> str:
+def broken_contract(checked: "Checked", quarantine: str) -> str:
     """What to tell when too many rows break the contract."""
+    from mlops_assets.ml.data.contract import violations
+
     first = checked.bad.iloc[0]
     remedy = "correct the source, or `contract` if it is too strict"
     if _DECIMAL_COMMA.search(first["reason"]):
@@ -126,6 +132,8 @@ def broken_contract(checked: Checked, quarantine: str) -> str:
 @contextmanager
 def source_files(settings: ModelSettings) -> Generator[list[Path]]:
     """The source as files: those of its URI, or what its loader returned, as Parquet."""
+    from mlops_assets.ml.data.reading import frame_to_parquet, run_loader
+
     source = settings.source
     if source.uri is not None:
         yield find_files(source.uri)
@@ -136,8 +144,10 @@ def source_files(settings: ModelSettings) -> Generator[list[Path]]:
         yield [file]
 
 
-def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
+def read_rows(files: Sequence[Path], settings: ModelSettings) -> "pd.DataFrame":
     """The rows of a version: exactly the contract's columns, under the source's names."""
+    from mlops_assets.ml.data.reading import read_table
+
     source = settings.source
     if source.loader is not None:
         source = source.model_copy(update={"format": "parquet"})

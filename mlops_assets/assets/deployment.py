@@ -1,19 +1,11 @@
 """The deployed endpoint: the version that passed the gate, live and answering as it did offline."""
 
 import dagster as dg
-import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key, asset_of
-from mlops_assets.model_versions.fetched import fetched
-from mlops_assets.model_versions.online_features import online_features
-from mlops_assets.model_versions.packaging import (
-    documented,
-    gate_move,
-    require_evaluated,
-    require_passed,
-)
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import champion_of, promote
@@ -32,7 +24,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         **asset_of(
             settings,
             "deployed_endpoint",
-            rows="features",
+            features="features",
             model="trained_model",
             evaluation="evaluation_report",
         ),
@@ -44,7 +36,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
     )
     def deployed_endpoint(
         context: dg.AssetExecutionContext,
-        rows: pd.DataFrame,
+        features: TracedRows,
         model: ModelVersion,
         evaluation: Evaluation,
         tracking: MLflowTracking,
@@ -52,6 +44,15 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         feature_store: FeastFeatureStore,
         deployment: EndpointDeployer,
     ) -> dg.MaterializeResult[Endpoint]:
+        from mlops_assets.model_versions.fetched import fetched
+        from mlops_assets.model_versions.online_features import online_features
+        from mlops_assets.model_versions.packaging import (
+            documented,
+            gate_move,
+            require_evaluated,
+            require_passed,
+        )
+
         with reported():
             head, move = ledger.head(settings.name), gate_move(evaluation, context.run.run_id)
             require_not_given_up(move, ledger.history(settings.name), tracking)
@@ -59,10 +60,10 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
             require_passed(evaluation, model, champion, settings)
             wanted = Cancellation(context.instance, context.run.run_id).require_not_asked
             with fetched(model, tracking, settings) as one:
-                servable, recorded = one.servable(settings), one.recorded(rows, settings)
+                servable, recorded = one.servable(settings), one.recorded(features.rows, settings)
                 require_evaluated(servable, evaluation)
                 servable = documented(servable, one, tracking)
-                online = online_features(rows, settings, feature_store)
+                online = online_features(features.rows, settings, feature_store)
                 with promote(
                     move, head, tracking=tracking, ledger=ledger, require_wanted=wanted
                 ) as confirm:

@@ -4,14 +4,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key, asset_of
-from mlops_assets.monitoring.drift_facts import drift_gauges, drift_metadata, page_link
-from mlops_assets.monitoring.live_window import draw, held_out_profile, newest_findings
+from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import PROFILE_FILE
 from mlops_assets.records.monitoring import DriftReport
@@ -36,7 +34,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     rules = settings.monitoring.drift
 
     @dg.asset(
-        **asset_of(settings, "reference_profile", rows="features", model="trained_model"),
+        **asset_of(settings, "reference_profile", features="features", model="trained_model"),
         deps=[asset_key(settings.name, "evaluation_report")],  # what is refused needs none
         kinds={"pandas", "mlflow"},
         code_version="-".join(["3", *(f"{n} {per}" for n, per in rules.ageing.items())]),
@@ -45,17 +43,19 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
     )
     def reference_profile(
-        rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking
+        features: TracedRows, model: ModelVersion, tracking: MLflowTracking
     ) -> dg.MaterializeResult[Profile]:
+        from mlops_assets.monitoring.live_window import held_out_profile
+
         with reported():
-            found = held_out_profile(rows, model, settings, tracking)
+            found = held_out_profile(features.rows, model, settings, tracking)
             text = found.model_dump_json()
             tracking.run_of(model).log_text(PROFILE_FILE, text)
         metadata = {"rows": found.rows, "size_bytes": len(text.encode())}
         return dg.MaterializeResult(value=found, metadata=metadata)
 
     @dg.asset(
-        **asset_of(settings, "drift_report", rows="features"),
+        **asset_of(settings, "drift_report", features="features"),
         deps=[asset_key(settings.name, "prediction_log")],
         kinds={"evidently"},
         code_version=rules.digest(),
@@ -65,13 +65,16 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     )
     def drift_report(
         config: PageConfig,
-        rows: pd.DataFrame,
+        features: TracedRows,
         predictions: PredictionLog,
         ledger: PromotionLedger,
         tracking: MLflowTracking,
         metrics: EndpointMetrics,
         reports: EvidentlyReports,
     ) -> dg.MaterializeResult[DriftReport]:
+        from mlops_assets.monitoring.drift_facts import drift_gauges, drift_metadata, page_link
+        from mlops_assets.monitoring.live_window import draw, newest_findings
+
         with reported():
             now = datetime.now(UTC)
             *older, seen = newest_findings(settings, predictions, ledger, tracking, now)
@@ -79,7 +82,9 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             summaries = [one.finding.summary for one in (*older, seen)]
             facts = drift_metadata(seen.finding, rules, summaries, settings.titles)
             if columns := seen.finding.columns_to_draw(everything=config.all_columns):
-                page = partial(draw, seen, columns, rows, settings, predictions, tracking, reports)
+                page = partial(
+                    draw, seen, columns, features.rows, settings, predictions, tracking, reports
+                )
                 facts["evidently"] = page_link(page)
         return dg.MaterializeResult(value=DriftReport(windows=tuple(summaries)), metadata=facts)
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import numpy as np
-import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
@@ -13,13 +12,12 @@ from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.documented import TracedRows
-from mlops_assets.ml.features.build import build_features, build_labels
-from mlops_assets.ml.features.usable import useless_features
-from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.ml.monitoring.outcomes import rows_until
 from mlops_assets.records.data import FeatureFacts, FeatureView
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -55,6 +53,11 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def features(
         processed: TracedRows, datasets: DvcDatasets, feature_store: FeastFeatureStore
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        from mlops_assets.ml.features.build import build_features, build_labels
+        from mlops_assets.ml.features.usable import useless_features
+        from mlops_assets.ml.frames import TIMESTAMP
+        from mlops_assets.ml.monitoring.outcomes import rows_until
+
         rows, origin = processed.rows, processed.record
         with reported():
             computed = build_features(rows, settings)
@@ -100,15 +103,17 @@ def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -
 
 
 def with_labels(
-    features: pd.DataFrame, labels: pd.DataFrame, settings: ModelSettings
-) -> pd.DataFrame:
+    features: "pd.DataFrame", labels: "pd.DataFrame", settings: ModelSettings
+) -> "pd.DataFrame":
     """The keys of every feature row and its target; NaN where that is not known yet."""
+    from mlops_assets.ml.frames import TIMESTAMP
+
     keys = [settings.key.name, TIMESTAMP]
     return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
 
 
 def _describe(
-    joined: pd.DataFrame, settings: ModelSettings, newest: object
+    joined: "pd.DataFrame", settings: ModelSettings, newest: object
 ) -> dict[str, dg.MetadataValue | int | str]:
     return {
         "dagster/row_count": len(joined),
@@ -120,7 +125,9 @@ def _describe(
     }
 
 
-def _statistics(rows: pd.DataFrame) -> pd.DataFrame:
+def _statistics(rows: "pd.DataFrame") -> "pd.DataFrame":
+    import numpy as np
+
     with np.errstate(over="ignore", invalid="ignore"):  # the square of a number may be too large
         found = rows.describe(include="number")
     return found.round(3).rename_axis("statistic").reset_index()

@@ -3,26 +3,13 @@
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_of
 from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
-from mlops_assets.ml.frames import select_features
-from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.inference.trusted_types import own_types
-from mlops_assets.ml.plots.evaluation import evaluation_plots
-from mlops_assets.ml.training.early_stopping import rounds_of
-from mlops_assets.ml.training.fit import fit, split
-from mlops_assets.ml.training.reproduction import scores_hash
-from mlops_assets.model_versions.card import log_card
-from mlops_assets.model_versions.choice import choice_metadata, chosen
-from mlops_assets.model_versions.fetched import fetched
-from mlops_assets.model_versions.gate import compared_metrics, facts, judge
-from mlops_assets.model_versions.provenance import choose_inference, record_training
-from mlops_assets.model_versions.tuning import tuned
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
 from resources.tracking.run import MLflowRun
@@ -50,7 +37,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=version, metadata={**known, **links, **found})
 
     @dg.asset(
-        **asset_of(settings, "evaluation_report", rows="features", model="trained_model"),
+        **asset_of(settings, "evaluation_report", features="features", model="trained_model"),
         kinds={"scikitlearn", "mlflow"},
         code_version=f"2-{settings.evaluation.digest()}-{settings.card.digest()}",
         retry_policy=RETRIES,
@@ -58,10 +45,19 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         "beside the champion's, whether it may be deployed, and its model card.",
     )
     def evaluation_report(
-        rows: pd.DataFrame, model: ModelVersion, tracking: MLflowTracking, ledger: PromotionLedger
+        features: TracedRows,
+        model: ModelVersion,
+        tracking: MLflowTracking,
+        ledger: PromotionLedger,
     ) -> dg.MaterializeResult[Evaluation]:
+        from mlops_assets.ml.plots.evaluation import evaluation_plots
+        from mlops_assets.ml.training.fit import split
+        from mlops_assets.model_versions.card import log_card
+        from mlops_assets.model_versions.fetched import fetched
+        from mlops_assets.model_versions.gate import compared_metrics, facts, judge
+
         with reported(), fetched(model, tracking, settings) as candidate:
-            parts = split(rows, settings)
+            parts = split(features.rows, settings)
             held_out = candidate.scored(parts.test, settings)
             report = judge(candidate, held_out, parts, settings, tracking, ledger)
             target = parts.test[settings.target.name]
@@ -85,6 +81,15 @@ def train(
     Returns:
         The version, and what the training found, as metadata.
     """
+    from mlops_assets.ml.frames import select_features
+    from mlops_assets.ml.inference.scoring import Scored
+    from mlops_assets.ml.training.early_stopping import rounds_of
+    from mlops_assets.ml.training.fit import fit, split
+    from mlops_assets.ml.training.reproduction import scores_hash
+    from mlops_assets.model_versions.choice import choice_metadata, chosen
+    from mlops_assets.model_versions.provenance import choose_inference, record_training
+    from mlops_assets.model_versions.tuning import tuned
+
     fitted_on, test = split(features.rows, settings)
     named, choice = chosen(fitted_on, settings, run)
     trained, search = tuned(fitted_on, named, run)

@@ -5,35 +5,15 @@ None of these belongs to the training job: they look at what a trained version d
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import numpy as np
-import pandas as pd
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.ml.documented import Labels, TracedRows
-from mlops_assets.ml.frames import label_array
-from mlops_assets.ml.monitoring.outcomes import (
-    known_labels,
-    known_until,
-    label_delay,
-    predicted_moments,
-    rows_until,
-    with_outcomes,
-)
-from mlops_assets.ml.monitoring.performance import calibration_map, summarize_windows
-from mlops_assets.ml.monitoring.skew import compare_features, request_keys, sample_requests
-from mlops_assets.ml.training.fit import split
-from mlops_assets.model_versions.fetched import fetched
-from mlops_assets.monitoring.answers import held_out_metrics, judged_answers, served
-from mlops_assets.monitoring.outcome_facts import (
-    performance_gauges,
-    performance_metadata,
-    skew_gauges,
-)
 from mlops_assets.records.data import FeatureView, Maturity
 from mlops_assets.records.monitoring import (
     LogSummary,
@@ -49,6 +29,10 @@ from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
 from resources.tracking.tracking import MLflowTracking
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
 FINAL_FILE = "final_windows.json"
 """Beside a version in the registry: the verdicts on it that do not change any more."""
 
@@ -58,7 +42,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     log = asset_key(settings.name, "prediction_log")
     monitoring, view = settings.monitoring, FeatureView.of(settings)
     # A window is final when its last label has come, so that long must be looked back at least.
-    span = monitoring.window * monitoring.performance.windows + label_delay(settings)
+    span = monitoring.window * monitoring.performance.windows + settings.label_delay
 
     @dg.asset(
         **asset_of(settings, "prediction_log"),
@@ -88,6 +72,13 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         code_version=monitoring.digest(),
     )
     def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
+        from mlops_assets.ml.monitoring.outcomes import (
+            known_labels,
+            known_until,
+            predicted_moments,
+            rows_until,
+        )
+
         with reported():
             recent = predictions.recent(settings.name, span, monitoring.window)
             asked = predicted_moments(recent, settings)
@@ -99,7 +90,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(value=value, metadata=counts)
 
     @dg.asset(
-        **asset_of(settings, "performance_report", known="labels", rows="features"),
+        **asset_of(settings, "performance_report", known="labels", features="features"),
         deps=[log],
         kinds={"scikitlearn"},
         description="Metrics of the served version by window: estimated, then measured by labels."
@@ -111,18 +102,23 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     )
     def performance_report(
         known: Labels,
-        rows: pd.DataFrame,
+        features: TracedRows,
         predictions: PredictionLog,
         ledger: PromotionLedger,
         tracking: MLflowTracking,
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[PerformanceReport]:
+        from mlops_assets.ml.monitoring.outcomes import with_outcomes
+        from mlops_assets.ml.monitoring.performance import summarize_windows
+        from mlops_assets.monitoring.answers import held_out_metrics, judged_answers
+        from mlops_assets.monitoring.outcome_facts import performance_gauges, performance_metadata
+
         with reported():
             recent = predictions.recent(settings.name, span, monitoring.window)
             history = ledger.history(settings.name)
             live = judged_answers(recent, history, settings, tracking)
             joined = with_outcomes(live, known.rows, settings)
-            joined["calibrated"] = calibrated(joined, rows, settings, tracking)
+            joined["calibrated"] = calibrated(joined, features.rows, settings, tracking)
             now = datetime.now(UTC)
             report = summarize_windows(
                 joined,
@@ -151,6 +147,10 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         feature_store: FeastFeatureStore,
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[SkewSummary]:
+        from mlops_assets.ml.monitoring.skew import compare_features, request_keys, sample_requests
+        from mlops_assets.monitoring.answers import served
+        from mlops_assets.monitoring.outcome_facts import skew_gauges
+
         with reported():
             recent = predictions.recent(settings.name, monitoring.window, monitoring.window)
             live = served(recent, ledger.head(settings.name))
@@ -194,12 +194,19 @@ def settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
 
 
 def calibrated(
-    live: pd.DataFrame, rows: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
-) -> np.ndarray:
+    live: "pd.DataFrame", rows: "pd.DataFrame", settings: ModelSettings, tracking: MLflowTracking
+) -> "np.ndarray":
     """Probability that rows of such scores were positive among the held-out ones; NaN: no binary.
 
     `live` are predictions of one version, `rows` the features and targets known today.
     """
+    import numpy as np
+
+    from mlops_assets.ml.frames import label_array
+    from mlops_assets.ml.monitoring.performance import calibration_map
+    from mlops_assets.ml.training.fit import split
+    from mlops_assets.model_versions.fetched import fetched
+
     if settings.target.task != "binary" or live.empty:
         return np.full(len(live), np.nan)
     version = registered(settings.name, int(live["model_version"].iloc[0]), tracking)

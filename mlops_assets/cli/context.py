@@ -14,7 +14,7 @@ import dagster as dg
 import yaml
 
 from mlops_assets.blocks.base import did_you_mean
-from mlops_assets.components.loading import left_out
+from mlops_assets.components.loading import fault_lines, left_out
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
 from mlops_assets.home import FRAMEWORK_ROOT
@@ -70,7 +70,7 @@ def chosen_models(
         for line in faults
     ]
     if faulty:
-        raise FaultyModelError("\n".join(faulty))
+        raise FaultyModelError("\n".join(dict.fromkeys(faulty)))
     if unknown:
         raise ConfigError(f"no model {unknown}; there are {known}{did_you_mean(unknown, known)}")
     return list(models) or known
@@ -112,9 +112,8 @@ def exit_code(definitions: dg.Definitions, models: Sequence[str], *, good: bool)
 
     Then it also says which ones that did not mean, since their YAML has faults.
     """
-    faulty = {} if models else left_out(definitions)
-    for faults in faulty.values():
-        say_both([], faults)
+    faulty = [] if models else fault_lines(definitions)
+    say_both([], faulty)
     return 1 if faulty or not good else 0
 
 

@@ -5,10 +5,11 @@
 """
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import sleep
 
 import dagster as dg
 
@@ -31,7 +32,7 @@ from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, append_report, verdict_of
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.home import home
-from mlops_assets.keys import TrainingStage, asset_key
+from mlops_assets.keys import TrainingStage, asset_key, pool
 from mlops_assets.metadata import read_facts
 from mlops_assets.records.data import FeatureFacts
 from mlops_assets.records.evaluation import EvaluationFacts
@@ -40,6 +41,7 @@ from mlops_assets.runtime.interrupts import interruptible
 from resources.champion.aliases import champion_of
 from resources.champion.by_hand import Promotions
 from resources.dagster.executors import execute_here
+from resources.dagster.run_limits import wait_for_others
 from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.outcome import end_dead_runs, settle
 
@@ -71,7 +73,7 @@ def train(models: Sequence[str], report: Path | None) -> int:
         return ready
 
     with _models_of_a_run(models) as (definitions, chosen):
-        failed = [one.model for one in chosen if not survived(one.model, partial(judge, one))]
+        failed = [one.model for one in chosen if not run_alone(one, judge)]
     verdicts += [Verdict(f"{model}: not trained", passed=False) for model in failed]
     if report:
         append_report(report, verdicts)
@@ -204,6 +206,7 @@ class ModelRun:
             say(f"{self.model}: the ledger's champion does not serve: {err}", error=True)
 
     def _materialize(self, keys: Sequence[dg.AssetKey], job: str = "training") -> bool:
+        wait_for_others(self.instance, pool(self.model), self._say_who_runs, sleep)
         result = execute_here(
             self.definitions.resolve_job_def(f"{self.model}_{job}"),
             self.instance,
@@ -216,6 +219,9 @@ class ModelRun:
             say(line, error=True)
         settle_runs(self.definitions, self.instance)
         return result.success
+
+    def _say_who_runs(self, other: dg.DagsterRun) -> None:
+        say(f"{self.model}: waits for run {other.run_id[:8]} of {other.job_name}")
 
     def _predict_once(self, deployment: EndpointDeployer) -> None:
         endpoint = deployment.status(self.model)
@@ -235,20 +241,31 @@ class ModelRun:
 
 @contextmanager
 def _models_of_a_run(models: Sequence[str]) -> Generator[tuple[dg.Definitions, list[ModelRun]]]:
-    """Hold the lock of runs, and end those of killed processes first."""
+    """What a verb that runs models needs; the runs of killed processes are ended first."""
     definitions = load_definitions()
-    with interruptible(), exclusive(home() / "run.lock"), dg.DagsterInstance.get() as instance:
-        settle_runs(definitions, instance)
+    with ExitStack() as stack:
+        stack.enter_context(interruptible())
+        with exclusive(
+            home() / "run.lock"
+        ):  # processes that race to make tables break each other's
+            instance = stack.enter_context(dg.DagsterInstance.get())
+            settle_runs(definitions, instance)
         chosen = chosen_models(definitions, models)
         yield definitions, [ModelRun(definitions, instance, model) for model in chosen]
 
 
 def _failed(chosen: Sequence[ModelRun], do: Callable[[ModelRun], bool]) -> list[str]:
     """The models of which `do` went wrong, after naming them."""
-    failed = [one.model for one in chosen if not survived(one.model, partial(do, one))]
+    failed = [one.model for one in chosen if not run_alone(one, do)]
     if failed:
         say(f"failed: {', '.join(failed)}", error=True)
     return failed
+
+
+def run_alone(one: ModelRun, do: Callable[[ModelRun], bool]) -> bool:
+    """Whether `do` went well, by us alone of all commands; others may be at other models."""
+    with exclusive(home() / "locks" / f"{one.model}.lock"):
+        return survived(one.model, partial(do, one))
 
 
 def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:

@@ -37,6 +37,7 @@ class _Loader(yaml.SafeLoader):
 class Document(NamedTuple):
     """One document of a file."""
 
+    file: Path
     value: Any
     node: yaml.Node
 
@@ -49,12 +50,14 @@ class Document(NamedTuple):
                 continue  # pydantic also names the members of a union
             line, node = child
             found.append(str(part))
-        return Found(line, found, _clip(node.value) if isinstance(node, yaml.ScalarNode) else None)
+        text = _clip(node.value) if isinstance(node, yaml.ScalarNode) else None
+        return Found(self.file, line, found, text)
 
 
 class Found(NamedTuple):
     """A place of a document."""
 
+    file: Path
     line: int
     """From 1."""
     place: list[str]
@@ -64,10 +67,10 @@ class Found(NamedTuple):
 
 
 def read_documents(file: Path) -> list[Document]:
-    """The documents of a YAML file, at least one.
+    """The documents of a YAML file; none if it is empty.
 
     Raises:
-        DocumentError: It cannot be read, is no YAML, is empty, doubles a key, or expands too far.
+        DocumentError: It cannot be read, is no YAML, doubles a key, or expands too far.
     """
     text = _read(file)
     documents = []
@@ -75,7 +78,7 @@ def read_documents(file: Path) -> list[Document]:
         loader = _Loader(text)
         while loader.check_node() and (node := loader.get_node()):
             _check_nodes(node, loader)
-            documents.append(Document(loader.construct_document(node), node))
+            documents.append(Document(file, loader.construct_document(node), node))
     except yaml.MarkedYAMLError as err:
         raise _refused(err, text) from err
     except yaml.reader.ReaderError as err:
@@ -84,8 +87,6 @@ def read_documents(file: Path) -> list[Document]:
         raise DocumentError(line, said) from err
     except RecursionError as err:
         raise DocumentError(1, "blocks are nested too deeply; flatten them") from err
-    if not documents:
-        raise DocumentError(1, "the file is empty; describe a model in it, or delete it")
     return documents
 
 

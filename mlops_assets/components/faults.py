@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from mlops_assets.blocks.base import MisfitError, did_you_mean
 from mlops_assets.blocks.training import NESTED, NestedEstimator
-from mlops_assets.components.documents import Document
+from mlops_assets.components.defaults import Written
 from mlops_assets.config import ModelSettings
 
 _ADVICE = {
@@ -49,22 +49,23 @@ class Fault(NamedTuple):
         return f"{file}:{self.line}"
 
 
-def faults_of(err: ValidationError, document: Document, file: Path) -> list[Fault]:
+def faults_of(err: ValidationError, written: Written) -> list[Fault]:
     """Each fault that pydantic found in the attributes of a model, in the order of lines."""
-    said: dict[tuple[int, str], str] = {}
+    said: dict[tuple[Path, int, str], str] = {}
     for error in err.errors(include_url=False):
         for place, what in _misfits(error):
-            found = document.find(["attributes", *place])
-            where = ".".join(found.place[1:])
+            found = written.find(place)
+            where = ".".join(found.place)
             # The members of a union, e.g. bool | int | str, each complain; one line says it.
             if what and found.text and "{{" in found.text:  # the value may be a secret
                 what = what.replace(repr(error["input"]), found.text)
-            said.setdefault((found.line, where), what or _what(error, found.text))
+            at = (found.file, found.line, where)
+            said.setdefault(at, what or _what(error, found.text))
     lines = [
         Fault(file, line, with_remedy(f"{where}: {what}" if where else what))
-        for (line, where), what in said.items()
+        for (file, line, where), what in said.items()
     ]
-    return sorted(lines, key=lambda fault: fault.line)
+    return sorted(lines, key=lambda fault: (fault.file, fault.line))
 
 
 def with_remedy(said: str) -> str:

@@ -67,6 +67,12 @@ def left_out(definitions: dg.Definitions) -> dict[tuple[str, ...], list[str]]:
     return {tuple(note["names"]): note["faults"] for note in notes}
 
 
+def fault_lines(definitions: dg.Definitions) -> list[str]:
+    """The faults of every part that was left out, each once: one of the defaults is of many."""
+    lines = [line for faults in left_out(definitions).values() for line in faults]
+    return list(dict.fromkeys(lines))
+
+
 def _load(part: Part, defs: ModuleType) -> dg.Definitions:
     root = Path(defs.__path__[0])
     if part.faults:

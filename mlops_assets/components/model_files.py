@@ -14,6 +14,7 @@ import dagster as dg
 from pydantic import ValidationError
 
 from mlops_assets.blocks.base import did_you_mean
+from mlops_assets.components.defaults import Written, defaults_file, read_defaults
 from mlops_assets.components.documents import Document, DocumentError, read_documents
 from mlops_assets.components.faults import Fault, faults_of, with_remedy
 from mlops_assets.components.model_pipeline import ModelPipeline
@@ -32,12 +33,21 @@ class ReadModel(NamedTuple):
     """One sound model, and where it stands."""
 
     settings: ModelSettings
-    document: Document
-    file: Path
+    written: Written
+
+    @property
+    def file(self) -> Path:
+        """Its own."""
+        return self.written.own.file
 
     def fault(self, place: str, said: str) -> Fault:
         """What is wrong with its value at a dotted place, e.g. `training.estimator`."""
-        line = self.document.find(["attributes", *place.split(".")]).line
+        found = self.written.find([*place.split(".")])
+        return Fault(found.file, found.line, with_remedy(f"{place}: {said}"))
+
+    def own_fault(self, place: str, said: str) -> Fault:
+        """The same of what the model itself must say, even if the defaults do."""
+        line = self.written.own.find(["attributes", *place.split(".")]).line
         return Fault(self.file, line, with_remedy(f"{place}: {said}"))
 
 
@@ -59,10 +69,12 @@ class Part(NamedTuple):
 def read_parts(defs: Path) -> list[Part]:
     """Every part below the folder `defs`, in the order of paths; a fault condemns the whole part.
 
-    Of two models with one name or one port, the one that has an endpoint stays, else the one whose
-    folder bears its name, else the first.
+    A fault of the defaults is one of each model that has it. Of two models with one name or one
+    port, the one that has an endpoint stays, else the one whose folder bears its name, else the
+    first.
     """
-    parts = [_read_part(path) for path in sorted(_paths(defs))]
+    defaults = _Defaults.of(defs)
+    parts = [_read_part(path, defaults) for path in sorted(_paths(defs))]
     taken: dict[tuple[str, Any], ReadModel] = {}
     kept: dict[Path, Part] = {}
     disputes: dict[Path, list[Fault]] = defaultdict(list)
@@ -72,16 +84,16 @@ def read_parts(defs: Path) -> list[Part]:
         for model in models:
             for place, value, other in _clashes(model, taken):
                 said = f"{value} is taken by {_named(other, place)}; choose another"
-                faults.append(model.fault(place, said))
+                faults.append(model.own_fault(place, said))
                 said = f"{value} is claimed by {_named(model, place)} too; choose another there"
-                disputes[other.file].append(other.fault(place, said))
+                disputes[other.file].append(other.own_fault(place, said))
         kept[part.path] = part._replace(faults=(*part.faults, *faults))
     files = [kept[part.path] for part in parts]
     return [part._replace(disputes=tuple(sorted(disputes.get(part.file, ())))) for part in files]
 
 
 def _named(model: ReadModel, place: str) -> str:
-    return f"the model {model.settings.name} of {model.fault(place, '').place}"
+    return f"the model {model.settings.name} of {model.own_fault(place, '').place}"
 
 
 def _late(part: Part) -> tuple[bool, bool]:
@@ -110,7 +122,19 @@ def _yaml_in(folder: Path) -> Path | None:
     return next((names[name] for name in spelt if name in names), None)
 
 
-def _read_part(path: Path) -> Part:
+class _Defaults(NamedTuple):
+    document: Document | None = None
+    fault: Fault | None = None
+
+    @classmethod
+    def of(cls, defs: Path) -> "_Defaults":
+        try:
+            return cls(read_defaults(defs))
+        except DocumentError as err:
+            return cls(fault=Fault(defaults_file(defs), err.line, str(err)))
+
+
+def _read_part(path: Path, defaults: _Defaults) -> Part:
     part = Part(path, names=(path.name,))
     if not os.access(path, os.R_OK):
         said = "cannot be read: permission denied; correct its permissions"
@@ -126,7 +150,10 @@ def _read_part(path: Path) -> Part:
         documents = read_documents(file)
     except DocumentError as err:
         return part._replace(faults=(Fault(file, err.line, str(err)),))
-    read = [_read_document(document, file) for document in documents]
+    if not documents:
+        said = "the file is empty; describe a model in it, or delete it"
+        return part._replace(faults=(Fault(file, 1, said),))
+    read = [_read_document(document, defaults) for document in documents]
     return part._replace(
         models=tuple(model for models, _ in read for model in models),
         faults=tuple(fault for _, faults in read for fault in faults),
@@ -141,17 +168,20 @@ def _name_in(document: Document) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _read_document(document: Document, file: Path) -> tuple[list[ReadModel], list[Fault]]:
+def _read_document(document: Document, defaults: _Defaults) -> tuple[list[ReadModel], list[Fault]]:
     """The model of a document, or its faults; neither for another component."""
     if shape := _shape_faults(document):
-        return [], [Fault(file, line, said) for line, said in shape]
+        return [], [Fault(document.file, line, said) for line, said in shape]
     if not _is_model(document.value["type"]):
         return [], []
+    if defaults.fault:
+        return [], [defaults.fault]
+    written = Written(document, defaults.document)
     try:
-        settings = TemplatedSettings.model_validate(document.value["attributes"])
+        settings = TemplatedSettings.model_validate(written.attributes)
     except ValidationError as err:
-        return [], faults_of(err, document, file)
-    model = ReadModel(settings, document, file)
+        return [], faults_of(err, written)
+    model = ReadModel(settings, written)
     faults = list(_dagster_faults(model))
     return ([] if faults else [model]), faults
 

@@ -15,9 +15,9 @@ from mlops_assets.assets.drift import build_drift_assets
 from mlops_assets.assets.features import build_feature_assets
 from mlops_assets.assets.model import build_model_assets
 from mlops_assets.assets.outcomes import build_outcome_assets
+from mlops_assets.components.defaults import ProjectSettings
 from mlops_assets.components.scaffolding import ModelPipelineScaffolder
 from mlops_assets.components.settings import carried
-from mlops_assets.components.templates import TemplatedSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
 from sensors.endpoint_health import build_endpoint_health_sensor
@@ -34,7 +34,7 @@ class ModelPipeline(dg.Component):
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
         """The YAML schema."""
-        return TemplatedSettings
+        return ProjectSettings
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:

@@ -4,12 +4,13 @@ What a record says is in `records`; where both are stored is in `resources.dagst
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Self, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 from mlops_assets.blocks.base import Record
 from mlops_assets.records.data import Maturity, Origin
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Record = TypeVar("_Record", bound=Record)
 
@@ -18,12 +19,12 @@ _Record = TypeVar("_Record", bound=Record)
 class DocumentedRows(Generic[_Record]):
     """Rows and a record of them: beside the frame, so that no merge of it loses the record."""
 
-    rows: pd.DataFrame
+    rows: "pd.DataFrame"
     record: _Record
     kind: ClassVar[type[Record]]
 
     @classmethod
-    def from_stored(cls, frame: pd.DataFrame) -> Self:
+    def from_stored(cls, frame: "pd.DataFrame") -> Self:
         """The rows and record of a frame as `to_stored` gave it.
 
         Raises:
@@ -36,7 +37,7 @@ class DocumentedRows(Generic[_Record]):
             )
         return cls(frame, cls.kind.model_validate({name: frame.attrs[name] for name in wanted}))
 
-    def to_stored(self) -> pd.DataFrame:
+    def to_stored(self) -> "pd.DataFrame":
         """One frame, whose attributes, which Parquet keeps, are the record."""
         frame = self.rows.copy(deep=False)
         frame.attrs = {**self.record.model_dump(mode="json")}

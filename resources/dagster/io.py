@@ -4,9 +4,9 @@ Data versions are kept by `resources.datasets`, models by `resources.tracking`.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 from pydantic import BaseModel, Field
 
 from mlops_assets.blocks.base import one_line
@@ -14,7 +14,8 @@ from mlops_assets.errors import StateError
 from mlops_assets.ml.documented import DocumentedRows
 from mlops_assets.runtime.atomic import write_atomically
 
-Value = pd.DataFrame | DocumentedRows | BaseModel
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ParquetStorage(dg.ConfigurableIOManager):
@@ -22,7 +23,9 @@ class ParquetStorage(dg.ConfigurableIOManager):
 
     root: str = Field(description="Folder of the values; created on first use.")
 
-    def handle_output(self, context: dg.OutputContext, obj: Value) -> None:
+    def handle_output(
+        self, context: dg.OutputContext, obj: "pd.DataFrame | DocumentedRows | BaseModel"
+    ) -> None:
         """Write the value of one asset."""
         path = self.path(context.asset_key, type(obj))
         if isinstance(obj, BaseModel):
@@ -33,11 +36,13 @@ class ParquetStorage(dg.ConfigurableIOManager):
             write_atomically(path, lambda file: frame.to_parquet(file, index=False))
         context.add_output_metadata({"value": dg.MetadataValue.path(str(path))})
 
-    def load_input(self, context: dg.InputContext) -> Value:
+    def load_input(self, context: dg.InputContext) -> "pd.DataFrame | DocumentedRows | BaseModel":
         """Read the value of an upstream asset as the type that the parameter declares.
 
         What was not materialized into this folder, or is damaged, is a `StateError`.
         """
+        import pandas as pd
+
         wanted = context.dagster_type.typing_type
         path = self.path(context.asset_key, wanted)
         if not path.exists():
@@ -59,7 +64,9 @@ class ParquetStorage(dg.ConfigurableIOManager):
 
     def path(self, key: dg.AssetKey, kind: type) -> Path:
         """Where the value of an asset stands, by its type: rows or a record."""
-        if not issubclass(kind, Value):
+        import pandas as pd
+
+        if not issubclass(kind, pd.DataFrame | DocumentedRows | BaseModel):
             raise TypeError(f"{key.to_user_string()}: {kind} is neither a DataFrame nor a record")
         suffix = ".json" if issubclass(kind, BaseModel) else ".parquet"
         return Path(self.root, *key.path).with_suffix(suffix)

@@ -4,21 +4,34 @@
 the web server's is there a page that asked.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import dagster as dg
 
 from resources.dagster.internals import SubmitRunContext
+from resources.dagster.run_limits import make_places, runs_at_once
 
 USER_TAG = "mlops/user"
 
 
 class AttributedRunCoordinator(dg.QueuedRunCoordinator):
-    """Dagster's own queue; a run launched in the UI says by whom, whatever tags it came with."""
+    """Dagster's own queue; a run launched in the UI says by whom, whatever tags it came with.
+
+    How many run at once is for the environment to say, unless `dagster.yaml` does.
+    """
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
+        """See `ConfigurableClass`."""
+        limit = {"max_concurrent_runs": runs_at_once()}
+        return super().from_config_value(inst_data, {**limit, **config_value})
 
     def submit_run(self, context: SubmitRunContext) -> dg.DagsterRun:
         """See `RunCoordinator`."""
-        return super().submit_run(context._replace(dagster_run=self.attribute(context)))
+        run = self.attribute(context)
+        make_places(self._instance, run)
+        return super().submit_run(context._replace(dagster_run=run))
 
     def attribute(self, context: SubmitRunContext) -> dg.DagsterRun:
         """The run, with the tag."""

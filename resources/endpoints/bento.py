@@ -19,12 +19,10 @@ import yaml
 from pydantic import Field
 
 from mlops_assets.errors import DeploymentError
-from mlops_assets.ml.inference.model_files import distributions_in
 from mlops_assets.records.files import MANIFEST_FILE, MODEL_FILE
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import ensure_folder
 from mlops_assets.runtime.telemetry import SWITCHES
-from mlops_assets.serving.version.model import read_servable
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.worker_code import PACKAGE, worker_files
 
@@ -103,6 +101,9 @@ def write_context(context: Path, manifest: Manifest) -> None:
 
 def recipe_of(manifest: Manifest) -> dict[str, object]:
     """The bentofile: named packages in exactly the versions that answered the recorded requests."""
+    from mlops_assets.ml.inference.model_files import distributions_in
+    from mlops_assets.serving.version.model import read_servable
+
     folder = Path(manifest.folder)
     needed = {*_PACKAGES}
     if read_servable(folder).inference.runtime == "scikit-learn":

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.ml.evaluation.canary import objection
 from mlops_assets.records.files import MANIFEST_FILE
 from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest
@@ -186,6 +185,8 @@ class Trial:
 
     def _watch(self, generation: int) -> str | None:
         """Wait for the end of one step; why the candidate must go, if it must."""
+        from mlops_assets.ml.evaluation.canary import objection
+
         settings, started = self._settings, time.monotonic()
         self._seen.append(self._folder.sightings(generation))
         while True:

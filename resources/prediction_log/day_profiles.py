@@ -8,14 +8,16 @@ deleted: it is counted again from the files that are there.
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from pydantic import ValidationError
 
 from mlops_assets.errors import PredictionLogError
-from mlops_assets.ml.monitoring.live_profiles import KEYS, count_parts, log_column
 from mlops_assets.records.profile import Counting, DayProfiles, Part
 from mlops_assets.runtime.atomic import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = "profiles"
 
@@ -41,12 +43,14 @@ def _counted(file: Path, counting: Counting, versions: Collection[int]) -> list[
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from mlops_assets.ml.monitoring.live_profiles import KEYS, count_parts, log_column
+
     texts = [log_column(name) for name, bins in counting.bins.items() if bins.are_texts]
     try:
         with pq.ParquetFile(file, read_dictionary=["role", *texts]) as opened:
             there = set(opened.schema_arrow.names)
 
-            def read(*names: str) -> pd.DataFrame:
+            def read(*names: str) -> "pd.DataFrame":
                 return opened.read(columns=names, use_threads=False).to_pandas(split_blocks=True)
 
             return count_parts(

@@ -11,25 +11,20 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pandas as pd
 from pydantic import Field
 
 from mlops_assets.ml.inference.log_lines import LogLine, parse
-from mlops_assets.ml.monitoring.live_profiles import count_parts, window_of
-from mlops_assets.ml.monitoring.prediction_log import (
-    KEY,
-    combine,
-    label_of,
-    to_frame,
-    without_duplicates,
-)
 from mlops_assets.records.files import LOG_FOLDER, SERVABLE_FILE, VERSIONS_FOLDER
 from mlops_assets.records.monitoring import LogSummary, Window
 from mlops_assets.records.profile import Counting, Part
 from mlops_assets.runtime.atomic import exclusive, make_durable, write_atomically
 from resources.prediction_log.day_profiles import day_parts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +51,16 @@ class PredictionLog(dg.ConfigurableResource):
     endpoints: str = Field(description="Folder of the endpoints, one folder for each model.")
     root: str = Field(description="Folder of the daily Parquet files, one folder for each model.")
 
-    def read(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:
+    def read(self, model: str, start: datetime, end: datetime) -> "pd.DataFrame":
         """Rows with `start <= event_time < end` in order of event time, compacted or not yet.
 
         Columns as in `ml.monitoring.prediction_log`; all roles; no key twice.
         """
         # The endpoint's files first: one that is compacted and deleted meanwhile is found below.
+        import pandas as pd
+
+        from mlops_assets.ml.monitoring.prediction_log import combine, without_duplicates
+
         fresh = self._fresh(model, start, end)
         first, last = (f"{moment.astimezone(UTC):%Y-%m-%d}" for moment in (start, end))
         days = [p for p in self._days(model) if first <= p.stem <= last]
@@ -69,8 +68,10 @@ class PredictionLog(dg.ConfigurableResource):
         inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
         return rows[inside].reset_index(drop=True)
 
-    def recent(self, model: str, span: timedelta, window: timedelta) -> pd.DataFrame:
+    def recent(self, model: str, span: timedelta, window: timedelta) -> "pd.DataFrame":
         """The rows of the last `span` of event time and of what else its first window holds."""
+        from mlops_assets.ml.monitoring.live_profiles import window_of
+
         newest = self.newest(model)
         if newest is None:
             return self.read(model, _EPOCH, _EPOCH)
@@ -84,6 +85,8 @@ class PredictionLog(dg.ConfigurableResource):
 
         A daily file is read the first time only; of one whose day still gets rows, the keys.
         """
+        from mlops_assets.ml.monitoring.live_profiles import count_parts
+
         if not windows:
             return []
         folder, parts = Path(self.root, model), []
@@ -103,6 +106,8 @@ class PredictionLog(dg.ConfigurableResource):
 
     def newest(self, model: str) -> datetime | None:
         """Event time of the newest row; None where there is none."""
+        import pandas as pd
+
         times = [
             datetime.fromtimestamp(max(line.event_time for line in lines), UTC)
             for path, content in self._contents(model)
@@ -128,8 +133,10 @@ class PredictionLog(dg.ConfigurableResource):
             **{name: sum(getattr(one, name) for one in done) for name in counts},
         )
 
-    def _fresh(self, model: str, start: datetime, end: datetime) -> pd.DataFrame:
+    def _fresh(self, model: str, start: datetime, end: datetime) -> "pd.DataFrame":
         """Rows of the files that are not compacted."""
+        from mlops_assets.ml.monitoring.prediction_log import to_frame
+
         lines = [
             line
             for path, content in self._contents(model)
@@ -139,6 +146,8 @@ class PredictionLog(dg.ConfigurableResource):
         return to_frame(lines, self._classes(model, lines))
 
     def _take_over(self, model: str, files: Sequence[Path]) -> LogSummary:
+        from mlops_assets.ml.monitoring.prediction_log import label_of, to_frame
+
         contents = {file: file.read_bytes() for file in files}
         parsed = [parse(content, str(file)) for file, content in contents.items()]
         lines = [line for one in parsed for line in one.lines]
@@ -158,8 +167,12 @@ class PredictionLog(dg.ConfigurableResource):
             newest=new["event_time"].max().to_pydatetime() if len(new) else None,
         )
 
-    def _merge(self, folder: Path, new: pd.DataFrame) -> tuple[int, list[str]]:
+    def _merge(self, folder: Path, new: "pd.DataFrame") -> tuple[int, list[str]]:
         """Write each day's old and new rows; the number of rows added, and the days."""
+        import pandas as pd
+
+        from mlops_assets.ml.monitoring.prediction_log import combine, without_duplicates
+
         added, days = 0, []
         for day, rows in new.groupby(new["event_time"].dt.strftime("%Y-%m-%d")):
             path = folder / f"{day}.parquet"
@@ -214,12 +227,18 @@ class PredictionLog(dg.ConfigurableResource):
 
 def _days_of(window: Window) -> list[str]:
     """The UTC days that a window touches."""
+    import pandas as pd
+
     first, last = window.start, window.end - timedelta(microseconds=1)
     return [f"{day:%Y-%m-%d}" for day in pd.date_range(first.date(), last.date())]
 
 
-def _without_those_in(rows: pd.DataFrame, file: Path) -> pd.DataFrame:
+def _without_those_in(rows: "pd.DataFrame", file: Path) -> "pd.DataFrame":
     """Each row once, and none that a crash left both in the endpoint's file and in the day's."""
+    import pandas as pd
+
+    from mlops_assets.ml.monitoring.prediction_log import KEY, without_duplicates
+
     rows = without_duplicates(rows)
     if not file.exists():
         return rows

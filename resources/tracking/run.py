@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any, Self
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Self
 
 from mlops_assets.errors import UnsafeModelError
-from mlops_assets.ml.inference.model_files import distributions_in, untrusted_types
 from mlops_assets.ml.inference.trusted_types import TRUSTED_TYPES
 from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking.registry import model_version
 from resources.tracking.store import MLflowStore
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class MLflowRun:
                 return None
             return mlflow.artifacts.load_text(f"runs:/{self.id}/{name}")
 
-    def log_dataset(self, rows: pd.DataFrame, *, name: str, digest: str, target: str) -> None:
+    def log_dataset(self, rows: "pd.DataFrame", *, name: str, digest: str, target: str) -> None:
         """Log which rows the run was trained on; `digest` is the raw data's md5."""
         with self.store.connected() as mlflow:
             data = mlflow.data.from_pandas(rows, name=name, targets=target, digest=digest[:36])
@@ -99,7 +99,7 @@ class MLflowRun:
         model: Any,
         *,
         registered_name: str,
-        example: pd.DataFrame,
+        example: "pd.DataFrame",
         beside: Mapping[str, bytes] | None = None,
         own: Sequence[str] = (),
     ) -> ModelVersion:
@@ -142,6 +142,8 @@ def refuse_unsafe(model: Any, own: Sequence[str] = ()) -> list[str]:
         UnsafeModelError: The model holds a type that is neither on the allow-list nor among `own`.
     """
     import skops.io  # 9 CPU s with scikit-learn
+
+    from mlops_assets.ml.inference.model_files import distributions_in, untrusted_types
 
     content = skops.io.dumps(model)
     if unknown := untrusted_types(content, own):

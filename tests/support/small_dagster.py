@@ -17,11 +17,11 @@ from mlops_assets.interfaces.code_server import CodeServer
 from tests.support.servers import ROOT, end_group
 
 LOCATION = "tests.support.small_project"
+SHIPPED = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
 INSTANCE = {
     "telemetry": {"enabled": False},
     "nux": {"enabled": False},  # its dialog would cover the first page
-    # Two trainings of one model at once would put their model and its evaluation asunder.
-    "concurrency": {"runs": {"max_concurrent_runs": 1}},
+    **{key: SHIPPED[key] for key in ("concurrency", "run_coordinator")},
 }
 
 

@@ -95,7 +95,7 @@ def told(file: Path, draft: "Draft") -> Iterator[str]:
     model = part.models[0]
     for decision in draft.decisions:
         if decision.told and decision.said:
-            line = model.fault(decision.place, "").line
+            line = model.own_fault(decision.place, "").line
             sure = "likely" if decision.likely else "sure"
             yield f"{file.name}:{line}: {decision.place}: {decision.said} ({sure})"
     for source, why in draft.left_out.items():

@@ -17,6 +17,8 @@ from pydantic import ValidationError
 from mlops_assets.blocks.base import one_line
 from mlops_assets.cli.checks import python_faults
 from mlops_assets.cli.init.page import PAGE, profile_page
+from mlops_assets.components.defaults import FILE as DEFAULTS
+from mlops_assets.components.defaults import over_defaults
 from mlops_assets.components.editor_schema import SCHEMA_FILE, schema_text
 from mlops_assets.components.model_files import Part, read_parts
 from mlops_assets.components.templates import TemplatedSettings
@@ -58,7 +60,7 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     if "uri" in table.source:
         table.source["uri"] = _within(root, table.source["uri"])
     draft = plan(table, Wanted(chosen, target, wanted_port(answers) or free_port(parts)), answers)
-    rehearsal = rehearsed(table, draft)
+    rehearsal = rehearsed(table, draft, folder)
     schema = os.path.relpath(root / SCHEMA_FILE, folder / chosen)
     heading = _heading(data, target, table, rehearsal)
     heading.insert(0, f"yaml-language-server: $schema={schema}")
@@ -67,7 +69,7 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
         files[PAGE] = page
     if loader:
         files |= {"loader.py": loader, "__init__.py": '"""Where the rows come from."""\n'}
-    check_text(files["defs.yaml"], chosen)
+    check_text(files["defs.yaml"], chosen, folder)
     return place(files, root, folder / chosen), draft
 
 
@@ -142,8 +144,8 @@ def free_port(parts: Sequence[Part]) -> int:
     return next(port for port in ports if _is_free(port))
 
 
-def rehearsed(table: "Table", draft: "Draft") -> "Rehearsal | None":
-    """Run the draft on the sample and set the gate by it.
+def rehearsed(table: "Table", draft: "Draft", models: Path) -> "Rehearsal | None":
+    """Run the draft, over the defaults of the models' folder, and set the gate by it.
 
     Not over a part of an event log, which has no entity's whole history.
 
@@ -158,7 +160,8 @@ def rehearsed(table: "Table", draft: "Draft") -> "Rehearsal | None":
     draft.attributes["evaluation"] = {"primary": LIMITED[task][0]}
     choices = candidates(draft, table.whole)
     source = {"source": table.written_source(draft.attributes["source"])}
-    settings = [validated(draft.attributes | source | {"training": trained}) for trained in choices]
+    drafts = [draft.attributes | source | {"training": trained} for trained in choices]
+    settings = [validated(attributes, models) for attributes in drafts]
     best = None
     if table.whole or settings[0].features.shape == "flat_table":
         with tempfile.TemporaryDirectory(prefix="init-") as folder:
@@ -172,21 +175,23 @@ def write_schema(root: Path) -> Path:
     """Write the schema of YAML files into the project, for editors; its file.
 
     Raises:
+        FaultyModelError: The defaults of the models cannot be used.
         StateError: It cannot be written.
     """
-    file = root / SCHEMA_FILE
-    write_atomically(file, lambda new: new.write_text(schema_text(), encoding="utf-8"))
+    file, schema = root / SCHEMA_FILE, schema_text(models_folder())
+    write_atomically(file, lambda new: new.write_text(schema, encoding="utf-8"))
     return file
 
 
-def validated(attributes: dict[str, Any]) -> ModelSettings:
+def validated(attributes: dict[str, Any], models: Path) -> ModelSettings:
     """The settings, if the YAML's schema knows all that the table needs.
 
     Raises:
         ConfigError: It does not.
+        FaultyModelError: The defaults of the models' folder cannot be used.
     """
     try:
-        found = TemplatedSettings.model_validate(attributes)
+        found = TemplatedSettings.model_validate(over_defaults(attributes, models))
     except ValidationError as err:
         raise ConfigError(
             f"this table needs what the YAML does not know: {one_line(err)}; change the source"
@@ -194,8 +199,10 @@ def validated(attributes: dict[str, Any]) -> ModelSettings:
     return ModelSettings.model_validate(found.model_dump(mode="json"))
 
 
-def check_text(text: str, name: str) -> None:
+def check_text(text: str, name: str, models: Path) -> None:
     """Refuse a YAML in which the product's own loader, or `mlops check`, finds a fault.
+
+    Over the defaults of the folder that it will stand in.
 
     Raises:
         FaultyModelError: It does; the faults are of what was inferred, not of a file.
@@ -204,6 +211,8 @@ def check_text(text: str, name: str) -> None:
         file = Path(folder, name, "defs.yaml")
         file.parent.mkdir()
         file.write_text(text, encoding="utf-8")
+        if (defaults := models / DEFAULTS).is_file():
+            shutil.copy(defaults, folder)
         faults = [str(fault) for part in read_parts(Path(folder)) for fault in _faults(part)]
     if faults:
         raise FaultyModelError("\n".join(["what was inferred does not load:", *faults]))

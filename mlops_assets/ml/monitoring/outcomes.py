@@ -6,7 +6,7 @@ newest delivery says of the entity. Rows that were sent with their features have
 therefore no label.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -103,8 +103,3 @@ def _typed(predictions: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
         predictions = predictions[numbers]
     dtypes = {"entity": settings.key.column_dtype, "features_as_of": "datetime64[ns, UTC]"}
     return predictions.astype(dtypes)
-
-
-def label_delay(settings: ModelSettings) -> timedelta:
-    """How long after its moment a label can be known at the latest."""
-    return settings.target.window or settings.monitoring.labels.maturity

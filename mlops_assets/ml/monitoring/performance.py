@@ -26,7 +26,6 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.gate import LOSSES, row_losses
 from mlops_assets.ml.evaluation.metrics import breaches, metrics_of
 from mlops_assets.ml.frames import label_array
-from mlops_assets.ml.monitoring.outcomes import label_delay
 from mlops_assets.records.monitoring import PerformanceReport, PerformanceSummary, Window
 
 LIVE_LOSSES: dict[Task, str] = {**LOSSES, "multiclass": "share of errors"}
@@ -55,7 +54,7 @@ def summarize_windows(
     over = rows.groupby(starts[starts + length <= now])["features_as_of"].max()
     until = pd.Timestamp(known_until) if known_until is not None else pd.NaT
     kept = {summary.window.start: summary for summary in settled}
-    final = (over + label_delay(settings) <= until) | over.index.isin(list(kept))
+    final = (over + settings.label_delay <= until) | over.index.isin(list(kept))
     chosen = [*over.index[final][-most:], *over.index[~final][-most:]]
     windows = []
     for start in sorted(moment.to_pydatetime() for moment in chosen):
@@ -92,7 +91,7 @@ def summarize(
     """
     task = settings.target.task
     labelled = rows[rows["label"].notna() & _said(rows, task)]
-    due = rows["features_as_of"] + label_delay(settings)
+    due = rows["features_as_of"] + settings.label_delay
     final = known_until is not None and bool((due <= known_until).all())
     estimated = {}
     if task == "binary" and len(rows) and "calibrated" in rows and rows["calibrated"].notna().all():

@@ -218,7 +218,10 @@ def test_the_charts_values_say_what_the_manifests_say() -> None:
         "maxResumeRunAttempts": monitoring["max_resume_run_attempts"],
     }
     queue = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
-    assert queue["maxConcurrentRuns"] == DAGSTER["concurrency"]["runs"]["max_concurrent_runs"]
+    assert str(queue["maxConcurrentRuns"]) == SETTINGS["MLOPS_CONCURRENT_RUNS"]
+    pools = values["concurrency"]["pools"]
+    kept = {"granularity": pools["granularity"], "default_limit": pools["defaultLimit"]}
+    assert {"pools": kept} == DAGSTER["concurrency"]
 
 
 def pod_specs() -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError, StateError
@@ -21,7 +22,7 @@ from mlops_assets.records.data import DatasetVersion, FeatureView, Maturity, Ori
 from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest, OnlineFeatures
 from mlops_assets.serving.online.sqlite import SqliteLookup
-from resources.dagster.io import ParquetStorage, Value
+from resources.dagster.io import ParquetStorage
 from resources.endpoints.rollout import _tail
 from resources.feature_store import FeastFeatureStore
 from tests.support.served_models import no_online
@@ -51,7 +52,7 @@ def unreadable(file: Path) -> None:
     file.mkdir()
 
 
-def stored(root: Path, value: Value) -> Path:
+def stored(root: Path, value: pd.DataFrame | DocumentedRows | BaseModel) -> Path:
     storage = ParquetStorage(root=str(root))
     with dg.build_output_context(asset_key=KEY) as output:
         storage.handle_output(output, value)
@@ -104,7 +105,7 @@ def test_rows_that_do_not_say_what_they_were_made_of_must_be_made_again(tmp_path
     "value", [FRAME, TRACED, VERSION], ids=["frame", "frame and record", "record"]
 )
 def test_a_damaged_value_is_one_sentence(
-    tmp_path: Path, value: Value, damage: Callable[[Path], None]
+    tmp_path: Path, value: pd.DataFrame | DocumentedRows | BaseModel, damage: Callable[[Path], None]
 ) -> None:
     file = stored(tmp_path, value)
     damage(file)

@@ -101,12 +101,12 @@ def test_editors_know_what_is_written_by_the_schema_of_its_first_line(
     capsys.readouterr()
     assert main(["schema"]) == 0
     assert capsys.readouterr().out == f"{schema}: written\n"
-    assert schema.read_text(encoding="utf-8") == schema_text()
+    assert schema.read_text(encoding="utf-8") == schema_text(project / "defs")
 
 
 @pytest.mark.parametrize("example", ["customers", "flights"])
 def test_the_schema_for_editors_knows_the_examples(example: str) -> None:
-    schema = json.loads(schema_text())
+    schema = json.loads(schema_text(FRAMEWORK_ROOT / "mlops_assets" / "defs"))
     Draft202012Validator.check_schema(schema)
     text = (FRAMEWORK_ROOT / "mlops_assets" / "defs" / example / "defs.yaml").read_text("utf-8")
     Draft202012Validator(schema).validate(yaml.safe_load(text))
@@ -326,3 +326,19 @@ def test_a_template_in_the_data_is_never_filled_in(
     error = capsys.readouterr().err
     assert "template" in error
     assert os.environ["HOME"] not in error.replace(str(project), "")
+
+
+def test_what_is_written_was_rehearsed_over_the_defaults_of_the_project(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv")
+    defaults = project / "defs" / "defaults.yaml"
+    defaults.parent.mkdir(exist_ok=True)
+    defaults.write_text("training: {seed: 7, sed: 8}\n", encoding="utf-8")
+    assert main(["init", "loans.csv", "--target", "y"]) == 1
+    assert "training.sed: Extra inputs are not permitted" in capsys.readouterr().err
+    defaults.write_text("training: {seed: 7}\nowners: ['team:credit']\n", encoding="utf-8")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    (part,) = read_parts(project / "defs")
+    assert part.models[0].settings.training.seed == 7
+    assert part.models[0].settings.owners == ("team:credit",)

@@ -1,0 +1,68 @@
+"""Runs that a real daemon is asked for together: beside each other if of two models."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import combinations
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mlops_assets.cli.main import use_dagster_home
+from tests.support.servers import ROOT, end_group, wait_for
+from tests.support.two_models import NAMES, SECONDS
+
+pytestmark = pytest.mark.e2e
+
+
+@contextmanager
+def daemon(folder: Path) -> Generator[None]:
+    variables = {
+        "MLOPS_HOME": str(folder),
+        "MLOPS_DATA_ROOT": str(folder / "project"),
+        "MLOPS_CONCURRENT_RUNS": "3",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+    }
+    tool = str(Path(sys.executable).parent / "dagster-daemon")
+    (folder / "project").mkdir()
+    with (folder / "daemon.log").open("wb") as log:
+        started = subprocess.Popen(
+            [tool, "run", "-m", "tests.support.two_models"],
+            cwd=ROOT,
+            env=os.environ | variables,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        end_group(started)
+
+
+def overlap(one: dg.RunRecord, other: dg.RunRecord) -> float:
+    """Seconds in which both had started and not ended."""
+    times = [(run.start_time or 0.0, run.end_time or 0.0) for run in (one, other)]
+    return min(end for _, end in times) - max(start for start, _ in times)
+
+
+def test_runs_of_two_models_overlap_and_those_of_one_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    use_dagster_home(tmp_path)
+    done = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
+    with dg.DagsterInstance.get() as instance, daemon(tmp_path):
+        wait_for("four runs", lambda: instance.get_runs_count(done) == 4, 180, every=1)
+        records = instance.get_run_records()
+    assert len(records) == 4
+    of = {
+        name: [r for r in records if r.dagster_run.job_name == f"{name}_training"] for name in NAMES
+    }
+    assert all(overlap(*runs) <= 0 for runs in of.values())
+    beside = [overlap(one, other) for one, other in combinations(records, 2)]
+    assert max(beside) > SECONDS / 2
