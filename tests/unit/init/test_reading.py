@@ -320,7 +320,7 @@ def test_rule_parquet_spells_values_whatever_their_type(tmp_path: Path) -> None:
 def test_rule_names() -> None:
     found = safe_names(
         [
-            *("mean radius", "Größe (cm)", "od280/od315", "userId", "Age", "age", "2nd", "имя"),
+            *("mean radius", "Größe (cm)", "od280/od315", "userId", "Age", "age", "2nd", "年齢"),
             *("row", "prediction", "", "HTTPServer", "Straße & Ort"),
         ]
     )
@@ -368,3 +368,10 @@ def test_the_memory_of_a_sample_does_not_grow_with_the_columns(tmp_path: Path) -
     frame = pd.DataFrame(np.zeros((4000, 500)), columns=names)
     frame.to_csv(tmp_path / "wide.csv", index=False)
     assert read_sample(str(tmp_path / "wide.csv"), "y", Answers()).rows <= 2 * 3000
+
+
+def test_rule_names_of_other_scripts() -> None:
+    names = ["Возраст клиента", "Щука й ёж", "Ηλικία", "Ψάρι", "Київ", "العمر"]
+    assert list(safe_names(names).values()) == [
+        *("vozrast_klienta", "shchuka_i_ezh", "ilikia", "psari", "kiiv", "column_6"),
+    ]
