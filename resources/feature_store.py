@@ -89,13 +89,25 @@ class FeastFeatureStore(dg.ConfigurableResource):
             else:
                 store.materialize(start_date=oldest, end_date=newest)
 
+    def offline_file(self, view: FeatureView) -> Path:
+        """Parquet of all offline features, under the names of `stored_name`.
+
+        A `FeatureStoreError` if there is none.
+        """
+        file = self._folder(view) / "features.parquet"
+        if not file.exists():
+            raise FeatureStoreError(
+                f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
+            )
+        return file
+
     def oldest(self, view: FeatureView) -> datetime:
         """The oldest moment of the offline features, as fine as the online store keeps it."""
         import pandas as pd
 
         from mlops_assets.ml.frames import TIMESTAMP
 
-        file = self._folder(view) / "features.parquet"
+        file = self.offline_file(view)
         moments = pd.read_parquet(file, columns=[TIMESTAMP])[TIMESTAMP]
         return moments.min().floor(pd.Timedelta(self.resolution(view))).to_pydatetime()
 
@@ -185,10 +197,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             ) from err
 
     def _store(self, view: FeatureView, registry: Path) -> Any:
-        if not (self._folder(view) / "features.parquet").exists():
-            raise FeatureStoreError(
-                f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
-            )
+        self.offline_file(view)
         config = with_secrets(self._config(view, registry))
         # Else the SDK, where it writes, holds a message for each value of all entities.
         return open_feast({**config, "materialization": {"online_write_batch_size": 10_000}})

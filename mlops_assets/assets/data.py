@@ -47,17 +47,14 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             fingerprint = source_fingerprint(settings.source)
             rows = read_rows(files, settings)  # what cannot be read never becomes a version
             version = datasets.add(settings.name, files)
-        return dg.MaterializeResult(
-            value=version,
-            data_version=dg.DataVersion(version.md5),
-            metadata={
-                "size_bytes": version.size_bytes,
-                "md5": version.md5,
-                **stated(SourceFacts(source_fingerprint=fingerprint or "")),
-                **rows_metadata(rows),
-                "record_in_git": datasets.record_in_git(version),
-            },
-        )
+        facts = {
+            **version.model_dump(include={"size_bytes", "md5"}),
+            **stated(SourceFacts(source_fingerprint=fingerprint or "")),
+            **rows_metadata(rows),
+            "record_in_git": datasets.record_in_git(version),
+        }
+        known = dg.DataVersion(version.md5)
+        return dg.MaterializeResult(value=version, data_version=known, metadata=facts)
 
     @dg.asset(
         **asset_of(settings, "processed_data", raw="raw_data"),

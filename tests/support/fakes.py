@@ -16,7 +16,7 @@ import pandas as pd
 
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
 from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.records.data import DatasetVersion, FeatureView
+from mlops_assets.records.data import DatasetVersion, FeatureView, stored_name
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.runtime.atomic import write_atomically
@@ -104,6 +104,12 @@ class FakeFeatureStore(FeastFeatureStore):
         known = [entity for entity in entities if entity in newest.index]
         names = [view.key.name, TIMESTAMP, *view.features]
         return newest.loc[known, names].reset_index(drop=True)
+
+    def offline_file(self, view: FeatureView) -> Path:
+        file = self._folder(view) / "features.parquet"
+        rows = self._published(view).rename(columns=stored_name)
+        write_atomically(file, lambda path: rows.to_parquet(path, index=False))
+        return file
 
     def oldest(self, view: FeatureView) -> datetime:
         return self._published(view)[TIMESTAMP].min().to_pydatetime()

@@ -84,7 +84,7 @@ def check_columns(
     Raises:
         SourceError: A column is missing, doubled, or extra and refused.
     """
-    keep = _match_columns(list(frame.columns), columns, extra, where)
+    keep = match_columns(list(frame.columns), columns, extra, where)
     return frame if list(frame.columns) == keep else frame[keep]
 
 
@@ -163,17 +163,17 @@ def _read_one(
     """Names of all columns in the file, and the wanted ones as a table."""
     if source.format == "parquet":
         stored = ParquetTable(path)
-        return stored.names, stored.table(_match_columns(stored.names, columns, extra, str(path)))
+        return stored.names, stored.table(match_columns(stored.names, columns, extra, str(path)))
     if source.format == "jsonl":
         lines = JsonLines(path, source.encoding)
-        keep = _match_columns(lines.names, columns, extra, str(path))
+        keep = match_columns(lines.names, columns, extra, str(path))
         return lines.names, lines.table(keep, source.missing)
     text = open_text(path, source, columns)
-    keep = _match_columns(text.names, columns, extra, str(path))
+    keep = match_columns(text.names, columns, extra, str(path))
     return text.names, parse_text(text, keep, source.missing)
 
 
-def _match_columns(
+def match_columns(
     found: Sequence[Hashable], columns: Sequence[str], extra: Extra, where: str
 ) -> list[str]:
     """`columns`, if `found` has each of them once and nothing that is refused."""
