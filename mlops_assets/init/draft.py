@@ -57,6 +57,8 @@ class Draft:
     decisions: list[Decision] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     """Source name -> why it is no feature."""
+    sample: "Profiled | None" = None
+    """The rows that were looked at, and what their columns are."""
 
     def decide(
         self, place: str, value: Any, said: str, *, likely: bool = False, told: bool = True

@@ -42,6 +42,7 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
         draft.decide("source.missing", texts, said)
     entity, timestamp = _keys(known, wanted, answers)
     known = _with_years(known, timestamp)
+    draft.sample = known
     log = find_log(known, entity, timestamp, wanted.target, answers)
     if log is not None:
         draft_events(known, log, draft)

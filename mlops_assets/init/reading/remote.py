@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import ConfigError, SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.missing import missing_texts, without
-from mlops_assets.init.reading.sampling import MOST_ROWS
+from mlops_assets.init.reading.sampling import MOST_ROWS, is_workbook
 from mlops_assets.init.reading.table import read_sample
 from mlops_assets.ml.data.delimited import without_preamble
 from mlops_assets.redaction import without_secrets
@@ -143,6 +143,8 @@ def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Rem
         )
     name = Path(data.partition("?")[0]).name or "data.csv"
     local = folder / name
+    if is_workbook(local):
+        raise SourceError(f"{data}: a workbook is read of local files only; fetch it first")
     if local.suffix.lower() in (".parquet", ".pq"):
         with fsspec.open(data, "rb") as file:
             batch = next(pq.ParquetFile(file).iter_batches(MOST_ROWS))

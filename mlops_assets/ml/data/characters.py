@@ -12,8 +12,9 @@ _NO_TEXT = {
     (b"\xfd7zXZ",): "xz; name it *.xz",
     (b"\x28\xb5\x2f\xfd",): "Zstandard; name it *.zst",
     (b"PAR1\x15",): "Parquet; set `source.format: parquet`",
-    (b"PK\x03\x04",): "a zip archive or an Excel workbook; name it *.zip, or export it as CSV",
-    (b"\xd0\xcf\x11\xe0",): "an Excel workbook; export it as CSV",
+    (b"PK\x03\x04",): "a zip archive or an Excel workbook; name it *.zip, or set "
+    "`source.format: excel`",
+    (b"\xd0\xcf\x11\xe0",): "an Excel workbook; set `source.format: excel`",
     (b"\x89PNG", b"\xff\xd8\xff", b"%PDF-"): "a picture or PDF; see what `source.uri` names",
     (b"<!DOCTYPE", b"<!doctype", b"<html"): "a web page of a failed download; fetch it again",
     (b"SQLite format 3\0",): "a SQLite database; read it by a `source.loader`",
