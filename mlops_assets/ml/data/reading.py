@@ -25,6 +25,7 @@ from mlops_assets.errors import LoaderError, MlopsError, SourceError
 from mlops_assets.ml.data.delimited import open_text, parse_text
 from mlops_assets.ml.data.json_lines import JsonLines
 from mlops_assets.ml.data.parquet import ParquetTable, joined
+from mlops_assets.ml.data.workbook import open_sheet
 from mlops_assets.runtime.atomic import write_atomically
 
 Extra = Literal["refuse", "drop"]
@@ -164,6 +165,10 @@ def _read_one(
     if source.format == "parquet":
         stored = ParquetTable(path)
         return stored.names, stored.table(match_columns(stored.names, columns, extra, str(path)))
+    if source.format == "excel":
+        sheet = open_sheet(path, source.sheet, source.skip_rows, source.columns)
+        keep = match_columns(sheet.names, columns, extra, sheet.where)
+        return sheet.names, sheet.table(keep, source.missing)
     if source.format == "jsonl":
         lines = JsonLines(path, source.encoding)
         keep = match_columns(lines.names, columns, extra, str(path))

@@ -207,7 +207,7 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "JSON lines": (b'{"id":1,"age":2}\n', {}, ["JSON", "source.format: jsonl"]),
     "old Mac line ends": (GOOD.replace(b"\n", b"\r"), {}, ["line 1", "\\r", "Convert"]),
     "gzip": (gzip.compress(GOOD), {}, ["\\x1f\\x8b", "gzip; name it *.gz"]),
-    "zip or Excel": (b"PK\x03\x04\x14\0\xe9", {}, ["Excel workbook", "export it as CSV"]),
+    "zip or Excel": (b"PK\x03\x04\x14\0\xe9", {}, ["Excel workbook", "source.format: excel"]),
     "parquet": (b"PAR1\x15\x04\xff", {}, ["PAR1", "source.format: parquet"]),
     "web page": (b"<!DOCTYPE html>\n<p>404</p>\n", {}, ["failed download", "fetch it again"]),
     "no parquet": (GOOD, {"format": "parquet"}, ["parquet", "source.format"]),
