@@ -105,6 +105,21 @@ def test_several_files_are_one_version(datasets: DvcDatasets, file: Path) -> Non
         }
 
 
+def test_files_are_kept_under_the_names_that_they_are_given(
+    datasets: DvcDatasets, file: Path
+) -> None:
+    other = file.with_name("more.csv")
+    other.write_text("a\n2\n")
+    version = datasets.add("m", [file, other], ["year=2024/a.csv", "year=2025/a.csv"])
+    assert version.files == ("year=2024/a.csv", "year=2025/a.csv")
+    with datasets.open(version) as paths:
+        assert [path.parent.name for path in sorted(paths)] == ["year=2024", "year=2025"]
+        assert [path.read_text() for path in sorted(paths)] == ["a\n1\n", "a\n2\n"]
+    one = datasets.add("m", [other], ["year=2025/a.csv"])
+    with datasets.open(one) as (path,):
+        assert path.parent.name == "year=2025"
+
+
 def test_a_version_that_is_not_there_is_named(datasets: DvcDatasets, file: Path) -> None:
     missing = datasets.add("m", [file]).model_copy(update={"md5": "0" * 32})
     with pytest.raises(DatasetError, match=r"0{32}.*dvc fetch"), datasets.open(missing):
