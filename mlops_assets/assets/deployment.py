@@ -12,6 +12,7 @@ from resources.champion.aliases import champion_of, promote
 from resources.champion.ledger import PromotionLedger
 from resources.champion.rollbacks import require_not_given_up
 from resources.dagster.cancellation import Cancellation
+from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
@@ -34,6 +35,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         retry_policy=RETRIES,
         description="The evaluated version, live where `deployment.target` says, beyond the run.",
     )
+    @inspected_once
     def deployed_endpoint(
         context: dg.AssetExecutionContext,
         features: TracedRows,

@@ -24,6 +24,7 @@ from mlops_assets.records.monitoring import (
 from mlops_assets.records.promotion import Promotion
 from resources.champion.aliases import registered
 from resources.champion.ledger import PromotionLedger
+from resources.dagster.signatures import inspected_once
 from resources.endpoints.metrics import EndpointMetrics
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
@@ -52,6 +53,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         description="Every acknowledged prediction, in one Parquet file per day of event time.",
     )
+    @inspected_once
     def prediction_log(predictions: PredictionLog) -> dg.MaterializeResult[LogSummary]:
         with reported():
             summary = predictions.compact(settings.name)
@@ -71,6 +73,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         code_version=monitoring.digest(),
     )
+    @inspected_once
     def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
         from mlops_assets.ml.monitoring.outcomes import (
             known_labels,
@@ -100,6 +103,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         code_version=monitoring.digest(),
     )
+    @inspected_once
     def performance_report(
         known: Labels,
         features: TracedRows,
@@ -141,6 +145,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         code_version=monitoring.digest(),
     )
+    @inspected_once
     def skew_report(
         predictions: PredictionLog,
         ledger: PromotionLedger,
