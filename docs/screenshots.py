@@ -36,6 +36,7 @@ MODEL = "customers"
 STAGES = (
     *("raw_data", "processed_data", "features"),
     *("trained_model", "evaluation_report", "reference_profile", "deployed_endpoint"),
+    "batch_predictions",
     *("prediction_log", "labels", "drift_report", "performance_report", "skew_report"),
 )
 # What the UI itself remembers of a user: the menu folded away.

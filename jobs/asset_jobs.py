@@ -21,7 +21,7 @@ def training_job_name(model: str) -> str:
 
 
 def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinition"]:
-    """`<model>_training`, `<model>_deployment` and `<model>_monitoring`.
+    """`<model>_training`, `<model>_deployment`, `<model>_scoring` and `<model>_monitoring`.
 
     A training goes from the raw data to the endpoint; without that if it is not `automatic`. A
     deployment is refused if the newest evaluated version did not pass the gate. The monitoring
@@ -31,12 +31,14 @@ def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinit
     watching = monitoring_selection(name)
     endpoint = dg.AssetSelection.assets(asset_key(name, "deployed_endpoint"))
     data = dg.AssetSelection.assets(asset_key(name, "raw_data"), asset_key(name, "processed_data"))
-    training = dg.AssetSelection.groups(name) - watching
+    scoring = dg.AssetSelection.assets(asset_key(name, "batch_predictions"))
+    training = dg.AssetSelection.groups(name) - watching - scoring
     if not settings.deployment.automatic:
         training -= endpoint
     jobs = {
         training_job_name(name): (training, f"Train {name} from raw data on."),
         f"{name}_deployment": (endpoint, f"Deploy the newest evaluated version of {name}."),
+        f"{name}_scoring": (scoring, f"Predict for every entity by what serves {name}."),
         f"{name}_monitoring": (watching | data, f"Watch what {name} predicts."),
     }
     tags = {"mlops/model": name}
@@ -48,7 +50,12 @@ def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinit
 
 def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
     """`<job>_schedule` of each cron expression under `schedule`, in UTC."""
-    crons = {"training": settings.schedule.train, "monitoring": settings.schedule.monitor}
+    schedule = settings.schedule
+    crons = {
+        "training": schedule.train,
+        "scoring": schedule.score,
+        "monitoring": schedule.monitor,
+    }
     return [
         dg.ScheduleDefinition(
             name=f"{settings.name}_{job}_schedule",

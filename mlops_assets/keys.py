@@ -22,7 +22,8 @@ MonitoringStage = Literal[
     "performance_report",
     "skew_report",
 ]
-Stage = TrainingStage | MonitoringStage
+ScoringStage = Literal["batch_predictions"]
+Stage = TrainingStage | MonitoringStage | ScoringStage
 
 LEFT_OUT = "left_out"
 """Group and metadata of the asset that stands for a folder of `defs/` which cannot be loaded."""
@@ -51,10 +52,11 @@ def asset_of(settings: ModelSettings, stage: Stage, **inputs: Stage) -> dict[str
 
 def monitoring_selection(model: str) -> dg.AssetSelection:
     """Those stages of a model that watch it: a retraining must not re-run its own trigger."""
+    others = (*get_args(TrainingStage), *get_args(ScoringStage))
     group = dg.AssetSelection.groups(model)
-    return group - dg.AssetSelection.assets(*(asset_key(model, s) for s in get_args(TrainingStage)))
+    return group - dg.AssetSelection.assets(*(asset_key(model, stage) for stage in others))
 
 
-def is_monitoring(key: dg.AssetKey) -> bool:
-    """Whether the asset is a stage that watches a model."""
-    return key.path[-1] in get_args(MonitoringStage)
+def is_training(key: dg.AssetKey) -> bool:
+    """Whether the asset is a stage on the way to the endpoint."""
+    return key.path[-1] in get_args(TrainingStage)

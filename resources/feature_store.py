@@ -25,11 +25,10 @@ from pydantic import Field
 
 from mlops_assets.errors import ConfigError, FeatureStoreError
 from mlops_assets.records.data import FeatureView, references, stored_name
-from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.runtime.atomic import ensure_folder, exclusive
 from mlops_assets.serving.online.feast import open_feast, stored_of
 from mlops_assets.serving.online.moments import resolution
 from mlops_assets.serving.online.secrets import with_secrets
-from mlops_assets.serving.online.sqlite import keep_expired
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,15 +56,11 @@ class FeastFeatureStore(dg.ConfigurableResource):
         The rows have the entity's column, `event_timestamp` (UTC), and one column per feature.
         """
         from mlops_assets.ml.frames import TIMESTAMP
+        from resources.offline_features import write_features
 
         folder = ensure_folder(self._folder(view))
         with exclusive(folder / "lock"):
-            # Feast's DuckDB cannot cast nanoseconds; the moments are of whole microseconds.
-            stored = rows.assign(**{TIMESTAMP: rows[TIMESTAMP].dt.as_unit("us")})
-            stored = stored.rename(columns=stored_name)
-            write_atomically(
-                folder / "features.parquet", lambda file: stored.to_parquet(file, index=False)
-            )
+            write_features(folder / "features.parquet", rows)
             # Feast rewrites its registry in place; workers must never read half of one.
             registry, following = folder / "registry.db", folder / "registry.next.db"
             following.unlink(missing_ok=True)
@@ -75,21 +70,36 @@ class FeastFeatureStore(dg.ConfigurableResource):
                 store = self._store(view, following)
                 store.apply(self._objects(view))
             if view.entity is not None:
-                self._publish_online(view, stored, store)
+                self._publish_online(view, rows, store)
             following.replace(registry)
-        return stored[TIMESTAMP].max().to_pydatetime()
+        return rows[TIMESTAMP].max().floor("us").to_pydatetime()
 
-    def _publish_online(self, view: FeatureView, stored: "pd.DataFrame", store: Any) -> None:
+    def _publish_online(self, view: FeatureView, rows: "pd.DataFrame", store: Any) -> None:
         from mlops_assets.ml.frames import TIMESTAMP
+        from resources.online_table import write_newest
 
-        newest = stored[TIMESTAMP].max().to_pydatetime()
+        newest = rows[TIMESTAMP].max().to_pydatetime(warn=False)
         oldest = min(newest, datetime.now(UTC)) - view.ttl
+        online = with_secrets(self._online_store(view))
         with self._quiet():
-            store.materialize(start_date=oldest, end_date=newest)
-        if (online := with_secrets(self._online_store(view)))["type"] == "sqlite":
-            newest_of = stored.groupby(stored_name(view.key.name))[TIMESTAMP].max()
-            late = newest_of[newest_of < oldest]
-            keep_expired(online["path"], view.key, late.items())
+            if online["type"] == "sqlite" and online.keys() <= {"type", "path"}:
+                write_newest(online["path"], view, rows, oldest)
+                registered = store.get_feature_view(view.name)
+                store.registry.apply_materialization(registered, view.name, oldest, newest)
+            else:
+                store.materialize(start_date=oldest, end_date=newest)
+
+    def offline_file(self, view: FeatureView) -> Path:
+        """Parquet of all offline features, under the names of `stored_name`.
+
+        A `FeatureStoreError` if there is none.
+        """
+        file = self._folder(view) / "features.parquet"
+        if not file.exists():
+            raise FeatureStoreError(
+                f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
+            )
+        return file
 
     def oldest(self, view: FeatureView) -> datetime:
         """The oldest moment of the offline features, as fine as the online store keeps it."""
@@ -97,7 +107,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
         from mlops_assets.ml.frames import TIMESTAMP
 
-        file = self._folder(view) / "features.parquet"
+        file = self.offline_file(view)
         moments = pd.read_parquet(file, columns=[TIMESTAMP])[TIMESTAMP]
         return moments.min().floor(pd.Timedelta(self.resolution(view))).to_pydatetime()
 
@@ -187,11 +197,10 @@ class FeastFeatureStore(dg.ConfigurableResource):
             ) from err
 
     def _store(self, view: FeatureView, registry: Path) -> Any:
-        if not (self._folder(view) / "features.parquet").exists():
-            raise FeatureStoreError(
-                f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
-            )
-        return open_feast(with_secrets(self._config(view, registry)))
+        self.offline_file(view)
+        config = with_secrets(self._config(view, registry))
+        # Else the SDK, where it writes, holds a message for each value of all entities.
+        return open_feast({**config, "materialization": {"online_write_batch_size": 10_000}})
 
     def _registered(self, view: FeatureView) -> "OfflineFeatures":
         """What Feast says the view is, of the feature file beside the registry.

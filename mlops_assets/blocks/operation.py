@@ -114,4 +114,7 @@ class ScheduleSettings(Settings):
     """Cron expressions in UTC."""
 
     train: str | None = None
+    score: str | None = Field(
+        None, description="When to predict for every entity: `batch_predictions`."
+    )
     monitor: str | None = Field(None, description="When to compact the prediction log and report.")

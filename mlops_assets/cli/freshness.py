@@ -8,7 +8,7 @@ from graphlib import TopologicalSorter
 
 import dagster as dg
 
-from mlops_assets.keys import is_monitoring
+from mlops_assets.keys import is_training
 
 _DATA_VERSION = "dagster/data_version"
 _CODE_VERSION = "dagster/code_version"
@@ -24,7 +24,7 @@ def stale_assets(
     data version than the one it was made from, or an upstream asset is out of date itself.
     """
     stale: dict[dg.AssetKey, str] = {}
-    for spec in _upstream_first(spec for spec in specs if not is_monitoring(spec.key)):
+    for spec in _upstream_first(spec for spec in specs if is_training(spec.key)):
         if reason := _reason(instance, spec, stale):
             stale[spec.key] = reason
     return stale

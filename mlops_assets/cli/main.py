@@ -3,7 +3,7 @@
 `init` writes the YAML of a table of one's own, `schema` what editors know of such files, `check`
 finds every fault of all of them;
 `run` brings models up to date and live, `train` and `deploy` are its two halves; `up`, `predict`,
-`status` and `stop` talk to the endpoints;
+`status` and `stop` talk to the endpoints; `score` asks their versions for many rows at once;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
 again and compares; `why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
@@ -28,12 +28,23 @@ from mlops_assets.cli import (
 from mlops_assets.cli.context import configure_dagster, say
 from mlops_assets.cli.failures import said_of
 from mlops_assets.cli.init import verb as init
+from mlops_assets.cli.scoring import verb as scoring
 from mlops_assets.errors import FaultyModelError
 from mlops_assets.home import FRAMEWORK_ROOT, home, project, require_addressable
 from mlops_assets.runtime.atomic import ensure_folder
 from mlops_assets.runtime.surroundings import chosen_umask
 
-_FAMILIES = (init, checks, runs, endpoints, promotions, monitoring, reproduction, operation)
+_FAMILIES = (
+    init,
+    checks,
+    runs,
+    endpoints,
+    scoring,
+    promotions,
+    monitoring,
+    reproduction,
+    operation,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

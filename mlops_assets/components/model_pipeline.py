@@ -10,6 +10,7 @@ from jobs.asset_jobs import build_asset_jobs, build_schedules
 from jobs.promotion import build_promotion_jobs
 from mlops_assets.asset_checks.gates import build_asset_checks
 from mlops_assets.asset_checks.live import build_outcome_checks
+from mlops_assets.assets.batches import build_batch_assets
 from mlops_assets.assets.data import build_data_assets
 from mlops_assets.assets.deployment import build_deployment_assets
 from mlops_assets.assets.drift import build_drift_assets
@@ -64,6 +65,7 @@ def build_model_defs(
         *build_feature_assets(settings),
         *build_model_assets(settings),
         *build_deployment_assets(settings),
+        *build_batch_assets(settings),
         *build_outcome_assets(settings),
         *build_drift_assets(settings),
     ]

@@ -81,17 +81,25 @@ def select_features(frame: pd.DataFrame, dtypes: FeatureDtypes) -> pd.DataFrame:
     Raises:
         FeatureError: A feature is no column of `frame`, or holds what is no number.
     """
+    return column_frame(feature_columns(frame, dtypes), dtypes)
+
+
+def feature_columns(frame: pd.DataFrame, dtypes: FeatureDtypes) -> dict[str, np.ndarray]:
+    """The columns of `select_features`, each an array; it raises what that does."""
     if missing := [name for name in dtypes if name not in frame.columns]:
         raise FeatureError(
             f"no feature columns {missing} among {list(frame.columns)}; "
             "compute the features again with the present settings"
         )
-    return pd.DataFrame(
-        {
-            name: text_array(frame[name]) if dtype == "string" else number_array(frame[name])
-            for name, dtype in dtypes.items()
-        }
-    )
+    return {
+        name: text_array(frame[name]) if dtype == "string" else number_array(frame[name])
+        for name, dtype in dtypes.items()
+    }
+
+
+def column_frame(columns: Mapping[str, np.ndarray], dtypes: FeatureDtypes) -> pd.DataFrame:
+    """The model's input from its columns."""
+    return pd.DataFrame({name: columns[name] for name in dtypes})
 
 
 def feature_rows(features: pd.DataFrame) -> list[dict[str, Any]]:

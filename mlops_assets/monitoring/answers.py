@@ -9,6 +9,7 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.inference.scoring import class_names
+from mlops_assets.ml.monitoring.judged import judged_rows
 from mlops_assets.ml.monitoring.prediction_log import FEATURE, combine
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.promotion import Promotion
@@ -31,25 +32,26 @@ def judged_answers(
 ) -> pd.DataFrame:
     """The champion's answers, and what it says of newer moments that others were asked about.
 
-    So a version is judged from its first day on: by the rows that it has not learnt from and that
-    another version answered, scored anew from their logged features. A version whose log lacks one
-    of the features had others; its rows are left out.
+    Of both those that `judged_rows` chooses. So a version is judged from its first day on: by the
+    rows that it has not learnt from and that another version answered, scored anew from their
+    logged features. A version whose log lacks one of the features had others; its rows are left
+    out.
     """
-    ours, until = served(recent, history[-1] if history else None), learnt_until(history)
+    rules = settings.monitoring
+    recent = judged_rows(recent, rules.window, rules.performance.min_rows)
+    champion, until = history[-1].to_version if history else 0, learnt_until(history)
+    ours = recent[recent["model_version"] == champion].reset_index(drop=True)
     if until is None:
         return ours
     columns = {f"{FEATURE}{name}": name for name in settings.features.names}
-    others = recent[
-        (recent["role"] == "primary")
-        & (recent["model_version"] != history[-1].to_version)
-        & (recent["features_as_of"] > until)
-    ]
+    newer = recent["features_as_of"] > until
+    others = recent[newer & (recent["model_version"] != champion)]
     complete = others.reindex(columns=list(columns)).notna().groupby(others["model_version"]).any()
     versions = complete.index[complete.all(axis=1)]
     others = others[others["model_version"].isin(versions)]
     if others.empty:
         return ours
-    version = registered(settings.name, history[-1].to_version, tracking)
+    version = registered(settings.name, champion, tracking)
     with fetched(version, tracking, settings) as one:
         said = one.scored(others[list(columns)].rename(columns=columns), settings)
     anew = others.assign(score=said.scores.max(axis=1), model_version=version.version)

@@ -12,6 +12,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.drift import Finding, examine
+from mlops_assets.ml.monitoring.judged import judged_parts, judged_rows
 from mlops_assets.ml.monitoring.live_profiles import answered, as_profiled, complete_windows
 from mlops_assets.ml.monitoring.profiles import PREDICTION, profile_reference
 from mlops_assets.ml.monitoring.seasons import (
@@ -62,7 +63,7 @@ def newest_findings(
     counting = counting_for(training, settings.monitoring.window, rules.reference)
     windows = complete_windows(predictions.newest(name), now, counting.window, rules.windows)
     live = predictions.parts(name, windows, counting, [version.version])
-    asked = {part.start for part in live if part.role == "primary"}
+    asked = {part.start for part in judged_parts(live, rules.min_rows)}
     windows = [window for window in windows if window.start in asked] or windows[-1:]
     earlier = {one.start: earlier_windows(one, rules.reference) for one in windows}
     before = {one.start: one for found in earlier.values() for one in found}
@@ -78,7 +79,8 @@ def newest_findings(
             version.version,
             rules,
         )
-        ours = answered([part for part in live if part.start == window.start], counting)
+        inside = [part for part in live if part.start == window.start]
+        ours = answered(inside, counting, enough=rules.min_rows)
         finding = examine(reference, ours, settings, version.version, window)
         used = earlier[window.start] if reference.kind != "training" else []
         found.append(Seen(finding, version, used, versions))
@@ -168,9 +170,9 @@ def draw(
 ) -> str | None:
     """Address of Evidently's page of some columns, or `ReportError`; it alone reads whole rows."""
     summary, enough = seen.finding.summary, settings.monitoring.drift.history
-    live = _rows(predictions, settings.name, [summary.window], [seen.version.version])
+    live = _rows(predictions, settings, [summary.window], [seen.version.version])
     if seen.season:
-        before = _rows(predictions, settings.name, seen.season[:enough], seen.versions)
+        before = _rows(predictions, settings, seen.season[:enough], seen.versions)
     else:
         before = held_out_columns(rows, seen.version, settings, tracking)
     threshold = settings.monitoring.drift.threshold
@@ -184,10 +186,14 @@ def draw(
 
 
 def _rows(
-    predictions: PredictionLog, model: str, windows: Iterable[Window], versions: Collection[int]
+    predictions: PredictionLog,
+    settings: ModelSettings,
+    windows: Iterable[Window],
+    versions: Collection[int],
 ) -> pd.DataFrame:
-    """What clients got from these versions in these windows, under the names of the profiles."""
-    frames = [predictions.read(model, window.start, window.end) for window in windows]
+    """What these windows are judged by, of these versions, under the names of the profiles."""
+    frames = [predictions.read(settings.name, window.start, window.end) for window in windows]
     logged = pd.concat([frame for frame in frames if len(frame)] or frames[:1])
-    ours = (logged["role"] == "primary") & logged["model_version"].isin(list(versions))
-    return as_profiled(logged[ours])
+    ours = logged[logged["model_version"].isin(list(versions))]
+    rules = settings.monitoring
+    return as_profiled(judged_rows(ours, rules.window, rules.drift.min_rows))

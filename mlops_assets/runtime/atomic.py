@@ -35,7 +35,18 @@ def ensure_folder(path: Path) -> Path:
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in its place.
 
-    A reader sees the previous content or the new one, never a part; when `write` raises or the
+    Raises:
+        StateError: As `replacing`.
+    """
+    with replacing(path) as temporary:
+        write(temporary)
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """A temporary file beside `path`, which is put in its place once the body has filled it.
+
+    A reader sees the previous content or the new one, never a part; when the body raises or the
     disk is full, the previous content stays.
 
     Raises:
@@ -52,7 +63,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     os.close(handle)
     temporary = Path(name)
     try:
-        write(temporary)
+        yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)

@@ -16,7 +16,13 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.files import DEPLOY_LOCK, STOPPED_FILE
-from mlops_assets.records.serving import Endpoint, OnlineFeatures, RecordedRequest, Servable
+from mlops_assets.records.serving import (
+    Endpoint,
+    Manifest,
+    OnlineFeatures,
+    RecordedRequest,
+    Servable,
+)
 from mlops_assets.runtime.atomic import exclusive
 from resources.endpoints.client import EndpointClient, FeatureRow
 from resources.endpoints.folder import EndpointFolder
@@ -96,6 +102,13 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         """Features to ask a deployed version for: of the newest row at that time."""
         _, _, recorded = self._folder(name).kept(version)
         return recorded[-1].features
+
+    def verified(self, name: str) -> Manifest:
+        """The manifest that passed every check last; `DeploymentError` if none ever did."""
+        manifest = self._folder(name).verified()
+        if manifest is None:
+            raise DeploymentError(f"no version of {name!r} is deployed; run `mlops run {name}`")
+        return manifest
 
     def stop(self, name: str) -> None:
         """End the endpoint; what it served stays known. Nothing happens if none runs."""

@@ -1,5 +1,7 @@
 """The prediction log: what the endpoints wrote, kept as one Parquet file per model and day.
 
+A batch is a file of its own beside it: `resources.prediction_log.batches`.
+
 The endpoint writes `<endpoints>/<model>/predictions/<date>-<pid>-<n>.jsonl`, a pod with its name
 before the pid. `compact` takes over the files that are closed and leaves `<file>.done` beside each:
 from then on it may be deleted. The marker comes after the Parquet is durable, and rows that are
@@ -21,6 +23,7 @@ from mlops_assets.records.files import LOG_FOLDER, SERVABLE_FILE, VERSIONS_FOLDE
 from mlops_assets.records.monitoring import LogSummary, Window
 from mlops_assets.records.profile import Counting, Part
 from mlops_assets.runtime.atomic import exclusive, make_durable, write_atomically
+from resources.prediction_log.batches import BatchLog
 from resources.prediction_log.day_profiles import day_parts
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ class PredictionLog(dg.ConfigurableResource):
 
         fresh = self._fresh(model, start, end)
         first, last = (f"{moment.astimezone(UTC):%Y-%m-%d}" for moment in (start, end))
-        days = [p for p in self._days(model) if first <= p.stem <= last]
+        days = [p for p in self._days(model) if first <= p.stem[:10] <= last]
         rows = without_duplicates(combine([*map(pd.read_parquet, days), fresh]))
         inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
         return rows[inside].reset_index(drop=True)
@@ -96,7 +99,8 @@ class PredictionLog(dg.ConfigurableResource):
             dates = fresh["event_time"].dt.strftime("%Y-%m-%d")
             for day in sorted({day for window in windows for day in _days_of(window)}):
                 file = folder / f"{day}.parquet"
-                parts += day_parts(file, counting, versions)
+                for one in (file, *self.batches(model).counted(day)):
+                    parts += day_parts(one, counting, versions)
                 rows = fresh[dates == day]
                 if len(rows):
                     new = _without_those_in(rows, file)
@@ -113,10 +117,15 @@ class PredictionLog(dg.ConfigurableResource):
             for path, content in self._contents(model)
             if (lines := parse(content, str(path)).lines)
         ]
-        for day in self._days(model)[-1:]:
+        days = self._days(model)
+        for day in (p for p in days if p.stem[:10] == days[-1].stem[:10]):
             stored = pd.read_parquet(day, columns=["event_time"])["event_time"]
             times.append(stored.max().to_pydatetime())
         return max(times, default=None)
+
+    def batches(self, model: str) -> BatchLog:
+        """What was asked for in batches."""
+        return BatchLog(Path(self.root, model))
 
     def compact(self, model: str) -> LogSummary:
         """Take over every closed file; doing it twice changes nothing."""
@@ -193,6 +202,7 @@ class PredictionLog(dg.ConfigurableResource):
             make_durable(file.parent)
 
     def _days(self, model: str) -> list[Path]:
+        """Every file of Parquet by day: that of the endpoint's lines, and the batches."""
         return sorted(Path(self.root, model).glob("*.parquet"))
 
     def _files(self, model: str) -> list[Path]:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
 from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.records.data import DatasetVersion, FeatureView
+from mlops_assets.records.data import DatasetVersion, FeatureView, stored_name
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.runtime.atomic import write_atomically
@@ -48,8 +48,9 @@ _PUBLISHED: dict[tuple[str, str], pd.DataFrame] = {}
 class FakeDatasets(DvcDatasets):
     """Versions as folders named by the content's hash."""
 
-    def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
-        contents = {file.name: file.read_bytes() for file in files}
+    def add(self, model: str, files: Sequence[Path], names: Sequence[str] = ()) -> DatasetVersion:
+        named = zip(names or [file.name for file in files], files, strict=True)
+        contents = {name: file.read_bytes() for name, file in named}
         md5 = hashlib.md5(b"".join(contents[name] for name in sorted(contents))).hexdigest()
         folder = Path(self.cache, md5)
         for name, content in contents.items():
@@ -67,7 +68,7 @@ class FakeDatasets(DvcDatasets):
         folder = Path(self.cache, version.md5.removesuffix(".dir"))
         if not folder.exists():
             raise DatasetError(f"version {version.md5} is not in the cache; `dvc fetch`")
-        yield sorted(folder.iterdir())
+        yield sorted(file for file in folder.rglob("*") if file.is_file())
 
     def damaged_files(self, version: DatasetVersion) -> list[str]:
         folder = Path(self.cache, version.md5.removesuffix(".dir"))
@@ -104,6 +105,12 @@ class FakeFeatureStore(FeastFeatureStore):
         known = [entity for entity in entities if entity in newest.index]
         names = [view.key.name, TIMESTAMP, *view.features]
         return newest.loc[known, names].reset_index(drop=True)
+
+    def offline_file(self, view: FeatureView) -> Path:
+        file = self._folder(view) / "features.parquet"
+        rows = self._published(view).rename(columns=stored_name)
+        write_atomically(file, lambda path: rows.to_parquet(path, index=False))
+        return file
 
     def oldest(self, view: FeatureView) -> datetime:
         return self._published(view)[TIMESTAMP].min().to_pydatetime()

@@ -61,4 +61,5 @@ class FakePredictionLog(PredictionLog):
 
     def _all(self, model: str) -> pd.DataFrame:
         compacted = _COMPACTED.get((self.root, model), combine([]))
-        return without_duplicates(combine([compacted, *_LOGGED[self.root, model]]))
+        batches = map(pd.read_parquet, self._days(model))
+        return without_duplicates(combine([compacted, *_LOGGED[self.root, model], *batches]))

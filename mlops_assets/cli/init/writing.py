@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.cli.checks import python_faults
+from mlops_assets.cli.init.page import PAGE, profile_page
 from mlops_assets.components.defaults import FILE as DEFAULTS
 from mlops_assets.components.defaults import over_defaults
 from mlops_assets.components.editor_schema import SCHEMA_FILE, schema_text
@@ -64,6 +65,8 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     heading = _heading(data, target, table, rehearsal)
     heading.insert(0, f"yaml-language-server: $schema={schema}")
     files = {"defs.yaml": yaml_text(draft, heading)}
+    if draft.sample and (page := profile_page(draft.sample, f"{chosen}: {table.looked_at}")):
+        files[PAGE] = page
     if loader:
         files |= {"loader.py": loader, "__init__.py": '"""Where the rows come from."""\n'}
     check_text(files["defs.yaml"], chosen, folder)
@@ -156,7 +159,8 @@ def rehearsed(table: "Table", draft: "Draft", models: Path) -> "Rehearsal | None
     task = draft.attributes["target"]["task"]
     draft.attributes["evaluation"] = {"primary": LIMITED[task][0]}
     choices = candidates(draft, table.whole)
-    drafts = [draft.attributes | {"training": trained} for trained in choices]
+    source = {"source": table.written_source(draft.attributes["source"])}
+    drafts = [draft.attributes | source | {"training": trained} for trained in choices]
     settings = [validated(attributes, models) for attributes in drafts]
     best = None
     if table.whole or settings[0].features.shape == "flat_table":

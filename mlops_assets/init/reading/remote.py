@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import ConfigError, SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.missing import missing_texts, without
-from mlops_assets.init.reading.sampling import MOST_ROWS
+from mlops_assets.init.reading.sampling import MOST_ROWS, is_workbook
 from mlops_assets.init.reading.table import read_sample
 from mlops_assets.ml.data.delimited import without_preamble
 from mlops_assets.redaction import without_secrets
@@ -143,6 +143,8 @@ def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Rem
         )
     name = Path(data.partition("?")[0]).name or "data.csv"
     local = folder / name
+    if is_workbook(local):
+        raise SourceError(f"{data}: a workbook is read of local files only; fetch it first")
     if local.suffix.lower() in (".parquet", ".pq"):
         with fsspec.open(data, "rb") as file:
             batch = next(pq.ParquetFile(file).iter_batches(MOST_ROWS))
@@ -160,12 +162,12 @@ def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Rem
     if table.decimal != "." or table.thousands:
         raise SourceError(f"{data}: numbers with a decimal comma are read of local files only")
     missing = missing_texts(table.columns, answers)
-    columns = {name: without(texts, missing) for name, texts in table.columns.items()}
+    columns = {name: without(texts, missing.everywhere) for name, texts in table.columns.items()}
     sample = folder / "sample.parquet"
     pq.write_table(pa.table(columns), sample)
     skipped, comment = table.source.get("skip_rows", 0), table.source.get("comment", "")
     _, before = without_preamble(local.read_bytes(), skipped, comment)
-    reader = _reader(table.source, missing, before)
+    reader = _reader(table.source, missing.everywhere, before)
     code = _address_code(data, reader, 'compression="infer"')
     return Remote(sample, code, whole)
 

@@ -8,7 +8,7 @@ characters.
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,6 +120,29 @@ def parse_text(file: TextFile, keep: Sequence[str], missing: Sequence[str]) -> p
     except pa.ArrowInvalid:
         # Four times slower, but knows the row's number and has no limit on its length.
         return _parse(file, keep, missing, careful=True)
+
+
+def cut(file: TextFile, size: int) -> Iterator[TextFile]:
+    """The same rows as several files, each of some `size` bytes, cut where a row ends."""
+    start, line = 0, file.first_line
+    while start < len(file.body):
+        end = _row_end(file, start, start + size)
+        body = file.body[start:end]
+        yield file._replace(body=body, first_line=line)
+        start, line = end, line + body.count(b"\n")
+
+
+def _row_end(file: TextFile, start: int, least: int) -> int:
+    """Where the first row after `least` begins; a line break between quotes ends none."""
+    counted, inside = start, False
+    while True:
+        end = file.body.find(b"\n", max(least, counted)) + 1
+        if not end:
+            return len(file.body)
+        inside ^= file.quoted and file.body.count(b'"', counted, end) % 2 == 1
+        if not inside:
+            return end
+        counted = end
 
 
 def _parse(

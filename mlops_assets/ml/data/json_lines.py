@@ -52,12 +52,14 @@ class JsonLines:
         Raises:
             SourceError: A value is a list, or an object beside plain ones.
         """
-        parts = []
+        return pa.concat_tables(self.batches(keep, missing))
+
+    def batches(self, keep: Sequence[str], missing: Sequence[str]) -> Iterator[pa.Table]:
+        """The same rows, some at once; raises what `table` raises."""
         for start in range(0, len(self._lines), _LINES):
             rows = [row for _, _, row in self._rows(start, start + _LINES)]
             columns = {name: self._column(rows, name, start) for name in keep}
-            parts.append(pa.table({n: _without(c, missing) for n, c in columns.items()}))
-        return pa.concat_tables(parts)
+            yield pa.table({n: _without(c, missing) for n, c in columns.items()})
 
     def _look_at_fields(self) -> dict[str, dict[str, None]]:
         """Field -> the columns inside it if it is an object, none of a plain one."""

@@ -6,7 +6,7 @@ texts beside numbers, or local times beside those of a zone, stay an error. An o
 one level: its fields are columns `object.field`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,16 +41,31 @@ class ParquetTable:
         Raises:
             SourceError: The file is damaged, or has no rows.
         """
-        needed = [name for name in self._stored if _is_needed(name, keep)]
         try:
             with pq.ParquetFile(self._path) as file:
-                table = file.read(columns=needed).flatten().select(keep)
+                table = file.read(columns=self._needed(keep)).flatten().select(keep)
         except (pa.ArrowException, OSError) as err:
             raise self._unreadable(err) from err
         if not table.num_rows:
-            raise SourceError(f"{self._path}: no rows. Write the file again.")
-        plain = pa.schema([(field.name, _plain(field.type)) for field in table.schema])
-        return table.replace_schema_metadata(None).cast(plain)
+            raise self._empty()
+        return _without_storage(table)
+
+    def batches(self, keep: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """The same rows, at most so many at once; raises what `table` raises."""
+        try:
+            with pq.ParquetFile(self._path) as file:
+                if not file.metadata.num_rows:
+                    raise self._empty()
+                for batch in file.iter_batches(rows, columns=self._needed(keep)):
+                    yield _without_storage(pa.Table.from_batches([batch]).flatten().select(keep))
+        except (pa.ArrowException, OSError) as err:
+            raise self._unreadable(err) from err
+
+    def _needed(self, keep: Sequence[str]) -> list[str]:
+        return [name for name in self._stored if _is_needed(name, keep)]
+
+    def _empty(self) -> SourceError:
+        return SourceError(f"{self._path}: no rows. Write the file again.")
 
     def _unreadable(self, err: Exception) -> SourceError:
         return SourceError(
@@ -85,6 +100,12 @@ def _places(tables: Sequence[pa.Table]) -> range:
 
 def _is_needed(stored: str, keep: Sequence[str]) -> bool:
     return any(name == stored or name.startswith(f"{stored}.") for name in keep)
+
+
+def _without_storage(table: pa.Table) -> pa.Table:
+    """The same values, of types that say nothing of how they are stored."""
+    plain = pa.schema([(field.name, _plain(field.type)) for field in table.schema])
+    return table.replace_schema_metadata(None).cast(plain)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -25,6 +25,8 @@ from mlops_assets.errors import LoaderError, MlopsError, SourceError
 from mlops_assets.ml.data.delimited import open_text, parse_text
 from mlops_assets.ml.data.json_lines import JsonLines
 from mlops_assets.ml.data.parquet import ParquetTable, joined
+from mlops_assets.ml.data.sources import partitions_of
+from mlops_assets.ml.data.workbook import open_sheet
 from mlops_assets.runtime.atomic import write_atomically
 
 Extra = Literal["refuse", "drop"]
@@ -52,7 +54,7 @@ def read_table(
         raise SourceError("no file to read; check `source.uri`.")
     tables, first = [], None
     for path in files:
-        names, table = _read_one(path, source, columns, extra)
+        names, table = _read_whole(path, source, columns, extra)
         first = first or names
         # A line of JSON leaves out what has no value, so a file may lack what no row of it has.
         if set(names) != set(first) and source.format != "jsonl":
@@ -84,7 +86,7 @@ def check_columns(
     Raises:
         SourceError: A column is missing, doubled, or extra and refused.
     """
-    keep = _match_columns(list(frame.columns), columns, extra, where)
+    keep = match_columns(list(frame.columns), columns, extra, where)
     return frame if list(frame.columns) == keep else frame[keep]
 
 
@@ -157,23 +159,46 @@ def frame_to_parquet(frame: pd.DataFrame, path: Path) -> None:
     write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
+def _read_whole(
+    path: Path, source: SourceSettings, columns: Sequence[str], extra: Extra
+) -> tuple[list[str], pa.Table]:
+    """`_read_one`, and what the names of the folders say."""
+    said = partitions_of(path, source.partitions)
+    if (unknown := sorted(said.keys() - set(columns))) and extra == "refuse":
+        raise SourceError(
+            f"{path}: its folders say {unknown}, which are not in the contract. Add them to "
+            "`contract.columns`, or remove them from `source.partitions`."
+        )
+    inside = [name for name in columns if name not in said]
+    names, table = _read_one(path, source, inside, extra)
+    for name, value in said.items():
+        known = None if value in ("", *source.missing) else value
+        values = pa.repeat(pa.scalar(known, pa.string()), table.num_rows)
+        table = table.append_column(name, values)
+    return [*names, *said], table.select(list(columns)) if said else table
+
+
 def _read_one(
     path: Path, source: SourceSettings, columns: Sequence[str], extra: Extra
 ) -> tuple[list[str], pa.Table]:
     """Names of all columns in the file, and the wanted ones as a table."""
     if source.format == "parquet":
         stored = ParquetTable(path)
-        return stored.names, stored.table(_match_columns(stored.names, columns, extra, str(path)))
+        return stored.names, stored.table(match_columns(stored.names, columns, extra, str(path)))
+    if source.format == "excel":
+        sheet = open_sheet(path, source.sheet, source.skip_rows, source.columns)
+        keep = match_columns(sheet.names, columns, extra, sheet.where)
+        return sheet.names, sheet.table(keep, source.missing)
     if source.format == "jsonl":
         lines = JsonLines(path, source.encoding)
-        keep = _match_columns(lines.names, columns, extra, str(path))
+        keep = match_columns(lines.names, columns, extra, str(path))
         return lines.names, lines.table(keep, source.missing)
     text = open_text(path, source, columns)
-    keep = _match_columns(text.names, columns, extra, str(path))
+    keep = match_columns(text.names, columns, extra, str(path))
     return text.names, parse_text(text, keep, source.missing)
 
 
-def _match_columns(
+def match_columns(
     found: Sequence[Hashable], columns: Sequence[str], extra: Extra, where: str
 ) -> list[str]:
     """`columns`, if `found` has each of them once and nothing that is refused."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_assets.ml.inference.onnx_runtime import FeatureRow
+from mlops_assets.ml.inference.onnx_runtime import Columns, FeatureRow
 
 _PLAIN = ("sklearn.", "numpy", "scipy.")
 _WITHOUT_PARTS = (type, FunctionType, ModuleType, str, bytes, int, float)
@@ -46,6 +46,13 @@ def feature_array(rows: Sequence[FeatureRow], dtypes: Mapping[str, str]) -> np.n
     plain = "string" not in dtypes.values()
     values = [[np.nan if row[name] is None else row[name] for name in dtypes] for row in rows]
     return np.array(values, dtype=np.float64 if plain else object)
+
+
+def column_array(columns: Columns, dtypes: Mapping[str, str]) -> np.ndarray:
+    """Equals `feature_array` of the same rows."""
+    plain = "string" not in dtypes.values()
+    dtype = np.float64 if plain else object
+    return np.column_stack([columns[name].astype(dtype, copy=False) for name in dtypes])
 
 
 def _parts(root: Any) -> Iterator[Any]:

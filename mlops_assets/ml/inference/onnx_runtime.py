@@ -19,6 +19,8 @@ MISSING = "\ufdd0"
 _EXTERNAL_DATA = "session.model_external_initializers_file_folder_path"
 
 FeatureRow = Mapping[str, float | str | None]
+Columns = Mapping[str, np.ndarray]
+"""Feature -> float64, or objects of `str`; what is missing is NaN in both."""
 
 
 class OnnxModel:
@@ -56,6 +58,7 @@ class OnnxModel:
         numbers = [name for name, dtype in dtypes.items() if dtype == "float64"]
         texts = [name for name, dtype in dtypes.items() if dtype == "string"]
         self._numbers, self._texts = _taker(numbers), _taker(texts)
+        self._names = {NUMBERS: numbers, TEXTS: texts}
         expected = {NUMBERS: len(numbers), TEXTS: len(texts)}
         found = {each.name: each.shape[1] for each in self._session.get_inputs()}
         if found != {name: columns for name, columns in expected.items() if columns}:
@@ -79,6 +82,17 @@ class OnnxModel:
                 [MISSING if value is None else value for value in row]
                 for row in map(self._texts, rows)
             ]
+        return self.run(feeds)
+
+    def score_columns(self, columns: Columns) -> np.ndarray:
+        """The same of the same rows, as `scores` is of mappings: to the last bit."""
+        feeds: dict[str, Any] = {}
+        if numbers := self._names[NUMBERS]:
+            feeds[NUMBERS] = np.column_stack([columns[name] for name in numbers])
+        if names := self._names[TEXTS]:
+            texts = np.column_stack([columns[name] for name in names])
+            texts[texts != texts] = MISSING
+            feeds[TEXTS] = texts
         return self.run(feeds)
 
     def run(self, feeds: Mapping[str, Any]) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops_assets.ml.monitoring.judged import judged_parts
 from mlops_assets.ml.monitoring.prediction_log import FEATURE
 from mlops_assets.ml.monitoring.profiles import PREDICTION, count_aged, merge, nothing
 from mlops_assets.records.monitoring import Window
@@ -99,12 +100,18 @@ def _groups(keys: pd.DataFrame, counting: Counting) -> dict[Any, Any]:
 
 
 def answered(
-    parts: Iterable[Part], counting: Counting, versions: Collection[int] | None = None
+    parts: Iterable[Part],
+    counting: Counting,
+    versions: Collection[int] | None = None,
+    enough: int = 0,
 ) -> Profile:
-    """The sum of what clients got, from these versions or from all; without rows if from none."""
+    """The sum of what windows are judged by, of these versions or of all; without rows if of none.
+
+    Batches count in windows with fewer than `enough` rows of clients: `judged_parts`.
+    """
     ours = [
         part.profile
-        for part in parts
-        if part.role == "primary" and (versions is None or part.model_version in versions)
+        for part in judged_parts(parts, enough)
+        if versions is None or part.model_version in versions
     ]
     return merge([nothing(counting.bins), *ours])

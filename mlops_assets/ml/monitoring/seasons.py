@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mlops_assets.blocks.monitoring import SEASON_WEEKS, WEEK, DriftSettings, Reference
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.monitoring.column_bins import refined
+from mlops_assets.ml.monitoring.judged import judged_parts
 from mlops_assets.ml.monitoring.live_profiles import answered, window_of
 from mlops_assets.ml.monitoring.profiles import PREDICTION
 from mlops_assets.records.monitoring import Window
@@ -98,8 +99,9 @@ def _history(
     parts: Sequence[Part], counting: Counting, versions: Collection[int], settings: DriftSettings
 ) -> tuple[Profile, str]:
     """What these versions answered, and what it lacks to be a reference; empty: nothing."""
-    found = answered(parts, counting, versions)
-    ours = [p for p in parts if p.role == "primary" and p.model_version in versions]
+    enough = settings.min_rows
+    found = answered(parts, counting, versions, enough)
+    ours = [part for part in judged_parts(parts, enough) if part.model_version in versions]
     windows = len({part.start for part in ours})
     if windows >= settings.history and found.rows >= settings.min_rows:
         return found, ""

@@ -6,7 +6,7 @@ Of these forms only what a view can hold is read, and anything else is an error.
 the same is compared before this lookup is chosen (`choice`).
 
 Beside Feast's table stands one of ours: when the features of those entities were from that had
-expired before they were published.
+expired before they were published. Both are written by `resources.online_table`.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ from mlops_assets.serving.online.lookup import (
     Stored,
     collect,
 )
-from mlops_assets.serving.online.moments import parse, spell
+from mlops_assets.serving.online.moments import parse
 
 _KEY_VERSION = 3
 _STRING, _INT64 = 2, 4
 """Members of Feast's `ValueType.Enum`."""
-_STRING_VAL, _DOUBLE_VAL = 0x12, 0x29
+STRING_VAL, DOUBLE_VAL = 0x12, 0x29
 """First byte of a `Value`: the field's number, 2 and 5, and protobuf's wire type."""
 
 _Cell = tuple[str, bytes, str | int]
@@ -53,8 +53,8 @@ class SqliteLookup:
         self._stored_names = {*self._names.values()}
         self._path = Path(online.store["online_store"]["path"])
         self._entity = online.view.key
-        table = f"{online.store['project']}_{online.view.name}".replace('"', '""')
-        self._where = f'FROM "{table}" WHERE entity_key = ?'
+        table = table_of(online.store["project"], online.view.name)
+        self._where = f"FROM {table} WHERE entity_key = ?"
         self._select = f"SELECT feature_name, value, event_ts {self._where}"
         self._local = threading.local()
         self.lookup([0 if online.view.key.dtype == "int64" else ""])
@@ -132,6 +132,12 @@ def remedy(err: BaseException, path: str | Path | None, view: str) -> str:
     return "Materialize the features again."
 
 
+def table_of(project: str, view: str) -> str:
+    """What Feast calls the table of a view, quoted."""
+    name = f"{project}_{view}".replace('"', '""')
+    return f'"{name}"'
+
+
 def entity_key(entity: EntitySettings, value: EntityId) -> bytes:
     """As Feast serializes the key of an entity: that there is one join key, its name, its value."""
     name = stored_name(entity.name).encode()
@@ -142,24 +148,10 @@ def entity_key(entity: EntitySettings, value: EntityId) -> bytes:
     return prefix + pack("<II", _STRING, len(text)) + text
 
 
-def keep_expired(
-    path: str, entity: EntitySettings, moments: Iterable[tuple[EntityId, datetime]]
-) -> None:
-    """Note, in place of what was noted, when the features of entities without others were from."""
-    rows = ((entity_key(entity, value), spell(moment)) for value, moment in moments)
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS mlops_expired (entity_key BLOB PRIMARY KEY, event_ts TEXT) "
-            "WITHOUT ROWID"
-        )
-        connection.execute("DELETE FROM mlops_expired")
-        connection.executemany("INSERT INTO mlops_expired VALUES (?, ?)", rows)
-
-
 def expired(
     path: str, entity: EntitySettings, values: Iterable[EntityId]
 ) -> dict[EntityId, Expired | None]:
-    """What `keep_expired` noted of each entity; None of one that it did not."""
+    """What was noted of each entity by who published them; None of one of which nothing was."""
     with contextlib.closing(_open(path)) as connection:
         return {value: _expired(connection, entity_key(entity, value)) for value in values}
 
@@ -183,10 +175,10 @@ def decode(value: bytes, dtype: str) -> FeatureValue:
     """Read a `feast.types.Value`; empty and NaN mean null; `ValueError` if it is no `dtype`."""
     if not value:
         return None
-    if dtype == "float64" and value[0] == _DOUBLE_VAL and len(value) == 9:
+    if dtype == "float64" and value[0] == DOUBLE_VAL and len(value) == 9:
         number: float = unpack_from("<d", value, 1)[0]
         return None if number != number else number
-    if dtype == "string" and value[0] == _STRING_VAL:
+    if dtype == "string" and value[0] == STRING_VAL:
         size, start = _varint(value, 1)
         if len(value) == start + size:
             return value[start:].decode()

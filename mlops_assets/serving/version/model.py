@@ -18,8 +18,13 @@ import numpy as np
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import DeploymentError
 from mlops_assets.ml.inference.model_files import load_estimator
-from mlops_assets.ml.inference.nameless import feature_array, forget_names, needs_names
-from mlops_assets.ml.inference.onnx_runtime import FeatureRow, OnnxModel
+from mlops_assets.ml.inference.nameless import (
+    column_array,
+    feature_array,
+    forget_names,
+    needs_names,
+)
+from mlops_assets.ml.inference.onnx_runtime import Columns, FeatureRow, OnnxModel
 from mlops_assets.records.files import CARD_FILE, MODEL_FILE, ONNX_FILE, SERVABLE_FILE
 from mlops_assets.records.serving import RecordedRequest, Servable
 
@@ -32,6 +37,8 @@ class LoadedModel:
     scores: Callable[[Sequence[FeatureRow]], np.ndarray]
     """One row per row of features: the positive class's probability, one probability per class, or
     the value; NaN, or a `ValueError`, for what the model refuses."""
+    score_columns: Callable[[Columns], np.ndarray]
+    """The same of rows that come by columns, to the last bit."""
     card: dict[str, Any] | None = None
     """The facts of its model card; None of a version without one."""
 
@@ -95,7 +102,8 @@ def load_servable(folder: Path) -> LoadedModel:
     documents = {name: _read(folder / name, sha256) for name, sha256 in servable.documents.items()}
     if servable.inference.runtime == "onnxruntime":
         content = _read(folder / ONNX_FILE, servable.inference.onnx_sha256)
-        loaded = LoadedModel(servable, OnnxModel(content, servable.features).scores)
+        graph = OnnxModel(content, servable.features)
+        loaded = LoadedModel(servable, graph.scores, graph.score_columns)
     else:
         loaded = by_sklearn(servable, _read(folder / MODEL_FILE, servable.sha256))
     card = documents.get(CARD_FILE)
@@ -104,19 +112,23 @@ def load_servable(folder: Path) -> LoadedModel:
 
 def by_sklearn(servable: Servable, content: bytes) -> LoadedModel:
     """Load a skops file; `UnsafeModelError`, unread, if it holds types outside the allow-list."""
-    from mlops_assets.ml.frames import feature_frame
+    from mlops_assets.ml.frames import column_frame, feature_frame
     from mlops_assets.ml.inference.scoring import score
 
-    estimator, build = load_estimator(content, servable.own_types), feature_array
+    estimator = load_estimator(content, servable.own_types)
+    build, join = feature_array, column_array
     if needs_names(estimator):
-        build = feature_frame
+        build, join = feature_frame, column_frame
     else:
         forget_names(estimator)
 
     def scores(rows: Sequence[FeatureRow]) -> np.ndarray:
         return score(estimator, build(rows, servable.features), servable.task)
 
-    return LoadedModel(servable, scores)
+    def score_columns(columns: Columns) -> np.ndarray:
+        return score(estimator, join(columns, servable.features), servable.task)
+
+    return LoadedModel(servable, scores, score_columns)
 
 
 def _read(file: Path, sha256: str | None) -> bytes:

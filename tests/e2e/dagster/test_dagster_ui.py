@@ -28,6 +28,7 @@ CLICK, SCHEDULE, SENSOR = "dagster/from_ui", "dagster/schedule_name", "dagster/s
 STAGES = {
     *("raw_data", "processed_data", "features"),
     *("trained_model", "evaluation_report", "reference_profile", "deployed_endpoint"),
+    "batch_predictions",
     *("prediction_log", "labels", "drift_report", "performance_report", "skew_report"),
 }
 CHECKS = {

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import is_monitoring
+from mlops_assets.keys import is_training
 from mlops_assets.ml.inference.log_lines import parse
 from mlops_assets.ml.monitoring.prediction_log import to_frame
 from tests.support.pipeline_runs import STAGES, build
@@ -21,11 +21,13 @@ def stages(definitions: dg.Definitions, job: str) -> set[str]:
 
 def test_each_job_has_its_own_stages(settings: ModelSettings, resources: dict[str, Any]) -> None:
     definitions = build(settings, resources)
-    watching = {spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()} - set(STAGES)
+    others = {spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()} - set(STAGES)
+    watching = others - {"batch_predictions"}
 
     assert stages(definitions, "loans_training") == set(STAGES)
     assert stages(definitions, "loans_monitoring") == watching | {"raw_data", "processed_data"}
-    assert all(is_monitoring(dg.AssetKey(["loans", stage])) for stage in watching)
+    assert stages(definitions, "loans_scoring") == {"batch_predictions"}
+    assert not any(is_training(dg.AssetKey(["loans", stage])) for stage in others)
 
 
 def test_the_log_is_compacted_by_the_monitoring_job(

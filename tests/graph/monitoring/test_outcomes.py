@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.assets.outcomes import calibrated
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.monitoring.prediction_log import combine
 from mlops_assets.monitoring.answers import judged_answers, learnt_until
+from mlops_assets.monitoring.performance import calibrated
 from tests.support.fakes_deployment import FakeDeployment
 from tests.support.live_rows import chances, predictions, stored_features
 from tests.support.pipeline_runs import build, materialize, metadata
@@ -209,3 +209,31 @@ def test_an_endpoint_that_reads_other_features_fails_the_deployment(
     assert not found.passed
     assert len(found.metadata["different"].value.split(", ")) == 20
     assert not result.success
+
+
+def test_a_model_that_is_asked_in_batches_only_is_watched_by_these(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    live: pd.DataFrame,
+) -> None:
+    logged = predictions(live, live["chance"].to_numpy()).assign(role="batch", source="table")
+    resources["predictions"].add("loans", logged)
+    result = watch(watched, resources, instance)
+    assert metadata(result, "loans", "labels")["dagster/row_count"] == len(live)
+    facts = metadata(result, "loans", "performance_report")
+    assert facts["verdict"] == "good"
+    assert metadata(result, "loans", "skew_report")["requests"] == 0, "none was read online"
+
+
+def test_a_batch_hides_nothing_of_what_clients_are_told(
+    watched: ModelSettings,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    live: pd.DataFrame,
+) -> None:
+    clients = predictions(live, 1 - live["chance"].to_numpy())
+    batch = predictions(live, live["chance"].to_numpy()).assign(role="batch", source="table")
+    resources["predictions"].add("loans", combine([clients, batch]))
+    found = evaluations(watch(watched, resources, instance))
+    assert not found["performance_has_not_degraded"].passed

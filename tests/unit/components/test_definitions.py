@@ -51,7 +51,10 @@ def test_definitions_hold_both_models() -> None:
     assert {j for j in repository.job_names if not j.startswith("__")} == {
         f"{model}_{what}"
         for model in ("customers", "flights")
-        for what in ("training", "deployment", "monitoring", "rollback", "promotion", "restoration")
+        for what in (
+            *("training", "deployment", "scoring", "monitoring"),
+            *("rollback", "promotion", "restoration"),
+        )
     }
     assert {s.name for s in repository.sensor_defs} == {
         *("customers_retraining", "flights_retraining", "mlflow_runs"),

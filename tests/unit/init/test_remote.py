@@ -3,6 +3,7 @@
 import functools
 import http.server
 import sqlite3
+import sys
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -40,6 +41,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "defs"]:
+        monkeypatch.delitem(sys.modules, name)  # of another test's project
     return folder
 
 

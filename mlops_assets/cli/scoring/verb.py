@@ -1,0 +1,135 @@
+"""The verb `score`: many rows at once, by the version that serves."""
+
+import argparse
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlops_assets.cli.context import (
+    Verbs,
+    add_verb,
+    chosen_models,
+    load_definitions,
+    open_resources,
+    say,
+)
+from mlops_assets.components.settings import loaded_models
+from mlops_assets.config import ModelSettings
+from mlops_assets.errors import ConfigError
+from mlops_assets.ml.data.sources import find_files
+from mlops_assets.records.scoring import BatchSummary
+from mlops_assets.runtime.interrupts import interruptible
+
+_EXAMPLE = """\
+example: score a table, and every customer
+
+  mlops score customers --input 'new/*.csv.gz' --output scores.parquet
+  mlops score customers --json
+
+The table is read as the model's own source is: by `contract`, which may lack the label, and in the
+dialect of `source`; *.parquet, *.jsonl and *.csv by their names. A row that breaks the contract is
+in OUTPUT.quarantine.parquet with its reason. Exit code 1 if more of the rows are than
+`contract.max_bad_fraction` allows, or nothing can be scored.
+"""
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Declare the verb."""
+    about = "predict for every entity, or for the rows of a file, into Parquet"
+    verb = add_verb(verbs, "score", score, about, "model")
+    verb.formatter_class, verb.epilog = argparse.RawDescriptionHelpFormatter, _EXAMPLE
+    verb.add_argument(
+        "--input", type=_absolute, metavar="FILE|GLOB", help="default: every entity's features"
+    )
+    verb.add_argument(
+        "--output",
+        type=lambda text: Path(_absolute(text)),
+        metavar="FILE",
+        help="a *.parquet; default: in the state folder",
+    )
+    verb.add_argument("--json", dest="as_json", action="store_true", help="say it as JSON")
+
+
+def score(model: str, input: str | None, output: Path | None, *, as_json: bool) -> int:
+    """Score a table or the snapshot, and say where the answers are."""
+    from mlops_assets.scoring.batch import Batches  # other verbs do without
+    from mlops_assets.scoring.table import Table
+
+    if output is not None:
+        _require_writable(output)
+    definitions = load_definitions()
+    chosen_models(definitions, [model])
+    settings = loaded_models(definitions)[model]
+    files = find_files(input) if input else []
+    if output in files:
+        raise ConfigError(f"--output {output} is an input file too; name another")
+    roles = ("deployment", "feature_store", "predictions")
+    with interruptible(), open_resources(definitions, *roles) as built:
+        batches = Batches.of(settings, built.deployment, built.predictions)
+        table = Table(files, settings, datetime.now(UTC)) if files else None
+        source = table or batches.snapshot(built.feature_store)
+        with _progress() as show:
+            summary = batches.score(source, output, show)
+    say(summary.model_dump_json() if as_json else said(summary))
+    for line in remarks(summary):
+        say(line, error=True)
+    return 0 if table is None or contract_held(summary, settings) else 1
+
+
+def said(summary: BatchSummary) -> str:
+    """What was done, in a line."""
+    return (
+        f"{summary.model}: version {summary.model_version} scored {summary.rows:,} rows into "
+        f"{summary.output}"
+    )
+
+
+def remarks(summary: BatchSummary) -> list[str]:
+    """What somebody should know of it besides, a line each."""
+    lines = []
+    if summary.quarantined:
+        lines.append(
+            f"{summary.model}: {summary.quarantined:,} quarantined, in {summary.quarantine}: "
+            + ", ".join(f"{rule} {count:,}" for rule, count in summary.reasons.items())
+        )
+    if summary.ignored:
+        lines.append(f"{summary.model}: not looked at: {', '.join(summary.ignored)}")
+    return lines
+
+
+def contract_held(summary: BatchSummary, settings: ModelSettings) -> bool:
+    """Whether no more rows broke the contract than it allows."""
+    if settings.contract.bad_rows == "refuse":
+        return not summary.quarantined
+    share = summary.quarantined / (summary.rows + summary.quarantined)
+    return share <= settings.contract.max_bad_fraction
+
+
+def _require_writable(output: Path) -> None:
+    if output.is_dir():
+        raise ConfigError(f"--output {output} is a folder; name a file in it, e.g. scores.parquet")
+    if output.suffix != ".parquet":
+        raise ConfigError(f"--output {output}: what is written is Parquet; name it *.parquet")
+    if not output.parent.is_dir():
+        raise ConfigError(f"--output {output}: there is no folder {output.parent}; make it")
+
+
+def _absolute(text: str) -> str:
+    """As seen from where the command was given: `mlops` goes on in the project's folder."""
+    return text if "://" in text else str(Path(text).absolute())
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[int], None]]:
+    """Says on a terminal how far it is, in one place that is empty afterwards."""
+    on_terminal = sys.stderr.isatty()
+
+    def show(rows: int) -> None:
+        if on_terminal:
+            print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    yield show
+    if on_terminal:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201

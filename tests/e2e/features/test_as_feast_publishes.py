@@ -1,0 +1,157 @@
+"""The online table that is written in bulk is, cell by cell, what Feast's SDK writes."""
+
+import json
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_assets.errors import FeatureStoreError
+from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.records.data import FeatureView
+from mlops_assets.serving.online.moments import spell
+from resources.feature_store import FeastFeatureStore
+from resources.online_table import encoded, write_newest
+from tests.e2e.features.test_as_feast_joins import published, view_of
+from tests.worlds.effort import worlds
+from tests.worlds.tables import World, tables
+
+pytestmark = pytest.mark.e2e
+
+VIEW = FeatureView.model_validate(
+    {
+        "name": "shop",
+        "entity": {"name": "who", "dtype": "int64"},
+        "features": {"spend": "float64", "country": "string"},
+        "ttl": "31d",
+    }
+)
+JULY = pd.Timestamp("1998-07-01", tz="UTC")
+
+
+def table(path: Path, name: str) -> list[tuple[Any, ...]]:
+    columns = "entity_key, feature_name, value, value_text, vector_value, event_ts, created_ts"
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f'SELECT {columns} FROM "{name}" ORDER BY 1, 2').fetchall()
+
+
+def by_feast(folder: str) -> tuple[FeastFeatureStore, Path]:
+    """A store to which Feast's SDK writes, since its file is more than a path."""
+    path = Path(folder, "sdk.db")
+    config = {"type": "sqlite", "path": str(path), "text_search_enabled": False}
+    return FeastFeatureStore(root=f"{folder}/sdk", online_store=json.dumps(config)), path
+
+
+@worlds(15)
+@given(tables(keyed=True), st.sampled_from(["1s", "1d", "400d", "36500d"]), st.booleans())
+def test_any_world_is_written_as_feast_writes_it(world: World, ttl: str, again: bool) -> None:
+    view = view_of(world, pd.Timedelta(ttl).to_pytimedelta())
+    rows = published(world, view)
+    with tempfile.TemporaryDirectory() as folder:
+        own, (sdk, file) = FeastFeatureStore(root=f"{folder}/own"), by_feast(folder)
+        for store in (own, sdk):
+            if again:  # what changed in between, and who is gone, is then as the SDK leaves it
+                store.publish(view, rows.iloc[: len(rows) // 2 + 1].assign(number=1.5))
+            store.publish(view, rows)
+        name = f"{view.name}_{view.name}"
+        assert table(Path(own.root, view.name, "online.db"), name) == table(file, name)
+        intervals = [
+            store._store(view, store._folder(view) / "registry.db")
+            .get_feature_view(view.name)
+            .materialization_intervals
+            for store in (own, sdk)
+        ]
+        assert [len(found) for found in intervals] == [1, 1]
+        assert intervals[0][0][1] == intervals[1][0][1]
+
+
+FLOATS = st.floats(allow_subnormal=True)
+
+
+@given(st.lists(FLOATS, max_size=8), st.lists(st.none() | st.text(), max_size=8))
+def test_values_are_the_messages_that_protobuf_makes(
+    numbers: list[float], texts: list[str | None]
+) -> None:
+    from feast.infra.online_stores.helpers import extract_text_and_num  # noqa: TID251 - the witness
+    from feast.protos.feast.types.Value_pb2 import Value  # noqa: TID251 - the witness
+
+    messages = [Value() if n != n else Value(double_val=n) for n in numbers]
+    _are(encoded(np.array(numbers, dtype=float), "float64"), messages, extract_text_and_num)
+    messages = [Value() if t is None else Value(string_val=t) for t in texts]
+    _are(encoded(np.array(texts, dtype=object), "string"), messages, extract_text_and_num)
+
+
+def _are(found: tuple[Any, Any], messages: list[Any], text_of: Any) -> None:
+    assert list(found[0]) == [message.SerializeToString() for message in messages]
+    assert list(found[1]) == [text_of(message, False)[0] for message in messages]
+
+
+@pytest.mark.parametrize("size", [127, 128, 16383, 16384, 2_097_152])
+def test_long_texts_say_their_length_as_protobuf_does(size: int) -> None:
+    from feast.protos.feast.types.Value_pb2 import Value  # noqa: TID251 - the witness
+
+    (message,), _ = encoded(
+        np.array(["é" * (size // 2) + "x" * (size % 2)], dtype=object), "string"
+    )
+    assert len(message) > size
+    assert Value.FromString(message).string_val.encode() == message[-size:]
+    assert Value.FromString(message).SerializeToString() == message
+
+
+def rows(many: int) -> pd.DataFrame:
+    values = {"spend": np.arange(many) / 3, "country": ["ch", None] * (many // 2)}
+    return pd.DataFrame({"who": np.arange(many), TIMESTAMP: JULY, **values})
+
+
+def test_only_what_changed_is_written(tmp_path: Path) -> None:
+    store, path = FeastFeatureStore(root=str(tmp_path)), tmp_path / "shop" / "online.db"
+    store.publish(VIEW, rows(100))
+    oldest = JULY.to_pydatetime() - VIEW.ttl
+
+    def written(changed: pd.DataFrame) -> int:
+        return write_newest(str(path), VIEW, changed, oldest)
+
+    assert written(rows(100)) == 0
+    assert written(rows(100).sample(frac=1, random_state=1)) == 0
+    assert written(rows(102)) == 2 * 2
+    values = rows(100)
+    values.loc[7, "spend"] = np.nan
+    values.loc[8, "country"] = "de"
+    assert written(values) == 2
+    later = rows(100).astype({TIMESTAMP: "datetime64[us, UTC]"})
+    later.loc[9, TIMESTAMP] += pd.Timedelta(microseconds=1)
+    assert written(later) == 2 + 2, "both of the later row, and what was changed before"
+    read = store.online_rows(VIEW, [9, 101])
+    assert read[TIMESTAMP].tolist() == [JULY + pd.Timedelta(microseconds=1), JULY]
+
+
+def test_moments_are_spelled_as_readers_parse_them(tmp_path: Path) -> None:
+    store = FeastFeatureStore(root=str(tmp_path))
+    texts = ["1700-02-03T04:05:06.7Z", "1969-12-31T23:59:59.999999Z", "2261-05-06T07:08:09Z"]
+    moments = pd.Series(pd.to_datetime(texts, utc=True, format="ISO8601"))
+    store.publish(VIEW, rows(4).head(3).assign(**{TIMESTAMP: moments}))
+    with closing(sqlite3.connect(tmp_path / "shop" / "online.db")) as connection:
+        there = connection.execute("SELECT event_ts FROM shop_shop UNION SELECT event_ts FROM "
+                                   "mlops_expired ORDER BY 1").fetchall()  # fmt: skip
+    assert [text for (text,) in there] == [spell(one.to_pydatetime()) for one in moments]
+
+
+def test_a_store_that_another_writes_to_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.online_table._WAIT_SECONDS", 0.1)
+    store, path = FeastFeatureStore(root=str(tmp_path)), tmp_path / "shop" / "online.db"
+    store.publish(VIEW, rows(2))
+    before = table(path, "shop_shop")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(FeatureStoreError, match="end what else writes to it, and materialize"):
+            write_newest(str(path), VIEW, rows(4), JULY.to_pydatetime())
+    assert table(path, "shop_shop") == before
