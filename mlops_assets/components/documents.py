@@ -44,8 +44,6 @@ if yaml.__with_libyaml__:  # which is not in every build of PyYAML
         yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
 
-_DIFFER = re.compile(r"[\t\ufeff]|[\[{,][^\n]*\?|\?[^\n]*[]},]")
-"""A tab, a mark of byte order, a `?` within brackets: libyaml takes all of these for text."""
 _NESTS = re.compile(r"[\[{:?-]")
 _MOST_NESTED = 4_000
 
@@ -108,11 +106,24 @@ def _parsed(text: str) -> list[tuple[Any, yaml.Node]]:
     for the words in which PyYAML says why. Not where the two differ, or where blocks may stand in
     more blocks than the stack holds: libyaml recurses without a bound.
     """
-    alike = not _DIFFER.search(text) and len(_NESTS.findall(text)) <= _MOST_NESTED
+    alike = not _differs(text) and len(_NESTS.findall(text)) <= _MOST_NESTED
     if alike and _FastLoader is not None:
         with suppress(yaml.YAMLError):
             return _documents(_FastLoader(text))
     return _documents(_Loader(text))
+
+
+def _differs(text: str) -> bool:
+    """Whether it has tabs, marks of byte order, or a `?` within brackets or before a key.
+
+    The first three are text for libyaml; of the last it counts the lines otherwise.
+    """
+    asked = [line for line in text.splitlines() if "?" in line] if "?" in text else []
+    return (
+        "\t" in text
+        or "\ufeff" in text
+        or any(line.lstrip(" -").startswith("?") or {*line} & {*"[]{},"} for line in asked)
+    )
 
 
 def _documents(loader: Any) -> list[tuple[Any, yaml.Node]]:

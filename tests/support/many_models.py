@@ -82,6 +82,10 @@ def main() -> None:
         repository = defs().get_repository_def()
     finally:
         sys.setprofile(None)
+    graph = repository.asset_graph
+    defined = (graph.get_all_asset_keys(), graph.asset_check_keys, repository.job_names)
+    defined += (repository.sensor_defs, repository.schedule_defs)
+    found["definitions"] = sum(map(len, defined))
     found["models"] = sum(name.endswith("_training") for name in repository.job_names)
     gc.unfreeze()
     gc.collect()

@@ -18,10 +18,10 @@ from tests.support.yaml_faults import NO_MODEL, NO_YAML, SOUND
 
 
 def test_a_model_more_costs_few_calls_and_objects(tmp_path: Path) -> None:
-    """55,300 calls (of Dagster's all but 2,000), 6 signatures and 1,540 objects, every time.
+    """Each definition 1,600 calls (nearly all of them Dagster's) and 45 objects, every time.
 
-    Before each file was read once, by libyaml, and Dagster inspected each function once, they were
-    96,700, 455 and 2,360; 3.4 CPU seconds of 100 models are 1.6 since.
+    Before each file was read once, by libyaml, and Dagster inspected each function once, a model
+    had 1.7 times the calls, 1.5 times the objects and 455 signatures.
     """
     few, many = 4, 10
     found = {}
@@ -30,9 +30,9 @@ def test_a_model_more_costs_few_calls_and_objects(tmp_path: Path) -> None:
         found[models] = loaded(tmp_path / str(models))
         assert found[models]["models"] == models
     more = {key: (found[many][key] - found[few][key]) / (many - few) for key in found[few]}
-    assert more["calls"] < 60_000
-    assert more["signatures"] <= 6
-    assert more["objects"] < 1_700
+    assert more["calls"] / more["definitions"] < 1_750, more
+    assert more["objects"] / more["definitions"] < 50, more
+    assert more["signatures"] <= 6, more
 
 
 def read_by_both(text: str, file: Path) -> list[Any]:
@@ -82,7 +82,7 @@ def test_so_it_does_with_whatever_is_typed(
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "typed.yaml"
     fast, slow = read_by_both(SOUND[:at] + typed + SOUND[at:], file)
-    assert fast == slow
+    assert fast == slow, f"{typed!r} at {at}"
 
 
 def test_blocks_in_blocks_without_end_are_refused_and_not_a_crash(tmp_path: Path) -> None:
