@@ -227,11 +227,28 @@ class DvcDatasets(dg.ConfigurableResource):
                 with Repo(str(root), config=overrides) as repo:
                     # DVC makes what it keeps readable for all.
                     repo.cache.local.CACHE_MODE = 0o444 & ~chosen_umask()
+                    _drop_damaged_rwlock(Path(repo.tmp_dir))
                     yield repo
             except LockError as err:
                 raise DatasetLockedError(f"DVC in {root} is locked: {err}; run again") from err
             except DvcException as err:
                 raise DatasetError(f"DVC in {root} refused: {err}") from err
+
+
+def _drop_damaged_rwlock(folder: Path) -> None:
+    """Delete the list of what DVC's processes hold where one was ended while it wrote it.
+
+    DVC does not write it whole, and from then on refuses everything.
+    """
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    held = folder / RWLOCK_FILE
+    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+        try:
+            json.loads(held.read_bytes() if held.exists() else b"{}")
+        except ValueError:
+            held.unlink()
 
 
 @contextmanager

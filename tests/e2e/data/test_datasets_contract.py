@@ -215,6 +215,21 @@ def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
     assert len({version.md5 for version in versions}) == 3
 
 
+@pytest.mark.parametrize("left", ["", '{"write": {"'])
+def test_what_a_killed_process_left_of_dvcs_own_list_hinders_nobody(
+    tmp_path: Path, file: Path, left: str
+) -> None:
+    datasets = build(DvcDatasets, tmp_path)
+    datasets.add("m", [file])
+    held = tmp_path / "project" / ".dvc" / "tmp" / "rwlock"
+    assert held.exists()
+    held.write_text(left)
+    file.write_text("a\n2\n")
+    version = datasets.add("m", [file])
+    with datasets.open(version) as (path,):
+        assert path.read_text() == "a\n2\n"
+
+
 def test_settings_of_the_user_do_not_count(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
