@@ -54,6 +54,11 @@ class SourceSettings(Settings):
         "are, e.g. `#`; empty ones among them too.",
     )
     columns: tuple[str, ...] = Field((), description="Names, for a file without a header line.")
+    partitions: tuple[str, ...] = Field(
+        (),
+        description="Columns that stand in the names of the folders: of `year=2024/month=01/a.csv` "
+        "`[year, month]`.",
+    )
     missing: tuple[str, ...] = Field(("",), description="Texts that mean: no value.")
     final_newline: Literal["required", "optional"] = Field(
         "required", description="A csv that does not end its last line may have been cut."
@@ -65,6 +70,8 @@ class SourceSettings(Settings):
             raise ValueError("give exactly one of `uri` and `loader`")
         if self.watch and self.loader is None:
             raise ValueError("`watch` goes with `loader`; a `uri` is watched by itself")
+        if self.partitions and self.loader:
+            raise ValueError("`partitions` are of files; let the loader add such columns")
         return self
 
     @model_validator(mode="after")

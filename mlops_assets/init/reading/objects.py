@@ -1,12 +1,18 @@
-"""A sample of JSON lines -> columns of texts, the fields of inner objects by one level."""
+"""A sample of JSON lines or Parquet -> columns of texts, inner objects by one level."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.reading.sampling import TextSample
+
+pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
+
+_MOST_FIELDS = 20
 
 
 def parse_json(sample: TextSample, nested: dict[str, str]) -> dict[str, pa.Array]:
@@ -44,3 +50,37 @@ def _json_value(name: str, value: Any, nested: dict[str, str]) -> dict[str, str 
     if value is None:
         return {name: None}
     return {name: value if isinstance(value, str) else json.dumps(value)}
+
+
+def flattened(table: pa.Table, nested: dict[str, str]) -> Iterable[tuple[str, pa.Array]]:
+    """Name and texts of every column of values; structs of few fields by one level."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_struct(kind) and kind.num_fields <= _MOST_FIELDS:
+            for at in range(kind.num_fields):
+                inner = pc.struct_field(column, at)
+                yield from _spelled(f"{name}.{kind.field(at).name}", inner, nested)
+        else:
+            yield from _spelled(name, column, nested)
+
+
+def _spelled(
+    name: str, column: pa.ChunkedArray, nested: dict[str, str]
+) -> Iterable[tuple[str, pa.Array]]:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        column = column.cast(pa.timestamp(kind.unit, "UTC"))  # one offset, whatever the season
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        nested[name] = f"{kind} is no column of single values"
+        return
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):  # the contract has no such type
+        nested[name] = f"{kind} is no column of moments; write it as a number, e.g. of hours"
+        return
+    try:
+        texts = column.cast(pa.string()).combine_chunks()
+    except pa.ArrowException:
+        nested[name] = f"{kind} is no column of numbers, texts, booleans or moments"
+        return
+    yield name, texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts

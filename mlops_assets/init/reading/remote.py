@@ -162,12 +162,12 @@ def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Rem
     if table.decimal != "." or table.thousands:
         raise SourceError(f"{data}: numbers with a decimal comma are read of local files only")
     missing = missing_texts(table.columns, answers)
-    columns = {name: without(texts, missing) for name, texts in table.columns.items()}
+    columns = {name: without(texts, missing.everywhere) for name, texts in table.columns.items()}
     sample = folder / "sample.parquet"
     pq.write_table(pa.table(columns), sample)
     skipped, comment = table.source.get("skip_rows", 0), table.source.get("comment", "")
     _, before = without_preamble(local.read_bytes(), skipped, comment)
-    reader = _reader(table.source, missing, before)
+    reader = _reader(table.source, missing.everywhere, before)
     code = _address_code(data, reader, 'compression="infer"')
     return Remote(sample, code, whole)
 

@@ -4,8 +4,10 @@ What is in the bytes is `dialect` and `table`; here a row is a line.
 """
 
 import lzma
+import re
 import zipfile
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -122,6 +124,20 @@ def head_of(path: Path) -> bytes:
             "convert it, e.g. by iconv -f UTF-16LE -t UTF-8"
         )
     return head
+
+
+def partition_names(files: Sequence[Path]) -> list[str]:
+    """What the folders of every file say of its rows: of `year=2024/month=01/a.csv` two names."""
+    found = [
+        [folder.name.partition("=")[0] for folder in takewhile(_says_something, path.parents)]
+        for path in files
+    ]
+    alike = len(files) > 1 and all(names == found[0] for names in found)
+    return found[0][::-1] if alike else []
+
+
+def _says_something(folder: Path) -> bool:
+    return re.match("[^=]+=", folder.name) is not None
 
 
 def is_workbook(path: Path) -> bool:

@@ -5,7 +5,7 @@ reads most sources as texts too. What has no value is null; texts that mean none
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.dialect import UTF16, Dialect, find_dialect, find_marks, trimmed
-from mlops_assets.init.reading.objects import parse_json
+from mlops_assets.init.reading.objects import flattened, parse_json
 from mlops_assets.init.reading.preamble import require_no_footer
 from mlops_assets.init.reading.sampling import (
     ParquetSample,
@@ -28,16 +28,16 @@ from mlops_assets.init.reading.sampling import (
     is_packed,
     is_parquet,
     is_workbook,
+    partition_names,
     rows_of_all,
     sample_parquet,
     sample_texts,
     some_of,
 )
 from mlops_assets.init.reading.workbook import columns_of, find_place, sample_sheet
+from mlops_assets.ml.data.sources import partitions_of, stored_name
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
-
-_MOST_FIELDS = 20
 
 
 class Table(NamedTuple):
@@ -57,6 +57,8 @@ class Table(NamedTuple):
     whole: bool
     decimal: str = "."
     thousands: str | None = None
+    sample_rows: Sequence[int] = ()
+    """Rows of each of the samples."""
 
     @property
     def looked_at(self) -> str:
@@ -71,13 +73,15 @@ class Table(NamedTuple):
         """The YAML's block for what `write` writes: not compressed, and of a workbook as CSV."""
         if source.get("format") != "excel":
             return source
-        return {key: source[key] for key in source.keys() & {"uri", "missing"}}
+        return {key: source[key] for key in source.keys() & {"uri", "missing", "partitions"}}
 
     def write(self, folder: Path) -> list[Path]:
         """Write the sample as `written_source` is; its files."""
         written = []
         for number, sample in enumerate(self.samples):
-            file = folder / f"{number}-{sample.path.name.split('.')[0]}.part"
+            file = folder / stored_name(sample.path, self.source.get("partitions", ()))
+            file = file.with_name(f"{number}-{sample.path.name.split('.')[0]}.part")
+            file.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(sample, TextSample):
                 file.write_bytes(sample.as_written)
             elif isinstance(sample, SheetSample):
@@ -104,7 +108,26 @@ def read_sample(data: str, target: str, answers: Answers) -> Table:
         table = _text(uri, files, target, answers)
     if not table.rows:
         raise SourceError(f"{files[0]}: only a header and no rows; fetch the file again")
-    return table
+    return _with_partitions(table, files)
+
+
+def _with_partitions(table: Table, files: Sequence[Path]) -> Table:
+    """With what the names of the folders say of the rows, if those of every file do."""
+    names = [name for name in partition_names(files) if name not in table.columns]
+    if not names:
+        return table
+    said = [partitions_of(sample.path, names) for sample in table.samples]
+    texts = {
+        name: pa.concat_arrays(
+            [
+                pa.repeat(pa.scalar(one[name] or None, pa.string()), rows)
+                for one, rows in zip(said, table.sample_rows, strict=True)
+            ]
+        )
+        for name in names
+    }
+    source = {**table.source, "partitions": names}
+    return table._replace(source=source, columns={**table.columns, **texts})
 
 
 def _workbook(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Table:
@@ -121,7 +144,8 @@ def _workbook(uri: str, files: Sequence[Path], target: str, answers: Answers) ->
     rows = len(next(iter(columns.values())))
     whole = len(samples) == len(files) and all(one.whole for one in samples)
     of_rows = rows if whole else rows_of_all(samples, len(files))
-    return Table(source, columns, {}, samples, rows, of_rows, whole)
+    lengths = [one.table.num_rows for one in samples]
+    return Table(source, columns, {}, samples, rows, of_rows, whole, sample_rows=lengths)
 
 
 def _parquet_table(uri: str, files: Sequence[Path]) -> Table:
@@ -130,47 +154,15 @@ def _parquet_table(uri: str, files: Sequence[Path]) -> Table:
     columns: dict[str, list[pa.Array]] = {}
     nested: dict[str, str] = {}
     for sample in samples:
-        for name, column in _flattened(sample.table, nested):
+        for name, column in flattened(sample.table, nested):
             columns.setdefault(name, []).append(column)
-    rows = sum(one.table.num_rows for one in samples)
+    lengths = [one.table.num_rows for one in samples]
+    rows = sum(lengths)
     whole = len(samples) == len(files) and all(one.whole for one in samples)
     of_rows = rows if whole else rows_of_all(samples, len(files))
     joined = {name: pa.concat_arrays(parts) for name, parts in columns.items()}
-    return Table({"uri": uri, "format": "parquet"}, joined, nested, samples, rows, of_rows, whole)
-
-
-def _flattened(table: pa.Table, nested: dict[str, str]) -> Iterable[tuple[str, pa.Array]]:
-    """Name and texts of every column of values; structs of few fields by one level."""
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if pa.types.is_struct(kind) and kind.num_fields <= _MOST_FIELDS:
-            for at in range(kind.num_fields):
-                inner = pc.struct_field(column, at)
-                yield from _spelled(f"{name}.{kind.field(at).name}", inner, nested)
-        else:
-            yield from _spelled(name, column, nested)
-
-
-def _spelled(
-    name: str, column: pa.ChunkedArray, nested: dict[str, str]
-) -> Iterable[tuple[str, pa.Array]]:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        column = column.cast(pa.timestamp(kind.unit, "UTC"))  # one offset, whatever the season
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        nested[name] = f"{kind} is no column of single values"
-        return
-    if pa.types.is_time(kind) or pa.types.is_duration(kind):  # the contract has no such type
-        nested[name] = f"{kind} is no column of moments; write it as a number, e.g. of hours"
-        return
-    try:
-        texts = column.cast(pa.string()).combine_chunks()
-    except pa.ArrowException:
-        nested[name] = f"{kind} is no column of numbers, texts, booleans or moments"
-        return
-    yield name, texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    source = {"uri": uri, "format": "parquet"}
+    return Table(source, joined, nested, samples, rows, of_rows, whole, sample_rows=lengths)
 
 
 def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Table:
@@ -199,7 +191,10 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
         decimal, thousands = find_marks(columns, dialect.delimiter, answers)
     source = _source(uri, dialect, decimal, thousands) | _final_newline(samples)
     of_rows = rows if whole else rows_of_all(samples, len(files))
-    return Table(source, columns, nested, samples, rows, of_rows, whole, decimal, thousands)
+    lengths = [len(next(iter(part.values()))) for part in parts]
+    return Table(
+        source, columns, nested, samples, rows, of_rows, whole, decimal, thousands, lengths
+    )
 
 
 def _source(uri: str, dialect: Dialect, decimal: str, thousands: str | None) -> dict[str, Any]:

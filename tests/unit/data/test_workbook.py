@@ -9,6 +9,7 @@ import pytest
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
+from mlops_assets.ml.data.batches import TableFiles
 from mlops_assets.ml.data.reading import read_table
 from tests.support.contracts import check, kept
 from tests.support.workbooks import write_workbook
@@ -81,3 +82,12 @@ def test_what_is_no_workbook_is_refused_by_name(
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(SourceError, match=r"pip install 'mlops-assets\[excel\]'"):
         read(file, ["id"], sheet="A")
+
+
+def test_a_workbook_is_a_batch_too(tmp_path: Path) -> None:
+    file = write_workbook(tmp_path / "a.xlsx", {"Data": [["Title"], ["id", "x"], [7, 1]]})
+    (tmp_path / "b.csv").write_text("id,x\n8,2\n")
+    source = SourceSettings(uri="x", format="excel", skip_rows=1)
+    files = TableFiles([file, tmp_path / "b.csv"], source, ["id"])
+    assert [table.to_pydict() for table, _ in files] == [{"id": ["7"]}, {"id": ["8"]}]
+    assert list(files.ignored) == ["x"]

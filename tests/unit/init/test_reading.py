@@ -218,6 +218,32 @@ def test_rule_encoding_of_utf_8_with_a_mark(tmp_path: Path) -> None:
     assert list(table.columns) == ["id", "x", "y"]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_rule_partitions(tmp_path: Path, kind: str) -> None:
+    frame = pd.read_csv(io.StringIO(CSV))
+    writers = {"csv": "to_csv", "parquet": "to_parquet", "jsonl": "to_json"}
+    how = {"orient": "records", "lines": True} if kind == "jsonl" else {"index": False}
+    for year in (2022, 2023):
+        for month in ("01", "02"):
+            folder = tmp_path / "x=1" / "data" / f"year={year}" / f"month={month}"
+            folder.mkdir(parents=True)
+            getattr(frame, writers[kind])(folder / f"part.{kind}", **how)
+    table = read_sample(str(tmp_path / "x=1" / "data"), "y", Answers())
+    assert table.source["partitions"] == ["year", "month"]
+    assert list(table.columns) == ["id", "x", "y", "year", "month"]
+    assert table.columns["month"].to_pylist() == (["01"] * 40 + ["02"] * 40) * 2
+    (tmp_path / "part").mkdir()
+    written = table.write(tmp_path / "part")
+    settings = SourceSettings.model_validate(table.source)
+    rows = read_table(written, settings, ["id", "year", "month"], "drop")
+    assert rows["year"].tolist() == ["2022"] * 80 + ["2023"] * 80
+
+
+def test_rule_partitions_of_one_file_are_none(tmp_path: Path) -> None:
+    (tmp_path / "run=5").mkdir()
+    assert "partitions" not in read(tmp_path / "run=5" / "a.csv", CSV).source
+
+
 SHEET = [["id", "x", "y"], *([i, i + 0.5, i % 2] for i in range(40))]
 
 
@@ -320,7 +346,7 @@ def test_rule_parquet_spells_values_whatever_their_type(tmp_path: Path) -> None:
 def test_rule_names() -> None:
     found = safe_names(
         [
-            *("mean radius", "Größe (cm)", "od280/od315", "userId", "Age", "age", "2nd", "имя"),
+            *("mean radius", "Größe (cm)", "od280/od315", "userId", "Age", "age", "2nd", "年齢"),
             *("row", "prediction", "", "HTTPServer", "Straße & Ort"),
         ]
     )
@@ -368,3 +394,10 @@ def test_the_memory_of_a_sample_does_not_grow_with_the_columns(tmp_path: Path) -
     frame = pd.DataFrame(np.zeros((4000, 500)), columns=names)
     frame.to_csv(tmp_path / "wide.csv", index=False)
     assert read_sample(str(tmp_path / "wide.csv"), "y", Answers()).rows <= 2 * 3000
+
+
+def test_rule_names_of_other_scripts() -> None:
+    names = ["Возраст клиента", "Щука й ёж", "Ηλικία", "Ψάρι", "Київ", "العمر"]
+    assert list(safe_names(names).values()) == [
+        *("vozrast_klienta", "shchuka_i_ezh", "ilikia", "psari", "kiiv", "column_6"),
+    ]
