@@ -17,6 +17,7 @@ import pytest
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
+from mlops_assets.init.plan import Wanted, plan
 from mlops_assets.init.questions import Answers, UndecidedError
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.sampling import MOST_ROWS
@@ -232,6 +233,9 @@ def test_rule_partitions(tmp_path: Path, kind: str) -> None:
     assert table.source["partitions"] == ["year", "month"]
     assert list(table.columns) == ["id", "x", "y", "year", "month"]
     assert table.columns["month"].to_pylist() == (["01"] * 40 + ["02"] * 40) * 2
+    drafted = plan(table, Wanted("mine", "y", 8103), Answers(likely=True))
+    assert drafted.left_out == {}
+    assert drafted.attributes["contract"]["columns"]["month"] == {"dtype": "string"}
     (tmp_path / "part").mkdir()
     written = table.write(tmp_path / "part")
     settings = SourceSettings.model_validate(table.source)
