@@ -79,15 +79,24 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
     Raises:
         SourceError: They are no table that can be read.
     """
-    from mlops_assets.init.reading.remote import fetch, is_remote
+    from mlops_assets.init.reading.remote import fetch, is_remote, join_labels
     from mlops_assets.init.reading.table import read_sample
 
-    if not is_remote(data):
+    labels = answers.given("labels")
+    if not is_remote(data) and not labels:
         return read_sample(_absolute(data), target, answers), ""
     with tempfile.TemporaryDirectory(prefix="init-") as folder:
-        remote = fetch(data, target, answers, Path(folder))
+        if not labels:
+            remote = fetch(data, target, answers, Path(folder))
+        elif is_remote(data) or is_remote(labels):
+            raise ConfigError("--labels joins local files; fetch both, or join them in --query")
+        else:
+            files = _absolute(data), _absolute(labels)
+            remote = join_labels(*files, target, answers, Path(folder))
         table = read_sample(str(remote.sample), target, answers)
-    source = {"loader": f"{package}.loader.load"}
+    source: dict[str, object] = {"loader": f"{package}.loader.load"}
+    if remote.watch:
+        source["watch"] = list(remote.watch)
     return table._replace(source=source, whole=remote.whole, of_rows=table.rows), remote.code
 
 
