@@ -82,6 +82,12 @@ class ModelAttributes(Settings):
         return self.target.window or self.monitoring.labels.maturity
 
     @property
+    def watched_span(self) -> timedelta:
+        """How far back outcomes are looked at: a window is final when its last label has come."""
+        watched = self.monitoring
+        return watched.window * watched.performance.windows + self.label_delay
+
+    @property
     def titles(self) -> dict[str, str]:
         """Entity, and features that are columns -> what the source calls them, if otherwise."""
         entity = [self.entity.name] if self.entity else []

@@ -59,22 +59,27 @@ class DvcDatasets(dg.ConfigurableResource):
         """The moment after which a datetime lies in the future: a repeated training pins it."""
         return datetime.fromisoformat(self.pinned_now) if self.pinned_now else datetime.now(UTC)
 
-    def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
+    def add(self, model: str, files: Sequence[Path], names: Sequence[str] = ()) -> DatasetVersion:
         """Make `files` the newest version of a model's raw data.
+
+        They are kept under `names`, e.g. `year=2024/a.csv`, or their own.
 
         One file is known to DVC as `data/<model>/raw_data<extension>`, several as the folder
         `raw_data/`; the pointer stays, the bytes go to the cache. Equal content gives an equal md5
         and changes nothing.
         """
+        named = dict(zip(names or [file.name for file in files], files, strict=True))
+        if len(named) < len(files):
+            raise DatasetError(f"several files of {model} share a name: {sorted(map(str, files))}")
         with self._repo() as repo:
-            target = self._stage(model, files)
+            target = self._stage(model, named)
             try:
                 out = repo.add(str(target))[0].outs[0]
             finally:
                 _remove(target)
             return DatasetVersion(
                 md5=out.hash_info.value,
-                files=tuple(sorted(file.name for file in files)),
+                files=tuple(sorted(named)),
                 size_bytes=out.meta.size,
                 pointer=f"data/{model}/{target.name}.dvc",
                 delivered_at=self.delivered_at(model, out.hash_info.value),
@@ -115,6 +120,7 @@ class DvcDatasets(dg.ConfigurableResource):
                         f"{self.root}, or materialize raw_data again"
                     )
                 link = Path(folder, name)
+                ensure_folder(link.parent)
                 link.symlink_to(blob)
                 paths.append(link)
             yield paths
@@ -183,17 +189,16 @@ class DvcDatasets(dg.ConfigurableResource):
         # DVC's documented cache layout: files/md5/<first two digits>/<rest>.
         return Path(self.cache, "files", "md5", md5[:2], md5[2:]).absolute()
 
-    def _stage(self, model: str, files: Sequence[Path]) -> Path:
+    def _stage(self, model: str, files: Mapping[str, Path]) -> Path:
         """Copy the files to where DVC shall find them."""
-        wanted = {file.name: file for file in files}
-        if len(wanted) < len(files):
-            raise DatasetError(f"several files of {model} share a name: {sorted(map(str, files))}")
         folder = ensure_folder(Path(self.root, "data", model).absolute())
         target = (
-            folder / f"raw_data{_extension(files[0])}" if len(files) == 1 else folder / "raw_data"
+            folder / f"raw_data{_extension(next(iter(files.values())))}"
+            if len(files) == 1
+            else folder / "raw_data"
         )
         _remove(target)  # a killed process left it
-        for name, file in wanted.items():
+        for name, file in files.items():
             copy = target if len(files) == 1 else target / name
             write_atomically(copy, lambda temporary, f=file: shutil.copyfile(f, temporary))
         return target
@@ -222,11 +227,28 @@ class DvcDatasets(dg.ConfigurableResource):
                 with Repo(str(root), config=overrides) as repo:
                     # DVC makes what it keeps readable for all.
                     repo.cache.local.CACHE_MODE = 0o444 & ~chosen_umask()
+                    _drop_damaged_rwlock(Path(repo.tmp_dir))
                     yield repo
             except LockError as err:
                 raise DatasetLockedError(f"DVC in {root} is locked: {err}; run again") from err
             except DvcException as err:
                 raise DatasetError(f"DVC in {root} refused: {err}") from err
+
+
+def _drop_damaged_rwlock(folder: Path) -> None:
+    """Delete the list of what DVC's processes hold where one was ended while it wrote it.
+
+    DVC does not write it whole, and from then on refuses everything.
+    """
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    held = folder / RWLOCK_FILE
+    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+        try:
+            json.loads(held.read_bytes() if held.exists() else b"{}")
+        except ValueError:
+            held.unlink()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
-from mlops_assets.ml.data.sources import find_files, source_fingerprint
+from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_name
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
 from resources.datasets import DvcDatasets
@@ -46,18 +46,16 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             tracking.store.require_server()
             fingerprint = source_fingerprint(settings.source)
             rows = read_rows(files, settings)  # what cannot be read never becomes a version
-            version = datasets.add(settings.name, files)
-        return dg.MaterializeResult(
-            value=version,
-            data_version=dg.DataVersion(version.md5),
-            metadata={
-                "size_bytes": version.size_bytes,
-                "md5": version.md5,
-                **stated(SourceFacts(source_fingerprint=fingerprint or "")),
-                **rows_metadata(rows),
-                "record_in_git": datasets.record_in_git(version),
-            },
-        )
+            names = [stored_name(file, settings.source.partitions) for file in files]
+            version = datasets.add(settings.name, files, names)
+        facts = {
+            **version.model_dump(include={"size_bytes", "md5"}),
+            **stated(SourceFacts(source_fingerprint=fingerprint or "")),
+            **rows_metadata(rows),
+            "record_in_git": datasets.record_in_git(version),
+        }
+        known = dg.DataVersion(version.md5)
+        return dg.MaterializeResult(value=version, data_version=known, metadata=facts)
 
     @dg.asset(
         **asset_of(settings, "processed_data", raw="raw_data"),

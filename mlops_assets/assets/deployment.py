@@ -8,9 +8,7 @@ from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
-from resources.champion.aliases import champion_of, promote
 from resources.champion.ledger import PromotionLedger
-from resources.champion.rollbacks import require_not_given_up
 from resources.dagster.cancellation import Cancellation
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
@@ -44,32 +42,13 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         feature_store: FeastFeatureStore,
         deployment: EndpointDeployer,
     ) -> dg.MaterializeResult[Endpoint]:
-        from mlops_assets.model_versions.fetched import fetched
-        from mlops_assets.model_versions.online_features import online_features
-        from mlops_assets.model_versions.packaging import (
-            documented,
-            gate_move,
-            require_evaluated,
-            require_passed,
-        )
+        from mlops_assets.model_versions.release import Release
 
+        run_id = context.run.run_id
+        wanted = Cancellation(context.instance, run_id).require_not_asked
+        release = Release(run_id, wanted, tracking, ledger, feature_store, deployment)
         with reported():
-            head, move = ledger.head(settings.name), gate_move(evaluation, context.run.run_id)
-            require_not_given_up(move, ledger.history(settings.name), tracking)
-            champion = champion_of(settings.name, tracking, ledger)
-            require_passed(evaluation, model, champion, settings)
-            wanted = Cancellation(context.instance, context.run.run_id).require_not_asked
-            with fetched(model, tracking, settings) as one:
-                servable, recorded = one.servable(settings), one.recorded(features.rows, settings)
-                require_evaluated(servable, evaluation)
-                servable = documented(servable, one, tracking)
-                online = online_features(features.rows, settings, feature_store)
-                with promote(
-                    move, head, tracking=tracking, ledger=ledger, require_wanted=wanted
-                ) as confirm:
-                    endpoint = deployment.deploy(
-                        servable, one.file, recorded, online, settings.deployment, confirm
-                    )
+            endpoint, online = release.of(model, evaluation, features.rows, settings)
         metadata = {
             "version": endpoint.model_version,
             "generation": endpoint.generation,

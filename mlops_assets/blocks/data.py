@@ -28,11 +28,13 @@ class SourceSettings(Settings):
     watch: tuple[str, ...] = Field(
         (), description="Only with `loader`: the URIs it reads, for the new-data sensor."
     )
-    format: Literal["csv", "whitespace", "jsonl", "parquet"] = Field(
+    format: Literal["csv", "whitespace", "jsonl", "parquet", "excel"] = Field(
         "csv",
         description="A text may be compressed: .gz, .bz2, .xz, .zst or .zip. The fields of an "
-        "object in JSON lines or Parquet are columns `object.field`.",
+        "object in JSON lines or Parquet are columns `object.field`. `excel` needs the extra of "
+        "that name.",
     )
+    sheet: str = Field("", description="Of a workbook that has several.")
     encoding: str = Field("utf-8", description="Of a text, e.g. cp1252, latin-1 or utf-16.")
     decimal: Literal[".", ","] = Field(".", description="Mark of decimals in csv and whitespace.")
     thousands: str = Field(
@@ -43,7 +45,7 @@ class SourceSettings(Settings):
         False, description="Leave out blanks around the values of a csv, which has no quotes then."
     )
     skip_rows: int = Field(
-        0, ge=0, description="Lines of a csv or whitespace file before its header, e.g. a title."
+        0, ge=0, description="Lines of a csv, whitespace or excel file before its header."
     )
     comment: str = Field(
         "",
@@ -52,6 +54,11 @@ class SourceSettings(Settings):
         "are, e.g. `#`; empty ones among them too.",
     )
     columns: tuple[str, ...] = Field((), description="Names, for a file without a header line.")
+    partitions: tuple[str, ...] = Field(
+        (),
+        description="Columns that stand in the names of the folders: of `year=2024/month=01/a.csv` "
+        "`[year, month]`.",
+    )
     missing: tuple[str, ...] = Field(("",), description="Texts that mean: no value.")
     final_newline: Literal["required", "optional"] = Field(
         "required", description="A csv that does not end its last line may have been cut."
@@ -63,6 +70,8 @@ class SourceSettings(Settings):
             raise ValueError("give exactly one of `uri` and `loader`")
         if self.watch and self.loader is None:
             raise ValueError("`watch` goes with `loader`; a `uri` is watched by itself")
+        if self.partitions and self.loader:
+            raise ValueError("`partitions` are of files; let the loader add such columns")
         return self
 
     @model_validator(mode="after")
@@ -73,13 +82,21 @@ class SourceSettings(Settings):
             raise ValueError(f"format {self.format} takes no delimiter")
         if self.trim and (self.format != "csv" or self.loader):
             raise ValueError("`trim` is of a csv; remove it")
-        if self.columns and (self.format not in ("csv", "whitespace") or self.loader):
-            raise ValueError("`columns` names those of a text file without a header line")
-        lines = bool(self.skip_rows or self.comment)
-        if lines and (self.format not in ("csv", "whitespace") or self.loader):
-            raise ValueError("`skip_rows` and `comment` are of csv and whitespace; remove them")
-        if self.encoding != "utf-8" and (self.format == "parquet" or self.loader):
+        if self.encoding != "utf-8" and (self.format in ("parquet", "excel") or self.loader):
             raise ValueError("`encoding` is of a text file; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _header_fits(self) -> Self:
+        kind = "loader" if self.loader else self.format
+        if self.columns and kind not in ("csv", "whitespace", "excel"):
+            raise ValueError("`columns` names those of a text file without a header line")
+        if self.skip_rows and kind not in ("csv", "whitespace", "excel"):
+            raise ValueError("`skip_rows` is of csv, whitespace and excel; remove it")
+        if self.comment and kind not in ("csv", "whitespace"):
+            raise ValueError("`comment` is of csv and whitespace; remove it")
+        if self.sheet and kind != "excel":
+            raise ValueError("`sheet` is of format excel; remove it, or set that")
         return self
 
     @field_validator("encoding")

@@ -192,7 +192,7 @@ def signed_number(column: Column, answers: Answers) -> Found | None:
     written = find_written(column, answers)
     found = None if written is None else number(written.plain, answers)
     if written is not None and found is not None:
-        said = f"{written.said}, {found.why}"
+        said = f"{found.why} {written.said}"
         return replace(
             found, rule="signed_number", why=said, contract={**found.contract, **written.contract}
         )

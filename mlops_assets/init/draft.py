@@ -1,7 +1,7 @@
 """What is known of a table, and the draft of its YAML with the reason of each line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -10,7 +10,7 @@ from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns import Found, profile
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column
-from mlops_assets.init.reading.missing import missing_texts, without
+from mlops_assets.init.reading.missing import Missing, missing_texts, without
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.table import Table
 from mlops_assets.init.roles import Target
@@ -57,6 +57,8 @@ class Draft:
     decisions: list[Decision] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     """Source name -> why it is no feature."""
+    sample: "Profiled | None" = None
+    """The rows that were looked at, and what their columns are."""
 
     def decide(
         self, place: str, value: Any, said: str, *, likely: bool = False, told: bool = True
@@ -77,7 +79,7 @@ class Profiled:
     table: Table
     columns: Mapping[str, Column]
     found: Mapping[str, Found]
-    missing: list[str]
+    missing: Missing
     left_out: Mapping[str, str]
     """Source name -> why it cannot be used at all."""
 
@@ -120,26 +122,35 @@ def profiled(table: Table, answers: Answers) -> Profiled:
     if not table.columns:
         raise ConfigError(f"{table.source['uri']}: no column of single values: {table.nested}")
     missing = missing_texts(table.columns, answers)
+    if "uri" not in table.source or table.source.get("format") == "parquet":
+        missing = missing.by_column(table.columns)
     names = safe_names(table.columns)
     columns = {
         source: Column(
             source,
             names[source],
-            without(texts, missing),
+            without(texts, missing.texts(source)),
             table.whole,
             table.decimal,
             table.thousands,
+            tuple(missing.of.get(source, ())),
         )
         for source, texts in table.columns.items()
     }
     found = {source: profile(column, answers) for source, column in columns.items()}
+    # New folders come with new values: those of today bound nothing.
+    for source in table.source.get("partitions", ()):
+        contract = found[source].contract.items()
+        kept = {key: value for key, value in contract if key not in ("allowed", "min", "max")}
+        found[source] = replace(found[source], contract=kept)
     return Profiled(table, columns, found, missing, dict(table.nested))
 
 
 def contract_of(column: Column, contract: dict[str, Any]) -> dict[str, Any]:
     """A column's contract as it stands in the YAML, with the source's name where it differs."""
     named = {} if column.source == column.name else {"from": column.source}
-    return {**named, **contract}
+    missing = {"missing": list(column.missing)} if column.missing else {}
+    return {**named, **contract, **missing}
 
 
 def target_contract(contract: dict[str, Any], target: Target) -> dict[str, Any]:

@@ -36,12 +36,13 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
     draft = Draft()
     _source(table, wanted, draft)
     known = profiled(table, answers)
-    if known.missing and "uri" in table.source:
-        texts = ["", *known.missing]
-        said = f"texts that mean no value: {', '.join(map(repr, known.missing))}"
+    if known.missing.everywhere:
+        texts = ["", *known.missing.everywhere]
+        said = f"texts that mean no value: {', '.join(map(repr, texts[1:]))}"
         draft.decide("source.missing", texts, said)
     entity, timestamp = _keys(known, wanted, answers)
     known = _with_years(known, timestamp)
+    draft.sample = known
     log = find_log(known, entity, timestamp, wanted.target, answers)
     if log is not None:
         draft_events(known, log, draft)

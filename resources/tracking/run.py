@@ -5,6 +5,7 @@ files, which hold no pickle; whether one may be loaded is decided by our own all
 the model's.
 """
 
+import json
 import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -89,10 +90,20 @@ class MLflowRun:
             return mlflow.artifacts.load_text(f"runs:/{self.id}/{name}")
 
     def log_dataset(self, rows: "pd.DataFrame", *, name: str, digest: str, target: str) -> None:
-        """Log which rows the run was trained on; `digest` is the raw data's md5."""
+        """Log which rows the run was trained on; `digest` is the raw data's md5.
+
+        MLflow looks at each cell to infer a schema, 11 CPU s of a million rows of 20 columns. It
+        is shown a sample, in which every column that lacks a value lacks one; the profile says of
+        how many rows the table is and the sample was.
+        """
+        sample = schema_sample(rows)
         with self.store.connected() as mlflow:
-            data = mlflow.data.from_pandas(rows, name=name, targets=target, digest=digest[:36])
-            mlflow.log_input(data, context="training")
+            data = mlflow.data.from_pandas(sample, name=name, targets=target, digest=digest[:36])
+            profile = {"num_rows": len(rows), "num_elements": rows.size, "schema_of": len(sample)}
+            entity = mlflow.entities.Dataset(**{**data.to_dict(), "profile": json.dumps(profile)})
+            context = mlflow.entities.InputTag("mlflow.data.context", "training")
+            logged = mlflow.entities.DatasetInput(entity, tags=[context])
+            mlflow.MlflowClient().log_inputs(self.id, datasets=[logged])
 
     def log_model(
         self,
@@ -133,6 +144,14 @@ class MLflowRun:
                 extra_files=[str(file) for file in Path(folder).iterdir()],
             )
         return model_version(registered_name, int(info.registered_model_version), self.id)
+
+
+def schema_sample(rows: "pd.DataFrame", at_most: int = 1_000) -> "pd.DataFrame":
+    """About so many rows from all over; a column that somewhere lacks a value lacks one here."""
+    even = range(0, len(rows), -(-len(rows) // at_most) or 1)
+    absent = (column.isna().to_numpy() for _, column in rows.items())
+    lacking = {int(missing.argmax()) for missing in absent if missing.any()}
+    return rows.iloc[sorted({*even, *lacking})]
 
 
 def refuse_unsafe(model: Any, own: Sequence[str] = ()) -> list[str]:

@@ -48,8 +48,9 @@ _PUBLISHED: dict[tuple[str, str], pd.DataFrame] = {}
 class FakeDatasets(DvcDatasets):
     """Versions as folders named by the content's hash."""
 
-    def add(self, model: str, files: Sequence[Path]) -> DatasetVersion:
-        contents = {file.name: file.read_bytes() for file in files}
+    def add(self, model: str, files: Sequence[Path], names: Sequence[str] = ()) -> DatasetVersion:
+        named = zip(names or [file.name for file in files], files, strict=True)
+        contents = {name: file.read_bytes() for name, file in named}
         md5 = hashlib.md5(b"".join(contents[name] for name in sorted(contents))).hexdigest()
         folder = Path(self.cache, md5)
         for name, content in contents.items():
@@ -67,7 +68,7 @@ class FakeDatasets(DvcDatasets):
         folder = Path(self.cache, version.md5.removesuffix(".dir"))
         if not folder.exists():
             raise DatasetError(f"version {version.md5} is not in the cache; `dvc fetch`")
-        yield sorted(folder.iterdir())
+        yield sorted(file for file in folder.rglob("*") if file.is_file())
 
     def damaged_files(self, version: DatasetVersion) -> list[str]:
         folder = Path(self.cache, version.md5.removesuffix(".dir"))

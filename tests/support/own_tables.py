@@ -186,6 +186,36 @@ def readings(folder: Path) -> Path:
     return folder / "daily"
 
 
+def wide(folder: Path, columns: int = 100) -> Path:
+    """More columns than anybody reads, of which two matter; one is empty and one there twice."""
+    rng = _rng()
+    frame = pd.DataFrame(rng.normal(size=(ROWS, columns)).round(3)).add_prefix("sensor ")
+    target = frame["sensor 3"] - frame["sensor 77"] + rng.normal(0, 0.3, ROWS)
+    frame["sensor 80"] = np.nan
+    frame["sensor 90"] = frame["sensor 3"]
+    frame["output"] = target.round(3)
+    file = folder / "wide.csv.xz"
+    frame.to_csv(file, index=False)
+    return file
+
+
+def gaps(folder: Path) -> Path:
+    """Rows that are there twice, days that are missing, cells with no value, unsorted."""
+    rng = _rng()
+    days = pd.date_range("2022-01-01", periods=500, freq="D").delete(slice(100, 160))
+    rows = pd.DataFrame({"date": rng.choice(days, ROWS), "shop": rng.integers(1, 30, ROWS)})
+    rows = rows.drop_duplicates()
+    rows["visitors"] = rng.poisson(80, len(rows)).astype(float)
+    rows["rain"] = rng.gamma(1, 2, len(rows)).round(1)
+    rows["sales"] = (rows["visitors"] * 3 - rows["rain"] * 10 + rng.normal(0, 20, len(rows))).round(
+        2
+    )
+    rows["visitors"] = rows["visitors"].mask(rng.uniform(size=len(rows)) < 0.1)
+    file = folder / "sales.tsv"
+    pd.concat([rows, rows.sample(40, random_state=0)]).to_csv(file, sep="\t", index=False)
+    return file
+
+
 TABLES = {
     "wine": OwnTable(_sklearn("wine"), "target"),
     "breast_cancer": OwnTable(_sklearn("breast_cancer"), "target"),
@@ -198,4 +228,6 @@ TABLES = {
     "nested": OwnTable(nested, "upgraded"),
     "events": OwnTable(events, "event_type=purchase"),
     "readings": OwnTable(readings, "wear"),
+    "wide": OwnTable(wide, "output"),
+    "gaps": OwnTable(gaps, "sales"),
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.cli.context import say
 from mlops_assets.cli.failures import said_of
+from mlops_assets.cli.init.page import PAGE
 from mlops_assets.cli.init.writing import write_model, write_schema
 from mlops_assets.components.model_files import read_parts
 from mlops_assets.home import project
@@ -26,8 +27,10 @@ _OPTIONS = {
     "positive": "which value of the target is the positive class",
     "task": "binary, multiclass or regression",
     "shape": "flat, or events: the target is what comes next",
+    "labels": "a second file, which holds the target of each id",
     "port": "of the endpoint; default: the next free one",
     "query": "what is asked of a database, e.g. 'select * from customers'",
+    "sheet": "of a workbook",
     "columns": "names for a file without a header, comma-separated",
     "missing": "texts that mean no value, comma-separated",
     "encoding": "of a text file, e.g. cp1252",
@@ -98,6 +101,11 @@ def told(file: Path, draft: "Draft") -> Iterator[str]:
             yield f"{file.name}:{line}: {decision.place}: {decision.said} ({sure})"
     for source, why in draft.left_out.items():
         yield f"left out: {source if source.strip() else repr(source)}: {why}"
+    page = file.with_name(PAGE)
+    if page.exists():
+        yield f"{page}: a page of every column, with values of the table"
+    else:
+        yield "no page of the table's profile: pip install 'mlops-assets[profile]' for one"
     yield f"{file}: written; run it by: mlops run {model.settings.name}"
 
 

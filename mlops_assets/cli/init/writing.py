@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.cli.checks import python_faults
+from mlops_assets.cli.init.page import PAGE, profile_page
 from mlops_assets.components.defaults import FILE as DEFAULTS
 from mlops_assets.components.defaults import over_defaults
 from mlops_assets.components.editor_schema import SCHEMA_FILE, schema_text
@@ -64,6 +65,8 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     heading = _heading(data, target, table, rehearsal)
     heading.insert(0, f"yaml-language-server: $schema={schema}")
     files = {"defs.yaml": yaml_text(draft, heading)}
+    if draft.sample and (page := profile_page(draft.sample, f"{chosen}: {table.looked_at}")):
+        files[PAGE] = page
     if loader:
         files |= {"loader.py": loader, "__init__.py": '"""Where the rows come from."""\n'}
     check_text(files["defs.yaml"], chosen, folder)
@@ -76,15 +79,24 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
     Raises:
         SourceError: They are no table that can be read.
     """
-    from mlops_assets.init.reading.remote import fetch, is_remote
+    from mlops_assets.init.reading.remote import fetch, is_remote, join_labels
     from mlops_assets.init.reading.table import read_sample
 
-    if not is_remote(data):
+    labels = answers.given("labels")
+    if not is_remote(data) and not labels:
         return read_sample(_absolute(data), target, answers), ""
     with tempfile.TemporaryDirectory(prefix="init-") as folder:
-        remote = fetch(data, target, answers, Path(folder))
+        if not labels:
+            remote = fetch(data, target, answers, Path(folder))
+        elif is_remote(data) or is_remote(labels):
+            raise ConfigError("--labels joins local files; fetch both, or join them in --query")
+        else:
+            files = _absolute(data), _absolute(labels)
+            remote = join_labels(*files, target, answers, Path(folder))
         table = read_sample(str(remote.sample), target, answers)
-    source = {"loader": f"{package}.loader.load"}
+    source: dict[str, object] = {"loader": f"{package}.loader.load"}
+    if remote.watch:
+        source["watch"] = list(remote.watch)
     return table._replace(source=source, whole=remote.whole, of_rows=table.rows), remote.code
 
 
@@ -156,7 +168,8 @@ def rehearsed(table: "Table", draft: "Draft", models: Path) -> "Rehearsal | None
     task = draft.attributes["target"]["task"]
     draft.attributes["evaluation"] = {"primary": LIMITED[task][0]}
     choices = candidates(draft, table.whole)
-    drafts = [draft.attributes | {"training": trained} for trained in choices]
+    source = {"source": table.written_source(draft.attributes["source"])}
+    drafts = [draft.attributes | source | {"training": trained} for trained in choices]
     settings = [validated(attributes, models) for attributes in drafts]
     best = None
     if table.whole or settings[0].features.shape == "flat_table":

@@ -28,6 +28,8 @@ class Column:
     """Whether it is all of the source, not a sample."""
     decimal: str = "."
     thousands: str | None = None
+    missing: tuple[str, ...] = ()
+    """What means no value in this column alone."""
 
     @property
     def present(self) -> pa.Array:

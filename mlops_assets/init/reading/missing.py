@@ -1,12 +1,13 @@
 """Which texts of a table mean: no value.
 
-One list for the whole source, as `source.missing` is. A text of many meanings, e.g. `None`, counts
-only where the rest of its column are numbers.
+Most are one list for the whole source, as `source.missing` is. A text of many meanings, e.g.
+`None`, counts only where the rest of its column are numbers; where it means something in another
+column, it is of its column alone.
 """
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -23,24 +24,52 @@ _SENTINELS = (-1e9, -99999, -9999, -999, -99, 999, 9999, 99999, 999999)
 _MOST_DISTINCT = 3
 
 
-def missing_texts(columns: Mapping[str, pa.Array], answers: Answers) -> list[str]:
-    """The texts, in the order of their columns, without the empty one.
+class Missing(NamedTuple):
+    """The texts, each in the order of the columns, without the empty one."""
+
+    everywhere: list[str]
+    of: dict[str, list[str]]
+    """Column -> those that mean no value there alone."""
+
+    def texts(self, source: str) -> list[str]:
+        """Those of one column."""
+        return [*self.everywhere, *self.of.get(source, [])]
+
+    def by_column(self, columns: Mapping[str, pa.Array]) -> "Missing":
+        """All as those of their columns: what is typed has no list for the whole source."""
+        counted = {source: _counts(texts) for source, texts in columns.items()}
+        found = {
+            source: [text for text in self.texts(source) if text in counts.index]
+            for source, counts in counted.items()
+        }
+        return Missing([], {source: texts for source, texts in found.items() if texts})
+
+
+def missing_texts(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
+    """What means no value.
 
     Raises:
         UndecidedError: A number such as -999 may mean that there is none.
     """
     if given := answers.given("missing"):
-        return [text for text in given.split(",") if text != NONE]
+        return Missing([text for text in given.split(",") if text != NONE], {})
     counted = {source: _counts(texts) for source, texts in columns.items()}
-    found: list[str] = []
-    for counts in counted.values():
-        found += [text for text in _PLAIN if text in counts.index]
-        found += _words_among_numbers(counts)
+    plain = [text for counts in counted.values() for text in _PLAIN if text in counts.index]
+    own = {source: _words_among_numbers(counts) for source, counts in counted.items()}
+    known = {*plain, *(text for texts in own.values() for text in texts)}
     for source, counts in counted.items():
-        sentinel = _sentinel(counts[~counts.index.isin(found)])
+        sentinel = _sentinel(counts[~counts.index.isin(known)])
         if sentinel and _means_nothing(source, sentinel, int(counts[sentinel]), answers):
-            found.append(sentinel)
-    return list(dict.fromkeys(found))
+            own[source] = [*own[source], sentinel]
+    everywhere = list(dict.fromkeys(plain))
+    of: dict[str, list[str]] = {}
+    for source, text in ((s, text) for s, texts in own.items() for text in texts):
+        others = [s for s, counts in counted.items() if text in counts.index and text not in own[s]]
+        if not others or text in plain:
+            everywhere = list(dict.fromkeys([*everywhere, text]))
+        else:
+            of.setdefault(source, []).append(text)
+    return Missing(everywhere, of)
 
 
 def _means_nothing(source: str, sentinel: str, times: int, answers: Answers) -> bool:

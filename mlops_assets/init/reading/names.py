@@ -20,6 +20,15 @@ _GERMAN = str.maketrans(
         "þ": "th",
     }
 )
+_PAIRS = ["zh", "kh", "ts", "ch", "sh", "shch", "", "", "yu", "ya", "ye", "th", "ch", "ps"]
+_CYRILLIC_AND_GREEK = str.maketrans(
+    {
+        **dict(zip("абвгґдезиіклмнопрстуфыэ", "abvggdeziiklmnoprstufye", strict=True)),
+        **dict(zip("αβγδεζηικλμνξοπρσςτυφω", "avgdeziiklmnxoprsstyfo", strict=True)),
+        **dict(zip("жхцчшщъьюяєθχψ", _PAIRS, strict=True)),
+    }
+)
+"""Without letters that have an accent, which is taken off first."""
 _RESERVED = {
     *("row", "reason"),  # the quarantine's own columns
     *("event_timestamp", "prediction"),  # beside features in a training row, in a drift report
@@ -31,8 +40,9 @@ _LONGEST = 50
 def safe_names(sources: Iterable[str]) -> dict[str, str]:
     """Source name -> `^[a-z][a-z0-9_]*$`, each another one.
 
-    `mean radius` -> `mean_radius`, `userId` -> `user_id`, `Größe (cm)` -> `groesse_cm`; of letters
-    that are not Latin nothing is left but the place, `column_7`.
+    `mean radius` -> `mean_radius`, `userId` -> `user_id`, `Größe (cm)` -> `groesse_cm`, `возраст`
+    -> `vozrast`; of other letters than Latin, Cyrillic and Greek nothing is left but the place,
+    `column_7`.
     """
     found: dict[str, str] = {}
     for place, source in enumerate(sources, start=1):
@@ -46,10 +56,11 @@ def safe_names(sources: Iterable[str]) -> dict[str, str]:
 
 
 def safe_name(source: str) -> str:
-    """The Latin letters and digits of a name, in lower case; may be empty."""
+    """The letters and digits of a name, in lower case and Latin; may be empty."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", source)
     folded = unicodedata.normalize("NFC", apart).casefold().translate(_GERMAN)
-    plain = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode()
+    apart = unicodedata.normalize("NFKD", folded).translate(_CYRILLIC_AND_GREEK)
+    plain = apart.encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     if words and not words[0].isalpha():
         words = f"n_{words}"

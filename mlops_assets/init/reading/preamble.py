@@ -82,9 +82,14 @@ def require_no_footer(path: Path, encoding: str, delimiter: str, width: int) -> 
         return
     last = lines[-1]
     fields = next(csv.reader([last], delimiter=delimiter), [])
-    if len(fields) == width and not (_TOTAL.match(fields[0]) and "" in fields):
+    if len(fields) == width and not is_total(fields):
         return
     raise SourceError(
         f"{path}: the last line, {last[:80]!r}, is no row but a footer; delete it, e.g. by "
         "head -n -1"
     )
+
+
+def is_total(fields: Sequence[str]) -> bool:
+    """Whether a row sums up the others: it says so, and has gaps."""
+    return bool(_TOTAL.match(fields[0])) and "" in fields

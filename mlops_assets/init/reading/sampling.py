@@ -4,8 +4,10 @@ What is in the bytes is `dialect` and `table`; here a row is a line.
 """
 
 import lzma
+import re
 import zipfile
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -25,9 +27,10 @@ _BLOCKS = 24
 _LONGEST_STREAM = 500_000_000
 _COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".jsonl", ".ndjson", ".parquet", ".pq")
+_SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _FOREIGN = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive of another name; export it as CSV",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook; export it as CSV",
+    b"PK\x03\x04": "an Excel workbook or a zip archive of another name; call it *.xlsx or *.zip",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook of another name; call it *.xls",
     b"SQLite format 3\0": "a SQLite database; export the table as CSV or Parquet",
     b"<!DOCTYPE": "a web page of a failed download; fetch it again",
     b"<html": "a web page of a failed download; fetch it again",
@@ -61,6 +64,16 @@ class ParquetSample(NamedTuple):
     whole: bool
 
 
+class SheetSample(NamedTuple):
+    """The first rows of one workbook's sheet."""
+
+    path: Path
+    table: pa.Table
+    """Of strings."""
+    rows: int
+    whole: bool
+
+
 def find_data(data: str) -> tuple[str, list[Path]]:
     """The URI of the source as a YAML names it, and its files: a folder becomes a glob.
 
@@ -70,10 +83,11 @@ def find_data(data: str) -> tuple[str, list[Path]]:
     folder = Path(data).expanduser()
     if "://" in data or not folder.is_dir():
         return data, find_files(data)
+    tables = (*_SUFFIXES, *_SHEETS)
     found = {
-        "".join(part for part in path.suffixes if part.lower() in (*_SUFFIXES, *_COMPRESSED))
+        "".join(part for part in path.suffixes if part.lower() in (*tables, *_COMPRESSED))
         for path in folder.rglob("*")
-        if path.is_file() and _kind(path) in _SUFFIXES
+        if path.is_file() and _kind(path) in tables
     }
     if len(found) != 1:
         what = f"tables of several kinds, {sorted(found)}" if found else "no table"
@@ -112,6 +126,25 @@ def head_of(path: Path) -> bytes:
     return head
 
 
+def partition_names(files: Sequence[Path]) -> list[str]:
+    """What the folders of every file say of its rows: of `year=2024/month=01/a.csv` two names."""
+    found = [
+        [folder.name.partition("=")[0] for folder in takewhile(_says_something, path.parents)]
+        for path in files
+    ]
+    alike = len(files) > 1 and all(names == found[0] for names in found)
+    return found[0][::-1] if alike else []
+
+
+def _says_something(folder: Path) -> bool:
+    return re.match("[^=]+=", folder.name) is not None
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether a file is one of sheets, by its name."""
+    return path.suffix.lower() in _SHEETS
+
+
 def is_packed(path: Path) -> bool:
     """Whether a file is compressed, by its name."""
     return path.suffix.lower() in _COMPRESSED
@@ -133,7 +166,7 @@ def sample_texts(
         header: Whether the first line of each is no row.
         lines_are_rows: False if a value may hold a line break; then only heads are taken.
     """
-    chosen = _chosen(files)
+    chosen = some_of(files)
     rows = _bounded_rows(columns) // len(chosen)
     found = [_sample_text(path, rows, lines_are_rows=lines_are_rows) for path in chosen]
     return [one._replace(rows=one.rows - header) for one in found]
@@ -145,14 +178,14 @@ def sample_parquet(files: Sequence[Path]) -> list[ParquetSample]:
     Raises:
         SourceError: One is no readable Parquet file, or has no row.
     """
-    chosen = _chosen(files)
+    chosen = some_of(files)
     found = [_sample_parquet(path, len(chosen)) for path in chosen]
     if empty := next((one for one in found if not one.rows), None):
         raise SourceError(f"{empty.path}: no rows; write the file again")
     return found
 
 
-def rows_of_all(samples: Sequence[TextSample | ParquetSample], files: int) -> int:
+def rows_of_all(samples: Sequence[TextSample | ParquetSample | SheetSample], files: int) -> int:
     """An estimate of the rows of all files, from those that were looked at."""
     return sum(one.rows for one in samples) * files // len(samples)
 
@@ -167,7 +200,7 @@ def _bounded_rows(columns: int) -> int:
     return max(500, min(MOST_ROWS, MOST_CELLS // max(columns, 1)))
 
 
-def _chosen(files: Sequence[Path]) -> list[Path]:
+def some_of(files: Sequence[Path]) -> list[Path]:
     """The first file, the last, and some between."""
     if len(files) <= _MOST_FILES:
         return list(files)

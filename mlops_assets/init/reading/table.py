@@ -5,8 +5,7 @@ reads most sources as texts too. What has no value is null; texts that mean none
 """
 
 import io
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,22 +17,27 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.dialect import UTF16, Dialect, find_dialect, find_marks, trimmed
+from mlops_assets.init.reading.objects import flattened, parse_json
 from mlops_assets.init.reading.preamble import require_no_footer
 from mlops_assets.init.reading.sampling import (
     ParquetSample,
+    SheetSample,
     TextSample,
     find_data,
     head_of,
     is_packed,
     is_parquet,
+    is_workbook,
+    partition_names,
     rows_of_all,
     sample_parquet,
     sample_texts,
+    some_of,
 )
+from mlops_assets.init.reading.workbook import columns_of, find_place, sample_sheet
+from mlops_assets.ml.data.sources import partitions_of, stored_name
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
-
-_MOST_FIELDS = 20
 
 
 class Table(NamedTuple):
@@ -45,7 +49,7 @@ class Table(NamedTuple):
     """Source name -> texts."""
     nested: dict[str, str]
     """Source name -> why it is no column of values."""
-    samples: Sequence[TextSample | ParquetSample]
+    samples: Sequence[TextSample | ParquetSample | SheetSample]
     rows: int
     """Looked at."""
     of_rows: int
@@ -53,6 +57,8 @@ class Table(NamedTuple):
     whole: bool
     decimal: str = "."
     thousands: str | None = None
+    sample_rows: Sequence[int] = ()
+    """Rows of each of the samples."""
 
     @property
     def looked_at(self) -> str:
@@ -63,13 +69,23 @@ class Table(NamedTuple):
             return f"{self.rows} of about {self.of_rows} rows"
         return f"the first {self.rows} rows"
 
+    def written_source(self, source: dict[str, Any]) -> dict[str, Any]:
+        """The YAML's block for what `write` writes: not compressed, and of a workbook as CSV."""
+        if source.get("format") != "excel":
+            return source
+        return {key: source[key] for key in source.keys() & {"uri", "missing", "partitions"}}
+
     def write(self, folder: Path) -> list[Path]:
-        """Write the sample as the source is written, but not compressed; its files."""
+        """Write the sample as `written_source` is; its files."""
         written = []
         for number, sample in enumerate(self.samples):
-            file = folder / f"{number}-{sample.path.name.split('.')[0]}.part"
+            file = folder / stored_name(sample.path, self.source.get("partitions", ()))
+            file = file.with_name(f"{number}-{sample.path.name.split('.')[0]}.part")
+            file.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(sample, TextSample):
                 file.write_bytes(sample.as_written)
+            elif isinstance(sample, SheetSample):
+                pa_csv.write_csv(sample.table, file)
             else:
                 pq.write_table(sample.table, file)
             written.append(file)
@@ -84,15 +100,52 @@ def read_sample(data: str, target: str, answers: Answers) -> Table:
         UndecidedError: It can be read in several ways.
     """
     uri, files = find_data(data)
-    head = head_of(files[0])
-    table = (
-        _parquet_table(uri, files)
-        if is_parquet(files[0], head)
-        else _text(uri, files, target, answers)
-    )
+    if is_workbook(files[0]):
+        table = _workbook(uri, files, target, answers)
+    elif is_parquet(files[0], head_of(files[0])):
+        table = _parquet_table(uri, files)
+    else:
+        table = _text(uri, files, target, answers)
     if not table.rows:
         raise SourceError(f"{files[0]}: only a header and no rows; fetch the file again")
-    return table
+    return _with_partitions(table, files)
+
+
+def _with_partitions(table: Table, files: Sequence[Path]) -> Table:
+    """With what the names of the folders say of the rows, if those of every file do."""
+    names = [name for name in partition_names(files) if name not in table.columns]
+    if not names:
+        return table
+    said = [partitions_of(sample.path, names) for sample in table.samples]
+    texts = {
+        name: pa.concat_arrays(
+            [
+                pa.repeat(pa.scalar(one[name] or None, pa.string()), rows)
+                for one, rows in zip(said, table.sample_rows, strict=True)
+            ]
+        )
+        for name in names
+    }
+    source = {**table.source, "partitions": names}
+    return table._replace(source=source, columns={**table.columns, **texts})
+
+
+def _workbook(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Table:
+    place = find_place(files[0], target, answers)
+    samples = [sample_sheet(path, place) for path in some_of(files)]
+    _require_same_columns([(one.path, one.table.column_names) for one in samples])
+    columns = columns_of(samples)
+    said = {
+        "sheet": place.sheet,
+        "skip_rows": place.skip_rows,
+        "columns": list(place.columns),
+    }
+    source = {"uri": uri, "format": "excel", **{key: one for key, one in said.items() if one}}
+    rows = len(next(iter(columns.values())))
+    whole = len(samples) == len(files) and all(one.whole for one in samples)
+    of_rows = rows if whole else rows_of_all(samples, len(files))
+    lengths = [one.table.num_rows for one in samples]
+    return Table(source, columns, {}, samples, rows, of_rows, whole, sample_rows=lengths)
 
 
 def _parquet_table(uri: str, files: Sequence[Path]) -> Table:
@@ -101,47 +154,15 @@ def _parquet_table(uri: str, files: Sequence[Path]) -> Table:
     columns: dict[str, list[pa.Array]] = {}
     nested: dict[str, str] = {}
     for sample in samples:
-        for name, column in _flattened(sample.table, nested):
+        for name, column in flattened(sample.table, nested):
             columns.setdefault(name, []).append(column)
-    rows = sum(one.table.num_rows for one in samples)
+    lengths = [one.table.num_rows for one in samples]
+    rows = sum(lengths)
     whole = len(samples) == len(files) and all(one.whole for one in samples)
     of_rows = rows if whole else rows_of_all(samples, len(files))
     joined = {name: pa.concat_arrays(parts) for name, parts in columns.items()}
-    return Table({"uri": uri, "format": "parquet"}, joined, nested, samples, rows, of_rows, whole)
-
-
-def _flattened(table: pa.Table, nested: dict[str, str]) -> Iterable[tuple[str, pa.Array]]:
-    """Name and texts of every column of values; structs of few fields by one level."""
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if pa.types.is_struct(kind) and kind.num_fields <= _MOST_FIELDS:
-            for at in range(kind.num_fields):
-                inner = pc.struct_field(column, at)
-                yield from _spelled(f"{name}.{kind.field(at).name}", inner, nested)
-        else:
-            yield from _spelled(name, column, nested)
-
-
-def _spelled(
-    name: str, column: pa.ChunkedArray, nested: dict[str, str]
-) -> Iterable[tuple[str, pa.Array]]:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        column = column.cast(pa.timestamp(kind.unit, "UTC"))  # one offset, whatever the season
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        nested[name] = f"{kind} is no column of single values"
-        return
-    if pa.types.is_time(kind) or pa.types.is_duration(kind):  # the contract has no such type
-        nested[name] = f"{kind} is no column of moments; write it as a number, e.g. of hours"
-        return
-    try:
-        texts = column.cast(pa.string()).combine_chunks()
-    except pa.ArrowException:
-        nested[name] = f"{kind} is no column of numbers, texts, booleans or moments"
-        return
-    yield name, texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    source = {"uri": uri, "format": "parquet"}
+    return Table(source, joined, nested, samples, rows, of_rows, whole, sample_rows=lengths)
 
 
 def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Table:
@@ -156,9 +177,11 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
         width = len(dialect.columns or dialect.names)
         for plain in (one.path for one in samples if not is_packed(one.path)):
             require_no_footer(plain, dialect.encoding, dialect.delimiter, width)
-    parse = _parse_json if dialect.format == "jsonl" else _parse_csv
     nested: dict[str, str] = {}
-    parts = [parse(sample, dialect, nested) for sample in samples]
+    if dialect.format == "jsonl":
+        parts = [parse_json(sample, nested) for sample in samples]
+    else:
+        parts = [_parse_csv(sample, dialect) for sample in samples]
     _require_same_columns([(s.path, list(p)) for s, p in zip(samples, parts, strict=True)])
     columns = {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
     rows = len(next(iter(columns.values())))
@@ -168,7 +191,10 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
         decimal, thousands = find_marks(columns, dialect.delimiter, answers)
     source = _source(uri, dialect, decimal, thousands) | _final_newline(samples)
     of_rows = rows if whole else rows_of_all(samples, len(files))
-    return Table(source, columns, nested, samples, rows, of_rows, whole, decimal, thousands)
+    lengths = [len(next(iter(part.values()))) for part in parts]
+    return Table(
+        source, columns, nested, samples, rows, of_rows, whole, decimal, thousands, lengths
+    )
 
 
 def _source(uri: str, dialect: Dialect, decimal: str, thousands: str | None) -> dict[str, Any]:
@@ -200,7 +226,7 @@ def _has_breaks(head: bytes, dialect: Dialect) -> bool:
     return any(line.count('"') % 2 for line in text.split("\n")[:-1])
 
 
-def _parse_csv(sample: TextSample, dialect: Dialect, nested: dict[str, str]) -> dict[str, pa.Array]:
+def _parse_csv(sample: TextSample, dialect: Dialect) -> dict[str, pa.Array]:
     text = dialect.text(sample.data)
     if dialect.format == "whitespace":
         text = "\n".join(" ".join(line.split()) for line in text.splitlines())
@@ -243,40 +269,6 @@ def _parse_csv(sample: TextSample, dialect: Dialect, nested: dict[str, str]) -> 
         raise SourceError(f"{sample.path}: the columns {doubled} occur twice; rename one")
     texts = [column.cast(pa.string()).combine_chunks() for column in table.columns]
     return dict(zip(table.column_names, texts, strict=True))
-
-
-def _parse_json(
-    sample: TextSample, dialect: Dialect, nested: dict[str, str]
-) -> dict[str, pa.Array]:
-    rows = [_json_row(line, sample, nested) for line in sample.data.splitlines() if line.strip()]
-    names = list(dict.fromkeys(name for row in rows for name in row if name not in nested))
-    return {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
-
-
-def _json_row(line: bytes, sample: TextSample, nested: dict[str, str]) -> dict[str, str | None]:
-    try:
-        row = json.loads(line)
-    except ValueError as err:
-        raise SourceError(f"{sample.path}: {line[:80]!r} is no JSON ({err}); correct it") from err
-    if not isinstance(row, dict):
-        raise SourceError(f"{sample.path}: {line[:80]!r} is no JSON object; write one a line")
-    found: dict[str, str | None] = {}
-    for name, value in row.items():
-        inner = value if isinstance(value, dict) else {}
-        for key, part in inner.items():
-            found |= _json_value(f"{name}.{key}", part, nested)
-        if not inner:
-            found |= _json_value(name, value, nested)
-    return found
-
-
-def _json_value(name: str, value: Any, nested: dict[str, str]) -> dict[str, str | None]:
-    if isinstance(value, list | dict):
-        nested[name] = f"a JSON {type(value).__name__} is no single value"
-        return {}
-    if value is None:
-        return {name: None}
-    return {name: value if isinstance(value, str) else json.dumps(value)}
 
 
 def _require_same_columns(files: Sequence[tuple[Path, Sequence[str]]]) -> None:

@@ -67,7 +67,7 @@ def find_written(column: Column, answers: Answers) -> Written | None:
         pc.match_substring_regex(texts, _NUMBER), texts, pa.scalar(None, pa.string())
     )
     example = column.present[0].as_py()
-    return Written(contract, replace(plain, texts=known), f"numbers such as {example!r}")
+    return Written(contract, replace(plain, texts=known), f"such as {example!r}")
 
 
 def _unit(column: Column) -> str:

@@ -14,6 +14,7 @@ from mlops_assets.ml.data.delimited import cut, open_text, parse_text
 from mlops_assets.ml.data.json_lines import JsonLines
 from mlops_assets.ml.data.parquet import ParquetTable
 from mlops_assets.ml.data.reading import match_columns
+from mlops_assets.ml.data.workbook import open_sheet
 
 ROWS = 65_536
 """Of a Parquet file at once."""
@@ -27,6 +28,7 @@ _FORMATS = {
     ".json": "jsonl",
     ".csv": "csv",
     ".tsv": "csv",
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "excel"),
 }
 _ARCHIVES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
@@ -63,6 +65,9 @@ class TableFiles:
         if source.format == "jsonl":
             lines = JsonLines(path, source.encoding)
             return lines.batches(self._match(lines.names, path), source.missing)
+        if source.format == "excel":
+            sheet = open_sheet(path, source.sheet, source.skip_rows, source.columns)
+            return iter([sheet.table(self._match(sheet.names, path), source.missing)])
         text = open_text(path, source, self._columns)
         keep = self._match(text.names, path)
         return (parse_text(piece, keep, source.missing) for piece in cut(text, _PIECE))
@@ -81,4 +86,5 @@ def as_named(path: Path, source: SourceSettings) -> SourceSettings:
     named = _FORMATS.get(ends[-1] if ends else "", source.format)
     if named == "csv" and source.format == "whitespace":
         named = "whitespace"
-    return source.model_copy(update={"format": named})
+    place = {} if named == source.format else {"sheet": "", "skip_rows": 0, "comment": ""}
+    return source.model_copy(update={"format": named, **place})

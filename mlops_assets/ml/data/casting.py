@@ -114,7 +114,7 @@ def cast(column: pd.Series, rule: ColumnContract, marks: Marks) -> Cast:
     Raises:
         ContractError: Datetimes with several UTC offsets, or only some with one.
     """
-    column = column.mask(column.isin(rule.missing)) if rule.missing else column
+    column = _without_missing(column, rule.missing) if rule.missing else column
     missing = column.isna().to_numpy(dtype=bool)
     column = _plain(column)
     problems: Problems
@@ -131,6 +131,13 @@ def cast(column: pd.Series, rule: ColumnContract, marks: Marks) -> Cast:
             array = _with_nan(array, missing, problems)
         values = pd.Series(array, index=column.index)
     return Cast(values, missing, {what: at & ~missing for what, at in problems.items()})
+
+
+def _without_missing(column: pd.Series, texts: tuple[str, ...]) -> pd.Series:
+    """None in place of these texts, and of the numbers that they are."""
+    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").dropna()
+    meant = column.isin([*texts, *numbers])
+    return column.astype(object).mask(meant, None) if meant.any() else column
 
 
 def _numbers_as_written(column: pd.Series) -> pd.Series:

@@ -1,19 +1,28 @@
-"""Bytes of a text file -> the same text as UTF-8, strictly: as declared, or refused by name."""
+"""A file -> its bytes, decompressed, and those of a text as UTF-8: as declared, or refused."""
 
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from mlops_assets.errors import SourceError
-from mlops_assets.ml.data.compressed import read_bytes
+import pyarrow as pa
 
+from mlops_assets.errors import SourceError
+
+_DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError)
 _NO_TEXT = {
     (b"\x1f\x8b",): "gzip; name it *.gz",
     (b"BZh91AY",): "bzip2; name it *.bz2",
     (b"\xfd7zXZ",): "xz; name it *.xz",
     (b"\x28\xb5\x2f\xfd",): "Zstandard; name it *.zst",
     (b"PAR1\x15",): "Parquet; set `source.format: parquet`",
-    (b"PK\x03\x04",): "a zip archive or an Excel workbook; name it *.zip, or export it as CSV",
-    (b"\xd0\xcf\x11\xe0",): "an Excel workbook; export it as CSV",
+    (b"PK\x03\x04",): "a zip archive or an Excel workbook; name it *.zip, or set "
+    "`source.format: excel`",
+    (b"\xd0\xcf\x11\xe0",): "an Excel workbook; set `source.format: excel`",
     (b"\x89PNG", b"\xff\xd8\xff", b"%PDF-"): "a picture or PDF; see what `source.uri` names",
     (b"<!DOCTYPE", b"<!doctype", b"<html"): "a web page of a failed download; fetch it again",
     (b"SQLite format 3\0",): "a SQLite database; read it by a `source.loader`",
@@ -66,3 +75,55 @@ def _as_utf8(data: bytes, encoding: str, where: str) -> bytes:
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         return data
     return text.removeprefix("\ufeff").encode()
+
+
+def read_bytes(path: Path) -> bytes:
+    """Content of `path`; that of an archive if it ends in .gz, .bz2, .xz, .zst or .zip.
+
+    Raises:
+        SourceError: It is not there, cannot be read, or is damaged.
+    """
+    unpack = _UNPACK.get(path.suffix.lower())
+    try:
+        return path.read_bytes() if unpack is None else unpack(path)
+    except FileNotFoundError as err:
+        raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
+    except _DAMAGED as err:
+        raise _damaged(path, err) from err
+    except (OSError, ValueError, RuntimeError, NotImplementedError) as err:
+        # The last two are zipfile's refusals. bz2 and zstd say by the others that a file is
+        # damaged; only what the system says has a number.
+        if unpack and not getattr(err, "errno", None) and not isinstance(err, RuntimeError):
+            raise _damaged(path, err) from err
+        raise SourceError(f"{path}: cannot be read: {err}. Make it a readable plain file.") from err
+
+
+def _damaged(path: Path, err: Exception) -> SourceError:
+    return SourceError(
+        f"{path}: the {path.suffix} archive is damaged or cut short ({err}). Fetch the file again."
+    )
+
+
+def _zst(path: Path) -> bytes:
+    with pa.OSFile(str(path)) as file, pa.CompressedInputStream(file, "zstd") as stream:
+        return stream.read()
+
+
+def _zip(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        members = [info.filename for info in archive.infolist() if not info.is_dir()]
+        if len(members) != 1:
+            raise SourceError(
+                f"{path}: holds {len(members)} files {members[:5]}, and must hold one. "
+                "Unpack it and name the files by a glob."
+            )
+        return archive.read(members[0])
+
+
+_UNPACK: dict[str, Callable[[Path], bytes]] = {
+    ".gz": lambda path: gzip.decompress(path.read_bytes()),
+    ".bz2": lambda path: bz2.decompress(path.read_bytes()),
+    ".xz": lambda path: lzma.decompress(path.read_bytes()),
+    ".zst": _zst,
+    ".zip": _zip,
+}

@@ -25,6 +25,8 @@ from mlops_assets.errors import LoaderError, MlopsError, SourceError
 from mlops_assets.ml.data.delimited import open_text, parse_text
 from mlops_assets.ml.data.json_lines import JsonLines
 from mlops_assets.ml.data.parquet import ParquetTable, joined
+from mlops_assets.ml.data.sources import partitions_of
+from mlops_assets.ml.data.workbook import open_sheet
 from mlops_assets.runtime.atomic import write_atomically
 
 Extra = Literal["refuse", "drop"]
@@ -52,7 +54,7 @@ def read_table(
         raise SourceError("no file to read; check `source.uri`.")
     tables, first = [], None
     for path in files:
-        names, table = _read_one(path, source, columns, extra)
+        names, table = _read_whole(path, source, columns, extra)
         first = first or names
         # A line of JSON leaves out what has no value, so a file may lack what no row of it has.
         if set(names) != set(first) and source.format != "jsonl":
@@ -157,6 +159,25 @@ def frame_to_parquet(frame: pd.DataFrame, path: Path) -> None:
     write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
+def _read_whole(
+    path: Path, source: SourceSettings, columns: Sequence[str], extra: Extra
+) -> tuple[list[str], pa.Table]:
+    """`_read_one`, and what the names of the folders say."""
+    said = partitions_of(path, source.partitions)
+    if (unknown := sorted(said.keys() - set(columns))) and extra == "refuse":
+        raise SourceError(
+            f"{path}: its folders say {unknown}, which are not in the contract. Add them to "
+            "`contract.columns`, or remove them from `source.partitions`."
+        )
+    inside = [name for name in columns if name not in said]
+    names, table = _read_one(path, source, inside, extra)
+    for name, value in said.items():
+        known = None if value in ("", *source.missing) else value
+        values = pa.repeat(pa.scalar(known, pa.string()), table.num_rows)
+        table = table.append_column(name, values)
+    return [*names, *said], table.select(list(columns)) if said else table
+
+
 def _read_one(
     path: Path, source: SourceSettings, columns: Sequence[str], extra: Extra
 ) -> tuple[list[str], pa.Table]:
@@ -164,6 +185,10 @@ def _read_one(
     if source.format == "parquet":
         stored = ParquetTable(path)
         return stored.names, stored.table(match_columns(stored.names, columns, extra, str(path)))
+    if source.format == "excel":
+        sheet = open_sheet(path, source.sheet, source.skip_rows, source.columns)
+        keep = match_columns(sheet.names, columns, extra, sheet.where)
+        return sheet.names, sheet.table(keep, source.missing)
     if source.format == "jsonl":
         lines = JsonLines(path, source.encoding)
         keep = match_columns(lines.names, columns, extra, str(path))

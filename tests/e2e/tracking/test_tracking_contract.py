@@ -1,5 +1,6 @@
 """Tracking and registry: the same assertions on MLflow itself and on the fake."""
 
+import json
 import os
 import socket
 import time
@@ -7,15 +8,21 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlops_assets.errors import TrackingError, TrackingUnavailableError, UnsafeModelError
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking.outcome import this_process
+from resources.tracking.run import schema_sample
 from resources.tracking.tracking import MLflowTracking
 from tests.support.fakes import FakeTracking
+from tests.worlds.effort import worlds
+from tests.worlds.tables import World, tables
 
 pytestmark = pytest.mark.e2e
 
@@ -61,6 +68,41 @@ def test_a_registered_model_comes_back_as_it_was(tracking: MLflowTracking, tmp_p
     assert file.with_name("model.onnx").read_bytes() == b"a graph"
     restored = load_estimator(file.read_bytes())
     assert restored.predict_proba(EXAMPLE).tolist() == fitted().predict_proba(EXAMPLE).tolist()
+
+
+@given(tables(keyed=True, rows=60), st.integers(1, 20))
+@worlds(20)
+def test_a_sample_has_the_schema_of_all_rows(world: World, at_most: int) -> None:
+    """MLflow infers it from each cell: its type, and whether one is missing."""
+    import mlflow
+
+    sample = schema_sample(world.frame, at_most)
+    assert len(sample) <= at_most + world.frame.shape[1]
+    known, whole = (
+        mlflow.data.from_pandas(rows, digest="a").schema for rows in (sample, world.frame)
+    )
+    assert known == whole
+
+
+def test_the_rows_of_a_training_are_logged_by_their_number(tmp_path: Path) -> None:
+    import mlflow
+
+    tracking, rows = build(MLflowTracking, tmp_path), 2_500
+    table = pd.DataFrame({"x": np.arange(rows, dtype=float), "y": 1.0})
+    table.loc[1_777, "x"] = np.nan
+    with tracking.run("shop", {}) as run:
+        run.log_dataset(table, name="shop", digest="a" * 36 + ".dir", target="y")
+    with tracking.store.connected():
+        (logged,) = mlflow.get_run(run.id).inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == ("shop", "a" * 36)
+    assert json.loads(logged.dataset.profile) == {
+        "num_rows": rows, "num_elements": 2 * rows, "schema_of": 835
+    }  # fmt: skip
+    required = {
+        c["name"]: c["required"] for c in json.loads(logged.dataset.schema)["mlflow_colspec"]
+    }
+    assert required == {"x": False, "y": True}
+    assert [(tag.key, tag.value) for tag in logged.tags] == [("mlflow.data.context", "training")]
 
 
 def test_aliases_move(tracking: MLflowTracking) -> None:

@@ -4,14 +4,30 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
+import pandas as pd
 import pytest
 
 from mlops_assets.cli.init.writing import write_model
 from mlops_assets.components.model_files import read_parts
 from mlops_assets.config import ModelSettings
 from mlops_assets.init.questions import Answers
+from mlops_assets.keys import asset_key
+from mlops_assets.ml.frames import feature_rows, select_features
+from mlops_assets.ml.training.fit import split
+from tests.support.live_rows import predictions, stored_features
 from tests.support.own_tables import TABLES
-from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
+from tests.support.pipeline_runs import (
+    STAGES,
+    build,
+    checks,
+    failure,
+    materialize,
+    materialized,
+    metadata,
+)
+
+REQUESTS = 1000
 
 
 @pytest.fixture
@@ -31,7 +47,7 @@ def settings_of(file: Path) -> ModelSettings:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_stranger_s_table_is_served_as_it_was_trained(
+def test_a_stranger_s_table_is_served_as_it_was_trained_and_watched_calmly(
     name: str, project: Path, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
     table = TABLES[name]
@@ -47,3 +63,37 @@ def test_a_stranger_s_table_is_served_as_it_was_trained(
     if settings.entity is not None:
         assert checks(result)["online_equals_offline"]
     assert checks(result)["live_equals_offline"]
+    answer_a_day_like_the_held_out_rows(settings, resources)
+    seen = monitored(settings, resources, instance)
+    enough = (
+        settings.monitoring.drift.min_rows <= metadata(result, name, "reference_profile")["rows"]
+    )
+    assert seen["verdict"] == ("calm" if enough else "unknown"), seen["reasons"]
+
+
+def answer_a_day_like_the_held_out_rows(settings: ModelSettings, resources: dict[str, Any]) -> None:
+    """Requests of one day, drawn from the rows that the reference was made of; nothing moved."""
+    held_out = split(stored_features(resources, settings.name), settings).test
+    asked = held_out.sample(REQUESTS, replace=True, random_state=0, ignore_index=True)
+    sent = feature_rows(select_features(asked, settings.feature_dtypes))
+    answers = resources["deployment"].predict_features(settings.name, sent)
+    likeliest = [max(one.get("probabilities", {"": one["prediction"]}).values()) for one in answers]
+    names = settings.features.names
+    logged = predictions(asked, np.array(likeliest), entity=settings.key.name, names=names)
+    if settings.target.task == "multiclass":
+        logged["predicted"] = [answer["prediction"] for answer in answers]
+    day = pd.Timestamp("2025-01-01", tz="UTC")
+    logged["event_time"] = logged["features_as_of"] = logged["logged_at"] = day
+    resources["predictions"].add(settings.name, logged)
+
+
+def monitored(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> dict[str, Any]:
+    """What the drift report says of that day."""
+    stages = ("prediction_log", "drift_report")
+    job = build(settings, resources).resolve_job_def(f"{settings.name}_monitoring")
+    result = job.execute_in_process(
+        instance=instance, asset_selection=[asset_key(settings.name, stage) for stage in stages]
+    )
+    return metadata(result, settings.name, "drift_report")

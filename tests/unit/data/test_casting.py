@@ -214,6 +214,21 @@ def test_a_text_may_mean_no_value_in_one_column_only():
 
 
 @pytest.mark.parametrize(
+    ("values", "good"),
+    [
+        (np.array([-999, 2**53 + 1]), 2**53 + 1),
+        (np.array([-999.0, 1.0]), 1),
+        (pd.array([-999, 1], "Int64"), 1),
+        (pd.Series([-999, None, 1], dtype=object), 1),
+    ],
+)
+def test_a_typed_number_may_mean_no_value(values: Any, good: int):
+    checked = check(values, dtype="int64", missing=["-999"])
+    assert kept(checked) == [good]
+    assert all("is missing" in reason for reason in reasons(checked))
+
+
+@pytest.mark.parametrize(
     ("rule", "said"),
     [
         ({"dtype": "datetime", "unit": "days"}, "none of ['s', 'ms', 'us', 'ns']"),

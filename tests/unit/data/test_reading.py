@@ -14,7 +14,7 @@ import pytest
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import DottedPathError, SourceError, StateError
 from mlops_assets.ml.data.reading import check_columns, frame_to_parquet, read_table, run_loader
-from mlops_assets.ml.data.sources import find_files
+from mlops_assets.ml.data.sources import find_files, stored_name
 
 COLUMNS = ["id", "age"]
 GOOD = b"id,age\n1,30\n2,\n"
@@ -123,6 +123,30 @@ def test_a_value_that_looks_like_a_comment_stays(read: Read):
     assert read(b"id,age\n#1,2\n", comment="#")["id"].tolist() == ["#1"]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_folders_say_what_all_rows_of_a_file_have(tmp_path: Path, kind: str):
+    files = []
+    for folder in ("year=2023/city=K%C3%B6ln", "year=2024/city=__HIVE_DEFAULT_PARTITION__"):
+        file = tmp_path / folder / f"a.{kind}"
+        file.parent.mkdir(parents=True)
+        frame = good()
+        frame.to_parquet(file) if kind == "parquet" else frame.to_csv(file, index=False)
+        files.append(file)
+    source = SourceSettings(uri="x", format=kind, partitions=("year", "city"))
+    frame = read_table(files, source, ["city", "id", "year"], "drop")
+    assert list(frame.columns) == ["city", "id", "year"]
+    assert frame["year"].tolist() == ["2023"] * len(good()) + ["2024"] * len(good())
+    assert frame["city"].tolist() == ["Köln"] * len(good()) + [None] * len(good())
+    assert [stored_name(file, source.partitions) for file in files] == [
+        str(file.relative_to(tmp_path)) for file in files
+    ]
+    with pytest.raises(SourceError, match=r"folders say \['year'\].*contract.columns"):
+        read_table(files, source, ["city", "id", "age"], "refuse")
+    elsewhere = source.model_copy(update={"partitions": ("month",)})
+    with pytest.raises(SourceError, match=r"no folder of it is named month=VALUE"):
+        read_table(files, elsewhere, ["id"], "drop")
+
+
 def test_a_zip_with_one_file_is_unpacked(tmp_path: Path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -207,7 +231,7 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "JSON lines": (b'{"id":1,"age":2}\n', {}, ["JSON", "source.format: jsonl"]),
     "old Mac line ends": (GOOD.replace(b"\n", b"\r"), {}, ["line 1", "\\r", "Convert"]),
     "gzip": (gzip.compress(GOOD), {}, ["\\x1f\\x8b", "gzip; name it *.gz"]),
-    "zip or Excel": (b"PK\x03\x04\x14\0\xe9", {}, ["Excel workbook", "export it as CSV"]),
+    "zip or Excel": (b"PK\x03\x04\x14\0\xe9", {}, ["Excel workbook", "source.format: excel"]),
     "parquet": (b"PAR1\x15\x04\xff", {}, ["PAR1", "source.format: parquet"]),
     "web page": (b"<!DOCTYPE html>\n<p>404</p>\n", {}, ["failed download", "fetch it again"]),
     "no parquet": (GOOD, {"format": "parquet"}, ["parquet", "source.format"]),

@@ -119,3 +119,14 @@ def test_an_unreadable_file_is_an_error_of_ours(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(SourceError, match=r"one\.csv: Permission denied"):
         source_fingerprint(SourceSettings(uri=str(path)))
+
+
+def test_a_row_moved_to_another_partition_is_new_data(tmp_path: Path) -> None:
+    def fingerprint(folder: str, partitions: tuple[str, ...]) -> str | None:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text("id\n1\n")
+        source = SourceSettings(uri=str(tmp_path / folder / "*.csv"), partitions=partitions)
+        return source_fingerprint(source)
+
+    assert fingerprint("year=1", ("year",)) != fingerprint("year=2", ("year",))
+    assert fingerprint("year=3", ()) == fingerprint("year=4", ())

@@ -261,15 +261,23 @@ def test_rule_missing() -> None:
         "telco": column(["20.5", " ", "30", "40"] * 4).texts,
     }
     found = missing_texts(columns, Answers())
-    assert set(found) == {"?", "unknown", "N/A", " "}
-    assert without(columns["kind"], found).to_pylist()[:4] == ["None", "a", None, None]
-    assert missing_texts(columns, Answers({"missing": "?,x"})) == ["?", "x"]
+    assert set(found.everywhere) == {"?", "N/A", " "}
+    assert found.of == {"number": ["unknown"]}, "elsewhere it is a kind"
+    kinds = without(columns["kind"], found.texts("kind")).to_pylist()
+    assert kinds[:4] == ["None", "a", None, "unknown"]
+    given = missing_texts(columns, Answers({"missing": "?,x"}))
+    assert given == (["?", "x"], {})
+    assert found.by_column(columns).of == {
+        "number": ["?", "unknown"], "kind": ["N/A"], "telco": [" "]
+    }  # fmt: skip
 
 
 def test_rule_sentinel() -> None:
     columns = {"age": column([-999, 20, 30, 40, 50, 60, -999, -999] * 5).texts}
     with pytest.raises(UndecidedError, match=r"'age': 15 values are -999.*--missing '-999'"):
         missing_texts(columns, Answers())
-    assert missing_texts(columns, Answers(likely=True)) == ["-999"]
-    assert missing_texts(columns, Answers({"missing": "none"})) == []
-    assert missing_texts({"x": column(list(range(990, 1010)) * 5).texts}, Answers()) == []
+    assert missing_texts(columns, Answers(likely=True)) == (["-999"], {})
+    assert missing_texts(columns, Answers({"missing": "none"})) == ([], {})
+    assert missing_texts({"x": column(list(range(990, 1010)) * 5).texts}, Answers()) == ([], {})
+    both = {**columns, "debt": column([-999, -998, 0, 5, 7]).texts}
+    assert missing_texts(both, Answers(likely=True)).of == {"age": ["-999"]}

@@ -17,11 +17,13 @@ import pytest
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
+from mlops_assets.init.plan import Wanted, plan
 from mlops_assets.init.questions import Answers, UndecidedError
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.sampling import MOST_ROWS
 from mlops_assets.init.reading.table import Table, read_sample
 from mlops_assets.ml.data.reading import read_table
+from tests.support.workbooks import write_workbook
 
 RUSSIAN = "Привет, и это не шутка: ждём юг".replace(",", "")
 CSV = "id,x,y\n" + "".join(f"{i},{i}.5,{i % 2}\n" for i in range(40))
@@ -217,6 +219,69 @@ def test_rule_encoding_of_utf_8_with_a_mark(tmp_path: Path) -> None:
     assert list(table.columns) == ["id", "x", "y"]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_rule_partitions(tmp_path: Path, kind: str) -> None:
+    frame = pd.read_csv(io.StringIO(CSV))
+    writers = {"csv": "to_csv", "parquet": "to_parquet", "jsonl": "to_json"}
+    how = {"orient": "records", "lines": True} if kind == "jsonl" else {"index": False}
+    for year in (2022, 2023):
+        for month in ("01", "02"):
+            folder = tmp_path / "x=1" / "data" / f"year={year}" / f"month={month}"
+            folder.mkdir(parents=True)
+            getattr(frame, writers[kind])(folder / f"part.{kind}", **how)
+    table = read_sample(str(tmp_path / "x=1" / "data"), "y", Answers())
+    assert table.source["partitions"] == ["year", "month"]
+    assert list(table.columns) == ["id", "x", "y", "year", "month"]
+    assert table.columns["month"].to_pylist() == (["01"] * 40 + ["02"] * 40) * 2
+    drafted = plan(table, Wanted("mine", "y", 8103), Answers(likely=True))
+    assert drafted.left_out == {}
+    assert drafted.attributes["contract"]["columns"]["month"] == {"dtype": "string"}
+    (tmp_path / "part").mkdir()
+    written = table.write(tmp_path / "part")
+    settings = SourceSettings.model_validate(table.source)
+    rows = read_table(written, settings, ["id", "year", "month"], "drop")
+    assert rows["year"].tolist() == ["2022"] * 80 + ["2023"] * 80
+
+
+def test_rule_partitions_of_one_file_are_none(tmp_path: Path) -> None:
+    (tmp_path / "run=5").mkdir()
+    assert "partitions" not in read(tmp_path / "run=5" / "a.csv", CSV).source
+
+
+SHEET = [["id", "x", "y"], *([i, i + 0.5, i % 2] for i in range(40))]
+
+
+def test_rule_sheet_is_the_one_that_names_the_target(tmp_path: Path) -> None:
+    sheets = {"About": [["of y"]], "Data": [["Sales of y"], [None], *SHEET]}
+    write_workbook(tmp_path / "a.xlsx", sheets)
+    table = read_sample(str(tmp_path / "a.xlsx"), "y", Answers())
+    assert table.source == {
+        "uri": str(tmp_path / "a.xlsx"), "format": "excel", "sheet": "Data", "skip_rows": 2
+    }  # fmt: skip
+    assert (table.rows, table.whole) == (40, True)
+    assert table.columns["x"][1].as_py() == "1.5"
+    settings = SourceSettings.model_validate(table.source)
+    assert len(read_table([tmp_path / "a.xlsx"], settings, ["id", "y"], "drop")) == 40
+
+    write_workbook(tmp_path / "b.xlsx", {"A": SHEET, "B": SHEET})
+    with pytest.raises(UndecidedError, match="--sheet 'A'"):
+        read_sample(str(tmp_path / "b.xlsx"), "y", Answers())
+    one = read_sample(str(tmp_path / "b.xlsx"), "y", Answers({"sheet": "B"}))
+    assert one.source["sheet"] == "B"
+    with pytest.raises(SourceError, match=r"none of the sheets \['A', 'B'\] has 'z'"):
+        read_sample(str(tmp_path / "b.xlsx"), "z", Answers())
+
+
+def test_rule_sheet_is_sampled_and_its_total_is_refused(tmp_path: Path) -> None:
+    long = [["id", "y"], *([i, i % 2] for i in range(MOST_ROWS + 500))]
+    write_workbook(tmp_path / "a.xlsx", {"Data": long})
+    table = read_sample(str(tmp_path), "y", Answers())
+    assert (table.rows, table.of_rows, table.whole) == (MOST_ROWS, MOST_ROWS + 500, False)
+    write_workbook(tmp_path / "a.xlsx", {"Data": [*SHEET, ["Total", None, 20]]})
+    with pytest.raises(SourceError, match=r"the last row, \['Total'.*is a total; delete it"):
+        read_sample(str(tmp_path), "y", Answers())
+
+
 def test_rule_header_is_where_the_target_is(tmp_path: Path) -> None:
     rows = CSV.split("\n", 1)[1]
     with pytest.raises(SourceError, match=r"values and no header.*--columns"):
@@ -285,7 +350,7 @@ def test_rule_parquet_spells_values_whatever_their_type(tmp_path: Path) -> None:
 def test_rule_names() -> None:
     found = safe_names(
         [
-            *("mean radius", "Größe (cm)", "od280/od315", "userId", "Age", "age", "2nd", "имя"),
+            *("mean radius", "Größe (cm)", "od280/od315", "userId", "Age", "age", "2nd", "年齢"),
             *("row", "prediction", "", "HTTPServer", "Straße & Ort"),
         ]
     )
@@ -299,7 +364,7 @@ def test_rule_names() -> None:
     ("data", "said"),
     [
         (b"", "the file is empty"),
-        (b"PK\x03\x04....", "an Excel workbook or a zip archive"),
+        (b"PK\x03\x04....", "an Excel workbook or a zip archive of another name"),
         (b"SQLite format 3\0...", "a SQLite database"),
         ("id,y\n1,2\n".encode("utf-16-le"), "UTF-16 without a byte order mark"),
         (CSV.encode() + b"Total,,20\n", "'Total,,20', is no row but a footer.*head -n -1"),
@@ -333,3 +398,10 @@ def test_the_memory_of_a_sample_does_not_grow_with_the_columns(tmp_path: Path) -
     frame = pd.DataFrame(np.zeros((4000, 500)), columns=names)
     frame.to_csv(tmp_path / "wide.csv", index=False)
     assert read_sample(str(tmp_path / "wide.csv"), "y", Answers()).rows <= 2 * 3000
+
+
+def test_rule_names_of_other_scripts() -> None:
+    names = ["Возраст клиента", "Щука й ёж", "Ηλικία", "Ψάρι", "Київ", "العمر"]
+    assert list(safe_names(names).values()) == [
+        *("vozrast_klienta", "shchuka_i_ezh", "ilikia", "psari", "kiiv", "column_6"),
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlops_assets.cli.main import main
 from mlops_assets.components.editor_schema import schema_text
 from mlops_assets.components.model_files import read_parts
 from mlops_assets.home import FRAMEWORK_ROOT
+from tests.support.workbooks import write_workbook
 
 RNG = np.random.default_rng(2)
 ROWS = 600
@@ -128,6 +130,45 @@ def test_rule_gate_has_no_limits_over_noise(project: Path) -> None:
         "primary": "roc_auc",
         "gate": {"against_champion": "non_inferior"},
     }
+
+
+def test_a_page_of_every_column_opens_without_a_network(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv", Größe=[f"{i} kg" for i in range(ROWS)])
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    page = project / "defs" / "loans" / "profile.html"
+    assert f"{page}: a page of every column, with values" in capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert "Größe" in text
+    assert "loans: all 600 rows" in text
+    assert re.findall(r"""(?:src|<link[^>]+href|url\()\s*=?\s*["']?https?:""", text) == []
+    assert len(text) < 2_000_000
+
+
+def test_without_the_extra_the_page_is_left_out_and_said_so(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "skrub", None)
+    write(project / "loans.csv")
+    assert main(["init", "loans.csv", "--target", "y"]) == 0
+    assert "pip install 'mlops-assets[profile]'" in capsys.readouterr().out
+    assert [file.name for file in (project / "defs" / "loans").iterdir()] == ["defs.yaml"]
+
+
+def test_a_workbook_is_rehearsed_and_written(project: Path) -> None:
+    frame = pd.read_csv(write(project / "loans.csv"))
+    (project / "loans.csv").unlink()
+    rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+    sheet = [["Loans"], list(frame.columns), *rows]
+    write_workbook(project / "loans.xlsx", {"Notes": [["none"]], "Loans": sheet})
+    assert main(["init", "loans.xlsx", "--target", "y"]) == 0
+    written = attributes(project / "defs" / "loans" / "defs.yaml")
+    assert written["source"] == {
+        "uri": "loans.xlsx", "format": "excel", "sheet": "Loans", "skip_rows": 1
+    }  # fmt: skip
+    text = (project / "defs" / "loans" / "defs.yaml").read_text(encoding="utf-8")
+    assert "Rehearsed on them" in text
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])

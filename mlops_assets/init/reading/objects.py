@@ -1,0 +1,86 @@
+"""A sample of JSON lines or Parquet -> columns of texts, inner objects by one level."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from mlops_assets.errors import SourceError
+from mlops_assets.init.reading.sampling import TextSample
+
+pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
+
+_MOST_FIELDS = 20
+
+
+def parse_json(sample: TextSample, nested: dict[str, str]) -> dict[str, pa.Array]:
+    """Source name -> texts; adds to `nested` what is no single value, and why.
+
+    Raises:
+        SourceError: A line is no JSON object.
+    """
+    rows = [_json_row(line, sample, nested) for line in sample.data.splitlines() if line.strip()]
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in nested))
+    return {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
+
+
+def _json_row(line: bytes, sample: TextSample, nested: dict[str, str]) -> dict[str, str | None]:
+    try:
+        row = json.loads(line)
+    except ValueError as err:
+        raise SourceError(f"{sample.path}: {line[:80]!r} is no JSON ({err}); correct it") from err
+    if not isinstance(row, dict):
+        raise SourceError(f"{sample.path}: {line[:80]!r} is no JSON object; write one a line")
+    found: dict[str, str | None] = {}
+    for name, value in row.items():
+        inner = value if isinstance(value, dict) else {}
+        for key, part in inner.items():
+            found |= _json_value(f"{name}.{key}", part, nested)
+        if not inner:
+            found |= _json_value(name, value, nested)
+    return found
+
+
+def _json_value(name: str, value: Any, nested: dict[str, str]) -> dict[str, str | None]:
+    if isinstance(value, list | dict):
+        nested[name] = f"a JSON {type(value).__name__} is no single value"
+        return {}
+    if value is None:
+        return {name: None}
+    return {name: value if isinstance(value, str) else json.dumps(value)}
+
+
+def flattened(table: pa.Table, nested: dict[str, str]) -> Iterable[tuple[str, pa.Array]]:
+    """Name and texts of every column of values; structs of few fields by one level."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_struct(kind) and kind.num_fields <= _MOST_FIELDS:
+            for at in range(kind.num_fields):
+                inner = pc.struct_field(column, at)
+                yield from _spelled(f"{name}.{kind.field(at).name}", inner, nested)
+        else:
+            yield from _spelled(name, column, nested)
+
+
+def _spelled(
+    name: str, column: pa.ChunkedArray, nested: dict[str, str]
+) -> Iterable[tuple[str, pa.Array]]:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        column = column.cast(pa.timestamp(kind.unit, "UTC"))  # one offset, whatever the season
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        nested[name] = f"{kind} is no column of single values"
+        return
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):  # the contract has no such type
+        nested[name] = f"{kind} is no column of moments; write it as a number, e.g. of hours"
+        return
+    try:
+        texts = column.cast(pa.string()).combine_chunks()
+    except pa.ArrowException:
+        nested[name] = f"{kind} is no column of numbers, texts, booleans or moments"
+        return
+    yield name, texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
