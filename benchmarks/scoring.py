@@ -241,8 +241,8 @@ NOTES = (
     "The loop reads row groups, builds the matrix, runs the graph, and writes ids and scores. Ours",
     "also holds each value to the contract, hashes the file, asks in requests of 1,000 rows, and",
     "writes the prediction log with all features. Without imports, and without loading Dagster's",
-    "definitions. Of the cheapest model the loop's first megabytes are a large part of what it takes",
-    "for a million rows, so that the ratio grows with the rows.",
+    "definitions. Of the cheapest model the loop's first megabytes are a large part of what it",
+    "takes for a million rows, so that the ratio grows with the rows.",
 )
 
 
