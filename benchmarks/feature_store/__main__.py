@@ -25,16 +25,21 @@ RESULTS = Path(__file__).parents[1] / "results" / "feature_store.md"
 class Size(NamedTuple):
     """How much of everything."""
 
-    rows: tuple[int, ...]
+    rows: dict[int, int]
+    """To the number of rounds."""
     most_for_feast: int
     """Rows; its plan of a month of daily ones takes 5 GB a million, and is killed at two."""
     entities: int
     logged: int
-    rounds: int
 
 
-LARGE = Size((1_000_000, 5_000_000), 1_000_000, 1_000_000, 1_000_000, 3)
-SMALL = Size((10_000,), 10_000, 1_000, 10_000, 1)
+LARGE = Size(
+    {1_000_000: 3, 5_000_000: 3, 10_000_000: 1},
+    most_for_feast=1_000_000,
+    entities=1_000_000,
+    logged=1_000_000,
+)
+SMALL = Size({10_000: 1}, most_for_feast=10_000, entities=1_000, logged=10_000)
 
 
 def main() -> None:
@@ -60,7 +65,7 @@ def join(shape: str, rows: int, size: Size, polars: str) -> dict[str, Any]:
     found: dict[str, list[Facts]] = {}
     with tempfile.TemporaryDirectory() as folder:
         made = run("prepare", folder, shape, rows)
-        for _ in range(size.rounds):
+        for _ in range(size.rows[rows]):
             found.setdefault("ours", []).append(run("join", folder, shape))
             if polars:
                 days = SHAPES[shape][2].removesuffix("d")
@@ -75,7 +80,7 @@ def join(shape: str, rows: int, size: Size, polars: str) -> dict[str, Any]:
         name: {key: statistics.median(one[key] for one in rounds) for key in ("cpu_s", "peak_mb")}
         for name, rounds in found.items()
     }
-    return {"shape": shape, "rows": made["rows"], **medians}
+    return {"shape": shape, "rows": made["rows"], "rounds": size.rows[rows], **medians}
 
 
 def page(joins: list[dict[str, Any]], published: Facts, logged: Facts, size: Size) -> str:
@@ -84,20 +89,20 @@ def page(joins: list[dict[str, Any]], published: Facts, logged: Facts, size: Siz
         "# The feature store at size",
         "",
         f"`python -m benchmarks.feature_store` at {commit()}: CPU seconds of one thread and the "
-        f"process's peak of memory, on {os.cpu_count()} shared processors; of joins the medians of "
-        f"{size.rounds} rounds in turn (Feast: one).",
+        f"process's peak of memory, on {os.cpu_count()} shared processors.",
         "",
         "## Rows for training",
         "",
         "Of 10 features each, as of the moments of as many keys, from the feature file to a frame "
-        "in order. monthly: 12 moments of each entity, a TTL of a year; daily: 100, a month.",
+        "in order. monthly: 12 moments of each entity, a TTL of a year; daily: 100, a month. "
+        "Medians of the rounds, ours and Polars in turn; Feast in one.",
         "",
-        "| shape | rows | ours | Polars `join_asof` | Feast `get_historical_features` |",
-        "|---|---|---|---|---|",
+        "| shape | rows | rounds | ours | Polars `join_asof` | Feast `get_historical_features` |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {one['shape']} | {one['rows']:,} | {_cell(one['ours'])} | {_cell(one.get('Polars'))} "
-        f"| {_cell(one.get('Feast'))} |"
+        f"| {one['shape']} | {one['rows']:,} | {one['rounds']} | {_cell(one['ours'])} "
+        f"| {_cell(one.get('Polars'))} | {_cell(one.get('Feast'))} |"
         for one in joins
     ]
     lines += [

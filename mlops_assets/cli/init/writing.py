@@ -62,7 +62,8 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     draft = plan(table, Wanted(chosen, target, wanted_port(answers) or free_port(parts)), answers)
     rehearsal = rehearsed(table, draft, folder)
     schema = os.path.relpath(root / SCHEMA_FILE, folder / chosen)
-    heading = _heading(data, target, table, rehearsal)
+    joined = f" --labels {labels}" if (labels := answers.given("labels")) else ""
+    heading = _heading(data + joined, target, table, rehearsal)
     heading.insert(0, f"yaml-language-server: $schema={schema}")
     files = {"defs.yaml": yaml_text(draft, heading)}
     if draft.sample and (page := profile_page(draft.sample, f"{chosen}: {table.looked_at}")):

@@ -182,6 +182,19 @@ def test_rule_preamble(
     assert len(read_table([file], settings, ["id", "y"], "drop")) == 40
 
 
+@pytest.mark.parametrize("rare", [1, 5])
+@pytest.mark.parametrize("ends", ["", ",1.5"])
+def test_rule_preamble_is_no_row_of_an_event_log(tmp_path: Path, rare: int, ends: str) -> None:
+    if rare == 1 and not ends:
+        return  # a text among texts, once: nothing tells it from a header
+    kinds = ["view"] * 20 + ["buy"] * rare + ["view"] * 40
+    rows = "".join(f"u{i},{kind}{ends}\n" for i, kind in enumerate(kinds))
+    (tmp_path / "a.csv").write_text(f"user,kind{',amount' if ends else ''}\n{rows}")
+    table = read_sample(str(tmp_path / "a.csv"), "buy", Answers())
+    assert "skip_rows" not in table.source
+    assert list(table.columns)[:2] == ["user", "kind"]
+
+
 def test_rule_preamble_of_a_file_without_header(tmp_path: Path) -> None:
     rows = CSV.split("\n", 1)[1]
     table = read(tmp_path / "a.csv", f"# by me\n{rows}", columns="id,x,y")

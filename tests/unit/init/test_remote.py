@@ -180,6 +180,7 @@ def test_labels_that_cannot_be_joined_are_refused(
         ("https://example.com/*.csv", "of an address one file is read"),
         ("s3://bucket/folder/", "of an address one file is read"),
         ("s3://bucket/a.csv", "s3fs"),
+        ("https://example.com/a.xlsx", "a workbook is read of local files only"),
     ],
 )
 def test_what_cannot_be_reached_is_one_sentence(
