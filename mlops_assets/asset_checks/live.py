@@ -45,8 +45,8 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         from mlops_assets.model_versions.fetched import fetched
 
         now = datetime.now(UTC) if settings.features.clock == "wall" else None
-        newest = newest_rows(features.rows, view, now)[[view.key.name, TIMESTAMP]]
-        offline = feature_store.training_rows(view, newest)
+        newest = newest_rows(features.rows, view, now).tail(settings.deployment.max_rows)
+        offline = feature_store.training_rows(view, newest[[view.key.name, TIMESTAMP]])
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another
         version = registered(settings.name, live.model_version, tracking)
         with fetched(version, tracking, settings) as one:

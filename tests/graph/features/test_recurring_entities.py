@@ -25,13 +25,16 @@ def newest(loans: dict[str, Any]) -> dict[int, dict[str, Any]]:
     return {int(who): dict(row) for who, row in last[["amount", "grade"]].iterrows()}
 
 
+@pytest.mark.parametrize("max_rows", [1, 1000])  # of a request; the check asks for 20
 def test_each_machine_is_served_by_its_newest_row(
+    max_rows: int,
     loans: dict[str, Any],
     newest: dict[int, dict[str, Any]],
     resources: dict[str, Any],
     instance: dg.DagsterInstance,
 ) -> None:
     resources["deployment"].know(newest)
+    loans["deployment"]["max_rows"] = max_rows
     result = materialize(ModelSettings.model_validate(loans), resources, instance)
     found = checks(result)
     assert result.success
