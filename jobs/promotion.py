@@ -17,6 +17,7 @@ from resources.champion.by_hand import Promotions
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.cancellation import Cancellation
 from resources.dagster.run_users import launched_by
+from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.tracking import MLflowTracking
 
@@ -45,6 +46,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
     name, taken = settings.name, pool(settings.name)
 
     @dg.op(name=f"{name}_roll_back", pool=taken, description="Serve an older version again.")
+    @inspected_once
     def roll_back(
         context: dg.OpExecutionContext,
         config: RollbackConfig,
@@ -63,6 +65,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
     @dg.op(
         name=f"{name}_promote", pool=taken, description="Serve a version, whatever the gate said."
     )
+    @inspected_once
     def promote(
         context: dg.OpExecutionContext,
         config: PromotionConfig,
@@ -77,6 +80,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         _log(context, moved.endpoint, moved.before)
 
     @dg.op(name=f"{name}_restore", pool=taken, description="Serve the ledger's champion again.")
+    @inspected_once
     def restore(
         context: dg.OpExecutionContext,
         tracking: MLflowTracking,

@@ -14,6 +14,7 @@ from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import reconcile
 from resources.champion.ledger import PromotionLedger
+from resources.dagster.signatures import inspected_once
 from resources.datasets import DvcDatasets
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
@@ -33,6 +34,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         blocking=True,
         description="The version can be read again from the cache, byte for byte.",
     )
+    @inspected_once
     def version_is_in_the_cache(raw: DatasetVersion, datasets: DvcDatasets) -> dg.AssetCheckResult:
         damaged = datasets.damaged_files(raw)
         said = f"{damaged} are damaged in the cache; run again"
@@ -44,6 +46,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         blocking=True,
         description="Serving would read the same values online as training reads offline.",
     )
+    @inspected_once
     def online_equals_offline(
         features: TracedRows, feature_store: FeastFeatureStore
     ) -> dg.AssetCheckResult:
@@ -69,6 +72,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         blocking=True,
         description="The registered file holds only types of our allow-list.",
     )
+    @inspected_once
     def model_is_safe_to_load(model: ModelVersion, tracking: MLflowTracking) -> dg.AssetCheckResult:
         from mlops_assets.ml.inference.model_files import untrusted_types
         from mlops_assets.model_versions.fetched import fetched
@@ -91,6 +95,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         "version knows more than the prior; against the champion, if there is one, the rule "
         "`evaluation.gate.against_champion` holds; no rollback holds against the version.",
     )
+    @inspected_once
     def model_passes_the_gate(report: Evaluation) -> dg.AssetCheckResult:
         reasons = "; ".join(report.decision.reasons)
         return holds_without(
@@ -107,6 +112,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         pool=pool(settings.name),
         description="The endpoint is up and serves the champion of the ledger.",
     )
+    @inspected_once
     def endpoint_is_live(
         endpoint: Endpoint, deployment: EndpointDeployer, ledger: PromotionLedger
     ) -> dg.AssetCheckResult:
@@ -123,6 +129,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         pool=pool(settings.name),
         description="Nobody moved the aliases in the registry by hand; moved ones are put back.",
     )
+    @inspected_once
     def alias_follows_the_ledger(
         tracking: MLflowTracking, ledger: PromotionLedger
     ) -> dg.AssetCheckResult:

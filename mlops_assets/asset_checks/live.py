@@ -12,6 +12,7 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import registered
+from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
@@ -29,6 +30,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         description=f"By {'entity id' if settings.entity else 'features'}, the endpoint answers "
         "what the model says of offline features.",
     )
+    @inspected_once
     def live_equals_offline(
         endpoint: Endpoint,
         features: TracedRows,
@@ -76,6 +78,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         blocking=True,
         description="Live requests were answered with the features that training would see.",
     )
+    @inspected_once
     def served_features_equal_offline(report: SkewSummary) -> dg.AssetCheckResult:
         found = "; ".join(f"{s.feature}: {s.rows} rows, {s.example}" for s in report.skewed)
         said = f"requests were answered with others: {found}"
@@ -86,6 +89,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         pool=pool(settings.name),
         description="The newest window whose labels are complete was predicted as promised.",
     )
+    @inspected_once
     def performance_has_not_degraded(report: PerformanceReport) -> dg.AssetCheckResult:
         newest = report.newest_final
         verdict = newest.verdict if newest else "unknown"
@@ -101,6 +105,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         pool=pool(settings.name),
         description="No watched feature, nor the predictions, moved away from the reference.",
     )
+    @inspected_once
     def features_have_not_drifted(report: DriftReport) -> dg.AssetCheckResult:
         newest = report.newest
         return dg.AssetCheckResult(

@@ -6,6 +6,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.records.scoring import BatchSummary
+from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
@@ -25,6 +26,7 @@ def build_batch_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         if settings.entity
         else "What the served version says of every row of the features.",
     )
+    @inspected_once
     def batch_predictions(
         deployment: EndpointDeployer, feature_store: FeastFeatureStore, predictions: PredictionLog
     ) -> dg.MaterializeResult[BatchSummary]:

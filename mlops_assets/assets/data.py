@@ -16,6 +16,7 @@ from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_name
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
+from resources.dagster.signatures import inspected_once
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
@@ -38,6 +39,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         description="The source as delivered, one DVC version per content.",
     )
+    @inspected_once
     def raw_data(
         datasets: DvcDatasets, tracking: MLflowTracking
     ) -> dg.MaterializeResult[DatasetVersion]:
@@ -73,6 +75,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         ],
         description="Rows that keep the contract, cleaned; the others are in quarantine.",
     )
+    @inspected_once
     def processed_data(
         context: dg.AssetExecutionContext, raw: DatasetVersion, datasets: DvcDatasets
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:

@@ -10,6 +10,7 @@ from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.cancellation import Cancellation
+from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
@@ -32,6 +33,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         retry_policy=RETRIES,
         description="The evaluated version, live where `deployment.target` says, beyond the run.",
     )
+    @inspected_once
     def deployed_endpoint(
         context: dg.AssetExecutionContext,
         features: TracedRows,

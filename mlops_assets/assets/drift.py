@@ -15,6 +15,7 @@ from mlops_assets.records.files import PROFILE_FILE
 from mlops_assets.records.monitoring import DriftReport
 from mlops_assets.records.profile import Profile
 from resources.champion.ledger import PromotionLedger
+from resources.dagster.signatures import inspected_once
 from resources.endpoints.metrics import EndpointMetrics
 from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
@@ -42,6 +43,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         "version.",
         retry_policy=RETRIES,
     )
+    @inspected_once
     def reference_profile(
         features: TracedRows, model: ModelVersion, tracking: MLflowTracking
     ) -> dg.MaterializeResult[Profile]:
@@ -63,6 +65,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         "profile, or earlier windows of their season.",
         retry_policy=RETRIES,
     )
+    @inspected_once
     def drift_report(
         config: PageConfig,
         features: TracedRows,

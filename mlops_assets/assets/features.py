@@ -13,6 +13,7 @@ from mlops_assets.keys import asset_key, asset_of
 from mlops_assets.metadata import markdown_table, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import FeatureFacts, FeatureView
+from resources.dagster.signatures import inspected_once
 from resources.datasets import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 
@@ -50,6 +51,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         ],
         description="One row per entity and moment: features known then, and the target if known.",
     )
+    @inspected_once
     def features(
         processed: TracedRows, datasets: DvcDatasets, feature_store: FeastFeatureStore
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:

@@ -12,6 +12,7 @@ from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
+from resources.dagster.signatures import inspected_once
 from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 
@@ -26,6 +27,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         description="The estimator fitted on the training rows, as a version in the registry.",
     )
+    @inspected_once
     def trained_model(
         context: dg.AssetExecutionContext, features: TracedRows, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
@@ -44,6 +46,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         description="Metrics and plots of the registered version on the held-out rows, its losses "
         "beside the champion's, whether it may be deployed, and its model card.",
     )
+    @inspected_once
     def evaluation_report(
         features: TracedRows,
         model: ModelVersion,

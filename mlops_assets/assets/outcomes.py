@@ -18,6 +18,7 @@ from mlops_assets.records.monitoring import (
     SkewSummary,
 )
 from resources.champion.ledger import PromotionLedger
+from resources.dagster.signatures import inspected_once
 from resources.endpoints.metrics import EndpointMetrics
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
@@ -37,6 +38,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         description="Every acknowledged prediction, in one Parquet file per day of event time.",
     )
+    @inspected_once
     def prediction_log(predictions: PredictionLog) -> dg.MaterializeResult[LogSummary]:
         with reported():
             summary = predictions.compact(settings.name)
@@ -56,6 +58,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         code_version=monitoring.digest(),
     )
+    @inspected_once
     def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
         from mlops_assets.ml.monitoring.outcomes import (
             known_labels,
@@ -85,6 +88,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         code_version=monitoring.digest(),
     )
+    @inspected_once
     def performance_report(
         known: Labels,
         features: TracedRows,
@@ -112,6 +116,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRIES,
         code_version=monitoring.digest(),
     )
+    @inspected_once
     def skew_report(
         predictions: PredictionLog,
         ledger: PromotionLedger,

@@ -32,6 +32,11 @@ class Written(NamedTuple):
         own = self.own.value["attributes"]
         return merged(self.defaults.value, own) if self.defaults else own
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether its document has nothing else that Dagster would have to do."""
+        return set(self.own.value) == {"type", "attributes"}
+
     def find(self, place: list[str | int]) -> Found:
         """What stands at a place below `attributes`, in the file that says it."""
         own = self.own.find(["attributes", *place])

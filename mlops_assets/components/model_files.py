@@ -62,6 +62,8 @@ class Part(NamedTuple):
     faults: tuple[Fault, ...] = ()
     names: tuple[str, ...] = ()
     """What a person may call it: its folder, and the names that its models have or would have."""
+    plain: bool = False
+    """Whether models are all that its YAML describes: nothing around them that is Dagster's."""
     disputes: tuple[Fault, ...] = ()
     """Where another file, which is left out for it, claims the same name or port."""
 
@@ -156,6 +158,7 @@ def _read_part(path: Path, defaults: _Defaults) -> Part:
     read = [_read_document(document, defaults) for document in documents]
     return part._replace(
         models=tuple(model for models, _ in read for model in models),
+        plain=all(models and models[0].written.is_alone for models, _ in read),
         faults=tuple(fault for _, faults in read for fault in faults),
         names=(path.name, *filter(None, map(_name_in, documents))),
     )

@@ -1,5 +1,6 @@
 """One YAML file -> one model's asset graph."""
 
+from collections.abc import Mapping
 from typing import Self
 
 import dagster as dg
@@ -50,8 +51,12 @@ class ModelPipeline(dg.Component):
         return build_model_defs(self.settings)
 
 
-def build_model_defs(settings: ModelSettings) -> dg.Definitions:
+def build_model_defs(
+    settings: ModelSettings, metadata: Mapping[str, dg.MetadataValue] | None = None
+) -> dg.Definitions:
     """Everything Dagster needs to know of one model, but for the resources.
+
+    Each of its assets has the metadata too.
 
     Raises:
         ConfigError: `compute` names an asset that the model has not.
@@ -69,6 +74,11 @@ def build_model_defs(settings: ModelSettings) -> dg.Definitions:
     known = {str(asset.key.path[-1]) for asset in assets}
     if unknown := sorted(set(settings.compute) - known):
         raise ConfigError(f"compute of {settings.name}: {unknown} not among {sorted(known)}")
+    if metadata:
+        assets = [
+            asset.map_asset_specs(lambda spec: spec.merge_attributes(metadata=metadata))
+            for asset in assets
+        ]
     return dg.Definitions(
         assets=assets,
         asset_checks=[*build_asset_checks(settings), *build_outcome_checks(settings)],

@@ -1,7 +1,7 @@
 """What is known of a table, and the draft of its YAML with the reason of each line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -138,6 +138,11 @@ def profiled(table: Table, answers: Answers) -> Profiled:
         for source, texts in table.columns.items()
     }
     found = {source: profile(column, answers) for source, column in columns.items()}
+    # New folders come with new values: those of today bound nothing.
+    for source in table.source.get("partitions", ()):
+        contract = found[source].contract.items()
+        kept = {key: value for key, value in contract if key not in ("allowed", "min", "max")}
+        found[source] = replace(found[source], contract=kept)
     return Profiled(table, columns, found, missing, dict(table.nested))
 
 

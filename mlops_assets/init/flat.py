@@ -136,7 +136,8 @@ def _keys(table: Profiled, roles: Roles, draft: Draft) -> None:
         moments = table.moments(roles.timestamp)
         first, last = moments.min(), moments.max()
         said = f"{roles.timestamp}: {first:%Y-%m-%d} to {last:%Y-%m-%d}, {found.why}"
-        draft.decide("timestamp", table.columns[roles.timestamp].name, said)
+        name = table.columns[roles.timestamp].name
+        draft.decide("timestamp", name, said, likely=found.likely)
 
 
 def _contract(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:

@@ -115,7 +115,7 @@ def _as_numbers(values: pd.Series, target: pd.Series) -> pd.Series:
     """Numbers as they are; of texts how often the target is seen with it, in the other half."""
     if values.dtype != object:
         return values.fillna(values.median() if values.notna().any() else 0.0)
-    half = np.arange(len(values)) % 2 == 0
+    half = np.random.default_rng(0).random(len(values)) < 0.5  # rows may alternate
     known = target.astype(float)
     first, second = (known[part].groupby(values[part]).mean() for part in (half, ~half))
     guess = values.map(second).where(half, values.map(first))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.ml.data.batches import ROWS
+from mlops_assets.ml.data.parquet import row_batches
 from mlops_assets.ml.frames import TIMESTAMP, feature_columns
 from mlops_assets.records.data import FeatureView, stored_name
 from mlops_assets.scoring.asked import Asked, Batch
@@ -47,7 +48,7 @@ class Snapshot:
         newest, start = self._newest(), 0
         names = [stored_name(name) for name in self.columns]
         with pq.ParquetFile(self.file) as stored:
-            for found in stored.iter_batches(ROWS, columns=names):
+            for found in row_batches(stored, ROWS, names):
                 mask, start = newest[start : start + len(found)], start + len(found)
                 rows = pa.Table.from_batches([found]).select(names).rename_columns(self.columns)
                 rows = rows if mask.all() else rows.filter(pa.array(mask))

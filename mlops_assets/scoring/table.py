@@ -56,8 +56,11 @@ class Table:
         if self._settings.features.shape == "event_log":
             yield self._of_events()
             return
+        processing = without_training(self._settings, self._contract)
         for checked, places in self._checked():
-            rows = process(checked.rows, without_training(self._settings, self._contract))
+            rows = checked.rows
+            if processing.fill_na:
+                rows = process(rows, processing)
             yield Batch(_asked(rows, places, self._settings, self._now), checked.bad)
 
     def _checked(self) -> Iterator[tuple[Checked, np.ndarray]]:

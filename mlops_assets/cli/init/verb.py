@@ -27,6 +27,7 @@ _OPTIONS = {
     "positive": "which value of the target is the positive class",
     "task": "binary, multiclass or regression",
     "shape": "flat, or events: the target is what comes next",
+    "labels": "a second file, which holds the target of each id",
     "port": "of the endpoint; default: the next free one",
     "query": "what is asked of a database, e.g. 'select * from customers'",
     "sheet": "of a workbook",

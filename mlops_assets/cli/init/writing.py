@@ -62,7 +62,8 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     draft = plan(table, Wanted(chosen, target, wanted_port(answers) or free_port(parts)), answers)
     rehearsal = rehearsed(table, draft, folder)
     schema = os.path.relpath(root / SCHEMA_FILE, folder / chosen)
-    heading = _heading(data, target, table, rehearsal)
+    joined = f" --labels {labels}" if (labels := answers.given("labels")) else ""
+    heading = _heading(data + joined, target, table, rehearsal)
     heading.insert(0, f"yaml-language-server: $schema={schema}")
     files = {"defs.yaml": yaml_text(draft, heading)}
     if draft.sample and (page := profile_page(draft.sample, f"{chosen}: {table.looked_at}")):
@@ -79,15 +80,24 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
     Raises:
         SourceError: They are no table that can be read.
     """
-    from mlops_assets.init.reading.remote import fetch, is_remote
+    from mlops_assets.init.reading.remote import fetch, is_remote, join_labels
     from mlops_assets.init.reading.table import read_sample
 
-    if not is_remote(data):
+    labels = answers.given("labels")
+    if not is_remote(data) and not labels:
         return read_sample(_absolute(data), target, answers), ""
     with tempfile.TemporaryDirectory(prefix="init-") as folder:
-        remote = fetch(data, target, answers, Path(folder))
+        if not labels:
+            remote = fetch(data, target, answers, Path(folder))
+        elif is_remote(data) or is_remote(labels):
+            raise ConfigError("--labels joins local files; fetch both, or join them in --query")
+        else:
+            files = _absolute(data), _absolute(labels)
+            remote = join_labels(*files, target, answers, Path(folder))
         table = read_sample(str(remote.sample), target, answers)
-    source = {"loader": f"{package}.loader.load"}
+    source: dict[str, object] = {"loader": f"{package}.loader.load"}
+    if remote.watch:
+        source["watch"] = list(remote.watch)
     return table._replace(source=source, whole=remote.whole, of_rows=table.rows), remote.code
 
 

@@ -3,7 +3,6 @@
 import csv
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from mlops_assets.errors import SourceError
@@ -11,6 +10,8 @@ from mlops_assets.init.reading.names import safe_name
 
 _LONGEST_PREAMBLE = 50
 _COMMENTS = ("#", "%", "//")
+_MOST_NAMED = 3
+_VALUE = re.compile(r"^[-+0-9.,:/ TZ%]*$")
 _TAIL = 8_000
 _TOTAL = re.compile(
     r"^\W*(grand |sub)?(totals?|sum|summe|gesamt|gesamtsumme|insgesamt|somme|suma|totale)\b",
@@ -25,16 +26,38 @@ def find_preamble(lines: Sequence[str], target: str) -> int:
     """
     wanted = {target, target.partition("=")[0], safe_name(target)} - {""}
     found = [
-        (number, len(fields) == len(_fields(below, mark)))
+        (number, len(rows[number]) == len(rows[number + 1]))
         for mark in (",", ";", "\t", "|", " ")
-        for number, (line, below) in enumerate(pairwise(lines[: _LONGEST_PREAMBLE + 1]))
-        if len(fields := _fields(line, mark)) > 1 and wanted & {*fields, *map(safe_name, fields)}
+        for rows in [[_fields(line, mark) for line in lines[: _LONGEST_PREAMBLE + 1]]]
+        for number in _headers(rows, wanted)
     ]
     if found:
         # A title may name the target too, but has not as many fields as the line below.
         return next((number for number, alike in found if alike), found[0][0])
     is_comment = [line.startswith(_COMMENTS) for line in lines[:_LONGEST_PREAMBLE]]
     return is_comment.index(False) if False in is_comment else 0
+
+
+def _headers(rows: Sequence[list[str]], wanted: set[str]) -> list[int]:
+    """Which rows, but for the last, may be a header with one of the names.
+
+    A name that is in many of them is a value, of a kind of event; and so it is beside numbers or
+    gaps if the first row is as long, and whole, and thus a header itself.
+    """
+    at = [
+        number
+        for number, fields in enumerate(rows[:-1])
+        if len(fields) > 1 and wanted & {*fields, *map(safe_name, fields)}
+    ]
+    if at[:1] == [0] and (len(at) > _MOST_NAMED or len(rows[0]) == len(rows[1])):
+        return [0]
+    if len(at) > _MOST_NAMED:
+        return []
+    return [number for number in at if not _is_row(rows[number], rows[0])]
+
+
+def _is_row(fields: Sequence[str], first: Sequence[str]) -> bool:
+    return len(fields) == len(first) and "" not in first and any(map(_VALUE.match, fields))
 
 
 def _fields(line: str, mark: str) -> list[str]:

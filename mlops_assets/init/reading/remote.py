@@ -1,8 +1,8 @@
-"""Tables that are no local files: a bounded sample of one, and the Python that loads all of it.
+"""Tables that are no one local file: a bounded sample, and the Python that loads all of it.
 
 An address of fsspec (http, https, s3, gs, ...), or a query of a database: SQLAlchemy's URL,
 `env:NAME` of a variable that holds one, or a file of DuckDB. The code becomes the model's
-`source.loader`; no password gets into it.
+`source.loader`; no password gets into it. Rows and their labels in two files are such a table too.
 """
 
 import os
@@ -15,12 +15,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import ConfigError, SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.missing import missing_texts, without
 from mlops_assets.init.reading.sampling import MOST_ROWS, is_workbook
-from mlops_assets.init.reading.table import read_sample
+from mlops_assets.init.reading.table import Table, read_sample
 from mlops_assets.ml.data.delimited import without_preamble
+from mlops_assets.ml.data.reading import read_table
+from mlops_assets.ml.data.sources import find_files
 from mlops_assets.redaction import without_secrets
 
 _MOST_BYTES = 8_000_000
@@ -33,6 +36,29 @@ _HEAD = '''"""The rows of this model, from elsewhere; written by `mlops init`.""
 '''
 
 
+_JOINED = (
+    _HEAD.replace("from elsewhere", "and their labels")
+    + '''import pandas as pd
+
+from mlops_assets.blocks.data import SourceSettings
+from mlops_assets.ml.data.reading import read_table
+from mlops_assets.ml.data.sources import find_files
+
+ROWS = SourceSettings.model_validate({rows!r})
+LABELS = SourceSettings.model_validate({labels!r})
+COLUMNS = {columns!r}
+KEY, TARGET = {key!r}, {target!r}
+
+
+def load() -> pd.DataFrame:
+    """Every row, with its label where there is one."""
+    rows = read_table(find_files(str(ROWS.uri)), ROWS, COLUMNS, "drop")
+    labels = read_table(find_files(str(LABELS.uri)), LABELS, [KEY, TARGET], "drop")
+    return rows.merge(labels, on=KEY, how="left", validate="many_to_one")
+'''
+)
+
+
 class Remote(NamedTuple):
     """A sample of a table that is elsewhere."""
 
@@ -42,6 +68,8 @@ class Remote(NamedTuple):
     """A module with a function `load`."""
     whole: bool
     """Whether the sample is all of it."""
+    watch: tuple[str, ...] = ()
+    """Local files that the code reads."""
 
 
 def is_remote(data: str) -> bool:
@@ -71,6 +99,68 @@ def fetch(data: str, target: str, answers: Answers, folder: Path) -> Remote:
         raise SourceError(
             without_secrets(f"{data}: cannot be read: {first}; correct it, or the query")
         ) from err
+
+
+def join_labels(data: str, labels: str, target: str, answers: Answers, folder: Path) -> Remote:
+    """A sample of rows with their labels, which stand in a second file, by an id that both have.
+
+    Args:
+        data: The rows, local files.
+        labels: The labels, a local file or several: one line for an id.
+        target: A column of the labels.
+        answers: Which id, where both have several columns of one name.
+        folder: Where the sample is put.
+
+    Raises:
+        SourceError: They cannot be joined.
+        UndecidedError: By several columns they could.
+    """
+    rows, outcomes = read_sample(data, "", answers), read_sample(labels, target, answers)
+    for table, name in ((rows, data), (outcomes, labels)):
+        if table.decimal != "." or table.thousands:
+            raise SourceError(
+                f"{name}: numbers with a decimal comma cannot be joined; write points"
+            )
+    if target not in outcomes.columns:
+        raise SourceError(
+            f"{labels}: no column {target!r} but {list(outcomes.columns)}; correct it"
+        )
+    key = _key(rows, outcomes, target, answers)
+    ours, theirs = (_settings(table.source) for table in (rows, outcomes))
+    known = read_table(find_files(str(theirs.uri)), theirs, [key, target], "drop")
+    known = known.astype("string").astype(object)
+    if known[key].duplicated().any():
+        again = known[key][known[key].duplicated()].iloc[0]
+        raise SourceError(f"{labels}: {key} {again!r} is there twice; keep one label of each")
+    frame = pd.DataFrame({name: texts.to_pylist() for name, texts in rows.columns.items()})
+    frame = frame.drop(columns=[target], errors="ignore").merge(known, on=key, how="left")
+    if frame[target].isna().all():
+        raise SourceError(f"{data}: no {key} of it has a label in {labels}; correct one of them")
+    columns = [name for name in rows.columns if name != target]
+    code = _JOINED.format(
+        rows=ours.model_dump(exclude_defaults=True),
+        labels=theirs.model_dump(exclude_defaults=True),
+        columns=columns,
+        key=key,
+        target=target,
+    )
+    return Remote(_stored(frame, folder), code, rows.whole, (str(ours.uri), str(theirs.uri)))
+
+
+def _key(rows: Table, outcomes: Table, target: str, answers: Answers) -> str:
+    both = [name for name in rows.columns if name in outcomes.columns and name != target]
+    if not both:
+        raise SourceError(
+            f"the rows {list(rows.columns)} and the labels {list(outcomes.columns)} have no column "
+            "of one name; give the id the same one"
+        )
+    return (
+        both[0] if len(both) == 1 else answers.ask("entity", "which id joins them?", both[0], both)
+    )
+
+
+def _settings(source: dict[str, Any]) -> SourceSettings:
+    return SourceSettings.model_validate(source)
 
 
 def _query(answers: Answers) -> str:

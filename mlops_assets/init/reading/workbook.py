@@ -14,6 +14,7 @@ from mlops_assets.init.reading.sampling import MOST_ROWS, SheetSample
 from mlops_assets.ml.data.workbook import Shown, open_sheets, sheet_of
 
 _LONGEST_PREAMBLE = 50
+_MOST_NAMED = 3
 
 
 class Place(NamedTuple):
@@ -76,11 +77,14 @@ def sample_sheet(path: Path, place: Place) -> SheetSample:
 def _header(shown: Shown, target: str) -> int | None:
     """The row that names the target."""
     wanted = {target, target.partition("=")[0], safe_name(target)} - {""}
+    found = []
     for number, row in enumerate(shown.cells):
         texts = [cell.strip() for cell in row if isinstance(cell, str)]
-        if wanted & {*texts, *map(safe_name, texts)} and len([text for text in texts if text]) > 1:
-            return number
-    return None
+        names = len(texts) == len(row) and sum(map(bool, texts)) > 1
+        if names and wanted & {*texts, *map(safe_name, texts)}:
+            found.append(number)
+    # A name that is in many rows is a value, of a kind of event.
+    return found[0] if 0 < len(found) <= _MOST_NAMED or found[:1] == [0] else None
 
 
 def columns_of(samples: Sequence[SheetSample]) -> dict[str, pa.Array]:

@@ -7,6 +7,7 @@ caller, with `contract_holds`; how a value gets its type is `ml.data.casting`.
 import re
 from collections import Counter
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,6 +156,8 @@ class _Reasons:
 
     def quarantine(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The bad rows of `frame` as strings, with `row` and `reason`."""
+        if not self.bad.any():
+            return _no_rows(tuple(frame.columns)).copy()
         bad = frame[self.bad]
         result = pd.DataFrame({name: _spell_column(bad[name]) for name in bad.columns})
         positions = np.flatnonzero(self.bad)
@@ -162,6 +165,15 @@ class _Reasons:
         texts = ["; ".join(self._texts[int(row)]) for row in positions]
         result["reason"] = pd.Series(texts, dtype=object)
         return result
+
+
+@lru_cache(maxsize=16)
+def _no_rows(columns: tuple[str, ...]) -> pd.DataFrame:
+    """A quarantine without rows, which most batches of rows have."""
+    texts = {name: pd.Series(dtype=object) for name in columns}
+    return pd.DataFrame(
+        {**texts, "row": pd.Series(dtype=np.int64), "reason": pd.Series(dtype=object)}
+    )
 
 
 def _check_column(

@@ -56,7 +56,7 @@ class ParquetTable:
             with pq.ParquetFile(self._path) as file:
                 if not file.metadata.num_rows:
                     raise self._empty()
-                for batch in file.iter_batches(rows, columns=self._needed(keep)):
+                for batch in row_batches(file, rows, self._needed(keep)):
                     yield _without_storage(pa.Table.from_batches([batch]).flatten().select(keep))
         except (pa.ArrowException, OSError) as err:
             raise self._unreadable(err) from err
@@ -71,6 +71,19 @@ class ParquetTable:
         return SourceError(
             f"{self._path}: not a readable parquet file ({err}). Check `source.format`, "
             "or write the file again."
+        )
+
+
+def row_batches(
+    file: pq.ParquetFile, rows: int, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """All rows of these columns, at most so many at once.
+
+    Group by group: over several pyarrow keeps what it has decoded until the last of them.
+    """
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(
+            rows, row_groups=[group], columns=list(columns), use_threads=False
         )
 
 

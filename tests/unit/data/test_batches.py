@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +117,15 @@ def test_keys_of_earlier_batches_are_known_whatever_they_are() -> None:
         assert found == keys.duplicated().tolist()
 
     in_a_world()
+
+
+def test_memory_does_not_grow_with_the_row_groups(tmp_path: Path) -> None:
+    file, rows = tmp_path / "a.parquet", 50_000
+    frame = pd.DataFrame({"n": range(rows), "text": ["a"] * rows})
+    with pq.ParquetWriter(file, pa.Schema.from_pandas(frame)) as writer:
+        for _ in range(20):
+            writer.write_table(pa.Table.from_pandas(frame))
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in TableFiles([file], SOURCE, COLUMNS):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 5 * 8 * rows * 2, "a few groups, not all twenty"

@@ -1,5 +1,7 @@
 """Rows as of a moment, by hand and against what a loop finds."""
 
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -63,3 +65,15 @@ def test_ids_at_the_end_of_their_range_are_told_apart() -> None:
     assert newest_known(rows(*((who, 0) for who in reversed(edges))), known, 0).tolist() == [
         3, 2, 1, 0
     ]  # fmt: skip
+
+
+def test_its_memory_grows_with_the_rows_and_not_with_the_matches() -> None:
+    """A hundred entities of 500 moments, all within the TTL: 12 million matches."""
+    ids = Ids.of(pa.array(np.tile(np.arange(100), 500)))
+    known = Rows(ids, np.repeat(np.arange(500), 100))
+    tracemalloc.start()
+    found = newest_known(known, known, 1_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.tolist() == list(range(50_000))
+    assert peak / 50_000 < 150, "bytes a row"

@@ -109,6 +109,18 @@ def test_rule_known_after_of_a_date_is_left_out_of_the_contract(infer: Any) -> N
     assert contract["extra_columns"] == "drop"
 
 
+def test_rule_epoch_as_the_timestamp_is_no_more_sure_than_the_epoch(infer: Any) -> None:
+    since = 1_700_000_000_000 + np.arange(ROWS) * 3_600_000
+
+    def said(name: str) -> Any:
+        draft = infer(sound(**{name: since}))
+        assert draft.attributes["contract"]["columns"][name]["unit"] == "ms"
+        return next(one for one in draft.decisions if one.place == "timestamp")
+
+    assert said("when").likely
+    assert not said("event_time").likely
+
+
 @pytest.mark.parametrize("with_time", [True, False])
 def test_rule_known_after_of_a_date_that_one_class_has(infer: Any, with_time: bool) -> None:
     when = pd.to_datetime(AT) - pd.Timedelta(days=3)

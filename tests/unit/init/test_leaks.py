@@ -8,6 +8,7 @@ import pytest
 
 from mlops_assets.init.leaks import find_copies, find_leaks
 from mlops_assets.init.split import choose_split, repeated_rows
+from tests.unit.init.tables import NOISE, ROWS
 
 RNG = np.random.default_rng(0)
 TARGET = pd.Series((RNG.uniform(size=400) < 0.3).astype(float))
@@ -97,3 +98,9 @@ def test_rule_uniqueness_knows_what_repeats_by_chance() -> None:
     assert repeated_rows(table(2000, age=age, born=2020 - age, next=age + 1), "y") == 0
     rare = (RNG.uniform(size=2000) < 0.03).astype(int)
     assert repeated_rows(table(2000, age=age, born=2020 - age, y=rare), "y") == 0
+
+
+def test_a_category_gives_nothing_away_where_classes_alternate(infer: Any) -> None:
+    kinds = ["a"] * (ROWS // 2) + ["b"] * (ROWS // 2)
+    draft = infer({"x": NOISE, "kind": kinds, "y": [i % 2 for i in range(ROWS)]})
+    assert draft.left_out == {}

@@ -17,6 +17,7 @@ import pytest
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
+from mlops_assets.init.plan import Wanted, plan
 from mlops_assets.init.questions import Answers, UndecidedError
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.sampling import MOST_ROWS
@@ -181,6 +182,19 @@ def test_rule_preamble(
     assert len(read_table([file], settings, ["id", "y"], "drop")) == 40
 
 
+@pytest.mark.parametrize("rare", [1, 5])
+@pytest.mark.parametrize("ends", ["", ",1.5"])
+def test_rule_preamble_is_no_row_of_an_event_log(tmp_path: Path, rare: int, ends: str) -> None:
+    if rare == 1 and not ends:
+        return  # a text among texts, once: nothing tells it from a header
+    kinds = ["view"] * 20 + ["buy"] * rare + ["view"] * 40
+    rows = "".join(f"u{i},{kind}{ends}\n" for i, kind in enumerate(kinds))
+    (tmp_path / "a.csv").write_text(f"user,kind{',amount' if ends else ''}\n{rows}")
+    table = read_sample(str(tmp_path / "a.csv"), "buy", Answers())
+    assert "skip_rows" not in table.source
+    assert list(table.columns)[:2] == ["user", "kind"]
+
+
 def test_rule_preamble_of_a_file_without_header(tmp_path: Path) -> None:
     rows = CSV.split("\n", 1)[1]
     table = read(tmp_path / "a.csv", f"# by me\n{rows}", columns="id,x,y")
@@ -232,6 +246,9 @@ def test_rule_partitions(tmp_path: Path, kind: str) -> None:
     assert table.source["partitions"] == ["year", "month"]
     assert list(table.columns) == ["id", "x", "y", "year", "month"]
     assert table.columns["month"].to_pylist() == (["01"] * 40 + ["02"] * 40) * 2
+    drafted = plan(table, Wanted("mine", "y", 8103), Answers(likely=True))
+    assert drafted.left_out == {}
+    assert drafted.attributes["contract"]["columns"]["month"] == {"dtype": "string"}
     (tmp_path / "part").mkdir()
     written = table.write(tmp_path / "part")
     settings = SourceSettings.model_validate(table.source)

@@ -123,6 +123,53 @@ def test_a_database_is_asked_and_its_password_stays_outside(
     assert "mlops init env:SHOP_DB" in said
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_labels_may_stand_in_a_second_file(project: Path, kind: str) -> None:
+    frame = table()
+    for name, part in (
+        ("rows", frame.drop(columns="left")),
+        ("outcomes", frame[["left", "customer_id"]].iloc[::-1].iloc[20:]),
+    ):
+        if kind == "csv":
+            part.to_csv(f"{name}.csv", index=False)
+        else:
+            part.to_parquet(f"{name}.parquet", index=False)
+    labels = ["--labels", f"outcomes.{kind}"]
+    assert main(["init", f"rows.{kind}", *labels, "--target", "left"]) == 0
+    text = (project / "defs" / "rows" / "defs.yaml").read_text(encoding="utf-8")
+    written = yaml.safe_load(text)["attributes"]
+    assert written["source"] == {
+        "loader": "defs.rows.loader.load",
+        "watch": [str(project / f"rows.{kind}"), str(project / f"outcomes.{kind}")],
+    }
+    assert written["target"]["missing"] == "unlabelled", "the newest have no label yet"
+    rows = run_loader("defs.rows.loader.load")
+    labelled = rows["left"].notna()
+    assert labelled.sum() == ROWS - 20
+    assert rows[labelled].astype(str).equals(frame[labelled][rows.columns].astype(str))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("customer_id,left\n1,yes\n1,no\n", "customer_id '1' is there twice"),
+        ("customer_id,left\n9999,yes\n", "no customer_id of it has a label"),
+        ("customer_id,gone\n1,yes\n", "no column 'left' but"),
+        ("id,left\n1,yes\n", "have no column of one name"),
+    ],
+)
+def test_labels_that_cannot_be_joined_are_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], labels: str, said: str
+) -> None:
+    table().drop(columns="left").to_csv("rows.csv", index=False)
+    (project / "labels.csv").write_text(labels)
+    assert main(["init", "rows.csv", "--labels", "labels.csv", "--target", "left"]) == 1
+    output = capsys.readouterr().err
+    assert said in output
+    assert output.count("\n") == 1
+    assert not (project / "defs").exists()
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -133,6 +180,7 @@ def test_a_database_is_asked_and_its_password_stays_outside(
         ("https://example.com/*.csv", "of an address one file is read"),
         ("s3://bucket/folder/", "of an address one file is read"),
         ("s3://bucket/a.csv", "s3fs"),
+        ("https://example.com/a.xlsx", "a workbook is read of local files only"),
     ],
 )
 def test_what_cannot_be_reached_is_one_sentence(
