@@ -9,6 +9,7 @@ from mlops_assets.keys import asset_of
 from mlops_assets.metadata import pictures, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.backtest import BacktestReport
+from resources.dagster.signatures import inspected_once
 
 
 class BacktestConfig(dg.Config):
@@ -32,6 +33,7 @@ def build_backtest_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         description="What a stale model cost in the past, what each cadence of training would have "
         "gained, and the YAML lines that follow.",
     )
+    @inspected_once
     def backtest(
         config: BacktestConfig, features: TracedRows
     ) -> dg.MaterializeResult[BacktestReport]:
