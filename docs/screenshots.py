@@ -51,7 +51,7 @@ def main() -> None:
     with dagster_ui() as url:
         # Small pixels, since a node shows its checks only at full zoom.
         graph = f"{url}/locations/mlops_assets/asset-groups/{MODEL}"
-        with page(graph, 3600, 1700, 0.65) as browser:
+        with page(graph, 3600, 2000, 0.65) as browser:
             wait_for(lambda: "Passed" in browser.page_source)
             save(browser, "asset-graph.png")
         with page(f"{url}/assets/{MODEL}/evaluation_report", 1500, 1000, 1) as browser:

@@ -124,3 +124,28 @@ def test_who_cannot_be_scored_is_told_what_to_do(
     assert output.read_text() == "before"
     assert resources["predictions"].read("loans", *EVER).empty
     assert {path.name for path in tmp_path.glob(".*")} == set()
+
+
+def test_by_the_clock_every_entity_is_scored_only_where_the_yaml_says_so(
+    settings: ModelSettings, loans: dict[str, Any], resources: dict[str, Any]
+) -> None:
+    plain = build(settings, resources).get_repository_def()
+    assert not plain.schedule_defs
+    nightly = ModelSettings.model_validate({**loans, "schedule": {"score": "0 3 * * *"}})
+    (schedule,) = build(nightly, resources).get_repository_def().schedule_defs
+    assert (schedule.job_name, schedule.cron_schedule) == ("loans_scoring", "0 3 * * *")
+
+
+def test_entities_whose_features_have_expired_are_set_apart(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    features = {**loans["features"], "ttl": "100d"}
+    settings = ModelSettings.model_validate({**loans, "features": features})
+    assert materialize(settings, resources, instance).success
+    asked = batches(settings, resources)
+    summary = asked.score(asked.snapshot(resources["feature_store"]))
+    assert (summary.rows, summary.quarantined) == (101, 299)
+    assert summary.reasons == {"event_timestamp.ttl": 299}
+    bad = pd.read_parquet(str(summary.quarantine))
+    assert bad["id"].tolist() == [str(n) for n in range(299)]
+    assert bad["reason"].iloc[0].endswith("is older than features.ttl, 100 days, 0:00:00")
