@@ -116,7 +116,7 @@ def test_a_table_in_an_empty_folder_becomes_a_project_with_a_served_model(
         written = mlops("init", "wine.csv", "--target", "target", "--port", port)
         assert "run it by: mlops run wine" in written
         assert sorted(p.name for p in folder.iterdir() if p.name[0] != ".") == [
-            *("defs", "mlops.yaml", "wine.csv")
+            *("defs", "mlops.schema.json", "mlops.yaml", "wine.csv")
         ]
         assert "wine: prediction=class_" in mlops("run")
         mlops("stop")

@@ -122,7 +122,8 @@ def test_drift_in_seven_retrains_these_seven_once(
     calm = {count for name, count in counts.items() if name not in DRIFTED}
     assert max(calm) == min(calm) <= 14, calm
 
-    assert not any(look(location, instance, f"{name}_retraining") for name in names)
+    again = {*DRIFTED, *names[::20]}
+    assert not any(look(location, instance, f"{name}_retraining") for name in again)
     assert len(instance.get_runs()) == len(DRIFTED)
 
 
@@ -130,7 +131,7 @@ def test_a_look_after_an_endpoint_that_never_was_is_a_few_statements(
     location: dg.RepositoryDefinition, instance: dg.DagsterInstance
 ) -> None:
     counts = set()
-    for number in range(MODELS):
+    for number in range(0, MODELS, 20):
         with statements() as said:
             assert not look(location, instance, f"m{number:03}_endpoint_health")
         counts.add(len(said))
