@@ -166,11 +166,21 @@ def _features_can_be_encoded(model: ModelAttributes) -> Iterator[Misfit]:
         yield Misfit("features.columns", said)
 
 
+def _class_weights_fit(model: ModelAttributes) -> Iterator[Misfit]:
+    given, at = model.training.class_weight, "training.class_weight"
+    if given is not None and model.target.task == "regression":
+        said = "the target of a regression has no classes; use training.weight, a column"
+        yield Misfit(at, said)
+    if isinstance(given, dict) and model.target.task == "binary" and set(given) != {"0", "1"}:
+        said = (
+            f"weights of {sorted(given)}, but the classes of a binary target are 0 and 1, which is "
+            'the positive one; write them as {"0": 1, "1": 5}'
+        )
+        yield Misfit(at, said)
+
+
 def _weights_fit(model: ModelAttributes) -> Iterator[Misfit]:
     training, at = model.training, "training.weight"
-    if training.class_weight is not None and model.target.task == "regression":
-        said = "the target of a regression has no classes; use training.weight, a column"
-        yield Misfit("training.class_weight", said)
     if training.weight is None:
         return
     if model.features.shape == "event_log":
@@ -265,6 +275,7 @@ _CHECKS = (
     _aggregates_fit_their_columns,
     _events_can_be_chosen,
     _features_can_be_encoded,
+    _class_weights_fit,
     _weights_fit,
     _metrics_exist,
     _name_fits_the_cluster,

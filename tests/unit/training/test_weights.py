@@ -103,9 +103,19 @@ def test_a_weight_that_is_none_is_said(values: list[float], said: str) -> None:
         row_weights(pd.DataFrame({"counts": values}), np.array([0, 1]), model(weight="counts"))
 
 
-def test_a_class_that_is_not_there_or_has_no_weight_is_said() -> None:
-    with pytest.raises(TrainingError, match=r"gives \['no', 'yes'\].*classes \['0', '1'\]"):
-        mean_score(model(class_weight={"yes": 1, "no": 2}))
+@pytest.mark.parametrize("given", [{"yes": 1, "no": 2}, {"1": 5}, {"0": 1, "1": 2, "2": 3}])
+def test_classes_that_no_binary_target_has_are_refused_at_load(given: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match="classes of a binary target are 0 and 1"):
+        model(class_weight=given)
+
+
+def test_a_class_without_a_weight_is_said() -> None:
+    settings = contract_settings(
+        "sklearn.tree.DecisionTreeClassifier", {}, "multiclass", class_weight={"low": 1, "mid": 2}
+    )
+    rows = pd.DataFrame(index=range(3))
+    with pytest.raises(TrainingError, match=r"gives \['low', 'mid'\].*\['high', 'low', 'mid'\]"):
+        row_weights(rows, np.array(["low", "mid", "high"]), settings)
 
 
 def test_a_booster_whose_classes_are_numbered_for_it_is_weighted_too() -> None:
