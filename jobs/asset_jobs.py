@@ -21,7 +21,7 @@ def training_job_name(model: str) -> str:
 
 
 def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinition"]:
-    """`<model>_training`, `<model>_deployment`, `<model>_scoring` and `<model>_monitoring`.
+    """`<model>_training`, `_deployment`, `_scoring`, `_monitoring` and `_backtest`.
 
     A training goes from the raw data to the endpoint; without that if it is not `automatic`. A
     deployment is refused if the newest evaluated version did not pass the gate. The monitoring
@@ -32,6 +32,7 @@ def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinit
     endpoint = dg.AssetSelection.assets(asset_key(name, "deployed_endpoint"))
     data = dg.AssetSelection.assets(asset_key(name, "raw_data"), asset_key(name, "processed_data"))
     scoring = dg.AssetSelection.assets(asset_key(name, "batch_predictions"))
+    backtest = dg.AssetSelection.assets(asset_key(name, "backtest"))
     training = dg.AssetSelection.groups(name) - watching - scoring
     if not settings.deployment.automatic:
         training -= endpoint
@@ -39,6 +40,7 @@ def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinit
         training_job_name(name): (training, f"Train {name} from raw data on."),
         f"{name}_deployment": (endpoint, f"Deploy the newest evaluated version of {name}."),
         f"{name}_scoring": (scoring, f"Predict for every entity by what serves {name}."),
+        f"{name}_backtest": (backtest, f"Replay the history of {name}: how often to train?"),
         f"{name}_monitoring": (watching | data, f"Watch what {name} predicts."),
     }
     tags = {"mlops/model": name}

@@ -148,6 +148,10 @@ class DecisionStoreBusyError(DecisionStoreError, TransientError):
     """Another process holds the decisions, or has decided in the meantime."""
 
 
+class BacktestError(MlopsError):
+    """The history of a model does not allow a backtest."""
+
+
 class ReproductionError(MlopsError):
     """A version cannot be trained again as it was."""
 

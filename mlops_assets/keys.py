@@ -23,7 +23,11 @@ MonitoringStage = Literal[
     "skew_report",
 ]
 ScoringStage = Literal["batch_predictions"]
-Stage = TrainingStage | MonitoringStage | ScoringStage
+BacktestStage = Literal["backtest"]
+Stage = TrainingStage | MonitoringStage | ScoringStage | BacktestStage
+
+BACKTESTS = "Backtests"
+"""Group of the backtests of all models; no model can be called so."""
 
 LEFT_OUT = "left_out"
 """Group and metadata of the asset that stands for a folder of `defs/` which cannot be loaded."""
@@ -44,7 +48,8 @@ def asset_of(settings: ModelSettings, stage: Stage, **inputs: Stage) -> dict[str
     return {
         "key": asset_key(settings.name, stage),
         "ins": {name: dg.AssetIn(asset_key(settings.name, of)) for name, of in inputs.items()},
-        "group_name": settings.name,
+        # Apart: whoever materializes all of a model's group does not mean ten more fits.
+        "group_name": BACKTESTS if stage == "backtest" else settings.name,
         "owners": list(settings.owners),
         "pool": pool(settings.name),
     }

@@ -5,7 +5,8 @@ finds every fault of all of them;
 `run` brings models up to date and live, `train` and `deploy` are its two halves; `up`, `predict`,
 `status` and `stop` talk to the endpoints; `score` asks their versions for many rows at once;
 `history`, `rollback` and `promote` look at the champion and move it; `reproduce` trains a version
-again and compares; `why`, `pause` and `resume` look at the retrain policy and hold it;
+again and compares; `backtest` says how often to train, by what was;
+`why`, `pause` and `resume` look at the retrain policy and hold it;
 `dev` starts the user interfaces; `env` prints what plain `dagster` commands need.
 """
 
@@ -25,6 +26,7 @@ from mlops_assets.cli import (
     reproduction,
     runs,
 )
+from mlops_assets.cli.backtest import verb as backtest
 from mlops_assets.cli.context import configure_dagster, say
 from mlops_assets.cli.failures import said_of
 from mlops_assets.cli.init import verb as init
@@ -43,6 +45,7 @@ _FAMILIES = (
     promotions,
     monitoring,
     reproduction,
+    backtest,
     operation,
 )
 

@@ -10,6 +10,7 @@ from jobs.asset_jobs import build_asset_jobs, build_schedules
 from jobs.promotion import build_promotion_jobs
 from mlops_assets.asset_checks.gates import build_asset_checks
 from mlops_assets.asset_checks.live import build_outcome_checks
+from mlops_assets.assets.backtest import build_backtest_assets
 from mlops_assets.assets.batches import build_batch_assets
 from mlops_assets.assets.data import build_data_assets
 from mlops_assets.assets.deployment import build_deployment_assets
@@ -68,6 +69,7 @@ def build_model_defs(
         *build_batch_assets(settings),
         *build_outcome_assets(settings),
         *build_drift_assets(settings),
+        *build_backtest_assets(settings),
     ]
     known = {str(asset.key.path[-1]) for asset in assets}
     if unknown := sorted(set(settings.compute) - known):

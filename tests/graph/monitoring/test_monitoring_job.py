@@ -22,11 +22,12 @@ def stages(definitions: dg.Definitions, job: str) -> set[str]:
 def test_each_job_has_its_own_stages(settings: ModelSettings, resources: dict[str, Any]) -> None:
     definitions = build(settings, resources)
     others = {spec.key.path[-1] for spec in definitions.resolve_all_asset_specs()} - set(STAGES)
-    watching = others - {"batch_predictions"}
+    watching = others - {"batch_predictions", "backtest"}
 
     assert stages(definitions, "loans_training") == set(STAGES)
     assert stages(definitions, "loans_monitoring") == watching | {"raw_data", "processed_data"}
     assert stages(definitions, "loans_scoring") == {"batch_predictions"}
+    assert stages(definitions, "loans_backtest") == {"backtest"}
     assert not any(is_training(dg.AssetKey(["loans", stage])) for stage in others)
 
 

@@ -203,7 +203,9 @@ def test_a_change_of_the_defaults_changes_the_code_versions_as_one_of_the_model_
     before = versions(SHARED, OWN)
     split = "split: {by: time, test: 2 months}"
     after = versions(SHARED.replace("split: {by: time, test: 3 months}", split), OWN)
-    assert {name for name in before if before[name] != after[name]} == {"trained_model"}
+    assert {name for name in before if before[name] != after[name]} == {
+        *("trained_model", "backtest")
+    }
     assert versions(SHARED, f"{OWN}  training: {{{split}}}\n") == after
 
 

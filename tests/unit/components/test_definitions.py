@@ -46,13 +46,14 @@ def test_definitions_hold_both_models() -> None:
     assert {spec.group_name for spec in definitions.resolve_all_asset_specs()} == {
         "customers",
         "flights",
+        "Backtests",
     }
     repository = definitions.get_repository_def()
     assert {j for j in repository.job_names if not j.startswith("__")} == {
         f"{model}_{what}"
         for model in ("customers", "flights")
         for what in (
-            *("training", "deployment", "scoring", "monitoring"),
+            *("training", "deployment", "scoring", "monitoring", "backtest"),
             *("rollback", "promotion", "restoration"),
         )
     }

@@ -1,0 +1,140 @@
+"""The verb `backtest`: how often a model should be trained, asked of its own history.
+
+It runs the job `<model>_backtest` in this process, so that the report stands in the UI too.
+"""
+
+import argparse
+from datetime import datetime
+from time import sleep
+from typing import Any
+
+import dagster as dg
+from pydantic import TypeAdapter, ValidationError
+
+from mlops_assets.blocks.base import CalendarStep
+from mlops_assets.cli.context import Verbs, add_verb, chosen_models, load_definitions, say
+from mlops_assets.cli.failures import failed_steps
+from mlops_assets.errors import BacktestError
+from mlops_assets.home import home
+from mlops_assets.keys import asset_key, pool
+from mlops_assets.metadata import read_facts
+from mlops_assets.ml.markdown import table
+from mlops_assets.records.backtest import BacktestReport
+from mlops_assets.runtime.atomic import exclusive
+from mlops_assets.runtime.interrupts import interruptible
+from resources.dagster.executors import execute_here
+from resources.dagster.run_limits import wait_for_others
+
+_EXAMPLE = """\
+example: six windows of a month
+
+  mlops backtest customers --windows 6 --window '1 month'
+
+Made of the rows of the asset `features` as `mlops run` left them. Registers and deploys nothing.
+"""
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Declare the verb."""
+    about = "what staleness cost in the past, and how often to train"
+    verb = add_verb(verbs, "backtest", backtest, about, "model")
+    verb.formatter_class, verb.epilog = argparse.RawDescriptionHelpFormatter, _EXAMPLE
+    verb.add_argument(
+        "--windows", type=_count, default=8, metavar="N", help="3 to 24, the newest; default: 8"
+    )
+    verb.add_argument("--window", metavar="LENGTH", type=_length, help="of each, e.g. '1 month'")
+    verb.add_argument("--json", dest="as_json", action="store_true", help="say it as JSON")
+
+
+def backtest(model: str, windows: int, window: str | None, *, as_json: bool) -> int:
+    """Replay the history of a model, and say what it advises."""
+    definitions = load_definitions()
+    chosen_models(definitions, [model])
+    key = asset_key(model, "backtest")
+    config = {"windows": windows, **({"window": window} if window else {})}
+    alone = exclusive(home() / "locks" / f"{model}.lock")
+    with interruptible(), alone, dg.DagsterInstance.get() as instance:
+        if instance.get_latest_materialization_event(asset_key(model, "features")) is None:
+            raise BacktestError(f"{model} has no features yet; run `mlops train {model}`")
+        if not _materialize(definitions, instance, model, config):
+            return 1
+        event = instance.get_latest_materialization_event(key)
+        report = read_facts(event.asset_materialization, BacktestReport) if event else None
+    if report is None:
+        raise BacktestError(f"the report of {model} is gone; run `mlops backtest {model}` again")
+    say(report.model_dump_json() if as_json else said(report))
+    return 0
+
+
+def _materialize(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, model: str, config: dict[str, Any]
+) -> bool:
+    wait_for_others(
+        instance, pool(model), lambda run: say(f"{model}: waits for run {run.run_id[:8]}"), sleep
+    )
+    result = execute_here(
+        definitions.resolve_job_def(f"{model}_backtest"),
+        instance,
+        (definitions.resources or {})["tracking"],
+        assets=None,
+        tags={"mlops/launched_by": "mlops"},
+        run_config={
+            "loggers": {"progress": {}},
+            "ops": {f"{model}__backtest": {"config": config}},
+        },
+    )
+    for line in failed_steps(result.all_events):
+        say(line, error=True)
+    return result.success
+
+
+def said(report: BacktestReport) -> str:
+    """What a person reads: two tables, what is shown, and the lines to take over."""
+    first, last = report.windows[0], report.windows[-1]
+    head = (
+        f"{report.model}: {report.loss_name} in {len(report.windows)} windows of {report.window}, "
+        f"{_day(first.start)} to {_day(last.end)}, {sum(w.rows for w in report.windows):,} rows"
+    )
+    ages = [
+        (a.age, a.windows, f"{a.loss:.4g}", f"{a.excess:+.4g}", _error(a.standard_error))
+        for a in report.ages
+    ]
+    cadences = [
+        (c.every, c.trainings, f"{c.loss:.4g}", f"{c.excess:+.4g}", _error(c.standard_error))
+        for c in report.cadences
+    ]
+    often = report.cadences[-1].every
+    return "\n".join(
+        [
+            f"{head}\n",
+            table(["age", "windows", "loss", "above a new one", "standard error"], ages),
+            "",
+            table(["trained every", "times", "loss", f"above {often}", "standard error"], cadences),
+            "",
+            f"{report.advice}: {report.said}",
+            *([f"to take over:\n\n{report.yaml}".rstrip()] if report.yaml else []),
+        ]
+    )
+
+
+def _error(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.2g}"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 3 <= int(text) <= 24:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of windows from 3 to 24")
+    return int(text)
+
+
+def _length(text: str) -> str:
+    try:
+        return TypeAdapter(CalendarStep).validate_python(text)
+    except ValidationError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no length like '2 weeks' or '1 month'"
+        ) from None

@@ -1,0 +1,1 @@
+"""What training again would have been worth, over the labelled rows of the past."""

@@ -1,0 +1,57 @@
+"""What a backtest found: what staleness cost, what each cadence of training, and what follows."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from mlops_assets.blocks.base import Moment, Record
+
+Advice = Literal["train regularly", "new data need not train", "not shown"]
+
+
+class TestedWindow(Record):
+    """A stretch of event time; at its start a version was trained, and later ones judged."""
+
+    start: Moment = Field(description="Exclusive.")
+    end: Moment
+    rows: int = Field(description="Labelled, on which versions were judged.")
+    train_rows: int = Field(description="Whose labels were known at `start`.")
+    loss: float = Field(description="Of the version trained at `start`.")
+    first_loss: float = Field(description="Of the first version of all.")
+
+
+class LossByAge(Record):
+    """Versions some windows after their training beside just trained ones, on the same rows."""
+
+    age: str = Field(description="`new`, or since its training: `3 months`.")
+    windows: int = Field(description="In which there is a version of that age.")
+    rows: int
+    loss: float
+    new_loss: float = Field(description="Of the version trained at each window's start.")
+    excess: float = Field(description="`loss` less `new_loss`.")
+    standard_error: float | None = Field(description="Of `excess`; None: one window says nothing.")
+
+
+class LossByCadence(Record):
+    """All windows, as if the model had been trained once, or at the start of every nth window."""
+
+    every: str = Field(description="`never`, or e.g. `2 months`.")
+    trainings: int
+    loss: float
+    excess: float = Field(description="Over the loss of the most frequent training.")
+    standard_error: float | None = Field(description="Of `excess`.")
+
+
+class BacktestReport(Record):
+    """A backtest of one model."""
+
+    model: str
+    estimator: str
+    loss_name: str
+    window: str = Field(description="Length of each, in calendar units.")
+    windows: tuple[TestedWindow, ...]
+    ages: tuple[LossByAge, ...]
+    cadences: tuple[LossByCadence, ...] = Field(description="The rarest first.")
+    advice: Advice
+    said: str = Field(description="What is shown, and what is not, with its figures.")
+    yaml: str = Field(description="Lines to take over; empty: nothing is shown.")
