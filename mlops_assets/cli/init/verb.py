@@ -50,8 +50,8 @@ def add_verbs(verbs: "Verbs") -> None:
         "data",
         help="a file, folder or glob; package://PACKAGE/FILE; one file at an https:// address, or "
         "at s3://, gs://, az://, ... where s3fs, gcsfs, adlfs, ... is installed; a database, by "
-        "--query: sqlite:///FILE, postgresql://..., env:NAME of a variable with such a URL, "
-        "FILE.duckdb",
+        "--query: sqlite:///FILE, postgresql://..., FILE.duckdb; env:NAME of a variable with such "
+        "an address or URL",
     )
     verb.add_argument(
         "--target", required=True, help="the column to predict, or of events COLUMN=VALUE"

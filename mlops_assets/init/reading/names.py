@@ -42,17 +42,19 @@ def safe_names(sources: Iterable[str]) -> dict[str, str]:
 
     `mean radius` -> `mean_radius`, `userId` -> `user_id`, `Größe (cm)` -> `groesse_cm`, `возраст`
     -> `vozrast`; of other letters than Latin, Cyrillic and Greek nothing is left but the place,
-    `column_7`.
+    `column_7`. What is safe already keeps its name, wherever it stands.
     """
+    placed = list(enumerate(sources, start=1))
+    placed.sort(key=lambda one: safe_name(one[1]) != one[1])
     found: dict[str, str] = {}
-    for place, source in enumerate(sources, start=1):
+    for place, source in placed:
         name = safe_name(source) or f"column_{place}"
         name = f"{name}_value" if name in _RESERVED else name
         number, unique = 2, name
         while unique in found.values():
             unique, number = f"{name}_{number}", number + 1
         found[source] = unique
-    return found
+    return {source: found[source] for _, source in sorted(placed)}
 
 
 def safe_name(source: str) -> str:

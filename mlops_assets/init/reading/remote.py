@@ -1,7 +1,7 @@
 """Tables that are no one local file: a bounded sample, and the Python that loads all of it.
 
 An address of fsspec (http, https, s3, gs, ...), or a query of a database: SQLAlchemy's URL,
-`env:NAME` of a variable that holds one, or a file of DuckDB. The code becomes the model's
+`env:NAME` of a variable that holds either, or a file of DuckDB. The code becomes the model's
 `source.loader`; no password gets into it. Rows and their labels in two files are such a table too.
 """
 
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import ConfigError, SourceError
+from mlops_assets.init.doubts.addresses import require_database, require_no_secret
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.missing import missing_texts, without
 from mlops_assets.init.reading.sampling import MOST_ROWS, is_workbook
@@ -24,7 +25,7 @@ from mlops_assets.init.reading.table import Table, read_sample
 from mlops_assets.ml.data.delimited import without_preamble
 from mlops_assets.ml.data.reading import read_table
 from mlops_assets.ml.data.sources import find_files
-from mlops_assets.redaction import without_secrets
+from mlops_assets.redaction import forget_secrets, without_secrets
 
 _MOST_BYTES = 8_000_000
 _FILES = re.compile(
@@ -34,7 +35,6 @@ _DATABASE = re.compile(r"^(env:|[a-z0-9]+(\+[a-z0-9_]+)?:///?)")
 _HEAD = '''"""The rows of this model, from elsewhere; written by `mlops init`."""
 
 '''
-
 
 _JOINED = (
     _HEAD.replace("from elsewhere", "and their labels")
@@ -89,10 +89,15 @@ def fetch(data: str, target: str, answers: Answers, folder: Path) -> Remote:
     try:
         if data.endswith(".duckdb"):
             return _from_duckdb(str(Path(data).expanduser().absolute()), _query(answers), folder)
+        kind, _, name = data.partition(":")
+        if kind == "env" and _FILES.match(named := os.environ.get(name, "")):
+            return _from_address(named, f"os.environ[{name!r}]", target, answers, folder)
         if _FILES.match(data):
-            return _from_address(data, target, answers, folder)
+            require_no_secret(data)
+            return _from_address(data, repr(data), target, answers, folder)
         return _from_database(data, _query(answers), folder)
-    except (ConfigError, SourceError):
+    except (ConfigError, SourceError) as err:
+        forget_secrets(err)
         raise
     except Exception as err:  # a driver's, of which each database has its own
         first = (str(err).strip() or type(err).__name__).splitlines()[0]
@@ -126,7 +131,7 @@ def join_labels(data: str, labels: str, target: str, answers: Answers, folder: P
             f"{labels}: no column {target!r} but {list(outcomes.columns)}; correct it"
         )
     key = _key(rows, outcomes, target, answers)
-    ours, theirs = (_settings(table.source) for table in (rows, outcomes))
+    ours, theirs = (SourceSettings.model_validate(one.source) for one in (rows, outcomes))
     known = read_table(find_files(str(theirs.uri)), theirs, [key, target], "drop")
     known = known.astype("string").astype(object)
     if known[key].duplicated().any():
@@ -157,10 +162,6 @@ def _key(rows: Table, outcomes: Table, target: str, answers: Answers) -> str:
     return (
         both[0] if len(both) == 1 else answers.ask("entity", "which id joins them?", both[0], both)
     )
-
-
-def _settings(source: dict[str, Any]) -> SourceSettings:
-    return SourceSettings.model_validate(source)
 
 
 def _query(answers: Answers) -> str:
@@ -199,6 +200,7 @@ def _from_database(data: str, query: str, folder: Path) -> Remote:
             "the URL holds a password, which would stand in a file; put the URL into a variable, "
             "e.g. SHOP_DB, and name that: mlops init env:SHOP_DB ..."
         )
+    require_database(url)
     engine = create_engine(url)
     try:
         with engine.connect().execution_options(stream_results=True) as connection:
@@ -223,7 +225,7 @@ def _from_database(data: str, query: str, folder: Path) -> Remote:
     return Remote(_stored(frame, folder), code, len(frame) < MOST_ROWS)
 
 
-def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Remote:
+def _from_address(data: str, uri: str, target: str, answers: Answers, folder: Path) -> Remote:
     import fsspec
 
     if re.search(r"[*?\[]", data.partition("?")[0]) or data.endswith("/"):
@@ -239,9 +241,8 @@ def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Rem
         with fsspec.open(data, "rb") as file:
             batch = next(pq.ParquetFile(file).iter_batches(MOST_ROWS))
         pq.write_table(pa.Table.from_batches([batch]), local)
-        return Remote(
-            local, _address_code(data, "pd.read_parquet(file)", ""), batch.num_rows < MOST_ROWS
-        )
+        code = _address_code(uri, "pd.read_parquet(file)", "")
+        return Remote(local, code, batch.num_rows < MOST_ROWS)
     with fsspec.open(data, "rb", compression="infer") as file:
         head = file.read(_MOST_BYTES)
     for packed in (".gz", ".bz2", ".xz", ".zst", ".zip"):
@@ -258,7 +259,7 @@ def _from_address(data: str, target: str, answers: Answers, folder: Path) -> Rem
     skipped, comment = table.source.get("skip_rows", 0), table.source.get("comment", "")
     _, before = without_preamble(local.read_bytes(), skipped, comment)
     reader = _reader(table.source, missing.everywhere, before)
-    code = _address_code(data, reader, 'compression="infer"')
+    code = _address_code(uri, reader, 'compression="infer"')
     return Remote(sample, code, whole)
 
 
@@ -277,11 +278,12 @@ def _reader(source: dict[str, Any], missing: list[str], before: int) -> str:
     return f"pd.read_csv(file, dtype=str, keep_default_na=False{arguments})"
 
 
-def _address_code(data: str, reader: str, options: str) -> str:
+def _address_code(uri: str, reader: str, options: str) -> str:
+    modules = "".join(f"import {one}\n" for one in ("json", "os") if f"{one}." in uri + reader)
     opened = ", ".join(filter(None, ['URI, "rb"', options]))
     return _HEAD + (
-        ("import json\n\n" if "json." in reader else "") + "import fsspec\nimport pandas as pd\n\n"
-        f"URI = {data!r}\n\n\n"
+        modules + "\n" * bool(modules) + "import fsspec\nimport pandas as pd\n\n"
+        f"URI = {uri}\n\n\n"
         "def load() -> pd.DataFrame:\n"
         '    """Every row of the file."""\n'
         f"    with fsspec.open({opened}) as file:\n"

@@ -418,3 +418,9 @@ def test_rule_names_of_other_scripts() -> None:
     assert list(safe_names(names).values()) == [
         *("vozrast_klienta", "shchuka_i_ezh", "ilikia", "psari", "kiiv", "column_6"),
     ]
+
+
+def test_a_name_that_is_safe_already_is_kept() -> None:
+    assert safe_names(["User Name", "user_name", "USER-NAME"]) == {
+        "User Name": "user_name_2", "user_name": "user_name", "USER-NAME": "user_name_3"
+    }  # fmt: skip

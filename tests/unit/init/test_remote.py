@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from mlops_assets.cli.main import main
+from mlops_assets.init.doubts.addresses import require_no_secret
 from mlops_assets.ml.data.reading import run_loader
 
 ROWS = 400
@@ -190,3 +191,38 @@ def test_what_cannot_be_reached_is_one_sentence(
     output = capsys.readouterr().err
     assert said in output
     assert output.count("\n") == 1
+
+
+def test_the_secret_of_an_address_stays_outside(
+    project: Path,
+    address: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table().to_csv(tmp_path / "served" / "far.csv", index=False)
+    secret = f"{address}/far.csv?token=s3cret"
+    for one in (secret, "http://joe:s3cret@127.0.0.1:9/far.csv", "s3://KEY:s3cret@bucket/a.csv"):
+        assert main(["init", one, "--name", "far", "--target", "left"]) == 1
+        said = capsys.readouterr().err
+        assert "s3cret" not in said
+        assert "mlops init env:SHOP_CSV" in said
+        assert not (project / "defs").exists()
+    monkeypatch.setenv("SHOP_CSV", secret)
+    assert main(["init", "env:SHOP_CSV", "--name", "far", "--target", "left"]) == 0
+    assert len(loaded(project, "far")) == ROWS
+    written = [file.read_text(encoding="utf-8") for file in (project / "defs" / "far").iterdir()]
+    assert "s3cret" not in "".join([*written, capsys.readouterr().out])
+
+
+def test_a_database_that_is_not_there_is_not_made(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = ["--target", "left", "--query", "select * from customers"]
+    assert main(["init", "sqlite:///typo.db", "--name", "shop", *query]) == 1
+    assert "typo.db: there is no such file" in capsys.readouterr().err
+    assert not (project / "typo.db").exists()
+
+
+def test_the_container_of_azure_is_no_secret() -> None:
+    require_no_secret("abfss://shop@account.dfs.core.windows.net/a.csv")
