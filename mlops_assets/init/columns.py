@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import pyarrow.compute
 
 from mlops_assets.blocks.base import Encoding
-from mlops_assets.init.moments import Epoch, Moments, find_epoch, find_moments
+from mlops_assets.init.doubts.moments import said_of_far
+from mlops_assets.init.moments import Epoch, Moments, doubt_epoch, find_epoch, find_moments
 from mlops_assets.init.questions import Answers
-from mlops_assets.init.reading.column import Column, is_row_number
+from mlops_assets.init.reading.column import Column, is_row_number, number_range
 from mlops_assets.init.reading.units import find_written
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
@@ -84,6 +84,8 @@ def profile(column: Column, answers: Answers) -> Found:
         UndecidedError: It may be of two kinds.
     """
     found = next(found for rule in RULES if (found := rule(column, answers)))
+    if found.moments is not None and (odd := said_of_far(column.texts.to_pylist(), found.moments)):
+        found = replace(found, why=found.why + odd, likely=True)
     if column.texts.null_count and found.contract:
         return replace(found, contract={**found.contract, "nullable": True})
     return found
@@ -141,13 +143,14 @@ def moment(column: Column, answers: Answers) -> Found | None:
 
 
 def epoch(column: Column, answers: Answers) -> Found | None:
-    """Seconds, milliseconds, microseconds or nanoseconds since 1970."""
-    if column.share(r"^[0-9]{9,19}([.][0-9]{1,9})?$") < 0.99 or column.share(r"^[0-9.]+$") < 1:
+    """Seconds, milliseconds, microseconds or nanoseconds since 1970; also nearly so, in doubt."""
+    if column.share(r"^-?[0-9]{1,19}([.][0-9]{1,9})?$") < 1:
         return None
     numbers = _numbers(column)
-    found: Epoch | None = find_epoch(column.source, numbers, answers)
+    sized = column.share(r"^[0-9]{9,}") >= 0.99 and column.share(r"^[0-9.]+$") == 1
+    found: Epoch | None = find_epoch(column.source, numbers, answers) if sized else None
     if found is None:
-        return None
+        return _nearly_epoch(column, numbers, answers)
     moments = pd.to_datetime(numbers, unit=found.unit, utc=True)
     contract = {"dtype": "datetime", "unit": found.unit}
     said = f"{found.said} since 1970"
@@ -166,7 +169,7 @@ def number(column: Column, answers: Answers) -> Found | None:
     if whole and is_row_number(column, numbers):
         said = f"counts the rows, from {numbers.min():g}"
         return Found("row_number", said, "left out", {"dtype": "int64"}, numbers=numbers)
-    contract = {"dtype": "int64" if whole else "float64", **_range(numbers, whole=whole)}
+    contract = {"dtype": "int64" if whole else "float64", **number_range(numbers, whole=whole)}
     return Found(
         "number", "whole numbers" if whole else "numbers", contract=contract, numbers=numbers
     )
@@ -236,6 +239,17 @@ RULES: tuple[Rule, ...] = (
 """In the order of docs/own-data.md, where each is a row."""
 
 
+def _nearly_epoch(column: Column, numbers: pd.Series, answers: Answers) -> Found | None:
+    """A number, in doubt; of mixed units it is of no use."""
+    doubt = doubt_epoch(column.source, numbers, column.texts.to_pylist(), answers)
+    if doubt is None:
+        return None
+    whole = bool((numbers.dropna() % 1 == 0).all())
+    contract = {"dtype": "int64" if whole else "float64", **number_range(numbers, whole=whole)}
+    use: Use = "left out" if doubt.mixed else "feature"
+    return Found("number", doubt.said, use, contract, numbers=numbers, likely=True)
+
+
 def _few(column: Column, most: int) -> list[str]:
     """The different texts if they are few, else none."""
     values = pc.unique(column.present)
@@ -271,26 +285,3 @@ def _code(column: Column, numbers: pd.Series) -> Found | None:
     said = f"{len(values)} whole numbers that are called a code"
     contract = {"dtype": "int64"}
     return Found("code", said, contract=contract, encoding="one_hot", numbers=numbers, likely=True)
-
-
-def _range(numbers: pd.Series, *, whole: bool) -> dict[str, float | int]:
-    """Bounds with as much room on each side as the values span; 0 stays a bound."""
-    known = numbers[np.isfinite(numbers)]
-    low, high = float(known.min()), float(known.max())
-    if set(known.unique()) <= {0.0, 1.0}:
-        return {"min": 0, "max": 1}
-    span = high - low or abs(high) or 1.0
-    bounds = {"min": 0.0 if low >= 0 else _rounded(low - span), "max": _rounded(high + span)}
-    if high <= 0:
-        bounds["max"] = 0.0
-    return {
-        key: int(value) if whole or value == int(value) else value for key, value in bounds.items()
-    }
-
-
-def _rounded(value: float) -> float:
-    """Away from zero, to two digits."""
-    if value == 0 or not np.isfinite(value):
-        return 0.0
-    scale = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
-    return float(f"{np.sign(value) * np.ceil(abs(value) / scale) * scale:.12g}")

@@ -156,7 +156,8 @@ def contract_of(column: Column, contract: dict[str, Any]) -> dict[str, Any]:
 def target_contract(contract: dict[str, Any], target: Target) -> dict[str, Any]:
     """That of the column, without bounds: an outcome is not refused for being extreme."""
     kept = {k: v for k, v in contract.items() if k not in ("min", "max", "allowed")}
-    if target.positive is not None or target.why == "0 or 1":
+    flagged = target.positive is not None or target.why == "0 or 1"
+    if flagged and kept["dtype"] != "bool":
         texts = kept["dtype"] == "string"
         kept["allowed"] = sorted((k if texts else _number(k) for k in target.counts or {}), key=str)
     return kept

@@ -7,8 +7,8 @@ import pandas as pd
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.draft import LINEAR, TREES, Draft, Profiled, contract_of, target_contract
 from mlops_assets.init.leaks import Leak, find_copies, find_leaks
-from mlops_assets.init.questions import Answers
-from mlops_assets.init.roles import Target, entity_contract, entity_name
+from mlops_assets.init.questions import NONE, Answers
+from mlops_assets.init.roles import Target, entity_contract, entity_name, find_column
 from mlops_assets.init.split import choose_split, repeated_rows
 
 _LINEAR_BELOW = 1_000
@@ -56,7 +56,7 @@ def _features(table: Profiled, roles: Roles, draft: Draft, answers: Answers) -> 
     dates = [source for source in chosen if table.found[source].use == "moment"]
     values |= {source: _age(table, source, roles) for source in dates}
     target = target_values(table, roles.target)
-    kept = _listed(answers, "keep")
+    kept = named_columns(table, answers, "keep")
     for source, leak in find_leaks(values, target, roles.target.task).items():
         if source not in kept and _is_out(source, leak, answers):
             draft.left_out[source] = leak.why
@@ -72,10 +72,10 @@ def _unusable(
     table: Profiled, sources: list[str], roles: Roles, answers: Answers
 ) -> dict[str, str]:
     """Source name -> why it is no feature, by what the column is alone or by when it is known."""
-    dropped = _listed(answers, "drop")
+    dropped = named_columns(table, answers, "drop")
     found: dict[str, str] = {}
     for source in sources:
-        if source in dropped or table.columns[source].name in dropped:
+        if source in dropped:
             found[source] = "left out by --drop"
         elif table.found[source].use == "left out":
             found[source] = table.found[source].why
@@ -84,8 +84,10 @@ def _unusable(
     return found
 
 
-def _listed(answers: Answers, option: str) -> set[str]:
-    return set(filter(None, answers.given(option).split(",")))
+def named_columns(table: Profiled, answers: Answers, option: str) -> set[str]:
+    """Source names of the columns that an option lists, by either of their names."""
+    given = {one for one in answers.given(option).split(",") if one not in ("", NONE)}
+    return {find_column(one, table.columns, option) for one in given - set(table.left_out)}
 
 
 def target_values(table: Profiled, target: Target) -> pd.Series:

@@ -5,6 +5,7 @@ then somebody is asked.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -12,11 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
+from mlops_assets.init.doubts.moments import remedy
 from mlops_assets.init.questions import NONE, Answers
+from mlops_assets.init.reading.names import safe_name
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
 _ENOUGH = 0.99
+_MOST = 0.9
+_FEW = 20
 _TRIED = 300
 _ISO = re.compile(
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
@@ -72,6 +77,14 @@ class Epoch(NamedTuple):
     likely: bool
 
 
+class EpochDoubt(NamedTuple):
+    """A column that counts time since 1970, but for some of its values."""
+
+    said: str
+    mixed: bool
+    """Whether it counts in two units."""
+
+
 def find_moments(source: str, texts: pa.Array, answers: Answers) -> Moments | None:
     """The column as moments, if 99 % of its values are of one format.
 
@@ -117,9 +130,35 @@ def find_epoch(source: str, numbers: pd.Series, answers: Answers) -> Epoch | Non
     return None
 
 
+def doubt_epoch(
+    source: str, numbers: pd.Series, texts: Sequence[str | None], answers: Answers
+) -> EpochDoubt | None:
+    """What is odd about numbers called a time of which most, not 99 %, count it since 1970."""
+    known = numbers.dropna()
+    if answers.given("epochs") == NONE or not _EPOCH.search(source) or _NUMBERED.search(source):
+        return None
+    low, high = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1990, 2040))
+    units = {said: known.between(low * scale, high * scale) for said, scale in _UNITS.values()}
+    inside = pd.concat(units, axis=1)
+    if (inside.sum(axis=1) > 0).mean() < _MOST or known.nunique() <= _FEW:
+        return None
+    found = [said for said in units if inside[said].any()]
+    at = [int(inside.index[inside[said]][0]) for said in found]
+    if len(found) > 1:
+        examples = " and ".join(repr(texts[row]) for row in at)
+        said = f"mixes {' and '.join(found)} since 1970, e.g. {examples}; write one unit to use it"
+        return EpochDoubt(said, mixed=True)
+    odd = inside.index[inside.sum(axis=1) == 0]
+    if not len(odd):
+        return None
+    text = texts[int(odd[0])]
+    said = f"{found[0]} since 1970 but for {len(odd)}, e.g. {text!r}, so numbers; {remedy(text)}"
+    return EpochDoubt(said, mixed=False)
+
+
 def _is_epoch(source: str, unit: str, called: bool, answers: Answers) -> bool:
     if given := answers.given("epochs"):
-        return source in given.split(",")
+        return not {source, safe_name(source)}.isdisjoint(given.split(","))
     if called or unit != "s":
         return called or not _NUMBERED.search(source)
     if _NUMBERED.search(source):

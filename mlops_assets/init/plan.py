@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import NamedTuple
 
+from mlops_assets.errors import ConfigError
 from mlops_assets.init.draft import Draft, Profiled, profiled
 from mlops_assets.init.events import draft_events, find_log
-from mlops_assets.init.flat import Roles, draft_flat
+from mlops_assets.init.flat import Roles, draft_flat, named_columns
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.table import Table
 from mlops_assets.init.roles import (
@@ -36,6 +37,7 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
     draft = Draft()
     _source(table, wanted, draft)
     known = profiled(table, answers)
+    _require_columns(known, wanted, answers)
     if known.missing.everywhere:
         texts = ["", *known.missing.everywhere]
         said = f"texts that mean no value: {', '.join(map(repr, texts[1:]))}"
@@ -63,6 +65,20 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
 def _source(table: Table, wanted: Wanted, draft: Draft) -> None:
     draft.decide("name", wanted.name, "", told=False)
     draft.decide("source", dict(table.source), f"{table.looked_at} were looked at")
+
+
+def _require_columns(known: Profiled, wanted: Wanted, answers: Answers) -> None:
+    """Refuse options of columns that are not there, or are not what the option says."""
+    dropped, _ = (named_columns(known, answers, option) for option in ("drop", "keep"))
+    columns = known.columns
+    if any(wanted.target in (one, columns[one].name) for one in dropped):
+        raise ConfigError(f"--drop {wanted.target!r} is the target; drop another column")
+    for source in named_columns(known, answers, "epochs"):
+        if known.found[source].rule != "epoch":
+            raise ConfigError(
+                f"--epochs {source!r} does not count time since 1970, in one unit, in every row: "
+                f"{known.found[source].why}"
+            )
 
 
 def _keys(known: Profiled, wanted: Wanted, answers: Answers) -> tuple[str | None, str | None]:

@@ -10,6 +10,7 @@ from mlops_assets.blocks.base import Task, did_you_mean
 from mlops_assets.blocks.data import ANSWER_FIELDS
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns import Found
+from mlops_assets.init.doubts.classes import POSITIVE, class_meant, doubt_classes, require_two
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.column import ROW_NUMBER, Column
 from mlops_assets.init.reading.names import safe_name
@@ -51,11 +52,6 @@ _OTHER = re.compile(
     r"nascita|inizio|scadenza)(_|$)"
 )
 """Of a safe name, a word: a birth, a beginning, an end, or what comes after the row."""
-_POSITIVE = re.compile(
-    r"^(yes|y|true|1|1\.0|positive|pos|approved|churn(ed)?|default(ed)?|fraud(ulent)?|spam|malignant|"
-    r"bad|died|dead|failed|failure|sick|ill|>\s?50k\.?|ja|oui|won|accepted|converted|buy|bought)$",
-    re.IGNORECASE,
-)
 _YEAR = re.compile(r"^(year|yr|jahr|season)$", re.IGNORECASE)
 _MOST_CLASSES = 50
 _FEW_NUMBERS = 12
@@ -111,22 +107,25 @@ def find_target(column: Column, found: Found, answers: Answers) -> Target:
         raise ConfigError(f"--task {task!r} is none of {list(_TASKS)}; choose one")
     if task == "regression" or (not task and _is_regression(found, counts)):
         return _regression(column, found)
+    given = answers.given("positive")
     if found.rule == "yes_no" and task != "multiclass":
-        return Target(column.source, "binary", found.why, counts=classes, likely=found.likely)
+        return _yes_no(column, found, classes, given)
     is_number = found.rule in ("signed_number", "padded") and found.use == "left out"
     if is_number and not task and len(counts) > _FEW_NUMBERS:
         raise ConfigError(f"the target {column.source!r} holds {found.why}")
+    doubted = doubt_classes(column.source, classes, answers)
     if len(counts) == 2 and task != "multiclass":
-        return _binary(column, found, classes, answers)
+        target = _binary(column, found, classes, answers)
+        return target._replace(why=target.why + doubted, likely=target.likely or bool(doubted))
     if len(counts) > _MOST_CLASSES or found.rule == "text":
         raise ConfigError(
             f"the target {column.source!r} has {len(counts)} different values in "
             f"{len(column.present)} rows, too many to be classes; name another column"
         )
+    require_two(given, column.source, list(classes))
     said = f"{len(counts)} classes, the rarest {counts.index[-1]!r} of {counts.iloc[-1]} rows"
-    return Target(
-        column.source, "multiclass", said, counts=classes, likely=found.numbers is not None
-    )
+    likely = found.numbers is not None or bool(doubted)
+    return Target(column.source, "multiclass", said + doubted, counts=classes, likely=likely)
 
 
 def find_entity(
@@ -276,26 +275,31 @@ def _regression(column: Column, found: Found) -> Target:
     return Target(column.source, "regression", said)
 
 
+def _yes_no(column: Column, found: Found, classes: dict[str, int], given: str) -> Target:
+    meant, positive = class_meant(given, list(classes)), None
+    if meant and found.numbers is not None:
+        is_yes = found.numbers[column.texts.to_pylist().index(meant)] == 1
+        positive = None if is_yes else False
+    return Target(column.source, "binary", found.why, positive, classes, found.likely)
+
+
 def _binary(column: Column, found: Found, classes: dict[str, int], answers: Answers) -> Target:
     names = list(classes)
-    if set(names) <= {"0", "1", "0.0", "1.0"}:
+    meant = class_meant(answers.given("positive"), names)
+    if set(names) <= {"0", "1", "0.0", "1.0"} and float(meant or 1) == 1:
         return Target(column.source, "binary", "0 or 1", counts=classes)
     rarer = names[-1]
-    known = [name for name in names if _POSITIVE.match(name.strip())]
+    known = [name for name in names if POSITIVE.match(name.strip())]
     if found.numbers is not None:
-        positive = max(names, key=float)
-        given = answers.given("positive") or positive
-        value = float(given)
+        positive = meant or max(names, key=float)
+        value = float(positive)
         number = int(value) if value.is_integer() else value
-        said = f"two numbers, of which {given} is taken for the positive class"
-        return Target(column.source, "binary", said, number, classes, likely=True)
-    if answers.given("positive") or len(known) != 1:
+        said = f"two numbers, of which {positive} is taken for the positive class"
+        return Target(column.source, "binary", said, number, classes, likely=not meant)
+    if not meant and len(known) != 1:
         asked = f"which value of the target {column.source!r} is the positive class?"
-        positive = answers.ask("positive", asked, rarer, names)
-        if positive not in names:
-            raise ConfigError(f"--positive {positive!r} is none of {names}; choose one")
-    else:
-        positive = known[0]
+        meant = class_meant(answers.ask("positive", asked, rarer, names), names)
+    positive = meant or known[0]
     share = classes[positive] / sum(classes.values())
     said = f"two texts, {positive!r} the positive one in {share:.2%} of the rows"
     return Target(column.source, "binary", said, positive, classes)

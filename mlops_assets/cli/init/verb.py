@@ -4,7 +4,7 @@ A table of one's own -> the YAML of its model, that runs as it stands, and what 
 """
 
 import sys
-from argparse import BooleanOptionalAction
+from argparse import ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,11 +21,20 @@ if TYPE_CHECKING:
     from mlops_assets.cli.context import Verbs
     from mlops_assets.init.draft import Draft
 
+_CHOICES = {
+    "task": ["binary", "multiclass", "regression"],
+    "classes": ["yes", "no"],
+    "shape": ["flat", "events"],
+    "decimal": [".", ","],
+    "dates": ["day-first", "month-first"],
+    "suspects": ["yes", "no"],
+}
 _OPTIONS = {
     "entity": "the column of whom a prediction is asked for, or none",
     "time": "the column of when a row was known, or none",
     "positive": "which value of the target is the positive class",
     "task": "binary, multiclass or regression",
+    "classes": "whether rare values of the target are classes: yes or no",
     "shape": "flat, or events: the target is what comes next",
     "labels": "a second file, which holds the target of each id",
     "port": "of the endpoint; default: the next free one",
@@ -58,7 +67,8 @@ def add_verbs(verbs: "Verbs") -> None:
     )
     verb.add_argument("--name", help="of the model; default: after the file")
     for option, said in _OPTIONS.items():
-        verb.add_argument(f"--{option}", help=said)
+        checked = _encoding if option == "encoding" else str
+        verb.add_argument(f"--{option}", help=said, choices=_CHOICES.get(option), type=checked)
     verb.add_argument(
         "--yes",
         action=BooleanOptionalAction,
@@ -107,6 +117,14 @@ def told(file: Path, draft: "Draft") -> Iterator[str]:
     else:
         yield "no page of the table's profile: pip install 'mlops-assets[profile]' for one"
     yield f"{file}: written; run it by: mlops run {model.settings.name}"
+
+
+def _encoding(name: str) -> str:
+    try:
+        b"a".decode(name, errors="replace")  # of no bytes nothing is looked up
+    except LookupError as err:
+        raise ArgumentTypeError(f"{name!r} is no encoding; give one of Python's: cp1252") from err
+    return name
 
 
 def _ask(question: Question) -> str:

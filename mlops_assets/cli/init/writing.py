@@ -57,6 +57,10 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     table, loader = looked_at(
         data.removeprefix("file://"), target, answers, ".".join([*package(root, folder), chosen])
     )
+    if answers.given("sheet") and "uri" in table.source and table.source.get("format") != "excel":
+        raise ConfigError(
+            f"--sheet {answers.given('sheet')!r} is of a workbook, which {data} is not"
+        )
     if "uri" in table.source:
         table.source["uri"] = _within(root, table.source["uri"])
     draft = plan(table, Wanted(chosen, target, wanted_port(answers) or free_port(parts)), answers)
@@ -142,8 +146,8 @@ def wanted_port(answers: Answers) -> int:
         ConfigError: It is no port.
     """
     given = answers.given("port") or "0"
-    if not given.isdecimal():
-        raise ConfigError(f"--port {given!r} is no number; give one from 1024 to 65535")
+    if not given.isdecimal() or not (given == "0" or 1024 <= int(given) <= 65_535):
+        raise ConfigError(f"--port {given!r} is no port; give a number from 1024 to 65535")
     return int(given)
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
@@ -77,3 +78,26 @@ def is_row_number(column: Column, numbers: pd.Series) -> bool:
     if column.whole:
         return by_one == 1 and len(numbers) >= _FEWEST_COUNTED
     return by_one > 0.99 and bool((steps > 0).all())  # a sample is of blocks of rows
+
+
+def number_range(numbers: pd.Series, *, whole: bool) -> dict[str, float | int]:
+    """Bounds with as much room on each side as the values span; 0 stays a bound."""
+    known = numbers[np.isfinite(numbers)]
+    low, high = float(known.min()), float(known.max())
+    if set(known.unique()) <= {0.0, 1.0}:
+        return {"min": 0, "max": 1}
+    span = high - low or abs(high) or 1.0
+    bounds = {"min": 0.0 if low >= 0 else _rounded(low - span), "max": _rounded(high + span)}
+    if high <= 0:
+        bounds["max"] = 0.0
+    return {
+        key: int(value) if whole or value == int(value) else value for key, value in bounds.items()
+    }
+
+
+def _rounded(value: float) -> float:
+    """Away from zero, to two digits."""
+    if value == 0 or not np.isfinite(value):
+        return 0.0
+    scale = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
+    return float(f"{np.sign(value) * np.ceil(abs(value) / scale) * scale:.12g}")

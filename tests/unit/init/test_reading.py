@@ -368,7 +368,7 @@ def test_rule_names() -> None:
         ]
     )
     assert list(found.values()) == [
-        *("mean_radius", "groesse_cm", "od280_od315", "user_id", "age", "age_2", "n_2nd"),
+        *("mean_radius", "groesse_cm", "od280_od315", "user_id", "age_2", "age", "n_2nd"),
         *("column_8", "row_value", "prediction_value", "column_11", "httpserver", "strasse_ort"),
     ]
 

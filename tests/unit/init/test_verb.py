@@ -280,9 +280,19 @@ def test_a_model_is_never_overwritten(project: Path, capsys: pytest.CaptureFixtu
         (["loans.csv", "--target", "z"], 1, "--target 'z': no column of"),
         (["loans.csv", "--target", "y", "--name", "My-Loans"], 1, "e.g. 'my_loans'"),
         (["loans.csv", "--target", "why"], 2, "--positive 'M' or another, or --yes"),
-        (["loans.csv", "--target", "id", "--drop", "x,y,why"], 1, "no column is left"),
-        (["loans.csv", "--target", "y", "--port", "x"], 1, "--port 'x' is no number"),
-        (["loans.csv", "--target", "y", "--port", "80"], 1, "deployment.port"),
+        (["loans.csv", "--target", "id", "--drop", "x,y,why,kind"], 1, "no column is left"),
+        (["loans.csv", "--target", "y", "--port", "x"], 1, "--port 'x' is no port"),
+        (["loans.csv", "--target", "y", "--port", "80"], 1, "give a number from 1024 to 65535"),
+        (["loans.csv", "--target", "y", "--port", "99999"], 1, "--port '99999' is no port"),
+        (["loans.csv", "--target", "y", "--drop", "whi"], 1, "--drop 'whi': no column of"),
+        (["loans.csv", "--target", "y", "--drop", "whi"], 1, "did you mean 'why'"),
+        (["loans.csv", "--target", "y", "--drop", "y"], 1, "--drop 'y' is the target"),
+        (["loans.csv", "--target", "y", "--keep", "whi"], 1, "--keep 'whi': no column of"),
+        (["loans.csv", "--target", "y", "--epochs", "whi"], 1, "--epochs 'whi': no column of"),
+        (["loans.csv", "--target", "y", "--epochs", "x"], 1, "--epochs 'x' does not count time"),
+        (["loans.csv", "--target", "y", "--sheet", "A"], 1, "--sheet 'A' is of a workbook"),
+        (["loans.csv", "--target", "y", "--positive", "banana"], 1, "'banana' is none of ['"),
+        (["loans.csv", "--target", "kind", "--positive", "a"], 1, "of a target of two values"),
         (["s3://bucket/loans.csv", "--target", "y"], 1, "cannot be read"),
     ],
 )
@@ -293,12 +303,48 @@ def test_what_is_refused_is_one_sentence_and_leaves_nothing(
     code: int,
     said: str,
 ) -> None:
-    write(project / "loans.csv", why=np.where(RNG.uniform(size=ROWS) < 0.4, "M", "B"))
+    why = np.where(RNG.uniform(size=ROWS) < 0.4, "M", "B")
+    write(project / "loans.csv", why=why, kind=np.array(["a", "b", "c"])[np.arange(ROWS) % 3])
     assert main(["init", *arguments]) == code
     output = capsys.readouterr()
     assert said in output.err
     assert output.err.count("\n") == 1
     assert not (project / "defs").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("decimal", ";"), ("dates", "foo"), ("suspects", "foo"), ("shape", "foo")),
+        *(("encoding", "foo-8"), ("encoding", "hex"), ("task", "foo"), ("classes", "foo")),
+    ],
+)
+def test_a_value_that_an_option_does_not_know_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    write(project / "loans.csv")
+    with pytest.raises(SystemExit) as ended:
+        main(["init", "loans.csv", "--target", "y", f"--{option}", value])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"--{option}: " in said
+    assert repr(value) in said
+    assert not (project / "defs").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "positive"),
+    [((0, 1), "0", 0), (("no", "yes"), "No", False), ((0, 1), "1", None), ((1, 2), "1.0", 1)],
+)
+def test_the_positive_class_that_is_given_is_taken(
+    project: Path, labels: tuple[object, object], given: str, positive: object
+) -> None:
+    frame = pd.read_csv(write(project / "loans.csv"))
+    frame.assign(y=[labels[y] for y in frame["y"]]).to_csv(project / "loans.csv", index=False)
+    assert main(["init", "loans.csv", "--target", "y", "--positive", given]) == 0
+    written: Any = attributes(project / "defs" / "loans" / "defs.yaml")
+    assert written["target"].get("positive") == positive
+    assert type(written["target"].get("positive")) is type(positive)
 
 
 def test_what_is_likely_is_taken_by_yes(project: Path) -> None:
