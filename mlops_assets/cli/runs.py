@@ -41,7 +41,7 @@ from mlops_assets.runtime.interrupts import interruptible
 from resources.champion.aliases import champion_of
 from resources.champion.by_hand import Promotions
 from resources.dagster.executors import execute_here
-from resources.dagster.run_limits import wait_for_others
+from resources.dagster.run_limits import runs_at_once, wait_for_others
 from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.outcome import end_dead_runs, settle
 
@@ -242,6 +242,7 @@ class ModelRun:
 @contextmanager
 def _models_of_a_run(models: Sequence[str]) -> Generator[tuple[dg.Definitions, list[ModelRun]]]:
     """What a verb that runs models needs; the runs of killed processes are ended first."""
+    runs_at_once()  # a setting of the environment that is wrong is said before anything runs
     definitions = load_definitions()
     with ExitStack() as stack:
         stack.enter_context(interruptible())

@@ -41,8 +41,12 @@ class Written(NamedTuple):
         """What stands at a place below `attributes`, in the file that says it."""
         own = self.own.find(["attributes", *place])
         own = own._replace(place=own.place[1:])
-        shared = self.defaults.find(place) if self.defaults else own
-        return shared if len(shared.place) > len(own.place) else own
+        if self.defaults is None:
+            return own
+        shared = self.defaults.find(place)
+        # A block that only the defaults have: a key of its name elsewhere in the model is no match.
+        theirs = place[:1] == list(shared.place[:1]) != list(own.place[:1])
+        return shared if theirs or len(shared.place) > len(own.place) else own
 
 
 class ProjectSettings(TemplatedSettings):

@@ -213,9 +213,10 @@ def _is_called(words: re.Pattern[str], source: str) -> bool:
 
 
 def entity_contract(column: Column) -> dict[str, Any]:
-    """Its type: whole numbers that fit, else texts."""
-    whole = column.share(r"^(0|-?[1-9][0-9]{0,17})$") == 1
-    return {"dtype": "int64" if whole else "string"}
+    """Its type: whole numbers that fit into 64 bits, else texts."""
+    whole = column.share(r"^(0|-?[1-9][0-9]{0,18})$") == 1
+    fits = whole and all(-(2**63) <= int(each) < 2**63 for each in column.counts.index)
+    return {"dtype": "int64" if fits else "string"}
 
 
 def entity_name(column: Column) -> str:

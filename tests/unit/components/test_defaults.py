@@ -178,6 +178,16 @@ def test_defaults_that_cannot_be_used_are_one_line_for_all_models(
     assert str(first.faults[0]).startswith(f"{file}:{line}: {said}")
 
 
+def test_a_block_that_only_the_defaults_have_is_blamed_on_them(
+    tmp_path: Path, write: Write
+) -> None:
+    file = write("defaults.yaml", "owners: []\nentity: {dtype: string}\n")
+    without = "\n".join(line for line in SOUND.splitlines() if "  entity:" not in line)
+    write("loans/defs.yaml", without)
+    said = [str(fault) for fault in only(tmp_path).faults]
+    assert f"{file}:2: entity: the key 'name' is missing; add it" in said
+
+
 def test_a_port_of_the_defaults_is_a_matter_of_the_second_model(
     tmp_path: Path, write: Write
 ) -> None:

@@ -18,6 +18,8 @@ from tests.unit.init.tables import AT, LABEL, NOISE, RNG, ROWS, sound
     [
         (np.arange(ROWS), "customer_id", "int64"),
         (np.arange(ROWS) + 2**53, "userId", "int64"),
+        (np.arange(ROWS) + 2**62, "account_id", "int64"),
+        ([str(2**63 + i) for i in range(ROWS)], "account_id", "string"),
         ([f"K-{i:05d}" for i in range(ROWS)], "Kunden-Nr.", "string"),
         ([f"{i:05d}" for i in range(ROWS)], "id", "string"),
         ([f"7b1f-{i:04x}" for i in range(ROWS)], "who", "string"),
