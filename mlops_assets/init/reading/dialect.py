@@ -4,7 +4,6 @@ DuckDB's sniffer finds delimiter, quotes and where the rows begin; charset-norma
 What the product cannot read as it is, e.g. other quotes, is refused by name.
 """
 
-import csv
 import json
 import re
 import tempfile
@@ -18,7 +17,12 @@ from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.names import safe_name
 from mlops_assets.init.reading.opening import is_utf16
-from mlops_assets.init.reading.preamble import comment_mark, find_preamble, lines_before
+from mlops_assets.init.reading.preamble import (
+    comment_mark,
+    csv_rows,
+    find_preamble,
+    lines_before,
+)
 from mlops_assets.ml.data.delimited import without_preamble
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
@@ -132,7 +136,7 @@ def find_dialect(path: Path, head: bytes, target: str, answers: Answers) -> Dial
         raise SourceError(f"{path}: values are quoted by '; export it again with double quotes")
     trim = _has_blanks(lines, delimiter)
     lines = [trimmed(line, delimiter) for line in lines] if trim else lines
-    names = tuple(next(csv.reader(lines[:50], delimiter=delimiter)))
+    names = tuple(csv_rows(lines[:50], delimiter)[0])
     _require_header(path, names, columns, target)
     return Dialect("csv", encoding, delimiter, columns, names, trim, before, comment)
 

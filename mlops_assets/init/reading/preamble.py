@@ -12,7 +12,9 @@ _LONGEST_PREAMBLE = 50
 _COMMENTS = ("#", "%", "//")
 _MOST_NAMED = 3
 _VALUE = re.compile(r"^[-+0-9.,:/ TZ%]*$")
-_TAIL = 8_000
+_LONGEST_LAST_LINE = 2_000_000
+"""Bytes; of a longer one nothing tells whether it is a row."""
+_LAST_LINES = 50
 _TOTAL = re.compile(
     r"^\W*(grand |sub)?(totals?|sum|summe|gesamt|gesamtsumme|insgesamt|somme|suma|totale)\b",
     re.IGNORECASE,
@@ -63,11 +65,16 @@ def _is_row(fields: Sequence[str], first: Sequence[str]) -> bool:
 def _fields(line: str, mark: str) -> list[str]:
     if mark == " ":
         return line.split()
+    return [field.strip("\"' #") for row in csv_rows([line], mark) for field in row]
+
+
+def csv_rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """The fields of some lines, however long a value is; Python's limit is 131,072 characters."""
+    usual = csv.field_size_limit(2**31 - 1)
     try:
-        fields = next(csv.reader([line], delimiter=mark), [])
-    except csv.Error:  # a value beyond 131,072 characters
-        return []
-    return [field.strip("\"' #") for field in fields]
+        return list(csv.reader(lines, delimiter=delimiter))
+    finally:
+        csv.field_size_limit(usual)
 
 
 def comment_mark(lines: Sequence[str]) -> str:
@@ -83,7 +90,7 @@ def comment_mark(lines: Sequence[str]) -> str:
 
 def lines_before(lines: list[str], delimiter: str) -> int:
     """How many lines without a delimiter stand before the first one with as many as most have."""
-    counts = [len(row) for row in csv.reader(lines[:100], delimiter=delimiter)]
+    counts = [len(row) for row in csv_rows(lines[:100], delimiter)]
     usual = max(set(counts), key=counts.count)
     before = counts.index(usual)
     return before if usual > 1 and all(count < 2 for count in counts[:before]) else 0
@@ -95,22 +102,32 @@ def require_no_footer(path: Path, encoding: str, delimiter: str, width: int) -> 
     Raises:
         SourceError: They are empty, of another length, or a total.
     """
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        lines = file.read().decode(encoding, errors="replace").replace("\r", "").split("\n")
+    lines = _last_lines(path, encoding)
     if lines[-2:] == ["", ""]:
         raise SourceError(f"{path}: ends with empty lines; delete them")
-    lines = lines[:-1] if not lines[-1] else lines
-    if width < 2 or any(line.count('"') % 2 for line in lines):
+    lines = lines[:-1] if lines and not lines[-1] else lines
+    if width < 2 or not lines or any(line.count('"') % 2 for line in lines):
         return
     last = lines[-1]
-    fields = next(csv.reader([last], delimiter=delimiter), [])
+    fields = next(iter(csv_rows([last], delimiter)), [])
     if len(fields) == width and not is_total(fields):
         return
     raise SourceError(
         f"{path}: the last line, {last[:80]!r}, is no row but a footer; delete it, e.g. by "
         "head -n -1"
     )
+
+
+def _last_lines(path: Path, encoding: str) -> list[str]:
+    """Some whole lines of the end, and what stands behind the last line feed."""
+    start = max(0, path.stat().st_size - _LONGEST_LAST_LINE)
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read()
+    if start:
+        data = data.partition(b"\n")[2]  # the rest of a line
+    lines = data.decode(encoding, errors="replace").replace("\r", "").split("\n")
+    return lines[-_LAST_LINES:] if data else []
 
 
 def is_total(fields: Sequence[str]) -> bool:

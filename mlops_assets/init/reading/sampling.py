@@ -224,9 +224,10 @@ def _sample_text(path: Path, rows: int, *, lines_are_rows: bool) -> TextSample:
         if packed:
             data, size = _strided(file, start + more, budget // _BLOCKS)
     if not packed:
-        data = _blocks(path, size, budget)
-    rows = size * data.count(b"\n") // len(data)
-    return TextSample(path, data, rows, whole=False, utf16=utf16)
+        data, size = _blocks(path, size, budget)
+    whole = not packed and len(data) == size
+    rows = _lines(data) if whole else size * data.count(b"\n") // len(data)
+    return TextSample(path, data, rows, whole=whole, utf16=utf16)
 
 
 def _strided(file: IO[bytes], start: bytes, length: int) -> tuple[bytes, int]:
@@ -234,7 +235,8 @@ def _strided(file: IO[bytes], start: bytes, length: int) -> tuple[bytes, int]:
 
     Of what lies beyond half a gigabyte nothing is read.
     """
-    kept, stride, at = [_whole_lines(start[:length])], 1, length
+    first = max(start.find(b"\n"), start.rfind(b"\n", 0, length)) + 1
+    kept, stride, at = [start[:first]], 1, length
     rest, number = start[length:], 1
     while at < _LONGEST_STREAM:
         block = rest[:length] if rest else b""
@@ -244,23 +246,28 @@ def _strided(file: IO[bytes], start: bytes, length: int) -> tuple[bytes, int]:
             break
         at += len(block)
         if number % stride == 0:
-            kept.append(_whole_lines(block.partition(b"\n")[2]))
+            lines = block.partition(b"\n")[2]
+            kept.append(lines[: lines.rfind(b"\n") + 1])
         if len(kept) > 2 * _BLOCKS:
             kept, stride = kept[::2], 2 * stride
         number += 1
     return b"".join(kept), at
 
 
-def _blocks(path: Path, size: int, budget: int) -> bytes:
-    """The head, and whole lines at places spread evenly over the rest."""
-    length = budget // _BLOCKS
+def _blocks(path: Path, size: int, budget: int) -> tuple[bytes, int]:
+    """The head, and whole lines at places spread evenly over the rest; and what they stand for.
+
+    That is the size without the lines cut at those places: one of megabytes is like no other.
+    """
+    parts, end, cut = [], 0, 0
     with path.open("rb") as file:
-        parts = [_whole_lines(file.read(length))]
-        for number in range(1, _BLOCKS):
-            file.seek(size * number // _BLOCKS)
-            file.readline()  # the rest of a row
-            parts.append(_whole_lines(file.read(length)))
-    return b"".join(parts)
+        for number in range(_BLOCKS):
+            place = max(end, size * number // _BLOCKS)
+            file.seek(place)
+            cut += len(file.readline()) if place > end else 0  # the rest of a row
+            parts.append(file.read(budget // _BLOCKS) + file.readline())
+            end = file.tell()
+    return b"".join(parts), size - cut
 
 
 def _lines(data: bytes) -> int:

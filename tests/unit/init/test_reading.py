@@ -413,6 +413,42 @@ def test_the_memory_of_a_sample_does_not_grow_with_the_columns(tmp_path: Path) -
     assert read_sample(str(tmp_path / "wide.csv"), "y", Answers()).rows <= 2 * 3000
 
 
+def test_a_table_of_2000_columns_is_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.full((100, 2_000), 0.123456), columns=[f"c{i}" for i in range(2_000)])
+    frame.assign(y=1).to_csv(tmp_path / "wide.csv", index=False)
+    table = read_sample(str(tmp_path / "wide.csv"), "y", Answers())
+    assert (table.rows, len(table.columns)) == (100, 2_001)
+    with (tmp_path / "wide.csv").open("a") as file:
+        file.write("Total" + "," * 1_999 + "100\n")
+    with pytest.raises(SourceError, match="no row but a footer"):
+        read_sample(str(tmp_path / "wide.csv"), "y", Answers())
+
+
+@pytest.mark.parametrize("at", [0, 3, 39])
+@pytest.mark.parametrize("length", [9_000, 140_000, 3_000_000])
+def test_a_value_of_megabytes_is_read_as_one(tmp_path: Path, at: int, length: int) -> None:
+    lines = CSV.splitlines(keepends=True)
+    lines[at + 1] = f"{at},{'v' * length},1\n"
+    table = read(tmp_path / "a.csv", "".join(lines))
+    assert table.columns["id"].to_pylist() == [str(i) for i in range(40)]
+    assert (table.rows, table.of_rows, table.whole) == (40, 40, True)
+
+
+@pytest.mark.parametrize(("suffix", "packed"), [("", bytes), (".gz", gzip.compress)])
+@pytest.mark.parametrize("at", [0, 100_000, 200_000])
+def test_a_value_of_megabytes_makes_no_row_twice(
+    tmp_path: Path, at: int, suffix: str, packed: Callable[[bytes], bytes]
+) -> None:
+    rows = [f"{i},{i % 97}\n" for i in range(200_001)]
+    rows[at] = f"{at},{'v' * 3_000_000}\n"
+    table = read(tmp_path / f"a.csv{suffix}", packed(("id,y\n" + "".join(rows)).encode()))
+    ids = pd.to_numeric(pd.Series(table.columns["id"].to_pylist()))
+    assert ids.is_unique
+    assert ids.max() > 150_000
+    assert table.columns["y"].is_valid().to_pylist() == [True] * table.rows
+    assert table.of_rows >= table.rows
+
+
 def test_rule_names_of_other_scripts() -> None:
     names = ["Возраст клиента", "Щука й ёж", "Ηλικία", "Ψάρι", "Київ", "العمر"]
     assert list(safe_names(names).values()) == [
