@@ -22,6 +22,7 @@ from mlops_assets.init.reading.preamble import (
     csv_rows,
     find_preamble,
     lines_before,
+    require_whole_header,
 )
 from mlops_assets.ml.data.delimited import without_preamble
 
@@ -117,6 +118,11 @@ def find_dialect(path: Path, head: bytes, target: str, answers: Answers) -> Dial
     text = Dialect("csv", encoding).text(head)
     if _is_json(path, text):
         return Dialect("jsonl", encoding)
+    if "\r" in text and "\n" not in text:
+        raise SourceError(
+            f"{path}: the lines end with a carriage return alone, as on old Macs; convert them, "
+            f"e.g. by tr '\\r' '\\n' < {path.name} > converted.csv"
+        )
     lines = text.splitlines()
     before = find_preamble(lines, target)
     comment = comment_mark(lines[: before + 1])
@@ -126,6 +132,8 @@ def find_dialect(path: Path, head: bytes, target: str, answers: Answers) -> Dial
         names = tuple(lines[0].split())
         _require_header(path, names, columns, target)
         return Dialect("whitespace", encoding, " ", columns, names, False, before, comment)
+    if not columns and len(lines[0].split()) > 1 and not _has_marks(lines[:50]):
+        require_whole_header(path, [line.split() for line in lines[:50]])
     delimiter, quote = _sniffed(path, "\n".join(lines))
     if skipped := lines_before(lines, delimiter):
         raise SourceError(
@@ -136,8 +144,11 @@ def find_dialect(path: Path, head: bytes, target: str, answers: Answers) -> Dial
         raise SourceError(f"{path}: values are quoted by '; export it again with double quotes")
     trim = _has_blanks(lines, delimiter)
     lines = [trimmed(line, delimiter) for line in lines] if trim else lines
-    names = tuple(csv_rows(lines[:50], delimiter)[0])
+    rows = csv_rows(lines[:50], delimiter)
+    names = tuple(rows[0])
     _require_header(path, names, columns, target)
+    if not columns:
+        require_whole_header(path, rows)
     return Dialect("csv", encoding, delimiter, columns, names, trim, before, comment)
 
 
@@ -172,10 +183,15 @@ def _is_json(path: Path, text: str) -> bool:
 def _is_whitespace(lines: list[str], columns: tuple[str, ...]) -> bool:
     """Whether runs of blanks delimit: no other mark, and as many values in each line."""
     some = [line for line in lines[:200] if line.strip()]
-    if any(mark in line for line in some for mark in ",;|\t"):
+    if _has_marks(some):
         return False
     counts = {len(line.split()) for line in some}
     return len(counts) == 1 and counts != {1} and counts == {len(columns) or counts.copy().pop()}
+
+
+def _has_marks(lines: list[str]) -> bool:
+    """Whether anything but a blank may delimit."""
+    return any(mark in line for line in lines for mark in ",;|\t")
 
 
 def _sniffed(path: Path, text: str) -> tuple[str, str]:

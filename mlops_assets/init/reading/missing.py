@@ -17,7 +17,7 @@ from mlops_assets.init.questions import NONE, Answers
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
-_PLAIN = ("?", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "(null)", "\\N")
+PLAIN = ("?", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "(null)", "\\N")
 """What no category is called."""
 _NUMBER = re.compile(r"^[+-]?([0-9]+[.,]?[0-9.,]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$")
 _SENTINELS = (-1e9, -99999, -9999, -999, -99, 999, 9999, 99999, 999999)
@@ -54,7 +54,7 @@ def missing_texts(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
     if given := answers.given("missing"):
         return Missing([text for text in given.split(",") if text != NONE], {})
     counted = {source: _counts(texts) for source, texts in columns.items()}
-    plain = [text for counts in counted.values() for text in _PLAIN if text in counts.index]
+    plain = [text for counts in counted.values() for text in PLAIN if text in counts.index]
     own = {source: _words_among_numbers(counts) for source, counts in counted.items()}
     known = {*plain, *(text for texts in own.values() for text in texts)}
     for source, counts in counted.items():

@@ -2,11 +2,18 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
 
 from mlops_assets.errors import SourceError
+from mlops_assets.init.reading.missing import PLAIN
 from mlops_assets.init.reading.names import safe_name
+
+pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
 _LONGEST_PREAMBLE = 50
 _COMMENTS = ("#", "%", "//")
@@ -15,6 +22,10 @@ _VALUE = re.compile(r"^[-+0-9.,:/ TZ%]*$")
 _LONGEST_LAST_LINE = 2_000_000
 """Bytes; of a longer one nothing tells whether it is a row."""
 _LAST_LINES = 50
+_NUMBER = re.compile(r"^[-+.,]?[0-9][-+0-9.,:/eETZ %]*$")
+"""Also a date."""
+_FEWEST_NUMBERS = 5
+_NEARLY_ALL = 0.95
 _TOTAL = re.compile(
     r"^\W*(grand |sub)?(totals?|sum|summe|gesamt|gesamtsumme|insgesamt|somme|suma|totale)\b",
     re.IGNORECASE,
@@ -35,7 +46,8 @@ def find_preamble(lines: Sequence[str], target: str) -> int:
     ]
     if found:
         # A title may name the target too, but has not as many fields as the line below.
-        return next((number for number, alike in found if alike), found[0][0])
+        header = next((number for number, alike in found if alike), found[0][0])
+        return lines.index(lines[header])  # or it is the same once more
     is_comment = [line.startswith(_COMMENTS) for line in lines[:_LONGEST_PREAMBLE]]
     return is_comment.index(False) if False in is_comment else 0
 
@@ -94,6 +106,87 @@ def lines_before(lines: list[str], delimiter: str) -> int:
     usual = max(set(counts), key=counts.count)
     before = counts.index(usual)
     return before if usual > 1 and all(count < 2 for count in counts[:before]) else 0
+
+
+def require_whole_header(path: Path, rows: Sequence[list[str]]) -> None:
+    """Refuse a header that has one name less than each of the rows below has values.
+
+    Raises:
+        SourceError: It is so, e.g. as R writes the names of rows.
+    """
+    header, *below = rows
+    if {len(row) for row in below} != {len(header) + 1}:
+        return
+    said = f"{path}: the header has {len(header)} names and every row {len(header) + 1} values"
+    if any(row[-1] for row in below):
+        raise SourceError(
+            f"{said}: the first, e.g. {below[0][0]!r}, has no name, as R's write.table writes row "
+            "names; write it by write.csv(row.names = FALSE), or put a name before the header"
+        )
+    raise SourceError(f"{said}, the last one empty; delete the delimiter at the ends of the rows")
+
+
+def require_rows(path: Path, columns: Mapping[str, pa.Array], line: int | None) -> None:
+    """Refuse the header once more among the rows, or the units of the columns as the first row.
+
+    Args:
+        path: Of the file.
+        columns: Its texts; what has no value is null.
+        line: Of the first row, if every row is one line of the file.
+
+    Raises:
+        SourceError: There is one of them.
+    """
+    if not len(next(iter(columns.values()))):
+        return
+    if repeated := _repeated_header(columns):
+        number = None if line is None else line + repeated[0]
+        where = f"row {repeated[0] + 1} of the sample" if number is None else f"line {number}"
+        delete = f", e.g. by sed -i {number}d {path.name}" if number else ""
+        raise SourceError(
+            f"{path}: {where} is the header again ({len(repeated)} of the rows looked at are), as "
+            f"of files put together; delete it{delete}"
+        )
+    if units := _units(columns):
+        where = "the first row" if line is None else f"line {line}"
+        delete = "" if line is None else f", e.g. by sed -i {line}d {path.name}"
+        raise SourceError(
+            f"{path}: {where} is no row but says of columns of numbers what they are, e.g. "
+            f"{units}; delete it{delete}"
+        )
+
+
+def _repeated_header(columns: Mapping[str, pa.Array]) -> list[int]:
+    """Which rows are the names of the columns, counted from 0; never of a single column."""
+    if len(columns) < 2:
+        return []
+    first, *others = columns
+    places = pc.indices_nonzero(pc.equal(columns[first], first)).to_pylist()
+    return [at for at in places if all((columns[n][at].as_py() or "") == n for n in others)]
+
+
+def _units(columns: Mapping[str, pa.Array]) -> dict[str, str]:
+    """Up to three texts in the first row, of columns that are numbers below it.
+
+    None if that is a row: it has a number in half of such columns or more, or there is but one.
+    Texts for no value are no units.
+    """
+    tops = {
+        name: texts[0].as_py() or ""
+        for name, texts in columns.items()
+        if _are_numbers(texts[1:].drop_null())
+    }
+    words = {name: text for name, text in tops.items() if text and not _NUMBER.search(text)}
+    numbers = sum(bool(_NUMBER.search(text)) for text in tops.values())
+    units = [(name, text) for name, text in words.items() if text not in PLAIN]
+    return dict(units[:3]) if len(tops) > 1 and len(words) > numbers else {}
+
+
+def _are_numbers(texts: pa.Array) -> bool:
+    if len(texts) < _FEWEST_NUMBERS:
+        return False
+    found = pc.match_substring_regex(texts, _NUMBER.pattern)
+    return float(pc.mean(found).as_py()) > _NEARLY_ALL
 
 
 def require_no_footer(path: Path, encoding: str, delimiter: str, width: int) -> None:

@@ -18,7 +18,7 @@ from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.dialect import UTF16, Dialect, find_dialect, find_marks, trimmed
 from mlops_assets.init.reading.objects import flattened, parse_json
-from mlops_assets.init.reading.preamble import require_no_footer
+from mlops_assets.init.reading.preamble import require_no_footer, require_rows
 from mlops_assets.init.reading.sampling import (
     ParquetSample,
     SheetSample,
@@ -182,6 +182,8 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
         parts = [parse_json(sample, nested) for sample in samples]
     else:
         parts = [_parse_csv(sample, dialect) for sample in samples]
+        for sample, part in zip(samples, parts, strict=True):
+            require_rows(sample.path, part, _first_line(sample, part, dialect))
     _require_same_columns([(s.path, list(p)) for s, p in zip(samples, parts, strict=True)])
     columns = {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
     rows = len(next(iter(columns.values())))
@@ -195,6 +197,14 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
     return Table(
         source, columns, nested, samples, rows, of_rows, whole, decimal, thousands, lengths
     )
+
+
+def _first_line(sample: TextSample, part: dict[str, pa.Array], dialect: Dialect) -> int | None:
+    """The line of the first row, if rows are lines of a file that was looked at as a whole."""
+    line = dialect.skip_rows + (0 if dialect.columns else 1) + 1
+    lines = sample.data.count(b"\n") + (not sample.data.endswith(b"\n"))
+    rows = len(next(iter(part.values())))
+    return line if sample.whole and lines == rows + line - 1 else None
 
 
 def _source(uri: str, dialect: Dialect, decimal: str, thousands: str | None) -> dict[str, Any]:

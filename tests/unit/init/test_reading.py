@@ -28,6 +28,8 @@ from tests.support.workbooks import write_workbook
 RUSSIAN = "Привет, и это не шутка: ждём юг".replace(",", "")
 CSV = "id,x,y\n" + "".join(f"{i},{i}.5,{i % 2}\n" for i in range(40))
 
+NAMED_ROWS = b'"id","x","y"\n' + b"".join(b'"%d",%d,%d.5,1\n' % (i, i, i) for i in range(40))
+
 
 def read(file: Path, content: str | bytes, **options: str) -> Table:
     file.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -383,6 +385,18 @@ def test_rule_names() -> None:
         (CSV.encode() + b"Total,,20\n", "'Total,,20', is no row but a footer.*head -n -1"),
         (CSV.encode() + b"Source: the census\n", "'Source: the census', is no row"),
         (CSV.encode() + b"\n\n", "ends with empty lines"),
+        (NAMED_ROWS, r"3 names and every row 4 values: the first.*row.names = FALSE"),
+        (NAMED_ROWS.replace(b",", b" "), "3 names and every row 4 values"),
+        (CSV.replace("\n", ",\n").replace("y,", "y").encode(), "last one empty; delete the delim"),
+        (CSV.replace("\n", "\r").encode(), r"carriage return alone.*tr '.r' '.n' < a.csv"),
+        ((CSV + CSV).encode(), r"line 42 is the header again \(1 of.*sed -i 42d a.csv"),
+        (f"# y of me\n{CSV}{CSV}".encode(), r"line 43 is the header again"),
+        (
+            CSV.replace(",0.5", ',"a\nb"').encode() + CSV.encode(),
+            "row 41 of the sample is the header",
+        ),
+        (CSV.replace("y\n", "y\nid,m/s,flag\n").encode(), r"line 2 is no row.*'m/s'.*sed -i 2d"),
+        (CSV.replace("y\n", "y\n,m/s,\n").encode(), r"line 2 is no row.*\{'x': 'm/s'\}"),
         (b"<!DOCTYPE html>", "a web page"),
         (b"id,y\n1,2\n1,2,3\n4,5\n" + b"6,7\n" * 40, "have another number of values"),
         (b"id,id,y\n1,2,3\n" * 30, "occur twice"),
@@ -392,6 +406,13 @@ def test_rule_names() -> None:
 def test_what_is_no_table_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
     with pytest.raises(SourceError, match=said):
         read(tmp_path / "a.csv", data)
+
+
+@pytest.mark.parametrize(
+    "first", ["?,-,NA", "unknown,1.5,0", "2024-01-01,1e3,-0.5", "a,0.1,1", ",,"]
+)
+def test_a_first_row_with_gaps_or_a_word_is_a_row(tmp_path: Path, first: str) -> None:
+    assert read(tmp_path / "a.csv", CSV.replace("y\n", f"y\n{first}\n")).rows == 41
 
 
 def test_files_of_other_columns_are_refused(tmp_path: Path) -> None:
