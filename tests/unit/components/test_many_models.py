@@ -35,6 +35,12 @@ def test_a_model_more_costs_few_calls_and_objects(tmp_path: Path) -> None:
     assert more["signatures"] <= 6, more
 
 
+def test_a_long_file_without_aliases_is_no_bomb(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("".join(f"c{i}: {{dtype: float}}\n" for i in range(10_000)))
+    (document,) = read_documents(tmp_path / "a.yaml")
+    assert len(document.value) == 10_000
+
+
 def read_by_both(text: str, file: Path) -> list[Any]:
     """What libyaml and what PyYAML alone make of a text: values with the line of each, or words."""
     file.write_text(text, encoding="utf-8", newline="")
