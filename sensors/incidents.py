@@ -28,7 +28,10 @@ _FAILED = dg.DagsterRunStatus.FAILURE
 _ENDED = [dg.DagsterRunStatus.SUCCESS, _FAILED]
 _LOOKED_AT = 100
 """Most runs of a look; and so many of a model's newest failures name its jobs beside our own."""
-JOBS = ("training", "deployment", "monitoring", "rollback", "promotion", "restoration")
+JOBS = (
+    *("training", "deployment", "monitoring", "scoring", "backtest"),
+    *("rollback", "promotion", "restoration"),
+)
 """What every model has, each named after it."""
 _SECONDS = 10.0
 """No message to an address is begun later in a look, which Dagster ends after 60 s."""

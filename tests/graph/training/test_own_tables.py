@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-import pandas as pd
 import pytest
 
 from mlops_assets.cli.init.writing import write_model
@@ -82,8 +81,8 @@ def answer_a_day_like_the_held_out_rows(settings: ModelSettings, resources: dict
     logged = predictions(asked, np.array(likeliest), entity=settings.key.name, names=names)
     if settings.target.task == "multiclass":
         logged["predicted"] = [answer["prediction"] for answer in answers]
-    day = pd.Timestamp("2025-01-01", tz="UTC")
-    logged["event_time"] = logged["features_as_of"] = logged["logged_at"] = day
+    # What is asked for has the age of its row, whenever it is asked for.
+    logged["event_time"] = logged["logged_at"] = held_out["event_timestamp"].max()
     resources["predictions"].add(settings.name, logged)
 
 
