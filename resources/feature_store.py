@@ -216,12 +216,11 @@ class FeastFeatureStore(dg.ConfigurableResource):
         with exclusive(folder / "lock"), self._quiet():
             published = registry.stat()
             shutil.copyfile(registry, following)
-            store = self._store(view, following)
-            store.apply(self._objects(view))
+            self._store(view, following).apply(self._objects(view))
             # `/metrics` tells the age of the features by it.
             os.utime(following, ns=(published.st_atime_ns, published.st_mtime_ns))
             following.replace(registry)
-        return _offline(store, view)
+        return _offline(self._store(view, registry), view)
 
     def _objects(self, view: FeatureView) -> list[Any]:
         from feast import Entity, FileSource, ValueType

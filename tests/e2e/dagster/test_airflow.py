@@ -164,5 +164,5 @@ def test_a_webserver_that_is_away_is_asked_ten_times_more(tried: Tried) -> None:
 
 def test_an_unknown_job_is_named_with_those_that_there_are(tried: Tried) -> None:
     said = tried.said["unknown"]["said"]
-    assert "no job 'lones_training'; it has ['loans_deployment'," in said
+    assert "no job 'lones_training'; it has ['loans_backtest', " in said
     assert not tried.runs("unknown")
