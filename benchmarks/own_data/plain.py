@@ -50,9 +50,12 @@ def read(file: Path) -> pd.DataFrame:
 
 
 def prepared(frame: pd.DataFrame) -> pd.DataFrame:
-    """Numbers as they are, moments as days, few texts one-hot; other texts are dropped."""
+    """Numbers as they are, moments as days, few texts one-hot; other texts are dropped.
+
+    So are columns without a value, which scikit-learn's trees do not take.
+    """
     columns: dict[str, Any] = {}
-    for name, column in frame.items():
+    for name, column in frame.dropna(axis=1, how="all").items():
         if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
             columns[str(name)] = column.astype("float64")
         elif (moments := _moments(column)) is not None:
