@@ -14,10 +14,9 @@ from mlops_assets.errors import ReportError
 from mlops_assets.records.monitoring import DriftSummary
 
 if TYPE_CHECKING:
-    from mlops_assets.ml.frames import FeatureDtypes
-
-if TYPE_CHECKING:
     import pandas as pd
+
+    from mlops_assets.ml.frames import FeatureDtypes
 
 
 class EvidentlyReports(dg.ConfigurableResource):

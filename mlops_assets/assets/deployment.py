@@ -44,13 +44,13 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         feature_store: FeastFeatureStore,
         deployment: EndpointDeployer,
     ) -> dg.MaterializeResult[Endpoint]:
-        from mlops_assets.model_versions.release import Release
+        from mlops_assets.model_versions.champion_deployment import ChampionDeployment
 
         run_id = context.run.run_id
         wanted = Cancellation(context.instance, run_id).require_not_asked
-        release = Release(run_id, wanted, tracking, ledger, feature_store, deployment)
+        by = ChampionDeployment(run_id, wanted, tracking, ledger, feature_store, deployment)
         with reported():
-            endpoint, online = release.of(model, evaluation, features.rows, settings)
+            endpoint, online = by.of(model, evaluation, features.rows, settings)
         metadata = {
             "version": endpoint.model_version,
             "generation": endpoint.generation,

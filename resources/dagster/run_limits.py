@@ -6,6 +6,7 @@ steps. So a run of several models waits for each of them.
 """
 
 import os
+import re
 from collections.abc import Callable
 
 import dagster as dg
@@ -16,6 +17,11 @@ from resources.tracking.outcome import end_dead_runs
 VARIABLE = "MLOPS_CONCURRENT_RUNS"
 _FEWEST, _MOST = 2, 10
 _LOOK_SECONDS = 1.0
+_IN_PROGRESS = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def runs_at_once() -> int:
@@ -25,9 +31,9 @@ def runs_at_once() -> int:
         ConfigError: It is no number of runs.
     """
     if named := os.environ.get(VARIABLE):
-        if not (named.isdecimal() and named.isascii() and int(named[:6]) > 0):
+        if not re.fullmatch("[1-9][0-9]{0,3}", named):
             raise ConfigError(f"{VARIABLE}={named!r} is no number of runs; write e.g. 4")
-        return int(named[:6])
+        return int(named)
     return min(max(len(os.sched_getaffinity(0)) // 2, _FEWEST), _MOST)
 
 
@@ -58,13 +64,6 @@ def wait_for_others(
             say(running)
         sleep(_LOOK_SECONDS)
         end_dead_runs(instance)
-
-
-_IN_PROGRESS = [
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def _in_progress(instance: dg.DagsterInstance, pool: str) -> dg.DagsterRun | None:

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LOCK = "compact.lock"
-_BATCH_BYTES = 50_000_000
+_GROUP_BYTES = 50_000_000
 """How much of the endpoint's files is taken over at once: some 500 MB of memory."""
 _CLOCKS_APART = timedelta(minutes=10)
 """How much the clocks of two machines may differ."""
@@ -59,17 +59,13 @@ class PredictionLog(dg.ConfigurableResource):
 
         Columns as in `ml.monitoring.prediction_log`; all roles; no key twice.
         """
+        from resources.prediction_log.days import read_between
+
         # The endpoint's files first: one that is compacted and deleted meanwhile is found below.
-        import pandas as pd
-
-        from mlops_assets.ml.monitoring.prediction_log import combine, without_duplicates
-
         fresh = self._fresh(model, start, end)
         first, last = (f"{moment.astimezone(UTC):%Y-%m-%d}" for moment in (start, end))
         days = [p for p in self._days(model) if first <= p.stem[:10] <= last]
-        rows = without_duplicates(combine([*map(pd.read_parquet, days), fresh]))
-        inside = (rows["event_time"] >= start) & (rows["event_time"] < end)
-        return rows[inside].reset_index(drop=True)
+        return read_between(days, fresh, start, end)
 
     def recent(self, model: str, span: timedelta, window: timedelta) -> "pd.DataFrame":
         """The rows of the last `span` of event time and of what else its first window holds."""
@@ -89,6 +85,7 @@ class PredictionLog(dg.ConfigurableResource):
         A daily file is read the first time only; of one whose day still gets rows, the keys.
         """
         from mlops_assets.ml.monitoring.live_profiles import count_parts
+        from resources.prediction_log.days import days_of, without_those_in
 
         if not windows:
             return []
@@ -97,20 +94,20 @@ class PredictionLog(dg.ConfigurableResource):
         with exclusive(folder / _LOCK):  # no compaction between the lines and the days
             fresh = self._fresh(model, start, end)
             dates = fresh["event_time"].dt.strftime("%Y-%m-%d")
-            for day in sorted({day for window in windows for day in _days_of(window)}):
+            for day in sorted({day for window in windows for day in days_of(window)}):
                 file = folder / f"{day}.parquet"
                 for one in (file, *self.batches(model).counted(day)):
                     parts += day_parts(one, counting, versions)
                 rows = fresh[dates == day]
                 if len(rows):
-                    new = _without_those_in(rows, file)
+                    new = without_those_in(file, rows)
                     parts += count_parts(new, new.get, counting, versions)
         wanted = {window.start for window in windows}
         return [part for part in parts if part.start in wanted]
 
     def newest(self, model: str) -> datetime | None:
         """Event time of the newest row; None where there is none."""
-        import pandas as pd
+        from resources.prediction_log.days import newest_in
 
         times = [
             datetime.fromtimestamp(max(line.event_time for line in lines), UTC)
@@ -118,9 +115,7 @@ class PredictionLog(dg.ConfigurableResource):
             if (lines := parse(content, str(path)).lines)
         ]
         days = self._days(model)
-        for day in (p for p in days if p.stem[:10] == days[-1].stem[:10]):
-            stored = pd.read_parquet(day, columns=["event_time"])["event_time"]
-            times.append(stored.max().to_pydatetime())
+        times += [newest_in(day) for day in days if day.stem[:10] == days[-1].stem[:10]]
         return max(times, default=None)
 
     def batches(self, model: str) -> BatchLog:
@@ -131,7 +126,7 @@ class PredictionLog(dg.ConfigurableResource):
         """Take over every closed file; doing it twice changes nothing."""
         with exclusive(Path(self.root, model) / _LOCK):
             files = [file for file in self._files(model) if is_closed(file)]
-            done = [self._take_over(model, batch) for batch in _batches(files)]
+            done = [self._take_over(model, group) for group in _in_groups(files)]
             open_files = len(self._files(model))
         counts = ("files", "rows", "torn_lines", "duplicates", "nameless")
         return LogSummary(
@@ -156,13 +151,14 @@ class PredictionLog(dg.ConfigurableResource):
 
     def _take_over(self, model: str, files: Sequence[Path]) -> LogSummary:
         from mlops_assets.ml.monitoring.prediction_log import label_of, to_frame
+        from resources.prediction_log.days import merge_into
 
         contents = {file: file.read_bytes() for file in files}
         parsed = [parse(content, str(file)) for file, content in contents.items()]
         lines = [line for one in parsed for line in one.lines]
         classes = self._classes(model, lines)
         new = to_frame(lines, classes)
-        added, days = self._merge(Path(self.root, model), new)
+        added, days = merge_into(Path(self.root, model), new)
         self._mark(contents)
         return LogSummary(
             model=model,
@@ -175,25 +171,6 @@ class PredictionLog(dg.ConfigurableResource):
             days=tuple(days),
             newest=new["event_time"].max().to_pydatetime() if len(new) else None,
         )
-
-    def _merge(self, folder: Path, new: "pd.DataFrame") -> tuple[int, list[str]]:
-        """Write each day's old and new rows; the number of rows added, and the days."""
-        import pandas as pd
-
-        from mlops_assets.ml.monitoring.prediction_log import combine, without_duplicates
-
-        added, days = 0, []
-        for day, rows in new.groupby(new["event_time"].dt.strftime("%Y-%m-%d")):
-            path = folder / f"{day}.parquet"
-            old = [pd.read_parquet(path)] if path.exists() else []
-            # Old rows first, so that they are the ones that stay.
-            merged = without_duplicates(combine([*old, rows]))
-            added += len(merged) - sum(map(len, old))
-            write_atomically(path, lambda file, merged=merged: merged.to_parquet(file, index=False))
-            days.append(str(day))
-        if days:
-            make_durable(folder)
-        return added, days
 
     def _mark(self, contents: Mapping[Path, bytes]) -> None:
         for file, content in contents.items():
@@ -235,38 +212,17 @@ class PredictionLog(dg.ConfigurableResource):
             return []
 
 
-def _days_of(window: Window) -> list[str]:
-    """The UTC days that a window touches."""
-    import pandas as pd
-
-    first, last = window.start, window.end - timedelta(microseconds=1)
-    return [f"{day:%Y-%m-%d}" for day in pd.date_range(first.date(), last.date())]
-
-
-def _without_those_in(rows: "pd.DataFrame", file: Path) -> "pd.DataFrame":
-    """Each row once, and none that a crash left both in the endpoint's file and in the day's."""
-    import pandas as pd
-
-    from mlops_assets.ml.monitoring.prediction_log import KEY, without_duplicates
-
-    rows = without_duplicates(rows)
-    if not file.exists():
-        return rows
-    stored = pd.MultiIndex.from_frame(pd.read_parquet(file, columns=KEY))
-    return rows[~pd.MultiIndex.from_frame(rows[KEY]).isin(stored)]
-
-
-def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
+def _in_groups(files: Iterable[Path]) -> Iterator[list[Path]]:
     """Yield the files in groups of some size, in order."""
-    batch, size = [], 0
+    group, size = [], 0
     for file in files:
-        batch.append(file)
+        group.append(file)
         size += file.stat().st_size
-        if size > _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+        if size > _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def is_closed(file: Path) -> bool:

@@ -70,6 +70,29 @@ def loans(source: Path, port: int) -> dict[str, Any]:
 
 
 @contextmanager
+def daemon_over(location: str, folder: Path, **variables: str) -> Generator[None]:
+    """A daemon over a module of definitions, told by variables as a deployment is; it logs there.
+
+    Beside what the caller names it is told that state is in `folder`.
+    """
+    told = {"MLOPS_HOME": str(folder), "PYTHONPATH": str(ROOT), **variables}
+    tool = str(Path(sys.executable).parent / "dagster-daemon")
+    with (folder / "daemon.log").open("wb") as log:
+        started = subprocess.Popen(
+            [tool, "run", "-m", location],
+            cwd=ROOT,
+            env=os.environ | told,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        end_group(started)
+
+
+@contextmanager
 def dagster_dev(
     folder: Path, port: int, settings: dict[str, Any]
 ) -> Generator[subprocess.Popen[bytes]]:

@@ -1,10 +1,5 @@
 """Runs that a real daemon is asked for together: beside each other if of two models."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 
@@ -12,36 +7,11 @@ import dagster as dg
 import pytest
 
 from mlops_assets.cli.main import use_dagster_home
-from tests.support.servers import ROOT, end_group, wait_for
+from tests.support.servers import wait_for
+from tests.support.small_dagster import daemon_over
 from tests.support.two_models import NAMES, SECONDS
 
 pytestmark = pytest.mark.e2e
-
-
-@contextmanager
-def daemon(folder: Path) -> Generator[None]:
-    variables = {
-        "MLOPS_HOME": str(folder),
-        "MLOPS_DATA_ROOT": str(folder / "project"),
-        "MLOPS_CONCURRENT_RUNS": "3",
-        "PYTHONPATH": str(ROOT),
-        "PYTHONWARNINGS": "ignore",
-    }
-    tool = str(Path(sys.executable).parent / "dagster-daemon")
-    (folder / "project").mkdir()
-    with (folder / "daemon.log").open("wb") as log:
-        started = subprocess.Popen(
-            [tool, "run", "-m", "tests.support.two_models"],
-            cwd=ROOT,
-            env=os.environ | variables,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        end_group(started)
 
 
 def overlap(one: dg.RunRecord, other: dg.RunRecord) -> float:
@@ -55,8 +25,15 @@ def test_runs_of_two_models_overlap_and_those_of_one_do_not(
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     use_dagster_home(tmp_path)
+    (tmp_path / "project").mkdir()
+    variables = {
+        "MLOPS_DATA_ROOT": str(tmp_path / "project"),
+        "MLOPS_CONCURRENT_RUNS": "3",
+        "PYTHONWARNINGS": "ignore",
+    }
+    daemon = daemon_over("tests.support.two_models", tmp_path, **variables)
     done = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
-    with dg.DagsterInstance.get() as instance, daemon(tmp_path):
+    with dg.DagsterInstance.get() as instance, daemon:
         wait_for("four runs", lambda: instance.get_runs_count(done) == 4, 180, every=1)
         records = instance.get_run_records()
     assert len(records) == 4

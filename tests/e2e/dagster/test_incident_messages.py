@@ -1,10 +1,6 @@
 """A real daemon, real runs in processes of their own, a real HTTP server and a real mail server."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dagster as dg
@@ -13,37 +9,22 @@ import pytest
 from mlops_assets.cli.main import use_dagster_home
 from tests.support.incident_location import ORDERS, shop_training
 from tests.support.message_receivers import SECRET, Receiver, mailbox, webhook
-from tests.support.servers import ROOT, end_group, wait_for
+from tests.support.servers import wait_for
+from tests.support.small_dagster import daemon_over
 
 pytestmark = pytest.mark.e2e
 
 SENSORS = ("run_failed", "run_recovered")
 
 
-@contextmanager
-def daemon(folder: Path, hook: Receiver, mail: Receiver) -> Generator[None]:
-    """Over `incident_location`, configured as a deployment is: by variables."""
+def daemon(folder: Path, hook: Receiver, mail: Receiver) -> AbstractContextManager[None]:
+    """Over `incident_location`, configured as a deployment is."""
     variables = {
-        "MLOPS_HOME": str(folder),
         "MLOPS_ALERT_WEBHOOK": hook.url,
         "MLOPS_ALERT_SMTP": mail.url,
         "MLOPS_ALERT_EMAIL": "ada@example.org",
-        "PYTHONPATH": str(ROOT),
     }
-    tool = str(Path(sys.executable).parent / "dagster-daemon")
-    with (folder / "daemon.log").open("wb") as log:
-        started = subprocess.Popen(
-            [tool, "run", "-m", "tests.support.incident_location"],
-            cwd=ROOT,
-            env=os.environ | variables,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        end_group(started)
+    return daemon_over("tests.support.incident_location", folder, **variables)
 
 
 def looks(instance: dg.DagsterInstance, sensor: str, *, begun: bool = False) -> int:

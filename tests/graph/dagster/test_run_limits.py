@@ -77,7 +77,7 @@ def test_how_many_run_at_once_is_a_setting(
         assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 3
 
 
-@pytest.mark.parametrize("said", ["0", "-1", "two", "1.5", "²"])
+@pytest.mark.parametrize("said", ["0", "-1", "two", "1.5", "²", "1234567"])
 def test_a_setting_that_is_no_number_of_runs_is_refused(
     monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:

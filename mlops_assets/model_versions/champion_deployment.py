@@ -25,12 +25,12 @@ from resources.tracking.tracking import MLflowTracking
 
 
 @dataclass(frozen=True)
-class Release:
-    """By what a version is released, on behalf of one run."""
+class ChampionDeployment:
+    """What a version becomes the champion by, and goes live, on behalf of one run."""
 
     run_id: str
     require_wanted: Callable[[], None]
-    """Raises if nobody wants the release any more; asked right before the ledger is written."""
+    """Raises if nobody wants it any more; asked right before the ledger is written."""
     tracking: MLflowTracking
     ledger: PromotionLedger
     feature_store: FeastFeatureStore
