@@ -49,7 +49,7 @@ class HourlyLedger(PromotionLedger):
 def as_of_seconds() -> list[float]:
     """Seconds of each question over 1,000 promotions; the answers are checked."""
     with tempfile.TemporaryDirectory() as folder:
-        ledger, head = HourlyLedger(path=f"{folder}/ledger.db"), None
+        ledger, head = HourlyLedger(database=f"{folder}/ledger.db"), None
         evaluation = {"metrics": {f"metric_{n}": n / 7 for n in range(50)}}
         for version in range(1, PROMOTIONS + 1):
             move = Move(

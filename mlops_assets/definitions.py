@@ -5,7 +5,7 @@ import gc
 # What is loaded stays; the collector need not look at it again and again: 0.2 CPU s of 1.7.
 gc.disable()
 
-from mlops_assets.home import home, interface_url, project
+from mlops_assets.home import DATABASE, home, interface_url, project
 
 project()  # first: where a package of the user's hides one of ours, the next lines would not say so
 
@@ -71,12 +71,13 @@ def build_resources(state: Path) -> dict[str, Any]:
         ),
         "tracking": MLflowTracking(
             tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
+            database="" if os.environ.get("MLFLOW_TRACKING_URI") else _variable(DATABASE, ""),
             artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
             dagster_url=_variable("MLOPS_DAGSTER_URL", interface_url("MLOPS_DAGSTER_PORT")),
             mlflow_url=interface_url("MLOPS_MLFLOW_PORT"),
         ),
-        "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
-        "decisions": DecisionStore(path=_variable("MLOPS_DECISIONS", state / "decisions.db")),
+        "ledger": PromotionLedger(database=_database("MLOPS_LEDGER", state / "ledger.db")),
+        "decisions": DecisionStore(database=_database("MLOPS_DECISIONS", state / "decisions.db")),
         "deployment": EndpointTargets(root=endpoints, shared=_variable("MLOPS_SHARED", state)),
         "bentos": BentoBuilder(
             endpoints=endpoints, root=_variable("MLOPS_BENTOS", state / "bentoml")
@@ -94,7 +95,7 @@ def build_resources(state: Path) -> dict[str, Any]:
         "metrics": EndpointMetrics(root=endpoints),
     }
     if os.environ.get("MLOPS_DAGSTER_MLFLOW") == "1":
-        uri = os.environ.get("MLFLOW_TRACKING_URI", local_store)
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or local_store
         resources["mlflow"] = build_dagster_mlflow(uri, experiment="dagster_mlflow")
     return resources
 
@@ -164,6 +165,13 @@ def _log_once(lines: tuple[str, ...]) -> None:
         _logger.error("%s", line)
 
 
+def _database(name: str, default: Path) -> str:
+    """What a variable of its own says, else the database of everybody, else a file."""
+    return _variable(name, _variable(DATABASE, default))
+
+
 def _variable(name: str, default: Path | str) -> str:
     """A reference to the variable where it is set, so that its value stays out of the UI."""
-    return dg.EnvVar(name) if os.environ.get(name) else str(default)
+    if os.environ.get(name):
+        return dg.EnvVar(name)
+    return default if isinstance(default, str) else str(default)

@@ -35,6 +35,14 @@ class StateError(MlopsError):
     """The state folder cannot be created or written."""
 
 
+class DatabaseError(MlopsError):
+    """The Postgres of MLOPS_DATABASE refuses."""
+
+
+class DatabaseUnavailableError(DatabaseError, TransientError):
+    """The Postgres of MLOPS_DATABASE does not answer."""
+
+
 class SourceError(MlopsError):
     """The source cannot be read as the table it is declared to be."""
 
@@ -129,7 +137,7 @@ class LedgerError(MlopsError):
 
 
 class LedgerLockedError(LedgerError, TransientError):
-    """Another process holds the ledger."""
+    """Another process holds the ledger, or its server does not answer."""
 
 
 class PromotionConflictError(LedgerError):
@@ -145,7 +153,7 @@ class DecisionStoreError(MlopsError):
 
 
 class DecisionStoreBusyError(DecisionStoreError, TransientError):
-    """Another process holds the decisions, or has decided in the meantime."""
+    """Another process holds the decisions or has decided meanwhile, or no server answers."""
 
 
 class BacktestError(MlopsError):

@@ -16,6 +16,9 @@ FRAMEWORK_ROOT = Path(__file__).resolve().parents[1]
 """Where this code stands: a checkout, or the folder of packages it was installed into."""
 PROJECT_FILE = "mlops.yaml"
 """What marks a folder as a project, as `.git` does."""
+DATABASE = "MLOPS_DATABASE"
+"""The variable with the address of a Postgres, in the place of all sqlite files of more than one
+process: Dagster's, MLflow's, the ledger, the decisions."""
 _PACKAGES = ("mlops_assets", "resources", "sensors", "jobs")
 HOST = "127.0.0.1"
 INTERFACE_PORTS = {"MLOPS_DAGSTER_PORT": 3000, "MLOPS_MLFLOW_PORT": 5000}

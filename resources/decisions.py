@@ -1,25 +1,27 @@
-"""What the retrain policy remembers and has decided, and who has paused it: one sqlite file.
+"""What the retrain policy remembers and has decided, and who has paused it: one database.
 
 Decisions and pauses are only ever added. A decision that is the same as the one before is that
-row's heartbeat, so that a quiet year does not grow the file. The state is written in the same
+row's heartbeat, so that a quiet year does not grow it. The state is written in the same
 transaction as the decision that led to it, before a run is asked for: a killed process loses none.
 
-How it is decided is `mlops_assets.ml.retraining.policy`; moves of the champion are in another file,
+How it is decided is `mlops_assets.ml.retraining.policy`; moves of the champion are in other tables,
 `resources.champion.ledger`.
 """
 
-import sqlite3
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlops_assets.errors import DecisionStoreBusyError, DecisionStoreError
 from mlops_assets.records.retraining import Decision, Outcome, Pause, Recorded, RetrainState
-from resources.sqlite import SqliteFile, sortable
+from resources.database import Database, sortable
 
-_SCHEMA = """
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_TABLES = """
 CREATE TABLE states (
     model TEXT PRIMARY KEY, revision INTEGER NOT NULL, state TEXT NOT NULL
-) STRICT;
+){strict};
 CREATE TABLE decisions (
     model TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -33,7 +35,7 @@ CREATE TABLE decisions (
     run_id TEXT,
     outcome TEXT,
     PRIMARY KEY (model, number)
-) STRICT;
+){strict};
 CREATE UNIQUE INDEX decisions_by_training ON decisions (model, pending);
 CREATE TABLE pauses (
     number INTEGER PRIMARY KEY,
@@ -42,8 +44,11 @@ CREATE TABLE pauses (
     until TEXT NOT NULL,
     why TEXT NOT NULL,
     who TEXT NOT NULL
-) STRICT;
+){strict};
 CREATE INDEX pauses_by_model ON pauses (model, number);
+"""
+_GUARDS = {
+    "sqlite": """
 CREATE TRIGGER decisions_stay BEFORE DELETE ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
 CREATE TRIGGER pauses_stay BEFORE DELETE ON pauses
@@ -51,7 +56,21 @@ BEGIN SELECT RAISE(ABORT, 'pauses are append-only'); END;
 CREATE TRIGGER what_was_decided_stays
 BEFORE UPDATE OF time, action, rule, reason, pending ON decisions
 BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
-"""
+""",
+    "postgresql": """
+CREATE TRIGGER decisions_stay BEFORE DELETE ON decisions
+FOR EACH ROW EXECUTE FUNCTION refuse('decisions are append-only');
+CREATE TRIGGER pauses_stay BEFORE DELETE ON pauses
+FOR EACH ROW EXECUTE FUNCTION refuse('pauses are append-only');
+CREATE TRIGGER what_was_decided_stays
+BEFORE UPDATE OF time, action, rule, reason, pending ON decisions
+FOR EACH ROW EXECUTE FUNCTION refuse('decisions are append-only');
+CREATE TRIGGER decisions_are_kept BEFORE TRUNCATE ON decisions
+FOR EACH STATEMENT EXECUTE FUNCTION refuse('decisions are append-only');
+CREATE TRIGGER pauses_are_kept BEFORE TRUNCATE ON pauses
+FOR EACH STATEMENT EXECUTE FUNCTION refuse('pauses are append-only');
+""",
+}
 _SHOWN = "number, time, last_seen, ticks, action, rule, reason, run_id, outcome"
 
 
@@ -62,24 +81,27 @@ class Memory(NamedTuple):
     revision: int
 
 
-class DecisionStore(SqliteFile):
-    """What was decided of every model and is remembered, in a file that is created on first use.
+class DecisionStore(Database):
+    """What was decided of every model and is remembered; the tables are made on first use.
 
-    >>> DecisionStore(path="decisions.db").history("customers", last=5)
+    >>> DecisionStore(database="decisions.db").history("customers", last=5)
     []
     """
 
-    tables, called, variable = _SCHEMA, "the decisions", "MLOPS_DECISIONS"
+    table, tables, guards = "decisions", _TABLES, _GUARDS
+    called, variable = "the decisions", "MLOPS_DECISIONS"
     error, busy = DecisionStoreError, DecisionStoreBusyError
 
     def load(self, model: str) -> Memory:
         """What is remembered; nothing before the first decision."""
-        query = "SELECT state, revision FROM states WHERE model = ?"
+        from sqlalchemy import text
+
+        query = text("SELECT state, revision FROM states WHERE model = :model")
         with self.connection(reads=True) as connection:
-            found = connection.execute(query, (model,)).fetchone()
+            found = connection.execute(query, {"model": model}).first()
         if found is None:
             return Memory(RetrainState(), 0)
-        return Memory(RetrainState.model_validate_json(found[0]), found[1])
+        return Memory(RetrainState.model_validate_json(found.state), found.revision)
 
     def record(
         self,
@@ -97,80 +119,104 @@ class DecisionStore(SqliteFile):
         Raises:
             DecisionStoreBusyError: Another process has decided since `load`; nothing was written.
         """
-        with self.connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self.transaction() as connection:
             _keep_state(connection, model, decision, seen)
             if outcome is not None:
-                text = ": ".join(part for part in (outcome.result, outcome.reason) if part)
-                connection.execute(
-                    "UPDATE decisions SET run_id = ?, outcome = ? WHERE model = ? AND pending = ?",
-                    (outcome.run_id, text, model, outcome.decision),
-                )
-            new = _add_or_beat(connection, model, decision, sortable(now))
-            connection.execute("COMMIT")
-        return new
+                _keep_outcome(connection, model, outcome)
+            return _add_or_beat(connection, model, decision, sortable(now))
 
     def history(self, model: str, last: int) -> list[Recorded]:
         """The newest decisions, the oldest of them first."""
-        query = f"SELECT {_SHOWN} FROM decisions WHERE model = ? ORDER BY number DESC LIMIT ?"  # noqa: S608
+        from sqlalchemy import text
+
+        newest = "WHERE model = :model ORDER BY number DESC LIMIT :last"
+        query = text(f"SELECT {_SHOWN} FROM decisions {newest}")  # noqa: S608
         with self.connection(reads=True) as connection:
-            rows = connection.execute(query, (model, last)).fetchall()
-        names = _SHOWN.split(", ")
-        return [Recorded.model_validate(dict(zip(names, row, strict=True))) for row in rows[::-1]]
+            rows = connection.execute(query, {"model": model, "last": last}).mappings().all()
+        return [Recorded.model_validate(dict(row)) for row in rows[::-1]]
 
     def set_pause(self, model: str, pause: Pause, now: datetime) -> None:
         """Start no training of a model until a moment; one in the past ends an earlier pause."""
-        insert = "INSERT INTO pauses (model, time, until, why, who) VALUES (?, ?, ?, ?, ?)"
-        with self.connection() as connection:
-            values = (model, sortable(now), sortable(pause.until), pause.why, pause.who)
-            connection.execute(insert, values)
+        from sqlalchemy import text
+
+        insert = text(
+            "INSERT INTO pauses (number, model, time, until, why, who) "
+            "SELECT 1 + COALESCE(MAX(number), 0), :model, :time, :until, :why, :who FROM pauses"
+        )
+        said = {"until": sortable(pause.until), "why": pause.why, "who": pause.who}
+        with self.transaction() as connection:
+            connection.execute(insert, {"model": model, "time": sortable(now), **said})
 
     def pause(self, model: str, now: datetime) -> Pause | None:
         """The pause in force; None without one, and after it has ended."""
-        query = "SELECT until, why, who FROM pauses WHERE model = ? ORDER BY number DESC LIMIT 1"
+        from sqlalchemy import text
+
+        newest = "WHERE model = :model ORDER BY number DESC LIMIT 1"
+        query = text(f"SELECT until, why, who FROM pauses {newest}")  # noqa: S608
         with self.connection(reads=True) as connection:
-            found = connection.execute(query, (model,)).fetchone()
-        if found is None or found[0] <= sortable(now):
+            found = connection.execute(query, {"model": model}).mappings().first()
+        if found is None or found["until"] <= sortable(now):
             return None
-        return Pause.model_validate(dict(zip(("until", "why", "who"), found, strict=True)))
+        return Pause.model_validate(dict(found))
 
 
-def _keep_state(
-    connection: sqlite3.Connection, model: str, decision: Decision, seen: Memory
-) -> None:
+def _keep_state(connection: "Connection", model: str, decision: Decision, seen: Memory) -> None:
     """Replace the state that was seen; nothing to do when it is the same."""
-    query = "SELECT revision FROM states WHERE model = ?"
-    found = connection.execute(query, (model,)).fetchone()
-    if (found[0] if found else 0) != seen.revision:
+    from sqlalchemy import text
+
+    query = text("SELECT revision FROM states WHERE model = :model")
+    found = connection.execute(query, {"model": model}).scalar()
+    if (found or 0) != seen.revision:
         raise DecisionStoreBusyError(
             f"another process has decided on {model} since revision {seen.revision}; look again"
         )
     if decision.state != seen.state or not found:
-        connection.execute(
-            "INSERT INTO states VALUES (?, ?, ?) ON CONFLICT (model) DO UPDATE "
-            "SET revision = excluded.revision, state = excluded.state",
-            (model, seen.revision + 1, decision.state.model_dump_json()),
+        replace = text(
+            "INSERT INTO states VALUES (:model, :revision, :state) ON CONFLICT (model) DO UPDATE "
+            "SET revision = excluded.revision, state = excluded.state"
         )
+        state = decision.state.model_dump_json()
+        revised = {"model": model, "revision": seen.revision + 1, "state": state}
+        connection.execute(replace, revised)
 
 
-def _add_or_beat(connection: sqlite3.Connection, model: str, decision: Decision, now: str) -> bool:
-    """A row of its own for what differs from the newest, else one more tick of that."""
-    query = (
-        "SELECT number, action, rule, reason FROM decisions WHERE model = ? ORDER BY number DESC"
+def _keep_outcome(connection: "Connection", model: str, outcome: Outcome) -> None:
+    from sqlalchemy import text
+
+    said = ": ".join(part for part in (outcome.result, outcome.reason) if part)
+    update = text(
+        "UPDATE decisions SET run_id = :run_id, outcome = :said "
+        "WHERE model = :model AND pending = :decision"
     )
-    newest = connection.execute(f"{query} LIMIT 1", (model,)).fetchone()
-    said = (decision.action, decision.rule, decision.reason)
+    known = {"run_id": outcome.run_id, "said": said, "decision": outcome.decision}
+    connection.execute(update, {"model": model, **known})
+
+
+def _add_or_beat(connection: "Connection", model: str, decision: Decision, now: str) -> bool:
+    """A row of its own for what differs from the newest, else one more tick of that."""
+    from sqlalchemy import text
+
+    query = text(
+        "SELECT number, action, rule, reason FROM decisions WHERE model = :model "
+        "ORDER BY number DESC LIMIT 1"
+    )
+    newest = connection.execute(query, {"model": model}).first()
+    said = {"action": decision.action, "rule": decision.rule, "reason": decision.reason}
     first = decision.action == "train" and decision.rule != "repeated"
-    if newest and newest[1:] == said and not first:
-        beat = (
-            "UPDATE decisions SET last_seen = ?, ticks = ticks + 1 WHERE model = ? AND number = ?"
+    if newest and newest[1:] == (*said.values(),) and not first:
+        beat = text(
+            "UPDATE decisions SET last_seen = :now, ticks = ticks + 1 "
+            "WHERE model = :model AND number = :number"
         )
-        connection.execute(beat, (now, model, newest[0]))
+        connection.execute(beat, {"now": now, "model": model, "number": newest.number})
         return False
     pending = decision.state.pending.id if first and decision.state.pending else None
-    connection.execute(
-        "INSERT INTO decisions (model, number, time, last_seen, action, rule, reason, pending) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (model, newest[0] + 1 if newest else 1, now, now, *said, pending),
+    number = newest.number + 1 if newest else 1
+    insert = text(
+        "INSERT INTO decisions "
+        "(model, number, time, last_seen, action, rule, reason, pending) VALUES "
+        "(:model, :number, :now, :now, :action, :rule, :reason, :pending)"
     )
+    row = {"model": model, "number": number, "now": now, "pending": pending}
+    connection.execute(insert, row | said)
     return True

@@ -3,6 +3,7 @@
 No verb stands here, and what each takes is declared in `cli.parser`.
 """
 
+import os
 import sys
 from collections.abc import Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,14 +16,22 @@ import yaml
 from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.components.loading import fault_lines, left_out
 from mlops_assets.components.settings import loaded_models
-from mlops_assets.errors import ConfigError, FaultyModelError
-from mlops_assets.home import FRAMEWORK_ROOT
+from mlops_assets.errors import ConfigError, FaultyModelError, StateError
+from mlops_assets.home import DATABASE, FRAMEWORK_ROOT
 from mlops_assets.runtime.atomic import write_atomically
 from resources.champion.by_hand import Promotions
 
 _PACKAGED = FRAMEWORK_ROOT / "mlops_assets" / "dagster.yaml"  # where a wheel puts it
 _DAGSTER_YAML = _PACKAGED if _PACKAGED.exists() else FRAMEWORK_ROOT / "dagster.yaml"
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
+"""Which Dagster by itself has in DAGSTER_HOME."""
+_CHOSEN_STORAGE = {
+    "custom": {
+        "module": "resources.dagster.storage",
+        "class": "ChosenStorage",
+        "config": {"base_dir": {"env": "DAGSTER_HOME"}},
+    }
+}
 
 
 def load_definitions() -> dg.Definitions:
@@ -80,11 +89,23 @@ def configure_dagster(folder: Path) -> Path:
     """
     text = _DAGSTER_YAML.read_text(encoding="utf-8")
     settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
+    if os.environ.get(DATABASE):
+        settings["storage"] = _CHOSEN_STORAGE
     write_atomically(
         folder / "dagster.yaml",
         lambda file: file.write_text(yaml.safe_dump(settings), encoding="utf-8"),
     )
     return folder
+
+
+def require_chosen_storage(folder: Path) -> None:
+    """Refuse a DAGSTER_HOME that keeps its runs in files, where a Postgres is asked for."""
+    file = folder / "dagster.yaml"
+    if "storage" not in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}):
+        raise StateError(
+            f"{DATABASE} is set, but {file} keeps the runs of Dagster in files; name another "
+            "DAGSTER_HOME, or copy the block `storage` of the shipped dagster.yaml there"
+        )
 
 
 def exit_code(definitions: dg.Definitions, models: Sequence[str], *, good: bool) -> int:

@@ -54,14 +54,19 @@ def enter_project() -> None:
 
 def use_dagster_home(state: Path) -> Path:
     """Point DAGSTER_HOME into the state folder, unless it is set; `StateError` if it cannot be."""
-    from mlops_assets.home import require_addressable
+    from mlops_assets.home import DATABASE, require_addressable
     from mlops_assets.runtime.atomic import ensure_folder
 
-    named = Path(os.environ.get("DAGSTER_HOME") or state / "dagster").absolute()
+    ours = state / ("dagster-server" if os.environ.get(DATABASE) else "dagster")
+    named = Path(os.environ.get("DAGSTER_HOME") or ours).absolute()
     folder = ensure_folder(require_addressable(named, "DAGSTER_HOME"))
     os.environ["DAGSTER_HOME"] = str(folder)
     if not (folder / "dagster.yaml").exists():
         from mlops_assets.cli.context import configure_dagster
 
         configure_dagster(folder)
+    elif os.environ.get(DATABASE):
+        from mlops_assets.cli.context import require_chosen_storage
+
+        require_chosen_storage(folder)
     return folder

@@ -16,12 +16,12 @@ from pathlib import Path
 import dagster as dg
 
 from mlops_assets.errors import ConfigError, PortInUseError
-from mlops_assets.home import HOST, INTERFACE_PORTS, models_folder
+from mlops_assets.home import DATABASE, HOST, INTERFACE_PORTS, models_folder
 from mlops_assets.interfaces.children import Child, GivenUpError, end
 from mlops_assets.interfaces.code_server import CodeServer
 from mlops_assets.interfaces.guard import Access
 from mlops_assets.runtime.atomic import ensure_folder
-from resources.tracking.store import MLflowStore
+from resources.tracking.store import MLflowStore, store_uri
 
 _POLL_SECONDS = 0.2
 _ENVIRONMENT = {
@@ -95,7 +95,9 @@ def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list
         Child("Dagster", _ui("dagster_ui", ports["MLOPS_DAGSTER_PORT"], *workspace), _ENVIRONMENT),
         Child("the daemon", [daemon, "run", *workspace], _ENVIRONMENT),
     ]
-    store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{state / 'mlflow.db'}")
+    named, database = os.environ.get("MLFLOW_TRACKING_URI"), os.environ.get(DATABASE, "")
+    local = f"sqlite:///{state / 'mlflow.db'}"
+    store = named or store_uri(local, database)
     if store.startswith(("http://", "https://")):  # a tracking server has its own UI
         return children
     artifacts = os.environ.get("MLFLOW_ARTIFACTS") or str(ensure_folder(state / "mlflow"))

@@ -9,35 +9,37 @@ do.
 """
 
 import json
-import sqlite3
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from pathlib import Path
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
 from mlops_assets.records.promotion import Move, Promotion
-from mlops_assets.runtime.atomic import exclusive
-from resources.sqlite import SqliteFile, sortable
+from resources.database import Database, sortable
 
-_SCHEMA = """
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_TABLES = """
 CREATE TABLE promotions (
     model TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     time TEXT NOT NULL,
     alias TEXT NOT NULL,
     from_version INTEGER,
-    to_version INTEGER NOT NULL CHECK (to_version IS NOT from_version),
+    to_version INTEGER NOT NULL CHECK (from_version IS NULL OR to_version <> from_version),
     who TEXT NOT NULL,
     why TEXT NOT NULL,
     evaluation TEXT,
     data_version TEXT,
     git_sha TEXT,
     PRIMARY KEY (model, sequence)
-) STRICT;
+){strict};
 CREATE INDEX promotions_by_time ON promotions (model, time, sequence);
+"""
+_GUARDS = {
+    "sqlite": """
 CREATE TRIGGER no_update BEFORE UPDATE ON promotions
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER no_delete BEFORE DELETE ON promotions
@@ -51,29 +53,52 @@ WHEN NEW.sequence IS NOT 1 + COALESCE(
     OR NEW.time <
         (SELECT time FROM promotions WHERE model = NEW.model ORDER BY sequence DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'a row continues the one before it'); END;
-"""
+""",
+    "postgresql": """
+CREATE TRIGGER no_change BEFORE UPDATE OR DELETE ON promotions
+FOR EACH ROW EXECUTE FUNCTION refuse('the ledger is append-only');
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON promotions
+FOR EACH STATEMENT EXECUTE FUNCTION refuse('the ledger is append-only');
+CREATE FUNCTION continue_the_ledger() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $$
+DECLARE head promotions;
+BEGIN
+    SELECT * INTO head FROM promotions WHERE model = NEW.model ORDER BY sequence DESC LIMIT 1;
+    IF NEW.sequence <> 1 + COALESCE(head.sequence, 0)
+        OR NEW.from_version IS DISTINCT FROM head.to_version
+        OR NEW.time < head.time
+    THEN RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation',
+        MESSAGE = 'a row continues the one before it';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER linear BEFORE INSERT ON promotions
+FOR EACH ROW EXECUTE FUNCTION continue_the_ledger();
+""",
+}
 _COLUMNS = (
     *("model", "sequence", "time", "alias", "from_version", "to_version"),
     *("who", "why", "evaluation", "data_version", "git_sha"),
 )
 
 
-class PromotionLedger(SqliteFile):
-    """Every move of every model's champion, in a sqlite file that is created on first use.
+class PromotionLedger(Database):
+    """Every move of every model's champion, in a database whose tables are made on first use.
 
-    >>> PromotionLedger(path="ledger.db").history("customers")
+    >>> PromotionLedger(database="ledger.db").history("customers")
     []
     """
 
-    path: str = Field(description="The file; its folder also holds a lock file for each model.")
-    tables, called, variable = _SCHEMA, "the ledger", "MLOPS_LEDGER"
+    table, tables, guards = "promotions", _TABLES, _GUARDS
+    called, variable = "the ledger", "MLOPS_LEDGER"
     error, busy = LedgerError, LedgerLockedError
 
-    @contextmanager
-    def exclusive(self, model: str) -> Generator[None]:
-        """Hold one model's champion against every other process on this machine; waits."""
-        with exclusive(Path(f"{self.path}.{model}.lock")):
-            yield
+    def exclusive(self, model: str) -> AbstractContextManager[None]:
+        """Hold one model's champion against every other process of this ledger; waits.
+
+        Those of other machines too, where the ledger is on a server.
+        """
+        return self.one_at_a_time(model)
 
     def append(self, move: Move, expected_from: Promotion | None) -> Promotion:
         """Record a move, if the head still is `expected_from`, as when the move was decided.
@@ -81,8 +106,9 @@ class PromotionLedger(SqliteFile):
         Sequence, time and the version it leaves are filled in. What `require_head` raises is
         raised.
         """
-        with self.connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")  # from here on no other process writes
+        from sqlalchemy import text
+
+        with self.transaction() as connection:
             head = _head(connection, move.model)
             require_head(move, head, expected_from)
             now = self._now()
@@ -93,10 +119,9 @@ class PromotionLedger(SqliteFile):
                 time=max(now, head.time) if head else now,
                 from_version=head.to_version if head else None,
             )
-            holes = ", ".join("?" * len(_COLUMNS))
+            holes = ", ".join(f":{name}" for name in _COLUMNS)
             insert = f"INSERT INTO promotions ({', '.join(_COLUMNS)}) VALUES ({holes})"  # noqa: S608
-            connection.execute(insert, _row(promotion))
-            connection.execute("COMMIT")
+            connection.execute(text(insert), _row(promotion))
         return promotion
 
     def head(self, model: str) -> Promotion | None:
@@ -107,7 +132,7 @@ class PromotionLedger(SqliteFile):
     def history(self, model: str) -> list[Promotion]:
         """All moves of a model, the oldest first."""
         with self.connection(reads=True) as connection:
-            return _select(connection, "WHERE model = ? ORDER BY sequence", model)
+            return _select(connection, "WHERE model = :model ORDER BY sequence", model=model)
 
     def as_of(self, model: str, time: datetime) -> Promotion | None:
         """The move that was in force at a moment, its own moment included; None before the first.
@@ -116,9 +141,12 @@ class PromotionLedger(SqliteFile):
         """
         if time.tzinfo is None:
             raise LedgerError(f"{time.isoformat()} has no timezone; say which, e.g. UTC")
-        condition = "WHERE model = ? AND time <= ? ORDER BY time DESC, sequence DESC LIMIT 1"
+        condition = (
+            "WHERE model = :model AND time <= :time ORDER BY time DESC, sequence DESC LIMIT 1"
+        )
         with self.connection(reads=True) as connection:
-            return next(iter(_select(connection, condition, model, sortable(time))), None)
+            found = _select(connection, condition, model=model, time=sortable(time))
+        return found[0] if found else None
 
     def _now(self) -> datetime:
         return datetime.now(UTC)
@@ -179,25 +207,28 @@ def _said(head: Promotion | None) -> str:
     return f"version {head.to_version} was champion (move {head.sequence} by {head.who})"
 
 
-def _row(promotion: Promotion) -> list[str | int | None]:
+def _row(promotion: Promotion) -> dict[str, str | int | None]:
     values = promotion.model_dump()
     evaluation = promotion.evaluation
     values["time"] = sortable(promotion.time)
     values["evaluation"] = None if evaluation is None else json.dumps(evaluation)
-    return [values[name] for name in _COLUMNS]
+    return {name: values[name] for name in _COLUMNS}
 
 
-def _select(connection: sqlite3.Connection, condition: str, *values: str) -> list[Promotion]:
+def _select(connection: "Connection", condition: str, **values: str) -> list[Promotion]:
+    from sqlalchemy import text
+
     query = f"SELECT {', '.join(_COLUMNS)} FROM promotions {condition}"  # noqa: S608  our own texts
     promotions = []
-    for row in connection.execute(query, values):
-        fields = dict(zip(_COLUMNS, row, strict=True))
+    for row in connection.execute(text(query), values).mappings():
+        fields = dict(row)
         if fields["evaluation"] is not None:
             fields["evaluation"] = json.loads(fields["evaluation"])
         promotions.append(Promotion.model_validate(fields))
     return promotions
 
 
-def _head(connection: sqlite3.Connection, model: str) -> Promotion | None:
-    newest = _select(connection, "WHERE model = ? ORDER BY sequence DESC LIMIT 1", model)
-    return newest[0] if newest else None
+def _head(connection: "Connection", model: str) -> Promotion | None:
+    newest = "WHERE model = :model ORDER BY sequence DESC LIMIT 1"
+    found = _select(connection, newest, model=model)
+    return found[0] if found else None

@@ -5,7 +5,7 @@ release finds in one place what to look at; `tests/unit/dependencies/test_dagste
 rely on. What `import dagster` does not load anyway (0.2-0.4 CPU s each) is imported by a function.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._serdes import deserialize_value
+from dagster._core.storage.base_storage import DagsterStorage
+from dagster._serdes import ConfigurableClassData, deserialize_value
 from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.log import configure_loggers
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from dagster._grpc.client import DagsterGrpcClient
 
 __all__ = [
+    "ConfigurableClassData",
+    "DagsterStorage",
     "DagsterUserCodeUnreachableError",
     "ExecutionPlan",
     "InMemoryJob",
@@ -51,6 +54,13 @@ def code_server_client(socket: str) -> "DagsterGrpcClient":
     from dagster._grpc.client import DagsterGrpcClient
 
     return DagsterGrpcClient(socket=socket)
+
+
+def sqlite_storage(data: ConfigurableClassData | None, config: Mapping[str, str]) -> DagsterStorage:
+    """Runs, events and schedules in files below the folder `base_dir`."""
+    from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+
+    return DagsterSqliteStorage.from_config_value(data, config)
 
 
 def workspace_process(

@@ -6,24 +6,29 @@ What is logged stands in `run`, what is registered in `registry`.
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mlops_assets.errors import TrackingError, TrackingUnavailableError
+from mlops_assets.home import DATABASE
 from mlops_assets.redaction import forget_secrets
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
+from resources import postgres
 from resources.tracking.database import address, local_database, make_ready
 
 _DATABASES = ("postgresql", "mysql", "mssql")
+_SCHEMA = "mlflow"
 
 
 @dataclass(frozen=True)
 class MLflowStore:
-    """A tracking server, or a local sqlite store that is created on first use."""
+    """A tracking server, or a store that is created on first use: a sqlite file or a Postgres."""
 
     tracking_uri: str
     artifacts: str
@@ -44,16 +49,16 @@ class MLflowStore:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         with not_exported("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(self.tracking_uri)
-        self.make_ready()
         try:
+            self.make_ready()
             yield mlflow
         except MlflowException as err:
             forget_secrets(err)
-            raise TrackingError(f"MLflow at {self.tracking_uri} refused: {err.message}") from err
+            raise self._ours(err, err.message) from err
         except SQLAlchemyError as err:
             forget_secrets(err)
-            said = str(err).splitlines()[0]  # then come the statement and a link
-            raise TrackingError(f"MLflow at {self.tracking_uri} refused: {said}") from err
+            # Then come the statement and a link.
+            raise self._ours(err, str(err).splitlines()[0]) from err
 
     def make_ready(self) -> None:
         """Make a local store on first use, and let it follow when its folder was moved."""
@@ -61,11 +66,21 @@ class MLflowStore:
             make_ready(database, self.artifacts)
         elif self.tracking_uri.startswith(_DATABASES):
             _require_driver(self.tracking_uri)
+            if postgres.is_postgres(self.tracking_uri):
+                _make_tables(self.tracking_uri)
+
+    def _ours(self, err: Exception, said: str) -> TrackingError:
+        if not postgres.is_postgres(self.tracking_uri):
+            return TrackingError(f"MLflow at {self.tracking_uri} refused: {said}")
+        cause = err.__cause__ or err  # MLflow wraps what its store raised
+        kind = TrackingUnavailableError if postgres.is_away(cause) else TrackingError
+        variables = (DATABASE, "MLFLOW_TRACKING_URI")
+        return kind(postgres.explained("MLflow's store", self.tracking_uri, cause, *variables))
 
     def require_server(self) -> None:
         """Ask a server for a connection, without MLflow: cheap enough before any other work.
 
-        That it does not answer is a `TrackingUnavailableError`.
+        That it does not answer is a `TrackingUnavailableError`. A Postgres is asked as it is used.
         """
         parts = urlsplit(self.tracking_uri)
         if parts.scheme not in ("http", "https"):
@@ -101,6 +116,21 @@ class MLflowStore:
         if "://" in self.artifacts:
             return nullcontext()
         return exclusive(ensure_folder(Path(self.artifacts).absolute()) / ".lock")
+
+
+def store_uri(named: str, database: str) -> str:
+    """MLflow's address of its schema in the `database` of everybody, or what else was named."""
+    return named if not database else postgres.schema_address(database, _SCHEMA)
+
+
+@cache
+def _make_tables(uri: str) -> None:
+    """Let MLflow make or check its tables once in a process: those who do so at once fail."""
+    from mlflow import MlflowClient
+
+    with postgres.one_at_a_time(postgres.ready(uri), "mlflow/tables"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of SQLAlchemy, about MLflow
+        MlflowClient(uri, uri).search_experiments(max_results=1)
 
 
 def _require_driver(uri: str) -> None:

@@ -22,7 +22,7 @@ from resources.tracking.outcome import (
 from resources.tracking.registry import MLflowRegistry
 from resources.tracking.run import MLflowRun
 from resources.tracking.runs import ASSET_KEYS, RUN_ID, MLflowRuns
-from resources.tracking.store import MLflowStore, ui_url
+from resources.tracking.store import MLflowStore, store_uri, ui_url
 
 
 class MLflowTracking(dg.ConfigurableResource):
@@ -33,6 +33,9 @@ class MLflowTracking(dg.ConfigurableResource):
 
     tracking_uri: str = Field(
         description="E.g. `sqlite:////srv/mlflow.db` or `http://mlflow:5000`."
+    )
+    database: str = Field(
+        "", description="A Postgres, of which MLflow gets the schema `mlflow`; else `tracking_uri`."
     )
     artifacts: str = Field(description="Where the artifacts of new experiments go: folder or URI.")
     timeout_seconds: int = Field(5, ge=1, description="For a server to accept a connection.")
@@ -48,7 +51,8 @@ class MLflowTracking(dg.ConfigurableResource):
     @property
     def store(self) -> MLflowStore:
         """The connection; made anew, since only at run time the fields hold no variables."""
-        return MLflowStore(self.tracking_uri, self.artifacts, self.timeout_seconds)
+        uri = store_uri(self.tracking_uri, self.database)
+        return MLflowStore(uri, self.artifacts, self.timeout_seconds)
 
     @property
     def registry(self) -> MLflowRegistry:
@@ -113,7 +117,7 @@ class MLflowTracking(dg.ConfigurableResource):
         """Addresses of the version and its run in the MLflow UI."""
         with self.store.connected() as mlflow:
             experiment_id = mlflow.MlflowClient().get_run(model.run_id).info.experiment_id
-        base = f"{ui_url(self.tracking_uri, self.mlflow_url)}/#"
+        base = f"{ui_url(self.store.tracking_uri, self.mlflow_url)}/#"
         return {
             "mlflow_run": f"{base}/experiments/{experiment_id}/runs/{model.run_id}",
             "mlflow_version": f"{base}/models/{model.name}/versions/{model.version}",

@@ -9,12 +9,12 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -47,9 +47,9 @@ class Mortal(DecisionStore):
     dies_at: int
 
     @contextmanager
-    def connection(self, *, reads: bool = False) -> Generator[sqlite3.Connection]:
+    def connection(self, *, reads: bool = False) -> Generator[Any]:
         with super().connection(reads=reads) as connection:
-            connection.set_trace_callback(self._count)
+            connection.connection.driver_connection.set_trace_callback(self._count)
             yield connection
 
     def _count(self, statement: str) -> None:
@@ -114,12 +114,12 @@ def killed_at(step: int, folder: Path) -> bool:
     def first() -> None:
         with dg.DagsterInstance.local_temp(str(home)) as instance:
             if step == 0:
-                tick(instance, SETTINGS, DecisionStore(path=str(path)), NOW)
+                tick(instance, SETTINGS, DecisionStore(database=str(path)), NOW)
                 os.kill(os.getpid(), signal.SIGKILL)
-            answer(instance, Mortal(path=str(path), dies_at=step))
+            answer(instance, Mortal(database=str(path), dies_at=step))
 
     def after() -> None:
-        store = DecisionStore(path=str(path))
+        store = DecisionStore(database=str(path))
         with dg.DagsterInstance.local_temp(str(home)) as instance:
             requests = [key for _ in range(2) for key in answer(instance, store)]
             runs = [run.tags[DECISION_TAG] for run in instance.get_runs()]
@@ -144,7 +144,7 @@ def main(folder: Path) -> None:
     in_a_process(prepare)
     # What a tick imports, once and not in each fork: three quarters of its time.
     with dg.DagsterInstance.ephemeral() as instance:
-        answer(instance, DecisionStore(path=str(folder / "unused.db")))
+        answer(instance, DecisionStore(database=str(folder / "unused.db")))
     step = 0
     while killed_at(step, folder):
         step += 1

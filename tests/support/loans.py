@@ -74,8 +74,8 @@ def fake_resources(state: Path) -> dict[str, Any]:
         ),
         "feature_store": FakeFeatureStore(root=str(state / "feast")),
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
-        "ledger": PromotionLedger(path=str(state / "ledger.db")),
-        "decisions": DecisionStore(path=str(state / "decisions.db")),
+        "ledger": PromotionLedger(database=str(state / "ledger.db")),
+        "decisions": DecisionStore(database=str(state / "decisions.db")),
         "deployment": FakeDeployment(root=str(state / "endpoints")),
         "predictions": FakePredictionLog(
             endpoints=str(state / "endpoints"), root=str(state / "predictions")

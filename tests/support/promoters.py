@@ -93,7 +93,7 @@ def stores(folder: Path, point: str = "") -> tuple[MLflowTracking, PromotionLedg
     DyingRegistry.point = DyingLedger.point = point
     uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts")
     tracking = DyingTracking(tracking_uri=uri, artifacts=artifacts)
-    return tracking, DyingLedger(path=str(folder / "ledger.db"))
+    return tracking, DyingLedger(database=str(folder / "ledger.db"))
 
 
 def move_to(

@@ -112,7 +112,7 @@ class Checkout:
     @property
     def ledger(self) -> PromotionLedger:
         """Who was champion when."""
-        return PromotionLedger(path=str(self.home / "ledger.db"))
+        return PromotionLedger(database=str(self.home / "ledger.db"))
 
     def mlflow_runs(self) -> list[Any]:
         """All of the model."""

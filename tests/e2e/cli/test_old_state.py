@@ -91,7 +91,7 @@ def test_its_registry_is_read(old: Checkout, tracking: MLflowTracking, tmp_path:
 
 
 def test_its_decisions_are_read(old: Checkout) -> None:
-    decisions = DecisionStore(path=str(old.home / "decisions.db"))
+    decisions = DecisionStore(database=str(old.home / "decisions.db"))
     (only,) = decisions.history(MODEL, 10)
     assert (only.action, only.rule) == ("idle", "calm")
     assert decisions.load(MODEL).state.fingerprint

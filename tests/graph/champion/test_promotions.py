@@ -44,7 +44,7 @@ class DyingTracking(FakeTracking):
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> PromotionLedger:
-    return PromotionLedger(path=str(tmp_path / "ledger.db"))
+    return PromotionLedger(database=str(tmp_path / "ledger.db"))
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def test_a_profile_of_another_release_says_what_to_do(watch: Watch) -> None:
 def test_a_column_that_went_missing_is_a_fault_and_trains_nothing(
     watch: Watch, held_out: pd.DataFrame, tmp_path: Path
 ) -> None:
-    decisions = DecisionStore(path=str(tmp_path / "decisions.db"))
+    decisions = DecisionStore(database=str(tmp_path / "decisions.db"))
     for day in range(3):
         watch.log(held_out, day, shift=float("nan"))
         found = watch.report()
@@ -154,7 +154,7 @@ def test_a_column_that_went_missing_is_a_fault_and_trains_nothing(
 def test_drift_that_stays_requests_one_training(
     watch: Watch, held_out: pd.DataFrame, tmp_path: Path
 ) -> None:
-    decisions = DecisionStore(path=str(tmp_path / "decisions.db"))
+    decisions = DecisionStore(database=str(tmp_path / "decisions.db"))
     later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1)
     requested = []
     for day in range(3):
@@ -173,7 +173,7 @@ def test_every_window_that_was_over_since_is_judged_and_counted_once(
     watch: Watch, held_out: pd.DataFrame, tmp_path: Path
 ) -> None:
     """As after an outage of the job; whether they drifted differs from day to day."""
-    decisions = DecisionStore(path=str(tmp_path / "decisions.db"))
+    decisions = DecisionStore(database=str(tmp_path / "decisions.db"))
     later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1)
     for day in (0, 1, 3):
         watch.log(held_out, day, shift=40.0 * (day == 1))

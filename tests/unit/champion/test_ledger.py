@@ -34,7 +34,7 @@ class ClockedLedger(PromotionLedger):
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> PromotionLedger:
-    return PromotionLedger(path=str(tmp_path / "state" / "ledger.db"))
+    return PromotionLedger(database=str(tmp_path / "state" / "ledger.db"))
 
 
 def move(version: int, why: str = "gate", model: str = "shop") -> Move:
@@ -111,7 +111,7 @@ def test_the_database_itself_refuses_to_change_the_past(
     ledger: PromotionLedger, statement: str
 ) -> None:
     before = fill(ledger, 1, 2)
-    with closing(sqlite3.connect(ledger.path)) as other:
+    with closing(sqlite3.connect(ledger.database)) as other:
         with pytest.raises(sqlite3.IntegrityError, match=r"append-only|continues"):
             other.execute(statement)
         other.rollback()
@@ -120,7 +120,7 @@ def test_the_database_itself_refuses_to_change_the_past(
 
 
 def test_as_of_a_moment(tmp_path: Path) -> None:
-    ledger = ClockedLedger(path=str(tmp_path / "ledger.db")).at(NOON, NOON + HOUR, NOON + HOUR)
+    ledger = ClockedLedger(database=str(tmp_path / "ledger.db")).at(NOON, NOON + HOUR, NOON + HOUR)
     fill(ledger, 1, 2, 3)
     tick = timedelta(microseconds=1)
 
@@ -139,7 +139,7 @@ def test_as_of_a_moment(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_was_set_back_keeps_the_order(tmp_path: Path) -> None:
-    ledger = ClockedLedger(path=str(tmp_path / "ledger.db")).at(NOON, NOON - HOUR)
+    ledger = ClockedLedger(database=str(tmp_path / "ledger.db")).at(NOON, NOON - HOUR)
     assert [p.time for p in fill(ledger, 1, 2)] == [NOON, NOON]
 
 
@@ -149,15 +149,15 @@ def test_as_of_uses_an_index(ledger: PromotionLedger) -> None:
         "EXPLAIN QUERY PLAN SELECT * FROM promotions WHERE model = 'shop' AND time <= '2026' "
         "ORDER BY time DESC, sequence DESC LIMIT 1"
     )
-    with closing(sqlite3.connect(ledger.path)) as connection:
+    with closing(sqlite3.connect(ledger.database)) as connection:
         plan = [row[-1] for row in connection.execute(query)]
     assert plan == ["SEARCH promotions USING INDEX promotions_by_time (model=? AND time<?)"]
 
 
 def test_another_writer_is_a_transient_error(ledger: PromotionLedger) -> None:
     fill(ledger, 1)
-    impatient = PromotionLedger(path=ledger.path, timeout_seconds=0)
-    with closing(sqlite3.connect(ledger.path)) as other:
+    impatient = PromotionLedger(database=ledger.database, timeout_seconds=0)
+    with closing(sqlite3.connect(ledger.database)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerLockedError, match="locked"):
             fill(impatient, 2)
@@ -193,25 +193,25 @@ def test_what_only_the_write_ahead_log_holds_is_not_passed_over(
     fill(ledger, 1)
     copy = tmp_path / "copy" / "ledger.db"
     copy.parent.mkdir()
-    with closing(sqlite3.connect(ledger.path)) as other:
+    with closing(sqlite3.connect(ledger.database)) as other:
         other.execute("SELECT * FROM promotions")  # of several that have it open nobody writes back
         fill(ledger, 2)
         for end in ("", "-wal"):
-            shutil.copyfile(f"{ledger.path}{end}", f"{copy}{end}")
+            shutil.copyfile(f"{ledger.database}{end}", f"{copy}{end}")
     with full_disk(), pytest.raises(LedgerError, match="disk I/O error"):
-        PromotionLedger(path=str(copy)).head("shop")
+        PromotionLedger(database=str(copy)).head("shop")
 
 
 def test_a_disk_without_space_is_named(tmp_path: Path) -> None:
     class OneTable(PromotionLedger):
-        tables = "CREATE TABLE t (c);"
+        tables, guards = "CREATE TABLE t (c);", {"sqlite": ""}
 
-    file = OneTable(path=str(tmp_path / "ledger.db"), timeout_seconds=0)
+    file = OneTable(database=str(tmp_path / "ledger.db"), timeout_seconds=0)
 
     def overfill() -> None:
         with file.connection() as connection:
-            connection.execute("PRAGMA max_page_count = 2")
-            connection.execute("INSERT INTO t VALUES (zeroblob(9999))")
+            connection.exec_driver_sql("PRAGMA max_page_count = 2")
+            connection.exec_driver_sql("INSERT INTO t VALUES (zeroblob(9999))")
 
     with pytest.raises(LedgerError, match=r"no space is left on its disk .* free some, run again"):
         overfill()
@@ -220,9 +220,9 @@ def test_a_disk_without_space_is_named(tmp_path: Path) -> None:
 def test_a_damaged_ledger_is_named_with_the_remedy(ledger: PromotionLedger) -> None:
     fill(ledger, 1)
     damaged = r"ledger\.db is damaged: .*; restore a copy of it from a backup$"
-    whole = Path(ledger.path).read_bytes()
+    whole = Path(ledger.database).read_bytes()
     for content in (b"not a database, but long" * 99, whole[:4096] + b"x" * (len(whole) - 4096)):
-        Path(ledger.path).write_bytes(content)
+        Path(ledger.database).write_bytes(content)
         with pytest.raises(LedgerError, match=damaged):
             ledger.head("shop")
         with pytest.raises(LedgerError, match=damaged):
@@ -231,7 +231,7 @@ def test_a_damaged_ledger_is_named_with_the_remedy(ledger: PromotionLedger) -> N
 
 def test_a_newer_layout_is_refused(ledger: PromotionLedger) -> None:
     fill(ledger, 1)
-    with closing(sqlite3.connect(ledger.path)) as other:
+    with closing(sqlite3.connect(ledger.database)) as other:
         other.execute("PRAGMA user_version = 2")
     with pytest.raises(LedgerError, match="layout 2"):
         ledger.head("shop")

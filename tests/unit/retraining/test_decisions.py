@@ -19,7 +19,7 @@ BAD = feed(performance(1), performance(2))
 
 @pytest.fixture
 def store(tmp_path: Path) -> DecisionStore:
-    return DecisionStore(path=str(tmp_path / "state" / "decisions.db"))
+    return DecisionStore(database=str(tmp_path / "state" / "decisions.db"))
 
 
 def test_of_two_that_decide_the_same_tick_one_decides(store: DecisionStore) -> None:
@@ -65,7 +65,7 @@ def test_models_do_not_wait_for_each_other(store: DecisionStore) -> None:
 def test_decisions_are_append_only(store: DecisionStore) -> None:
     decision = decide(POLICY, RetrainState(), BAD, START)
     store.record("shop", decision, Memory(RetrainState(), 0), START)
-    with sqlite3.connect(store.path) as connection:
+    with sqlite3.connect(store.database) as connection:
         for change in ("DELETE FROM decisions", "UPDATE decisions SET reason = 'none'"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 connection.execute(change)
@@ -74,7 +74,7 @@ def test_decisions_are_append_only(store: DecisionStore) -> None:
 
 def test_a_file_of_a_later_release_is_refused_with_the_remedy(store: DecisionStore) -> None:
     store.load("shop")
-    with sqlite3.connect(store.path) as connection:
+    with sqlite3.connect(store.database) as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
     refusal = r"layout 7, this program knows 1.*MLOPS_DECISIONS"
