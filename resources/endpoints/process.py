@@ -25,6 +25,7 @@ from mlops_assets.records.files import LAUNCH_FILE, PROMETHEUS_FOLDER, SERVER_LO
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from mlops_assets.runtime.telemetry import SWITCHES
 from mlops_assets.serving.environment import CODE, ENDPOINT, PORT, WORKERS
+from mlops_assets.serving.online.secrets import named_in
 from mlops_assets.serving.process.supervisor import FAILED_FILE, HOST
 from resources.endpoints.worker_code import worker_digest
 
@@ -136,6 +137,7 @@ class EndpointProcess:
                 "workers": launch.workers,
                 "python": sys.executable,
                 "environment": self._environment(launch),
+                "secrets": [*_secrets()],
             }
             content = json.dumps(described, indent=2).encode()
             write_atomically(self.folder / LAUNCH_FILE, lambda file: file.write_bytes(content))
@@ -152,7 +154,7 @@ class EndpointProcess:
             subprocess.run(  # noqa: S603  no text of the user's is in it
                 ["/bin/sh", "-c", '"$@" &', "sh", *command],
                 cwd="/",
-                env=environment | {PORT: str(launch.port)},
+                env=environment | _secrets() | {PORT: str(launch.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -220,6 +222,12 @@ class EndpointProcess:
         except (OSError, ValueError, KeyError):
             return {str(self.folder)}
         return {str(self.folder)} if Path(before).exists() else {str(self.folder), before}
+
+
+def _secrets() -> dict[str, str]:
+    """The variables that the online store's configuration names, and their values here."""
+    names = named_in(os.environ.get("MLOPS_ONLINE_STORE", ""))
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def require_free(port: int) -> None:

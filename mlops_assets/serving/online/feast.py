@@ -26,6 +26,9 @@ IMPORTED = (
 )  # fmt: skip
 """What a lookup imports, some of it when it first reads."""
 
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""What Feast's Redis store gives, with nulls and as present, of an entity that it does not have."""
+
 
 def open_feast(config: Mapping[str, Any]) -> Any:
     """Feast's `FeatureStore` of a RepoConfig, with moments that no process's `TZ` moves."""
@@ -108,6 +111,8 @@ def stored_of(
             continue
         # Not `to_dict(include_event_timestamps=True)`, which drops the fraction of a second.
         times = [vectors[name].event_timestamps[row].ToDatetime(UTC) for name in names.values()]
+        if min(times) == _NEVER:
+            continue
         values = {name: _plain(columns[stored][row]) for name, stored in names.items()}
         found[entity] = Stored(min(times), values)
     return found

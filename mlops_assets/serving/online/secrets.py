@@ -14,6 +14,11 @@ from mlops_assets.records.serving import OnlineFeatures
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+def named_in(text: str) -> list[str]:
+    """The variables that a configuration names, in order."""
+    return list(dict.fromkeys(_REFERENCE.findall(text)))
+
+
 def opened(online: OnlineFeatures) -> OnlineFeatures:
     """The same with the values of the variables that it names; for this process only."""
     return online.model_copy(update={"store": with_secrets(online.store)})
@@ -35,6 +40,7 @@ def _variable(name: str) -> str:
         return os.environ[name]
     except KeyError as err:
         raise FeatureStoreError(
-            f"the online store needs the variable {name}, which this process does not have; "
-            "for pods name its Secret in deployment.cluster.secrets"
+            f"the online store needs the variable {name}, which this process does not have; set it "
+            "where the endpoint is started from (`mlops stop`, `mlops up`), for pods name its "
+            "Secret in deployment.cluster.secrets"
         ) from err

@@ -43,7 +43,7 @@ class Generation:
         number = listener.fileno()
         self.process = subprocess.Popen(  # noqa: S603  the deployer's own interpreter
             [launch["python"], "-m", "mlops_assets.serving.process.workers", str(number)],
-            env=launch["environment"] | {SUPERVISOR: str(os.getpid())},
+            env=launch["environment"] | _secrets(launch) | {SUPERVISOR: str(os.getpid())},
             pass_fds=[number],
             cwd="/",  # the endpoint's folder holds a key, and modules could be put there
         )
@@ -69,6 +69,11 @@ class Generation:
         except (OSError, ValueError):
             return False
         return status["model_version"] is not None
+
+
+def _secrets(launch: dict[str, Any]) -> dict[str, str]:
+    """What the launch names, as this process was given it: no file holds the values."""
+    return {name: os.environ[name] for name in launch.get("secrets", []) if name in os.environ}
 
 
 class Supervisor:
