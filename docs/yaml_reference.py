@@ -1,4 +1,4 @@
-"""Write docs/reference/yaml.md from the schema in `mlops_assets.config`; a test holds the two together."""
+"""Write docs/reference/yaml.md from the schema in `mlops_assets.config`; held by a test."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
