@@ -18,7 +18,7 @@ _EVERY_HOUR = "10 * * * *"
 
 
 def build_status_page(models: Sequence[ModelSettings], file: Path) -> dg.Definitions:
-    """`status_page` over these models, and the schedule that renews it every hour once it is on."""
+    """`status_page` over these models, its job, and the schedule of every hour, off at first."""
 
     @dg.asset(
         key=STATUS_PAGE,
@@ -43,11 +43,16 @@ def build_status_page(models: Sequence[ModelSettings], file: Path) -> dg.Definit
             found = write_page(models, stores, file)
         return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(file)), **found})
 
+    job = dg.define_asset_job(
+        name="status",
+        selection=dg.AssetSelection.assets(STATUS_PAGE),
+        description="Write the page that says how every model is.",
+    )
     schedule = dg.ScheduleDefinition(
-        name="status_page_schedule",
-        target=[status_page],
+        name="status_schedule",
+        job=job,
         cron_schedule=_EVERY_HOUR,
         execution_timezone="UTC",
         tags={"mlops/trigger": "schedule"},
     )
-    return dg.Definitions(assets=[status_page], schedules=[schedule])
+    return dg.Definitions(assets=[status_page], jobs=[job], schedules=[schedule])
