@@ -5,7 +5,8 @@ release finds in one place what to look at; `tests/unit/dependencies/test_dagste
 rely on. What `import dagster` does not load anyway (0.2-0.4 CPU s each) is imported by a function.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +21,18 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._core.storage.base_storage import DagsterStorage
 from dagster._serdes import ConfigurableClassData, deserialize_value
 from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.log import configure_loggers
 
 if TYPE_CHECKING:
     from dagster._core.executor.step_delegating import CheckStepHealthResult, StepHandlerContext
+    from dagster._core.storage.base_storage import DagsterStorage
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._grpc.client import DagsterGrpcClient
 
 __all__ = [
     "ConfigurableClassData",
-    "DagsterStorage",
     "DagsterUserCodeUnreachableError",
     "ExecutionPlan",
     "InMemoryJob",
@@ -56,11 +56,18 @@ def code_server_client(socket: str) -> "DagsterGrpcClient":
     return DagsterGrpcClient(socket=socket)
 
 
-def sqlite_storage(data: ConfigurableClassData | None, config: Mapping[str, str]) -> DagsterStorage:
-    """Runs, events and schedules in files below the folder `base_dir`."""
+def storage_class() -> Any:
+    """What a storage must be of; it loads SQLAlchemy and Alembic."""
+    from dagster._core.storage.base_storage import DagsterStorage
+
+    return DagsterStorage
+
+
+def sqlite_storage(data: ConfigurableClassData | None, folder: str) -> "DagsterStorage":
+    """Runs, events and schedules in files below a folder."""
     from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
-    return DagsterSqliteStorage.from_config_value(data, config)
+    return DagsterSqliteStorage(folder, inst_data=data)
 
 
 def workspace_process(
@@ -71,6 +78,27 @@ def workspace_process(
     from dagster._core.workspace.load_target import WorkspaceFileTarget
 
     return WorkspaceProcessContext(instance, WorkspaceFileTarget([str(file)]), version)
+
+
+def next_tick(cron: str, after: datetime) -> datetime:
+    """The first moment after another that a cron expression names, in UTC."""
+    from dagster._utils.schedules import cron_string_iterator
+
+    ticks = cron_string_iterator(after.timestamp(), cron, "UTC")
+    return next(tick for tick in ticks if tick > after)
+
+
+def running_schedules(instance: dg.DagsterInstance) -> set[str]:
+    """Names of the schedules that somebody has switched on; none of an instance without any."""
+    from dagster._core.definitions.run_request import InstigatorType
+    from dagster._core.scheduler.instigation import InstigatorStatus
+
+    if instance.schedule_storage is None:
+        return set()
+    states = instance.all_instigator_state(
+        instigator_type=InstigatorType.SCHEDULE, instigator_statuses={InstigatorStatus.RUNNING}
+    )
+    return {state.instigator_name for state in states}
 
 
 def explain_failed_steps(

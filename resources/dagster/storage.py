@@ -14,12 +14,12 @@ import dagster as dg
 from mlops_assets.errors import DatabaseError, DatabaseUnavailableError
 from mlops_assets.home import DATABASE
 from resources import postgres
-from resources.dagster.internals import ConfigurableClassData, DagsterStorage, sqlite_storage
+from resources.dagster.internals import ConfigurableClassData, sqlite_storage, storage_class
 
 _SCHEMA = "dagster"
 
 
-class ChosenStorage(DagsterStorage):
+class ChosenStorage(storage_class()):
     """What `dagster.yaml` names; in its place stands Dagster's own for sqlite or for Postgres."""
 
     @classmethod
@@ -38,7 +38,7 @@ class ChosenStorage(DagsterStorage):
             DatabaseError: It refuses.
         """
         if not (named := os.environ.get(DATABASE)):
-            return sqlite_storage(inst_data, config_value)
+            return sqlite_storage(inst_data, config_value["base_dir"])
         from dagster_postgres import DagsterPostgresStorage
         from sqlalchemy.exc import DBAPIError
 
