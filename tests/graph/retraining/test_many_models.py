@@ -68,14 +68,15 @@ def history(name: str, fingerprint: str) -> list[tuple[Any, dict[str, Any]]]:
 
 @contextmanager
 def statements() -> Generator[list[str]]:
-    """Every statement of SQLAlchemy's, which is how Dagster asks its stores."""
+    """Every statement that Dagster asks its stores, by SQLAlchemy; not those of our own store."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
     said: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        said.append(statement)
+        if str(connection.engine.url) != "sqlite://":  # ours brings its connections
+            said.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
