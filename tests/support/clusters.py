@@ -12,10 +12,11 @@ import pytest
 from mlops_assets.blocks.cluster import ClusterSettings, PodResources, ReplicaSettings
 from mlops_assets.blocks.operation import DeploymentSettings
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_role import ROLE, allowed_by
+from tests.support.cluster_role import shipped_accounts
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE, CLAIM = "mlops:test", "state"
+RUN = "mlops-run"
 
 
 def image() -> dict[str, str]:
@@ -30,21 +31,26 @@ def fake_cluster(
 ) -> Generator[Cluster]:
     """One whose claim is `shared`; while it is open, KUBECONFIG names it.
 
-    Whoever asks may do what the shipped Roles allow a run, and nothing else.
+    Whoever asks by that may do what the shipped Roles allow a run, and nothing else; each pod, what
+    they allow its account.
     """
     folder.mkdir()
     (folder / "mlops_assets").mkdir()  # of the image that holds nothing else
     (folder / "mlops_assets/__init__.py").touch()
     broken = image() | {"PYTHONPATH": str(folder)}
-    allowed = allowed_by(ROLE) | allowed_by(ROLE.with_name("dagster-role.yaml"))
     images = {IMAGE: image(), "mlops:broken": broken}
     with (
         Cluster(
-            folder, images, {CLAIM: shared}, kserve=kserve, nodes=nodes, allowed=allowed
+            folder,
+            images,
+            {CLAIM: shared},
+            kserve=kserve,
+            nodes=nodes,
+            allowed=shipped_accounts(),
         ) as cluster,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+        patch.setenv("KUBECONFIG", str(cluster.kubeconfig(RUN)))
         patch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
         yield cluster
 

@@ -9,6 +9,7 @@ from dagster._core.events import StepMaterializationData
 from dagster._core.executor.step_delegating import CheckStepHealthResult
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
+from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
 __all__ = [
     "CheckStepHealthResult",
@@ -18,4 +19,5 @@ __all__ = [
     "StepMaterializationData",
     "WorkerStatus",
     "dagster_command",
+    "monitor_started_run",
 ]
