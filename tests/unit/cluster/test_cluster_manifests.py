@@ -234,7 +234,11 @@ def test_whatever_mounts_the_claim_is_on_one_node() -> None:
 
 def test_every_address_of_postgres_names_the_driver_that_the_image_has() -> None:
     assert DAGSTER["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
-    texts = [*FOLDER.glob("*.yaml"), ROOT / "docs/kubernetes.md", ROOT / "docs/operations.md"]
+    texts = [
+        *FOLDER.glob("*.yaml"),
+        ROOT / "docs/how-to/kubernetes.md",
+        ROOT / "docs/reference/environment.md",
+    ]
     for path in texts:
         assert not re.search(r"postgresql://", path.read_text(encoding="utf-8")), path
 
