@@ -135,7 +135,9 @@ def write_kubeconfig(path: Path, server: str, account: str = "anybody") -> Path:
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "fake",
-        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
+        "contexts": [
+            {"name": "fake", "context": {"cluster": "fake", "user": "fake", "namespace": "mlops"}}
+        ],
         "clusters": [{"name": "fake", "cluster": {"server": server}}],
         "users": [{"name": "fake", "user": {"token": account}}],
     }

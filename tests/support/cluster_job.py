@@ -37,6 +37,7 @@ def sleeping() -> None:
     sleep()
 
 
+MUCH = {"requests": {"memory": "20Gi"}, "limits": {"memory": "20Gi"}}
 LITTLE = {"requests": {"memory": "40Mi"}, "limits": {"memory": "40Mi"}}
 
 
@@ -50,9 +51,15 @@ def vanish() -> None:
     """Never."""
 
 
+@dg.op(tags={"dagster-k8s/config": {"container_config": {"resources": MUCH}}})
+def exceed() -> None:
+    """Never, beyond a quota."""
+
+
 @dg.job(executor_def=chosen_executor())
 def suffering() -> None:
     hunger()
+    exceed()
     vanish()
     sleep()
 

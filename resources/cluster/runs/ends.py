@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from resources.cluster.api import ClusterApi, Object
-from resources.cluster.rollout import condition, trouble_of, unattached
+from resources.cluster.rollout import Trouble, condition, trouble_of, unattached
 
 _JOB = "job-name"
 """Label of a Job's pods."""
 _IMAGE = "push the image, or mend MLOPS_IMAGE in the settings"
 _WAITING = {
+    "ErrImagePull": _IMAGE,
     "ImagePullBackOff": _IMAGE,
     "ErrImageNeverPull": "load the image into the nodes, or mend MLOPS_IMAGE in the settings",
     "InvalidImageName": "mend MLOPS_IMAGE in the settings",
@@ -81,12 +82,21 @@ def why_waiting(api: ClusterApi, job: Object, patience: timedelta) -> str:
     """
     pods = pods_of(api, job["metadata"]["name"])
     for pod in pods:
-        found = trouble_of(pod, patience) or unattached(api, pod, patience)
+        found = _unpulled(pod) or trouble_of(pod, patience) or unattached(api, pod, patience)
         if found and found.reason in _WAITING:
             return (
                 f"{found.reason} of the pod {found.pod} ({found.said}); {_WAITING[found.reason]}."
             )
     return "" if pods else _refused(api, job, patience)
+
+
+def _unpulled(pod: Object) -> Trouble | None:
+    """What a pod is in by turns whose image is not there."""
+    for container in pod.get("status", {}).get("containerStatuses", []):
+        waiting = container.get("state", {}).get("waiting", {})
+        if waiting.get("reason") == "ErrImagePull":
+            return Trouble("ErrImagePull", waiting.get("message", ""), pod["metadata"]["name"])
+    return None
 
 
 def _refused(api: ClusterApi, job: Object, patience: timedelta) -> str:

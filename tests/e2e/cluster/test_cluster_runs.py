@@ -35,6 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("MLOPS_EXECUTOR", "k8s")
+        cluster.controllers.quota = "16Gi"
         for kind, plural, part in (
             ("ConfigMap", "configmaps", "data"),
             ("Secret", "secrets", "stringData"),
@@ -61,7 +62,8 @@ def acting_as(cluster: Cluster, account: str) -> Generator[None]:
 def home(cluster: Cluster) -> Path:
     """The shipped launcher; but the instance is a folder, and its pods are told where it is."""
     shipped = yaml.safe_load((SHIPPED / "dagster.yaml").read_text(encoding="utf-8"))
-    launcher, watch = shipped["run_launcher"], shipped["run_monitoring"]
+    launcher = shipped["run_launcher"]
+    watch = shipped["run_monitoring"] | {"start_timeout_seconds": 10}
     launcher["config"] |= {
         "job_image": IMAGE,
         "load_incluster_config": False,
@@ -217,16 +219,19 @@ def test_steps_whose_pods_end_or_never_start_say_why(
     assert ended(instance, run) == dg.DagsterRunStatus.FAILURE
 
     said = {one.step_key: str(one.dagster_event) for one in _failures(instance, run)}
-    assert set(said) == {"hunger", "vanish"}
+    assert set(said) == {"hunger", "vanish", "exceed"}
+    assert "makes no pod for dagster-step" in said["exceed"]
+    assert "exceeded quota: memory" in said["exceed"]
     assert "killed for its memory (OOMKilled); raise compute.hunger.memory" in said["hunger"]
-    assert "ImagePullBackOff of the pod" in said["vanish"]
     assert "push the image, or mend MLOPS_IMAGE" in said["vanish"]
     (again,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
     assert "taken from its node (DeletionByTaintManager" in str(again.dagster_event)
     assert _step(sleeps) in [
         one.step_key for one in instance.all_logs(run.run_id) if _is_success(one)
     ]
-    wait_for("its end", lambda: "vanish" not in map(_step, _pods_of(cluster, run)), 10)
+    left = {"vanish", "exceed"}
+    wait_for("their end", lambda: left.isdisjoint(map(_step, _jobs_of(cluster, run))), 10)
+    wait_for("its pod's", lambda: "vanish" not in map(_step, _pods_of(cluster, run)), 10)
 
 
 def test_a_run_whose_pod_never_starts_says_why_and_leaves_no_job(

@@ -126,6 +126,59 @@ def _variables(value: Any) -> list[str]:
     return [name for part in parts for name in _variables(part)]
 
 
+def test_nobody_reaches_dagsters_pods_but_who_asks_the_code_server() -> None:
+    policies = {
+        one["metadata"]["name"]: one["spec"] for one in SHIPPED if one["kind"] == "NetworkPolicy"
+    }
+    closed = {name for name, policy in policies.items() if "ingress" not in policy}
+    assert closed == {"mlops-dagster", "mlops-runs"}
+    (own,) = policies["mlops-dagster"]["podSelector"]["matchExpressions"]
+    assert set(own["values"]) == {one["metadata"]["name"] for one in DEPLOYMENTS}
+    (rule,) = policies["mlops-code"]["ingress"]
+    (asks,) = rule["from"]
+    assert asks["podSelector"]["matchExpressions"] == [own]
+    assert rule["ports"] == [{"port": 4000}]
+
+
+def test_an_image_that_was_loaded_into_the_nodes_is_not_asked_for_elsewhere() -> None:
+    """As kind, minikube and k3s take it; the default for the tag `latest` is Always."""
+    pulls = {
+        one["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] for one in DEPLOYMENTS
+    }
+    assert pulls == {LAUNCHER["image_pull_policy"]} == {"IfNotPresent"}
+
+
+def containers() -> dict[str, dict[str, Any]]:
+    """Security and mounts of every container of Dagster's."""
+    found = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in DEPLOYMENTS}
+    made = {
+        name: spec["containers"][0] | {"volumes": spec["volumes"]} for name, spec in found.items()
+    }
+    run = {
+        "securityContext": LAUNCHER["security_context"],
+        "volumeMounts": LAUNCHER["volume_mounts"],
+    }
+    return made | {"run": run | {"volumes": LAUNCHER["volumes"]}}
+
+
+@pytest.mark.parametrize("name", sorted(containers()))
+def test_what_is_written_is_a_volume(name: str) -> None:
+    """The image's user may write these folders and no other; Dagster writes to its home too."""
+    container = containers()[name]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    own = {one["name"] for one in container["volumes"] if "emptyDir" in one}
+    mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+    written = {path for path, volume in mounts.items() if volume in own}
+    assert written == {"/tmp", LAUNCHER["dagster_home"]}
+    assert SETTINGS["HOME"] in written
+    paths = list(mounts)
+    assert paths.index(LAUNCHER["dagster_home"]) < paths.index("/opt/dagster/dagster.yaml")
+
+
 def test_bindings_name_roles_and_accounts_that_are_there() -> None:
     bindings = [one for one in SHIPPED if one["kind"] == "RoleBinding"]
     assert {one["roleRef"]["name"] for one in bindings} == names("Role")
