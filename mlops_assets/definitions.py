@@ -73,8 +73,8 @@ def build_resources(state: Path) -> dict[str, Any]:
         "tracking": MLflowTracking(
             tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
             artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
-            dagster_url=_variable("MLOPS_DAGSTER_URL", interface_url("MLOPS_DAGSTER_PORT")),
-            mlflow_url=interface_url("MLOPS_MLFLOW_PORT"),
+            dagster_url=_variable("MLOPS_DAGSTER_URL", interface_url("MLOPS_PORT_DAGSTER")),
+            mlflow_url=interface_url("MLOPS_PORT_MLFLOW"),
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "decisions": DecisionStore(path=_variable("MLOPS_DECISIONS", state / "decisions.db")),

@@ -88,7 +88,7 @@ DEV = Verb(
     "dev",
     "mlops_assets.cli.operation.dev",
     "Dagster UI, its daemon and the MLflow UI, until Ctrl-C",
-    examples=("mlops dev", "MLOPS_DAGSTER_PORT=3001 mlops dev"),
+    examples=("mlops dev", "MLOPS_PORT_DAGSTER=3001 mlops dev"),
     asks=True,
 )
 ENV = Verb(

@@ -271,6 +271,9 @@ def test_no_services_address_becomes_a_setting() -> None:
     for file in sorted((ROOT / "mlops_assets/defs").glob("*/defs.yaml")):
         read |= set(re.findall(r"env\('(\w+)'", file.read_text(encoding="utf-8")))
     assert "MLOPS_PORT_CUSTOMERS" in read
+    told = (ROOT / "docs/reference/environment.md", ROOT / "mlops_assets/home.py")
+    read |= set(re.findall(r"MLOPS_\w+", "".join(one.read_text("utf-8") for one in told)))
+    assert "MLOPS_PORT_DAGSTER" in read
     assert not [name for name in read if re.search(r"_(PORT|HOST|TCP|UDP)$|_SERVICE_", name)]
 
 
