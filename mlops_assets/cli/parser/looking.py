@@ -47,7 +47,7 @@ STATUS = Verb(
             "--html",
             type=kinds.path,
             metavar="FILE",
-            help="write the status page of these models too",
+            help="write the status page of these models too; default: none",
         ),
     ),
     examples=("mlops status", "mlops status customers", "mlops status --html status.html"),
