@@ -4,7 +4,7 @@ What the product touches, tests take from `resources.dagster.internals` too.
 """
 
 from dagster._cli import main as dagster_command
-from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.events import StepMaterializationData
 from dagster._core.executor.step_delegating import CheckStepHealthResult
 from dagster._core.instance.ref import InstanceRef
@@ -16,6 +16,7 @@ __all__ = [
     "InstanceRef",
     "LaunchRunContext",
     "ReconstructableJob",
+    "ReconstructableRepository",
     "StepMaterializationData",
     "WorkerStatus",
     "dagster_command",

@@ -4,27 +4,24 @@ import json
 import logging
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
 import pytest
-import yaml
 
 from tests.kubernetes_api.cluster import Cluster
 from tests.support.cluster_role import shipped_roles
-from tests.support.clusters import IMAGE, fake_cluster
+from tests.support.clusters import acting_as, fake_cluster, shipped_instance
 from tests.support.dagster_internals import (
     LaunchRunContext,
     ReconstructableJob,
     WorkerStatus,
     monitor_started_run,
 )
-from tests.support.servers import ROOT, wait_for
+from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
-SHIPPED = ROOT / "deploy/kubernetes"
 
 
 @pytest.fixture(scope="module")
@@ -46,36 +43,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
         yield cluster
 
 
-@contextmanager
-def acting_as(cluster: Cluster, account: str) -> Generator[None]:
-    """What this process asks of the cluster, it asks as that account."""
-    folder = cluster.folder / account
-    folder.mkdir(exist_ok=True)
-    written = cluster.kubeconfig(account, folder).rename(folder / "kubeconfig.yaml")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("KUBECONFIG", str(written))
-        yield
-
-
 @pytest.fixture(scope="module")
 def home(cluster: Cluster) -> Path:
-    """The shipped launcher; but the instance is a folder, and its pods are told where it is."""
-    shipped = yaml.safe_load((SHIPPED / "dagster.yaml").read_text(encoding="utf-8"))
-    launcher = shipped["run_launcher"]
-    watch = shipped["run_monitoring"] | {"start_timeout_seconds": 10}
-    launcher["config"] |= {
-        "job_image": IMAGE,
-        "load_incluster_config": False,
-        "kubeconfig_file": "kubeconfig.yaml",  # of the working directory, as pods have it
-        "dagster_home": str(cluster.folder),
-        "env_vars": ["MLOPS_EXECUTOR=k8s"],
-        "volumes": [],
-        "volume_mounts": [],
-    }
-    content = {"run_launcher": launcher, "run_monitoring": watch, "telemetry": {"enabled": False}}
-    (cluster.folder / "dagster.yaml").write_text(yaml.safe_dump(content))
-    return cluster.folder
+    return shipped_instance(cluster, MLOPS_EXECUTOR="k8s")
 
 
 @pytest.fixture
