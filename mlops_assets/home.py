@@ -109,6 +109,11 @@ def endpoints_root() -> Path:
     return Path(os.environ.get("MLOPS_ENDPOINTS") or home() / "endpoints")
 
 
+def storage_root() -> Path:
+    """The folder of the assets' values, one folder for each model."""
+    return Path(os.environ.get("MLOPS_STORAGE") or home() / "assets")
+
+
 def require_addressable(path: Path, variable: str) -> Path:
     """The same path; `StateError` naming `variable` if no sqlite file in it can be named."""
     if wrong := _NO_ADDRESS.search(str(path)):
