@@ -1,7 +1,7 @@
 """Execute the notebooks of the documentation: `docs/notebooks/*.py` in cells -> `*.ipynb` beside.
 
-`python docs/notebooks.py parts_alone` needs nothing; `a_live_model` is run in the folder of a project
-whose model `loans` is live, as `tests/e2e/scoring/test_score.py` makes one.
+`python docs/notebooks.py parts_alone` needs nothing; `a_live_model` is run in the folder of a
+project whose model `loans` is live, as `tests/e2e/scoring/test_score.py` makes one.
 """
 
 import ast

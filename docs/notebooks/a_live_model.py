@@ -36,8 +36,8 @@ champion = mlops_assets.load("loans/model@champion")
 mlops_assets.history("loans")[["sequence", "from_version", "to_version", "why"]]
 
 # %% [markdown]
-# `score` answers as the endpoint does, to the last bit, and logs nothing. It takes features, or rows
-# of the source; one that breaks the contract has its reason in place of a prediction.
+# `score` answers as the endpoint does, to the last bit, and logs nothing. It takes rows of the
+# source, or features; a row that breaks the contract has the reason in place of a prediction.
 
 # %%
 new = raw.head(3).assign(amount=["12.5", "-1", "80"])

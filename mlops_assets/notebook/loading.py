@@ -13,6 +13,7 @@ from mlops_assets.notebook.state import model_settings, require_stored, resource
 from mlops_assets.notebook.versions import load_model
 from mlops_assets.records.data import DatasetVersion
 
+_LOG = "prediction_log"
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
@@ -43,6 +44,8 @@ def load(name: str, version: str | None = None, *, to: FrameKind = "pandas") -> 
     if asset == "model" or asset.startswith("model@"):
         return load_model(model, asset.partition("@")[2], version)
     known = stored_assets(model)
+    if asset == _LOG:  # there is one as soon as an endpoint has answered
+        known[_LOG] = known.get(_LOG, storage_root() / model)
     if asset not in known:
         near = did_you_mean([asset], known)
         raise ConfigError(f"{model} has no {asset!r}; there are {[*known, 'model@champion']}{near}")
@@ -168,5 +171,5 @@ _VERSIONED: Mapping[str, Callable[[Path, str, str | None], Any]] = {
 _ROWS: Mapping[str, Callable[[Path, str], Any]] = {
     "labels": lambda file, _: _frame(file),
     "batch_predictions": _batch,
-    "prediction_log": _log,
+    _LOG: _log,
 }

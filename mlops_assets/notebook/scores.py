@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from mlops_assets.config import ModelSettings
     from mlops_assets.records.serving import Manifest, Servable
     from mlops_assets.scoring.asked import Batch
     from mlops_assets.scoring.requests import Answers
@@ -27,8 +28,9 @@ def score(model: str, frame: Any, *, to: FrameKind = "pandas") -> Any:
 
     Args:
         model: Its name.
-        frame: Of pandas, polars or Arrow. With all features as columns, they are taken as they
-            are; else rows of the model's source, under its names or those of the contract.
+        frame: Of pandas, polars or Arrow: rows of the model's source, under its names or those of
+            the contract, of which the label may be missing. A frame that is no such row has the
+            features as its columns, and they are taken as they are.
         to: What the answers come as.
 
     Returns:
@@ -44,11 +46,11 @@ def score(model: str, frame: Any, *, to: FrameKind = "pandas") -> Any:
     require_kind(to)
     require_stored(model)
     rows, manifest, loaded = as_pandas(frame), *_served(model)
-    now, servable = manifest.online.as_of or datetime.now(UTC), loaded.servable
-    by_features = set(servable.features) <= set(rows.columns)
-    batch = _features(rows, servable, now) if by_features else _of_source(model, rows, now)
+    now, settings = manifest.online.as_of or datetime.now(UTC), model_settings(model)
+    given = _is_of_source(rows, settings) or not {*loaded.servable.features} <= {*rows.columns}
+    batch = _of_source(rows, settings, now) if given else _features(rows, loaded.servable, now)
     found = _answers(batch, loaded, manifest)
-    if not by_features and len(batch.asked) and model_settings(model).features.shape == "event_log":
+    if given and settings.features.shape == "event_log":
         return as_kind(_table(found, loaded, manifest).drop_columns(["row"]), to)
     table = _with_refused(_table(found, loaded, manifest).to_pandas(), batch, found, len(rows))
     table.index = rows.index
@@ -81,10 +83,16 @@ def _features(rows: "pd.DataFrame", servable: "Servable", now: datetime) -> "Bat
     return Batch(Asked(columns, np.arange(len(rows)), entities, moments), pd.DataFrame())
 
 
-def _of_source(model: str, rows: "pd.DataFrame", now: datetime) -> "Batch":
+def _is_of_source(rows: "pd.DataFrame", settings: "ModelSettings") -> bool:
+    """Whether all the columns are there of which features, key and moment are made."""
+    from mlops_assets.scoring.table import needed
+
+    return all({*names} & {*rows.columns} for names in needed(settings).source_names.items())
+
+
+def _of_source(rows: "pd.DataFrame", settings: "ModelSettings", now: datetime) -> "Batch":
     from mlops_assets.scoring.table import Frame
 
-    settings = model_settings(model)
     (batch,) = Frame(rows, settings, now).batches()
     if settings.features.shape == "event_log" and len(batch.bad):
         first = batch.bad.iloc[0]
@@ -117,8 +125,11 @@ def _with_refused(
     """The answers in the order of the rows asked for, and of the others why there is none."""
     import pandas as pd
 
-    reasons = pd.Series(None, index=range(rows), dtype=object)
+    reasons = pd.Series([None] * rows, dtype=object)
     if len(batch.bad):
         reasons[batch.bad["row"].to_numpy()] = batch.bad["reason"].to_numpy()
     reasons[found.refused.places] = found.reasons
-    return table.set_index("row").reindex(range(rows)).assign(refused=reasons)
+    # Else a whole number would become a float beside a gap, and a long id another one.
+    whole = {name: "Int64" for name, dtype in table.dtypes.items() if dtype == "int64"}
+    table = table.astype(whole).set_index("row").reindex(range(rows))
+    return table.assign(refused=reasons)

@@ -101,7 +101,9 @@ class DagsterRunTrigger(BaseTrigger):
         status = server.run(self.run_id).status  # first: what follows it is then complete
         for event in server.events_after(self.run_id, self._cursor):
             if self._steps.tell(event) and (said := line(event)):
-                self.log.log(getattr(logging, event["level"], logging.INFO), "%s", said)
+                # Dagster calls DEBUG what is news here: an asset that is made, a check that passed.
+                level = max(logging.INFO, getattr(logging, event["level"], logging.INFO))
+                self.log.log(level, "%s", said)
         if status != self._status:
             self.log.info("Dagster run %s is %s", self.run_id, status)
             self._status = status
