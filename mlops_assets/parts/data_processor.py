@@ -26,7 +26,8 @@ class Processed(NamedTuple):
 class DataProcessor:
     """Check a frame by `contract`, then drop, deduplicate and fill as `processing` says.
 
-    >>> DataProcessor({"drop_columns": ["note"]}).run(frame).rows
+    >>> list(DataProcessor({"drop_columns": ["b"]}).run(pd.DataFrame({"a": [1], "b": [2]})).rows)
+    ['a']
     """
 
     processing: Block

@@ -20,7 +20,9 @@ from mlops_assets.parts.blocks import Block, lasting, one_hot_texts, settings_ov
 class FeatureEngineer:
     """Compute the features of a flat table or an event log, and the target where it is known.
 
-    >>> FeatureEngineer({"columns": ["age"]}, target={"name": "churn", "task": "binary"}).run(rows)
+    >>> engineer = FeatureEngineer({"columns": ["age"]}, {"name": "leaves", "task": "binary"})
+    >>> engineer.run(pd.DataFrame({"age": [20, 30], "leaves": [0, 1]}))[["age", "leaves"]].shape
+    (2, 2)
     """
 
     features: Block

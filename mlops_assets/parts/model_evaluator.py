@@ -32,10 +32,7 @@ class EvaluatedModel(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelEvaluator:
-    """Measure a model on the rows held out of its training, and apply the gate.
-
-    >>> ModelEvaluator({"primary": "roc_auc"}).run(trained).decision.promoted
-    """
+    """Measure a model on the rows held out of its training, and apply the gate."""
 
     evaluation: Block
     """The YAML's block."""

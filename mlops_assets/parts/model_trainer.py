@@ -49,10 +49,7 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class ModelTrainer:
-    """Hold rows out, choose and tune if asked to, and fit.
-
-    >>> ModelTrainer({"estimator": "auto"}, target={"name": "churn", "task": "binary"}).run(table)
-    """
+    """Hold rows out, choose and tune if asked to, and fit."""
 
     training: Block
     """The YAML's block, as all that follow."""
