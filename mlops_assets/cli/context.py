@@ -3,6 +3,7 @@
 No verb stands here, and what each takes is declared in `cli.parser`.
 """
 
+import re
 import sys
 from collections.abc import Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +13,8 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from mlops_assets.blocks.base import did_you_mean
+from mlops_assets.blocks.base import Record, did_you_mean
+from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.components.loading import fault_lines, left_out
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
@@ -109,3 +111,30 @@ def say_both(good: Sequence[str], bad: Sequence[str]) -> int:
     for line in bad:
         say(line, error=True)
     return 1 if bad else 0
+
+
+def say_facts(facts: Record | Sequence[Record], text: str, *, as_json: bool) -> None:
+    """Print what was found: for a person, or as one JSON document."""
+    if not as_json:
+        say(text)
+    elif isinstance(facts, Record):
+        say(facts.model_dump_json())
+    else:
+        say(f"[{','.join(one.model_dump_json() for one in facts)}]")
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+    """Entities as a request has them; `ConfigError` for what is no integer where all are."""
+    if entity.dtype == "string":
+        return list(entities)
+    # `int` would take more: "1_000", " 7", digits of other scripts.
+    if wrong := [text for text in entities if not re.fullmatch("-?[0-9]+", text)]:
+        raise ConfigError(f"`{entity.name}` is an integer, which {wrong} are not; correct them")
+    return [int(text) for text in entities]

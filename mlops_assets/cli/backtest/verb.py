@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.cli.context import chosen_models, load_definitions, say
+from mlops_assets.cli.context import chosen_models, load_definitions, say, say_facts
 from mlops_assets.cli.failures import failed_steps
 from mlops_assets.errors import BacktestError
 from mlops_assets.home import home
@@ -39,7 +39,7 @@ def backtest(model: str, windows: int, window: str | None, *, as_json: bool) -> 
         report = read_facts(event.asset_materialization, BacktestReport) if event else None
     if report is None:
         raise BacktestError(f"the report of {model} is gone; run `mlops backtest {model}` again")
-    say(report.model_dump_json() if as_json else said(report))
+    say_facts(report, said(report), as_json=as_json)
     return 0
 
 

@@ -11,6 +11,7 @@ from mlops_assets.cli.context import (
     load_definitions,
     open_resources,
     say,
+    say_facts,
 )
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.config import ModelSettings
@@ -40,7 +41,7 @@ def score(model: str, input: str | None, output: Path | None, *, as_json: bool) 
         source = table or batches.snapshot(built.feature_store)
         with _progress() as show:
             summary = batches.score(source, output, show)
-    say(summary.model_dump_json() if as_json else said(summary))
+    say_facts(summary, said(summary), as_json=as_json)
     for line in remarks(summary):
         say(line, error=True)
     return 0 if table is None or contract_held(summary, settings) else 1
