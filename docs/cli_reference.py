@@ -1,4 +1,4 @@
-"""Write docs/cli.md from what `mlops_assets.cli.parser` declares; a test holds the two together."""
+"""Write docs/reference/cli.md from what `mlops_assets.cli.parser` declares; held by a test."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -13,7 +13,7 @@ from mlops_assets.cli.parser.exit_codes import ExitCode
 from mlops_assets.cli.parser.groups import GROUPS
 from mlops_assets.cli.parser.verb import Argument, Verb
 
-TARGET = Path(__file__).with_name("cli.md")
+TARGET = Path(__file__).with_name("reference") / "cli.md"
 _DEEPEST = 2
 _HEADER = """\
 # The command line

@@ -1,6 +1,6 @@
 """What the command line prints as JSON, where no record of the product's says it already.
 
-A key keeps its name and meaning; docs/cli.md is made of the descriptions here.
+A key keeps its name and meaning; docs/reference/cli.md is made of the descriptions here.
 """
 
 from typing import Any, Literal

@@ -15,8 +15,8 @@ from mlops_assets.cli.parser.verb import Argument, Verb, takes
 
 _ABOUT = "A model from raw data to a live, checked endpoint, described in one YAML file."
 _MORE = (
-    "`mlops VERB --help` has an example and every default; docs/cli.md has all on one page, with "
-    "the exit codes."
+    "`mlops VERB --help` has an example and every default; docs/reference/cli.md has all on one "
+    "page, with the exit codes."
 )
 _LARGEST_WIDTH = 100
 JSON = takes("--json", dest="as_json", action="store_true", help="as JSON; default: for a person")

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Documented in docs/cli.md, which a test holds against this."""
+    """Documented in docs/reference/cli.md, which a test holds against this."""
 
     GOOD = 0
     BAD = 1
