@@ -120,12 +120,13 @@ def broken_contract(checked: "Checked", quarantine: str) -> str:
     from mlops_assets.ml.data.contract import violations
 
     first = checked.bad.iloc[0]
+    broken = ", ".join(f"{rule} {count:,}" for rule, count in violations(checked).items())
     remedy = "correct the source, or `contract` if it is too strict"
     if _DECIMAL_COMMA.search(first["reason"]):
         remedy = 'if its decimals are written with a comma, set `source.decimal: ","`'
     return (
         f"{len(checked.bad)} of {len(checked.bad) + len(checked.rows)} rows break the contract "
-        f"{violations(checked)}, e.g. row {first['row']}: {first['reason']}. They are in "
+        f"({broken}), e.g. row {first['row']}: {first['reason']}. They are in "
         f"{quarantine}; {remedy}."
     )
 

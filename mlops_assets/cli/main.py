@@ -8,10 +8,12 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from mlops_assets.cli.parser.command_line import parse
 from mlops_assets.cli.parser.exit_codes import ExitCode
+from mlops_assets.runtime.terminal import watched
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen_umask()
         if not verb.anywhere:
             enter_project()
-        return verb.load()(**vars(chosen))
+        with (
+            nullcontext()
+            if verb.asks
+            else watched(f"mlops {verb.name}", document=getattr(chosen, "as_json", False))
+        ):
+            return verb.load()(**vars(chosen))
     except Exception as err:  # the last resort of a command line: a line, and nothing lost
         from mlops_assets.cli.failures import told_of
 

@@ -203,7 +203,7 @@ def test_the_log_of_a_run_names_its_assets(first_run: str, project: Project) -> 
 def test_running_again_changes_nothing(first_run: str, project: Project) -> None:
     before = project.endpoint("customers")
     output = project.run("mlops", "run")
-    done = re.findall(r"^(\S+): materialized$", output, re.MULTILINE)
+    done = re.findall(r"^(\S+): materialized in [\d.]+ s$", output, re.MULTILINE)
     assert done == ["customers/raw_data", "flights/raw_data"]
     assert project.endpoint("customers") == before
 
