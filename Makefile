@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export MLOPS_HOME ?= $(CURDIR)/.mlops
+# A terminal sees how far an installation is; a log, what is installed next.
+QUIETLY := $(shell test -t 2 || echo --quiet)
 
 .PHONY: help install run demo test mutants lint dev wheel lock clean
 
@@ -57,10 +59,15 @@ clean:  ## End the endpoints and delete all state
 # uv is taken from the lock too; bytecode is compiled now, since the first start costs 3-5 times more
 # without it. The stamp comes last: an installation that was interrupted starts again.
 $(VENV)/installed: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv --clear $(VENV)
-	awk '/^uv==/ {on = 1; print; next} /^[a-z]/ {on = 0} on' requirements.lock > $(VENV)/uv.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@awk '/^uv==/ {on = 1; print; next} /^[a-z]/ {on = 0} on' requirements.lock > $(VENV)/uv.txt
+	@echo "Installing $$(head -1 $(VENV)/uv.txt | cut -d' ' -f1), which installs the rest"
+	@$(BIN)/python -m pip install $(QUIETLY) --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@echo "Installing $$(grep -c '^[a-z].*==' requirements.lock) locked packages and compiling them, one to three minutes"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync $(QUIETLY) --require-hashes --compile-bytecode requirements.lock
+	@echo "Installing this project"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Installed"

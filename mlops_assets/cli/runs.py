@@ -165,7 +165,7 @@ class ModelRun:
         for key, reason in stale.items():
             say(f"{key.to_user_string()} is out of date: {reason}")
         if not stale:
-            say(f"{self.model}: nothing is out of date")
+            say(f"{self.model}: up to date")
         return not stale or self._materialize(list(stale))
 
     def _stale(self) -> dict[dg.AssetKey, str]:

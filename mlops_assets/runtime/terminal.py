@@ -29,8 +29,10 @@ class _Terminal:
         if self._live:
             self._thread.start()
 
-    def doing(self, what: str) -> None:
-        self._what, self._since = what, time.monotonic()
+    def doing(self, what: str, *, goes_on: bool = False) -> None:
+        self._what = what
+        if not goes_on:
+            self._since = time.monotonic()
 
     def line(self, text: str, *, error: bool) -> None:
         with self._writes:
@@ -52,6 +54,8 @@ class _Terminal:
 
     def _tell(self) -> None:
         while not self._over.wait(_EVERY_SECONDS):
+            if not self._what:
+                continue
             said = f"{self._what}, {time.monotonic() - self._since:.0f} s"[:_WIDTH]
             with self._writes:
                 os.write(self._files[True], _CLEAR + said.encode(errors="replace"))
@@ -84,10 +88,13 @@ def watched(doing: str, *, document: bool = False) -> Generator[None]:
         terminal.close()
 
 
-def doing(what: str) -> None:
-    """Say from now on that this is being done, if somebody watches."""
+def doing(what: str, *, goes_on: bool = False) -> None:
+    """Say from now on that this is being done, if somebody watches; empty: nothing is.
+
+    The time is counted from now, or from before where it only `goes_on`.
+    """
     for terminal in _terminals:
-        terminal.doing(what)
+        terminal.doing(what, goes_on=goes_on)
 
 
 def line(text: str, *, error: bool = False) -> None:

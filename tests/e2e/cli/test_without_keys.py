@@ -109,7 +109,7 @@ def test_running_again_changes_nothing(first_run: str, project: Project) -> None
     said = project.run("mlops", "run")
     done = [line for line in said.splitlines() if "materialized" in line]
     assert [line.partition(" in ")[0] for line in done] == ["wine/raw_data: materialized"]
-    assert "wine: nothing is out of date" in said
+    assert "wine: up to date" in said
 
 
 def test_what_it_answered_is_watched(first_run: str, project: Project) -> None:
