@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -41,15 +42,43 @@ def predict(model: str, entities: Sequence[str], *, as_json: bool) -> int:
     return say_both(*_lines(found))
 
 
+<<<<<<< HEAD
 def status(models: Sequence[str], *, as_json: bool = False) -> int:
+=======
+def status(models: Sequence[str], html: Path | None) -> int:
+>>>>>>> main
     """Print what each endpoint serves; exit code 1 unless that is its champion, by a sound YAML."""
     definitions = load_definitions()
     with open_resources(definitions, "deployment", "ledger") as built:
         strays = undescribed(definitions, built.deployment)
+<<<<<<< HEAD
         chosen = chosen_models(definitions, models, strays)
         found = [served(built.deployment, built.ledger, model, strays) for model in chosen]
     say_facts(found, "\n".join(one.said for one in found), as_json=as_json)
     return exit_code(definitions, models, good=all(one.good for one in found))
+=======
+        if html is not None:
+            known = loaded_models(definitions)
+            shown = [name for name in chosen_models(definitions, models, strays) if name in known]
+            write_status_page(definitions, shown, html)
+        for model in chosen_models(definitions, models, strays):
+            line, serves = status_line(built.deployment, built.ledger, model)
+            if model in strays:
+                line, serves = f"{line}; serves, {strays[model]}: `mlops stop {model}`", False
+            good &= serves
+            say(line)
+    return exit_code(definitions, models, good=good)
+>>>>>>> main
+
+
+def write_status_page(definitions: dg.Definitions, models: Sequence[str], file: Path) -> None:
+    """Write the page of these models; `StateError` where the file cannot be written."""
+    from mlops_assets.status.writing import Stores, write_page
+
+    chosen = [loaded_models(definitions)[model] for model in models]
+    roles = ("deployment", "ledger", "decisions")
+    with dg.DagsterInstance.get() as instance, open_resources(definitions, *roles) as built:
+        write_page(chosen, Stores(instance, built.deployment, built.ledger, built.decisions), file)
 
 
 def stop(models: Sequence[str]) -> int:
