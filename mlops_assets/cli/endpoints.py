@@ -42,33 +42,18 @@ def predict(model: str, entities: Sequence[str], *, as_json: bool) -> int:
     return say_both(*_lines(found))
 
 
-<<<<<<< HEAD
-def status(models: Sequence[str], *, as_json: bool = False) -> int:
-=======
-def status(models: Sequence[str], html: Path | None) -> int:
->>>>>>> main
+def status(models: Sequence[str], html: Path | None = None, *, as_json: bool = False) -> int:
     """Print what each endpoint serves; exit code 1 unless that is its champion, by a sound YAML."""
     definitions = load_definitions()
     with open_resources(definitions, "deployment", "ledger") as built:
         strays = undescribed(definitions, built.deployment)
-<<<<<<< HEAD
         chosen = chosen_models(definitions, models, strays)
         found = [served(built.deployment, built.ledger, model, strays) for model in chosen]
+    if html is not None:
+        known = loaded_models(definitions)
+        write_status_page(definitions, [name for name in chosen if name in known], html)
     say_facts(found, "\n".join(one.said for one in found), as_json=as_json)
     return exit_code(definitions, models, good=all(one.good for one in found))
-=======
-        if html is not None:
-            known = loaded_models(definitions)
-            shown = [name for name in chosen_models(definitions, models, strays) if name in known]
-            write_status_page(definitions, shown, html)
-        for model in chosen_models(definitions, models, strays):
-            line, serves = status_line(built.deployment, built.ledger, model)
-            if model in strays:
-                line, serves = f"{line}; serves, {strays[model]}: `mlops stop {model}`", False
-            good &= serves
-            say(line)
-    return exit_code(definitions, models, good=good)
->>>>>>> main
 
 
 def write_status_page(definitions: dg.Definitions, models: Sequence[str], file: Path) -> None:

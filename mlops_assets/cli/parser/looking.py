@@ -117,12 +117,6 @@ STATUS = Verb(
     "status",
     "mlops_assets.cli.endpoints.status",
     "what each endpoint serves, and whether it should",
-<<<<<<< HEAD
-    (MODELS,),
-    examples=("mlops status", "mlops status customers"),
-    more="Exit code 1 unless each serves its champion, by a sound YAML.",
-    facts="mlops_assets.cli.facts.records.ServedModel[]",
-=======
     (
         MODELS,
         takes(
@@ -135,7 +129,7 @@ STATUS = Verb(
     examples=("mlops status", "mlops status customers", "mlops status --html status.html"),
     more="Exit code 1 unless each serves its champion, by a sound YAML. The page also shows "
     "requests, drift, performance, the last decision and the next run; `mlops dev` serves it.",
->>>>>>> main
+    facts="mlops_assets.cli.facts.records.ServedModel[]",
 )
 HISTORY = Verb(
     "history",
