@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb, chosen = parse(sys.argv[1:] if arguments is None else arguments)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # what it did well, we say
     try:
         from mlops_assets.runtime.surroundings import chosen_umask
 
