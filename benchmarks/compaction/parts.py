@@ -25,6 +25,7 @@ from resources.prediction_log.log import PredictionLog
 MODULE = "benchmarks.compaction.parts"
 FEATURES = 20
 _LINES = 100_000
+_MADE = 1_000_000
 _MIDNIGHT = 1_772_323_200.0
 _DEAD = 2**22 + 1
 """A pid that Linux never gives."""
@@ -33,7 +34,20 @@ Facts = dict[str, Any]
 
 
 def make(folder: str, rows: int, seed: int = 0, lines: int = _LINES) -> Facts:
-    """Write the lines of a day as an endpoint does: 19 numbers and a text of three."""
+    """Write the lines of a day as an endpoint does: 19 numbers and a text of three.
+
+    Of more than a million the others are the first again under other ids.
+    """
+    if rows > _MADE:
+        make(folder, _MADE, seed, lines)
+        for file in Path(folder, "endpoints", "toy", "predictions").glob("*.jsonl"):
+            writer, number = file.stem.rsplit("-", 1)
+            for again in range(1, rows // _MADE):
+                name = f"{writer}-{int(number) + again * _MADE // lines}.jsonl"
+                other = b'"request_id":"%d-' % again
+                content = file.read_bytes().replace(b'"request_id":"', other)
+                file.with_name(name).write_bytes(content)
+        return {"rows": rows}
     random, encoder = np.random.default_rng(seed), msgspec.json.Encoder()
     place = Path(folder, "endpoints", "toy", "predictions")
     place.mkdir(parents=True, exist_ok=True)
