@@ -131,7 +131,10 @@ def test_another_store_is_asked_by_the_sdk(
     ("change", "reason"),
     [
         ("value = x'2001'", "2001 is no float64 as Feast stores one"),  # an int64
-        ("entity_key = CAST(entity_key || 'x' AS BLOB)", "none of the 1 entities to compare is stored"),
+        (
+            "entity_key = CAST(entity_key || 'x' AS BLOB)",
+            "none of the 1 entities to compare is stored",
+        ),
     ],
 )
 def test_a_table_that_says_otherwise_is_not_read(tmp_path: Path, change: str, reason: str) -> None:
