@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-import polars as pl  # ty: ignore[import-not-found]
+import polars as pl
 
 (folder,) = sys.argv[1:]
 started = time.process_time()

@@ -69,9 +69,10 @@ class PredictionLog(dg.ConfigurableResource):
 
     def request(self, model: str, request_id: str) -> "pd.DataFrame":
         """All rows of one request, in their order; none if it is in no file, compacted or not."""
+        from mlops_assets.ml.monitoring.prediction_log import to_frame
         from resources.prediction_log.days import rows_of_request
 
-        found = self._fresh(model, _EPOCH, _NEVER)
+        found = to_frame([self._fresh(model, _EPOCH, _NEVER)])
         found = found[found["request_id"] == request_id]
         for day in reversed(self._days(model)):  # as a rule somebody asks for a new one
             if len(found):

@@ -48,7 +48,7 @@ def import_feast() -> None:
     """
     if "feast" in sys.modules:
         return
-    typeguard = importlib.import_module("typeguard")  # of Feast's dependencies, none of ours
+    typeguard: Any = importlib.import_module("typeguard")  # of Feast's dependencies, none of ours
     checked = typeguard.typechecked
     typeguard.typechecked = _unchecked
     try:

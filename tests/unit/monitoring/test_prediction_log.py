@@ -250,6 +250,17 @@ def test_text_ids_are_exact_too(ids: list[str | None]) -> None:
     assert found.astype(object).where(found.notna(), None).tolist() == ids
 
 
+def test_a_request_is_found_with_its_exact_id_compacted_or_not(log: PredictionLog) -> None:
+    whose = 2**63 - 1
+    write(log, text(line("b"), line("a", 1, entity=None), line("a", entity=whose), line("c")))
+    for _ in ("by the endpoint's file", "by the day"):
+        found = log.request("toy", "a")
+        assert found["row"].tolist() == [0, 1]
+        assert found["entity"].tolist() == [whose, pd.NA]
+        assert log.request("toy", "z").empty
+        log.compact("toy")
+
+
 def test_a_whole_line_of_another_format_is_an_error_not_a_torn_line(log: PredictionLog) -> None:
     write(log, text(line("a"), {"request_id": "b"}))
     with pytest.raises(PredictionLogError, match=r"jsonl, line 2: .*`row`"):
