@@ -91,6 +91,16 @@ DEV = Verb(
     examples=("mlops dev", "MLOPS_DAGSTER_PORT=3001 mlops dev"),
     asks=True,
 )
+OBSERVE = Verb(
+    "observe",
+    "mlops_assets.cli.operation.observe",
+    "Prometheus over every endpoint of this machine, with the shipped rules, until Ctrl-C",
+    examples=("mlops observe", "MLOPS_PROMETHEUS_PORT=9091 mlops observe"),
+    more="Needs `prometheus` on the PATH, as Debian's package brings it. An endpoint that is "
+    "deployed or stopped meanwhile is taken up within seconds; how to add Grafana's dashboards is "
+    "in docs/how-to/alerts.md.",
+    asks=True,
+)
 ENV = Verb(
     "env",
     "mlops_assets.cli.operation.env",
@@ -122,5 +132,5 @@ BENTO = Verb(
 GROUPS = (
     Group("Move the champion, hold the retraining", (ROLLBACK, PROMOTE, PAUSE, RESUME)),
     Group("Repeat a training, and the past", (REPRODUCE, BACKTEST)),
-    Group("Run the place", (DEV, ENV, API_KEY, BENTO)),
+    Group("Run the place", (DEV, OBSERVE, ENV, API_KEY, BENTO)),
 )
