@@ -95,7 +95,7 @@ OBSERVE = Verb(
     "observe",
     "mlops_assets.cli.operation.observe",
     "Prometheus over every endpoint of this machine, with the shipped rules, until Ctrl-C",
-    examples=("mlops observe", "MLOPS_PROMETHEUS_PORT=9091 mlops observe"),
+    examples=("mlops observe", "MLOPS_PORT_PROMETHEUS=9091 mlops observe"),
     more="Needs `prometheus` on the PATH, as Debian's package brings it. An endpoint that is "
     "deployed or stopped meanwhile is taken up within seconds; how to add Grafana's dashboards is "
     "in docs/how-to/alerts.md.",

@@ -193,7 +193,7 @@ def test_observe_scrapes_what_is_deployed_and_ends_with_the_terminal(
     variables = os.environ | {
         "MLOPS_HOME": str(tmp_path / "a state"),
         "MLOPS_ENDPOINTS": str(folder / "endpoints"),
-        "MLOPS_PROMETHEUS_PORT": str(port),
+        "MLOPS_PORT_PROMETHEUS": str(port),
     }
     command = [sys.executable, "-m", "mlops_assets", "observe"]
     started = subprocess.Popen(command, env=variables)
@@ -209,7 +209,7 @@ def test_observe_scrapes_what_is_deployed_and_ends_with_the_terminal(
         }
         again = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
         assert again.returncode == 1
-        assert "set MLOPS_PROMETHEUS_PORT to another port" in again.stderr
+        assert "set MLOPS_PORT_PROMETHEUS to another port" in again.stderr
         assert again.stderr.count("\n") == 1
         started.send_signal(signal.SIGINT)
         assert started.wait(30) == 0
