@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from mlops_assets.errors import ConfigError
 from mlops_assets.home import FRAMEWORK_ROOT, HOST, PROMETHEUS_PORT
 from mlops_assets.interfaces.children import Child, GivenUpError, end
 from mlops_assets.interfaces.ports import free_port
+from mlops_assets.runtime import terminal
 from mlops_assets.runtime.atomic import write_atomically
 from resources.deployment import EndpointTargets
 
@@ -62,8 +62,8 @@ def run_prometheus(endpoints: EndpointTargets, folder: Path) -> int:
         *(program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"),
         *(f"--web.listen-address={HOST}:{port}", "--log.level=warn"),
     ]
-    child = Child("Prometheus", command, {})
-    print(f"Prometheus http://{HOST}:{port}/alerts  (Ctrl-C ends it)", flush=True)  # noqa: T201
+    child = Child("Prometheus", command, {}, folder / "prometheus.log")
+    terminal.line(f"Prometheus http://{HOST}:{port}/alerts  (Ctrl-C ends it)")
     try:
         return _keep(child, endpoints, targets, stop)
     finally:
@@ -75,10 +75,10 @@ def _keep(child: Child, endpoints: EndpointTargets, targets: Path, stop: threadi
         try:
             said = child.keep()
         except GivenUpError as err:
-            _say(f"{err}; see its last lines above")
+            terminal.line(f"{err}; see {child.log}", error=True)
             return 1
         if said:
-            _say(said)
+            terminal.line(said, error=True)
         write_targets(endpoints, targets)
     return 0
 
@@ -114,7 +114,3 @@ def write_targets(endpoints: EndpointTargets, file: Path) -> None:
     text = json.dumps(groups, indent=1)
     if not file.exists() or file.read_text(encoding="utf-8") != text:
         write_atomically(file, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _say(text: str) -> None:
-    print(f"mlops observe: {text}", file=sys.stderr, flush=True)  # noqa: T201
