@@ -152,4 +152,3 @@ def _listens(port: int) -> bool:
 
 def _say(text: str) -> None:
     terminal.line(f"{datetime.now(UTC):%H:%M:%S} {text}", error=True)
-
