@@ -140,12 +140,13 @@ def contract_holds(checked: Checked, contract: ContractSettings) -> bool:
 def broken_contract(checked: Checked, where: str) -> str:
     """What to tell when too many rows break the contract; `where` the bad ones are now."""
     first = checked.bad.iloc[0]
+    broken = ", ".join(f"{rule} {count:,}" for rule, count in violations(checked).items())
     remedy = "correct the source, or `contract` if it is too strict"
     if _DECIMAL_COMMA.search(first["reason"]):
         remedy = 'if its decimals are written with a comma, set `source.decimal: ","`'
     return (
         f"{len(checked.bad)} of {len(checked.bad) + len(checked.rows)} rows break the contract "
-        f"{violations(checked)}, e.g. row {first['row']}: {first['reason']}. They are {where}; "
+        f"({broken}), e.g. row {first['row']}: {first['reason']}. They are {where}; "
         f"{remedy}."
     )
 
