@@ -1,4 +1,4 @@
-"""Write docs/yaml.md from the schema in `mlops_assets.config`; a test holds the two together."""
+"""Write docs/reference/yaml.md from the schema in `mlops_assets.config`; held by a test."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from mlops_assets.blocks.evaluation import METRICS
 from mlops_assets.blocks.training import Parameter
 from mlops_assets.config import ModelSettings
 
-TARGET = Path(__file__).with_name("yaml.md")
+TARGET = Path(__file__).with_name("reference") / "yaml.md"
 _HEADER = """\
 # The YAML of a model
 

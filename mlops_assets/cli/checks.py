@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
 from mlops_assets.cli.context import (
-    Verbs,
-    add_verb,
     chosen_models,
     exit_code,
     load_definitions,
@@ -20,12 +18,6 @@ from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
 from mlops_assets.home import models_folder
 from mlops_assets.keys import TrainingStage
-
-
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the verb."""
-    about = "every fault of the YAML files, a line each; runs nothing"
-    add_verb(verbs, "check", check, about, "models")
 
 
 def check(models: Sequence[str]) -> int:

@@ -1,14 +1,13 @@
 """What every verb needs: the definitions, the models chosen, the resources, and a voice.
 
-No verb stands here. Each is declared, with what it runs, by `add_verbs` of its family's module.
+No verb stands here, and what each takes is declared in `cli.parser`.
 """
 
-import argparse
 import sys
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import dagster as dg
 import yaml
@@ -24,25 +23,6 @@ from resources.champion.by_hand import Promotions
 _PACKAGED = FRAMEWORK_ROOT / "mlops_assets" / "dagster.yaml"  # where a wheel puts it
 _DAGSTER_YAML = _PACKAGED if _PACKAGED.exists() else FRAMEWORK_ROOT / "dagster.yaml"
 _FOLDERS = ("storage", "local_artifact_storage", "compute_logs")
-
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-def add_verb(
-    verbs: Verbs,
-    name: str,
-    run: Callable[..., int],
-    about: str,
-    takes: Literal["", "model", "models"] = "",
-) -> argparse.ArgumentParser:
-    """A new verb, which calls `run` with its arguments: what it takes, and what is added."""
-    verb = verbs.add_parser(name, help=about)
-    verb.set_defaults(run=run)
-    if takes == "models":
-        verb.add_argument("models", nargs="*", help="default: all")
-    elif takes:
-        verb.add_argument("model")
-    return verb
 
 
 def load_definitions() -> dg.Definitions:

@@ -10,8 +10,6 @@ import dagster as dg
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.cli.context import (
-    Verbs,
-    add_verb,
     chosen_models,
     exit_code,
     load_definitions,
@@ -28,17 +26,6 @@ from mlops_assets.records.serving import Endpoint
 from resources.champion.ledger import PromotionLedger
 from resources.deployment import EndpointTargets
 from resources.endpoints.deployer import EndpointDeployer
-
-
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the four verbs."""
-    verb = add_verb(verbs, "predict", predict, "ask an endpoint for entities by id", "model")
-    verb.add_argument("entities", nargs="+")
-    add_verb(verbs, "status", status, "what each endpoint serves", "models")
-    about = "end endpoints; they stay down until deployed or `up`"
-    add_verb(verbs, "stop", stop, about, "models")
-    verb = add_verb(verbs, "up", up, "bring endpoints back from their kept files")
-    verb.add_argument("models", nargs="*", help="default: all that were not stopped on purpose")
 
 
 def predict(model: str, entities: Sequence[str]) -> int:

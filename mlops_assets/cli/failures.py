@@ -37,6 +37,11 @@ def failed_steps(events: Sequence[dg.DagsterEvent]) -> list[str]:
     ]
 
 
+def told_of(err: Exception) -> str:
+    """What a command that failed says: a line, or one for each fault of a model's YAML."""
+    return str(err) if isinstance(err, errors.FaultyModelError) else said_of(err)
+
+
 def said_of(err: Exception) -> str:
     """An error in one line; with the file that keeps the whole trace if nobody foresaw it."""
     if isinstance(err, errors.MlopsError):

@@ -1,48 +1,40 @@
 """The verbs `why`, `pause` and `resume` of the retrain policy."""
 
-import argparse
 import getpass
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any
 
 from mlops_assets.cli.context import (
-    Verbs,
-    add_verb,
     chosen_models,
     load_definitions,
     open_resources,
     say,
 )
-from mlops_assets.cli.promotions import reason
 from mlops_assets.records.retraining import Pause, Recorded
 from resources.decisions import DecisionStore
 
-_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+def why(model: str, last: int) -> int:
+    """Print the newest decisions, and the pause in force."""
+    return _say(model, lambda policy: policy.why(last))
 
 
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the three verbs."""
-    why, pause = partial(retraining, Retraining.why), partial(retraining, Retraining.pause)
-    verb = add_verb(verbs, "why", why, "what the retrain policy decided, and why", "model")
-    verb.add_argument("--last", type=_positive, default=10, metavar="N", help="default: 10")
-    about = "start no training by the retrain policy for a while"
-    verb = add_verb(verbs, "pause", pause, about, "model")
-    verb.add_argument("--for", dest="span", type=_span, required=True, metavar="7d")
-    verb.add_argument("--why", metavar="TEXT", type=reason, required=True)
-    resume = partial(retraining, Retraining.resume)
-    add_verb(verbs, "resume", resume, "end a pause now", "model")
+def pause(model: str, span: timedelta, why: str) -> int:
+    """Start no training for a while, and say until when."""
+    return _say(model, lambda policy: policy.pause(span, why))
 
 
-def retraining(do: Callable[..., str], model: str, **arguments: Any) -> int:
-    """Print what a method of `Retraining` says of a model."""
+def resume(model: str) -> int:
+    """End a pause, and say so."""
+    return _say(model, Retraining.resume)
+
+
+def _say(model: str, do: "Callable[[Retraining], str]") -> int:
     definitions = load_definitions()
     chosen_models(definitions, [model])
     with open_resources(definitions, "decisions") as built:
-        say(do(Retraining(model, built.decisions), **arguments))
+        say(do(Retraining(model, built.decisions)))
     return 0
 
 
@@ -93,16 +85,3 @@ def _lines(rows: Sequence[Recorded]) -> list[str]:
         if row.outcome:
             lines.append(f"    run {row.run_id}: {row.outcome}")
     return lines
-
-
-def _span(text: str) -> timedelta:
-    match = re.fullmatch(r"([1-9]\d{0,3}) ?(min|h|d|w)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration like 7d, 12h, 30min or 2w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of decisions like 10")
-    return int(text)

@@ -5,8 +5,6 @@ import shlex
 from pathlib import Path
 
 from mlops_assets.cli.context import (
-    Verbs,
-    add_verb,
     chosen_models,
     load_definitions,
     open_resources,
@@ -15,22 +13,6 @@ from mlops_assets.cli.context import (
 from mlops_assets.home import home
 from mlops_assets.interfaces.dev import serve_user_interfaces
 from resources.endpoints.api_keys import digest, new_key
-
-
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the four verbs."""
-    about = "make an API key: print it once, and the digest to deploy"
-    add_verb(verbs, "api-key", api_key, about)
-    add_verb(verbs, "dev", dev, "Dagster UI, daemon and MLflow UI until Ctrl-C")
-    add_verb(verbs, "env", env, "shell exports for plain dagster commands")
-    about = "build a Bento of the deployed version, offline"
-    verb = add_verb(verbs, "bento", bento, about, "model")
-    verb.add_argument(
-        "--out",
-        type=lambda text: Path(text).absolute(),
-        metavar="DIR",
-        help="BENTOML_HOME that gets it",
-    )
 
 
 def api_key() -> int:

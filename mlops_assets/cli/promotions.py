@@ -3,7 +3,6 @@
 The moves themselves are those of `resources.champion.by_hand`.
 """
 
-import argparse
 import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
@@ -11,24 +10,10 @@ from datetime import UTC, datetime, time
 import dagster as dg
 
 from jobs.promotion import events, warning
-from mlops_assets.cli.context import Verbs, add_verb, load_definitions, open_promotions, say
+from mlops_assets.cli.context import load_definitions, open_promotions, say
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.promotion import HandMove, Promotion
 from resources.champion.ledger import PromotionLedger
-
-
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the three verbs."""
-    about = "which version was champion when, by whom and why"
-    verb = add_verb(verbs, "history", history, about, "model")
-    verb.add_argument("--at", help="only at this moment, e.g. 2026-03-03 or 2026-03-03T12:00 (UTC)")
-    verb = add_verb(verbs, "rollback", rollback, "serve an older version again", "model")
-    verb.add_argument("--to", type=int, metavar="VERSION", help="default: the champion before")
-    verb.add_argument("--why", metavar="TEXT", type=reason)
-    about = "serve a version that was deployed before"
-    verb = add_verb(verbs, "promote", promote, about, "model")
-    verb.add_argument("version", type=int)
-    verb.add_argument("--why", metavar="TEXT", type=reason, required=True)
 
 
 def history(model: str, at: str | None) -> int:
@@ -104,13 +89,6 @@ def parse_moment(text: str) -> datetime:
     if len(text) <= len("2026-03-03"):
         moment = datetime.combine(moment, time.max)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def reason(text: str) -> str:
-    """One line that is not empty, as an argument."""
-    if not (line := " ".join(text.split())):
-        raise argparse.ArgumentTypeError("say why")
-    return line
 
 
 def _table(moves: Sequence[Promotion]) -> str:

@@ -13,8 +13,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from mlops_assets.cli.context import (
-    Verbs,
-    add_verb,
     configure_dagster,
     load_definitions,
     open_resources,
@@ -39,13 +37,6 @@ from resources.tracking.tracking import MLflowTracking
 _STAGES: tuple[TrainingStage, ...] = ("processed_data", "features", "trained_model")
 _OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
 _LAST_LINES = 15
-
-
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the verb."""
-    about = "train a version again and compare its predictions"
-    verb = add_verb(verbs, "reproduce", reproduce_named, about)
-    verb.add_argument("name", metavar="MODEL@VERSION", help="or MODEL@champion")
 
 
 def reproduce_named(name: str) -> int:

@@ -16,8 +16,6 @@ import dagster as dg
 from jobs.promotion import events
 from mlops_assets.cli.checks import python_faults, sound_models
 from mlops_assets.cli.context import (
-    Verbs,
-    add_verb,
     chosen_models,
     exit_code,
     load_definitions,
@@ -44,16 +42,6 @@ from resources.dagster.executors import execute_here
 from resources.dagster.run_limits import runs_at_once, wait_for_others
 from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.outcome import end_dead_runs, settle
-
-
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the three verbs."""
-    add_verb(verbs, "run", run, "materialize what is out of date, and predict once", "models")
-    about = "the same up to the gate's verdict; deploys nothing"
-    verb = add_verb(verbs, "train", train, about, "models")
-    verb.add_argument("--report", type=Path, metavar="FILE", help="add verdicts and model cards")
-    about = "deploy what `train` left, if it passed; predict once"
-    add_verb(verbs, "deploy", deploy, about, "models")
 
 
 def run(models: Sequence[str]) -> int:

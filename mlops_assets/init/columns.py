@@ -236,7 +236,7 @@ RULES: tuple[Rule, ...] = (
     category,
     text,
 )
-"""In the order of docs/own-data.md, where each is a row."""
+"""In the order of docs/reference/init.md, where each is a row."""
 
 
 def _nearly_epoch(column: Column, numbers: pd.Series, answers: Answers) -> Found | None:

@@ -23,6 +23,7 @@ _LOGISTIC = {
 }
 _RIDGE = {"estimator": "sklearn.linear_model.Ridge", "scale": True, "impute": "median"}
 _TREES = "sklearn.ensemble.HistGradientBoosting"
+DROPPED = "left out by --drop"
 LINEAR: dict[str, dict[str, Any]] = {
     "binary": _LOGISTIC,
     "multiclass": _LOGISTIC,

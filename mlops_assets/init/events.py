@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.draft import Draft, Profiled, contract_of
+from mlops_assets.init.draft import DROPPED, Draft, Profiled, contract_of
+from mlops_assets.init.flat import named_columns
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.names import safe_name
@@ -50,7 +51,8 @@ def find_log(
     shape = answers.given("shape")
     if shape == "flat" or entity is None or timestamp is None:
         return _none_of_it(answers)
-    usable = [s for s in table.columns if table.found[s].use == "feature" and s != entity]
+    out = {entity, *named_columns(table, answers, "drop")}
+    usable = [s for s in table.columns if table.found[s].use == "feature" and s not in out]
     kinds = tuple(source for source in usable if _is_kind(table, source))
     amounts = tuple(source for source in usable if table.found[source].rule in _NUMBERS)
     named = _named_kind(table, kinds, target)
@@ -108,12 +110,14 @@ def _is_panel(table: Profiled, entity: str) -> bool:
     return bool(counts.std() < 0.2 * counts.mean())
 
 
-def draft_events(table: Profiled, log: Log, draft: Draft) -> None:
+def draft_events(table: Profiled, log: Log, draft: Draft, answers: Answers) -> None:
     """Add everything but the gate and the port to the draft.
 
     Raises:
-        ConfigError: The log is too short for two snapshots.
+        ConfigError: The log is too short for two snapshots, or an option is of no use for one.
     """
+    _require_of_use(table, log, answers)
+    draft.left_out.update(dict.fromkeys(named_columns(table, answers, "drop"), DROPPED))
     _keys(table, log, draft)
     _contract(table, log, draft)
     window = _window(table, log)
@@ -121,6 +125,19 @@ def draft_events(table: Profiled, log: Log, draft: Draft) -> None:
     _aggregates(table, log, window, draft)
     _target(table, log, window, draft)
     _training(table, window, draft)
+
+
+def _require_of_use(table: Profiled, log: Log, answers: Answers) -> None:
+    if positive := answers.given("positive"):
+        raise ConfigError(
+            f"--positive {positive!r}: of an event log it is asked whether {log.target!r} comes; "
+            "leave it out"
+        )
+    for source in named_columns(table, answers, "keep") - {*log.used, log.target}:
+        raise ConfigError(
+            f"--keep {source!r}: events are counted by kind and summed by amount, and it is "
+            f"neither ({table.found[source].why}); leave it out, or add an aggregate to the YAML"
+        )
 
 
 def _keys(table: Profiled, log: Log, draft: Draft) -> None:
@@ -139,7 +156,8 @@ def _contract(table: Profiled, log: Log, draft: Draft) -> None:
     for source, column in table.columns.items():
         found = table.found[source]
         if source not in log.used:
-            draft.left_out[source] = found.why if found.use == "left out" else "no event says so"
+            unused = found.why if found.use == "left out" else "no event says so"
+            draft.left_out.setdefault(source, unused)
             continue
         contract = entity_contract(column) if source == log.entity else found.contract
         name = entity_name(column) if source == log.entity else column.name

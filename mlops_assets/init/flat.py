@@ -5,7 +5,15 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.draft import LINEAR, TREES, Draft, Profiled, contract_of, target_contract
+from mlops_assets.init.draft import (
+    DROPPED,
+    LINEAR,
+    TREES,
+    Draft,
+    Profiled,
+    contract_of,
+    target_contract,
+)
 from mlops_assets.init.leaks import Leak, find_copies, find_leaks
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.roles import Target, entity_contract, entity_name, find_column
@@ -76,7 +84,7 @@ def _unusable(
     found: dict[str, str] = {}
     for source in sources:
         if source in dropped:
-            found[source] = "left out by --drop"
+            found[source] = DROPPED
         elif table.found[source].use == "left out":
             found[source] = table.found[source].why
         elif why := _not_yet_known(table, source, roles):

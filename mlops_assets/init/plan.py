@@ -47,7 +47,7 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
     draft.sample = known
     log = find_log(known, entity, timestamp, wanted.target, answers)
     if log is not None:
-        draft_events(known, log, draft)
+        draft_events(known, log, draft, answers)
     else:
         source = find_column(wanted.target, known.columns, "target")
         target = find_target(known.columns[source], known.found[source], answers)

@@ -98,9 +98,8 @@ def find_target(column: Column, found: Found, answers: Answers) -> Target:
     """
     counts = column.counts
     if len(counts) < 2:
-        raise ConfigError(
-            f"the target {column.source!r} {found.why}; name a column whose values differ"
-        )
+        only = f"is {counts.index[0]!r} wherever it has a value" if len(counts) else "has no value"
+        raise ConfigError(f"the target {column.source!r} {only}; name a column whose values differ")
     classes = {str(name): int(count) for name, count in counts.items()}
     task = answers.given("task")
     if task and task not in _TASKS:

@@ -3,16 +3,13 @@
 It runs the job `<model>_backtest` in this process, so that the report stands in the UI too.
 """
 
-import argparse
 from datetime import datetime
 from time import sleep
 from typing import Any
 
 import dagster as dg
-from pydantic import TypeAdapter, ValidationError
 
-from mlops_assets.blocks.base import CalendarStep
-from mlops_assets.cli.context import Verbs, add_verb, chosen_models, load_definitions, say
+from mlops_assets.cli.context import chosen_models, load_definitions, say
 from mlops_assets.cli.failures import failed_steps
 from mlops_assets.errors import BacktestError
 from mlops_assets.home import home
@@ -24,26 +21,6 @@ from mlops_assets.runtime.atomic import exclusive
 from mlops_assets.runtime.interrupts import interruptible
 from resources.dagster.executors import execute_here
 from resources.dagster.run_limits import wait_for_others
-
-_EXAMPLE = """\
-example: six windows of a month
-
-  mlops backtest customers --windows 6 --window '1 month'
-
-Made of the rows of the asset `features` as `mlops run` left them. Registers and deploys nothing.
-"""
-
-
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the verb."""
-    about = "what staleness cost in the past, how often and by which policy to train"
-    verb = add_verb(verbs, "backtest", backtest, about, "model")
-    verb.formatter_class, verb.epilog = argparse.RawDescriptionHelpFormatter, _EXAMPLE
-    verb.add_argument(
-        "--windows", type=_count, default=8, metavar="N", help="3 to 24, the newest; default: 8"
-    )
-    verb.add_argument("--window", metavar="LENGTH", type=_length, help="of each, e.g. '1 month'")
-    verb.add_argument("--json", dest="as_json", action="store_true", help="say it as JSON")
 
 
 def backtest(model: str, windows: int, window: str | None, *, as_json: bool) -> int:
@@ -145,18 +122,3 @@ def _error(value: float | None) -> str:
 
 def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 3 <= int(text) <= 24:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of windows from 3 to 24")
-    return int(text)
-
-
-def _length(text: str) -> str:
-    try:
-        return TypeAdapter(CalendarStep).validate_python(text)
-    except ValidationError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no length like '2 weeks' or '1 month'"
-        ) from None

@@ -1,6 +1,5 @@
 """The verb `score`: many rows at once, by the version that serves."""
 
-import argparse
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -8,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_assets.cli.context import (
-    Verbs,
-    add_verb,
     chosen_models,
     load_definitions,
     open_resources,
@@ -21,35 +18,6 @@ from mlops_assets.errors import ConfigError
 from mlops_assets.ml.data.sources import find_files
 from mlops_assets.records.scoring import BatchSummary
 from mlops_assets.runtime.interrupts import interruptible
-
-_EXAMPLE = """\
-example: score a table, and every customer
-
-  mlops score customers --input 'new/*.csv.gz' --output scores.parquet
-  mlops score customers --json
-
-The table is read as the model's own source is: by `contract`, which may lack the label, and in the
-dialect of `source`; *.parquet, *.jsonl and *.csv by their names. A row that breaks the contract is
-in OUTPUT.quarantine.parquet with its reason. Exit code 1 if more of the rows are than
-`contract.max_bad_fraction` allows, or nothing can be scored.
-"""
-
-
-def add_verbs(verbs: Verbs) -> None:
-    """Declare the verb."""
-    about = "predict for every entity, or for the rows of a file, into Parquet"
-    verb = add_verb(verbs, "score", score, about, "model")
-    verb.formatter_class, verb.epilog = argparse.RawDescriptionHelpFormatter, _EXAMPLE
-    verb.add_argument(
-        "--input", type=_absolute, metavar="FILE|GLOB", help="default: every entity's features"
-    )
-    verb.add_argument(
-        "--output",
-        type=lambda text: Path(_absolute(text)),
-        metavar="FILE",
-        help="a *.parquet; default: in the state folder",
-    )
-    verb.add_argument("--json", dest="as_json", action="store_true", help="say it as JSON")
 
 
 def score(model: str, input: str | None, output: Path | None, *, as_json: bool) -> int:
@@ -114,11 +82,6 @@ def _require_writable(output: Path) -> None:
         raise ConfigError(f"--output {output}: what is written is Parquet; name it *.parquet")
     if not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}; make it")
-
-
-def _absolute(text: str) -> str:
-    """As seen from where the command was given: `mlops` goes on in the project's folder."""
-    return text if "://" in text else str(Path(text).absolute())
 
 
 @contextmanager

@@ -3,9 +3,7 @@
 What is in the bytes is `dialect` and `table`; here a row is a line.
 """
 
-import lzma
 import re
-import zipfile
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -16,6 +14,7 @@ import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.reading.opening import is_utf16, opened
+from mlops_assets.ml.data.characters import DAMAGED, NO_TEXT
 from mlops_assets.ml.data.sources import find_files
 
 HEAD = 1_000_000
@@ -28,13 +27,10 @@ _LONGEST_STREAM = 500_000_000
 _COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".jsonl", ".ndjson", ".parquet", ".pq")
 _SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-_FOREIGN = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive of another name; call it *.xlsx or *.zip",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook of another name; call it *.xls",
-    b"SQLite format 3\0": "a SQLite database; export the table as CSV or Parquet",
-    b"<!DOCTYPE": "a web page of a failed download; fetch it again",
-    b"<html": "a web page of a failed download; fetch it again",
-    b"%PDF-": "a PDF; export the table as CSV",
+_FOREIGN = NO_TEXT | {
+    (b"PK\x03\x04",): "an Excel workbook or a zip archive of another name; call it *.xlsx or *.zip",
+    (b"\xd0\xcf\x11\xe0",): "an Excel workbook of another name; call it *.xls",
+    (b"SQLite format 3\0",): "a SQLite database; export the table as CSV or Parquet",
 }
 
 
@@ -111,14 +107,16 @@ def head_of(path: Path) -> bytes:
             head = (
                 _whole_lines(head) if len(head) == HEAD and not head.startswith(b"PAR1") else head
             )
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as err:
+    except (*DAMAGED, OSError, pa.ArrowException) as err:
         raise SourceError(f"{path}: cannot be read: {err}; fetch the file again") from err
     if not head.strip():
         raise SourceError(f"{path}: the file is empty; fetch it again")
-    for start, what in _FOREIGN.items():
-        if head.startswith(start):
+    if head.startswith(b"PAR1"):
+        return head
+    for starts, what in _FOREIGN.items():
+        if head.startswith(starts):
             raise SourceError(f"{path}: begins with {head[:8]!r}, so it is {what}")
-    if not head.startswith(b"PAR1") and b"\0" in head[:1_000]:
+    if b"\0" in head[:1_000]:
         raise SourceError(
             f"{path}: holds NUL bytes, so it is no text, or UTF-16 without a byte order mark; "
             "convert it, e.g. by iconv -f UTF-16LE -t UTF-8"

@@ -35,6 +35,7 @@ from mlops_assets.init.reading.sampling import (
     some_of,
 )
 from mlops_assets.init.reading.workbook import columns_of, find_place, sample_sheet
+from mlops_assets.ml.data.delimited import TextFile, check_quotes
 from mlops_assets.ml.data.sources import partitions_of, stored_name
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
@@ -240,6 +241,9 @@ def _parse_csv(sample: TextSample, dialect: Dialect) -> dict[str, pa.Array]:
     text = dialect.text(sample.data)
     if dialect.format == "whitespace":
         text = "\n".join(" ".join(line.split()) for line in text.splitlines())
+    elif sample.whole and '"' in text:
+        line, names, body = dialect.skip_rows + 1, list(dialect.names), text.encode()
+        check_quotes(TextFile(str(sample.path), names, body, line, dialect.delimiter, quoted=True))
     if dialect.trim:
         text = trimmed(text, dialect.delimiter)
     wrong: list[Any] = []

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from mlops_assets.errors import SourceError
 
-_DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError)
-_NO_TEXT = {
+DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError)
+"""What the readers of archives raise."""
+NO_TEXT = {
     (b"\x1f\x8b",): "gzip; name it *.gz",
     (b"BZh91AY",): "bzip2; name it *.bz2",
     (b"\xfd7zXZ",): "xz; name it *.xz",
@@ -39,7 +40,7 @@ def read_text(path: Path, encoding: str) -> bytes:
     where, data = str(path), read_bytes(path).removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         refuse(where, "the file is empty. Fetch it again")
-    found = next((what for start, what in _NO_TEXT.items() if data.startswith(start)), None)
+    found = next((what for start, what in NO_TEXT.items() if data.startswith(start)), None)
     if found:
         refuse(where, f"begins with {data[:8]!r}, so it is no table but {found}")
     data = _as_utf8(data, encoding, where)
@@ -88,7 +89,7 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes() if unpack is None else unpack(path)
     except FileNotFoundError as err:
         raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
-    except _DAMAGED as err:
+    except DAMAGED as err:
         raise _damaged(path, err) from err
     except (OSError, ValueError, RuntimeError, NotImplementedError) as err:
         # The last two are zipfile's refusals. bz2 and zstd say by the others that a file is

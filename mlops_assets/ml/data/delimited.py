@@ -112,7 +112,7 @@ def parse_text(file: TextFile, keep: Sequence[str], missing: Sequence[str]) -> p
         SourceError: A row is too short or too long, or a quote is not closed.
     """
     if file.quoted:
-        _check_quotes(file)
+        check_quotes(file)
     elif len(file.names) > 1:
         _check_lines(file)
     try:
@@ -264,8 +264,12 @@ def _check_lines(file: TextFile) -> None:
         refuse(file.where, f"line {line} is empty. Delete it, or fetch the file again")
 
 
-def _check_quotes(file: TextFile) -> None:
-    """Refuse what pyarrow would repair or fill in silently: text after a quote, an empty row."""
+def check_quotes(file: TextFile) -> None:
+    """Refuse what pyarrow would repair or fill in silently: text after a quote, an empty row.
+
+    Raises:
+        SourceError: With the number of the line.
+    """
     lines = list(io.StringIO(file.body.decode(), newline=""))
     reader = _csv_rows(lines, file.delimiter)
     start = 0

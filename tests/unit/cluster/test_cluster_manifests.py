@@ -264,7 +264,11 @@ def test_every_address_of_postgres_names_the_driver_that_the_image_has() -> None
     values = yaml.safe_load((ROOT / "deploy/helm/values.yaml").read_text(encoding="utf-8"))
     assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
     assert DAGSTER["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
-    texts = [*FOLDER.glob("*"), ROOT / "docs/kubernetes.md", ROOT / "docs/operations.md"]
+    texts = [
+        *FOLDER.glob("*"),
+        ROOT / "docs/how-to/kubernetes.md",
+        ROOT / "docs/reference/environment.md",
+    ]
     for path in texts:
         assert not re.search(r"postgresql://", path.read_text(encoding="utf-8")), path
 

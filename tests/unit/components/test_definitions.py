@@ -127,5 +127,5 @@ def test_the_yaml_reference_is_up_to_date() -> None:
         text=True,
         check=True,
     )
-    written = (ROOT / "docs" / "yaml.md").read_text(encoding="utf-8")
+    written = (ROOT / "docs" / "reference" / "yaml.md").read_text(encoding="utf-8")
     assert done.stdout == written, "run `python docs/yaml_reference.py`"

@@ -93,7 +93,7 @@ def test_drift_of_a_model_without_ids_may_be_watched_as_of_any_other(yaml: dict[
 
 
 def test_the_smallest_yaml_of_the_docs_is_all_that_is_needed() -> None:
-    page = Path("docs/yaml.md").read_text(encoding="utf-8")
+    page = Path("docs/reference/yaml.md").read_text(encoding="utf-8")
     document = yaml_of(page.split("```yaml")[1].split("```")[0])
     settings = ModelSettings.model_validate(document["attributes"])
     assert (settings.entity, settings.timestamp, settings.features.ttl) == (None, None, None)

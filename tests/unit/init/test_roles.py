@@ -274,3 +274,23 @@ def test_rule_drift_trains_where_nothing_can_confirm_it(infer: Any) -> None:
     assert policy({"x": LABEL, "y": amount}) == {"on_drift": "train"}
     assert policy({"x": NOISE, "y": LABEL}) is None, "a binary model's loss is estimated"
     assert policy({"id": np.arange(ROWS), "x": LABEL, "y": amount}) is None, "labels come by id"
+
+
+def test_a_log_leaves_out_what_is_dropped(infer: Any) -> None:
+    draft = infer(events(), "kind=buy", drop="value")
+    assert not any(name.startswith("value") for name in draft.attributes["features"]["aggregates"])
+    assert "value" not in draft.attributes["contract"]["columns"]
+    assert draft.left_out["value"] == "left out by --drop"
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"positive": "buy"}, "--positive 'buy'"),
+        ({"keep": "ticket"}, "--keep 'ticket': events are"),
+    ],
+)
+def test_a_log_refuses_options_of_no_use(infer: Any, option: dict[str, str], said: str) -> None:
+    frame = events().assign(ticket=[f"t{i}" for i in range(2000)])
+    with pytest.raises(ConfigError, match=said):
+        infer(frame, "kind=buy", **option)

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def documented() -> set[str]:
-    page = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "init.md").read_text(encoding="utf-8")
     table = page.partition("| rule |")[2].partition("\n\n")[0]
     first = [row.split("|")[1] for row in table.splitlines()[2:]]
     return {name for cell in first for name in re.findall(r"`(\w+)`", cell)}

@@ -1,6 +1,6 @@
 """Every classifier and regressor of scikit-learn keeps the contract, or is refused with a reason.
 
-docs/estimators.md lists the refused ones; this holds the list and the page together.
+docs/how-to/estimators.md lists the refused ones; this holds the list and the page together.
 """
 
 import re
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning:sklearn"),
     pytest.mark.filterwarnings("ignore:y contains no unlabeled samples"),
 ]
-PAGE = Path(__file__).parents[3] / "docs" / "estimators.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "estimators.md"
 
 LOGISTIC = {"estimator": "sklearn.linear_model.LogisticRegression"}
 RIDGE = {"estimator": "sklearn.linear_model.Ridge"}

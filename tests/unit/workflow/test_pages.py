@@ -9,11 +9,8 @@ import pytest
 
 from mlops_assets.home import FRAMEWORK_ROOT
 
-PAGES = sorted({*FRAMEWORK_ROOT.glob("*.md"), *(FRAMEWORK_ROOT / "docs").glob("*.md")})
-POINTING = [
-    FRAMEWORK_ROOT / name
-    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md")
-]
+PAGES = sorted({*FRAMEWORK_ROOT.glob("*.md"), *(FRAMEWORK_ROOT / "docs").rglob("*.md")})
+POINTING = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """Those whose `code` names files of the repository from its root."""
 TOPS = "benchmarks|demo|deploy|docs|jobs|mlops_assets|resources|sensors|tests"
 PACKAGES = ("mlops_assets", "resources", "sensors", "jobs", "demo")
