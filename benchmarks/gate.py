@@ -22,7 +22,7 @@ from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.ml.evaluation.gate import compare, row_losses
 from mlops_assets.records.evaluation import LossDifference
 
-RUNS, POWER_RUNS, ROWS = sized((5000, 400, 2000), (40, 5, 500))
+RUNS, POWER_RUNS, ROWS = sized((5000, 400, 2000), (10, 3, 500))
 GAINS = (0.0, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03)
 SIZES = sized((1000, 4000, 16000), (200, 400, 800))
 COLORS = ("#93c5fd", "#3b82f6", "#1e3a8a")
