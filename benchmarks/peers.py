@@ -214,7 +214,7 @@ def _measured(name: str) -> str:
     found = re.search(
         r"Made at \S+ on [\d-]+|kept in commit \w+ of [\d-]+|`python -m \S+` at \w[\w-]*", text
     )
-    return found.group() if found else "made before pages named their commit"
+    return found.group().lower() if found else "does not say when it was made"
 
 
 if __name__ == "__main__":
