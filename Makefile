@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MLOPS_HOME ?= $(CURDIR)/.mlops
 
-.PHONY: help install run demo test mutants lint dev wheel lock clean
+.PHONY: help install run demo test mutants lint docs dev wheel lock clean
 
 help:  ## Say what each command does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -37,6 +37,9 @@ lint: $(VENV)/installed  ## Formatting, lint, types, one-way imports, dependenci
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+
+docs: $(VENV)/installed  ## The pages as a site in site/; a link that leads nowhere fails
+	$(BIN)/zensical build --strict
 
 dev: $(VENV)/installed  ## Dagster UI, daemon and MLflow UI; Ctrl-C ends all of it
 	exec $(BIN)/mlops dev
