@@ -37,7 +37,7 @@ def publish(name: str, text: str) -> None:
     """Print a page, and keep it as `results/NAME.md` with what it was measured on."""
     title, _, rest = text.partition("\n")
     said = (
-        f"Measured at {commit()} on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks {name}`."
+        f"Made at {commit()} on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks {name}`."
     )
     page = f"{title}\n\n{said}\n\n{rest.strip()}\n"
     print(page)
