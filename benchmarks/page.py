@@ -36,9 +36,7 @@ def place(name: str) -> Path:
 def publish(name: str, text: str) -> None:
     """Print a page, and keep it as `results/NAME.md` with what it was measured on."""
     title, _, rest = text.partition("\n")
-    said = (
-        f"Made at {commit()} on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks {name}`."
-    )
+    said = f"Made at {commit()} on {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks {name}`."
     page = f"{title}\n\n{said}\n\n{rest.strip()}\n"
     print(page)
     place(f"{name}.md").write_text(page, encoding="utf-8")
