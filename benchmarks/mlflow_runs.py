@@ -9,10 +9,12 @@ ad-hoc materialization never has.
 import tempfile
 from pathlib import Path
 
-from benchmarks.page import publish
+from benchmarks.page import publish, sized
 from tests.support.tracked_table import EXECUTORS, ONE_RUN, Ended, Table, expected_of, make_table
 
-_RESOURCES = {"ours": "dagster/run_id", "dagster_mlflow": "dagster_run_id"}
+_RESOURCES = sized(
+    {"ours": "dagster/run_id", "dagster_mlflow": "dagster_run_id"}, {"ours": "dagster/run_id"}
+)
 _HEADING = """# MLflow runs after each ending of a Dagster run
 
 The same code location and the same runs, once through
