@@ -23,7 +23,6 @@ WITHOUT_SERVERS = {
     # To the rows of the tables that it makes.
     "alarms": 8,
     "calibration": 7,
-    "drift": 6,
     "gate": 13,
     "recalibration": 9,
     "retraining": 14,
