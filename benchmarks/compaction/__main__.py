@@ -2,23 +2,17 @@
 
 Each pass is a process of its own, by one thread, ours and Polars in turn; a figure is the median of
 the rounds. Polars reads the endpoint's files whole, drops rows that are there twice, sorts them and
-writes the day, in memory. Ours does the same within bounds, and marks the files. Polars is asked by
-an interpreter that has it.
-
-    python -m benchmarks.compaction --polars PYTHON   # ten minutes; writes results/compaction.md
+writes the day, in memory. Ours does the same within bounds, and marks the files.
 """
 
-import argparse
 import os
 import statistics
 import tempfile
-from pathlib import Path
 
-from benchmarks.commit import commit
 from benchmarks.compaction.parts import Facts, run
+from benchmarks.page import publish, sized
 
-RESULTS = Path(__file__).parents[1] / "results" / "compaction.md"
-SIZES = {1_000_000: 1, 10_000_000: 1}
+SIZES = sized({1_000_000: 3, 10_000_000: 1}, {2_400: 1})
 """Predictions to the number of rounds."""
 MOST_FOR_POLARS = 1_000_000
 """It takes 1.2 GB a million."""
@@ -26,26 +20,22 @@ MOST_FOR_POLARS = 1_000_000
 
 def main() -> None:
     """Measure, and write the page."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--polars", required=True, help="An interpreter that has Polars.")
-    polars = parser.parse_args().polars
-    lines = [line for rows in SIZES for line in measured(rows, polars)]
+    lines = [line for rows in SIZES for line in measured(rows)]
     text = f"""# Compacting a day of predictions
 
-`python -m benchmarks.compaction` at {commit()}: CPU seconds of one thread and the process's peak
-of memory, on {os.cpu_count()} shared processors. Of 20 features each, from the endpoint's files of
-100,000 lines to one Parquet file of the day. "the next hour" adds a twenty-fourth to a day that is
-there, which is read and written once for it. Medians of the rounds, ours and Polars in turn.
+CPU seconds of one thread and the process's peak of memory, on {os.cpu_count()} shared processors.
+Of 20 features each, from the endpoint's files of 100,000 lines to one Parquet file of the day.
+"the next hour" adds a twenty-fourth to a day that is there, which is read and written once for it.
+Medians of the rounds, ours and Polars in turn.
 
 | | predictions | rounds | ours | Polars | ratio |
 |---|---|---|---|---|---|
 {chr(10).join(lines)}
 """
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+    publish("compaction", text)
 
 
-def measured(rows: int, polars: str) -> list[str]:
+def measured(rows: int) -> list[str]:
     """The lines of one size."""
     ours, theirs = list[Facts](), list[Facts]()
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +43,7 @@ def measured(rows: int, polars: str) -> list[str]:
         for _ in range(SIZES[rows]):
             ours.append(run("day", folder))
             if rows <= MOST_FOR_POLARS:
-                theirs.append(run("polars_day.py", folder, python=polars))
+                theirs.append(run("polars_day.py", folder))
         run("make", folder, rows // 24, 1)
         hour = [run("next_hour", folder)]
     for facts in (*ours, *theirs):
