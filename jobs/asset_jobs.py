@@ -52,12 +52,6 @@ def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinit
 
 def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
     """`<job>_schedule` of each cron expression under `schedule`, in UTC."""
-    schedule = settings.schedule
-    crons = {
-        "training": schedule.train,
-        "scoring": schedule.score,
-        "monitoring": schedule.monitor,
-    }
     return [
         dg.ScheduleDefinition(
             name=f"{settings.name}_{job}_schedule",
@@ -66,8 +60,7 @@ def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
             execution_timezone="UTC",
             tags={"mlops/trigger": "schedule"},
         )
-        for job, cron in crons.items()
-        if cron is not None
+        for job, cron in settings.schedule.crons.items()
     ]
 
 

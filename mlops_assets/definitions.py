@@ -5,7 +5,7 @@ import gc
 # What is loaded stays; the collector need not look at it again and again: 0.2 CPU s of 1.7.
 gc.disable()
 
-from mlops_assets.home import home, interface_url, project
+from mlops_assets.home import home, interface_url, project, status_page_file
 
 project()  # first: where a package of the user's hides one of ours, the next lines would not say so
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.status import build_status_page
 from mlops_assets.components.loading import fault_lines, load_models, models_package
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
@@ -121,6 +122,7 @@ def build_definitions() -> dg.Definitions:
     executor = chosen_executor(models)
     return dg.Definitions.merge(
         models,
+        build_status_page([*loaded_models(models).values()], status_page_file()),
         dg.Definitions(
             resources=resources,
             sensors=[build_mlflow_runs_sensor(), *build_incident_sensors()],

@@ -109,6 +109,11 @@ def endpoints_root() -> Path:
     return Path(os.environ.get("MLOPS_ENDPOINTS") or home() / "endpoints")
 
 
+def status_page_file() -> Path:
+    """The page of all models that `status_page` and `mlops status --html` write."""
+    return home() / "status.html"
+
+
 def require_addressable(path: Path, variable: str) -> Path:
     """The same path; `StateError` naming `variable` if no sqlite file in it can be named."""
     if wrong := _NO_ADDRESS.search(str(path)):

@@ -29,6 +29,9 @@ Stage = TrainingStage | MonitoringStage | ScoringStage | BacktestStage
 BACKTESTS = "Backtests"
 """Group of the backtests of all models; no model can be called so."""
 
+STATUS_PAGE = dg.AssetKey(["status_page"])
+"""Of all models, as no other asset."""
+
 LEFT_OUT = "left_out"
 """Group and metadata of the asset that stands for a folder of `defs/` which cannot be loaded."""
 

@@ -118,3 +118,9 @@ class ScheduleSettings(Settings):
         None, description="When to predict for every entity: `batch_predictions`."
     )
     monitor: str | None = Field(None, description="When to compact the prediction log and report.")
+
+    @property
+    def crons(self) -> dict[str, str]:
+        """Kind of job -> its expression, of those that have one."""
+        named = {"training": self.train, "scoring": self.score, "monitoring": self.monitor}
+        return {job: cron for job, cron in named.items() if cron is not None}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -37,12 +38,16 @@ def predict(model: str, entities: Sequence[str]) -> int:
     return say_both(good, bad)
 
 
-def status(models: Sequence[str]) -> int:
+def status(models: Sequence[str], html: Path | None) -> int:
     """Print what each endpoint serves; exit code 1 unless that is its champion, by a sound YAML."""
     definitions = load_definitions()
     good = True
     with open_resources(definitions, "deployment", "ledger") as built:
         strays = undescribed(definitions, built.deployment)
+        if html is not None:
+            known = loaded_models(definitions)
+            shown = [name for name in chosen_models(definitions, models, strays) if name in known]
+            write_status_page(definitions, shown, html)
         for model in chosen_models(definitions, models, strays):
             line, serves = status_line(built.deployment, built.ledger, model)
             if model in strays:
@@ -50,6 +55,16 @@ def status(models: Sequence[str]) -> int:
             good &= serves
             say(line)
     return exit_code(definitions, models, good=good)
+
+
+def write_status_page(definitions: dg.Definitions, models: Sequence[str], file: Path) -> None:
+    """Write the page of these models; `StateError` where the file cannot be written."""
+    from mlops_assets.status.writing import Stores, write_page
+
+    chosen = [loaded_models(definitions)[model] for model in models]
+    roles = ("deployment", "ledger", "decisions")
+    with dg.DagsterInstance.get() as instance, open_resources(definitions, *roles) as built:
+        write_page(chosen, Stores(instance, built.deployment, built.ledger, built.decisions), file)
 
 
 def stop(models: Sequence[str]) -> int:

@@ -12,8 +12,9 @@ from dagster import DagsterInstance
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 
-from mlops_assets.home import HOST, INTERFACE_PORTS
+from mlops_assets.home import HOST, INTERFACE_PORTS, status_page_file
 from mlops_assets.interfaces.guard import Access, guarded
+from mlops_assets.interfaces.status_page import WithStatusPage
 from mlops_assets.serving.process.connections import IDLE_SECONDS, Connection
 from resources.dagster.internals import configure_loggers, workspace_process
 
@@ -33,7 +34,8 @@ def main() -> None:
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_MS, _POOL_SECONDS, _POOL_OVERFLOW)
         with workspace_process(instance, chosen.workspace, __version__) as context:
-            app = guarded(DagsterWebserver(context).create_asgi_app(), access)
+            ui = DagsterWebserver(context).create_asgi_app()
+            app = guarded(WithStatusPage(ui, status_page_file()), access)
             serve(app, chosen.host, chosen.port)
 
 

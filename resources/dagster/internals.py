@@ -6,6 +6,7 @@ rely on. What `import dagster` does not load anyway (0.2-0.4 CPU s each) is impo
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,27 @@ def workspace_process(
     from dagster._core.workspace.load_target import WorkspaceFileTarget
 
     return WorkspaceProcessContext(instance, WorkspaceFileTarget([str(file)]), version)
+
+
+def next_tick(cron: str, after: datetime) -> datetime:
+    """The first moment after another that a cron expression names, in UTC."""
+    from dagster._utils.schedules import cron_string_iterator
+
+    ticks = cron_string_iterator(after.timestamp(), cron, "UTC")
+    return next(tick for tick in ticks if tick > after)
+
+
+def running_schedules(instance: dg.DagsterInstance) -> set[str]:
+    """Names of the schedules that somebody has switched on; none of an instance without any."""
+    from dagster._core.definitions.run_request import InstigatorType
+    from dagster._core.scheduler.instigation import InstigatorStatus
+
+    if instance.schedule_storage is None:
+        return set()
+    states = instance.all_instigator_state(
+        instigator_type=InstigatorType.SCHEDULE, instigator_statuses={InstigatorStatus.RUNNING}
+    )
+    return {state.instigator_name for state in states}
 
 
 def explain_failed_steps(

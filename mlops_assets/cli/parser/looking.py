@@ -41,9 +41,18 @@ STATUS = Verb(
     "status",
     "mlops_assets.cli.endpoints.status",
     "what each endpoint serves, and whether it should",
-    (MODELS,),
-    examples=("mlops status", "mlops status customers"),
-    more="Exit code 1 unless each serves its champion, by a sound YAML.",
+    (
+        MODELS,
+        takes(
+            "--html",
+            type=kinds.path,
+            metavar="FILE",
+            help="write the status page of these models too; default: none",
+        ),
+    ),
+    examples=("mlops status", "mlops status customers", "mlops status --html status.html"),
+    more="Exit code 1 unless each serves its champion, by a sound YAML. The page also shows "
+    "requests, drift, performance, the last decision and the next run; `mlops dev` serves it.",
 )
 HISTORY = Verb(
     "history",

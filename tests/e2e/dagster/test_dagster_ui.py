@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 import pytest
 from selenium import webdriver
@@ -18,6 +19,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from resources.dagster.internals import running_schedules
 from resources.deployment import EndpointTargets
 from tests.support.servers import free_port, wait_for
 from tests.support.small_dagster import LOCATION, dagster_dev, loans, write_loans
@@ -227,6 +229,8 @@ def test_the_daemon_trains_on_schedule_and_once_for_each_change(server: Server) 
     write_loans(server.source, 420)
     changed = wait_for("a run for the new data", lambda: server.succeeded(SENSOR), 90)
     server.start_schedule()  # only now: content that a scheduled run has read is no new data
+    with dg.DagsterInstance.from_config(str(server.folder / "dagster")) as instance:
+        assert running_schedules(instance) == {"loans_training_schedule"}
     (scheduled, *_) = wait_for("a run on schedule", lambda: server.runs(SCHEDULE), 90)
     server.stop_schedule()
     wait_for("its success", lambda: server.succeeded(SCHEDULE), 90)

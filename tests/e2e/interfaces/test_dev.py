@@ -91,6 +91,9 @@ def test_both_interfaces_answer_and_one_interrupt_ends_all(tmp_path: Path) -> No
         assert launched_by_user(dagster) == "ada"
         assert shown_params(mlflow) == [{"key": "C", "value": "7.5"}]
         assert_foreign_pages_are_refused(dagster, mlflow)
+        status = httpx.get(f"http://127.0.0.1:{dagster}/status", auth=ADA, timeout=120)
+        assert (status.status_code, "0 of 2 models live" in status.text) == (200, True)
+        assert httpx.get(f"http://127.0.0.1:{dagster}/status", timeout=30).status_code == 401
         assert not any("sqlite" in command_of(one) for one in processes(tmp_path))
 
         started.send_signal(signal.SIGINT)

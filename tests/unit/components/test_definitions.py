@@ -47,9 +47,10 @@ def test_definitions_hold_both_models() -> None:
         "customers",
         "flights",
         "Backtests",
+        "Status",
     }
     repository = definitions.get_repository_def()
-    assert {j for j in repository.job_names if not j.startswith("__")} == {
+    assert {j for j in repository.job_names if not j.startswith("__")} == {"status"} | {
         f"{model}_{what}"
         for model in ("customers", "flights")
         for what in (
@@ -65,6 +66,7 @@ def test_definitions_hold_both_models() -> None:
     assert {s.name for s in repository.schedule_defs} == {
         *("customers_training_schedule", "flights_training_schedule"),
         *("customers_monitoring_schedule", "flights_monitoring_schedule"),
+        "status_schedule",
     }
 
 
