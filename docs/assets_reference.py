@@ -29,7 +29,7 @@ def page() -> str:
         spec
         for assets in repository.assets_defs_by_key.values()
         for spec in assets.specs
-        if spec.key.path[0] == MODEL
+        if _is_shown(spec.key.path[0])
     ]
     unique = {spec.key: spec for spec in specs}
     return "\n".join(
@@ -55,7 +55,7 @@ def _assets(specs: Sequence[dg.AssetSpec]) -> list[str]:
         (
             f"`{one.key.path[-1]}`",
             ", ".join(sorted(one.kinds)),
-            ", ".join(f"`{name}`" for name in sorted(d.asset_key.path[-1] for d in one.deps)),
+            ", ".join(f"`{name}`" for name in sorted({d.asset_key.path[-1] for d in one.deps})),
             one.description or "",
         )
         for one in done
@@ -81,7 +81,7 @@ def _checks(repository: dg.RepositoryDefinition) -> list[str]:
             spec.description or "",
         )
         for spec in sorted(specs.values(), key=lambda one: (one.asset_key, one.name))
-        if spec.asset_key.path[0] == MODEL
+        if _is_shown(spec.asset_key.path[0])
     ]
     return table(("check", "of", "stops what follows", "it holds when"), rows)
 

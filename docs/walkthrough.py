@@ -52,7 +52,7 @@ def walk(todo: Sequence[Step], folder: Path, port: int) -> None:
     """Run all steps in one shell, in `folder`.
 
     Raises:
-        WalkthroughError: Of the first step that fails or prints something else.
+        WalkthroughError: A step fails, or prints something else than the page shows.
     """
     script = "\n".join(f"{step.command}\necho; echo '{_END}' $?" for step in todo)
     environment = {
@@ -66,20 +66,23 @@ def walk(todo: Sequence[Step], folder: Path, port: int) -> None:
         stderr=subprocess.STDOUT,
     )
     printed = re.split(rf"^{_END} (\d+)$\n?", done.stdout, flags=re.MULTILINE)
-    for step, text, code in zip(todo, printed[::2], printed[1::2], strict=False):
-        if code != "0" or (missing := list(not_printed(step, text))):
-            said = f"exit code {code}" if code != "0" else f"nowhere is {missing[0]!r}"
-            raise WalkthroughError(f"$ {step.command}\n{text}\n{said}")
+    wrong = [
+        f"$ {step.command}\n{text}\nexit code {code}; nowhere is {missing}"
+        for step, text, code in zip(todo, printed[::2], printed[1::2], strict=False)
+        if (missing := list(not_printed(step, text))) or code != "0"
+    ]
     if len(printed) != 2 * len(todo) + 1:
-        raise WalkthroughError(f"the shell ended early:\n{done.stdout}")
+        wrong.append(f"the shell ended early:\n{printed[-1]}")
+    if wrong:
+        raise WalkthroughError("\n\n".join(wrong))
 
 
 def not_printed(step: Step, text: str) -> Iterator[str]:
     """Lines of the page that the command did not print, or not in this order."""
     printed = iter(text.splitlines())
     for line in step.shown:
-        parts = map(re.escape, line.split("..."))
-        if line != "..." and not any(re.fullmatch(".*".join(parts), one) for one in printed):
+        pattern = ".*".join(map(re.escape, line.split("...")))
+        if line != "..." and not any(re.fullmatch(pattern, one) for one in printed):
             yield line
 
 
