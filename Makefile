@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export MLOPS_HOME ?= $(CURDIR)/.mlops
+# Say what is done now, and on a terminal for how long.
+told = @echo "$(1)"; test -t 2 || { $(2); exit; }; \
+	{ n=0; while sleep 1; do n=$$((n + 1)); printf '\r%s s' $$n; done >&2; } & \
+	$(2); code=$$?; kill $$!; printf '\r\033[K' >&2; exit $$code
 
 .PHONY: help install run demo test mutants lint docs dev wheel lock clean
 
@@ -60,10 +64,10 @@ clean:  ## End the endpoints and delete all state
 # uv is taken from the lock too; bytecode is compiled now, since the first start costs 3-5 times more
 # without it. The stamp comes last: an installation that was interrupted starts again.
 $(VENV)/installed: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv --clear $(VENV)
-	awk '/^uv==/ {on = 1; print; next} /^[a-z]/ {on = 0} on' requirements.lock > $(VENV)/uv.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(call told,Making $(VENV),$(PYTHON) -m venv --clear $(VENV))
+	@awk '/^uv==/ {on = 1; print; next} /^[a-z]/ {on = 0} on' requirements.lock > $(VENV)/uv.txt
+	$(call told,Installing uv which installs the rest,$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt)
+	$(call told,Installing the locked packages and compiling them: one to three minutes,VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock)
+	$(call told,Installing this project,VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .)
+	@touch $@

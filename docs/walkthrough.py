@@ -48,7 +48,12 @@ def steps(text: str) -> list[Step]:
     return found
 
 
-def walk(todo: Sequence[Step], folder: Path, port: int) -> None:
+def tutorial(port: int) -> list[Step]:
+    """The steps of the tutorial, with its model on a port that is free here."""
+    return steps(TUTORIAL.read_text(encoding="utf-8").replace(PORT, str(port)))
+
+
+def walk(todo: Sequence[Step], folder: Path) -> None:
     """Run all steps in one shell, in `folder`.
 
     Raises:
@@ -60,7 +65,7 @@ def walk(todo: Sequence[Step], folder: Path, port: int) -> None:
     }
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(  # noqa: S603
-        ["/bin/bash", "-c", script.replace(PORT, str(port))],
+        ["/bin/bash", "-c", script],
         **{"cwd": folder, "env": environment, "timeout": _SECONDS, "text": True},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -87,13 +92,12 @@ def not_printed(step: Step, text: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    from docs.screenshots import free_port, tutorial
+    from docs.screenshots import free_port, take_tutorial
 
     with tempfile.TemporaryDirectory() as name:
-        *most, stop = steps(TUTORIAL.read_text(encoding="utf-8"))
-        port = free_port()
+        *most, stop = tutorial(free_port())
         try:
-            walk(most, Path(name), port)
-            tutorial(Path(name))
+            walk(most, Path(name))
+            take_tutorial(Path(name))
         finally:
-            walk([stop], Path(name), port)
+            walk([stop], Path(name))

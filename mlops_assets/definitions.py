@@ -33,6 +33,7 @@ from resources.deployment import EndpointTargets
 from resources.endpoints.bento import BentoBuilder
 from resources.endpoints.metrics import EndpointMetrics
 from resources.feature_store import FeastFeatureStore
+from resources.kept_versions import budget_bytes
 from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
 from resources.tracking.dagster_mlflow import build_dagster_mlflow
@@ -59,7 +60,9 @@ def build_resources(state: Path) -> dict[str, Any]:
     endpoints = _variable("MLOPS_ENDPOINTS", state / "endpoints")
     os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
-        "io_manager": ParquetStorage(root=_variable("MLOPS_STORAGE", state / "assets")),
+        "io_manager": ParquetStorage(
+            root=_variable("MLOPS_STORAGE", state / "assets"), keep_bytes=budget_bytes()
+        ),
         "datasets": DvcDatasets(
             root=_variable("MLOPS_DATA_ROOT", state / "dvc" / "project"),
             cache=_variable("MLOPS_DVC_CACHE", state / "dvc" / "cache"),

@@ -109,6 +109,11 @@ def endpoints_root() -> Path:
     return Path(os.environ.get("MLOPS_ENDPOINTS") or home() / "endpoints")
 
 
+def storage_root() -> Path:
+    """The folder of the assets' values, one folder for each model."""
+    return Path(os.environ.get("MLOPS_STORAGE") or home() / "assets")
+
+
 def status_page_file() -> Path:
     """The page of all models that `status_page` and `mlops status --html` write."""
     return home() / "status.html"

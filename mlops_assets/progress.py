@@ -1,35 +1,44 @@
-"""The logger of `mlops run`: a line on stdout for each materialized asset and each trial."""
+"""The logger of `mlops run`: a line for each materialized asset and each trial, and what goes on.
+
+It writes where the command was started, not where a step's own output goes.
+"""
 
 import logging
-import sys
+import time
 
 import dagster as dg
+
+from mlops_assets.runtime import terminal
 
 PROGRESS = "tuning: "
 """How a message begins that a person who waits wants to see."""
 
 
-class _Progress(logging.Filter):
-    """Lets materialization events pass, each turned into the asset's name, and progress."""
+class _Progress(logging.Handler):
+    """Says materialization events, each with the time since its step began, and progress."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is one of them; its message is replaced then."""
+    def __init__(self) -> None:
+        super().__init__()
+        self._began: dict[str | None, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say what the record is about, if a person wants to know."""
         meta = getattr(record, "dagster_meta", {})
         event, said = meta.get("dagster_event"), str(meta.get("orig_message"))
-        if event is None and said.startswith(PROGRESS):
-            record.msg, record.args = said, None
-            return True
-        if event is None or not event.is_step_materialization:
-            return False
-        record.msg, record.args = f"{event.asset_key.to_user_string()}: materialized", None
-        return True
+        if event is None:
+            if said.startswith(PROGRESS):
+                terminal.line(said)
+        elif event.is_step_start:
+            self._began[event.step_key] = time.monotonic()
+            terminal.doing(str(event.step_key).replace("__", "/", 1))
+        elif event.is_step_materialization:
+            took = time.monotonic() - self._began.get(event.step_key, time.monotonic())
+            terminal.line(f"{event.asset_key.to_user_string()}: materialized in {took:.1f} s")
 
 
 @dg.logger(config_schema=None, description="One line per materialized asset or trial.")
 def progress(context: dg.InitLoggerContext) -> logging.Logger:
     """Build the logger of one run."""
     logger = logging.Logger("progress", level=logging.DEBUG)
-    handler = logging.StreamHandler(sys.stdout)
-    handler.addFilter(_Progress())
-    logger.addHandler(handler)
+    logger.addHandler(_Progress())
     return logger

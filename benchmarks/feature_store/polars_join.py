@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pandas as pd
-import polars as pl  # ty: ignore[import-not-found]
+import polars as pl
 
 folder, shape, days = sys.argv[1:]
 keys = pd.read_parquet(f"{folder}/keys.parquet")

@@ -18,7 +18,6 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.assets.data import read_rows, source_files
-from mlops_assets.assets.features import with_labels
 from mlops_assets.assets.model import train
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
@@ -27,7 +26,8 @@ from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.features.agreement import newest_rows
-from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.features.build import build_features
+from mlops_assets.ml.features.labelled import labelled_keys
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import untrusted_types
 from mlops_assets.ml.plots.evaluation import evaluation_plots
@@ -101,7 +101,7 @@ def _features(settings: ModelSettings, fakes: dict[str, Any]) -> TracedRows:
         datasets.keep_rejected(settings.name, raw, checked.bad)
     frame = process(checked.rows, settings.processing)
     computed = build_features(frame, settings)
-    keys = with_labels(computed, build_labels(frame, computed, settings), settings)
+    keys = labelled_keys(frame, computed, settings, now)
     store.publish(view, computed)
     rows = store.training_rows(view, keys)
     store.online_rows(view, newest_rows(rows, view)[settings.key.name].tolist())

@@ -1,6 +1,5 @@
 """Raw and processed data: versioned as delivered, then typed, checked and cleaned."""
 
-import re
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,10 +21,6 @@ from resources.tracking.tracking import MLflowTracking
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mlops_assets.ml.data.contract import Checked
-
-_DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
 
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -80,7 +75,12 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, raw: DatasetVersion, datasets: DvcDatasets
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         from mlops_assets.ml.data.casting import Marks
-        from mlops_assets.ml.data.contract import contract_holds, enforce, violations
+        from mlops_assets.ml.data.contract import (
+            broken_contract,
+            contract_holds,
+            enforce,
+            violations,
+        )
         from mlops_assets.ml.data.processing import identified, process
 
         with reported(), datasets.open(raw) as files:
@@ -92,7 +92,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         facts = {"rejected_rows": len(checked.bad), "quarantine": quarantine, **violations(checked)}
         yield dg.AssetCheckResult(check_name="contract_holds", passed=holds, metadata=facts)
         if not holds:  # raised before anything is written: the previous rows stay
-            raise dg.Failure(broken_contract(checked, quarantine), allow_retries=False)
+            raise dg.Failure(broken_contract(checked, f"in {quarantine}"), allow_retries=False)
         with reported():
             cleaned = process(checked.rows, settings.processing)
             frame = identified(cleaned, settings, raw.delivered_at)
@@ -113,21 +113,6 @@ def added_columns(settings: ModelSettings) -> list[str]:
 def rows_metadata(rows: "pd.DataFrame") -> dict[str, Any]:
     """A frame as metadata: how long it is, and what it looks like."""
     return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
-
-
-def broken_contract(checked: "Checked", quarantine: str) -> str:
-    """What to tell when too many rows break the contract."""
-    from mlops_assets.ml.data.contract import violations
-
-    first = checked.bad.iloc[0]
-    remedy = "correct the source, or `contract` if it is too strict"
-    if _DECIMAL_COMMA.search(first["reason"]):
-        remedy = 'if its decimals are written with a comma, set `source.decimal: ","`'
-    return (
-        f"{len(checked.bad)} of {len(checked.bad) + len(checked.rows)} rows break the contract "
-        f"{violations(checked)}, e.g. row {first['row']}: {first['reason']}. They are in "
-        f"{quarantine}; {remedy}."
-    )
 
 
 @contextmanager

@@ -55,10 +55,10 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def features(
         processed: TracedRows, datasets: DvcDatasets, feature_store: FeastFeatureStore
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        from mlops_assets.ml.features.build import build_features, build_labels
+        from mlops_assets.ml.features.build import build_features
+        from mlops_assets.ml.features.labelled import labelled_keys
         from mlops_assets.ml.features.usable import useless_features
         from mlops_assets.ml.frames import TIMESTAMP
-        from mlops_assets.ml.monitoring.outcomes import rows_until
 
         rows, origin = processed.rows, processed.record
         with reported():
@@ -76,8 +76,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             raise dg.Failure(useless.said, allow_retries=False)
         with reported():
             require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
-            past = rows_until(rows, settings, origin.checked_at)
-            keys = with_labels(computed, build_labels(past, computed, settings), settings)
+            keys = labelled_keys(rows, computed, settings, origin.checked_at)
             newest = feature_store.publish(view, computed)
             joined = feature_store.training_rows(view, keys)
         counts = {"asked_rows": len(keys), "joined_rows": len(joined)}
@@ -102,16 +101,6 @@ def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -
             f"than features.ttl, {features.ttl}: nothing could be served; set `features.clock: "
             "data`, which serves historical data as of its newest row, or a longer `features.ttl`"
         )
-
-
-def with_labels(
-    features: "pd.DataFrame", labels: "pd.DataFrame", settings: ModelSettings
-) -> "pd.DataFrame":
-    """The keys of every feature row and its target; NaN where that is not known yet."""
-    from mlops_assets.ml.frames import TIMESTAMP
-
-    keys = [settings.key.name, TIMESTAMP]
-    return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
 
 
 def _describe(

@@ -1,5 +1,6 @@
 """The trained model and its evaluation."""
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -87,16 +88,16 @@ def train(
     from mlops_assets.ml.frames import select_features
     from mlops_assets.ml.inference.scoring import Scored
     from mlops_assets.ml.training.early_stopping import rounds_of
-    from mlops_assets.ml.training.fit import fit, split
+    from mlops_assets.ml.training.fit import split
     from mlops_assets.ml.training.reproduction import scores_hash
-    from mlops_assets.model_versions.choice import choice_metadata, chosen
+    from mlops_assets.ml.training.train import train_pipeline
+    from mlops_assets.model_versions.choice import choice_metadata, log_choice
     from mlops_assets.model_versions.provenance import choose_inference, record_training
-    from mlops_assets.model_versions.tuning import tuned
+    from mlops_assets.model_versions.tuning import trial_log, tuning_metadata
 
     fitted_on, test = split(features.rows, settings)
-    named, choice = chosen(fitted_on, settings, run)
-    trained, search = tuned(fitted_on, named, run)
-    model = fit(fitted_on, trained)
+    log = partial(log_choice, run=run), trial_log(settings, run)
+    model, trained, choice, search = train_pipeline(fitted_on, settings, *log)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
     training, params = trained.training, trained.training.plain_params
@@ -109,5 +110,5 @@ def train(
     version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
     predictions = scores_hash(held_out.scores)
     record_training(features.record, settings, params, predictions, run, choice)
-    told = {"train_rows": len(fitted_on), "inference": inference.spelled, **rounds, **search}
-    return version, {**told, **choice_metadata(choice)}
+    told = {"train_rows": len(fitted_on), "inference": inference.spelled, **rounds}
+    return version, {**told, **tuning_metadata(search), **choice_metadata(choice)}

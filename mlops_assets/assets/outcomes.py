@@ -60,11 +60,11 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     )
     @inspected_once
     def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
+        from mlops_assets.ml.features.labelled import rows_until
         from mlops_assets.ml.monitoring.outcomes import (
             known_labels,
             known_until,
             predicted_moments,
-            rows_until,
         )
 
         with reported():

@@ -12,7 +12,9 @@ from mlops_assets.cli.context import (
     exit_code,
     load_definitions,
     say_both,
+    say_facts,
 )
+from mlops_assets.cli.facts.records import CheckedModel
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
@@ -20,14 +22,18 @@ from mlops_assets.home import models_folder
 from mlops_assets.keys import TrainingStage
 
 
-def check(models: Sequence[str]) -> int:
+def check(models: Sequence[str], *, as_json: bool = False) -> int:
     """Print every fault of the models' YAML files, and what of their Python cannot be used."""
     definitions = load_definitions()
     chosen, sound, claimed = chosen_models(definitions, models), sound_models(), disputes()
     faults = {model: [*claimed[model], *python_faults(sound[model])] for model in chosen}
     good = [f"{model}: sound" for model in chosen if not faults[model]]
     bad = [str(fault) for model in chosen for fault in faults[model]]
-    say_both(good, bad)
+    if as_json:
+        found = [CheckedModel(model=name, faults=[*map(str, faults[name])]) for name in chosen]
+        say_facts(found, "", as_json=True)
+    else:
+        say_both(good, bad)
     return exit_code(definitions, models, good=not bad)
 
 

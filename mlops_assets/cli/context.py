@@ -3,21 +3,26 @@
 No verb stands here, and what each takes is declared in `cli.parser`.
 """
 
+import os
+import re
 import sys
 from collections.abc import Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import yaml
 
-from mlops_assets.blocks.base import did_you_mean
+from mlops_assets.blocks.base import Record, did_you_mean
+from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.components.loading import fault_lines, left_out
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
-from mlops_assets.home import FRAMEWORK_ROOT
-from mlops_assets.runtime.atomic import write_atomically
+from mlops_assets.home import FRAMEWORK_ROOT, home
+from mlops_assets.runtime import terminal
+from mlops_assets.runtime.atomic import exclusive_as, write_atomically
 from resources.champion.by_hand import Promotions
 
 _PACKAGED = FRAMEWORK_ROOT / "mlops_assets" / "dagster.yaml"  # where a wheel puts it
@@ -87,6 +92,23 @@ def configure_dagster(folder: Path) -> Path:
     return folder
 
 
+@contextmanager
+def alone(model: str) -> Generator[None]:
+    """Run a model in no other command at once; says for whom it waits."""
+    began = f"{datetime.now(UTC):%H:%M:%S} UTC"
+    who = f"`{' '.join(['mlops', *sys.argv[1:]])}` (process {os.getpid()}), begun {began}"
+    with exclusive_as(
+        home() / "locks" / f"{model}.lock", who, lambda other: say(f"{model}: waits for {other}")
+    ):
+        yield
+
+
+def said_who_runs(model: str, other: dg.DagsterRun) -> str:
+    """For which run of Dagster a command waits, and who launched it."""
+    by = other.tags.get("mlops/launched_by") or other.tags.get("mlops/user") or "Dagster"
+    return f"{model}: waits for run {other.run_id[:8]} of {other.job_name}, launched by {by}"
+
+
 def exit_code(definitions: dg.Definitions, models: Sequence[str], *, good: bool) -> int:
     """0 if all is good, 1 otherwise, of a verb that means every model when it names none.
 
@@ -99,7 +121,7 @@ def exit_code(definitions: dg.Definitions, models: Sequence[str], *, good: bool)
 
 def say(text: str, *, error: bool = False) -> None:
     """Print a line at once; the one place where the command line speaks."""
-    print(text, file=sys.stderr if error else sys.stdout, flush=True)
+    terminal.line(text, error=error)
 
 
 def say_both(good: Sequence[str], bad: Sequence[str]) -> int:
@@ -109,3 +131,30 @@ def say_both(good: Sequence[str], bad: Sequence[str]) -> int:
     for line in bad:
         say(line, error=True)
     return 1 if bad else 0
+
+
+def say_facts(facts: Record | Sequence[Record], text: str, *, as_json: bool) -> None:
+    """Print what was found: for a person, or as one JSON document."""
+    if not as_json:
+        say(text)
+    elif isinstance(facts, Record):
+        terminal.document(facts.model_dump_json())
+    else:
+        terminal.document(f"[{','.join(one.model_dump_json() for one in facts)}]")
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
+    """Entities as a request has them; `ConfigError` for what is no integer where all are."""
+    if entity.dtype == "string":
+        return list(entities)
+    # `int` would take more: "1_000", " 7", digits of other scripts.
+    if wrong := [text for text in entities if not re.fullmatch("-?[0-9]+", text)]:
+        raise ConfigError(f"`{entity.name}` is an integer, which {wrong} are not; correct them")
+    return [int(text) for text in entities]

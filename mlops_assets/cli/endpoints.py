@@ -1,6 +1,5 @@
 """The verbs `predict`, `status`, `stop` and `up`, of endpoints that live already."""
 
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -9,15 +8,17 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.cli.context import (
     chosen_models,
     exit_code,
+    ids,
     load_definitions,
     open_resources,
     say,
     say_both,
+    say_facts,
 )
+from mlops_assets.cli.facts.records import Answered, ServedModel
 from mlops_assets.cli.failures import survived
 from mlops_assets.components.loading import left_out
 from mlops_assets.components.settings import loaded_models
@@ -29,32 +30,30 @@ from resources.deployment import EndpointTargets
 from resources.endpoints.deployer import EndpointDeployer
 
 
-def predict(model: str, entities: Sequence[str]) -> int:
+def predict(model: str, entities: Sequence[str], *, as_json: bool) -> int:
     """Print one line per entity; exit code 1 when one is refused."""
     definitions = load_definitions()
     chosen_models(definitions, [model])
     with open_resources(definitions, "deployment") as built:
-        good, bad = answers(built.deployment, model, entities)
-    return say_both(good, bad)
+        found = answered(built.deployment, model, entities)
+    if as_json:
+        say_facts(found, "", as_json=True)
+        return 1 if any(answer.error for answer in found) else 0
+    return say_both(*_lines(found))
 
 
-def status(models: Sequence[str], html: Path | None) -> int:
+def status(models: Sequence[str], html: Path | None = None, *, as_json: bool = False) -> int:
     """Print what each endpoint serves; exit code 1 unless that is its champion, by a sound YAML."""
     definitions = load_definitions()
-    good = True
     with open_resources(definitions, "deployment", "ledger") as built:
         strays = undescribed(definitions, built.deployment)
-        if html is not None:
-            known = loaded_models(definitions)
-            shown = [name for name in chosen_models(definitions, models, strays) if name in known]
-            write_status_page(definitions, shown, html)
-        for model in chosen_models(definitions, models, strays):
-            line, serves = status_line(built.deployment, built.ledger, model)
-            if model in strays:
-                line, serves = f"{line}; serves, {strays[model]}: `mlops stop {model}`", False
-            good &= serves
-            say(line)
-    return exit_code(definitions, models, good=good)
+        chosen = chosen_models(definitions, models, strays)
+        found = [served(built.deployment, built.ledger, model, strays) for model in chosen]
+    if html is not None:
+        known = loaded_models(definitions)
+        write_status_page(definitions, [name for name in chosen if name in known], html)
+    say_facts(found, "\n".join(one.said for one in found), as_json=as_json)
+    return exit_code(definitions, models, good=all(one.good for one in found))
 
 
 def write_status_page(definitions: dg.Definitions, models: Sequence[str], file: Path) -> None:
@@ -119,6 +118,23 @@ def undescribed(definitions: dg.Definitions, deployment: EndpointDeployer) -> di
     }
 
 
+def served(
+    deployment: EndpointDeployer, ledger: PromotionLedger, model: str, strays: Mapping[str, str]
+) -> ServedModel:
+    """What a model's endpoint serves; `strays` as `undescribed` finds them."""
+    found = deployment.status(model)
+    line, good = status_line(deployment, ledger, model)
+    if model in strays:
+        line, good = f"{line}; serves, {strays[model]}: `mlops stop {model}`", False
+    return ServedModel(
+        model=model,
+        version=found.model_version if found else None,
+        endpoint=found.url if found else None,
+        good=good,
+        said=line,
+    )
+
+
 def status_line(
     deployment: EndpointDeployer, ledger: PromotionLedger, model: str
 ) -> tuple[str, bool]:
@@ -137,10 +153,14 @@ def status_line(
 def answers(
     deployment: EndpointDeployer, model: str, entities: Sequence[str], *, logged: bool = True
 ) -> tuple[list[str], list[str]]:
-    """Ask for entities; a model without one is not asked.
+    """A line for each that was answered, and one for each that was refused; as `answered`."""
+    return _lines(answered(deployment, model, entities, logged=logged))
 
-    Returns:
-        A line for each that was answered, and one for each that was refused.
+
+def answered(
+    deployment: EndpointDeployer, model: str, entities: Sequence[str], *, logged: bool = True
+) -> list[Answered]:
+    """Ask for entities; a model without one is not asked.
 
     Raises:
         DeploymentError: No endpoint answers, or it refuses all of them.
@@ -154,13 +174,22 @@ def answers(
             f"{model} has no entity, so it cannot be asked by id; POST rows of features to "
             f"{endpoint.url}/predict_features"
         )
-    good, bad = [], []
-    for answer in deployment.predict(model, ids(entities, endpoint.entity), logged=logged):
-        if "error" in answer:
-            bad.append(f"{model}: {answer['error']['message']}")
-            continue
-        good.append(_answered(model, answer, endpoint.model_version))
-    return good, bad
+    asked = deployment.predict(model, ids(entities, endpoint.entity), logged=logged)
+    return [
+        Answered(
+            model=model,
+            version=endpoint.model_version,
+            entity=answer.get(endpoint.entity.name),
+            answer={name: value for name, value in answer.items() if name != "error"},
+            error=answer["error"]["message"] if "error" in answer else "",
+        )
+        for answer in asked
+    ]
+
+
+def _lines(found: Sequence[Answered]) -> tuple[list[str], list[str]]:
+    good = [_answered(one.model, one.answer, one.version) for one in found if not one.error]
+    return good, [f"{one.model}: {one.error}" for one in found if one.error]
 
 
 def answer_by_features(deployment: EndpointDeployer, endpoint: Endpoint) -> str:
@@ -178,13 +207,3 @@ def answer_by_features(deployment: EndpointDeployer, endpoint: Endpoint) -> str:
 def _answered(model: str, answer: Mapping[str, Any], version: int) -> str:
     values = ", ".join(f"{name}={value}" for name, value in answer.items())
     return f"{model}: {values}, version={version}"
-
-
-def ids(entities: Sequence[str], entity: EntitySettings) -> list[int | str]:
-    """Entities as a request has them; `ConfigError` for what is no integer where all are."""
-    if entity.dtype == "string":
-        return list(entities)
-    # `int` would take more: "1_000", " 7", digits of other scripts.
-    if wrong := [text for text in entities if not re.fullmatch("-?[0-9]+", text)]:
-        raise ConfigError(f"`{entity.name}` is an integer, which {wrong} are not; correct them")
-    return [int(text) for text in entities]

@@ -15,6 +15,7 @@ from mlops_assets.runtime.atomic import ensure_folder, is_full, write_atomically
 _FOLDER = "errors"
 _FULL_DISK = ("No space left on device", "disk is full", "Disk quota exceeded")
 """As the system and sqlite say it, through whatever library."""
+_GATE = "model_passes_the_gate"
 _FAILED_CHECK = "DagsterAssetCheckFailedError"
 
 
@@ -30,7 +31,7 @@ def survived(model: str, do: Callable[[], bool | None]) -> bool:
 def failed_steps(events: Sequence[dg.DagsterEvent]) -> list[str]:
     """A sentence for each step of a run that failed, and for each blocking check that did."""
     return [
-        f"{key}: {' '.join(said.split())}"
+        f"{str(key).replace('__', '/', 1)}: {' '.join(said.split())}"
         for event in events
         if event.is_step_failure
         for key, said in _said(event, events)
@@ -85,7 +86,11 @@ def _failed_checks(
         if not found.passed and found.severity == dg.AssetCheckSeverity.ERROR:
             facts = [f"{name} {value.value}" for name, value in found.metadata.items()]
             why = found.description or ", ".join(facts)
-            yield found.asset_key.to_user_string(), f"the check {found.check_name} failed: {why}"
+            if found.check_name == _GATE:  # in the words of `mlops train`
+                yield found.asset_key.path[0], why
+            else:
+                key = found.asset_key.to_user_string()
+                yield key, f"the check {found.check_name} failed: {why}"
 
 
 def _message(message: str, kind: str | None) -> str:

@@ -8,10 +8,12 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from mlops_assets.cli.parser.command_line import parse
 from mlops_assets.cli.parser.exit_codes import ExitCode
+from mlops_assets.runtime.terminal import watched
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,13 +21,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb, chosen = parse(sys.argv[1:] if arguments is None else arguments)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries about each other; tests show them
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # what it did well, we say
     try:
         from mlops_assets.runtime.surroundings import chosen_umask
 
         chosen_umask()
         if not verb.anywhere:
             enter_project()
-        return verb.load()(**vars(chosen))
+        with (
+            nullcontext()
+            if verb.asks
+            else watched(f"mlops {verb.name}", document=getattr(chosen, "as_json", False))
+        ):
+            return verb.load()(**vars(chosen))
     except Exception as err:  # the last resort of a command line: a line, and nothing lost
         from mlops_assets.cli.failures import told_of
 

@@ -10,14 +10,21 @@ from mlops_assets.cli.context import (
     load_definitions,
     open_resources,
     say,
+    say_facts,
 )
+from mlops_assets.cli.facts.records import Decisions
 from mlops_assets.records.retraining import Pause, Recorded
 from resources.decisions import DecisionStore
 
 
-def why(model: str, last: int) -> int:
+def why(model: str, last: int, *, as_json: bool) -> int:
     """Print the newest decisions, and the pause in force."""
-    return _say(model, lambda policy: policy.why(last))
+    definitions = load_definitions()
+    chosen_models(definitions, [model])
+    with open_resources(definitions, "decisions") as built:
+        policy = Retraining(model, built.decisions)
+        say_facts(policy.decided(last), policy.why(last), as_json=as_json)
+    return 0
 
 
 def pause(model: str, span: timedelta, why: str) -> int:
@@ -44,6 +51,14 @@ class Retraining:
 
     model: str
     decisions: DecisionStore
+
+    def decided(self, last: int) -> Decisions:
+        """The newest decisions, and the pause in force."""
+        return Decisions(
+            model=self.model,
+            decisions=list(self.decisions.history(self.model, last)),
+            pause=self.decisions.pause(self.model, datetime.now(UTC)),
+        )
 
     def why(self, last: int) -> str:
         """The newest decisions, one a paragraph, the newest last, and the pause in force."""

@@ -10,33 +10,37 @@ from datetime import UTC, datetime, time
 import dagster as dg
 
 from jobs.promotion import events, warning
-from mlops_assets.cli.context import load_definitions, open_promotions, say
+from mlops_assets.cli.context import aligned, load_definitions, open_promotions, say, say_facts
 from mlops_assets.errors import ConfigError
 from mlops_assets.records.promotion import HandMove, Promotion
 from resources.champion.ledger import PromotionLedger
 
 
-def history(model: str, at: str | None) -> int:
+def history(model: str, at: str | None, *, as_json: bool) -> int:
     """Print who was champion when, and why."""
     with open_promotions(load_definitions(), model) as promotions:
         ledger = promotions.ledger
-        say(said_as_of(model, at, ledger) if at else said_history(model, ledger))
+        if at is None:
+            say_facts(ledger.history(model), said_history(model, ledger), as_json=as_json)
+            return 0
+        found = ledger.as_of(model, parse_moment(at).astimezone(UTC))
+        say_facts([found] if found else [], said_as_of(model, at, ledger), as_json=as_json)
     return 0
 
 
-def rollback(model: str, to: int | None, why: str | None) -> int:
+def rollback(model: str, to: int | None, why: str | None, *, as_json: bool) -> int:
     """Serve an older version again."""
     with open_promotions(load_definitions(), model) as promotions:
         moved = promotions.roll_back(to, why or "", getpass.getuser())
-    announce(moved, give_up=True)
+    announce(moved, give_up=True, as_json=as_json)
     return 0
 
 
-def promote(model: str, version: int, why: str) -> int:
+def promote(model: str, version: int, why: str, *, as_json: bool) -> int:
     """Serve a version that was deployed before, whatever the gate says."""
     with open_promotions(load_definitions(), model) as promotions:
         moved = promotions.promote(version, why, getpass.getuser())
-    announce(moved, give_up=False)
+    announce(moved, give_up=False, as_json=as_json)
     return 0
 
 
@@ -66,12 +70,12 @@ def said_move(moved: HandMove) -> str:
     return f"{endpoint.model_name}: version {endpoint.model_version} at {endpoint.url}, {champion}"
 
 
-def announce(moved: HandMove, *, give_up: bool) -> None:
+def announce(moved: HandMove, *, give_up: bool, as_json: bool = False) -> None:
     """Print a move, and leave the events in Dagster that the jobs leave.
 
     Of a version that was given up it also says which trainings are in flight.
     """
-    say(said_move(moved))
+    say_facts(moved, said_move(moved), as_json=as_json)
     with dg.DagsterInstance.get() as instance:
         for event in events(instance, moved.endpoint, moved.before):
             instance.report_runless_asset_event(event)
@@ -96,6 +100,4 @@ def _table(moves: Sequence[Promotion]) -> str:
     for move in moves:
         versions = f"{move.from_version or '-'} -> {move.to_version}"
         rows.append((f"{move.time:%Y-%m-%d %H:%M:%S}", versions, move.who, move.why))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)
+    return aligned(rows)

@@ -16,8 +16,9 @@ from mlops_assets.cli.context import (
     configure_dagster,
     load_definitions,
     open_resources,
-    say,
+    say_facts,
 )
+from mlops_assets.cli.facts.records import Reproduced
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import FRAMEWORK_ROOT, project
 from mlops_assets.interfaces.children import end
@@ -39,7 +40,7 @@ _OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
 _LAST_LINES = 15
 
 
-def reproduce_named(name: str) -> int:
+def reproduce_named(name: str, *, as_json: bool) -> int:
     """Train a version again; exit code 1 when its predictions differ, or it is impossible."""
     model, number = split_name(name)
     with open_resources(load_definitions(), "tracking", "datasets", "ledger") as built:
@@ -47,8 +48,15 @@ def reproduce_named(name: str) -> int:
             number = str(head.to_version)  # the alias follows it, or was edited
         version = find_version(model, number, built.tracking)
         recorded, found = reproduce(version, built.tracking, built.datasets)
-    say(report(f"{model}@{version.version}", recorded, found))
-    return 0 if are_equal(found) else 1
+    said, equal = f"{model}@{version.version}", are_equal(found)
+    facts = Reproduced(
+        version=said,
+        equal=equal,
+        prediction_sha256=recorded.prediction_sha256,
+        differences=found,
+    )
+    say_facts(facts, report(said, recorded, found), as_json=as_json)
+    return 0 if equal else 1
 
 
 def split_name(name: str) -> tuple[str, str]:

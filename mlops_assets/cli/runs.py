@@ -4,23 +4,25 @@
 `deploy` begins there. No model stops another.
 """
 
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import sleep
 
 import dagster as dg
 
 from jobs.promotion import events
 from mlops_assets.cli.checks import python_faults, sound_models
 from mlops_assets.cli.context import (
+    alone,
     chosen_models,
     exit_code,
     load_definitions,
     open_promotions,
     open_resources,
+    said_who_runs,
     say,
     say_both,
 )
@@ -34,6 +36,7 @@ from mlops_assets.keys import TrainingStage, asset_key, pool
 from mlops_assets.metadata import read_facts
 from mlops_assets.records.data import FeatureFacts
 from mlops_assets.records.evaluation import EvaluationFacts
+from mlops_assets.runtime import terminal
 from mlops_assets.runtime.atomic import exclusive
 from mlops_assets.runtime.interrupts import interruptible
 from resources.champion.aliases import champion_of
@@ -76,6 +79,9 @@ def deploy(models: Sequence[str]) -> int:
     with _models_of_a_run(models) as (definitions, chosen):
         failed = _failed(chosen, ModelRun.deploy_evaluated)
     return exit_code(definitions, models, good=not failed)
+
+
+_WORTH_SAYING_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,8 @@ class ModelRun:
             stale = {evaluation: moved, **stale}
         for key, reason in stale.items():
             say(f"{key.to_user_string()} is out of date: {reason}")
+        if not stale:
+            say(f"{self.model}: up to date")
         return not stale or self._materialize(list(stale))
 
     def _stale(self) -> dict[dg.AssetKey, str]:
@@ -194,7 +202,7 @@ class ModelRun:
             say(f"{self.model}: the ledger's champion does not serve: {err}", error=True)
 
     def _materialize(self, keys: Sequence[dg.AssetKey], job: str = "training") -> bool:
-        wait_for_others(self.instance, pool(self.model), self._say_who_runs, sleep)
+        wait_for_others(self.instance, pool(self.model), self._say_who_runs, time.sleep)
         result = execute_here(
             self.definitions.resolve_job_def(f"{self.model}_{job}"),
             self.instance,
@@ -209,7 +217,7 @@ class ModelRun:
         return result.success
 
     def _say_who_runs(self, other: dg.DagsterRun) -> None:
-        say(f"{self.model}: waits for run {other.run_id[:8]} of {other.job_name}")
+        say(said_who_runs(self.model, other))
 
     def _predict_once(self, deployment: EndpointDeployer) -> None:
         endpoint = deployment.status(self.model)
@@ -253,8 +261,13 @@ def _failed(chosen: Sequence[ModelRun], do: Callable[[ModelRun], bool]) -> list[
 
 def run_alone(one: ModelRun, do: Callable[[ModelRun], bool]) -> bool:
     """Whether `do` went well, by us alone of all commands; others may be at other models."""
-    with exclusive(home() / "locks" / f"{one.model}.lock"):
-        return survived(one.model, partial(do, one))
+    terminal.doing(one.model)
+    with alone(one.model):
+        began = time.monotonic()
+        good = survived(one.model, partial(do, one))
+    if (took := time.monotonic() - began) >= _WORTH_SAYING_SECONDS:
+        say(f"{one.model}: {'done' if good else 'ended'} after {took:.0f} s")
+    return good
 
 
 def settle_runs(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:

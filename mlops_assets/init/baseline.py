@@ -12,22 +12,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.data import broken_contract, read_rows
-from mlops_assets.assets.features import with_labels
+from mlops_assets.assets.data import read_rows
 from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError, MlopsError
 from mlops_assets.init.draft import LINEAR, TREES, Draft
 from mlops_assets.ml.data.casting import Marks
-from mlops_assets.ml.data.contract import contract_holds, enforce
+from mlops_assets.ml.data.contract import broken_contract, contract_holds, enforce
 from mlops_assets.ml.data.processing import identified, process
 from mlops_assets.ml.evaluation.baseline import prior
 from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.evaluation.metrics import metrics_of
-from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.features.build import build_features
+from mlops_assets.ml.features.labelled import labelled_keys
 from mlops_assets.ml.frames import Split, label_array
 from mlops_assets.ml.inference.scoring import Scored, score
-from mlops_assets.ml.monitoring.outcomes import rows_until
 from mlops_assets.ml.training.fit import fit, split
 
 _RESAMPLES = 25
@@ -150,11 +149,10 @@ def _rows(settings: ModelSettings, files: Sequence[Path], now: datetime) -> Spli
     marks = Marks(settings.source.decimal, settings.source.thousands)
     checked = enforce(read_rows(files, settings), settings.contract, now=now, marks=marks)
     if not contract_holds(checked, settings.contract):
-        raise ConfigError(broken_contract(checked, "the sample"))
+        raise ConfigError(broken_contract(checked, "in the sample"))
     rows = identified(process(checked.rows, settings.processing), settings, now)
     features = build_features(rows, settings)
-    labels = build_labels(rows_until(rows, settings, now), features, settings)
-    keys = with_labels(features, labels, settings)
+    keys = labelled_keys(rows, features, settings, now)
     target = settings.target.name
     joined = features.merge(keys, on=[*features.columns[:2]], validate="one_to_one")
     return split(joined[[*features.columns, target]], settings)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from mlops_assets.home import project
@@ -23,21 +24,26 @@ _CRASH_SECONDS = 30.0
 class Child:
     """One process, in a session of its own: the terminal's Ctrl-C reaches only its starter."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it."""
-        self.name, self._command = name, command
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> None:
+        """Start it; what it says is added to `log`."""
+        self.name, self.log, self._command = name, log, command
         self._environment = os.environ | environment
         self._crashes, self._starts_at = 0, 0.0
         self._start()
 
     def _start(self) -> None:
         self._started = time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603  no text of the user's is in it
-            [*_LEASHED, str(os.getpid()), *self._command],
-            cwd=project(),
-            env=self._environment,
-            start_new_session=True,
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603  no text of the user's is in it
+                [*_LEASHED, str(os.getpid()), *self._command],
+                cwd=project(),
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def keep(self) -> str | None:
         """Start it again if it has ended, ever later, until `GivenUpError`; what to say of it."""
@@ -54,14 +60,16 @@ class Child:
         by_signal = f"was ended by {signal.Signals(-code).name}" if code < 0 else ""
         how = by_signal or f"ended by itself with exit code {code}"
         if self._crashes >= CRASHES:
-            raise GivenUpError(f"{self.name} {how}, the {CRASHES}th time in a row")
+            raise GivenUpError(
+                f"{self.name} {how}, the {CRASHES}th time in a row; {self.log} says why"
+            )
         pause = FIRST_PAUSE_SECONDS * 2 ** (self._crashes - 1)
         self._starts_at = time.monotonic() + pause
         return f"{self.name} {how}; starting it again in {pause:g} s"
 
 
 class GivenUpError(Exception):
-    """A process does not stay alive; its last lines say why."""
+    """A process does not stay alive; its log says why."""
 
 
 def end(processes: Collection[subprocess.Popen[Any]]) -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -20,10 +21,12 @@ from mlops_assets.home import HOST, INTERFACE_PORTS, models_folder
 from mlops_assets.interfaces.children import Child, GivenUpError, end
 from mlops_assets.interfaces.code_server import CodeServer
 from mlops_assets.interfaces.guard import Access
+from mlops_assets.interfaces.run_events import RunEvents
+from mlops_assets.runtime import terminal
 from mlops_assets.runtime.atomic import ensure_folder
 from resources.tracking.store import MLflowStore
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS, _LOOK_SECONDS = 0.2, 1.0
 _ENVIRONMENT = {
     "PYTHONWARNINGS": "ignore",  # of libraries about each other
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 8 processes, 700 MB; of use for LLMs only
@@ -43,6 +46,7 @@ def serve_user_interfaces(state: Path) -> int:
         PortInUseError: Somebody else listens on one of the ports; nothing was started.
         ConfigError: A variable of theirs cannot be meant; nothing was started.
     """
+    terminal.doing("starting Dagster and MLflow")
     ports = {name: _free_port(name) for name in INTERFACE_PORTS}
     Access.of_environment()  # what is wrong there is said once, and here
     stop = threading.Event()
@@ -52,30 +56,51 @@ def serve_user_interfaces(state: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="mlops-dev-", ignore_cleanup_errors=True) as folder:
         server = CodeServer(Path(folder))
         children = _children(state, server, ports)
+        places = {"models": models_folder(), "logs": _logs(state)}
         watch = threading.Thread(target=server.look_after, args=(models_folder(), stop, _say))
         watch.start()
         try:
-            return _keep(children, ports, stop)
+            return _keep(children, _urls(children, ports), places, stop)
         finally:
             stop.set()
             end([child.process for child in children])
             watch.join()
 
 
-def _keep(children: list[Child], ports: Mapping[str, int], stop: threading.Event) -> int:
-    urls = _urls(children, ports)
-    while not stop.wait(_POLL_SECONDS):
-        try:
-            for said in filter(None, [child.keep() for child in children]):
-                _say(said)
-        except GivenUpError as err:
-            _say(f"{err}; see its last lines above")
-            return 1
-        if urls and all(map(_listens, urls.values())):
-            names = "  ".join(f"{name} http://{HOST}:{port}" for name, port in urls.items())
-            print(f"{names}  (Ctrl-C ends all)", flush=True)  # noqa: T201
-            urls = {}
+def _keep(
+    children: list[Child],
+    urls: Mapping[str, int],
+    places: Mapping[str, Path],
+    stop: threading.Event,
+) -> int:
+    """Watch all until `stop`; say where they are once they are there, and then what happens."""
+    waited = urls
+    with dg.DagsterInstance.get() as instance:
+        events = RunEvents(instance, datetime.now(UTC))
+        while not stop.wait(_POLL_SECONDS if waited else _LOOK_SECONDS):
+            try:
+                for said in filter(None, [child.keep() for child in children]):
+                    _say(said)
+            except GivenUpError as err:
+                _say(str(err))
+                return 1
+            events.tell(_say)
+            if waited and all(map(_listens, waited.values())):
+                _say_places(urls, places)
+                waited = {}
     return 0
+
+
+def _say_places(urls: Mapping[str, int], places: Mapping[str, Path]) -> None:
+    for name, port in urls.items():
+        terminal.line(f"{name} http://{HOST}:{port}")
+    terminal.line(f"models {places['models']}: a change is taken up")
+    terminal.line(f"logs {places['logs']}; Ctrl-C ends all")
+    terminal.doing("")
+
+
+def _logs(state: Path) -> Path:
+    return ensure_folder(state / "logs")
 
 
 def _urls(children: list[Child], ports: Mapping[str, int]) -> dict[str, int]:
@@ -90,10 +115,11 @@ def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list
         pass  # by us: processes that race to make its tables break each other's
     workspace = ["--workspace", str(server.workspace)]
     daemon = str(Path(sys.executable).with_name("dagster-daemon"))
+    logs, dagster = _logs(state), _ui("dagster_ui", ports["MLOPS_DAGSTER_PORT"], *workspace)
     children = [
-        Child("the code server", server.command, _ENVIRONMENT),
-        Child("Dagster", _ui("dagster_ui", ports["MLOPS_DAGSTER_PORT"], *workspace), _ENVIRONMENT),
-        Child("the daemon", [daemon, "run", *workspace], _ENVIRONMENT),
+        Child("the code server", server.command, _ENVIRONMENT, _log(logs, "code-server")),
+        Child("Dagster", dagster, _ENVIRONMENT, _log(logs, "dagster")),
+        Child("the daemon", [daemon, "run", *workspace], _ENVIRONMENT, _log(logs, "daemon")),
     ]
     store = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{state / 'mlflow.db'}")
     if store.startswith(("http://", "https://")):  # a tracking server has its own UI
@@ -103,7 +129,15 @@ def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list
     MLflowStore(tracking_uri=store, artifacts=artifacts).make_ready()
     stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_ARTIFACTS_DESTINATION": artifacts}
     mlflow = _ui("mlflow_ui", ports["MLOPS_MLFLOW_PORT"])
-    return [*children, Child("MLflow", mlflow, _ENVIRONMENT | stores)]
+    return [*children, Child("MLflow", mlflow, _ENVIRONMENT | stores, _log(logs, "mlflow"))]
+
+
+def _log(folder: Path, name: str) -> Path:
+    """The log of this start; that of the one before stands beside it."""
+    file = folder / f"{name}.log"
+    if file.exists():
+        file.replace(file.with_suffix(".log.1"))
+    return file
 
 
 def _ui(module: str, port: int, *arguments: str) -> list[str]:
@@ -117,7 +151,7 @@ def _listens(port: int) -> bool:
 
 
 def _say(text: str) -> None:
-    print(f"mlops dev: {text}", file=sys.stderr, flush=True)  # noqa: T201
+    terminal.line(f"{datetime.now(UTC):%H:%M:%S} {text}", error=True)
 
 
 def _free_port(variable: str) -> int:

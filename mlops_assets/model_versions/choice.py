@@ -1,28 +1,19 @@
-"""`training.estimator: auto` between tracking and pure functions: choose, log, show."""
+"""`training.estimator: auto` between tracking and pure functions: log, repeat, show."""
 
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.blocks.training import AUTO
 from mlops_assets.config import ModelSettings
 from mlops_assets.metadata import markdown_table
-from mlops_assets.ml.training.choice import candidates, choose
+from mlops_assets.ml.training.choice import candidates
 from mlops_assets.records.reproduction import EstimatorChoice, TrainingRecord
 from resources.tracking.run import MLflowRun
 
 
-def chosen(
-    train: pd.DataFrame, settings: ModelSettings, run: MLflowRun
-) -> tuple[ModelSettings, EstimatorChoice | None]:
-    """The settings with the estimator that was chosen, and why; a named one stays.
-
-    The loss of each candidate is a metric of the open run.
-    """
-    if settings.training.estimator != AUTO:
-        return settings, None
-    taken, choice = choose(train, settings)
+def log_choice(choice: EstimatorChoice, taken: ModelSettings, run: MLflowRun) -> None:
+    """The loss of each candidate as a metric of the open run."""
     dg.get_dagster_logger().info("estimator: %s, %s", choice.taken, taken.training.estimator)
     run.log_metrics(
         {
@@ -31,7 +22,6 @@ def chosen(
             if each.loss is not None
         }
     )
-    return taken, choice
 
 
 def as_chosen(settings: ModelSettings, record: TrainingRecord) -> ModelSettings:

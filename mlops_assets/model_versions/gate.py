@@ -7,10 +7,8 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import NotComparableError
 from mlops_assets.metadata import rounded
-from mlops_assets.ml.evaluation.baseline import against_prior, refusal
 from mlops_assets.ml.evaluation.champion import compare_models
-from mlops_assets.ml.evaluation.gate import decide
-from mlops_assets.ml.evaluation.metrics import evaluate
+from mlops_assets.ml.evaluation.verdict import verdict
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.model_versions.fetched import FetchedVersion, fetched
@@ -34,9 +32,7 @@ def judge(
     Refused is also what a rollback gave up, or what is made of the same data, code and settings.
     `held_out` is what the version says of the rows that it is measured on.
     """
-    gate, model = settings.evaluation.gate, candidate.version
-    metrics = evaluate(held_out, rows.test[settings.target.name])
-    metrics |= candidate.facts(rows.test, settings)
+    model, servable = candidate.version, candidate.facts(rows.test, settings)
     champion = champion_of(settings.name, tracking, ledger)
     comparison, not_compared = None, "there is no champion yet"
     if champion:
@@ -45,22 +41,21 @@ def judge(
         )
     elif ledger.head(settings.name):
         not_compared = "the champion was deleted from the registry"
-    baseline = None if gate.limits else against_prior(held_out, rows, metrics, settings)
     hold = hold_against(model, ledger.history(settings.name), tracking)
-    further = [refusal(baseline)] if baseline and not baseline.passed else []
-    further += [hold.said(model.version)] if hold else []
+    further = [hold.said(model.version)] if hold else []
+    found = verdict(held_out, rows, settings, comparison, servable, further)
     return Evaluation(
         model=model,
-        metrics=metrics,
+        metrics=found.metrics,
         train_rows=len(rows.train),
         test_rows=len(rows.test),
         learnt_until=max(part[TIMESTAMP].max() for part in rows).to_pydatetime(),
         champion=champion,
         comparison=comparison,
         not_compared=not_compared,
-        baseline=baseline,
+        baseline=found.baseline,
         files=candidate.digests,
-        decision=decide(metrics, comparison, gate, further),
+        decision=found.decision,
     )
 
 

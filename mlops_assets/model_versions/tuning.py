@@ -1,9 +1,9 @@
-"""Tuning between tracking and pure functions: search, log each trial, show how it went."""
+"""Tuning between tracking and pure functions: log each trial, show how the search went."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.metadata import pictures
@@ -12,25 +12,20 @@ from mlops_assets.ml.training.tuning import (
     HIGHER_IS_BETTER,
     SearchTrial,
     Tuning,
-    tune,
     tuning_metric,
-    with_params,
 )
 from mlops_assets.progress import PROGRESS
 from resources.tracking.run import MLflowRun
 
 
-def tuned(
-    train: pd.DataFrame, settings: ModelSettings, run: MLflowRun
-) -> tuple[ModelSettings, dict[str, Any]]:
-    """The settings with the parameters that a search chose, and the search as metadata.
-
-    Each trial is a run below the open one. Without `training.tune` nothing happens.
-    """
-    wanted = settings.training.tune
+def trial_log(
+    settings: ModelSettings, run: MLflowRun
+) -> Callable[[SearchTrial, SearchTrial | None], None]:
+    """What logs each trial of `training.tune` as a run below the open one, and tells of it."""
+    log, wanted = dg.get_dagster_logger(), settings.training.tune
     if wanted is None:
-        return settings, {}
-    log, metric = dg.get_dagster_logger(), tuning_metric(settings, wanted)
+        return lambda *_: None
+    metric = tuning_metric(settings, wanted)
 
     def on_trial(trial: SearchTrial, best: SearchTrial | None) -> None:
         log_trial(trial, metric, run)
@@ -39,8 +34,7 @@ def tuned(
         progress = f"{PROGRESS}trial {trial.number + 1} of {wanted.trials}: {found}{leader}"
         log.info(progress)
 
-    search = tune(train, settings, wanted, on_trial)
-    return with_params(settings, search.best.params), tuning_metadata(search)
+    return on_trial
 
 
 def log_trial(trial: SearchTrial, metric: str, run: MLflowRun) -> None:
@@ -52,8 +46,10 @@ def log_trial(trial: SearchTrial, metric: str, run: MLflowRun) -> None:
             child.log_metrics({f"tuning_{metric}": trial.value})
 
 
-def tuning_metadata(search: Tuning) -> dict[str, Any]:
+def tuning_metadata(search: Tuning | None) -> dict[str, Any]:
     """A search as metadata of the asset."""
+    if search is None:
+        return {}
     states, values = zip(*[(trial.state, trial.value) for trial in search.trials], strict=True)
     higher = search.metric in HIGHER_IS_BETTER
     plot = tuning_plot(values, search.metric, higher_is_better=higher)

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlops_assets.errors import StateError
@@ -91,4 +91,22 @@ def exclusive(lock: Path) -> Generator[None]:
     ensure_folder(lock.parent)
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def exclusive_as(lock: Path, who: str, wait: Callable[[str], object]) -> Generator[None]:
+    """The same; the file says `who` holds it, and `wait` is told who does where we must wait."""
+    ensure_folder(lock.parent)
+    with lock.open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            wait(handle.read() or "another process")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(OSError):  # of a full disk: then a waiting process is told of nobody
+            handle.truncate(0)
+            handle.write(who)
+            handle.flush()
         yield

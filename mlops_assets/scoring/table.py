@@ -1,4 +1,4 @@
-"""A table that a user brings, read by the model's own source and contract."""
+"""Rows that a user brings, as files or as a frame, read by the model's own source and contract."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -21,35 +21,17 @@ from mlops_assets.ml.frames import TIMESTAMP, feature_columns, with_columns
 from mlops_assets.scoring.asked import Asked, Batch
 
 
-class Table:
+class Rows:
     """Rows of a flat table, each asked for; of an event log, each entity that it tells of."""
 
-    kind = "table"
-
-    def __init__(self, files: Sequence[Path], settings: ModelSettings, now: datetime) -> None:
+    def __init__(self, settings: ModelSettings, now: datetime) -> None:
         """Nothing is read yet; a datetime later than `now` breaks the contract."""
-        self._paths, self._settings, self._now = files, settings, now
+        self._settings, self._now = settings, now
         self._contract = needed(settings)
-        sources = list(self._contract.source_names.values())
-        self._files = TableFiles(files, settings.source, sources)
 
-    @property
-    def columns(self) -> list[str]:
-        """See `Source.columns`."""
-        return list(self._contract.columns)
-
-    @property
-    def ignored(self) -> list[str]:
-        """See `Source.ignored`."""
-        return list(self._files.ignored)
-
-    def digest(self) -> str:
-        """See `Source.digest`."""
-        digest = hashlib.sha256()
-        for path in self._paths:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+    def frames(self) -> Iterator[tuple[pd.DataFrame, Marks]]:
+        """The columns that are asked for, part by part, and how their numbers are written."""
+        raise NotImplementedError
 
     def batches(self) -> Iterator[Batch]:
         """See `Source.batches`."""
@@ -66,9 +48,8 @@ class Table:
     def _checked(self) -> Iterator[tuple[Checked, np.ndarray]]:
         """Rows that keep the contract, with their numbers in the input, and the others."""
         seen, start = SeenKeys() if self._contract.unique else None, 0
-        for table, source in self._files:
-            frame = table.to_pandas(integer_object_nulls=True, split_blocks=True)
-            found = enforce(frame, self._contract, self._now, marks(source), seen)
+        for frame, written in self.frames():
+            found = enforce(frame, self._contract, self._now, written, seen)
             places = np.delete(np.arange(start, start + len(frame)), found.bad["row"])
             bad = found.bad.assign(row=found.bad["row"] + start)
             yield Checked(found.rows, bad), places
@@ -93,6 +74,59 @@ class Table:
             ),
             bad,
         )
+
+
+class Table(Rows):
+    """Rows that a user brings as files."""
+
+    kind = "table"
+
+    def __init__(self, files: Sequence[Path], settings: ModelSettings, now: datetime) -> None:
+        """As `Rows`; the files are written as `source` says, or as their names do."""
+        super().__init__(settings, now)
+        self._paths = files
+        sources = list(self._contract.source_names.values())
+        self._files = TableFiles(files, settings.source, sources)
+
+    @property
+    def columns(self) -> list[str]:
+        """See `Source.columns`."""
+        return list(self._contract.columns)
+
+    @property
+    def ignored(self) -> list[str]:
+        """See `Source.ignored`."""
+        return list(self._files.ignored)
+
+    def digest(self) -> str:
+        """See `Source.digest`."""
+        digest = hashlib.sha256()
+        for path in self._paths:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    def frames(self) -> Iterator[tuple[pd.DataFrame, Marks]]:
+        """See `Rows.frames`."""
+        for table, source in self._files:
+            yield table.to_pandas(integer_object_nulls=True, split_blocks=True), marks(source)
+
+
+class Frame(Rows):
+    """Rows that a user has as a frame, under the names of the source or those of the contract."""
+
+    def __init__(self, frame: pd.DataFrame, settings: ModelSettings, now: datetime) -> None:
+        """As `Rows`."""
+        super().__init__(settings, now)
+        self._frame = frame
+
+    def frames(self) -> Iterator[tuple[pd.DataFrame, Marks]]:
+        """See `Rows.frames`."""
+        sources = self._contract.source_names
+        here = set(self._frame.columns)
+        ours = {name: of for name, of in sources.items() if of not in here and name in here}
+        named = self._frame.rename(columns=ours)
+        yield named[[of for of in sources.values() if of in named.columns]], PLAIN
 
 
 def marks(source: SourceSettings) -> Marks:

@@ -13,7 +13,7 @@ from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
 from resources.dagster.cancellation import INTERRUPTS, Cancellation, send_ignored_again
-from resources.dagster.internals import InMemoryJob, execute_run
+from resources.dagster.internals import InMemoryJob, execute_run, without_mirror
 from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run
 from resources.tracking.tracking import MLflowTracking
 
@@ -77,7 +77,8 @@ def execute_here(
             tags={**tags, PROCESS: process_of_run(run_id)},
             run_config=run_config,
         )
-        result = execute_run(InMemoryJob(job), run, instance)
+        with without_mirror():
+            result = execute_run(InMemoryJob(job), run, instance)
     except KeyboardInterrupt:  # before the first step
         left = instance.get_run_by_id(run_id)
         if left and not left.is_finished:

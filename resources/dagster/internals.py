@@ -5,7 +5,8 @@ release finds in one place what to look at; `tests/unit/dependencies/test_dagste
 rely on. What `import dagster` does not load anyway (0.2-0.4 CPU s each) is imported by a function.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.metadata.metadata_value import ObjectMetadataValue
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.execution import compute_logs
 from dagster._core.execution.api import execute_run
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
@@ -44,7 +46,28 @@ __all__ = [
     "configure_loggers",
     "deserialize_value",
     "execute_run",
+    "without_mirror",
 ]
+
+
+@contextmanager
+def without_mirror() -> Generator[None]:
+    """Let what steps print go into their files alone, and to no terminal.
+
+    Two processes a run would pass it on, which take a terminal's Ctrl-C for theirs and say so with
+    a trace each.
+    """
+    before = compute_logs.tail_to_stream
+    compute_logs.tail_to_stream = _no_mirror
+    try:
+        yield
+    finally:
+        compute_logs.tail_to_stream = before
+
+
+@contextmanager
+def _no_mirror(path: str, stream: object) -> Generator[tuple[None, None]]:
+    yield None, None
 
 
 def code_server_client(socket: str) -> "DagsterGrpcClient":

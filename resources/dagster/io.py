@@ -1,6 +1,8 @@
 """Where assets keep their values: frames as Parquet, records as JSON, never a pickle.
 
-Data versions are kept by `resources.datasets`, models by `resources.tracking`.
+Of processed rows and features the older ones stay too, by the version of the data that they are
+made of (`resources.kept_versions`). Data versions themselves are kept by `resources.datasets`,
+models by `resources.tracking`.
 """
 
 from pathlib import Path
@@ -11,8 +13,9 @@ from pydantic import BaseModel, Field
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import StateError
-from mlops_assets.ml.documented import DocumentedRows
+from mlops_assets.ml.documented import DocumentedRows, TracedRows
 from mlops_assets.runtime.atomic import write_atomically
+from resources.kept_versions import USUAL_MB, keep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +25,11 @@ class ParquetStorage(dg.ConfigurableIOManager):
     """One file per asset under `root`; a write that fails leaves the previous value in place."""
 
     root: str = Field(description="Folder of the values; created on first use.")
+    keep_bytes: int = Field(
+        USUAL_MB * 1_000_000,
+        ge=0,
+        description="How much is kept of the older versions of each asset of traced rows.",
+    )
 
     def handle_output(
         self, context: dg.OutputContext, obj: "pd.DataFrame | DocumentedRows | BaseModel"
@@ -34,6 +42,8 @@ class ParquetStorage(dg.ConfigurableIOManager):
         else:
             frame = obj.to_stored() if isinstance(obj, DocumentedRows) else obj
             write_atomically(path, lambda file: frame.to_parquet(file, index=False))
+        if isinstance(obj, TracedRows):
+            keep(path, obj.record.raw.md5, self.keep_bytes)
         context.add_output_metadata({"value": dg.MetadataValue.path(str(path))})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame | DocumentedRows | BaseModel":

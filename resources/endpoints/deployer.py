@@ -98,9 +98,13 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         """Predict for rows of features, as `EndpointClient.predict_features`."""
         return self._client(name).predict_features(rows, logged=logged)
 
+    def kept(self, name: str, version: int) -> tuple[Servable, Path, list[RecordedRequest]]:
+        """The files of a version that was deployed here, as `EndpointFolder.kept`."""
+        return self._folder(name).kept(version)
+
     def sample(self, name: str, version: int) -> FeatureRow:
         """Features to ask a deployed version for: of the newest row at that time."""
-        _, _, recorded = self._folder(name).kept(version)
+        _, _, recorded = self.kept(name, version)
         return recorded[-1].features
 
     def verified(self, name: str) -> Manifest:

@@ -23,6 +23,11 @@ def read_between(
     return rows[inside].reset_index(drop=True)
 
 
+def rows_of_request(file: Path, request_id: str) -> pd.DataFrame:
+    """Those rows of a day that answer a request; of the file only what may hold it is read."""
+    return pd.read_parquet(file, filters=[("request_id", "==", request_id)])
+
+
 def newest_in(file: Path) -> datetime:
     """Event time of the newest row of a day."""
     return pd.read_parquet(file, columns=["event_time"])["event_time"].max().to_pydatetime()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _LOCK = "compact.lock"
 _GROUP_BYTES = 50_000_000
 """How much of the endpoint's files is taken over at once: some 500 MB of memory."""
@@ -66,6 +67,18 @@ class PredictionLog(dg.ConfigurableResource):
         first, last = (f"{moment.astimezone(UTC):%Y-%m-%d}" for moment in (start, end))
         days = [p for p in self._days(model) if first <= p.stem[:10] <= last]
         return read_between(days, fresh, start, end)
+
+    def request(self, model: str, request_id: str) -> "pd.DataFrame":
+        """All rows of one request, in their order; none if it is in no file, compacted or not."""
+        from resources.prediction_log.days import rows_of_request
+
+        found = self._fresh(model, _EPOCH, _NEVER)
+        found = found[found["request_id"] == request_id]
+        for day in reversed(self._days(model)):  # as a rule somebody asks for a new one
+            if len(found):
+                break
+            found = rows_of_request(day, request_id)
+        return found.sort_values("row", ignore_index=True)
 
     def recent(self, model: str, span: timedelta, window: timedelta) -> "pd.DataFrame":
         """The rows of the last `span` of event time and of what else its first window holds."""

@@ -124,9 +124,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     that waits in the queue, and one that a launcher is about to start, has no process yet. They are
     returned as they were left.
     """
-    may_run = [status for status in UNFINISHED if status != dg.DagsterRunStatus.SUSPENDED]
-    left = instance.get_runs(dg.RunsFilter(statuses=may_run))
-    dead = [run for run in left if is_gone(_process(run))]
+    dead = dead_runs(instance)
     for run in dead:
         if run.status in CANCELED:
             instance.report_run_canceled(run, "its process ended")
@@ -135,6 +133,13 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
                 run, f"its process was killed; the run was {run.status.value}"
             )
     return dead
+
+
+def dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs that Dagster takes for alive, and whose process on this machine is gone."""
+    may_run = [status for status in UNFINISHED if status != dg.DagsterRunStatus.SUSPENDED]
+    left = instance.get_runs(dg.RunsFilter(statuses=may_run))
+    return [run for run in left if is_gone(_process(run))]
 
 
 def _process(run: dg.DagsterRun) -> str:

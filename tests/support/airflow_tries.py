@@ -7,13 +7,20 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pendulum
 from airflow.dag_processing.dagbag import DagBag
+from airflow.models.dagbag import DBDagBag
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import clear_task_instances
 from airflow.sdk import DAG, get_current_context
+from airflow.sdk.definitions.dag import _run_task
+from airflow.settings import Session
+from airflow.utils.state import DagRunState, TaskInstanceState
 from dagster_job import DagsterRunJobOperator, DagsterRunTrigger, webserver
 from dagster_runs import DagsterError
 
@@ -33,16 +40,22 @@ class LostWorker(DagsterRunJobOperator):
         super().defer(**kwargs)
 
 
+def said_by(dag_id: str) -> Any:
+    """A callback that says how a task failed."""
+    return lambda context: say(
+        dag=dag_id,
+        task=context["ti"].task_id,
+        exception=type(context["exception"]).__name__,
+        said=str(context["exception"]),
+        tries=context["ti"].try_number,
+    )
+
+
 def wrong(dag_id: str, operator: type[DagsterRunJobOperator], **arguments: Any) -> None:
     with DAG(dag_id, schedule=None, catchup=False):
         operator(
             task_id="train",
-            on_failure_callback=lambda context: say(
-                dag=dag_id,
-                exception=type(context["exception"]).__name__,
-                said=str(context["exception"]),
-                tries=context["ti"].try_number,
-            ),
+            on_failure_callback=said_by(dag_id),
             **({"job_name": "loans_training", "poll_interval": 0.5} | arguments),
         )
 
@@ -68,9 +81,9 @@ class PatientTrigger(DagsterRunTrigger):
 
     asked = 0
 
-    def _status(self) -> str:
+    def _look(self) -> str:
         self.asked += 1
-        return super()._status()
+        return super()._look()
 
 
 async def away() -> dict[str, Any]:
@@ -83,17 +96,62 @@ async def away() -> dict[str, Any]:
     return {"said": f"an event, {event}", "asked": trigger.asked}
 
 
+def cleared(dag: DAG, run: DagRun, tasks: Collection[str]) -> None:
+    """What a user's click does to tasks of a run, and the run after it, as `dag.test` runs one."""
+    with Session() as session:
+        run = session.get_one(DagRun, run.id)
+        chosen = [ti for ti in run.get_task_instances(session=session) if ti.task_id in tasks]
+        clear_task_instances(chosen, session=session)
+        session.commit()
+        run.dag = DBDagBag().get_dag_for_run(dag_run=run, session=session)
+        run.set_state(DagRunState.RUNNING)
+        while run.state == DagRunState.RUNNING:
+            session.expire_all()
+            ready, _ = run.update_state(session=session)
+            for ti in ready:
+                ti.try_number += 1
+                ti.state = TaskInstanceState.SCHEDULED
+            session.commit()
+            for ti in ready:
+                _run_task(ti=ti, task=dag.task_dict[ti.task_id], run_triggerer=True)
+
+
+def states(run: DagRun) -> dict[str, str]:
+    with Session() as session:
+        found = session.get_one(DagRun, run.id).get_task_instances(session=session)
+        return {ti.task_id: str(ti.state) for ti in found}
+
+
+def stages(shipped: DAG, source: Path) -> None:
+    """The shipped DAG: as it is, cleared in part, and with data that teach nothing."""
+    run = shipped.test(logical_date=DAY)
+    links = [
+        ti.xcom_pull(key="_link_DagsterRunLink", task_ids=ti.task_id)
+        for ti in run.get_task_instances()
+        if ti.task_id.startswith("loans.")
+    ]
+    say(dag="shipped", states=states(run), run_id=run.run_id, links=links)
+    again = ("engineer_features", "train_model", "evaluate_model")
+    cleared(shipped, run, [f"loans.{task}" for task in again])
+    say(dag="cleared", states=states(run))
+    cleared(shipped, run, ["loans.evaluate_model"])
+    say(dag="cleared again", states=states(run))
+    lines = source.read_text(encoding="utf-8").splitlines()
+    coin = [f"{line[:-1]}{number % 2}" for number, line in enumerate(lines[1:])]
+    source.write_text("\n".join([lines[0], *coin, ""]), encoding="utf-8")
+    refused = shipped.test(logical_date=DAY.add(days=1))
+    say(dag="refused", states=states(refused), run_id=refused.run_id)
+
+
 def main(source: Path) -> None:
     """The shipped DAG and one that is stopped early; those that fail, when the data are gone."""
     bag = DagBag(Path(os.environ["AIRFLOW_HOME"]) / "dags")
     shipped = bag.dags["ml_training_pipeline"]
-    (task,) = shipped.tasks
-    task.poll_interval = 1
+    for task in shipped.tasks:
+        task.poll_interval, task.retry_delay = 1, timedelta(0)
+        task.on_failure_callback = [said_by(f"shipped {task.task_id}")]
     say(dag="parsed", errors=bag.import_errors, warnings=bag.captured_warnings)
-    run = shipped.test(logical_date=DAY)
-    (done,) = run.get_task_instances()
-    link = done.xcom_pull(key="_link_DagsterRunLink", task_ids=task.task_id)
-    say(dag="shipped", state=run.state, run_id=run.run_id, link=link)
+    stages(shipped, source)
     # The next two wait in Dagster's queue behind this one: to cancel a run that has started takes
     # as long as its step does not heed the signal.
     webserver("dagster_default").launch("loans_training", {})

@@ -1,7 +1,7 @@
 """Jobs and runs of a Dagster webserver over its GraphQL; imports neither Dagster nor Airflow."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +9,6 @@ import httpx
 
 _TIMEOUT_SECONDS = 60  # the webserver asks the code location before it launches
 _STARTING_SECONDS = 20  # Airflow gives a trigger 30 s to kill
-_END_EVENTS = ("RunFailureEvent", "RunCanceledEvent")
-_FINAL_ERRORS = ("Failure", "DagsterAssetCheckFailedError")  # `dg.Failure`, a blocking check
 
 JOBS = """query {
     workspaceOrError { __typename ... on Error { message }
@@ -20,18 +18,23 @@ JOBS = """query {
 LAUNCH = """mutation($params: ExecutionParams!) {
     launchRun(executionParams: $params) { __typename ... on Error { message }
         ... on RunConfigValidationInvalid { errors { message } }
-        ... on LaunchRunSuccess { run { runId status } } } }"""
+        ... on LaunchRunSuccess { run { runId status rootRunId tags { key value } } } } }"""
 NEWEST = """query($filter: RunsFilter!) {
-    runsOrError(filter: $filter, limit: 1) { __typename ... on Error { message }
-        ... on Runs { results { runId status } } } }"""
+    runsOrError(filter: $filter, limit: 100) { __typename ... on Error { message }
+        ... on Runs { results { runId status rootRunId tags { key value } } } } }"""
 STATUS = """query($id: ID!) {
-    runOrError(runId: $id) { __typename ... on Error { message } ... on Run { runId status } } }"""
+    runOrError(runId: $id) { __typename ... on Error { message }
+        ... on Run { runId status rootRunId tags { key value } } } }"""
+ASSETS = """query($job: PipelineSelector!) { assetNodes(pipeline: $job) { assetKey { path } } }"""
 EVENTS = """query($id: ID!, $cursor: String) {
     logsForRun(runId: $id, afterCursor: $cursor) { __typename ... on Error { message }
         ... on EventConnection { cursor hasMore events { __typename
-            ... on MessageEvent { message stepKey }
+            ... on MessageEvent { message stepKey level }
             ... on ErrorEvent { error { className message causes { message } } }
-            ... on ExecutionStepFailureEvent { failureMetadata { description } } } } } }"""
+            ... on ExecutionStepFailureEvent { failureMetadata { description } }
+            ... on AssetMaterializationPlannedEvent { asset: assetKey { path } }
+            ... on AssetCheckEvaluationPlannedEvent { checked: assetKey { path } }
+            ... on AssetCheckEvaluationEvent { evaluation { success description } } } } } }"""
 CANCEL = """mutation($id: String!) {
     terminateRun(runId: $id) { __typename ... on Error { message }
         ... on TerminateRunFailure { message } } }"""
@@ -47,14 +50,16 @@ class DagsterRun:
 
     run_id: str
     status: str
+    root: str = ""
+    """The run that this one is a part of again; its own id if it is whole."""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Reason:
-    """Why a run did not succeed; `final` if the same run again would end the same way."""
+@dataclass
+class Cursor:
+    """How far the events of a run have been read; None: not at all."""
 
-    text: str
-    final: bool
+    at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,21 +73,44 @@ class DagsterWebserver:
         """The run's page."""
         return f"{self.url}/runs/{run_id}"
 
-    def launch(self, job: str, tags: Mapping[str, str]) -> DagsterRun:
+    def launch(
+        self,
+        job: str,
+        tags: Mapping[str, str],
+        without: Collection[str] = (),
+        again: DagsterRun | None = None,
+    ) -> DagsterRun:
         """Start a run of the job, in the code location that has it.
+
+        Args:
+            job: Its name.
+            tags: Of the run.
+            without: Assets that it leaves as they are, e.g. `customers/raw_data`.
+            again: The run that it does a part of once more.
 
         Raises:
             DagsterError: No code location has the job, or several have; or Dagster refused it.
         """
-        selector = {"jobName": job, **self._selector(job)}
-        params = {"selector": selector, "executionMetadata": {"tags": _pairs(tags)}}
+        selector: dict[str, Any] = {"jobName": job, **self._selector(job)}
+        if without:
+            named = {"pipelineName": job, **self._selector(job)}
+            assets = [node["assetKey"] for node in self._answer(ASSETS, job=named)]
+            left = [key for key in assets if "/".join(key["path"]) not in without]
+            selector["assetSelection"] = left
+        metadata: dict[str, Any] = {"tags": _pairs(tags)}
+        if again:
+            metadata |= {"parentRunId": again.run_id, "rootRunId": again.root}
+        params = {"selector": selector, "executionMetadata": metadata}
         return _run(self._ask(LAUNCH, "LaunchRunSuccess", params=params)["run"])
 
-    def newest(self, job: str, tags: Mapping[str, str]) -> DagsterRun | None:
-        """The job's last run that carries all of the tags."""
+    def newest(
+        self, job: str, tags: Mapping[str, str], launchers: Collection[str] = ()
+    ) -> DagsterRun | None:
+        """The job's last run that carries all of the tags, and that one of these tasks launched."""
         wanted = {"pipelineName": job, "tags": _pairs(tags)}
-        found = self._ask(NEWEST, "Runs", filter=wanted)["results"]
-        return _run(found[0]) if found else None
+        found = map(_run, self._ask(NEWEST, "Runs", filter=wanted)["results"])
+        ours = (run for run in found if not launchers or run.tags["airflow/task_id"] in launchers)
+        return next(ours, None)
 
     def run(self, run_id: str) -> DagsterRun:
         """The run as it is now."""
@@ -100,22 +128,17 @@ class DagsterWebserver:
                     raise
             time.sleep(1)
 
-    def reason(self, run_id: str) -> Reason:
-        """What Dagster says of a run that did not succeed: its failed steps, or how it ended."""
-        events = list(self._events(run_id))
-        if steps := [e for e in events if e["__typename"] == "ExecutionStepFailureEvent"]:
-            text = "; ".join(f"{step['stepKey']}: {_cause(step)}" for step in steps)
-            classes = {step["error"]["className"] for step in steps if step["error"]}
-            return Reason(text, final=not classes.isdisjoint(_FINAL_ERRORS))
-        said = [event["message"] for event in events if event["__typename"] in _END_EVENTS]
-        return Reason(said[-1] if said else "Dagster gives no reason", final=False)
+    def events(self, run_id: str) -> Iterator[dict[str, Any]]:
+        """What the run has told by now, the oldest first."""
+        return self.events_after(run_id, Cursor())
 
-    def _events(self, run_id: str) -> Iterator[dict[str, Any]]:
-        cursor, more = None, True
+    def events_after(self, run_id: str, cursor: "Cursor") -> Iterator[dict[str, Any]]:
+        """The same without what came before; moves the cursor on."""
+        more = True
         while more:
-            page = self._ask(EVENTS, "EventConnection", id=run_id, cursor=cursor)
+            page = self._ask(EVENTS, "EventConnection", id=run_id, cursor=cursor.at)
             yield from page["events"]
-            cursor, more = page["cursor"], page["hasMore"]
+            cursor.at, more = page["cursor"], page["hasMore"]
 
     def _selector(self, job: str) -> dict[str, str]:
         """The code location and the repository that have the job."""
@@ -141,6 +164,14 @@ class DagsterWebserver:
         Raises:
             DagsterError: There is no answer, or it has another type.
         """
+        found = self._answer(query, **variables)
+        if found["__typename"] != wanted:
+            said = found.get("message") or "; ".join(e["message"] for e in found.get("errors", []))
+            raise DagsterError(f"{self.url}: {found['__typename']}: {said}")
+        return found
+
+    def _answer(self, query: str, **variables: Any) -> Any:
+        """The one field that the query asks for, or a `DagsterError`."""
         body = {"query": query, "variables": variables}
         try:
             answer = httpx.post(
@@ -156,14 +187,12 @@ class DagsterWebserver:
         if errors := result.get("errors"):
             raise DagsterError(f"{self.url} refuses the query: {errors[0]['message']}")
         (found,) = result["data"].values()
-        if found["__typename"] != wanted:
-            said = found.get("message") or "; ".join(e["message"] for e in found.get("errors", []))
-            raise DagsterError(f"{self.url}: {found['__typename']}: {said}")
         return found
 
 
 def _run(found: Mapping[str, Any]) -> DagsterRun:
-    return DagsterRun(found["runId"], found["status"])
+    tags = {tag["key"]: tag["value"] for tag in found["tags"]}
+    return DagsterRun(found["runId"], found["status"], found["rootRunId"] or found["runId"], tags)
 
 
 def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
@@ -178,11 +207,3 @@ def _not_loaded(entries: list[dict[str, Any]]) -> list[str]:
         for name, location in broken.items()
         if location is None or "message" in location
     ]
-
-
-def _cause(step: Mapping[str, Any]) -> str:
-    """The message that the step's author wrote, without Dagster's words around it."""
-    if step["failureMetadata"] and step["failureMetadata"]["description"]:
-        return step["failureMetadata"]["description"]
-    error = step["error"] or step
-    return (error.get("causes") or [error])[-1]["message"].strip()

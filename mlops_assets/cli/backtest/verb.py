@@ -9,15 +9,20 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.cli.context import chosen_models, load_definitions, say
+from mlops_assets.cli.context import (
+    alone,
+    chosen_models,
+    load_definitions,
+    said_who_runs,
+    say,
+    say_facts,
+)
 from mlops_assets.cli.failures import failed_steps
 from mlops_assets.errors import BacktestError
-from mlops_assets.home import home
 from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import read_facts
 from mlops_assets.ml.markdown import table
 from mlops_assets.records.backtest import BacktestReport
-from mlops_assets.runtime.atomic import exclusive
 from mlops_assets.runtime.interrupts import interruptible
 from resources.dagster.executors import execute_here
 from resources.dagster.run_limits import wait_for_others
@@ -29,8 +34,7 @@ def backtest(model: str, windows: int, window: str | None, *, as_json: bool) -> 
     chosen_models(definitions, [model])
     key = asset_key(model, "backtest")
     config = {"windows": windows, **({"window": window} if window else {})}
-    alone = exclusive(home() / "locks" / f"{model}.lock")
-    with interruptible(), alone, dg.DagsterInstance.get() as instance:
+    with interruptible(), alone(model), dg.DagsterInstance.get() as instance:
         if instance.get_latest_materialization_event(asset_key(model, "features")) is None:
             raise BacktestError(f"{model} has no features yet; run `mlops train {model}`")
         if not _materialize(definitions, instance, model, config):
@@ -39,16 +43,14 @@ def backtest(model: str, windows: int, window: str | None, *, as_json: bool) -> 
         report = read_facts(event.asset_materialization, BacktestReport) if event else None
     if report is None:
         raise BacktestError(f"the report of {model} is gone; run `mlops backtest {model}` again")
-    say(report.model_dump_json() if as_json else said(report))
+    say_facts(report, said(report), as_json=as_json)
     return 0
 
 
 def _materialize(
     definitions: dg.Definitions, instance: dg.DagsterInstance, model: str, config: dict[str, Any]
 ) -> bool:
-    wait_for_others(
-        instance, pool(model), lambda run: say(f"{model}: waits for run {run.run_id[:8]}"), sleep
-    )
+    wait_for_others(instance, pool(model), lambda run: say(said_who_runs(model, run)), sleep)
     result = execute_here(
         definitions.resolve_job_def(f"{model}_backtest"),
         instance,

@@ -10,6 +10,7 @@ PREDICT = Verb(
     (MODEL, takes("entities", nargs="+", metavar="entity", help="ids")),
     examples=("mlops predict customers 1 2",),
     more="Exit code 1 when one is refused.",
+    facts="mlops_assets.cli.facts.records.Answered[]",
 )
 SCORE = Verb(
     "score",
@@ -37,6 +38,81 @@ SCORE = Verb(
     "the rows are than `contract.max_bad_fraction` allows, or nothing can be scored.",
     facts="mlops_assets.records.scoring.BatchSummary",
 )
+EXPLAIN = Verb(
+    "explain",
+    "mlops_assets.cli.facts.explain.explain",
+    "why a request was answered so, or an entity would be now: row, encoded row, contributions",
+    (
+        MODEL,
+        takes("asked", metavar="request|entity", help="a logged `request_id`, or an id"),
+    ),
+    examples=("mlops explain customers 23570",),
+    more="Contributions are Shapley values, with unknown features taken from held-out rows that "
+    "are kept with the version (Strumbelj and Kononenko 2014): exact where the model is additive, "
+    "as a linear one is, and with up to 8 features; else estimated by 200 random orders. The "
+    "answer says which. scikit-learn computes them, also where ONNX Runtime serves.",
+    facts="mlops_assets.cli.facts.records.Explanation",
+)
+LIST = Verb(
+    "list",
+    "mlops_assets.cli.facts.overview.list_models",
+    "every model: what is live since when, the gate's last verdict, the last run",
+    examples=("mlops list", "mlops list --json"),
+    facts="mlops_assets.cli.facts.records.ListedModel[]",
+)
+SHOW = Verb(
+    "show",
+    "mlops_assets.cli.facts.versions.show",
+    "one version: who made it champion when, its card, metrics, gate and data",
+    (
+        takes(
+            "name",
+            metavar="MODEL[@VERSION]",
+            help="a number, champion or previous; default: champion",
+        ),
+    ),
+    examples=("mlops show customers", "mlops show customers@1"),
+    facts="mlops_assets.cli.facts.records.ShownVersion",
+)
+COMPARE = Verb(
+    "compare",
+    "mlops_assets.cli.facts.versions.compare",
+    "two versions: metrics, slices, features, parameters, data",
+    (
+        takes("a", metavar="A", help="MODEL@VERSION"),
+        takes("b", metavar="B", help="MODEL@VERSION"),
+    ),
+    examples=("mlops compare customers@1 customers@champion",),
+    facts="mlops_assets.cli.facts.records.ComparedVersions",
+)
+LOGS = Verb(
+    "logs",
+    "mlops_assets.cli.facts.places.logs",
+    "what the newest run of a model did, and what its endpoint said",
+    (
+        MODEL,
+        takes("--run", metavar="ID", help="of Dagster, or how it begins; default: the newest"),
+        takes("--last", type=kinds.number, default=50, metavar="N", help="lines; default: 50"),
+    ),
+    examples=("mlops logs customers", "mlops logs customers --last 10"),
+)
+OPEN = Verb(
+    "open",
+    "mlops_assets.cli.facts.places.open_pages",
+    "the addresses of a model in the Dagster UI, in MLflow, and of its endpoint",
+    (
+        MODEL,
+        takes(
+            "page",
+            nargs="?",
+            choices=["dagster", "mlflow", "endpoint"],
+            default="dagster",
+            help="which one opens in a browser, on a terminal; default: dagster",
+        ),
+    ),
+    examples=("mlops open customers", "mlops open customers mlflow"),
+    facts="mlops_assets.cli.facts.records.Addresses",
+)
 STATUS = Verb(
     "status",
     "mlops_assets.cli.endpoints.status",
@@ -53,6 +129,7 @@ STATUS = Verb(
     examples=("mlops status", "mlops status customers", "mlops status --html status.html"),
     more="Exit code 1 unless each serves its champion, by a sound YAML. The page also shows "
     "requests, drift, performance, the last decision and the next run; `mlops dev` serves it.",
+    facts="mlops_assets.cli.facts.records.ServedModel[]",
 )
 HISTORY = Verb(
     "history",
@@ -67,6 +144,7 @@ HISTORY = Verb(
         ),
     ),
     examples=("mlops history customers", "mlops history customers --at 2026-03-03"),
+    facts="mlops_assets.records.promotion.Promotion[]",
 )
 WHY = Verb(
     "why",
@@ -77,9 +155,10 @@ WHY = Verb(
         takes("--last", type=kinds.number, default=10, metavar="N", help="newest; default: 10"),
     ),
     examples=("mlops why customers", "mlops why customers --last 3"),
+    facts="mlops_assets.cli.facts.records.Decisions",
 )
 
 GROUPS = (
-    Group("Ask a live model", (PREDICT, SCORE)),
-    Group("See how things are, and why", (STATUS, HISTORY, WHY)),
+    Group("Ask a live model", (PREDICT, SCORE, EXPLAIN)),
+    Group("See how things are, and why", (LIST, SHOW, COMPARE, STATUS, HISTORY, WHY, LOGS, OPEN)),
 )

@@ -72,6 +72,7 @@ CHECK = Verb(
     "say every fault of the YAML files, a line each; runs nothing",
     (MODELS,),
     examples=("mlops check", "mlops check customers"),
+    facts="mlops_assets.cli.facts.records.CheckedModel[]",
 )
 SCHEMA = Verb(
     "schema",

@@ -13,6 +13,7 @@ ROLLBACK = Verb(
         takes("--why", metavar="TEXT", type=kinds.reason, help="kept in the ledger; default: none"),
     ),
     examples=("mlops rollback customers --why 'complaints since noon'",),
+    facts="mlops_assets.records.promotion.HandMove",
 )
 PROMOTE = Verb(
     "promote",
@@ -24,6 +25,7 @@ PROMOTE = Verb(
         takes("--why", metavar="TEXT", type=kinds.reason, required=True, help="kept in the ledger"),
     ),
     examples=("mlops promote customers 1 --why 'the season of last year is back'",),
+    facts="mlops_assets.records.promotion.HandMove",
 )
 PAUSE = Verb(
     "pause",
@@ -58,6 +60,7 @@ REPRODUCE = Verb(
     (takes("name", metavar="MODEL@VERSION", help="or MODEL@champion"),),
     examples=("mlops reproduce customers@champion",),
     more="Touches nothing that is live. Exit code 1 when the predictions differ.",
+    facts="mlops_assets.cli.facts.records.Reproduced",
 )
 BACKTEST = Verb(
     "backtest",
@@ -89,7 +92,17 @@ DEV = Verb(
     "mlops_assets.cli.operation.dev",
     "Dagster UI, its daemon and the MLflow UI, until Ctrl-C",
     examples=("mlops dev", "MLOPS_DAGSTER_PORT=3001 mlops dev"),
-    asks=True,
+    more="Says four addresses, then which runs began and how they ended, which models changed, and "
+    "what was started again; what each process says is in the state folder under `logs/`.",
+)
+DOCTOR = Verb(
+    "doctor",
+    "mlops_assets.cli.facts.doctor.doctor",
+    "what of this machine and state keeps things from working, each with its remedy",
+    examples=("mlops doctor", "mlops doctor --json"),
+    more="Versions, permissions, disk, clock, telemetry, locks, killed runs, ports. Exit code 1 if "
+    "something needs a hand; mends nothing itself.",
+    facts="mlops_assets.cli.facts.records.Finding[]",
 )
 ENV = Verb(
     "env",
@@ -122,5 +135,5 @@ BENTO = Verb(
 GROUPS = (
     Group("Move the champion, hold the retraining", (ROLLBACK, PROMOTE, PAUSE, RESUME)),
     Group("Repeat a training, and the past", (REPRODUCE, BACKTEST)),
-    Group("Run the place", (DEV, ENV, API_KEY, BENTO)),
+    Group("Run the place", (DEV, DOCTOR, ENV, API_KEY, BENTO)),
 )

@@ -48,7 +48,7 @@ class Verb:
     anywhere: bool = False
     """Whether it works outside a project."""
     asks: bool = False
-    """Whether it holds the terminal itself: asks a person, or runs until Ctrl-C."""
+    """Whether it asks a person, so that nothing else may be written to the terminal meanwhile."""
 
     def load(self) -> Callable[..., int]:
         """What it calls."""

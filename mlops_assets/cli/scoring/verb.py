@@ -1,9 +1,8 @@
 """The verb `score`: many rows at once, by the version that serves."""
 
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from mlops_assets.cli.context import (
@@ -11,12 +10,14 @@ from mlops_assets.cli.context import (
     load_definitions,
     open_resources,
     say,
+    say_facts,
 )
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
 from mlops_assets.ml.data.sources import find_files
 from mlops_assets.records.scoring import BatchSummary
+from mlops_assets.runtime import terminal
 from mlops_assets.runtime.interrupts import interruptible
 
 
@@ -38,9 +39,8 @@ def score(model: str, input: str | None, output: Path | None, *, as_json: bool) 
         batches = Batches.of(settings, built.deployment, built.predictions)
         table = Table(files, settings, datetime.now(UTC)) if files else None
         source = table or batches.snapshot(built.feature_store)
-        with _progress() as show:
-            summary = batches.score(source, output, show)
-    say(summary.model_dump_json() if as_json else said(summary))
+        summary = batches.score(source, output, partial(_show, model))
+    say_facts(summary, said(summary), as_json=as_json)
     for line in remarks(summary):
         say(line, error=True)
     return 0 if table is None or contract_held(summary, settings) else 1
@@ -82,17 +82,11 @@ def _require_writable(output: Path) -> None:
         raise ConfigError(f"--output {output}: what is written is Parquet; name it *.parquet")
     if not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}; make it")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"--output {output}: this user may not write in {output.parent}; name another folder"
+        )
 
 
-@contextmanager
-def _progress() -> Generator[Callable[[int], None]]:
-    """Says on a terminal how far it is, in one place that is empty afterwards."""
-    on_terminal = sys.stderr.isatty()
-
-    def show(rows: int) -> None:
-        if on_terminal:
-            print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)  # noqa: T201
-
-    yield show
-    if on_terminal:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+def _show(model: str, rows: int) -> None:
+    terminal.doing(f"{model}: {rows:,} rows scored", goes_on=True)

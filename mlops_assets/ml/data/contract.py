@@ -19,6 +19,8 @@ from mlops_assets.errors import ContractError
 from mlops_assets.ml.data.casting import PLAIN, Cast, Marks, Mask, cast
 from mlops_assets.ml.data.reading import check_columns
 
+_DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
+
 
 class Checked(NamedTuple):
     """Every row of the input, in exactly one of two frames, each in the input's order."""
@@ -133,6 +135,20 @@ def contract_holds(checked: Checked, contract: ContractSettings) -> bool:
     if contract.bad_rows == "refuse":
         return checked.bad.empty
     return checked.bad_fraction <= contract.max_bad_fraction
+
+
+def broken_contract(checked: Checked, where: str) -> str:
+    """What to tell when too many rows break the contract; `where` the bad ones are now."""
+    first = checked.bad.iloc[0]
+    broken = ", ".join(f"{rule} {count:,}" for rule, count in violations(checked).items())
+    remedy = "correct the source, or `contract` if it is too strict"
+    if _DECIMAL_COMMA.search(first["reason"]):
+        remedy = 'if its decimals are written with a comma, set `source.decimal: ","`'
+    return (
+        f"{len(checked.bad)} of {len(checked.bad) + len(checked.rows)} rows break the contract "
+        f"({broken}), e.g. row {first['row']}: {first['reason']}. They are {where}; "
+        f"{remedy}."
+    )
 
 
 class _Reasons:

@@ -100,7 +100,7 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
     Only matured snapshots are labelled: those whose window ends at the newest event or before.
 
     Args:
-        events: One row per event that has happened, in any order: `outcomes.rows_until` leaves
+        events: One row per event that has happened, in any order: `labelled.rows_until` leaves
             out those of the future, which are not all of their time.
         keys: Entity and event_timestamp.
         settings: With `target.agg` and `target.window`.

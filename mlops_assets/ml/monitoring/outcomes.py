@@ -65,13 +65,6 @@ def known_until(rows: pd.DataFrame, settings: ModelSettings, now: datetime) -> d
     return min(rows[settings.timestamp_column].max().to_pydatetime(), now) if len(rows) else None
 
 
-def rows_until(rows: pd.DataFrame, settings: ModelSettings, known: datetime | None) -> pd.DataFrame:
-    """Without what an event log already holds of times after `known`, which is not all of it."""
-    if settings.target.window is None or known is None:
-        return rows
-    return rows[rows[settings.timestamp_column] <= known]
-
-
 def with_outcomes(
     predictions: pd.DataFrame, labels: pd.DataFrame, settings: ModelSettings
 ) -> pd.DataFrame:

@@ -1,9 +1,11 @@
 """The two example models on their real data, as the README's commands run them."""
 
 import hashlib
+import importlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,6 +21,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mlops_assets.cli.parser.groups import VERBS
 from mlops_assets.records.serving import Endpoint, Manifest
 from mlops_assets.serving.version.model import by_sklearn, read_servable
 
@@ -155,10 +158,52 @@ def test_unknown_and_expired_entities_are_errors(first_run: str, project: Projec
     assert old in json.dumps(answer)
 
 
+@pytest.mark.parametrize(
+    "verb", ["list", "show", "compare", "status", "history", "why", "open", "explain", "doctor"]
+)
+def test_what_a_verb_finds_is_one_json_document_with_the_keys_of_its_page(
+    first_run: str, project: Project, verb: str
+) -> None:
+    declared = VERBS[verb]
+    command = shlex.split(declared.examples[0])
+    text = project.run(*command)
+    assert "Traceback" not in text
+    found = json.loads(project.run(*command, "--json"))
+    module, _, name = declared.facts.removesuffix("[]").rpartition(".")
+    record = getattr(importlib.import_module(module), name)
+    assert isinstance(found, list) == declared.facts.endswith("[]")
+    for one in found if isinstance(found, list) else [found]:
+        assert set(one) == set(record.model_fields)
+
+
+def test_a_logged_request_is_explained_by_the_row_that_was_fed(
+    first_run: str, project: Project
+) -> None:
+    _, answer = project.post("customers", {"entities": [23570]})
+    by_request, by_entity = (
+        json.loads(project.run("mlops", "explain", "customers", asked, "--json"))
+        for asked in (answer["request_id"], "23570")
+    )
+    assert by_request["prediction"] == pytest.approx(answer["predictions"][0]["prediction"])
+    for found in (by_request, by_entity):
+        added = sum(one["contribution"] for one in found["contributions"])
+        assert found["expected"] + added == pytest.approx(found["prediction"])
+    assert by_request["contributions"] == by_entity["contributions"]
+    assert by_request["source"].startswith("the prediction log")
+
+
+def test_the_log_of_a_run_names_its_assets(first_run: str, project: Project) -> None:
+    text = project.run("mlops", "logs", "customers")
+    assert "customers/deployed_endpoint: materialized" in text
+    assert "there is no run abcdefgh" in project.run(
+        "mlops", "logs", "customers", "--run", "abcdefgh", code=1
+    )
+
+
 def test_running_again_changes_nothing(first_run: str, project: Project) -> None:
     before = project.endpoint("customers")
     output = project.run("mlops", "run")
-    done = re.findall(r"^(\S+): materialized$", output, re.MULTILINE)
+    done = re.findall(r"^(\S+): materialized in [\d.]+ s$", output, re.MULTILINE)
     assert done == ["customers/raw_data", "flights/raw_data"]
     assert project.endpoint("customers") == before
 

@@ -5,6 +5,7 @@ calls.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -108,7 +109,8 @@ def test_what_passed_is_live_on_staging_and_what_is_refused_leaves_it_there(
     trained, deployed, _ = runner.log
     assert "loans/evaluation_report: materialized" in trained
     assert "deployed_endpoint" not in trained
-    assert deployed.startswith("loans/deployed_endpoint: materialized\nloans: prediction=0.")
+    said = r"loans/deployed_endpoint: materialized in [\d.]+ s\nloans: prediction=0\."
+    assert re.match(said, deployed)
     summary = runner.summary.read_text(encoding="utf-8")
     assert summary.startswith("- loans: version 1 passed the gate\n\n# loans, version 1\n")
     assert summary.endswith(f"\n- loans: version 1 at {url}\n")

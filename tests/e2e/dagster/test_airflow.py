@@ -18,12 +18,15 @@ import pytest
 from tests.support.servers import ROOT, free_port, wait_for
 from tests.support.small_dagster import dagster_dev, loans, write_loans
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # of the fixture that all share
 
 DEPLOY = ROOT / "deploy" / "airflow"
 ENVIRONMENT = Path(sys.prefix) / "airflow"
 UV = str(Path(sys.executable).parent / "uv")
-RUNS = """{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"""
+MODELS = ("loans", "a__b_")  # of the second Dagster knows nothing
+TASKS = ("process_data", "engineer_features", "train_model", "evaluate_model")
+RUNS = """{ runsOrError { ... on Runs { results {
+    runId status parentRunId tags { key value } stepStats { stepKey } } } } }"""
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,24 @@ class Tried:
 
     url: str
     said: dict[str, dict[str, Any]]
+    log: str
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """The Dagster runs that carry the DAG's name, with their tags."""
+        """The Dagster runs that carry the DAG's name, with their tags, the newest first."""
         answer = httpx.post(f"{self.url}/graphql", json={"query": RUNS}, timeout=30).json()
         found = answer["data"]["runsOrError"]["results"]
         runs = [run | {"tags": {t["key"]: t["value"] for t in run["tags"]}} for run in found]
         return [run for run in runs if run["tags"].get("airflow/dag_id") == dag_id]
+
+    def shipped(self, name: str) -> list[dict[str, Any]]:
+        """Those of one run of the shipped DAG, the oldest first."""
+        run_id = self.said[name]["run_id"]
+        runs = reversed(self.runs("ml_training_pipeline"))
+        return [run for run in runs if run["tags"]["airflow/run_id"] == run_id]
+
+    def states(self, name: str, model: str = "loans") -> list[str]:
+        """Of the model's tasks, in their order."""
+        return [self.said[name]["states"][f"{model}.{task}"] for task in TASKS]
 
 
 def install_airflow() -> Path:
@@ -57,7 +71,7 @@ def prepare_airflow(home: Path) -> None:
         (home / name).mkdir(parents=True)
         for file in (DEPLOY / name).glob("*.py"):
             text = file.read_text(encoding="utf-8")
-            text = text.replace('MODELS = ("customers", "flights")', 'MODELS = ("loans",)')
+            text = text.replace('MODELS = ("customers", "flights")', f"MODELS = {MODELS}")
             (home / name / file.name).write_text(text, encoding="utf-8")
     tries = ROOT / "tests" / "support" / "airflow_tries.py"
     (home / "dags" / tries.name).write_text(tries.read_text(encoding="utf-8"), encoding="utf-8")
@@ -75,7 +89,7 @@ def environment(home: Path, url: str) -> dict[str, str]:
 
 def run(command: list[str | Path], variables: dict[str, str]) -> str:
     done = subprocess.run(
-        command, env=variables, capture_output=True, text=True, timeout=200, check=False
+        command, env=variables, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -103,23 +117,66 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tried]:
         wait_for("an answer of dagster dev", lambda: has_loaded(url), 90)
         output = run([python, home / "dags" / "airflow_tries.py", source], variables)
         lines = [line[4:] for line in output.splitlines() if line.startswith("TRY ")]
-        yield Tried(url, {record.pop("dag"): record for record in map(json.loads, lines)})
+        said = {record.pop("dag"): record for record in map(json.loads, lines)}
+        yield Tried(url, said, output)
 
 
 def test_the_dags_are_read_without_an_error_or_a_warning(tried: Tried) -> None:
     assert tried.said["parsed"] == {"errors": {}, "warnings": {}}
 
 
-def test_the_shipped_dag_trains_and_is_found_from_both_sides(tried: Tried) -> None:
-    (launched,) = tried.runs("ml_training_pipeline")
+def test_the_four_tasks_of_the_shipped_dag_follow_one_run(tried: Tried) -> None:
+    launched = tried.shipped("shipped")[0]
     shipped = tried.said["shipped"]
-    assert shipped["state"] == "success"
-    assert shipped["link"] == f"{tried.url}/runs/{launched['runId']}"
+    assert tried.states("shipped") == ["success"] * 4
+    assert shipped["links"] == [f"{tried.url}/runs/{launched['runId']}"] * 4
     assert launched["status"] == "SUCCESS"
-    assert launched["tags"]["airflow/run_id"] == shipped["run_id"]
-    assert launched["tags"]["airflow/task_id"] == "train_loans"
+    assert launched["tags"]["airflow/task_id"] == "loans.process_data"
     assert launched["tags"]["airflow/logical_date"] == "2026-01-02T00:00:00+00:00"
     assert "/dags/ml_training_pipeline/runs/" in launched["tags"]["airflow/url"]
+
+
+def test_another_model_of_the_dag_fails_by_itself(tried: Tried) -> None:
+    assert tried.states("shipped", "a__b_") == ["failed", *["upstream_failed"] * 3]
+    told = tried.said["shipped a__b_.process_data"]
+    assert "no job 'a__b__training'" in told["said"]
+    assert told["tries"] == 2
+
+
+def test_clearing_runs_again_from_the_task_on_and_what_follows_follows(tried: Tried) -> None:
+    whole, features_on, evaluation = tried.shipped("shipped")
+    assert tried.states("cleared") == tried.states("cleared again") == ["success"] * 4
+    steps = [{step["stepKey"] for step in run["stepStats"]} for run in (whole, features_on)]
+    data = {step for step in steps[0] if step.startswith(("loans__raw", "loans__processed"))}
+    assert len(data) == 3
+    assert steps[1] == steps[0] - data
+    assert features_on["parentRunId"] == whole["runId"]
+    assert {step["stepKey"] for step in evaluation["stepStats"]} == {
+        "loans__evaluation_report",
+        "loans__evaluation_report_model_passes_the_gate",
+        "loans__reference_profile",
+    }
+
+
+def test_each_task_logs_its_own_assets_and_checks_once(tried: Tried) -> None:
+    told = {
+        "Materialized value loans raw_data.": 2,  # by the whole runs of two DAG runs
+        "Materialized value loans features.": 3,
+        "Asset check 'no_row_was_lost' on 'loans/features' passed.": 3,
+        "Asset check 'model_passes_the_gate' on 'loans/evaluation_report' passed.": 3,
+    }
+    assert {line: tried.log.count(line) for line in told} == told
+
+
+def test_a_refused_version_fails_the_evaluation_with_the_gates_reason(tried: Tried) -> None:
+    assert tried.states("refused") == ["success", "success", "success", "failed"]
+    (launched,) = tried.shipped("refused")
+    told = tried.said["shipped loans.evaluate_model"]
+    assert told["exception"] == "AirflowFailException"
+    assert told["tries"] == 1
+    assert "loans__evaluation_report_model_passes_the_gate: version" in told["said"]
+    assert "is refused: roc_auc 0." in told["said"]
+    assert told["said"].endswith(f"{tried.url}/runs/{launched['runId']}")
 
 
 def test_a_retry_goes_on_with_the_run_of_the_try_before(tried: Tried) -> None:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.support.loans import loans_yaml, write_loans
-from tests.support.servers import free_port, kill_all_with, wait_for
+from tests.support.servers import ROOT, free_port, kill_all_with, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -96,6 +96,68 @@ def test_every_entity_is_answered_as_the_endpoint_answers_it(project: Project) -
     assert found["prediction"].tolist() == [one["prediction"] for one in live]
     moments = found["features_as_of"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").tolist()
     assert moments == [one["features_as_of"] for one in live]
+
+
+LOOK = """
+import hashlib, json, sys
+from pathlib import Path
+
+home = Path(sys.argv[1])
+
+def state():
+    files = [file for file in home.rglob("*") if file.is_file() and "status" not in file.parts]
+    return {str(f): (f.stat().st_mtime_ns, hashlib.md5(f.read_bytes()).hexdigest()) for f in files}
+
+before = state()
+import mlops_assets, mlops_assets.errors
+from docs.notebooks import FOLDER, executed
+
+notebook = executed((FOLDER / "a_live_model.py").read_text(encoding="utf-8"))
+features, raw = mlops_assets.load("loans/features"), mlops_assets.load("loans/raw_data")
+scored = mlops_assets.score("loans", features.sample(frac=1, random_state=0))
+of_raw = mlops_assets.score("loans", raw.assign(grade="new"), to="arrow")
+assert scored.index.equals(features.sample(frac=1, random_state=0).index)
+assert mlops_assets.load("loans/model@1").classes_.tolist() == [0, 1]
+assert len(mlops_assets.load("loans/prediction_log")) >= 0
+refused = {}
+for name in ("loans/model@champoin", "loans/model@7", "loans/labels", "loan/features"):
+    try:
+        mlops_assets.load(name)
+    except mlops_assets.errors.ConfigError as err:
+        refused[name] = str(err)
+now = state()
+print(json.dumps({
+    "changed": sorted(name for name in {*before, *now} if before.get(name) != now.get(name)),
+    "notebook": notebook,
+    "scored": scored[["id", "prediction"]].to_dict("list"),
+    "of_raw": of_raw.select(["id", "prediction", "unseen_categories"]).to_pydict(),
+    "refused": refused,
+}))
+"""
+
+
+def test_a_notebook_gets_what_the_endpoint_answers_and_changes_nothing(project: Project) -> None:
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("MLOPS_", "DAGSTER_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, str(project.root / ".mlops")],
+        cwd=project.root / "work",
+        env=kept | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["changed"] == []
+    live = project.ask("/predict", {"entities": said["scored"]["id"]})
+    assert said["scored"]["prediction"] == [one["prediction"] for one in live]
+    assert said["of_raw"]["unseen_categories"] == [["grade"]] * 400
+    written = ROOT / "docs" / "notebooks" / "a_live_model.ipynb"
+    assert said["notebook"] == json.loads(written.read_text(encoding="utf-8"))
+    assert "after the @ stands one of ['champion', " in said["refused"]["loans/model@champoin"]
+    assert "no version 7; there are [1]" in said["refused"]["loans/model@7"]
+    assert "loans has no 'labels'; there are [" in said["refused"]["loans/labels"]
+    assert "there are ['loans']; did you mean 'loans'?" in said["refused"]["loan/features"]
 
 
 def test_killed_in_the_middle_nothing_is_half_written_and_nothing_is_there_twice(

@@ -13,10 +13,10 @@ from dagster_graphql.schema import create_schema
 from graphql import parse, validate
 
 from deploy.airflow.plugins import dagster_runs
-from deploy.airflow.plugins.dagster_runs import DagsterError, DagsterWebserver, Reason
+from deploy.airflow.plugins.dagster_runs import Cursor, DagsterError, DagsterRun, DagsterWebserver
 
 ROOT = Path(__file__).resolve().parents[3]
-QUERIES = ("JOBS", "LAUNCH", "NEWEST", "STATUS", "EVENTS", "CANCEL")
+QUERIES = ("JOBS", "ASSETS", "LAUNCH", "NEWEST", "STATUS", "EVENTS", "CANCEL")
 
 
 def location(name: str, *jobs: str) -> dict[str, Any]:
@@ -55,6 +55,17 @@ def answering(answer: Callable[[str | None, dict[str, Any]], tuple[int, str]]) -
 def workspace(*entries: dict[str, Any]) -> str:
     found = {"__typename": "Workspace", "locationEntries": entries}
     return json.dumps({"data": {"workspaceOrError": found}})
+
+
+def run(run_id: str, status: str, **tags: str) -> dict[str, Any]:
+    pairs = [{"key": f"airflow/{key}", "value": value} for key, value in tags.items()]
+    return {
+        "__typename": "Run",
+        "runId": run_id,
+        "status": status,
+        "rootRunId": None,
+        "tags": pairs,
+    }
 
 
 def launch_error(text: str, status: int = 200) -> str:
@@ -117,7 +128,7 @@ def test_a_login_page_is_no_answer(status: int, text: str, said: str) -> None:
 
 def test_the_token_is_sent_and_never_shown() -> None:
     def answer(token: str | None, _: dict[str, Any]) -> tuple[int, str]:
-        found = {"__typename": "Run", "runId": "r1", "status": "STARTED"}
+        found = run("r1", "STARTED")
         return (
             (200, json.dumps({"data": {"runOrError": found}}))
             if token == "Bearer s3cret"
@@ -132,63 +143,74 @@ def test_the_token_is_sent_and_never_shown() -> None:
             DagsterWebserver(url).run("r1")
 
 
-def step_failure(key: str, class_name: str | None, message: str, *causes: str) -> dict[str, Any]:
-    error = {
-        "className": class_name,
-        "message": "Error occurred while executing op\n",
-        "causes": [{"message": cause} for cause in causes],
-    }
-    return {
-        "__typename": "ExecutionStepFailureEvent",
-        "stepKey": key,
-        "message": message,
-        "error": error if class_name else None,
-        "failureMetadata": None,
-    }
+def test_events_come_page_by_page_and_no_event_comes_twice() -> None:
+    events = [{"message": str(number)} for number in range(5)]
 
-
-def reason(*pages: list[dict[str, Any]]) -> Reason:
     def answer(_: str | None, variables: dict[str, Any]) -> tuple[int, str]:
-        page = int(variables["cursor"] or 0)
+        start = int(variables["cursor"] or 0)
+        page = events[start : start + 2]
         found = {
             "__typename": "EventConnection",
-            "cursor": str(page + 1),
-            "hasMore": page + 1 < len(pages),
-            "events": pages[page],
+            "cursor": str(start + len(page)),
+            "hasMore": start + len(page) < len(events),
+            "events": page,
         }
         return 200, json.dumps({"data": {"logsForRun": found}})
 
+    cursor = Cursor()
     with answering(answer) as url:
-        return DagsterWebserver(url).reason("r1")
+        server = DagsterWebserver(url)
+        assert list(server.events_after("r1", cursor)) == events
+        events += [{"message": "5"}]
+        assert list(server.events_after("r1", cursor)) == [{"message": "5"}]
+        assert list(server.events("r1")) == events
 
 
-ENDED = {"__typename": "RunFailureEvent", "message": "the process is gone", "stepKey": None}
+def test_the_newest_run_is_the_newest_that_one_of_the_tasks_launched() -> None:
+    found = {
+        "__typename": "Runs",
+        "results": [
+            run("r3", "SUCCESS", task_id="customers.evaluate_model"),
+            run("r2", "SUCCESS", task_id="customers.train_model"),
+            run("r1", "SUCCESS", task_id="customers.process_data"),
+        ],
+    }
+    with answering(lambda *_: (200, json.dumps({"data": {"runsOrError": found}}))) as url:
+        server = DagsterWebserver(url)
+        names = {"customers.process_data", "customers.train_model"}
+        assert [
+            one and one.run_id
+            for one in (
+                server.newest("customers_training", {}),
+                server.newest("customers_training", {}, names),
+                server.newest("customers_training", {}, {"customers.engineer_features"}),
+            )
+        ] == ["r3", "r2", None]
 
 
-@pytest.mark.parametrize(
-    ("pages", "expected"),
-    [
-        (
-            [
-                [],
-                [step_failure("a", "DagsterExecutionStepExecutionError", "", "x", "KeyError: 1\n")],
-            ],
-            Reason("a: KeyError: 1", final=False),
-        ),
-        (
-            [[step_failure("a", None, "a crashed"), step_failure("b", "Failure", "")], [ENDED]],
-            Reason("a: a crashed; b: Error occurred while executing op", final=True),
-        ),
-        ([[ENDED]], Reason("the process is gone", final=False)),
-        ([[]], Reason("Dagster gives no reason", final=False)),
-    ],
-    ids=["innermost cause, second page", "final", "no step", "nothing"],
-)
-def test_the_reason_is_that_of_the_steps_or_of_the_run(pages: Any, expected: Reason) -> None:
-    assert reason(*pages) == expected
+def test_a_part_of_a_job_is_run_without_the_assets_that_come_before() -> None:
+    told = []
+
+    def answer(_: str | None, variables: dict[str, Any]) -> tuple[int, str]:
+        if "params" in variables:
+            told.append(variables["params"])
+            launched = {"__typename": "LaunchRunSuccess", "run": run("r2", "QUEUED")}
+            return 200, json.dumps({"data": {"launchRun": launched}})
+        if "job" in variables:
+            keys = [{"assetKey": {"path": ["a", stage]}} for stage in ("raw_data", "features")]
+            return 200, json.dumps({"data": {"assetNodes": keys}})
+        return 200, workspace(location("mlops", "a_training"))
+
+    with answering(answer) as url:
+        again = DagsterRun("r1", "FAILURE", root="r0")
+        DagsterWebserver(url).launch("a_training", {}, {"a/raw_data"}, again)
+    (params,) = told
+    assert params["selector"]["assetSelection"] == [{"path": ["a", "features"]}]
+    assert params["executionMetadata"]["rootRunId"] == "r0"
+    assert params["executionMetadata"]["parentRunId"] == "r1"
 
 
-def answers(*found: dict[str, str]) -> Callable[..., tuple[int, str]]:
+def answers(*found: dict[str, Any]) -> Callable[..., tuple[int, str]]:
     """One after the other; a request too many is an error."""
     texts = iter(found)
     return lambda *_: (200, json.dumps({"data": {"found": next(texts)}}))
@@ -197,8 +219,8 @@ def answers(*found: dict[str, str]) -> Callable[..., tuple[int, str]]:
 REFUSED = {"__typename": "TerminateRunFailure", "message": "has status STARTING"}
 
 
-def status(name: str) -> dict[str, str]:
-    return {"__typename": "Run", "runId": "r1", "status": name}
+def status(name: str) -> dict[str, Any]:
+    return run("r1", name)
 
 
 def test_a_run_that_is_starting_is_canceled_when_it_has_started() -> None:

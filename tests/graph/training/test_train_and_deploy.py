@@ -43,7 +43,7 @@ def test_what_passed_is_deployed_by_the_second_half_alone(
     assert ModelRun(definitions, instance, "loans").deploy_evaluated()
     assert resources["deployment"].status("loans").model_version == 1
     first, predicted = capsys.readouterr().out.splitlines()
-    assert first == "loans/deployed_endpoint: materialized", "and nothing but that"
+    assert first.startswith("loans/deployed_endpoint: materialized in "), "and nothing but that"
     assert predicted.startswith("loans: prediction=0.")
 
 

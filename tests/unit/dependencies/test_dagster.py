@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 import pytest
+from dagster._core.execution.compute_logs import mirror_stream_to_file
 from dagster._core.executor.step_delegating import (
     CheckStepHealthResult,
     StepDelegatingExecutor,
@@ -27,6 +29,7 @@ from resources.dagster.internals import (
     code_server_client,
     deserialize_value,
     explain_failed_steps,
+    without_mirror,
     workspace_process,
 )
 
@@ -138,3 +141,15 @@ def test_a_run_that_is_submitted_comes_with_the_page_that_asked() -> None:
 def test_a_job_of_assets_is_what_its_type_says() -> None:
     made = dg.define_asset_job("any", selection="*")
     assert isinstance(made, UnresolvedAssetJobDefinition)
+
+
+def test_what_a_step_prints_is_kept_without_processes_that_pass_it_on(tmp_path: Path) -> None:
+    file = tmp_path / "step.out"
+    with (tmp_path / "stdout").open("w") as stream:
+        with without_mirror(), mirror_stream_to_file(stream, str(file)):
+            stream.write("said in a step\n")
+            stream.flush()
+            assert psutil.Process().children() == []
+        with mirror_stream_to_file(stream, str(tmp_path / "other.out")):
+            assert len(psutil.Process().children()) == 2, "else nothing is there to be left out"
+    assert file.read_text() == "said in a step\n"

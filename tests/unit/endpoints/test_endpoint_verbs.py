@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.blocks.data import EntitySettings
-from mlops_assets.cli.endpoints import ids, up
+from mlops_assets.cli.context import ids
+from mlops_assets.cli.endpoints import up
 from mlops_assets.errors import ConfigError, PortInUseError
 from resources.endpoints.process import require_free
 

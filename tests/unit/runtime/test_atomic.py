@@ -3,12 +3,13 @@
 import multiprocessing
 import resource
 import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.errors import StateError
-from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
+from mlops_assets.runtime.atomic import ensure_folder, exclusive, exclusive_as, write_atomically
 
 
 def test_a_writer_that_fails_leaves_the_previous_content(tmp_path: Path) -> None:
@@ -70,3 +71,23 @@ def test_a_lock_keeps_other_processes_out(tmp_path: Path) -> None:
     for process in processes:
         process.join()
     assert (tmp_path / "counter").read_text() == "400"
+
+
+def test_who_waits_for_a_lock_is_told_who_holds_it(tmp_path: Path) -> None:
+    lock, told, waits = tmp_path / "a.lock", list[str](), threading.Event()
+
+    def wait() -> None:
+        def tell(other: str) -> None:
+            told.append(other)
+            waits.set()
+
+        with exclusive_as(lock, "the second", tell):
+            told.append(lock.read_text())
+
+    second = threading.Thread(target=wait)
+    with exclusive_as(lock, "the first", told.append):
+        second.start()
+        assert waits.wait(10)
+        assert told == ["the first"]
+    second.join()
+    assert told == ["the first", "the second"]

@@ -1,0 +1,38 @@
+"""Features and what became of them, as far as it is known: the keys that training rows are made of.
+
+How a feature or a label is computed is `ml.features.build`.
+"""
+
+from datetime import datetime
+
+import pandas as pd
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.features.build import build_labels
+from mlops_assets.ml.frames import TIMESTAMP
+
+
+def labelled_keys(
+    rows: pd.DataFrame, features: pd.DataFrame, settings: ModelSettings, known: datetime | None
+) -> pd.DataFrame:
+    """The key and moment of every row of `features`, and its target; NaN where not known yet.
+
+    Args:
+        rows: Processed; `features` were built of them.
+        features: Of `build_features`.
+        settings: Of the model.
+        known: Until when the rows tell what happened, as of `rows_until`.
+
+    Raises:
+        FeatureError: As `build_labels`.
+    """
+    labels = build_labels(rows_until(rows, settings, known), features, settings)
+    keys = [settings.key.name, TIMESTAMP]
+    return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
+
+
+def rows_until(rows: pd.DataFrame, settings: ModelSettings, known: datetime | None) -> pd.DataFrame:
+    """Without what an event log already holds of times after `known`, which is not all of it."""
+    if settings.target.window is None or known is None:
+        return rows
+    return rows[rows[settings.timestamp_column] <= known]
