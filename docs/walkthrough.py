@@ -1,17 +1,13 @@
 """Run the commands of a page in an empty folder, and hold what they print against the page.
 
-    .venv/bin/python docs/walkthrough.py
-
-runs the tutorial and takes its pictures; needs Chromium. A test runs it without them. In a block
-```console, a line that begins with `$ ` is a command (up to the end of its here-document), the
-others are what it prints, in this order; `...` stands for anything.
+In a block ```console, a line that begins with `$ ` is a command (up to the end of a here-document),
+the others are what it prints, in this order; `...` stands for anything.
 """
 
 import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +55,7 @@ def walk(todo: Sequence[Step], folder: Path) -> None:
     Raises:
         WalkthroughError: A step fails, or prints something else than the page shows.
     """
-    script = "\n".join(f"{step.command}\necho; echo '{_END}' $?" for step in todo)
+    script = "\n".join(f"{step.command}\nprintf '\\n%s\\n' '{_END} '$?" for step in todo)
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("MLOPS_")
     }
@@ -89,15 +85,3 @@ def not_printed(step: Step, text: str) -> Iterator[str]:
         pattern = ".*".join(map(re.escape, line.split("...")))
         if line != "..." and not any(re.fullmatch(pattern, one) for one in printed):
             yield line
-
-
-if __name__ == "__main__":
-    from docs.screenshots import free_port, take_tutorial
-
-    with tempfile.TemporaryDirectory() as name:
-        *most, stop = tutorial(free_port())
-        try:
-            walk(most, Path(name))
-            take_tutorial(Path(name))
-        finally:
-            walk([stop], Path(name))
