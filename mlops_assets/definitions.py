@@ -76,8 +76,8 @@ def build_resources(state: Path) -> dict[str, Any]:
         "tracking": MLflowTracking(
             tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
             artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
-            dagster_url=_variable("MLOPS_DAGSTER_URL", interface_url("MLOPS_DAGSTER_PORT")),
-            mlflow_url=interface_url("MLOPS_MLFLOW_PORT"),
+            dagster_url=_variable("MLOPS_DAGSTER_URL", interface_url("MLOPS_PORT_DAGSTER")),
+            mlflow_url=interface_url("MLOPS_PORT_MLFLOW"),
         ),
         "ledger": PromotionLedger(path=_variable("MLOPS_LEDGER", state / "ledger.db")),
         "decisions": DecisionStore(path=_variable("MLOPS_DECISIONS", state / "decisions.db")),
@@ -141,12 +141,17 @@ def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefiniti
     if name == "k8s":
         from dagster_k8s import k8s_job_executor  # 1.5-5 CPU s, for those who are in a cluster
 
-        from resources.cluster.steps import explained
+        from resources.cluster.runs.steps import in_pods
 
         # Without the references, what ends a run's pod leaves those of its steps behind.
         pods = pods_of_steps(loaded_models(models).values()) if models else {}
-        configured = {"enable_owner_references": True, "per_step_k8s_config": pods}
-        return explained(k8s_job_executor.configured(configured))
+        configured = {
+            "enable_owner_references": True,
+            # Less than a run's pod has, which with another executor moves endpoints itself.
+            "step_k8s_config": {"pod_spec_config": {"termination_grace_period_seconds": 30}},
+            "per_step_k8s_config": pods,
+        }
+        return in_pods(k8s_job_executor.configured(configured))
     if name not in _EXECUTORS:
         known = [*_EXECUTORS, "k8s"]
         raise ConfigError(f"MLOPS_EXECUTOR={name!r} is none of {known}; correct it")

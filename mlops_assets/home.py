@@ -18,7 +18,7 @@ PROJECT_FILE = "mlops.yaml"
 """What marks a folder as a project, as `.git` does."""
 _PACKAGES = ("mlops_assets", "resources", "sensors", "jobs")
 HOST = "127.0.0.1"
-INTERFACE_PORTS = {"MLOPS_DAGSTER_PORT": 3000, "MLOPS_MLFLOW_PORT": 5000}
+INTERFACE_PORTS = {"MLOPS_PORT_DAGSTER": 3000, "MLOPS_PORT_MLFLOW": 5000}
 """Variables that move the ports of `mlops dev`, and their defaults."""
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from mlops_assets import errors
 from mlops_assets.cli.context import say
+from mlops_assets.cli.verdict import AFTER_A_REFUSAL
 from mlops_assets.home import home
 from mlops_assets.runtime.atomic import ensure_folder, is_full, write_atomically
 
@@ -87,7 +88,7 @@ def _failed_checks(
             facts = [f"{name} {value.value}" for name, value in found.metadata.items()]
             why = found.description or ", ".join(facts)
             if found.check_name == _GATE:  # in the words of `mlops train`
-                yield found.asset_key.path[0], why
+                yield found.asset_key.path[0], f"{why}; {AFTER_A_REFUSAL}"
             else:
                 key = found.asset_key.to_user_string()
                 yield key, f"the check {found.check_name} failed: {why}"

@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else watched(f"mlops {verb.name}", document=getattr(chosen, "as_json", False))
         ):
             return verb.load()(**vars(chosen))
+    except BrokenPipeError:
+        pass  # whoever read it has read enough: `mlops logs customers | head`
     except Exception as err:  # the last resort of a command line: a line, and nothing lost
         from mlops_assets.cli.failures import told_of
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from mlops_assets.errors import StateError
 from mlops_assets.records.evaluation import EvaluationFacts
 
+AFTER_A_REFUSAL = (
+    "what served before serves on; train on other data or settings, or change `evaluation.gate`"
+)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -22,7 +26,8 @@ def verdict_of(model: str, facts: EvaluationFacts, *, complete: bool) -> Verdict
     """What `evaluation_report` states; complete: no other step of the training failed."""
     version, card = facts.model_uri.rpartition("/")[2], facts.model_card
     if not facts.promoted:
-        return Verdict(f"{model}: version {version} is refused: {facts.reasons}", False, card)
+        said = f"{model}: version {version} is refused: {facts.reasons}; {AFTER_A_REFUSAL}"
+        return Verdict(said, False, card)
     failed = "" if complete else ", but another step failed"
     return Verdict(f"{model}: version {version} passed the gate{failed}", complete, card)
 

@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--host", default=HOST)
-    parser.add_argument("--port", type=int, default=INTERFACE_PORTS["MLOPS_DAGSTER_PORT"])
+    parser.add_argument("--port", type=int, default=INTERFACE_PORTS["MLOPS_PORT_DAGSTER"])
     chosen = parser.parse_args()
     configure_loggers(log_level="WARNING")
     access = Access.of_environment()

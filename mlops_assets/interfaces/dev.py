@@ -1,6 +1,6 @@
 """The user interfaces for local work, all ended by one Ctrl-C.
 
-`MLOPS_DAGSTER_PORT` and `MLOPS_MLFLOW_PORT` move them to other ports. Each is a process, as are the
+`MLOPS_PORT_DAGSTER` and `MLOPS_PORT_MLFLOW` move them to other ports. Each is a process, as are the
 daemon and the code server; all are watched, and a change of a model's files is taken up.
 """
 
@@ -105,7 +105,7 @@ def _logs(state: Path) -> Path:
 
 def _urls(children: list[Child], ports: Mapping[str, int]) -> dict[str, int]:
     """The port of each interface that runs here, by its name."""
-    named = {"Dagster": ports["MLOPS_DAGSTER_PORT"], "MLflow": ports["MLOPS_MLFLOW_PORT"]}
+    named = {"Dagster": ports["MLOPS_PORT_DAGSTER"], "MLflow": ports["MLOPS_PORT_MLFLOW"]}
     return {child.name: named[child.name] for child in children if child.name in named}
 
 
@@ -115,7 +115,7 @@ def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list
         pass  # by us: processes that race to make its tables break each other's
     workspace = ["--workspace", str(server.workspace)]
     daemon = str(Path(sys.executable).with_name("dagster-daemon"))
-    logs, dagster = _logs(state), _ui("dagster_ui", ports["MLOPS_DAGSTER_PORT"], *workspace)
+    logs, dagster = _logs(state), _ui("dagster_ui", ports["MLOPS_PORT_DAGSTER"], *workspace)
     children = [
         Child("the code server", server.command, _ENVIRONMENT, _log(logs, "code-server")),
         Child("Dagster", dagster, _ENVIRONMENT, _log(logs, "dagster")),
@@ -128,7 +128,7 @@ def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list
     # By us: a run that made the store at the same moment as the server would break both.
     MLflowStore(tracking_uri=store, artifacts=artifacts).make_ready()
     stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_ARTIFACTS_DESTINATION": artifacts}
-    mlflow = _ui("mlflow_ui", ports["MLOPS_MLFLOW_PORT"])
+    mlflow = _ui("mlflow_ui", ports["MLOPS_PORT_MLFLOW"])
     return [*children, Child("MLflow", mlflow, _ENVIRONMENT | stores, _log(logs, "mlflow"))]
 
 

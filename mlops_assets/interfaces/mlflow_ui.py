@@ -20,7 +20,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=HOST)
-    parser.add_argument("--port", type=int, default=INTERFACE_PORTS["MLOPS_MLFLOW_PORT"])
+    parser.add_argument("--port", type=int, default=INTERFACE_PORTS["MLOPS_PORT_MLFLOW"])
     chosen = parser.parse_args()
     access, store = Access.of_environment(), os.environ["MLFLOW_BACKEND_STORE_URI"]
     # Its own check of hosts takes `10.evil.example` for an address; ours stands before it.

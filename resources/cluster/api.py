@@ -25,6 +25,7 @@ _PATHS = {
     "InferenceService": "apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices",
     "PersistentVolumeClaim": "api/v1/namespaces/{}/persistentvolumeclaims",
     "Pod": "api/v1/namespaces/{}/pods",
+    "Job": "apis/batch/v1/namespaces/{}/jobs",
     "Event": "api/v1/namespaces/{}/events",
 }
 _TIMEOUT_SECONDS = (5, 30)
@@ -82,15 +83,15 @@ class ClusterApi:
         content = self._ask("GET", self._path(kind, name), missing=b"null")
         return json.loads(content)
 
-    def pods(self, labels: Mapping[str, str]) -> list[Object]:
-        """The pods with these labels, also those that are ending."""
+    def labelled(self, kind: str, labels: Mapping[str, str]) -> list[Object]:
+        """The objects with these labels, also those that are ending."""
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        content = self._ask("GET", self._path("Pod"), {"labelSelector": selector})
+        content = self._ask("GET", self._path(kind), {"labelSelector": selector})
         return json.loads(content)["items"]
 
-    def events(self, pod: str, reason: str) -> list[str]:
-        """What the cluster reported of a pod for that reason, in its words."""
-        query = {"fieldSelector": f"involvedObject.name={pod},reason={reason}"}
+    def events(self, name: str, reason: str) -> list[str]:
+        """What the cluster reported of an object for that reason, in its words."""
+        query = {"fieldSelector": f"involvedObject.name={name},reason={reason}"}
         found = json.loads(self._ask("GET", self._path("Event"), query))["items"]
         return [one.get("message", "") for one in found]
 

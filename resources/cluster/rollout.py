@@ -74,12 +74,14 @@ def wait(
     """
     deadline = time.monotonic() + timeout.total_seconds()
     while True:
-        pods = [pod for pod in api.pods(labels) if "deletionTimestamp" not in pod["metadata"]]
+        pods = [
+            pod for pod in api.labelled("Pod", labels) if "deletionTimestamp" not in pod["metadata"]
+        ]
         alive = [pod for pod in pods if not has_ended(pod)]
         if reached(alive):
             return
         new = [pod for pod in alive if serves(pod, generation)]
-        found = (trouble_of(pod, patience) or _unattached(api, pod, patience) for pod in new)
+        found = (trouble_of(pod, patience) or unattached(api, pod, patience) for pod in new)
         if trouble := next(filter(None, found), None) or find():
             raise DeploymentError(f"{trouble}{_said_by(api, trouble)}")
         if time.monotonic() > deadline:
@@ -126,7 +128,7 @@ def trouble_of(pod: Object, patience: timedelta) -> Trouble | None:
     return None
 
 
-def _unattached(api: ClusterApi, pod: Object, patience: timedelta) -> Trouble | None:
+def unattached(api: ClusterApi, pod: Object, patience: timedelta) -> Trouble | None:
     """What a pod waits for that has a node, but not the claim; None while that may still come."""
     scheduled = condition(pod, "PodScheduled") or {}
     waits = [one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", [])]

@@ -5,6 +5,7 @@ Which executor is taken is for `mlops_assets.definitions` to say.
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
         RetryMode,
         StepDependencyConfig,
     )
+
+
+_MOVES = ("_deployed_endpoint", "roll_back", "promote", "restore")
+"""Ends of the names of steps that move an endpoint."""
+_GRACE = "termination_grace_period_seconds"
+_SETTLING = timedelta(minutes=1)
 
 
 def followed(executor: dg.ExecutorDefinition, tracking: MLflowTracking) -> dg.ExecutorDefinition:
@@ -90,12 +97,20 @@ def execute_here(
 
 
 def pods_of_steps(models: Iterable[ModelSettings]) -> dict[str, dict[str, Any]]:
-    """Step -> its pod, as `k8s_job_executor` takes it, of the assets that ask for something."""
-    return {
-        f"{model.name}__{asset}": _pod(compute)
-        for model in models
-        for asset, compute in model.compute.items()
-    }
+    """Step -> its pod, as `k8s_job_executor` takes it, of those that ask for something.
+
+    Where an endpoint of a cluster is moved, a canceled step has the time to put back what served.
+    """
+    pods: dict[str, dict[str, Any]] = {}
+    for model in models:
+        for asset, compute in model.compute.items():
+            pods[f"{model.name}__{asset}"] = _pod(compute)
+        if cluster := model.deployment.cluster:
+            grace = int((cluster.start_timeout + _SETTLING).total_seconds())
+            for step in _MOVES:
+                pod = pods.setdefault(f"{model.name}_{step}", {})
+                pod.setdefault("pod_spec_config", {})[_GRACE] = grace
+    return pods
 
 
 def _pod(compute: ComputeSettings) -> dict[str, Any]:

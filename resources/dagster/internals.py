@@ -5,7 +5,7 @@ release finds in one place what to look at; `tests/unit/dependencies/test_dagste
 rely on. What `import dagster` does not load anyway (0.2-0.4 CPU s each) is imported by a function.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._serdes import deserialize_value
 from dagster._utils.error import SerializableErrorInfo
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
     from dagster._grpc.client import DagsterGrpcClient
 
 __all__ = [
+    "CheckRunHealthResult",
     "DagsterUserCodeUnreachableError",
     "ExecutionPlan",
     "InMemoryJob",
+    "LaunchRunContext",
     "ObjectMetadataValue",
     "PlanOrchestrationContext",
     "RetryMode",
@@ -43,6 +46,7 @@ __all__ = [
     "StepDependencyConfig",
     "SubmitRunContext",
     "UnresolvedAssetJobDefinition",
+    "WorkerStatus",
     "configure_loggers",
     "deserialize_value",
     "execute_run",
@@ -108,22 +112,73 @@ def running_schedules(instance: dg.DagsterInstance) -> set[str]:
     return {state.instigator_name for state in states}
 
 
-def explain_failed_steps(
-    executor: dg.Executor, why: Callable[["StepHandlerContext"], str]
+def with_step_handler(
+    executor: dg.Executor,
+    change: Callable[[Any], Any],
+    sift: Callable[[Sequence[dg.DagsterEvent]], Sequence[dg.DagsterEvent]],
 ) -> dg.Executor:
-    """The same executor; the reasons of steps that failed in pods of theirs end with `why`."""
-    from dagster._core.executor.step_delegating import CheckStepHealthResult, StepDelegatingExecutor
+    """The same executor of steps elsewhere, with another handler; `sift` is what it hears of."""
+    from dagster._core.executor.step_delegating import StepDelegatingExecutor
 
-    if not isinstance(executor, StepDelegatingExecutor):
-        return executor
-    handler: Any = executor._step_handler
-    check = handler.check_step_health
-
-    def explained(context: "StepHandlerContext") -> "CheckStepHealthResult":
-        found = check(context)
-        if found.is_healthy:
-            return found
-        return CheckStepHealthResult.unhealthy(f"{found.unhealthy_reason} {why(context)}".rstrip())
-
-    handler.check_step_health = explained
+    if isinstance(executor, StepDelegatingExecutor):
+        pop = executor._pop_events
+        changed: Any = executor
+        changed._pop_events = lambda *given: sift(pop(*given))
+        changed._step_handler = change(executor._step_handler)
     return executor
+
+
+def plan_of(context: "StepHandlerContext") -> ExecutionPlan:
+    """The plan of the run whose step is handled."""
+    return context._plan_context.plan_data.execution_plan
+
+
+def for_steps(context: "StepHandlerContext", keys: Sequence[str]) -> "StepHandlerContext":
+    """The same for other steps of the run."""
+    from dagster._core.executor.step_delegating import StepHandlerContext
+    from dagster._grpc.types import ExecuteStepArgs
+
+    plan = plan_of(context)
+    given = context.execute_step_args
+    args = ExecuteStepArgs(
+        given.job_origin,
+        given.run_id,
+        step_keys_to_execute=list(keys),
+        instance_ref=given.instance_ref,
+        retry_mode=given.retry_mode,
+        known_state=given.known_state,
+        should_verify_step=given.should_verify_step,
+        print_serialized_events=given.print_serialized_events,
+    )
+    steps: Any = [plan.get_step_by_key(key) for key in keys]
+    return StepHandlerContext(
+        context.instance, context._plan_context, steps, args, context.dagster_run
+    )
+
+
+def healthy() -> "CheckStepHealthResult":
+    """That a step goes on."""
+    from dagster._core.executor.step_delegating import CheckStepHealthResult
+
+    return CheckStepHealthResult.healthy()
+
+
+def unhealthy(reason: str) -> "CheckStepHealthResult":
+    """That a step has failed."""
+    from dagster._core.executor.step_delegating import CheckStepHealthResult
+
+    return CheckStepHealthResult.unhealthy(reason)
+
+
+def request_retry(context: "StepHandlerContext", reason: str, most: int) -> bool:
+    """Whether the step that is handled is started again: at `most` so often."""
+    from dagster._core.events import DagsterEvent, StepRetryData
+
+    (key,) = context.execute_step_args.step_keys_to_execute or [""]
+    known, step = context.execute_step_args.known_state, context.get_step_context(key)
+    made = known.get_retry_state().get_attempt_count(key) if known else most
+    if made >= most or context._plan_context.executor.retries.disabled:
+        return False
+    error = SerializableErrorInfo(reason, [], None)
+    DagsterEvent.step_retry_event(step, StepRetryData(error=error, seconds_to_wait=None))
+    return True

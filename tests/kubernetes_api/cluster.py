@@ -4,10 +4,10 @@ It keeps objects, refuses what the API's schemas or the given Roles refuse, roll
 runs each container as a real process with its environment, on an address of its own. It says
 something about our code: what it asks for, how it reads the answers, and that its process really
 serves. It says nothing about a cluster: a container sees the whole machine (no image, user,
-read-only file system, network policy or limit of CPU is enforced; nodes are names), everybody is
-the same account, there is no admission webhook, no ReplicaSet (a Deployment owns its pods), nothing
-measures load, server-side apply knows one manager, and KServe's controller is a stand-in written
-from its source. Where the two differ, the real one is right.
+read-only file system, network policy or limit of CPU is enforced; nodes are names), a token is the
+name of its account, there is no admission webhook or policy, no ReplicaSet (a Deployment owns its
+pods), nothing measures load, server-side apply knows one manager, and KServe's controller is a
+stand-in written from its source. Where the two differ, the real one is right.
 
 Seen on a real 1.36 cluster and kept here: deleting without a propagation policy leaves a Job's pods
 behind; the log of a container that never ran is an error 400; a rolling update without a pause
@@ -30,7 +30,7 @@ from tests.kubernetes_api.controllers import Controllers
 from tests.kubernetes_api.kubelet import Kubelet
 from tests.kubernetes_api.network import Network
 from tests.kubernetes_api.nodes import Nodes
-from tests.kubernetes_api.objects import Object, Objects
+from tests.kubernetes_api.objects import Object, Objects, now
 from tests.kubernetes_api.server import ApiServer, Asked
 
 _TURN_SECONDS = 0.05
@@ -49,13 +49,13 @@ class Cluster:
         namespace: str = "mlops",
         kserve: bool = True,
         nodes: int = 1,
-        allowed: set[Asked] | None = None,
+        allowed: Mapping[str, set[Asked]] | None = None,
     ) -> None:
         self.folder, self.namespace = folder, namespace
         self.objects = Objects()
         self.network = Network(self.objects)
         self.controllers = Controllers(self.objects, self.network, kserve)
-        node = Node(folder / "pods", images, claims)
+        node = Node(folder / "pods", images, claims, self.kubeconfig)
         self.kubelet = Kubelet(self.objects, node, Nodes(self.objects, nodes))
         self.server = ApiServer(self, allowed)
         self._ends = threading.Event()
@@ -72,15 +72,16 @@ class Cluster:
             "persistentvolumeclaims", self.namespace, name, wanted | {"metadata": {"name": name}}
         )
 
-    @property
-    def kubeconfig(self) -> Path:
-        return write_kubeconfig(self.folder / "kubeconfig.yaml", self.server.url)
+    def kubeconfig(self, account: str, folder: Path | None = None) -> Path:
+        """For whoever asks as this account."""
+        where = (folder or self.folder) / f"{account}.yaml"
+        return write_kubeconfig(where, self.server.url, account)
 
     def delete(self, plural: str, one: Object, policy: str) -> None:
         """A pod ends in its own time; of all else the dependents go too, unless orphaned."""
         metadata = one["metadata"]
         if plural == "pods":
-            metadata.setdefault("deletionTimestamp", "now")
+            metadata.setdefault("deletionTimestamp", now())
             return
         self.objects.remove(plural, metadata["namespace"], metadata["name"])
         if policy == "Orphan" or (plural == "jobs" and not policy):
@@ -94,7 +95,12 @@ class Cluster:
 
     def evict(self, name: str) -> None:
         """As a kubelet whose disk is full: the process ends, what it was stays to be seen."""
-        self.kubelet.runner(name).evict()
+        said = {"reason": "Evicted", "message": "The node was low on resource: ephemeral-storage."}
+        self.kubelet.runner(name).lose("TerminationByKubelet", said)
+
+    def take(self, name: str) -> None:
+        """As a spot node that goes away: its pods end with it."""
+        self.kubelet.runner(name).lose("DeletionByTaintManager", {})
 
     def port_forward(self, name: str) -> tuple[str, int]:
         """Where the pod is reached by localhost of its own network; refused if it is not."""
@@ -124,14 +130,16 @@ class Cluster:
             time.sleep(_TURN_SECONDS)
 
 
-def write_kubeconfig(path: Path, server: str) -> Path:
+def write_kubeconfig(path: Path, server: str, account: str = "anybody") -> Path:
     content = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "fake",
-        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
+        "contexts": [
+            {"name": "fake", "context": {"cluster": "fake", "user": "fake", "namespace": "mlops"}}
+        ],
         "clusters": [{"name": "fake", "cluster": {"server": server}}],
-        "users": [{"name": "fake", "user": {"token": "not-looked-at"}}],
+        "users": [{"name": "fake", "user": {"token": account}}],
     }
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,8 @@ class Node:
     images: Mapping[str, Mapping[str, str]]
     """Name -> the environment that the image sets."""
     claims: Mapping[str, Path]
+    account: Callable[[str, Path], Path]
+    """The account's way to the API, written into a folder."""
     capacity: Mapping[str, str] = field(default_factory=lambda: {"cpu": "16", "memory": "32Gi"})
 
 
@@ -95,7 +97,7 @@ class Container:
 
     def _environment(self) -> dict[str, str]:
         told = {"status.podIP": self._address, "metadata.name": self._pod["metadata"]["name"]}
-        found = self._service_links()
+        found = self._service_links() | {"HOSTNAME": told["metadata.name"]} | self._token()
         for source in self.spec.get("envFrom", []):
             found |= self._all_of(source) or {}
         for variable in self.spec.get("env", []):
@@ -107,6 +109,14 @@ class Container:
             else:
                 found[variable["name"]] = self._inside(variable.get("value") or "")
         return found
+
+    def _token(self) -> dict[str, str]:
+        """Of the pod's account, as a kubeconfig in its working directory; unless it wants none."""
+        spec = self._pod["spec"]
+        if spec.get("automountServiceAccountToken", True) is False:
+            return {}
+        written = self._node.account(spec.get("serviceAccountName", "default"), self._folder)
+        return {"KUBECONFIG": str(written.rename(self._folder / "kubeconfig.yaml"))}
 
     def _service_links(self) -> dict[str, str]:
         """Of each Service of the namespace, unless the pod wants none of them."""

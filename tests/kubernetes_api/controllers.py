@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime
 
 from tests.kubernetes_api.network import Network, is_ready
-from tests.kubernetes_api.objects import Object, Objects, now, owner_reference
+from tests.kubernetes_api.objects import Object, Objects, now, owner_reference, quantity
 
 _HASH = "pod-template-hash"
 
@@ -20,6 +20,8 @@ class Controllers:
         self._objects, self._network, self._kserve = objects, network, kserve
         self._progress: dict[str, tuple[str, float]] = {}
         self._made: dict[tuple[str, str], Object] = {}
+        self.quota: str | None = None
+        """Of memory that pods of Jobs ask for; of each, here, and not of all."""
 
     def turn(self) -> None:
         with self._objects.lock:
@@ -72,6 +74,8 @@ class Controllers:
         if any(one["status"] == "True" for one in job["status"].get("conditions", [])):
             return
         pods = list(self._objects.owned("pods", job))
+        if not pods and self._exceeds(job):
+            return
         if not pods and "startTime" not in job["status"]:
             self._make_pod(job, "")
             job["status"] = {"active": 1, "startTime": now()}
@@ -83,6 +87,21 @@ class Controllers:
         elif "Failed" in phases or not pods:
             ended = [_condition("Failed", True, "BackoffLimitExceeded")]
             job["status"] |= {"active": 0, "failed": 1, "conditions": ended}
+
+    def _exceeds(self, job: Object) -> bool:
+        """Whether a quota refuses the pod; an event says so, once."""
+        resources = job["spec"]["template"]["spec"]["containers"][0].get("resources", {})
+        asked = resources.get("requests", {}).get("memory", "0")
+        if self.quota is None or quantity(asked) <= quantity(self.quota):
+            return False
+        name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+        about = {"kind": "Job", "name": name, "namespace": namespace}
+        said = f"exceeded quota: memory, requested: {asked}, limited: {self.quota}"
+        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": f"{name}.quota"}}
+        told = {"type": "Warning", "reason": "FailedCreate", "message": said}
+        if self._objects.get("events", namespace, f"{name}.quota") is None:
+            self._objects.create("events", namespace, event | told | {"involvedObject": about})
+        return True
 
     def _make_pod(self, owner: Object, number: str) -> None:
         metadata, template = owner["metadata"], copy.deepcopy(owner["spec"]["template"])

@@ -62,7 +62,7 @@ class PodRunner(threading.Thread):
         self._address = next(_ADDRESSES)
         self._container = Container(pod, node, objects, self._folder, self._address)
         self._process: subprocess.Popen[bytes] | None = None
-        self._restarts, self._killed, self._evicted = 0, False, False
+        self._restarts, self._killed, self._lost = 0, False, False
         self._last: Object = {}
 
     def run(self) -> None:
@@ -71,7 +71,7 @@ class PodRunner(threading.Thread):
         if self._wait_for_node() and self._wait_for_volume() and self._wait_for_image():
             self._keep_running()
         self._stop()
-        while self._evicted and not self._ends:
+        while self._lost and not self._ends:
             time.sleep(_TURN_SECONDS)
         metadata = self._pod["metadata"]
         self._objects.remove("pods", metadata["namespace"], metadata["name"])
@@ -81,13 +81,14 @@ class PodRunner(threading.Thread):
         if self._process is not None:
             send(self._process, signal.SIGKILL)
 
-    def evict(self) -> None:
-        self._evicted = True
+    def lose(self, reason: str, said: Object) -> None:
+        """End it for a reason of its node's, and keep what it was to be seen."""
+        taken = _condition("DisruptionTarget", holds=True) | {"reason": reason, "message": "gone"}
+        conditions = [_condition("Ready", holds=False), taken]
+        self._set({"phase": "Failed", "conditions": conditions, "containerStatuses": []} | said)
+        self._lost = True
         if self._process is not None:
             send(self._process, signal.SIGKILL)
-        ready = [_condition("Ready", holds=False)]
-        said = {"reason": "Evicted", "message": "The node was low on resource: ephemeral-storage."}
-        self._set({"phase": "Failed", "conditions": ready, "containerStatuses": []} | said)
 
     def localhost(self) -> tuple[str, int]:
         if not self._container.answers_localhost:
@@ -112,7 +113,7 @@ class PodRunner(threading.Thread):
 
     def _set(self, changes: Object) -> None:
         with self._objects.lock:
-            if self._pod["status"].get("reason") == "Evicted":
+            if self._lost:
                 return
             self._pod["status"] = self._pod["status"] | changes
 
@@ -182,7 +183,7 @@ class PodRunner(threading.Thread):
             process = self._container.start(self._folder / f"{self._restarts}.log")
             self._process = process
             killed = self._watch(process)
-            if self._ends or self._evicted:
+            if self._ends or self._lost:
                 return
             code = process.wait()
             reason = killed or ("Error" if code else "Completed")

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -52,12 +53,14 @@ class ApiServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, cluster: "Cluster", allowed: set[Asked] | None) -> None:
+    def __init__(self, cluster: "Cluster", allowed: Mapping[str, set[Asked]] | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.cluster = cluster
         self.asked: set[Asked] = set()
+        self.asked_by: dict[str, set[Asked]] = {}
+        """By account."""
         self.allowed = allowed
-        """By Roles; None: everything."""
+        """By Roles, of each account; None: everything."""
         self.away_until, self.drops = 0.0, False
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
         self._thread.start()
@@ -124,9 +127,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._require(Asked(verb, target.group, resource))
 
     def _require(self, asked: Asked) -> None:
+        account = self.headers.get("Authorization", "").removeprefix("Bearer ")
         self.server.asked.add(asked)
-        if self.server.allowed is not None and asked not in self.server.allowed:
-            raise Refused(403, f'cannot {asked.verb} resource "{asked.resource}" in {asked.group}')
+        self.server.asked_by.setdefault(account, set()).add(asked)
+        allowed = self.server.allowed
+        if allowed is not None and asked not in allowed.get(account, set()):
+            what = f'"{asked.resource}" in {asked.group}'
+            raise Refused(403, f"{account} cannot {asked.verb} resource {what}")
 
     def _do(self, target: Target, query: dict[str, str], body: Object) -> object:
         objects = self.server.cluster.objects

@@ -1,27 +1,44 @@
 """The permissions that are shipped, to hold what the code asks for against them."""
 
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tests.kubernetes_api.server import Asked
 
-ROLE = Path(__file__).resolve().parents[2] / "deploy/kubernetes/endpoints-role.yaml"
+FOLDER = Path(__file__).resolve().parents[2] / "deploy/kubernetes"
+ENDPOINTS = FOLDER / "endpoints-role.yaml"
 
 
-def allowed_by(role: Path) -> set[Asked]:
-    """Every request that a Role allows."""
-    rules = yaml.safe_load(role.read_text(encoding="utf-8"))["rules"]
+def allowed_by(*roles: dict[str, Any]) -> set[Asked]:
+    """Every request that Roles allow."""
     return {
         Asked(verb, group, resource)
-        for rule in rules
+        for role in roles
+        for rule in role["rules"]
         for verb in rule["verbs"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
 
 
-def forbidden(asked: Iterable[Asked], *roles: Path) -> list[Asked]:
-    """What of the requests made none of the Roles allows."""
-    return sorted(set(asked).difference(*map(allowed_by, roles)))
+def shipped_roles() -> dict[str, set[Asked]]:
+    """What each Role allows."""
+    return {name: allowed_by(role) for name, role in _named("Role").items()}
+
+
+def shipped_accounts() -> dict[str, set[Asked]]:
+    """What each account may do, by the Roles that are bound to it."""
+    roles = shipped_roles()
+    accounts: dict[str, set[Asked]] = {name: set() for name in _named("ServiceAccount")}
+    for binding in _named("RoleBinding").values():
+        for subject in binding["subjects"]:
+            accounts[subject["name"]] |= roles[binding["roleRef"]["name"]]
+    return accounts
+
+
+def _named(kind: str) -> dict[str, dict[str, Any]]:
+    texts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml"))]
+    found = [one for text in texts for one in yaml.safe_load_all(text)]
+    return {one["metadata"]["name"]: one for one in found if one.get("kind") == kind}

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import yaml
 
 from mlops_assets.blocks.cluster import ClusterSettings, PodResources, ReplicaSettings
 from mlops_assets.blocks.operation import DeploymentSettings
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_role import ROLE, allowed_by
+from tests.support.cluster_role import shipped_accounts
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE, CLAIM = "mlops:test", "state"
+RUN = "mlops-run"
 
 
 def image() -> dict[str, str]:
@@ -30,23 +32,59 @@ def fake_cluster(
 ) -> Generator[Cluster]:
     """One whose claim is `shared`; while it is open, KUBECONFIG names it.
 
-    Whoever asks may do what the shipped Roles allow a run, and nothing else.
+    Whoever asks by that may do what the shipped Roles allow a run, and nothing else; each pod, what
+    they allow its account.
     """
     folder.mkdir()
     (folder / "mlops_assets").mkdir()  # of the image that holds nothing else
     (folder / "mlops_assets/__init__.py").touch()
     broken = image() | {"PYTHONPATH": str(folder)}
-    allowed = allowed_by(ROLE) | allowed_by(ROLE.with_name("dagster-role.yaml"))
     images = {IMAGE: image(), "mlops:broken": broken}
     with (
         Cluster(
-            folder, images, {CLAIM: shared}, kserve=kserve, nodes=nodes, allowed=allowed
+            folder,
+            images,
+            {CLAIM: shared},
+            kserve=kserve,
+            nodes=nodes,
+            allowed=shipped_accounts(),
         ) as cluster,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+        patch.setenv("KUBECONFIG", str(cluster.kubeconfig(RUN)))
         patch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
         yield cluster
+
+
+@contextmanager
+def acting_as(cluster: Cluster, account: str) -> Generator[None]:
+    """What this process asks of the cluster, it asks as that account."""
+    folder = cluster.folder / account
+    folder.mkdir(exist_ok=True)
+    written = cluster.kubeconfig(account, folder).rename(folder / "kubeconfig.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("KUBECONFIG", str(written))
+        yield
+
+
+def shipped_instance(cluster: Cluster, **variables: str) -> Path:
+    """The shipped launcher; but the instance is a folder, and its pods are told where it is."""
+    shipped = yaml.safe_load((ROOT / "deploy/kubernetes/dagster.yaml").read_text(encoding="utf-8"))
+    launcher = shipped["run_launcher"]
+    watch = shipped["run_monitoring"] | {"start_timeout_seconds": 10}
+    launcher["config"] |= {
+        "job_image": IMAGE,
+        "load_incluster_config": False,
+        "kubeconfig_file": "kubeconfig.yaml",  # of the working directory, as pods have it
+        "dagster_home": str(cluster.folder),
+        "env_vars": [f"{name}={value}" for name, value in variables.items()],
+        "volumes": [],
+        "volume_mounts": [],
+    }
+    content = {"run_launcher": launcher, "run_monitoring": watch, "telemetry": {"enabled": False}}
+    (cluster.folder / "dagster.yaml").write_text(yaml.safe_dump(content))
+    return cluster.folder
 
 
 def in_cluster(

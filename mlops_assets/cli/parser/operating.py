@@ -91,7 +91,7 @@ DEV = Verb(
     "dev",
     "mlops_assets.cli.operation.dev",
     "Dagster UI, its daemon and the MLflow UI, until Ctrl-C",
-    examples=("mlops dev", "MLOPS_DAGSTER_PORT=3001 mlops dev"),
+    examples=("mlops dev", "MLOPS_PORT_DAGSTER=3001 mlops dev"),
     more="Says four addresses, then which runs began and how they ended, which models changed, and "
     "what was started again; what each process says is in the state folder under `logs/`.",
 )

@@ -15,8 +15,8 @@ from mlops_assets.errors import ClusterUnavailableError, ConfigError, Deployment
 from mlops_assets.records.serving import OnlineFeatures
 from resources.deployment import EndpointTargets
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_role import ROLE, allowed_by, forbidden
-from tests.support.clusters import CLAIM, IMAGE, fake_cluster, in_cluster
+from tests.support.cluster_role import shipped_roles
+from tests.support.clusters import CLAIM, IMAGE, RUN, fake_cluster, in_cluster
 from tests.support.live_endpoints import free_port
 from tests.support.served_models import VIEW, Built, build, with_content
 from tests.support.servers import wait_for
@@ -150,7 +150,7 @@ def test_a_cluster_that_does_not_answer_may_be_asked_again(
     tmp_path: Path, built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
-        kubeconfig = cluster.kubeconfig
+        kubeconfig = cluster.kubeconfig(RUN)
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     with pytest.raises(ClusterUnavailableError, match="does not answer"):
         deploy("kubernetes", tmp_path, built)
@@ -198,5 +198,4 @@ def test_every_request_is_allowed_by_the_shipped_role_and_no_permission_is_idle(
         said = r"(?s)FailedAttachVolume of pod .*Multi-Attach.*already used by pod.* holder"
         with pytest.raises(DeploymentError, match=f"{said}.*ReadWriteMany.*nothing is left"):
             deploy("kubernetes", tmp_path, built, scheduling_timeout="1s", replicas=replicas)
-        assert forbidden(cluster.server.asked, ROLE) == []
-        assert allowed_by(ROLE) - cluster.server.asked == set()
+        assert cluster.server.asked == shipped_roles()["mlops-endpoints"]

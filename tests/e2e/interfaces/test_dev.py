@@ -36,8 +36,8 @@ def environment(state: Path, **ports: int) -> dict[str, str]:
     return inherited | {
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(state / "project"),
-        "MLOPS_DAGSTER_PORT": str(ports["dagster"]),
-        "MLOPS_MLFLOW_PORT": str(ports["mlflow"]),
+        "MLOPS_PORT_DAGSTER": str(ports["dagster"]),
+        "MLOPS_PORT_MLFLOW": str(ports["mlflow"]),
     }
 
 

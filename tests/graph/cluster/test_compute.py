@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from jobs.promotion import build_promotion_jobs
+from mlops_assets.assets.deployment import build_deployment_assets
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.config import ModelSettings
@@ -42,6 +44,22 @@ def test_the_executor_of_a_cluster_takes_it(
     assert configured
     for pod in configured.values():
         UserDefinedDagsterK8sConfig.from_dict(pod)
+
+
+@pytest.mark.parametrize(
+    "step", ["loans__deployed_endpoint", "loans_roll_back", "loans_promote", "loans_restore"]
+)
+def test_who_moves_an_endpoint_has_the_time_to_put_it_back(
+    loans: dict[str, Any], step: str
+) -> None:
+    cluster = {"image": "a", "claim": "b", "start_timeout": "10min"}
+    deployment = {"target": "kubernetes", "port": 8101, "cluster": cluster}
+    settings = ModelSettings.model_validate(loans | {"deployment": deployment, "compute": COMPUTE})
+    models = build_model_defs(settings)
+    pods = pods_of_steps(loaded_models(models).values())
+    assert pods[step]["pod_spec_config"] == {"termination_grace_period_seconds": 660}
+    moved = {node.name for job in build_promotion_jobs(settings) for node in job.nodes}
+    assert step in moved | {one.node_def.name for one in build_deployment_assets(settings)}
 
 
 def test_an_asset_that_is_not_there_is_refused(loans: dict[str, Any]) -> None:

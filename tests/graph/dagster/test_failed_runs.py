@@ -9,6 +9,7 @@ import pytest
 
 from mlops_assets.cli.failures import survived
 from mlops_assets.cli.runs import ModelRun
+from mlops_assets.cli.verdict import AFTER_A_REFUSAL
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.progress import progress
@@ -63,6 +64,7 @@ def test_a_refused_version(loans: dict[str, Any], runs: Runs) -> None:
     loans["evaluation"]["gate"]["limits"]["roc_auc"]["min"] = 0.9999
     (line,) = runs.lines(loans)
     assert line.startswith("loans: version 1 is refused: roc_auc"), "as `mlops train` says it"
+    assert line.endswith(AFTER_A_REFUSAL)
 
 
 def test_an_endpoint_that_cannot_be_deployed(loans: dict[str, Any], runs: Runs) -> None:

@@ -12,12 +12,11 @@ import yaml
 from mlops_assets.runtime.telemetry import SWITCHES
 from resources.cluster.placement import place
 from tests.kubernetes_api.objects import check_pod, check_schema
-from tests.support.cluster_role import ROLE, allowed_by
+from tests.support.cluster_role import shipped_accounts, shipped_roles
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "deploy/kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
-KEPT = ("sensor", "schedule")
 DAGSTER = yaml.safe_load((FOLDER / "dagster.yaml").read_text(encoding="utf-8"))
 LAUNCHER = DAGSTER["run_launcher"]["config"]
 
@@ -127,18 +126,81 @@ def _variables(value: Any) -> list[str]:
     return [name for part in parts for name in _variables(part)]
 
 
+def test_nobody_reaches_dagsters_pods_but_who_asks_the_code_server() -> None:
+    policies = {
+        one["metadata"]["name"]: one["spec"] for one in SHIPPED if one["kind"] == "NetworkPolicy"
+    }
+    closed = {name for name, policy in policies.items() if "ingress" not in policy}
+    assert closed == {"mlops-dagster", "mlops-runs"}
+    (own,) = policies["mlops-dagster"]["podSelector"]["matchExpressions"]
+    assert set(own["values"]) == {one["metadata"]["name"] for one in DEPLOYMENTS}
+    (rule,) = policies["mlops-code"]["ingress"]
+    (asks,) = rule["from"]
+    assert asks["podSelector"]["matchExpressions"] == [own]
+    assert rule["ports"] == [{"port": 4000}]
+
+
+def test_an_image_that_was_loaded_into_the_nodes_is_not_asked_for_elsewhere() -> None:
+    """As kind, minikube and k3s take it; the default for the tag `latest` is Always."""
+    pulls = {
+        one["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] for one in DEPLOYMENTS
+    }
+    assert pulls == {LAUNCHER["image_pull_policy"]} == {"IfNotPresent"}
+
+
+def containers() -> dict[str, dict[str, Any]]:
+    """Security and mounts of every container of Dagster's."""
+    found = {one["metadata"]["name"]: one["spec"]["template"]["spec"] for one in DEPLOYMENTS}
+    made = {
+        name: spec["containers"][0] | {"volumes": spec["volumes"]} for name, spec in found.items()
+    }
+    run = {
+        "securityContext": LAUNCHER["security_context"],
+        "volumeMounts": LAUNCHER["volume_mounts"],
+    }
+    return made | {"run": run | {"volumes": LAUNCHER["volumes"]}}
+
+
+@pytest.mark.parametrize("name", sorted(containers()))
+def test_what_is_written_is_a_volume(name: str) -> None:
+    """The image's user may write these folders and no other; Dagster writes to its home too."""
+    container = containers()[name]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    own = {one["name"] for one in container["volumes"] if "emptyDir" in one}
+    mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+    written = {path for path, volume in mounts.items() if volume in own}
+    assert written == {"/tmp", LAUNCHER["dagster_home"]}
+    assert SETTINGS["HOME"] in written
+    paths = list(mounts)
+    assert paths.index(LAUNCHER["dagster_home"]) < paths.index("/opt/dagster/dagster.yaml")
+
+
 def test_bindings_name_roles_and_accounts_that_are_there() -> None:
     bindings = [one for one in SHIPPED if one["kind"] == "RoleBinding"]
     assert {one["roleRef"]["name"] for one in bindings} == names("Role")
     subjects = {subject["name"] for one in bindings for subject in one["subjects"]}
-    assert subjects == names("ServiceAccount")
+    assert subjects == names("ServiceAccount") - {"mlops-code"}
 
 
-@pytest.mark.parametrize("role", [ROLE, FOLDER / "dagster-role.yaml"])
-def test_no_role_allows_everything_or_reads_secrets(role: Path) -> None:
-    asked = allowed_by(role)
+@pytest.mark.parametrize("role", sorted(shipped_roles()))
+def test_no_role_allows_everything_or_reads_secrets(role: str) -> None:
+    asked = shipped_roles()[role]
     assert not any("*" in (one.verb, one.group, one.resource) for one in asked)
     assert not any(one.resource == "secrets" for one in asked)
+
+
+def test_whoever_answers_people_starts_nothing() -> None:
+    """A Job or a Deployment may mount any Secret of its namespace."""
+    accounts = shipped_accounts()
+    starts = {name for name, may in accounts.items() if {one.verb for one in may} & {"create"}}
+    assert starts == {"mlops-daemon", "mlops-run"}
+    assert accounts["mlops-code"] == set()
+    used = {one["spec"]["template"]["spec"]["serviceAccountName"] for one in DEPLOYMENTS}
+    assert used == {"mlops-code", "mlops-webserver", "mlops-daemon"}
 
 
 def test_the_image_holds_what_the_manifests_need() -> None:
@@ -164,8 +226,7 @@ def test_dagster_itself_builds_the_launcher_of_the_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dagster's own reading of the file, with a kubeconfig in place of the pod's account."""
-    from dagster_k8s import K8sRunLauncher
-
+    from resources.cluster.runs.launcher import ClusterRunLauncher
     from tests.kubernetes_api.cluster import write_kubeconfig
     from tests.support.dagster_internals import InstanceRef
 
@@ -179,7 +240,7 @@ def test_dagster_itself_builds_the_launcher_of_the_cluster(
     reference = InstanceRef.from_dir(str(tmp_path))
     built = reference.run_launcher
 
-    assert isinstance(built, K8sRunLauncher)
+    assert isinstance(built, ClusterRunLauncher)
     assert (built.job_image, built.service_account_name) == ("mlops:7", "mlops-run")
     assert "postgresql+psycopg2" in str(reference.storage_data)
 
@@ -191,49 +252,13 @@ def test_the_cluster_keeps_what_the_laptop_keeps() -> None:
         assert DAGSTER[name] == local[name]
 
 
-def test_the_charts_values_say_what_the_manifests_say() -> None:
-    text = (ROOT / "deploy/helm/values.yaml").read_text(encoding="utf-8")
-    values = yaml.safe_load(text)
-    (code,) = values["dagster-user-deployments"]["deployments"]
-    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
-    daemon, monitoring = values["dagsterDaemon"], DAGSTER["run_monitoring"]
-
-    assert {one["name"]: one["value"] for one in code["env"]}.items() <= SETTINGS.items()
-    assert [one["name"] for one in code["envSecrets"]] == LAUNCHER["env_secrets"]
-    assert code["volumes"][0] in LAUNCHER["volumes"]
-    assert code["volumeMounts"][0] in LAUNCHER["volume_mounts"]
-    image = code["image"]
-    assert f"{image['repository']}:{image['tag']}" == SETTINGS["MLOPS_IMAGE"]
-    run = launcher["runK8sConfig"]
-    assert run["containerConfig"]["resources"] == LAUNCHER["resources"]
-    job = LAUNCHER["run_k8s_config"]["job_spec_config"]
-    ttl = run["jobSpecConfig"]["ttlSecondsAfterFinished"]
-    assert ttl == job["ttl_seconds_after_finished"]
-    kept = {one: {"purge_after_days": values["retention"][one]["purgeAfterDays"]} for one in KEPT}
-    assert kept == DAGSTER["retention"]
-    assert values["retention"]["enabled"]
-    assert daemon["runMonitoring"] == {
-        "enabled": True,
-        "startTimeoutSeconds": monitoring["start_timeout_seconds"],
-        "maxResumeRunAttempts": monitoring["max_resume_run_attempts"],
-    }
-    queue = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
-    assert str(queue["maxConcurrentRuns"]) == SETTINGS["MLOPS_CONCURRENT_RUNS"]
-    pools = values["concurrency"]["pools"]
-    kept = {"granularity": pools["granularity"], "default_limit": pools["defaultLimit"]}
-    assert {"pools": kept} == DAGSTER["concurrency"]
-
-
 def pod_specs() -> dict[str, dict[str, Any]]:
     """Of every pod that is made from what is shipped, labels beside the rest."""
     own = {one["metadata"]["name"]: one["spec"]["template"] for one in DEPLOYMENTS}
     specs = {name: template["spec"] | template["metadata"] for name, template in own.items()}
     run = LAUNCHER["run_k8s_config"]
     camel = json.loads(re.sub(r'_([a-z])(?=\w*":)', lambda m: m[1].upper(), json.dumps(run)))
-    values = yaml.safe_load((ROOT / "deploy/helm/values.yaml").read_text(encoding="utf-8"))
-    chart = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
-    for name, one in (("run", camel), ("chart's run", chart)):
-        specs[name] = one["podSpecConfig"] | one["podTemplateSpecMetadata"]
+    specs["run"] = camel["podSpecConfig"] | camel["podTemplateSpecMetadata"]
     return specs
 
 
@@ -246,6 +271,9 @@ def test_no_services_address_becomes_a_setting() -> None:
     for file in sorted((ROOT / "mlops_assets/defs").glob("*/defs.yaml")):
         read |= set(re.findall(r"env\('(\w+)'", file.read_text(encoding="utf-8")))
     assert "MLOPS_PORT_CUSTOMERS" in read
+    told = (ROOT / "docs/reference/environment.md", ROOT / "mlops_assets/home.py")
+    read |= set(re.findall(r"MLOPS_\w+", "".join(one.read_text("utf-8") for one in told)))
+    assert "MLOPS_PORT_DAGSTER" in read
     assert not [name for name in read if re.search(r"_(PORT|HOST|TCP|UDP)$|_SERVICE_", name)]
 
 
@@ -261,11 +289,9 @@ def test_whatever_mounts_the_claim_is_on_one_node() -> None:
 
 
 def test_every_address_of_postgres_names_the_driver_that_the_image_has() -> None:
-    values = yaml.safe_load((ROOT / "deploy/helm/values.yaml").read_text(encoding="utf-8"))
-    assert values["postgresql"]["postgresqlScheme"] == "postgresql+psycopg2"
     assert DAGSTER["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
     texts = [
-        *FOLDER.glob("*"),
+        *FOLDER.glob("*.yaml"),
         ROOT / "docs/how-to/kubernetes.md",
         ROOT / "docs/reference/environment.md",
     ]
@@ -273,9 +299,10 @@ def test_every_address_of_postgres_names_the_driver_that_the_image_has() -> None
         assert not re.search(r"postgresql://", path.read_text(encoding="utf-8")), path
 
 
-def test_runs_can_be_ended() -> None:
+@pytest.mark.parametrize("account", ["mlops-webserver", "mlops-daemon", "mlops-run"])
+def test_runs_can_be_ended(account: str) -> None:
     """dagster-k8s deletes the Job, which leaves the pod, and then the pod."""
-    asked = allowed_by(FOLDER / "dagster-role.yaml")
+    asked = shipped_accounts()[account]
     assert {(one.verb, one.resource) for one in asked} >= {("delete", "jobs"), ("delete", "pods")}
 
 
@@ -283,7 +310,8 @@ def test_the_image_has_the_command_and_no_tool_of_development() -> None:
     image = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(re.findall(r"--extra (\w+)", image))
-    assert extras == set(project["optional-dependencies"]) - {"dev"}
+    for_people = {"dev", "polars"}  # frames of notebooks
+    assert extras == set(project["optional-dependencies"]) - for_people
     assert "--constraints requirements.lock -r pyproject.toml" in " ".join(image.split())
     assert "pip sync" not in image
     assert "--editable ." in image

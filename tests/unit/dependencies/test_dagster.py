@@ -28,7 +28,7 @@ from resources.dagster.internals import (
     UnresolvedAssetJobDefinition,
     code_server_client,
     deserialize_value,
-    explain_failed_steps,
+    with_step_handler,
     without_mirror,
     workspace_process,
 )
@@ -76,10 +76,7 @@ def test_the_web_server_is_made_of_a_workspace_file(tmp_path: Path) -> None:
 
 
 class Steps(StepHandler):
-    """Of a cluster in which every step went as `found` says."""
-
-    def __init__(self, found: CheckStepHealthResult) -> None:
-        self.found = found
+    """Of a cluster that nobody asks."""
 
     @property
     def name(self) -> str:
@@ -92,29 +89,30 @@ class Steps(StepHandler):
         raise NotImplementedError
 
     def check_step_health(self, step_handler_context: Any) -> CheckStepHealthResult:
-        return self.found
+        raise NotImplementedError
 
 
-@pytest.mark.parametrize(
-    ("found", "why", "told"),
-    [
-        (
-            CheckStepHealthResult.unhealthy("The Job failed."),
-            "No memory.",
-            "The Job failed. No memory.",
-        ),
-        (CheckStepHealthResult.unhealthy("The Job failed."), "", "The Job failed."),
-        (CheckStepHealthResult.healthy(), "No memory.", None),
-    ],
-)
-def test_the_executor_asks_the_handler_that_we_changed(
-    found: CheckStepHealthResult, why: str, told: str | None
-) -> None:
-    executor = StepDelegatingExecutor(Steps(found), RetryMode.DISABLED)
-    explain_failed_steps(executor, lambda _context: why)
-    context: Any = None
-    assert executor._step_handler.check_step_health(context).unhealthy_reason == told
-    assert "self._step_handler.check_step_health(" in inspect.getsource(StepDelegatingExecutor)
+def test_the_executor_asks_the_handler_that_we_changed() -> None:
+    executor, other = StepDelegatingExecutor(Steps(), RetryMode.DISABLED), Steps()
+    with_step_handler(executor, lambda _handler: other, list)
+    assert executor._step_handler is other
+    source = inspect.getsource(StepDelegatingExecutor)
+    assert "self._step_handler.check_step_health(" in source
+    assert "self._step_handler.launch_step(" in source
+
+
+def test_the_executor_hears_of_what_is_sifted(instance: dg.DagsterInstance) -> None:
+    executor = StepDelegatingExecutor(Steps(), RetryMode.DISABLED)
+    with_step_handler(executor, lambda handler: handler, lambda events: [*events, "more"])
+    assert executor._pop_events(instance, "no run", set()) == ["more"]
+    assert "self._pop_events(" in inspect.getsource(StepDelegatingExecutor.execute)
+
+
+def test_dagster_k8s_names_a_job_by_the_step_that_it_asks_for() -> None:
+    from dagster_k8s.executor import K8sStepHandler
+
+    for method in ("launch_step", "check_step_health", "terminate_step", "_get_k8s_step_job_name"):
+        assert "self._get_step_key(" in inspect.getsource(getattr(K8sStepHandler, method))
 
 
 def test_our_executors_pass_on_all_that_an_executor_is() -> None:

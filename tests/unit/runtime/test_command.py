@@ -1,8 +1,10 @@
-"""The command `mlops` before it is any verb."""
+"""The command `mlops` before it is any verb, and after its reader is gone."""
 
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 LOADING = """
 import signal, sys, os, importlib.abc
@@ -24,3 +26,20 @@ def test_an_interrupt_while_it_is_still_imported_ends_it_in_one_line() -> None:
     )
     assert done.returncode == 128 + signal.SIGINT
     assert done.stderr == "canceled before anything was done\n"
+
+
+def test_a_reader_that_has_read_enough_is_nothing_that_went_wrong(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops_assets", "env"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "MLOPS_HOME": str(tmp_path), "DAGSTER_HOME": ""},
+    )
+    os.close(writer)
+    assert done.stderr == ""
+    assert not (tmp_path / "errors").exists()

@@ -1,0 +1,118 @@
+"""Steps as pods of a cluster, as dagster-k8s starts them, with what it leaves out.
+
+The checks of an asset run in its pod. A pod that the cluster ended, or that will never start, says
+why and what to do; one that was taken away with its node is started again. While the API server is
+away, nothing is given up.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.errors import ClusterUnavailableError, DeploymentError
+from resources.cluster.api import ClusterApi
+from resources.cluster.runs.checks import HostedChecks, hosts_of
+from resources.cluster.runs.ends import pods_of, was_taken, why_ended, why_waiting
+from resources.dagster.executors import changed
+from resources.dagster.internals import (
+    for_steps,
+    healthy,
+    plan_of,
+    request_retry,
+    unhealthy,
+    with_step_handler,
+)
+
+if TYPE_CHECKING:
+    from resources.dagster.internals import CheckStepHealthResult, StepHandlerContext
+
+_RESUMED = 3
+"""So often a step is started again whose pod was taken away."""
+
+
+def in_pods(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
+    """The same executor of dagster-k8s, with all that this module says."""
+    return changed(executor, _changed)
+
+
+def _changed(created: dg.Executor) -> dg.Executor:
+    checks = HostedChecks()
+    return with_step_handler(created, lambda handler: _Pods(handler, checks), checks.sift)
+
+
+class _Pods:
+    """A step handler of Dagster's, over that of dagster-k8s."""
+
+    def __init__(self, handler: Any, checks: HostedChecks) -> None:
+        self._handler, self._checks = handler, checks
+        handler._get_step_key = _step  # it refuses more than one
+
+    @property
+    def name(self) -> str:
+        return self._handler.name
+
+    def launch_step(self, context: "StepHandlerContext") -> Iterator[dg.DagsterEvent]:
+        steps = self._checks.start(_step(context), hosts_of(plan_of(context)))
+        if steps:
+            _api(context).patient().get("Job", self._job(context))  # once it answers
+            yield from self._handler.launch_step(for_steps(context, steps))
+
+    def check_step_health(self, context: "StepHandlerContext") -> "CheckStepHealthResult":
+        hosted = self._hosted(context)
+        found = self._handler.check_step_health(hosted)
+        try:
+            if not found.is_healthy:
+                return self._explained(context, hosted, str(found.unhealthy_reason))
+            waits = self._waits(hosted)
+        except ClusterUnavailableError:
+            raise  # the executor asks again, and says so
+        except DeploymentError as err:
+            said = f"{found.unhealthy_reason} Its pod cannot be asked why: {err}"
+            return found if found.is_healthy else unhealthy(said)
+        return unhealthy(waits) if waits else found
+
+    def terminate_step(self, context: "StepHandlerContext") -> Iterator[dg.DagsterEvent]:
+        yield from self._handler.terminate_step(self._hosted(context))
+
+    def _hosted(self, context: "StepHandlerContext") -> "StepHandlerContext":
+        """The same for the step whose pod it is."""
+        host = self._checks.hosts.get(_step(context))
+        return for_steps(context, [host]) if host else context
+
+    def _job(self, context: "StepHandlerContext") -> str:
+        return self._handler._get_k8s_step_job_name(context)
+
+    def _explained(
+        self, context: "StepHandlerContext", hosted: "StepHandlerContext", said: str
+    ) -> "CheckStepHealthResult":
+        """Why it failed; healthy again where it is started anew."""
+        api, job = _api(hosted), self._job(hosted)
+        if api.get("Job", job) is None:
+            return unhealthy(said)
+        pods = pods_of(api, job)
+        reason = f"{said} {why_ended(pods, _step(hosted))}".rstrip()
+        if was_taken(pods) and request_retry(context, reason, _RESUMED):
+            return healthy()
+        return unhealthy(reason)
+
+    def _waits(self, hosted: "StepHandlerContext") -> str:
+        """Why it will never start; then it must not do so after all."""
+        patience = timedelta(seconds=hosted.instance.run_monitoring_start_timeout_seconds)
+        api = _api(hosted)
+        job = api.get("Job", self._job(hosted))
+        why = why_waiting(api, job, patience) if job else ""
+        if why:
+            for _ in self._handler.terminate_step(hosted):
+                pass
+        return why
+
+
+def _step(context: "StepHandlerContext") -> str:
+    return (context.execute_step_args.step_keys_to_execute or [""])[0]
+
+
+def _api(context: "StepHandlerContext") -> ClusterApi:
+    launcher: Any = context.instance.run_launcher
+    return ClusterApi.connect(launcher.job_namespace)
