@@ -24,7 +24,7 @@ demo: $(VENV)/installed  ## Replay both data sets month by month through the sys
 # The fast tests run far east of UTC, where a clock that is read as local shows.
 test: lint  ## Lint, then fast tests, then tests against real servers
 	$(BIN)/coverage erase
-	TZ=Asia/Tokyo $(BIN)/coverage run -m pytest -q -m "not e2e" -n 2
+	TZ=Asia/Tokyo $(BIN)/coverage run -m pytest -q -m "not e2e" -n 2 --dist worksteal
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/pytest -q -m e2e -n 2 --dist loadfile

@@ -15,13 +15,13 @@ features otherwise than before, the features themselves are drawn as ever.
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.page import publish, sized
 from mlops_assets.blocks.monitoring import LabelSettings, MonitoringSettings
 from mlops_assets.ml.evaluation.metrics import metrics_of
 from mlops_assets.ml.monitoring import drift, performance
@@ -32,8 +32,8 @@ from mlops_assets.records.profile import Profile
 from mlops_assets.records.retraining import RetrainState, Signals
 from tests.support.toy_models import flat_table
 
-RESULTS = Path(__file__).parent / "results"
-YEAR, ROWS, DELAY, CHANGE = 365, 400, 3, 120
+YEAR, CHANGE = sized((365, 120), (40, 20))
+ROWS, DELAY = 400, 3
 NAMES = [f"x{i}" for i in range(6)]
 WEIGHTS = np.array([1.5, -1.0, 0.8, 0.5, 0.0, 0.0])
 AFTER = np.array([1.5, 1.0, -0.8, 0.5, 0.0, 0.0])
@@ -157,7 +157,7 @@ def changed(seed: int) -> Year:
 
 def main() -> None:
     """Simulate, write the page, and require at most one false alarm a year and model."""
-    models = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    models = int(sys.argv[1]) if len(sys.argv) > 1 else sized(40, 2)
     with ProcessPoolExecutor(2) as pool:
         quiet = list(pool.map(calm, range(models)))
         concept = list(pool.map(changed, range(1000, 1000 + models // 2)))
@@ -179,9 +179,11 @@ def main() -> None:
         before=np.mean(before),
         silent=np.mean([sum(d >= CHANGE for d in one.drifted) for one in concept]),
         days=YEAR - CHANGE,
+        year=YEAR,
+        labelled=YEAR - DELAY,
+        change=CHANGE,
     )
-    (RESULTS / "alarms.md").write_text(page, encoding="utf-8")
-    print(page)
+    publish("alarms", page)
     if max(false) > 1:
         raise SystemExit(f"a model was trained {max(false)} times in a year without drift")
     if max(first) >= YEAR - CHANGE:
@@ -192,17 +194,17 @@ PAGE = """# Alarms: none without a cause, and concept drift by its labels
 
 {doc}
 
-`nice python -m benchmarks.alarms` writes this page; it fails when a model of the quiet years is
+It fails when a model of the quiet years is
 trained more than once, or a changed concept is not caught.
 
 | a year without drift, {models} models | |
 |---|---|
 | trainings asked for, mean per model and year (most) | {false:.2f} ({most}) |
-| windows `drifted` of 365, mean | {drifted:.2f} |
-| windows `degraded` of 362, mean | {degraded:.2f} |
+| windows `drifted` of {year}, mean | {drifted:.2f} |
+| windows `degraded` of {labelled}, mean | {degraded:.2f} |
 | days with an alert that trains nothing, mean | {alerts:.2f} |
 
-| the concept changes on day 120, {concept} models | |
+| the concept changes on day {change}, {concept} models | |
 |---|---|
 | days from the change to the training, median (latest) | {median:.0f} ({latest}) |
 | the soonest possible: two windows and their labels | {soonest} |

@@ -11,19 +11,18 @@ measured on 2,000,000 rows. Every cell counts refusals over fresh held-out rows,
 
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.page import place, publish, sized
 from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.ml.evaluation.calibration import miscalibration
 from mlops_assets.ml.evaluation.gate import compare, row_losses
 
-RESULTS = Path(__file__).parent / "results"
-RUNS, POWER_RUNS, LEVEL_ROWS, KNOWN_ROWS = 1000, 300, 4000, 2_000_000
-SIZES, COSTS = (1000, 4000, 16000), (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
+RUNS, POWER_RUNS, LEVEL_ROWS, KNOWN_ROWS = sized((1000, 300, 4000, 2_000_000), (20, 4, 500, 50_000))
+SIZES, COSTS = sized((1000, 4000, 16000), (200, 400, 800)), (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
 COLORS = ("#93c5fd", "#3b82f6", "#1e3a8a")
 SPREAD, NOISE = 1.5, 0.5
 SHRINK = SPREAD**2 / (SPREAD**2 + NOISE**2)
@@ -49,8 +48,8 @@ def main() -> None:
     }
     _draw(power)
     page = _page(level, power, shifts)
-    (RESULTS / "calibration.md").write_text(page, encoding="utf-8")
-    print(page, f"\n{time.perf_counter() - start:.0f} s")
+    publish("calibration", page)
+    print(f"{time.perf_counter() - start:.0f} s")
     for case, share in level.items():
         if share > DEFAULT.alpha + _tolerance():
             raise SystemExit(f"{case}: {share:.1%} refused")
@@ -118,7 +117,7 @@ def _draw(power: dict[int, list[float]]) -> None:
     axes.grid(color="#e2e8f0")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
-    with (RESULTS / "calibration.png").open("wb") as file:
+    with place("calibration.png").open("wb") as file:
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
 
 

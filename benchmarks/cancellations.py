@@ -19,7 +19,7 @@ from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.commit import commit
+from benchmarks.page import publish, sized
 from tests.support.canceled_runs import (
     ITS_END,
     Canceled,
@@ -31,15 +31,14 @@ from tests.support.canceled_runs import (
 from tests.support.servers import wait_for
 from tests.support.small_checkout import ENDED, MODEL, Checkout
 
-RESULTS = Path(__file__).parent / "results"
 PORT, UI_PORT, SEED = 21320, 21321, 20261128
-EXECUTORS = ("in_process", "spawn", "forkserver")
+EXECUTORS = sized(("in_process", "spawn", "forkserver"), ("in_process",))
 _RUN = ("mlops", "run", MODEL)
 
 
 def main() -> None:
     """Cancel; write the page; fail unless every run was canceled as it should be."""
-    each = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    each = int(sys.argv[1]) if len(sys.argv) > 1 else sized(20, 1)
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else SEED
     drawn = random.Random(seed)
     found: dict[str, list[Canceled]] = {}
@@ -55,8 +54,7 @@ def main() -> None:
         finally:
             checkout.run("mlops", "stop")
     page = _page(found, f"python -m benchmarks.cancellations {each} {seed}")
-    (RESULTS / "cancellations.md").write_text(page, encoding="utf-8")
-    print(page)
+    publish("cancellations", page)
     raise SystemExit(1 if any(one.faults for runs in found.values() for one in runs) else 0)
 
 
@@ -113,7 +111,7 @@ def _told(way: str, after: float, one: Canceled) -> Canceled:
 def _page(found: dict[str, list[Canceled]], command: str) -> str:
     head = (__doc__ or "").partition("    python -m")[0]
     lines = [
-        f"# Canceled runs\n\n{head}`{command}`, commit {commit()}.\n",
+        f"# Canceled runs\n\n{head}`{command}`.\n",
         "| executor | as it should | seconds to the end: median, worst | during |",
         "|---|---|---|---|",
     ]

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.page import publish, sized
 from mlops_assets.ml.monitoring.drift import summarize
 from mlops_assets.ml.monitoring.live_profiles import answered
 from mlops_assets.ml.monitoring.prediction_log import FEATURE
@@ -30,10 +31,9 @@ from mlops_assets.records.profile import Counting, Profile
 from resources.prediction_log.log import PredictionLog
 from tests.support.toy_models import flat_table
 
-RESULTS = Path(__file__).parent / "results"
-ROWS, COLUMNS = 200_000, 20
-WIDE_ROWS, WIDE_COLUMNS = 100_000, 1_000
-YEARS, DAYS = 10, 365
+ROWS, COLUMNS = sized(200_000, 2_000), 20
+WIDE_ROWS, WIDE_COLUMNS = sized((100_000, 1_000), (1_000, 60))
+YEARS, DAYS, ROUNDS = sized((10, 365, 3), (1, 5, 1))
 DAILY_ROWS = (300, 2_000)
 START = datetime(2024, 3, 1, tzinfo=UTC)
 MODEL = flat_table({"x": "float64", "y": "float64"})
@@ -48,16 +48,15 @@ def main() -> None:
         return
     found = {name: _median(name) for name in PARTS}
     page = _page(found)
-    (RESULTS / "drift.md").write_text(page, encoding="utf-8")
-    print(page)
+    publish("drift", page)
 
 
 def _median(part: str) -> Any:
-    """Of three processes the middle one by its CPU seconds, where seconds are compared."""
+    """Of the processes the middle one by its CPU seconds, where seconds are compared."""
     key = COMPARED.get(part)
     if key is None:
         return _run(part)
-    return sorted((_run(part) for _ in range(3)), key=lambda one: one[key])[1]
+    return sorted((_run(part) for _ in range(ROUNDS)), key=lambda one: one[key])[ROUNDS // 2]
 
 
 def _run(part: str) -> Any:
@@ -223,7 +222,7 @@ def _page(found: dict[str, Any]) -> str:
     expected = sorted(n for n in _names() if int(n[-1]) % 2)
     lines = [
         "# Drift from profiles\n",
-        f"`python -m benchmarks.drift`. {COLUMNS} columns of {ROWS:,} rows on each side, "
+        f"{COLUMNS} columns of {ROWS:,} rows on each side, "
         f"{len(expected)} of which clearly moved; CPU seconds of one thread, medians of three "
         "processes:\n",
         "| | CPU s | Evidently costs | moved columns found | false |",

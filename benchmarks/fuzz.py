@@ -8,12 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.page import publish, sized
 from tests.support.fuzzing import KINDS, Kinds, fuzz
 
-RESULTS = Path(__file__).parent / "results"
 
-
-def main(examples: int = 1000) -> None:
+def main(examples: int = sized(1000, 2)) -> None:
     """Run every kind and write the page."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
@@ -31,14 +30,14 @@ def main(examples: int = 1000) -> None:
             kinds.stop()
     page = (
         "# Fuzz of the published API\n\n"
-        f"`python -m benchmarks.fuzz {examples}`: Schemathesis against the document that a live "
+        "Schemathesis against the document that a live "
         f"endpoint publishes, {examples} examples for each operation and kind of model, with every "
         "check but one. That one says that any request within the schema gets a 2xx; an entity may "
         "be unknown, and the document says so.\n\n"
         "| model | requests | failures (5xx, undocumented answers, bad input accepted) | s |\n"
         "|---|---|---|---|\n"
     )
-    (RESULTS / "fuzz.md").write_text(page + "\n".join(lines) + "\n", encoding="utf-8")
+    publish("fuzz", page + "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -11,21 +11,20 @@ entity share truth, label and noise but for a little, as the snapshots of one cu
 
 import math
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.page import place, publish, sized
 from mlops_assets.blocks.evaluation import EvaluationSettings, GateSettings
 from mlops_assets.ml.evaluation.gate import compare, row_losses
 from mlops_assets.records.evaluation import LossDifference
 
-RESULTS = Path(__file__).parent / "results"
-RUNS, POWER_RUNS, ROWS = 5000, 400, 2000
+RUNS, POWER_RUNS, ROWS = sized((5000, 400, 2000), (10, 3, 500))
 GAINS = (0.0, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03)
-SIZES = (1000, 4000, 16000)
+SIZES = sized((1000, 4000, 16000), (200, 400, 800))
 COLORS = ("#93c5fd", "#3b82f6", "#1e3a8a")
 SETTINGS = EvaluationSettings(primary="log_loss", gate=GateSettings())
 ALPHA, MARGIN = SETTINGS.gate.alpha, SETTINGS.gate.margin
@@ -48,11 +47,10 @@ def main() -> None:
     start, rng = time.perf_counter(), np.random.default_rng(20240501)
     cases = [*_equal(rng), *_at_the_margin(rng), *_entities(rng)]
     power = {size: [_power(rng, size, gain) for gain in GAINS] for size in SIZES}
-    RESULTS.mkdir(exist_ok=True)
     _draw(power)
     page = _page(cases, power)
-    (RESULTS / "gate.md").write_text(page, encoding="utf-8")
-    print(page, f"\n{time.perf_counter() - start:.0f} s")
+    publish("gate", page)
+    print(f"{time.perf_counter() - start:.0f} s")
     _require(cases)
 
 
@@ -183,7 +181,7 @@ def _draw(power: dict[int, list[tuple[float, float]]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set(ylabel="challengers promoted, %")
     panels[0].legend(frameon=False, loc="upper left")
-    with (RESULTS / "gate.png").open("wb") as file:
+    with place("gate.png").open("wb") as file:
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
 
 

@@ -13,18 +13,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.commit import commit
+from benchmarks.page import publish, sized
 from tests.support.killed_runs import ITS_END, RUN, kill_and_recover
 from tests.support.small_checkout import Checkout
 
-RESULTS = Path(__file__).parent / "results"
 PORT, SEED = 21310, 20261128
 EMPTY_EVERY = 3
 
 
 def main() -> None:
     """Kill and recover; write the page; fail unless every round recovered."""
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else sized(60, 1)
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else SEED
     with tempfile.TemporaryDirectory() as folder:
         checkout = Checkout.at(Path(folder) / "project", PORT)
@@ -32,8 +31,7 @@ def main() -> None:
             page, recovered = _page(checkout, kills, seed)
         finally:
             checkout.run("mlops", "stop")
-    (RESULTS / "kills.md").write_text(page, encoding="utf-8")
-    print(page)
+    publish("kills", page)
     raise SystemExit(0 if recovered == kills else 1)
 
 
@@ -61,7 +59,7 @@ def _page(checkout: Checkout, kills: int, seed: int) -> tuple[str, int]:
     table = "| kill | home | after s | it had come to | then |\n|---|---|---|---|---|\n"
     text = (
         f"# `kill -9` of a whole run\n\n{head}"
-        f"`python -m benchmarks.kills {kills} {seed}`, commit {commit()}: {recovered} of {kills} "
+        f"`python -m benchmarks.kills {kills} {seed}`: {recovered} of {kills} "
         f"recovered; a run on an empty home took {whole:.0f} s.\n\n{table}"
     )
     return text + "\n".join(lines) + "\n", recovered

@@ -1,6 +1,7 @@
 """What MLflow says after each way a Dagster run can end: our resource beside dagster-mlflow's own.
 
-`python -m benchmarks.mlflow_runs > benchmarks/results/mlflow_runs.md` takes about two minutes.
+    python -m benchmarks.mlflow_runs     # two minutes; writes results/mlflow_runs.md
+
 dagster-mlflow runs at its best: every job has its hook `end_mlflow_on_run_finished`, which an
 ad-hoc materialization never has.
 """
@@ -8,12 +9,15 @@ ad-hoc materialization never has.
 import tempfile
 from pathlib import Path
 
+from benchmarks.page import publish, sized
 from tests.support.tracked_table import EXECUTORS, ONE_RUN, Ended, Table, expected_of, make_table
 
-_RESOURCES = {"ours": "dagster/run_id", "dagster_mlflow": "dagster_run_id"}
+_RESOURCES = sized(
+    {"ours": "dagster/run_id", "dagster_mlflow": "dagster_run_id"}, {"ours": "dagster/run_id"}
+)
 _HEADING = """# MLflow runs after each ending of a Dagster run
 
-Made by `python -m benchmarks.mlflow_runs`: the same code location and the same runs, once through
+The same code location and the same runs, once through
 `resources.tracking`, once through dagster-mlflow's `mlflow_tracking` with its job hook. The table
 of the first is a test, `tests/e2e/tracking/test_mlflow_runs.py`. **Bold** is wrong: the MLflow runs
 that carry the id of the Dagster run are not one, or have another status or other metrics than
@@ -26,25 +30,27 @@ measured here. Across processes, two steps that start at once open two runs.
 
 
 def main() -> None:
-    """Print the table as Markdown."""
+    """Make every run, and write the table."""
     tables = {}
     for through, id_tag in _RESOURCES.items():
         with tempfile.TemporaryDirectory() as folder:
             tables[through] = make_table(Path(folder), through, id_tag)
-    print(_HEADING)
     columns = [(through, executor) for through in _RESOURCES for executor in EXECUTORS]
-    print("| ending | expected |", " | ".join(f"{t}, {e}" for t, e in columns), "|")
-    print("|" + " --- |" * (2 + len(columns)))
+    lines = [
+        f"| ending | expected | {' | '.join(f'{t}, {e}' for t, e in columns)} |",
+        "|" + " --- |" * (2 + len(columns)),
+    ]
     wrong = dict.fromkeys(_RESOURCES, 0)
     for job in (*ONE_RUN, "backfill"):
         cells = [_cell(tables[through], executor, job) for through, executor in columns]
         for (through, _), cell in zip(columns, cells, strict=True):
             wrong[through] += cell.startswith("**")
         expected = ONE_RUN[job].status if job in ONE_RUN else "9 FINISHED, 1 FAILED"
-        print(f"| {job.replace('_', ' ')} | {expected} |", " | ".join(cells), "|")
+        lines.append(f"| {job.replace('_', ' ')} | {expected} | {' | '.join(cells)} |")
     cells_of_each = len(EXECUTORS) * (len(ONE_RUN) + 1)
     said = ", ".join(f"{through} {count}" for through, count in wrong.items())
-    print(f"\nWrong cells of {cells_of_each}: {said}.")
+    table = "\n".join(lines)
+    publish("mlflow_runs", f"{_HEADING}\n{table}\n\nWrong cells of {cells_of_each}: {said}.")
 
 
 def _cell(table: Table, executor: str, job: str) -> str:

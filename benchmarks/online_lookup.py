@@ -13,21 +13,20 @@ import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
+from benchmarks.page import publish, sized
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
 
-RESULTS = Path(__file__).parent / "results" / "online_lookup.md"
-ENTITIES, FEATURES = 20_000, 5
-BATCHES = {1: 3_000, 100: 60}
+ENTITIES, FEATURES = sized(20_000, 200), 5
+BATCHES = sized({1: 3_000, 100: 60}, {1: 20, 100: 2})
 """Entities per lookup -> lookups."""
-SECONDS = 10.0
+SECONDS = sized(10.0, 0.2)
 """How long each lookup is watched while another process publishes."""
 AS_OF = datetime(2024, 1, 10, tzinfo=UTC)
 VIEW = FeatureView(
@@ -51,8 +50,7 @@ def main() -> None:
             for kind in ("direct", "feast")
         }
     page = _page(found)
-    RESULTS.write_text(page, encoding="utf-8")
-    print(page)
+    publish("online_lookup", page)
 
 
 def _publish(folder: str, number: int) -> OnlineFeatures:
@@ -125,7 +123,6 @@ def _page(found: dict[str, dict[str, Any]]) -> str:
     lines = [
         "# Features by entity id",
         "",
-        "`python -m benchmarks.online_lookup`: "
         f"{ENTITIES:,} entities with {FEATURES} features each in Feast's sqlite store.",
         "",
         "| lookup | opening, CPU s | opening, MB | 1 entity, CPU us | 100 entities, CPU us "

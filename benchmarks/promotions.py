@@ -14,27 +14,25 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from pydantic import PrivateAttr
 
+from benchmarks.page import ROOT, publish, sized
 from mlops_assets.records.promotion import Move
 from resources.champion.ledger import PromotionLedger
 
-RESULTS = Path(__file__).parent / "results"
-PROMOTIONS, QUESTIONS, MOST_SECONDS = 1000, 200, 0.05
+PROMOTIONS, QUESTIONS, MOST_SECONDS = sized((1000, 200, 0.05), (20, 4, 60.0))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def main(races: int = 100, kills: int = 5) -> None:
+def main(races: int = sized(100, 0), kills: int = sized(5, 0)) -> None:
     """Run all three and write the page."""
     asked = as_of_seconds()
     if max(asked) > MOST_SECONDS:
         raise SystemExit(f"a question took {max(asked):.3f} s")
     rounds = dict(zip(_TESTS, (races, kills), strict=True))
     page = _page(asked, {test: (n, rounds_of(test, n)) for test, n in rounds.items() if n})
-    (RESULTS / "promotions.md").write_text(page, encoding="utf-8")
-    print(page)
+    publish("promotions", page)
 
 
 class HourlyLedger(PromotionLedger):
@@ -81,7 +79,7 @@ def rounds_of(test: str, rounds: int) -> float:
     done = subprocess.run(
         [*command, f"tests/e2e/champion/test_promotions.py::{test}"],
         env=os.environ | {"PROMOTION_ROUNDS": str(rounds), "PROMOTION_KILLS": str(rounds)},
-        cwd=RESULTS.parents[1],
+        cwd=ROOT,
         check=False,
     )
     if done.returncode:

@@ -21,9 +21,9 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.page import publish, sized
 from tests.support.tiny_repository import MODEL, TRAINING, TinyRepository
 
-RESULTS = Path(__file__).resolve().parent / "results" / "reproduce.md"
 CHANGES = ("data", "code", "data and code", "YAML")
 LIBRARIES = "dagster", "mlflow.sklearn", "skops.io", "feast", "duckdb", "sklearn.ensemble"
 
@@ -42,8 +42,8 @@ def main(versions: int) -> int:
     hashes = {line.split("|")[4] for line in lines.values()}
     summary = f"{equal} of {versions} versions reproduce, with {len(hashes)} different hashes."
     table = "\n".join(lines[number] for number in sorted(lines))
-    RESULTS.write_text(page(summary, table, said), encoding="utf-8")
-    print(summary, f"Flipped byte named: {named}", sep="\n")
+    publish("reproduce", page(summary, table, said))
+    print(f"Flipped byte named: {named}")
     return 0 if equal == versions and named else 1
 
 
@@ -136,7 +136,7 @@ def page(summary: str, table: str, said: str) -> str:
     libraries = ", ".join(f"{n} {version(n)}" for n in ("mlflow", "dvc", "scikit-learn", "feast"))
     return (
         "# Reproducing versions\n\n"
-        "`python -m benchmarks.reproduce`: one version after each change, then `mlops reproduce` "
+        "One version after each change, then `mlops reproduce` "
         "of all\nin shuffled order.\n\n"
         f"**{summary}**\n\nPython {platform.python_version()}, {libraries}.\n\n"
         "| Version | Changed before it | `mlops reproduce` | predictions sha256 |\n"
@@ -148,4 +148,4 @@ def page(summary: str, table: str, said: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 20))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else sized(20, 2)))

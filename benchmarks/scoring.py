@@ -22,16 +22,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.commit import commit
+from benchmarks.page import publish, sized
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_assets.config import ModelSettings
 
-RESULTS = Path(__file__).parent / "results" / "scoring.md"
-FEATURES, ROUNDS, GROUP = 20, 5, 131_072
-ROWS = (1_000_000, 4_000_000)
+FEATURES, ROUNDS, GROUP = 20, sized(5, 1), sized(131_072, 2_000)
+ROWS = sized((1_000_000, 4_000_000), (3_500,))
 ESTIMATORS = {
     "logistic regression": "sklearn.linear_model.LogisticRegression",
     "100 boosted trees": "sklearn.ensemble.HistGradientBoostingClassifier",
@@ -53,9 +52,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 made = make(Path(folder), estimator, rows)
                 found[name, rows] = measured(made, ROUNDS if rows == ROWS[0] else 3)
-    page = _page(found)
-    RESULTS.write_text(page, encoding="utf-8")
-    print(page)
+    publish("scoring", _page(found))
 
 
 def make(folder: Path, estimator: str, rows: int) -> Path:
@@ -221,7 +218,7 @@ def _page(found: Mapping[tuple[str, int], Figures]) -> str:
     lines = [
         "# Scoring a table",
         "",
-        f"`python -m benchmarks.scoring` at {commit()}: medians of alternating rounds, "
+        f"Medians of alternating rounds, "
         f"{FEATURES} columns of float64 and an id in row groups of {GROUP:,}, one thread.",
         "",
         "| model | rows | bare loop, CPU s | ours, CPU s | ratio | bare loop, MB | ours, MB |",

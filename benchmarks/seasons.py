@@ -8,11 +8,11 @@ standard deviation on day 250.
 """
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.page import place, publish, sized
 from mlops_assets.blocks.monitoring import Reference
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.monitoring.drift import examine
@@ -26,10 +26,9 @@ from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Counting, Part, Profile
 from tests.support.toy_models import flat_table
 
-RESULTS = Path(__file__).parent / "results"
 DAY = timedelta(days=1)
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
-DAYS, SHIFT_DAY, ROWS, COLUMNS, YEARS = 364, 250, 2_000, 20, 3
+DAYS, SHIFT_DAY, ROWS, COLUMNS, YEARS = sized((364, 250, 2_000, 20, 3), (28, 14, 500, 20, 1))
 NAMES = [f"x{i}" for i in range(COLUMNS)]
 WEEKEND = np.where(np.arange(COLUMNS) % 2, 1.5, 0.0)
 
@@ -38,7 +37,7 @@ def main() -> None:
     """Run the years and write the page."""
     lines = [
         "# Drift in a seasonal year\n",
-        f"`python -m benchmarks.seasons`. {COLUMNS} columns, half of them 1.5 standard deviations "
+        f"{COLUMNS} columns, half of them 1.5 standard deviations "
         f"higher at weekends; {ROWS:,} rows a day, {YEARS} years of {DAYS} days each way, judged "
         "by a model that was trained on working days. The shift moves one column by one standard "
         "deviation for good. Until four such weekdays were logged, `same_weekday` compares with "
@@ -57,9 +56,8 @@ def main() -> None:
             fallen = sum(day.reference == "training" for day in alarms)
             lines.append(f"| {kind} | {year + 1} | {len(alarms)}, {fallen} | {_delay(moved)} |")
     lines.append("\n![Highest score of each day of a year with a shift](seasons.png)")
-    (RESULTS / "seasons.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (RESULTS / "seasons.png").write_bytes(_picture(shown))
-    print("\n".join(lines))
+    publish("seasons", "\n".join(lines))
+    place("seasons.png").write_bytes(_picture(shown))
 
 
 def _picture(years: dict[str, list[DriftSummary]]) -> bytes:

@@ -34,6 +34,8 @@ in this replay, calibrating on the newest training month, Platt's way, brings th
 three recent months alone and a shift of the prior are worse still, so none of them became a
 setting: benchmarks/results/recalibration.md."""
 
+BACKTEST = "What `mlops backtest` says of the same rows, without a system"
+
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1e293b;max-width:76rem;margin:2rem auto;
 padding:0 1rem}
@@ -82,6 +84,7 @@ def _section(story: Story) -> str:
             f"<p>{escape(facts)}</p>",
             f'<img alt="{escape(story.model)} by month" src="data:image/png;base64,{picture}">',
             _html_table(story),
+            f"<h3>{BACKTEST}</h3><pre>{escape(story.backtest)}</pre>",
             f"<details><summary>What the replay changes in the YAML</summary>"
             f"<pre>{escape(story.changes)}</pre></details>",
         ]
@@ -130,6 +133,10 @@ def _markdown_section(story: Story) -> list[str]:
         f"![{story.model} by month](images/demo-{story.model}.png)",
         "",
         markdown_table(table.HEADER, table.rows(story)),
+        "",
+        f"### {BACKTEST}",
+        "",
+        story.backtest,
         "",
         "What the replay changes in the YAML:",
         "",

@@ -53,6 +53,7 @@ def replay(world: World, resources: Mapping[str, Any], rows: int, months: int | 
                 threshold=system.settings.monitoring.drift.threshold,
                 ignored=system.settings.monitoring.drift.ignore,
                 changes=changes_text(world.name),
+                backtest=system.backtest(),
                 cpu_seconds=time.process_time() - started,
             )
         finally:

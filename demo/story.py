@@ -43,6 +43,7 @@ class Story(Record):
     threshold: float = Field(description="Of `monitoring.drift`.")
     ignored: tuple[str, ...] = Field((), description="Columns that raise no alarm.")
     changes: str = Field(description="What the replay changed in the YAML, as YAML.")
+    backtest: str = Field(description="What a backtest of the source's last rows says.")
     cpu_seconds: float = Field(description="Of the process that replayed, without the endpoint.")
 
     @property

@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.cli.backtest.verb import said
+from mlops_assets.cli.failures import failed_steps
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import MlopsError
 from mlops_assets.keys import Stage, asset_key
 from mlops_assets.model_versions.online_features import online_features
+from mlops_assets.records.backtest import BacktestReport
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.retraining import Recorded
 from resources.champion.aliases import registered
@@ -124,6 +127,17 @@ class System:
             part = entities[start : start + _ASKED_AT_ONCE]
             answers += len(self.tools.deployment.predict(self.settings.name, part))
         return answers
+
+    def backtest(self) -> str:
+        """What the rows of now say of training again, in words; or why they cannot."""
+        result = self._run("backtest", {})
+        if not result.success:
+            return "\n".join(failed_steps(result.all_events))
+        key = asset_key(self.settings.name, "backtest")
+        report: Any = self.definitions.load_asset_value(
+            key, python_type=BacktestReport, instance=self.instance
+        )
+        return said(report)
 
     def value(self, stage: Stage) -> pd.DataFrame:
         """The newest value of an asset that is a frame."""

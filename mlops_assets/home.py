@@ -20,6 +20,8 @@ _PACKAGES = ("mlops_assets", "resources", "sensors", "jobs")
 HOST = "127.0.0.1"
 INTERFACE_PORTS = {"MLOPS_PORT_DAGSTER": 3000, "MLOPS_PORT_MLFLOW": 5000}
 """Variables that move the ports of `mlops dev`, and their defaults."""
+PROMETHEUS_PORT = ("MLOPS_PORT_PROMETHEUS", 9090)
+"""The same of `mlops observe`."""
 
 
 _NO_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f]")

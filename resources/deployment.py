@@ -6,6 +6,7 @@ now. Between this machine and a cluster it is moved by hand: stopped here, then 
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -20,6 +21,7 @@ from resources.cluster.target import ClusterTarget
 from resources.endpoints.deployer import EndpointDeployer
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.local import LocalTarget
+from resources.endpoints.process import EndpointProcess
 from resources.endpoints.target import Target
 
 
@@ -40,6 +42,13 @@ class EndpointTargets(EndpointDeployer):
         good = [path for path in found if (path / VERIFIED_FILE).exists()]
         here = [path.name for path in good if not (path / APPLIED_FILE).exists()]
         return sorted(name for name in here if not self.stopped(name))
+
+    def addresses(self) -> dict[str, str]:
+        """Model -> `HOST:PORT` of its endpoint, of those of `names`, whether it answers or not."""
+        kept = {
+            name: EndpointProcess(self._folder(name).path).kept_launch() for name in self.names()
+        }
+        return {name: urlsplit(launch.url).netloc for name, launch in kept.items() if launch}
 
     def up(self, name: str) -> Endpoint:
         """Serve again on this machine what served last, from the kept files alone."""

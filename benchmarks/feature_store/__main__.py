@@ -3,8 +3,7 @@
 Every part runs in a process of its own, by one thread, ours and its peers in turn; a figure is the
 median of the rounds. Polars is asked by an interpreter that has it, `--polars PYTHON`.
 
-    python -m benchmarks.feature_store            # an hour; writes results/feature_store.md
-    python -m benchmarks.feature_store --small    # half a minute; writes nothing
+    python -m benchmarks.feature_store      # an hour; writes results/feature_store.md
 """
 
 import argparse
@@ -13,13 +12,10 @@ import os
 import statistics
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.commit import commit
 from benchmarks.feature_store.parts import SHAPES, Facts, run
-
-RESULTS = Path(__file__).parents[1] / "results" / "feature_store.md"
+from benchmarks.page import publish, small
 
 
 class Size(NamedTuple):
@@ -45,19 +41,15 @@ SMALL = Size({10_000: 1}, most_for_feast=10_000, entities=1_000, logged=10_000)
 def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--small", action="store_true")
     parser.add_argument("--polars", default="", help="An interpreter that has Polars.")
     asked = parser.parse_args()
-    size = SMALL if asked.small else LARGE
+    size = SMALL if small() else LARGE
     joins = [join(shape, rows, size, asked.polars) for rows in size.rows for shape in SHAPES]
     with tempfile.TemporaryDirectory() as folder:
         published = run("publish", folder, size.entities)
     with tempfile.TemporaryDirectory() as folder:
         logged = run("log_dataset", folder, size.logged)
-    text = page(joins, published, logged, size)
-    if not asked.small:
-        RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+    publish("feature_store", page(joins, published, logged, size))
 
 
 def join(shape: str, rows: int, size: Size, polars: str) -> dict[str, Any]:
@@ -88,7 +80,7 @@ def page(joins: list[dict[str, Any]], published: Facts, logged: Facts, size: Siz
     lines = [
         "# The feature store at size",
         "",
-        f"`python -m benchmarks.feature_store` at {commit()}: CPU seconds of one thread and the "
+        "CPU seconds of one thread and the "
         f"process's peak of memory, on {os.cpu_count()} shared processors.",
         "",
         "## Rows for training",

@@ -25,11 +25,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.page import ROOT, publish, sized
 from mlops_assets.runtime.telemetry import SWITCHES
 from resources.endpoints.process import HOST, EndpointProcess
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "benchmarks" / "results" / "overhead.md"
 LOAD = "from mlops_assets.definitions import defs; defs().get_repository_def()"
 # Imported once before anything is measured, so that no round has to compile them.
 _LIBRARIES = "import bentoml, dvc.repo, feast, matplotlib.figure, mlflow.sklearn, sklearn, skops.io"
@@ -67,14 +66,11 @@ def main(rounds: int) -> None:
         for code in (_LIBRARIES, LOAD):
             cpu_seconds([["-c", code]], folder)
         rows = [loading(folder), steps(folder), whole_graph(folder, rounds)]
-    text = report(rows, rounds)
-    print(text)
+    publish("overhead", report(rows, rounds))
     print(f"{time.monotonic() - begin:.0f} s")
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
 
 
-def loading(folder: Path, rounds: int = 7) -> Row:
+def loading(folder: Path, rounds: int = sized(7, 1)) -> Row:
     """Both models' definitions against the bare import."""
     bare, ours = [], []
     for _ in range(rounds):
@@ -87,7 +83,7 @@ def steps(folder: Path) -> Row:
     """What a step of an in-process run adds to its own work."""
     state = folder / "steps"
     state.mkdir()
-    cpu_seconds([["-m", f"{_HERE}.step", str(state)]], folder)
+    cpu_seconds([["-m", f"{_HERE}.step", str(state), str(sized(7, 1))]], folder)
     found = json.loads((folder / "0.log").read_text(encoding="utf-8").splitlines()[-1])
     return Row(
         f"a run of {found['steps']} small steps",
@@ -156,7 +152,7 @@ def report(rows: Sequence[Row], rounds: int) -> str:
     lines = [
         "# Overhead",
         "",
-        "Written by `python -m benchmarks.overhead`. CPU seconds, medians; a ratio is the median "
+        "CPU seconds, medians; a ratio is the median "
         f"of each round's; {rounds} rounds of the whole graph.",
         "",
         header,
@@ -202,4 +198,4 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else sized(2, 1))

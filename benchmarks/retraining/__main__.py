@@ -22,19 +22,18 @@ to the best possible one than half of what the change had cost at its worst.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.page import place, publish, sized, small
 from benchmarks.retraining.picture import draw
 from benchmarks.retraining.replay import Replay, costs, replay
 from benchmarks.retraining.rules import RULES
 from benchmarks.retraining.world import DAYS, LASTING, PHASES, Phase, Stream
 
-RESULTS = Path(__file__).parents[1] / "results"
-TUNING_SEEDS = tuple(range(1, 9))
+TUNING_SEEDS = tuple(range(1, sized(9, 3)))
 """The policy was changed while looking at these."""
-TEST_SEEDS = tuple(range(101, 113))
+TEST_SEEDS = tuple(range(101, sized(113, 103)))
 """Replayed once the policy stood; only these are judged."""
 OURS, NAIVE, STACKS = "ours", "naive threshold", "mlops-stacks 2 of 5"
 NEVER = "never"
@@ -61,18 +60,20 @@ def main() -> None:
             [cost for _, cost in tuning],
         ),
     ]
-    draw({name: runs[0] for name, runs in found.items()}, test[0][0][NEVER], RESULTS)
+    draw(
+        {name: runs[0] for name, runs in found.items()}, test[0][0][NEVER], place("retraining.png")
+    )
     page = "\n".join(lines) + "\n\nThe first test stream:\n\n![replay](retraining.png)\n"
-    (RESULTS / "retraining.md").write_text(page, encoding="utf-8")
-    print(page)
-    _require(found, cost)
+    publish("retraining", page)
+    if not small():
+        _require(found, cost)
 
 
 def replay_seed(seed: int) -> tuple[dict[str, Replay], dict[str, float]]:
     """One stream by every rule and by none, and what its changes cost."""
     stream = Stream.of(seed)
-    found = {name: replay(stream, make()) for name, make in RULES.items()}
-    return found | {NEVER: replay(stream, lambda *_: False)}, costs(stream)
+    found = {name: replay(stream, make) for name, make in RULES.items()}
+    return found | {NEVER: replay(stream, lambda _: lambda _: False)}, costs(stream)
 
 
 def _require(found: Found, cost: Sequence[dict[str, float]]) -> None:
@@ -99,7 +100,7 @@ def _late(runs: Sequence[Replay], cost: Sequence[dict[str, float]]) -> list[int]
 def _head() -> Iterator[str]:
     yield "# When to retrain, replayed\n"
     yield (__doc__ or "").split("\n\n", 1)[1].split("    python")[0].strip() + "\n"
-    yield f"Streams of {DAYS} days; `python -m benchmarks.retraining` writes this page and fails"
+    yield f"Streams of {DAYS} days. The program fails"
     yield "when, on the test seeds, ours has not fewer wrong retrainings than both or recovers"
     yield "later than the 2-of-5 rule."
 

@@ -10,7 +10,7 @@ from benchmarks.retraining.replay import Replay
 from benchmarks.retraining.world import PHASES
 
 
-def draw(found: Mapping[str, Replay], never: Replay, folder: Path) -> None:
+def draw(found: Mapping[str, Replay], never: Replay, file: Path) -> None:
     """Excess loss of the live model by day, and a mark for each retraining, by each rule."""
     figure = Figure(figsize=(11, 7), layout="constrained")
     axes = figure.subplots(len(found), 1, sharex=True, sharey=True)
@@ -31,5 +31,5 @@ def draw(found: Mapping[str, Replay], never: Replay, folder: Path) -> None:
         axis.set_ylabel("excess log loss")
     axes[0].legend(loc="center left", fontsize=7)
     axes[-1].set_xlabel("day")
-    with (folder / "retraining.png").open("wb") as file:
-        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    with file.open("wb") as output:
+        FigureCanvasAgg(figure).print_png(output, metadata={"Software": None})

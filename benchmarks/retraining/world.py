@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.page import sized
+
 DAYS, ROWS, FEATURES = 730, 400, 4
-TRAIN_DAYS, HELD_OUT, PROBE_ROWS = 21, 100, 1500
+TRAIN_DAYS, HELD_OUT, PROBE_ROWS = 21, 100, sized(1500, 200)
 BASE = np.array([1.5, -1.0, 0.8, 0.0])
 
 

@@ -1,6 +1,8 @@
 """What an endpoint loses when versions, processes and candidates come and go: nothing, or how much.
 
-`python -m benchmarks.rollout [SWAPS]` writes `benchmarks/results/rollout.md`. All of it on one
+    python -m benchmarks.rollout [SWAPS]     # writes results/rollout.md
+
+All of it on one
 machine, on toy models, under a constant load of two clients, one over a kept connection. Each
 answer's score is compared with that of the version that it names. `rollout_kills` has the kills.
 """
@@ -14,6 +16,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks.page import publish, sized
 from benchmarks.rollout.bed import TestBed
 from benchmarks.rollout.kills import Kills
 from mlops_assets.blocks.rollout import RolloutSettings
@@ -23,7 +26,6 @@ from tests.support.broken_code import redeploy_with_broken_code
 from tests.support.live_endpoints import Subject
 from tests.support.served_models import Built, build, fit, with_content
 
-RESULT = Path(__file__).parents[1] / "results" / "rollout.md"
 NULLS = 7
 """The recorded request whose values are missing."""
 _STEPS = 1500
@@ -147,32 +149,36 @@ def refusing(folder: Path) -> Built:
 
 def main() -> None:
     """Run every trial and write the table."""
-    swaps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    swaps = int(sys.argv[1]) if len(sys.argv) > 1 else sized(100, 2)
     with tempfile.TemporaryDirectory() as name:
         bed = TestBed(Path(name))
         rollouts, kills = Rollouts(bed), Kills(bed)
+        trials = [
+            lambda: rollouts.swaps(swaps),
+            rollouts.generations,
+            kills.workers,
+            kills.crash_loop,
+            kills.template,
+            kills.supervisor,
+            kills.everything,
+            lambda: rollouts.canary("wrong scores", bed.subject.versions[2]),
+            lambda: rollouts.canary("errors", refusing(Path(name)), NULLS),
+            lambda: rollouts.canary("slow", slow(Path(name))),
+            rollouts.neighbours,
+        ]
         try:
-            rollouts.swaps(swaps)
-            rollouts.generations()
-            kills.workers()
-            kills.crash_loop()
-            kills.template()
-            kills.supervisor()
-            kills.everything()
-            rollouts.canary("wrong scores", bed.subject.versions[2])
-            rollouts.canary("errors", refusing(Path(name)), NULLS)
-            rollouts.canary("slow", slow(Path(name)))
-            rollouts.neighbours()
+            for trial in sized(trials, trials[:2]):
+                trial()
         finally:
             bed.local.stop("toy")
-    RESULT.write_text(
+    publish(
+        "rollout",
         "# Swaps, kills and canaries\n\n"
         f"`python -m benchmarks.rollout {swaps}`, on {os.cpu_count()} shared cores, two clients "
         "in a closed loop, of which one keeps its connection. Each answer's score is compared with "
         "the recorded one of the version that it names. What fails at a kill is what the killed "
         "worker was answering, at once: no client hung.\n\n"
-        "| trial | outcome |\n|---|---|\n" + "\n".join(bed.lines) + "\n",
-        encoding="utf-8",
+        "| trial | outcome |\n|---|---|\n" + "\n".join(bed.lines),
     )
 
 

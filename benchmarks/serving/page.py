@@ -2,16 +2,15 @@
 
 import os
 import statistics
-from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.page import place, publish
 from benchmarks.serving.results import Key, Measured, Target
 from benchmarks.serving.servers import LADDER
 
-RESULTS = Path(__file__).parents[1] / "results"
 OURS, PEER = "#2563eb", "#94a3b8"
 NAMES = {
     "ours": "**this project**, 1 worker",
@@ -52,10 +51,8 @@ def write(measured: Measured, seconds: float) -> list[str]:
     for group, title in GROUPS.items():
         lines += [f"\n## {title}\n", *_table(measured, group)]
     lines += [*_ladder(measured), *_memory(measured), *_swaps(measured)]
-    page = "\n".join(lines) + "\n"
-    (RESULTS / "serving.md").write_text(page, encoding="utf-8")
+    publish("serving", "\n".join(lines))
     _draw(measured)
-    print(page)
     return [f"MISSED: {t.what}: {t.found}, {t.promised}" for t in targets if not t.met]
 
 
@@ -63,7 +60,7 @@ def _head(measured: Measured, seconds: float) -> list[str]:
     busy = ", ".join(f"{share:.0%}" for share in measured.foreign)
     return [
         "# A prediction over HTTP, beside other servers\n",
-        f"`python -m benchmarks.serving`: one run of {seconds / 60:.0f} minutes on "
+        f"One run of {seconds / 60:.0f} minutes on "
         f"{os.cpu_count()} shared processors, all servers up at once and asked in turn; medians of "
         f"{len(measured.foreign)} rounds, in which other work had {busy} of the machine. "
         "The model is version 1 of the example `flights` (14 features, three of them texts; 60 "
@@ -169,7 +166,7 @@ def _draw(measured: Measured) -> None:
     _bars(entities, "One entity", _costs(measured, "one entity"))
     layers = zip(LAYERS, _rungs(measured).values(), strict=True)
     _bars(ladder, "Layer by layer", dict(layers))
-    with (RESULTS / "serving.png").open("wb") as file:
+    with place("serving.png").open("wb") as file:
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
 
 

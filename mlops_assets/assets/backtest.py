@@ -28,10 +28,16 @@ def build_backtest_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         **asset_of(settings, "backtest", features="features"),
         kinds={"scikitlearn"},
         code_version="-".join(
-            ["1", *(of.digest() for of in (settings.training, settings.evaluation.gate))]
+            [
+                "2",
+                *(
+                    of.digest()
+                    for of in (settings.training, settings.evaluation, settings.monitoring)
+                ),
+            ]
         ),
-        description="What a stale model cost in the past, what each cadence of training would have "
-        "gained, and the YAML lines that follow.",
+        description="What a stale model cost in the past, what each cadence of training and "
+        "each retrain policy would have gained, and the YAML lines that follow.",
     )
     @inspected_once
     def backtest(

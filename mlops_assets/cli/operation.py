@@ -10,8 +10,9 @@ from mlops_assets.cli.context import (
     open_resources,
     say,
 )
-from mlops_assets.home import home
+from mlops_assets.home import endpoints_root, home
 from mlops_assets.interfaces.dev import serve_user_interfaces
+from mlops_assets.interfaces.observe import run_prometheus
 from resources.endpoints.api_keys import digest, new_key
 
 
@@ -26,6 +27,13 @@ def api_key() -> int:
 def dev() -> int:
     """Serve the user interfaces until Ctrl-C."""
     return serve_user_interfaces(home())
+
+
+def observe() -> int:
+    """Run Prometheus over the endpoints until Ctrl-C."""
+    from resources.deployment import EndpointTargets
+
+    return run_prometheus(EndpointTargets(root=str(endpoints_root())), home() / "prometheus")
 
 
 def env() -> int:

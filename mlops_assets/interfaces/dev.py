@@ -16,11 +16,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.errors import ConfigError, PortInUseError
 from mlops_assets.home import HOST, INTERFACE_PORTS, models_folder
 from mlops_assets.interfaces.children import Child, GivenUpError, end
 from mlops_assets.interfaces.code_server import CodeServer
 from mlops_assets.interfaces.guard import Access
+from mlops_assets.interfaces.ports import free_port
 from mlops_assets.interfaces.run_events import RunEvents
 from mlops_assets.runtime import terminal
 from mlops_assets.runtime.atomic import ensure_folder
@@ -47,7 +47,7 @@ def serve_user_interfaces(state: Path) -> int:
         ConfigError: A variable of theirs cannot be meant; nothing was started.
     """
     terminal.doing("starting Dagster and MLflow")
-    ports = {name: _free_port(name) for name in INTERFACE_PORTS}
+    ports = {name: free_port(name, port) for name, port in INTERFACE_PORTS.items()}
     Access.of_environment()  # what is wrong there is said once, and here
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -152,20 +152,3 @@ def _listens(port: int) -> bool:
 
 def _say(text: str) -> None:
     terminal.line(f"{datetime.now(UTC):%H:%M:%S} {text}", error=True)
-
-
-def _free_port(variable: str) -> int:
-    default = INTERFACE_PORTS[variable]
-    text = os.environ.get(variable, str(default))
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise ConfigError(f"{variable}={text!r} is no port; write e.g. {default}")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, int(text)))
-        except OSError as err:
-            raise PortInUseError(
-                f"cannot listen on {HOST}:{text}: {err.strerror}. "
-                f"Stop what listens there, or set {variable} to another port."
-            ) from err
-    return int(text)

@@ -42,6 +42,28 @@ class LossByCadence(Record):
     standard_error: float | None = Field(description="Of `excess`.")
 
 
+class LossByPolicy(Record):
+    """The windows as one `monitoring.retrain` would have served them."""
+
+    retrain: str = Field(description="`as set`, or what is changed of that, as YAML.")
+    trainings: int = Field(description="After the first version; at most one a window.")
+    refused: int = Field(description="Of them, by the gate.")
+    loss: float
+    excess: float = Field(description="Over the loss of training at every window.")
+    standard_error: float | None = Field(description="Of `excess`.")
+    shown: bool = Field(description="To lose less than the gate's margin.")
+
+
+class PolicyReport(Record):
+    """The retrain policy over the history."""
+
+    windows: int = Field(description="The newest, over which it was replayed; 0: too few.")
+    policies: tuple[LossByPolicy, ...] = Field((), description="The fewest trainings first.")
+    best: LossByPolicy | None = Field(None, description="The first that is shown to be enough.")
+    said: str
+    yaml: str = Field("", description="The change that makes it so; empty: nothing to change.")
+
+
 class BacktestReport(Record):
     """A backtest of one model."""
 
@@ -52,6 +74,7 @@ class BacktestReport(Record):
     windows: tuple[TestedWindow, ...]
     ages: tuple[LossByAge, ...]
     cadences: tuple[LossByCadence, ...] = Field(description="The rarest first.")
+    policy: PolicyReport | None = Field(None, description="None: of an earlier release.")
     advice: Advice
     said: str = Field(description="What is shown, and what is not, with its figures.")
     yaml: str = Field(description="Lines to take over; empty: nothing is shown.")

@@ -6,6 +6,7 @@ What the product touches, tests take from `resources.dagster.internals` too.
 from dagster._cli import main as dagster_command
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.events import StepMaterializationData
+from dagster._core.execution.api import create_execution_plan
 from dagster._core.executor.step_delegating import CheckStepHealthResult
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
@@ -19,6 +20,7 @@ __all__ = [
     "ReconstructableRepository",
     "StepMaterializationData",
     "WorkerStatus",
+    "create_execution_plan",
     "dagster_command",
     "monitor_started_run",
 ]

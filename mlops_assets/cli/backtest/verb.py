@@ -22,7 +22,7 @@ from mlops_assets.errors import BacktestError
 from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import read_facts
 from mlops_assets.ml.markdown import table
-from mlops_assets.records.backtest import BacktestReport
+from mlops_assets.records.backtest import BacktestReport, PolicyReport
 from mlops_assets.runtime.interrupts import interruptible
 from resources.dagster.executors import execute_here
 from resources.dagster.run_limits import wait_for_others
@@ -68,7 +68,7 @@ def _materialize(
 
 
 def said(report: BacktestReport) -> str:
-    """What a person reads: two tables, what is shown, and the lines to take over."""
+    """What a person reads: tables, what is shown, and the lines to take over."""
     first, last = report.windows[0], report.windows[-1]
     head = (
         f"{report.model}: {report.loss_name} in {len(report.windows)} windows of {report.window}, "
@@ -89,11 +89,33 @@ def said(report: BacktestReport) -> str:
             table(["age", "windows", "loss", "above a new one", "standard error"], ages),
             "",
             table(["trained every", "times", "loss", f"above {often}", "standard error"], cadences),
+            *(_policies(report.policy) if report.policy else ()),
             "",
             f"{report.advice}: {report.said}",
             *([f"to take over:\n\n{report.yaml}".rstrip()] if report.yaml else []),
         ]
     )
+
+
+def _policies(found: PolicyReport) -> list[str]:
+    rows = [
+        (
+            each.retrain,
+            f"{each.trainings} ({each.refused})",
+            f"{each.loss:.4g}",
+            f"{each.excess:+.4g}",
+            _error(each.standard_error),
+        )
+        for each in found.policies
+    ]
+    names = [
+        "monitoring.retrain",
+        "times (refused)",
+        "loss",
+        "above every window",
+        "standard error",
+    ]
+    return ["", *([table(names, rows), ""] if rows else []), found.said]
 
 
 def _error(value: float | None) -> str:

@@ -104,6 +104,16 @@ DOCTOR = Verb(
     "something needs a hand; mends nothing itself.",
     facts="mlops_assets.cli.facts.records.Finding[]",
 )
+OBSERVE = Verb(
+    "observe",
+    "mlops_assets.cli.operation.observe",
+    "Prometheus over every endpoint of this machine, with the shipped rules, until Ctrl-C",
+    examples=("mlops observe", "MLOPS_PORT_PROMETHEUS=9091 mlops observe"),
+    more="Needs `prometheus` on the PATH, as Debian's package brings it. An endpoint that is "
+    "deployed or stopped meanwhile is taken up within seconds; how to add Grafana's dashboards is "
+    "in docs/how-to/alerts.md.",
+    asks=True,
+)
 ENV = Verb(
     "env",
     "mlops_assets.cli.operation.env",
@@ -135,5 +145,5 @@ BENTO = Verb(
 GROUPS = (
     Group("Move the champion, hold the retraining", (ROLLBACK, PROMOTE, PAUSE, RESUME)),
     Group("Repeat a training, and the past", (REPRODUCE, BACKTEST)),
-    Group("Run the place", (DEV, DOCTOR, ENV, API_KEY, BENTO)),
+    Group("Run the place", (DEV, OBSERVE, DOCTOR, ENV, API_KEY, BENTO)),
 )

@@ -8,6 +8,7 @@ of cadences that are tried); to train regularly is advised if, besides, never to
 shown to lose more than it. What is not shown is not advised.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from mlops_assets.records.backtest import (
     BacktestReport,
     LossByAge,
     LossByCadence,
+    PolicyReport,
     TestedWindow,
 )
 
@@ -66,6 +68,7 @@ def advised(
     windows: tuple[TestedWindow, ...],
     length: str,
     settings: ModelSettings,
+    policy: PolicyReport,
 ) -> BacktestReport:
     """The report of a backtest whose versions were judged, the oldest window first."""
     shown = judge(judged, settings)
@@ -77,9 +80,10 @@ def advised(
         windows=windows,
         ages=tuple(loss_by_age(judged, length)),
         cadences=tuple(loss_by_cadence(judged, length)),
+        policy=policy,
         advice=shown.advice,
         said=_said(shown, judged, length, settings),
-        yaml=_lines(shown, length),
+        yaml=_lines(shown, length, policy),
     )
 
 
@@ -87,7 +91,7 @@ def loss_by_age(judged: Sequence[Judged], length: str) -> Iterable[LossByAge]:
     """From just trained on, as long as two windows have a version of that age."""
     for age in range(len(judged) - 1):
         numbers = range(age, len(judged))
-        moments = compared(judged, numbers, lambda number, age=age: number - age, _newest)
+        moments = compared(judged, numbers, lambda number, age=age: number - age, newest)
         yield LossByAge(
             age=times(length, age) if age else "new",
             windows=len(numbers),
@@ -164,7 +168,8 @@ def _version(cadence: Cadence, number: int) -> int:
     return 0 if cadence is None else number // cadence * cadence
 
 
-def _newest(number: int) -> int:
+def newest(number: int) -> int:
+    """The version that was trained at a window's start."""
     return number
 
 
@@ -203,7 +208,16 @@ def _figures(against: Moments) -> str:
     )
 
 
-def _lines(shown: Shown, length: str) -> str:
+def _rarer(shown: Shown, trainings: int, windows: int) -> bool:
+    """Whether so many trainings in the newest windows are fewer than by the clock."""
+    if shown.advice == "not shown":
+        return True
+    return shown.taken is not None and trainings < math.ceil(windows / shown.taken) - 1
+
+
+def _lines(shown: Shown, length: str, policy: PolicyReport) -> str:
+    if policy.best and policy.yaml and _rarer(shown, policy.best.trainings, policy.windows):
+        return policy.yaml
     if shown.advice == "not shown":
         return ""
     lines: dict[str, object] = {}

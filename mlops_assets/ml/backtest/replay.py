@@ -5,9 +5,6 @@ Versions are fitted on every row whose label was known then. A training of the p
 between ages are the same. What follows from the losses is in `ml.backtest.advice`.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 
@@ -15,22 +12,14 @@ from mlops_assets.blocks.training import AUTO
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import BacktestError, NotComparableError, TrainingError
 from mlops_assets.ml.backtest.advice import Judged, advised
+from mlops_assets.ml.backtest.history import History, Version
+from mlops_assets.ml.backtest.policies import replayed
 from mlops_assets.ml.backtest.windows import Window, chosen_windows, known_at, labelled_rows
-from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.evaluation.gate import row_losses
-from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.choice import choose
 from mlops_assets.ml.training.fit import fit
 from mlops_assets.records.backtest import BacktestReport, TestedWindow
-
-
-class Version(NamedTuple):
-    """What was trained at a moment, and on how many rows."""
-
-    trained_at: pd.Timestamp
-    rows: int
-    model: Estimator
 
 
 def backtest(
@@ -55,10 +44,8 @@ def backtest(
     length, windows = chosen_windows(labelled, settings, most, window)
     settings = _with_estimator(labelled, settings, windows[0])
     versions = [_trained(labelled, settings, each) for each in windows]
-    judged = [
-        _judged(each.rows(labelled), versions[: number + 1], settings)
-        for number, each in enumerate(windows)
-    ]
+    history = History(labelled, settings, windows, versions)
+    judged = [_judged(history, number) for number in range(len(windows))]
     tested = tuple(
         TestedWindow(
             start=each.start.to_pydatetime(),
@@ -70,7 +57,7 @@ def backtest(
         )
         for number, each in enumerate(windows)
     )
-    return advised(judged, tested, length, settings)
+    return advised(judged, tested, length, settings, replayed(history, judged))
 
 
 def _with_estimator(
@@ -85,24 +72,28 @@ def _with_estimator(
 
 
 def _trained(labelled: pd.DataFrame, settings: ModelSettings, window: Window) -> Version:
-    train = known_at(labelled, window.start, settings).reset_index(drop=True)
+    train = known_at(labelled, window.start, settings)
+    rest = labelled.iloc[len(train) :]
     try:
-        return Version(window.start, len(train), fit(train, settings))
+        model = fit(train, settings)
+        scored = Scored.of(model, rest, settings)
+        return Version(window.start, len(train), scored.scores, scored.classes)
     except TrainingError as err:
         raise _impossible(window.start, err) from err
 
 
-def _judged(rows: pd.DataFrame, versions: Sequence[Version], settings: ModelSettings) -> Judged:
-    task = settings.target.task
-    actual = label_array(rows[settings.target.name], task)
+def _judged(history: History, number: int) -> Judged:
+    """The window beside the versions that were trained by its start."""
+    settings, rows = history.settings, history.places(number)
     losses = []
-    for version in versions:
-        scored = Scored.of(version.model, rows, settings)
+    for version in range(number + 1):
+        scores, classes = history.scores(version, rows), history.versions[version].classes
         try:
-            losses.append(row_losses(scored.scores, actual, task, scored.classes))
+            found = row_losses(scores, history.actual[rows], settings.target.task, classes)
         except NotComparableError as err:
-            raise _impossible(version.trained_at, err) from err
-    return Judged(rows[settings.key.name].to_numpy(), np.array(losses))
+            raise _impossible(history.versions[version].trained_at, err) from err
+        losses.append(found)
+    return Judged(history.labelled[settings.key.name].to_numpy()[rows], np.array(losses))
 
 
 def _impossible(moment: pd.Timestamp, err: Exception) -> BacktestError:

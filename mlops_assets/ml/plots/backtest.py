@@ -1,14 +1,19 @@
-"""A backtest as two pictures: loss by the age of a version, and by how often it is trained."""
+"""A backtest in pictures: loss by the age of a version, by how often and by what it is trained."""
 
 from collections.abc import Sequence
 
 from mlops_assets.ml.plots.style import INK, MODEL, REFERENCE, figure_and_axes, png
-from mlops_assets.records.backtest import BacktestReport, LossByAge, LossByCadence
+from mlops_assets.records.backtest import BacktestReport, LossByAge, LossByCadence, LossByPolicy
 
 
 def backtest_plots(report: BacktestReport) -> dict[str, bytes]:
-    """`loss_by_age` and `loss_by_cadence` as PNG; bars are one standard error of the difference."""
+    """PNG of `loss_by_age`, `loss_by_cadence` and, if it was replayed, `loss_by_policy`.
+
+    Bars are one standard error of the difference.
+    """
     ages, cadences = report.ages, report.cadences
+    policies = report.policy.policies if report.policy else ()
+    replayed = {"loss_by_policy": _by_policy(report.loss_name, policies)} if policies else {}
     return {
         "loss_by_age": _drawn(
             ages,
@@ -22,7 +27,26 @@ def backtest_plots(report: BacktestReport) -> dict[str, bytes]:
             title=f"{report.loss_name} by time between trainings",
             ylabel=f"above training every {cadences[-1].every}",
         ),
+        **replayed,
     }
+
+
+def _by_policy(loss_name: str, policies: Sequence[LossByPolicy]) -> bytes:
+    """A line each: what it loses, and how often it trains."""
+    figure, axes = figure_and_axes()
+    figure.set_size_inches(9, 1.5 + 0.35 * len(policies))
+    places = range(len(policies))
+    for place, each in zip(places, policies, strict=True):
+        color = MODEL if each.shown else REFERENCE
+        error = each.standard_error or 0.0
+        axes.errorbar(each.excess, place, xerr=error, color=color, marker="o", capsize=4)
+    axes.axvline(0, color=REFERENCE, zorder=1)
+    axes.set_yticks(places, [f"{each.retrain}: {each.trainings}" for each in policies])
+    axes.tick_params(axis="y", labelsize=7)
+    axes.invert_yaxis()
+    axes.set_title(f"{loss_name} by monitoring.retrain, and how often each trains", color=INK)
+    axes.set_xlabel("above training at every window; blue: shown to be within the margin")
+    return png(figure)
 
 
 def _drawn(

@@ -12,15 +12,15 @@ expired before they were published. Both are written by `resources.online_table`
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from struct import pack, unpack_from
+from struct import Struct, pack, unpack_from
 from urllib.parse import quote
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError
-from mlops_assets.records.data import stored_name
+from mlops_assets.records.data import FeatureView, stored_name
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.lookup import (
     EntityId,
@@ -38,6 +38,9 @@ _STRING, _INT64 = 2, 4
 STRING_VAL, DOUBLE_VAL = 0x12, 0x29
 """First byte of a `Value`: the field's number, 2 and 5, and protobuf's wire type."""
 
+_DOUBLE_SIZE = 9
+"""Bytes of a `Value` that holds a number."""
+
 _Cell = tuple[str, bytes, str | int]
 
 
@@ -49,8 +52,7 @@ class SqliteLookup:
         if reason := why_not_direct(online):
             raise FeatureStoreError(f"{reason}. Deploy again, which chooses another lookup.")
         self._view, self._as_of = online.view, online.as_of
-        self._names = {name: stored_name(name) for name in online.view.features}
-        self._stored_names = {*self._names.values()}
+        self._cells = Cells(online.view)
         self._path = Path(online.store["online_store"]["path"])
         self._entity = online.view.key
         table = table_of(online.store["project"], online.view.name)
@@ -80,15 +82,15 @@ class SqliteLookup:
         return count > 1
 
     def _read(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | Expired | None]:
-        connection = self._connection()
+        connection, found = self._connection(), dict[EntityId, Stored | Expired | None]()
+        moments: dict[str | int, datetime] = {}
         connection.execute("BEGIN")
         try:
-            return {
-                entity: self._stored(connection.execute(self._select, (key,)))
-                or _expired(connection, key)
-                for entity in dict.fromkeys(entities)
-                for key in [entity_key(self._entity, entity)]
-            }
+            for entity in dict.fromkeys(entities):
+                key = entity_key(self._entity, entity)
+                cells = connection.execute(self._select, (key,)).fetchall()
+                found[entity] = self._cells.stored(cells, moments) or _expired(connection, key)
+            return found
         finally:
             connection.rollback()
 
@@ -100,13 +102,47 @@ class SqliteLookup:
             self._local.file = file
         return self._local.connection
 
-    def _stored(self, cells: Iterable[_Cell]) -> Stored | None:
-        known = {name: (value, moment) for name, value, moment in cells}
-        if not known.keys() >= self._stored_names:
+
+class Cells:
+    """What the features of a view are read from; a view with many numbers has them read at once."""
+
+    def __init__(self, view: FeatureView) -> None:
+        """Of a view, whose features keep their order."""
+        self._dtypes = view.features
+        self._names = {name: stored_name(name) for name in view.features}
+        self._stored_names = {*self._names.values()}
+        self._numbers = [name for name, dtype in view.features.items() if dtype == "float64"]
+        self._others = [name for name in view.features if name not in self._numbers]
+        self._unpack = Struct("<" + "xd" * len(self._numbers)).unpack
+        self._tags = bytes([DOUBLE_VAL]) * len(self._numbers)
+
+    def stored(self, cells: Sequence[_Cell], moments: dict[str | int, datetime]) -> Stored | None:
+        """An entity, or None if a feature is missing; `moments` are those that were parsed."""
+        values = {name: value for name, value, _ in cells}
+        if not values.keys() >= self._stored_names:
             return None
-        names, dtypes = self._names, self._view.features
-        features = {name: decode(known[names[name]][0], dtypes[name]) for name in names}
-        return Stored(min([parse(known[name][1]) for name in self._stored_names]), features)
+        times = {time for name, _, time in cells if name in self._stored_names}
+        for time in times - moments.keys():
+            moments[time] = parse(time)
+        return Stored(min(map(moments.__getitem__, times)), self._features(values))
+
+    def _features(self, values: Mapping[str, bytes]) -> dict[str, FeatureValue]:
+        numbers = [values[self._names[name]] for name in self._numbers]
+        content = b"".join(numbers)
+        if {*map(len, numbers)} != {_DOUBLE_SIZE} or content[::_DOUBLE_SIZE] != self._tags:
+            return self._one_by_one(values)  # some are empty
+        found: dict[str, FeatureValue] = dict.fromkeys(self._names)
+        for name, number in zip(self._numbers, self._unpack(content), strict=True):
+            if number == number:  # NaN stays null
+                found[name] = number
+        for name in self._others:
+            found[name] = decode(values[self._names[name]], self._dtypes[name])
+        return found
+
+    def _one_by_one(self, values: Mapping[str, bytes]) -> dict[str, FeatureValue]:
+        return {
+            name: decode(values[stored], self._dtypes[name]) for name, stored in self._names.items()
+        }
 
 
 def why_not_direct(online: OnlineFeatures) -> str | None:
@@ -175,11 +211,12 @@ def decode(value: bytes, dtype: str) -> FeatureValue:
     """Read a `feast.types.Value`; empty and NaN mean null; `ValueError` if it is no `dtype`."""
     if not value:
         return None
-    if dtype == "float64" and value[0] == DOUBLE_VAL and len(value) == 9:
+    if dtype == "float64" and value[0] == DOUBLE_VAL and len(value) == _DOUBLE_SIZE:
         number: float = unpack_from("<d", value, 1)[0]
         return None if number != number else number
     if dtype == "string" and value[0] == STRING_VAL:
-        size, start = _varint(value, 1)
+        short = len(value) > 1 and value[1] < 0x80
+        size, start = (value[1], 2) if short else _varint(value, 1)
         if len(value) == start + size:
             return value[start:].decode()
     raise ValueError(f"{value[:20].hex()} is no {dtype} as Feast stores one")

@@ -214,6 +214,6 @@ def test_a_used_port_is_named_and_nothing_starts(tmp_path: Path, used: str) -> N
     assert done.returncode == 1
     assert done.stdout == ""
     assert f"127.0.0.1:{ports[used]}" in done.stderr
-    assert f"MLOPS_{used.upper()}_PORT" in done.stderr
+    assert f"MLOPS_PORT_{used.upper()}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not alive_with("MLOPS_HOME", str(tmp_path))

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import urllib.parse
 from collections.abc import Generator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -32,11 +34,13 @@ from mlops_assets.records.monitoring import (
     Window,
 )
 from mlops_assets.records.profile import Profile
+from mlops_assets.records.serving import Endpoint
 from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
 from resources.endpoints.metrics import EndpointMetrics
 from sensors.incidents import failing_jobs
 from tests.support.live_endpoints import Subject, build_versions, free_port, publish
+from tests.support.servers import kill_all_with, listens, wait_for
 
 DEPLOY = ROOT / "deploy"
 sys.path.insert(0, str(DEPLOY / "grafana"))
@@ -89,12 +93,21 @@ def test_the_dashboards_are_those_that_the_code_writes() -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """A Prometheus that scrapes a live endpoint once a second."""
+def live(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Path, Endpoint]]:
+    """A live endpoint, and the folder whose `endpoints` it is in."""
     folder = tmp_path_factory.mktemp("prometheus")
     local = EndpointTargets(root=str(folder / "endpoints"))
     subject = Subject(local, build_versions(folder), publish(folder))
-    endpoint = subject.deploy(1)
+    try:
+        yield folder, subject.deploy(1)
+    finally:
+        local.stop("toy")
+
+
+@pytest.fixture(scope="module")
+def server(live: tuple[Path, Endpoint]) -> Generator[str]:
+    """A Prometheus that scrapes a live endpoint once a second."""
+    folder, endpoint = live
     reports(EndpointMetrics(root=str(folder / "endpoints")))
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
@@ -106,7 +119,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     file, port = folder / "prometheus.yml", free_port()
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     with ExitStack() as ends:
-        ends.callback(local.stop, "toy")
         process = subprocess.Popen(
             [
                 *("prometheus", f"--config.file={file}", f"--storage.tsdb.path={folder / 'data'}"),
@@ -171,3 +183,46 @@ def test_what_alerts_look_at_is_there_before_anything_is_wrong(server: str) -> N
     names = sorted({*re.findall(r"\bmodel_\w+", looked_at)} - {"model_name"})
     assert len(names) > 6
     assert [name for name in names if not query(server, name)] == []
+
+
+def test_observe_scrapes_what_is_deployed_and_ends_with_the_terminal(
+    live: tuple[Path, Endpoint], tmp_path: Path
+) -> None:
+    folder, endpoint = live
+    port = free_port()
+    variables = os.environ | {
+        "MLOPS_HOME": str(tmp_path / "a state"),
+        "MLOPS_ENDPOINTS": str(folder / "endpoints"),
+        "MLOPS_PORT_PROMETHEUS": str(port),
+    }
+    command = [sys.executable, "-m", "mlops_assets", "observe"]
+    started = subprocess.Popen(command, env=variables)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for("Prometheus", lambda: listens(port), 60)
+        wait_for("its log", lambda: request(url, "GET", "/-/ready", None)[0] == 200, 60)
+        (found,) = wait_for("a scrape", lambda: query(url, 'up{model_name="toy"} == 1'), 60)
+        assert found["metric"]["instance"] == endpoint.url.removeprefix("http://")
+        shown = json.loads(request(url, "GET", "/api/v1/rules", None)[1])["data"]["groups"]
+        assert {rule["name"] for group in shown for rule in group["rules"]} >= {
+            rule["alert"] for rule in rules() if "alert" in rule
+        }
+        again = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        assert again.returncode == 1
+        assert "set MLOPS_PORT_PROMETHEUS to another port" in again.stderr
+        assert again.stderr.count("\n") == 1
+        started.send_signal(signal.SIGINT)
+        assert started.wait(30) == 0
+        wait_for("its end", lambda: not listens(port), 15)
+    finally:
+        started.kill()
+        kill_all_with("MLOPS_HOME", variables["MLOPS_HOME"])
+
+
+def test_without_prometheus_it_is_said_what_to_install(tmp_path: Path) -> None:
+    variables = os.environ | {"MLOPS_HOME": str(tmp_path), "PATH": "/nowhere"}
+    command = [sys.executable, "-m", "mlops_assets", "observe"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "apt install prometheus" in done.stderr
+    assert done.stderr.count("\n") == 1

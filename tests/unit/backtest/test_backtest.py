@@ -1,15 +1,12 @@
 """What is advised over worlds whose truth is known, and what is known when; refusals by name."""
 
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from mlops_assets.config import ModelSettings
 from mlops_assets.errors import BacktestError
 from mlops_assets.ml.backtest.advice import Judged, cadences, judge, loss_by_age
 from mlops_assets.ml.backtest.replay import backtest
@@ -22,49 +19,16 @@ from mlops_assets.ml.backtest.windows import (
 )
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.plots.backtest import backtest_plots
+from tests.support.backtest_worlds import (
+    DAILY,
+    LOGISTIC,
+    broken,
+    drifting,
+    still,
+    table,
+    world,
+)
 from tests.support.toy_models import event_log, flat_table
-
-START = pd.Timestamp("2024-01-01", tz="UTC")
-MONTHS, DAILY = 12, 20
-LOGISTIC = {
-    "estimator": "sklearn.linear_model.LogisticRegression",
-    "split": {"by": "time", "test": "1 month"},
-}
-
-
-def table(**training: Any) -> ModelSettings:
-    columns = {"a": "float64", "b": "float64", "y": "float64"}
-    return flat_table(columns, training=LOGISTIC | training)
-
-
-def world(slope: Callable[[np.ndarray], np.ndarray], seed: int = 0) -> pd.DataFrame:
-    """A year in which what `a` means is `slope` of the part of the year that is over."""
-    random = np.random.default_rng(seed)
-    count = 366 * DAILY
-    over = np.arange(count) / count
-    a, b = random.normal(size=count), random.normal(size=count)
-    chance = 1 / (1 + np.exp(-(slope(over) * a + b)))
-    return pd.DataFrame(
-        {
-            "id": np.arange(count),
-            TIMESTAMP: START + pd.to_timedelta(over * 366, unit="D"),
-            "a": a,
-            "b": b,
-            "y": (random.uniform(size=count) < chance).astype(float),
-        }
-    )
-
-
-def still(over: np.ndarray) -> np.ndarray:
-    return np.full(len(over), 2.0)
-
-
-def drifting(over: np.ndarray) -> np.ndarray:
-    return 2.0 - 6.0 * over
-
-
-def broken(over: np.ndarray) -> np.ndarray:
-    return np.where(over < 0.6, 2.0, -2.0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -224,5 +188,5 @@ def test_a_number_is_replayed_by_its_squared_error_and_drawn() -> None:
     report = backtest(rows, settings, most=3)
     assert (report.loss_name, len(report.windows)) == ("squared error", 3)
     plots = backtest_plots(report)
-    assert plots.keys() == {"loss_by_age", "loss_by_cadence"}
+    assert plots.keys() == {"loss_by_age", "loss_by_cadence"}  # too short for a policy
     assert all(png.startswith(b"\x89PNG") for png in plots.values())

@@ -1,6 +1,7 @@
 """The pages of a replay that is made up: what was decided must be readable there."""
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -71,6 +72,7 @@ def story() -> Story:
     return Story(
         model="flights",
         description="Late?",
+        backtest="flights: log loss in 6 windows\n\nnot shown: keep <what> is set",
         months=months,
         logged=300,
         threshold=0.2,
@@ -83,6 +85,15 @@ def story() -> Story:
 def test_a_promotion_is_a_month_that_another_version_answers(story: Story) -> None:
     assert story.promotions == [moment(2)]
     assert [month.trained for month in story.months] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(("page", "what"), [(html, "&lt;what&gt;"), (markdown, "<what>")])
+def test_what_a_backtest_says_stands_beside_the_replay(
+    story: Story, page: Callable[[Sequence[Story]], str], what: str
+) -> None:
+    text = page([story])
+    assert "What `mlops backtest` says of the same rows" in text
+    assert f"not shown: keep {what} is set" in text
 
 
 @pytest.mark.parametrize("page", [html, markdown])

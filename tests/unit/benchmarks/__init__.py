@@ -1,0 +1,1 @@
+"""The benchmarks run, at the head, in little."""
