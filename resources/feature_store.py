@@ -26,7 +26,7 @@ from pydantic import Field
 from mlops_assets.errors import ConfigError, FeatureStoreError
 from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
-from mlops_assets.serving.online.feast import open_feast, stored_of
+from mlops_assets.serving.online.feast import import_feast, open_feast, stored_of
 from mlops_assets.serving.online.moments import resolution
 from mlops_assets.serving.online.secrets import with_secrets
 
@@ -252,8 +252,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
     def _quiet(self) -> Generator[None]:
         """Feast prints its progress and what it uses is deprecated; neither helps a user."""
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            import feast  # noqa: F401 - here, since importing it changes the filters of everybody
-
+            import_feast()  # here, since importing it changes the filters of everybody
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
 

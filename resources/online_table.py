@@ -1,29 +1,31 @@
-"""Feast's sqlite online store written in bulk: what its SDK writes, cell by cell, in one statement.
+"""Feast's sqlite online store written in bulk: what its SDK writes, cell by cell.
 
 The SDK makes a protobuf message of each value and executes a statement for each: a million entities
 of ten features take it more than 10 GB. Here columns become bytes, a few thousand entities at a
-time, and sqlite is given them in the order of its index. All is one transaction: beside a
-write-ahead log readers see the state before until it ends. What is there already is left alone.
+time, and sqlite is given an entity's in one statement, in the order of the table. All is one
+transaction: beside a write-ahead log readers see the state before until it ends. Of an entity whose
+row is as it was published last nothing is read or written but its digest.
 
-`mlops_assets.serving.online.sqlite` reads the table, and says what its cells are made of.
+`resources.online_cells` says what the cells are made of.
 """
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView, stored_name
-from mlops_assets.serving.online.sqlite import DOUBLE_VAL, STRING_VAL, entity_key, table_of
+from mlops_assets.serving.online.sqlite import table_of
+from resources.online_cells import digests_of, encoded, keys_of, spelled
 
 _AT_ONCE = 10_000
 """Entities of which all values are held in Python at one time."""
@@ -31,8 +33,11 @@ _WAIT_SECONDS = 60.0
 """For another writer, e.g. a Feast of one's own."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Cell = tuple[bytes, str, bytes, str | None, str]
-"""An entity's key, a feature's name, its value, the value as text, the moment."""
+_FEATURES_AT_ONCE = 1_000
+"""Of an entity in one statement; sqlite takes 32,766 values."""
+
+_Row = tuple[bytes | str | None, ...]
+"""An entity's key, the moment, and of each feature its value and the value as text."""
 
 
 def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datetime) -> int:
@@ -52,14 +57,17 @@ def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datet
     Raises:
         FeatureStoreError: The file cannot be written.
     """
-    keys, places, moments = _newest(rows, view.key)
-    fresh = moments >= (oldest - _EPOCH) // timedelta(microseconds=1)
-    late = zip(keys[~fresh].tolist(), _spelled(moments[~fresh]), strict=True)
-    cells = _cells(rows, view, keys[fresh], places[fresh], moments[fresh])
+    newest = _newest(rows, view)
+    fresh = newest.moments >= (oldest - _EPOCH) // timedelta(microseconds=1)
+    late = newest.take(np.flatnonzero(~fresh))
+    table = _Table(table_of(view.name, view.name), view)
     try:
         with contextlib.closing(_opened(path)) as connection:
-            written = _write(connection, table_of(view.name, view.name), cells)
-            _note_expired(connection, dict(late))
+            connection.execute("BEGIN IMMEDIATE")
+            table.make_ready(connection)
+            written = table.write(connection, rows, newest.take(np.flatnonzero(fresh)))
+            table.watch(connection)
+            _note_expired(connection, dict(zip(late.keys, spelled(late.moments), strict=True)))
             connection.execute("COMMIT")
             # What the log holds goes into the file now; a reader in the way leaves it for later.
             connection.execute("PRAGMA busy_timeout = 1000")
@@ -76,19 +84,122 @@ def _opened(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, timeout=_WAIT_SECONDS)
 
 
-def _write(connection: sqlite3.Connection, table: str, cells: Iterable[Cell]) -> int:
-    """How many cells were not as they are now."""
-    connection.execute("BEGIN IMMEDIATE")
-    before = connection.total_changes
-    connection.executemany(
-        f"INSERT INTO {table} (entity_key, feature_name, value, value_text, event_ts) "  # noqa: S608 - quoted
-        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (entity_key, feature_name) DO UPDATE SET "
-        "value = excluded.value, value_text = excluded.value_text, event_ts = excluded.event_ts, "
-        "created_ts = NULL "
-        "WHERE value IS NOT excluded.value OR event_ts IS NOT excluded.event_ts",
-        cells,
-    )
-    return connection.total_changes - before
+class _Newest(NamedTuple):
+    """Entities in the order of their keys."""
+
+    keys: list[bytes]
+    places: np.ndarray
+    """Where the newest row of each is."""
+    moments: np.ndarray
+    """Of that row; microseconds since 1970."""
+    digests: np.ndarray
+    """Of that row's features and moment; int64."""
+
+    def take(self, these: np.ndarray) -> "_Newest":
+        """Some of them."""
+        keys = [self.keys[one] for one in these.tolist()]
+        return _Newest(keys, self.places[these], self.moments[these], self.digests[these])
+
+
+class _Table(NamedTuple):
+    """A view's table, and beside it the digest of what was published of each entity.
+
+    What another program writes is seen by triggers, and written over by the next publication.
+    """
+
+    name: str
+    """Quoted."""
+    view: FeatureView
+
+    @property
+    def _published(self) -> str:
+        return f'"mlops_published {self.name[1:]}'
+
+    def make_ready(self, connection: sqlite3.Connection) -> None:
+        """Give the table a single tree, in the order of its key: Feast's has three, one useless."""
+        key = "(entity_key BLOB PRIMARY KEY, digest INTEGER) WITHOUT ROWID"
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {self._published} {key}")
+        for event in ("INSERT", "UPDATE", "DELETE"):
+            connection.execute(f"DROP TRIGGER IF EXISTS {self._trigger(event)}")
+        plain = self.name[1:-1].replace('""', '"')
+        select = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
+        (made,) = connection.execute(select, (plain,)).fetchone()
+        if "WITHOUT ROWID" in made:
+            return
+        single, index = f'"mlops_new {self.name[1:]}', f'{self.name[:-1]}_ek"'
+        columns = made[made.index("(") :]
+        connection.execute(f"CREATE TABLE {single} {columns} WITHOUT ROWID")
+        connection.execute(f"INSERT INTO {single} SELECT * FROM {self.name} ORDER BY 1, 2")  # noqa: S608
+        connection.execute(f"DROP TABLE {self.name}")
+        connection.execute(f"ALTER TABLE {single} RENAME TO {self.name}")
+        # Feast would make it again, of all rows; the key begins with its column.
+        of_none = f"{self.name} (entity_key) WHERE entity_key IS NULL"
+        connection.execute(f"CREATE INDEX {index} ON {of_none}")
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        """Forget the digest of an entity when another program writes to it."""
+        for event, row in {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}.items():
+            forget = f"DELETE FROM {self._published} WHERE entity_key = {row}.entity_key"  # noqa: S608
+            connection.execute(
+                f"CREATE TRIGGER {self._trigger(event)} AFTER {event} ON {self.name} "
+                f"BEGIN {forget}; END"
+            )
+
+    def write(self, connection: sqlite3.Connection, rows: pd.DataFrame, newest: _Newest) -> int:
+        """How many cells were not as they are now."""
+        written = 0
+        columns = {
+            name: rows[name].to_numpy() for name in sorted(self.view.features, key=stored_name)
+        }
+        for start in range(0, len(newest.keys), _AT_ONCE):
+            part = newest.take(np.arange(start, min(start + _AT_ONCE, len(newest.keys))))
+            changed = part.take(np.flatnonzero(part.digests != self._known(connection, part)))
+            if not changed.keys:
+                continue
+            before = connection.total_changes
+            for names in _in_blocks(list(columns)):
+                given = {name: columns[name][changed.places] for name in names}
+                connection.executemany(self._upsert(names), self._rows(changed, given))
+            written += connection.total_changes - before
+            digests = zip(changed.keys, changed.digests.tolist(), strict=True)
+            connection.executemany(
+                f"INSERT OR REPLACE INTO {self._published} VALUES (?, ?)",  # noqa: S608
+                digests,
+            )
+        return written
+
+    def _known(self, connection: sqlite3.Connection, part: _Newest) -> np.ndarray:
+        """What was published of these entities; null where nothing was, or nothing is known."""
+        select = f"SELECT * FROM {self._published} WHERE entity_key BETWEEN ? AND ?"  # noqa: S608
+        known = dict(connection.execute(select, (part.keys[0], part.keys[-1])))
+        return np.array([known.get(key) for key in part.keys], dtype=object)
+
+    def _upsert(self, names: Sequence[str]) -> str:
+        """A statement that writes an entity: of a feature with parameters for value and text."""
+        cells = ", ".join(
+            f"('{stored_name(name).replace(chr(39), chr(39) * 2)}', ?{place}, ?{place + 1})"
+            for place, name in zip(range(3, 3 + 2 * len(names), 2), names, strict=True)
+        )
+        return (
+            f"INSERT INTO {self.name} (entity_key, feature_name, value, value_text, event_ts) "  # noqa: S608
+            f"SELECT ?1, column1, column2, column3, ?2 FROM (VALUES {cells}) WHERE true "
+            "ON CONFLICT (entity_key, feature_name) DO UPDATE SET "
+            "value = excluded.value, value_text = excluded.value_text, "
+            "event_ts = excluded.event_ts, created_ts = NULL "
+            "WHERE value IS NOT excluded.value OR event_ts IS NOT excluded.event_ts"
+        )
+
+    def _rows(self, part: _Newest, columns: dict[str, np.ndarray]) -> Iterable[_Row]:
+        cells = [encoded(values, self.view.features[name]) for name, values in columns.items()]
+        return zip(part.keys, spelled(part.moments), *chain.from_iterable(cells), strict=True)
+
+    def _trigger(self, event: str) -> str:
+        return f'"mlops_{event.lower()} {self.name[1:]}'
+
+
+def _in_blocks(names: list[str]) -> list[list[str]]:
+    starts = range(0, len(names), _FEATURES_AT_ONCE)
+    return [names[start : start + _FEATURES_AT_ONCE] for start in starts]
 
 
 def _note_expired(connection: sqlite3.Connection, moments: dict[bytes, str]) -> None:
@@ -103,80 +214,15 @@ def _note_expired(connection: sqlite3.Connection, moments: dict[bytes, str]) -> 
     connection.executemany("INSERT OR REPLACE INTO mlops_expired VALUES (?, ?)", new)
 
 
-def _newest(
-    rows: pd.DataFrame, entity: EntitySettings
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each entity's key as it is stored, the place of its newest row, and that row's moment."""
+def _newest(rows: pd.DataFrame, view: FeatureView) -> _Newest:
+    """Each entity's key as it is stored, and its newest row."""
+    entity = view.key
     kind = pa.int64() if entity.dtype == "int64" else pa.string()
     ids = Ids.of(pa.array(rows[entity.name], type=kind, from_pandas=True))
     known = Rows(ids, pd.DatetimeIndex(rows[TIMESTAMP]).as_unit("us").asi8)
     everybody = ids._replace(codes=np.arange(len(ids.distinct)))
     at_last = np.full(len(ids.distinct), known.moments.max())
-    places = newest_known(Rows(everybody, at_last), known, None)
-    keys = np.array([entity_key(entity, who) for who in ids.distinct.to_pylist()], dtype=object)
-    order = np.argsort(keys, kind="stable")
-    return keys[order], places[order], known.moments[places[order]]
-
-
-def _cells(
-    rows: pd.DataFrame,
-    view: FeatureView,
-    keys: np.ndarray,
-    places: np.ndarray,
-    moments: np.ndarray,
-) -> Iterator[Cell]:
-    """All cells by their keys, as the table's index has them; of one in the view's order."""
-    columns = {name: rows[name].to_numpy() for name in view.features}
-    for start in range(0, len(keys), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        who, when = keys[part].tolist(), _spelled(moments[part])
-        cells = [
-            zip(
-                who,
-                repeat(stored_name(name)),
-                *encoded(columns[name][places[part]], view.features[name]),
-                when,
-            )
-            for name in view.features
-        ]
-        yield from chain.from_iterable(zip(*cells, strict=True))
-
-
-def encoded(values: np.ndarray, dtype: str) -> tuple[Sequence[bytes], Sequence[str | None]]:
-    """Values as Feast stores them: messages `feast.types.Value`, and their texts; null is none."""
-    return _texts(values) if dtype == "string" else _numbers(values)
-
-
-def _numbers(values: np.ndarray) -> tuple[list[bytes], list[str | None]]:
-    numbers = values.astype("<f8")
-    messages = np.full((len(numbers), 9), DOUBLE_VAL, dtype=np.uint8)
-    messages[:, 1:] = numbers.view(np.uint8).reshape(-1, 8)
-    whole = messages.tobytes()
-    found = [whole[start : start + 9] for start in range(0, len(whole), 9)]
-    texts: list[str | None] = list(map(repr, numbers.tolist()))
-    for missing in np.flatnonzero(np.isnan(numbers)):
-        found[missing], texts[missing] = b"", None
-    return found, texts
-
-
-def _texts(values: np.ndarray) -> tuple[list[bytes], list[str | None]]:
-    texts = [None if value is None or value != value else str(value) for value in values]
-    messages = {text: _message(text) for text in set(texts)}
-    return [messages[text] for text in texts], texts
-
-
-def _message(text: str | None) -> bytes:
-    if text is None:
-        return b""
-    content = text.encode()
-    size, length = len(content), bytearray()
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes((STRING_VAL, *length, size)) + content
-
-
-def _spelled(moments: np.ndarray) -> list[str]:
-    """As `mlops_assets.serving.online.moments.spell` has them."""
-    texts = np.datetime_as_string(moments.astype("datetime64[us]"), unit="us").tolist()
-    return [f"{text}+00:00" for text in texts]
+    order, keys = keys_of(entity, ids.distinct)
+    places = newest_known(Rows(everybody, at_last), known, None)[order]
+    moments = known.moments[places]
+    return _Newest(keys, places, moments, digests_of(rows, view, places, moments))

@@ -136,13 +136,14 @@ def held_out_profile(
     rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
 ) -> Profile:
     """The reference profile of a version, from features and targets known today."""
-    moments = split(rows, settings).test[TIMESTAMP].reset_index(drop=True)
+    held_out = split(rows, settings).test
+    moments = held_out[TIMESTAMP]
     ageing = {
         name: Ageing(per=per, as_of=moments.max().to_pydatetime())
         for name, per in settings.monitoring.drift.ageing.items()
     }
     found = profile_reference(
-        held_out_columns(rows, model, settings, tracking),
+        held_out_columns(held_out, model, settings, tracking),
         settings.feature_dtypes,
         ageing=ageing,
         moments=moments,
@@ -151,11 +152,11 @@ def held_out_profile(
 
 
 def held_out_columns(
-    rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
+    held_out: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
 ) -> pd.DataFrame:
     """Features of the held-out rows and what the version says of them."""
     with fetched(model, tracking, settings) as one:
-        said = one.scored(split(rows, settings).test, settings)
+        said = one.scored(held_out, settings)
     return said.features.assign(**{PREDICTION: said.scores.max(axis=1)})
 
 
@@ -174,7 +175,7 @@ def draw(
     if seen.season:
         before = _rows(predictions, settings, seen.season[:enough], seen.versions)
     else:
-        before = held_out_columns(rows, seen.version, settings, tracking)
+        before = held_out_columns(split(rows, settings).test, seen.version, settings, tracking)
     threshold = settings.monitoring.drift.threshold
     dtypes = settings.feature_dtypes
     html = reports.render(summary, columns, before, live, dtypes, threshold, settings.titles)

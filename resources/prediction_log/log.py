@@ -10,7 +10,8 @@ there already are dropped, so a crash at any point neither loses a row nor doubl
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,28 +19,26 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.ml.inference.log_lines import LogLine, parse
+from mlops_assets.ml.inference.log_lines import LogLine
 from mlops_assets.records.files import LOG_FOLDER, SERVABLE_FILE, VERSIONS_FOLDER
 from mlops_assets.records.monitoring import LogSummary, Window
 from mlops_assets.records.profile import Counting, Part
-from mlops_assets.runtime.atomic import exclusive, make_durable, write_atomically
+from mlops_assets.runtime.atomic import exclusive
 from resources.prediction_log.batches import BatchLog
 from resources.prediction_log.day_profiles import day_parts
+from resources.prediction_log.lines import is_closed, is_done, mark, newest_of, read_parts
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+
+    from resources.prediction_log.merging import NewRows
 
 logger = logging.getLogger(__name__)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _LOCK = "compact.lock"
-_GROUP_BYTES = 50_000_000
-"""How much of the endpoint's files is taken over at once: some 500 MB of memory."""
-_CLOCKS_APART = timedelta(minutes=10)
-"""How much the clocks of two machines may differ."""
-_CLOCK_ERROR_SECONDS = 2.0
-"""How far a process's start, as the system tells it, may be off."""
 
 
 class PredictionLog(dg.ConfigurableResource):
@@ -70,9 +69,10 @@ class PredictionLog(dg.ConfigurableResource):
 
     def request(self, model: str, request_id: str) -> "pd.DataFrame":
         """All rows of one request, in their order; none if it is in no file, compacted or not."""
+        from mlops_assets.ml.monitoring.prediction_log import to_frame
         from resources.prediction_log.days import rows_of_request
 
-        found = self._fresh(model, _EPOCH, _NEVER)
+        found = to_frame([self._fresh(model, _EPOCH, _NEVER)])
         found = found[found["request_id"] == request_id]
         for day in reversed(self._days(model)):  # as a rule somebody asks for a new one
             if len(found):
@@ -98,22 +98,21 @@ class PredictionLog(dg.ConfigurableResource):
         A daily file is read the first time only; of one whose day still gets rows, the keys.
         """
         from mlops_assets.ml.monitoring.live_profiles import count_parts
-        from resources.prediction_log.days import days_of, without_those_in
+        from mlops_assets.ml.monitoring.prediction_log import to_frame
+        from resources.prediction_log.days import by_day, days_of, without_those_in
 
         if not windows:
             return []
         folder, parts = Path(self.root, model), []
         start, end = min(one.start for one in windows), max(one.end for one in windows)
         with exclusive(folder / _LOCK):  # no compaction between the lines and the days
-            fresh = self._fresh(model, start, end)
-            dates = fresh["event_time"].dt.strftime("%Y-%m-%d")
+            fresh = by_day(self._fresh(model, start, end))
             for day in sorted({day for window in windows for day in days_of(window)}):
                 file = folder / f"{day}.parquet"
                 for one in (file, *self.batches(model).counted(day)):
                     parts += day_parts(one, counting, versions)
-                rows = fresh[dates == day]
-                if len(rows):
-                    new = without_those_in(file, rows)
+                if day in fresh:
+                    new = to_frame([without_those_in(file, fresh[day])])
                     parts += count_parts(new, new.get, counting, versions)
         wanted = {window.start for window in windows}
         return [part for part in parts if part.start in wanted]
@@ -122,11 +121,8 @@ class PredictionLog(dg.ConfigurableResource):
         """Event time of the newest row; None where there is none."""
         from resources.prediction_log.days import newest_in
 
-        times = [
-            datetime.fromtimestamp(max(line.event_time for line in lines), UTC)
-            for path, content in self._contents(model)
-            if (lines := parse(content, str(path)).lines)
-        ]
+        parts = (part for file in self._files(model) for part in read_parts(file))
+        times = [newest for part in parts if (newest := newest_of(part.lines))]
         days = self._days(model)
         times += [newest_in(day) for day in days if day.stem[:10] == days[-1].stem[:10]]
         return max(times, default=None)
@@ -137,59 +133,53 @@ class PredictionLog(dg.ConfigurableResource):
 
     def compact(self, model: str) -> LogSummary:
         """Take over every closed file; doing it twice changes nothing."""
-        with exclusive(Path(self.root, model) / _LOCK):
+        from resources.prediction_log.merging import new_rows
+
+        folder = Path(self.root, model)
+        with exclusive(folder / _LOCK), new_rows(folder) as new:
             files = [file for file in self._files(model) if is_closed(file)]
-            done = [self._take_over(model, group) for group in _in_groups(files)]
+            taken = [self._set_aside(model, file, new) for file in files]
+            added, days = new.merge()
+            self._mark({file: one.size for file, one in zip(files, taken, strict=True)})
             open_files = len(self._files(model))
-        counts = ("files", "rows", "torn_lines", "duplicates", "nameless")
-        return LogSummary(
-            model=model,
-            open_files=open_files,
-            days=tuple(sorted({day for one in done for day in one.days})),
-            newest=max((one.newest for one in done if one.newest is not None), default=None),
-            **{name: sum(getattr(one, name) for one in done) for name in counts},
-        )
-
-    def _fresh(self, model: str, start: datetime, end: datetime) -> "pd.DataFrame":
-        """Rows of the files that are not compacted."""
-        from mlops_assets.ml.monitoring.prediction_log import to_frame
-
-        lines = [
-            line
-            for path, content in self._contents(model)
-            for line in parse(content, str(path)).lines
-            if start.timestamp() <= line.event_time < end.timestamp()
-        ]
-        return to_frame(lines, self._classes(model, lines))
-
-    def _take_over(self, model: str, files: Sequence[Path]) -> LogSummary:
-        from mlops_assets.ml.monitoring.prediction_log import label_of, to_frame
-        from resources.prediction_log.days import merge_into
-
-        contents = {file: file.read_bytes() for file in files}
-        parsed = [parse(content, str(file)) for file, content in contents.items()]
-        lines = [line for one in parsed for line in one.lines]
-        classes = self._classes(model, lines)
-        new = to_frame(lines, classes)
-        added, days = merge_into(Path(self.root, model), new)
-        self._mark(contents)
         return LogSummary(
             model=model,
             files=len(files),
-            open_files=0,
+            open_files=open_files,
             rows=added,
-            torn_lines=sum(one.torn for one in parsed),
-            duplicates=len(lines) - added,
-            nameless=sum(len(o.scores) > 1 and label_of(o, classes) is None for o in lines),
+            torn_lines=sum(one.torn for one in taken),
+            duplicates=sum(one.rows for one in taken) - added,
+            nameless=sum(one.nameless for one in taken),
             days=tuple(days),
-            newest=new["event_time"].max().to_pydatetime() if len(new) else None,
+            newest=max((one.newest for one in taken if one.newest is not None), default=None),
         )
 
-    def _mark(self, contents: Mapping[Path, bytes]) -> None:
-        for file, content in contents.items():
-            size = str(len(content))
-            write_atomically(_marker(file), lambda path, size=size: path.write_text(size, "ascii"))
-            make_durable(file.parent)
+    def _set_aside(self, model: str, file: Path, new: "NewRows") -> "_Taken":
+        from mlops_assets.ml.monitoring.prediction_log import label_of, to_table
+
+        taken = _Taken()
+        for part in read_parts(file):
+            lines, classes = part.lines, self._classes(model, part.lines)
+            new.add(to_table(lines, classes))
+            taken.size += part.size
+            taken.rows += len(lines)
+            taken.torn += part.torn
+            taken.nameless += sum(len(o.scores) > 1 and label_of(o, classes) is None for o in lines)
+            taken.see(newest_of(lines))
+        return taken
+
+    def _fresh(self, model: str, start: datetime, end: datetime) -> "pa.Table":
+        """Rows of the files that are not compacted."""
+        from mlops_assets.ml.monitoring.prediction_log import concat, to_table
+
+        first, after = start.timestamp(), end.timestamp()
+        parts = (part for file in self._files(model) for part in read_parts(file))
+        inside = ([o for o in part.lines if first <= o.event_time < after] for part in parts)
+        return concat([to_table(lines, self._classes(model, lines)) for lines in inside])
+
+    def _mark(self, sizes: Mapping[Path, int]) -> None:
+        for file, size in sizes.items():
+            mark(file, size)
 
     def _days(self, model: str) -> list[Path]:
         """Every file of Parquet by day: that of the endpoint's lines, and the batches."""
@@ -198,14 +188,7 @@ class PredictionLog(dg.ConfigurableResource):
     def _files(self, model: str) -> list[Path]:
         """The endpoint's files that are not compacted, by name."""
         found = sorted(Path(self.endpoints, model, LOG_FOLDER).glob("*.jsonl"))
-        return [file for file in found if not _is_done(file)]
-
-    def _contents(self, model: str) -> Iterator[tuple[Path, bytes]]:
-        for file in self._files(model):
-            try:
-                yield file, file.read_bytes()
-            except FileNotFoundError:  # compacted and deleted since we looked
-                continue
+        return [file for file in found if not is_done(file)]
 
     def _classes(self, model: str, lines: list[LogLine]) -> dict[int, list[str]]:
         """Labels of the versions in `lines` that do not say them, where their folder still does.
@@ -225,50 +208,16 @@ class PredictionLog(dg.ConfigurableResource):
             return []
 
 
-def _in_groups(files: Iterable[Path]) -> Iterator[list[Path]]:
-    """Yield the files in groups of some size, in order."""
-    group, size = [], 0
-    for file in files:
-        group.append(file)
-        size += file.stat().st_size
-        if size > _GROUP_BYTES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+@dataclass
+class _Taken:
+    """What a file held."""
 
+    size: int = 0
+    rows: int = 0
+    torn: int = 0
+    nameless: int = 0
+    newest: datetime | None = None
 
-def is_closed(file: Path) -> bool:
-    """Whether nobody appends to the file any more.
-
-    The writer goes on to the next number of its pid, or it died, or its pid is another's by now. Of
-    a pod's writer only the first is seen from here; but it writes in no file of a day that is over.
-    """
-    import psutil
-
-    date, (writer, number) = file.stem[:10], file.stem[11:].rsplit("-", 1)
-    others = file.parent.glob(f"{'[0-9]' * 4}-??-??-{writer}-*.jsonl")
-    later = [int(other.stem.rsplit("-", 1)[1]) for other in others]
-    if max(later, default=0) > int(number):
-        return True
-    host, _, pid = writer.rpartition("-")
-    if host:  # a pod: no process of this machine
-        ended = datetime.fromisoformat(date).replace(tzinfo=UTC) + timedelta(days=1)
-        return datetime.now(UTC) > ended + _CLOCKS_APART
-    try:
-        started = psutil.Process(int(pid)).create_time()
-    except psutil.NoSuchProcess:
-        return True
-    return started > file.stat().st_mtime + _CLOCK_ERROR_SECONDS
-
-
-def _marker(file: Path) -> Path:
-    return file.with_name(f"{file.name}.done")
-
-
-def _is_done(file: Path) -> bool:
-    """Whether all that the file holds is compacted; the marker says how much that was."""
-    try:
-        return _marker(file).read_text(encoding="ascii") == str(file.stat().st_size)
-    except FileNotFoundError:
-        return False
+    def see(self, moment: datetime | None) -> None:
+        """Remember the newest moment."""
+        self.newest = max((one for one in (self.newest, moment) if one), default=None)

@@ -76,6 +76,15 @@ async def killed() -> dict[str, str]:
     return (await anext(trigger.run())).payload
 
 
+def canceled(run_id: str, task: DagsterRunJobOperator) -> dict[str, str]:
+    """What a task makes of a run that somebody canceled in Dagster while it waited."""
+    try:
+        task.execute_complete({}, {"run_id": run_id, "status": "CANCELED"})
+    except Exception as err:
+        return {"exception": type(err).__name__, "said": str(err)}
+    return {"said": "nothing"}
+
+
 class PatientTrigger(DagsterRunTrigger):
     """Counts how often it asked."""
 
@@ -156,7 +165,9 @@ def main(source: Path) -> None:
     # as long as its step does not heed the signal.
     webserver("dagster_default").launch("loans_training", {})
     bag.dags["late"].test(logical_date=DAY)
-    say(dag="killed", **asyncio.run(killed()))
+    ended = asyncio.run(killed())
+    say(dag="killed", **ended)
+    say(dag="canceled", **canceled(ended["run_id"], bag.dags["lost"].get_task("train")))
     source.unlink()
     for dag_id in ("unreachable", "unknown", "lost"):
         bag.dags[dag_id].test(logical_date=DAY)

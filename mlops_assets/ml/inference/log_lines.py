@@ -11,7 +11,7 @@ import msgspec
 from mlops_assets.errors import PredictionLogError
 
 
-class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class LogLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of the endpoint's log; times in UTC epoch seconds."""
 
     request_id: str
@@ -42,14 +42,14 @@ class Parsed:
 _DECODER = msgspec.json.Decoder(LogLine)
 
 
-def parse(content: bytes, origin: str) -> Parsed:
-    """Read the lines of one file; what a crash cut off is counted, wherever it stands.
+def parse(content: bytes, origin: str, first: int = 1) -> Parsed:
+    """Read lines of one file, from the `first` on; what a crash cut off is counted, anywhere.
 
     Raises:
         PredictionLogError: A whole line lacks a field or has one of a wrong type.
     """
     lines, torn = [], 0
-    for number, text in enumerate(content.split(b"\n"), start=1):
+    for number, text in enumerate(content.split(b"\n"), start=first):
         if not text:
             continue
         try:

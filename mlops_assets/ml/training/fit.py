@@ -19,6 +19,7 @@ from mlops_assets.ml.features.snapshots import calendar_step
 from mlops_assets.ml.frames import (
     TIMESTAMP,
     Split,
+    feature_columns,
     label_array,
     number_array,
     select_features,
@@ -59,18 +60,22 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
         TrainingError: One of the two parts is empty.
         FeatureError: A column is missing or of the wrong type.
     """
-    labelled = rows[rows[settings.target.name].notna()]
+    known = rows[settings.target.name].notna()
+    labelled = rows if known.all() else rows[known]
     if labelled.empty:
         raise TrainingError(
             f"none of {len(rows)} rows has a target {settings.target.name!r} yet; "
             "wait for labels, or start the snapshots earlier"
         )
     keys = [settings.key.name, TIMESTAMP]
-    labelled = labelled.sort_values(keys[::-1], ignore_index=True)
-    frame = pd.concat([labelled[keys], select_features(labelled, settings.feature_dtypes)], axis=1)
-    frame[settings.target.name] = _target(labelled, settings)
+    if not _in_order(labelled, keys):
+        labelled = labelled.sort_values(keys[::-1])
+    columns: dict[str, Any] = {name: labelled[name].array for name in keys}
+    columns |= feature_columns(labelled, settings.feature_dtypes)
+    columns[settings.target.name] = _target(labelled, settings)
     if settings.training.weight is not None:
-        frame[settings.training.weight] = number_array(labelled[settings.training.weight])
+        columns[settings.training.weight] = number_array(labelled[settings.training.weight])
+    frame = pd.DataFrame(columns)
     by_time = settings.split.by == "time"
     in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
     if not in_train.any() or not in_test.any():
@@ -80,7 +85,21 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
             f"to train on and {int(in_test.sum())} to test on; shorten training.split.test or "
             "target.window, change training.split.fraction, or provide more data"
         )
-    return Split(*(frame[part].reset_index(drop=True) for part in (in_train, in_test)))
+    return Split(*(_taken(frame, part) for part in (in_train, in_test)))
+
+
+def _in_order(rows: pd.DataFrame, keys: list[str]) -> bool:
+    """Whether rows are by time, then by entity, as features are stored; sorting copies them all."""
+    who, when = rows[keys[0]].to_numpy(), pd.DatetimeIndex(rows[keys[1]]).asi8
+    later, same = when[1:] > when[:-1], when[1:] == when[:-1]
+    return bool((later | (same & (who[1:] >= who[:-1]))).all())
+
+
+def _taken(frame: pd.DataFrame, part: np.ndarray) -> pd.DataFrame:
+    """Some rows, counted anew; a single copy of them."""
+    taken = frame.take(np.flatnonzero(part))
+    taken.index = pd.RangeIndex(len(taken))
+    return taken
 
 
 def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:

@@ -207,6 +207,14 @@ def test_killing_a_task_that_waits_cancels_its_run(tried: Tried) -> None:
     assert tried.said["killed"] == {"run_id": launched["runId"], "status": "CANCELED"}
 
 
+def test_a_run_that_is_canceled_in_dagster_is_not_tried_again(tried: Tried) -> None:
+    (launched,) = tried.runs("killed")
+    told = tried.said["canceled"]
+    assert told["exception"] == "AirflowFailException"
+    assert "loans_training: the run was canceled in Dagster; clear this task" in told["said"]
+    assert told["said"].endswith(f"{tried.url}/runs/{launched['runId']}")
+
+
 def test_an_unreachable_webserver_is_named_with_the_remedy(tried: Tried) -> None:
     said = tried.said["unreachable"]["said"]
     assert "no Dagster webserver answers at http://127.0.0.1:9: " in said

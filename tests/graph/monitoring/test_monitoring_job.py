@@ -8,7 +8,7 @@ import dagster as dg
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import is_training
 from mlops_assets.ml.inference.log_lines import parse
-from mlops_assets.ml.monitoring.prediction_log import to_frame
+from mlops_assets.ml.monitoring.prediction_log import to_frame, to_table
 from tests.support.pipeline_runs import STAGES, build
 from tests.unit.monitoring.test_prediction_log import line, text
 
@@ -34,7 +34,7 @@ def test_each_job_has_its_own_stages(settings: ModelSettings, resources: dict[st
 def test_the_log_is_compacted_by_the_monitoring_job(
     settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
-    rows = to_frame(parse(text(line("a"), line("b", hours=2)), "").lines, {})
+    rows = to_frame([to_table(parse(text(line("a"), line("b", hours=2)), "").lines, {})])
     resources["predictions"].add("loans", rows)
 
     result = (

@@ -1,10 +1,12 @@
 """The small form of `benchmarks.feature_store`: what is counted there, and never the time."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.feature_store.parts import SHAPES, join, join_by_feast, prepare, publish
+from resources.online_table import _Table
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -19,3 +21,18 @@ def test_a_publication_writes_what_is_new(tmp_path: Path) -> None:
     found = publish(str(tmp_path), 50)
     cells = {name: found[name]["cells"] for name in ("first", "same", "tenth", "all")}
     assert cells == {"first": 500, "same": 0, "tenth": 50, "all": 450}
+
+
+def test_entities_as_they_were_are_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    rows = _Table._rows
+
+    def counting(table: Any, part: Any, columns: Any) -> Any:
+        written.append(len(part.keys))
+        return rows(table, part, columns)
+
+    monkeypatch.setattr(_Table, "_rows", counting)
+    publish(str(tmp_path), 50)
+    assert written == [1, 50, 5, 45], "the entity before all, the first, a tenth, the others"

@@ -12,7 +12,7 @@ import pytest
 from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.inference.log_lines import parse
 from mlops_assets.ml.monitoring.live_profiles import answered, as_profiled, count_parts, window_of
-from mlops_assets.ml.monitoring.prediction_log import to_frame
+from mlops_assets.ml.monitoring.prediction_log import to_frame, to_table
 from mlops_assets.ml.monitoring.profiles import profile, profile_reference
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Ageing, Counting, DayProfiles, Profile
@@ -47,7 +47,7 @@ def requests(first: int, count: int, **changes: Any) -> list[dict]:
 
 
 def counting(window: timedelta = timedelta(days=1)) -> Counting:
-    rows = as_profiled(to_frame(parse(text(*requests(0, 60)), "").lines, {}))
+    rows = as_profiled(to_frame([to_table(parse(text(*requests(0, 60)), "").lines, {})]))
     ageing = {"tenure": Ageing(per=timedelta(days=1), as_of=DAY)}
     reference = profile_reference(rows, DTYPES, ageing=ageing, moments=rows["features_as_of"])
     return Counting(bins=reference.bins, window=window)
@@ -136,7 +136,7 @@ def test_a_version_that_nobody_asked_for_before_is_counted(log: PredictionLog) -
 
 
 def test_a_profile_with_an_infinite_value_is_read_as_it_was_written() -> None:
-    rows = to_frame(parse(text(*requests(0, 24)), "").lines, {})
+    rows = to_frame([to_table(parse(text(*requests(0, 24)), "").lines, {})])
     infinite = rows.assign(feature_spend=np.inf)
     parts = tuple(count_parts(infinite, infinite.get, counting(), [1]))
     stored = DayProfiles(file="", versions=(1,), parts=parts)
@@ -156,7 +156,7 @@ def test_a_torn_profile_is_counted_again(log: PredictionLog) -> None:
 def test_the_fake_counts_as_the_real_one_does(log: PredictionLog) -> None:
     fake = FakePredictionLog(endpoints=log.endpoints, root=log.root)
     write(log, text(*requests(0, 72)))
-    fake.add("toy", to_frame(parse(text(*requests(0, 72)), "").lines, {}))
+    fake.add("toy", to_frame([to_table(parse(text(*requests(0, 72)), "").lines, {})]))
     log.compact("toy")
     assert_equal(merged(fake), merged(log))
 

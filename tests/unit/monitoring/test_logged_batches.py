@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.ml.inference.log_lines import parse
-from mlops_assets.ml.monitoring.prediction_log import to_frame
+from mlops_assets.ml.monitoring.prediction_log import to_frame, to_table
 from mlops_assets.ml.monitoring.profiles import profile_reference
 from mlops_assets.records.monitoring import Window
 from mlops_assets.records.profile import Counting
@@ -29,7 +29,7 @@ def log(tmp_path: Path) -> PredictionLog:
 def add(log: PredictionLog, kind: str, batch: str, rows: int, hours: int = 0) -> None:
     """A batch of so many rows, logged some hours into the day."""
     lines = [line(batch, row=row, hours=hours, role="batch") for row in range(rows)]
-    frame = to_frame(parse(text(*lines), "").lines, {})
+    frame = to_frame([to_table(parse(text(*lines), "").lines, {})])
     logged = datetime.fromtimestamp(0, UTC) + timedelta(hours=hours)
     file = log.batches("toy").file(kind, DAY + timedelta(hours=hours), logged, batch)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.errors import PredictionLogError
 from mlops_assets.ml.inference.log_lines import parse
-from mlops_assets.ml.monitoring.prediction_log import COLUMNS, combine, to_frame
+from mlops_assets.ml.monitoring.prediction_log import COLUMNS, combine, to_frame, to_table
 from resources.prediction_log.log import PredictionLog
 from tests.support.fakes_predictions import FakePredictionLog
 
@@ -196,7 +196,7 @@ def test_a_multiclass_row_is_its_highest_probability_and_label() -> None:
     content = text(line("a", scores=[0.2, 0.5, 0.3]))
     lines = parse(content, "file").lines
 
-    rows = to_frame(lines, {1: ("low", "middle", "high")})
+    rows = to_frame([to_table(lines, {1: ("low", "middle", "high")})])
 
     assert (rows["score"].item(), rows["predicted"].item()) == (0.5, "middle")
 
@@ -246,8 +246,19 @@ def test_ids_are_exact_beside_rows_without_one(ids: list[int | None]) -> None:
 @given(st.lists(st.none() | st.text(), min_size=1, max_size=6))
 def test_text_ids_are_exact_too(ids: list[str | None]) -> None:
     lines = [line(f"{row}", entity=entity) for row, entity in enumerate(ids)]
-    found = to_frame(parse(text(*lines), "file").lines, {})["entity"]
+    found = to_frame([to_table(parse(text(*lines), "file").lines, {})])["entity"]
     assert found.astype(object).where(found.notna(), None).tolist() == ids
+
+
+def test_a_request_is_found_with_its_exact_id_compacted_or_not(log: PredictionLog) -> None:
+    whose = 2**63 - 1
+    write(log, text(line("b"), line("a", 1, entity=None), line("a", entity=whose), line("c")))
+    for _ in ("by the endpoint's file", "by the day"):
+        found = log.request("toy", "a")
+        assert found["row"].tolist() == [0, 1]
+        assert found["entity"].tolist() == [whose, pd.NA]
+        assert log.request("toy", "z").empty
+        log.compact("toy")
 
 
 def test_a_whole_line_of_another_format_is_an_error_not_a_torn_line(log: PredictionLog) -> None:
@@ -265,7 +276,9 @@ def test_the_fake_reads_and_compacts_as_the_real_one_does(log: PredictionLog) ->
     fake = FakePredictionLog(endpoints=log.endpoints, root=log.root)
     for number in range(2):
         write(log, text(line("a"), line(f"b{number}")), number=number)
-        fake.add("toy", to_frame(parse(text(line("a"), line(f"b{number}")), "").lines, {}))
+        fake.add(
+            "toy", to_frame([to_table(parse(text(line("a"), line(f"b{number}")), "").lines, {})])
+        )
 
     pd.testing.assert_frame_equal(everything(fake), everything(log))
     assert fake.compact("toy") == log.compact("toy")

@@ -1,0 +1,1 @@
+"""What compacting a day of predictions takes, beside Polars."""
