@@ -44,15 +44,23 @@ class _State(Collector):
         yield _gauge("model_build_info_version", "The version as a number.", named, number)
         yield _gauge("model_age_seconds", "Since the version was put in place.", version, age)
         if servable.entity is not None:
-            ttl, about = manifest.online.view.ttl.total_seconds(), "Older ones are not served."
-            yield _gauge("model_online_features_ttl_seconds", about, named, ttl)
+            ttl = manifest.online.view.ttl.total_seconds()
+            yield _gauge(
+                "model_online_features_ttl_seconds", "Older ones are not served.", named, ttl
+            )
         published = _features_age(manifest.online)
         if published is not None:
-            about = "Since the online features were published; 0 in a replay of old data."
-            yield _gauge("model_online_features_age_seconds", about, named, published)
+            yield _gauge(
+                "model_online_features_age_seconds",
+                "Since the online features were published; 0 in a replay of old data.",
+                *(named, published),
+            )
         waiting = backlog(self._endpoint / LOG_FOLDER)
-        about = "Logged bytes that are not compacted yet."
-        yield _gauge("model_prediction_log_backlog_bytes", about, named, waiting)
+        yield _gauge(
+            "model_prediction_log_backlog_bytes",
+            "Logged bytes that are not compacted yet.",
+            *(named, waiting),
+        )
         free = disk.f_bavail * disk.f_frsize
         yield _gauge("model_disk_free_bytes", "Where the prediction log is.", named, free)
 

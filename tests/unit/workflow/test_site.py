@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from docs import llms
 from mlops_assets.home import FRAMEWORK_ROOT
 
 DOCS = FRAMEWORK_ROOT / "docs"
@@ -62,6 +63,10 @@ def test_every_page_is_in_the_navigation_once() -> None:
     nav = tomllib.loads(CONFIGURATION.read_text(encoding="utf-8"))["project"]["nav"]
     pages = [str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")]
     assert sorted(reached(nav)) == sorted(pages)
+
+
+def test_the_list_for_programs_is_that_of_the_navigation() -> None:
+    assert llms.TARGET.read_text(encoding="utf-8") == llms.page(), "run `python docs/llms.py`"
 
 
 def test_the_site_is_built_strictly_and_has_every_page(site: Path) -> None:
