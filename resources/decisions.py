@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlops_assets.errors import DecisionStoreBusyError, DecisionStoreError
 from mlops_assets.records.retraining import Decision, Outcome, Pause, Recorded, RetrainState
-from resources.database import Database, sortable
+from resources.databases.own import Database, sortable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.errors import LedgerError, LedgerLockedError, PromotionConflictError
 from mlops_assets.records.promotion import Move, Promotion
-from resources.database import Database, sortable
+from resources.databases.own import Database, sortable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

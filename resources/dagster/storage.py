@@ -13,8 +13,8 @@ import dagster as dg
 
 from mlops_assets.errors import DatabaseError, DatabaseUnavailableError
 from mlops_assets.home import DATABASE
-from resources import postgres
 from resources.dagster.internals import ConfigurableClassData, sqlite_storage, storage_class
+from resources.databases import postgres
 
 _SCHEMA = "dagster"
 

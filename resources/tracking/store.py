@@ -19,7 +19,7 @@ from mlops_assets.errors import TrackingError, TrackingUnavailableError
 from mlops_assets.home import DATABASE
 from mlops_assets.redaction import forget_secrets
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
-from resources import postgres
+from resources.databases import postgres
 from resources.tracking.database import address, local_database, make_ready
 
 _DATABASES = ("postgresql", "mysql", "mssql")

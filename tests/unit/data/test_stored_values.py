@@ -76,7 +76,7 @@ def test_rows_and_their_record_are_one_file_and_come_back_as_either(
     rows = FRAME.copy()
     rows.attrs["of a loader"] = object()  # for which pyarrow would drop all attributes
     stored(tmp_path, replace(value, rows=rows))
-    assert [file.name for file in tmp_path.rglob("*.*")] == ["rows.parquet"]
+    assert len({file.stat().st_ino for file in tmp_path.rglob("*.*")}) == 1, "a version is a link"
     found = loaded(tmp_path, type(value))
     assert found.record == value.record
     pd.testing.assert_frame_equal(found.rows, FRAME)

@@ -19,7 +19,7 @@ from pydantic import Field
 from mlops_assets.errors import MlopsError
 from mlops_assets.home import DATABASE
 from mlops_assets.runtime.atomic import ensure_folder, exclusive, is_full
-from resources import postgres
+from resources.databases import postgres
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
