@@ -1,9 +1,8 @@
 """Why something failed, in one sentence; what nobody foresaw keeps its trace in a file."""
 
-import os
+import hashlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -14,6 +13,7 @@ from mlops_assets.home import home
 from mlops_assets.runtime.atomic import ensure_folder, is_full, write_atomically
 
 _FOLDER = "errors"
+_INTERRUPTED = "DagsterExecutionInterruptedError"
 _FULL_DISK = ("No space left on device", "disk is full", "Disk quota exceeded")
 """As the system and sqlite say it, through whatever library."""
 _GATE = "model_passes_the_gate"
@@ -63,6 +63,8 @@ def _said(
         error = error.cause
     if error is None:
         yield event.step_key, "failed without an error; its log in the Dagster UI may say why"
+    elif error.cls_name == _INTERRUPTED:
+        yield event.step_key, "interrupted before it was done; run again, and it goes on"
     elif error.cls_name == _FAILED_CHECK:
         yield from _failed_checks(event, events)
     elif _is_ours(error.cls_name):
@@ -108,10 +110,12 @@ def _kept(kind: str, message: str, trace: str) -> str:
             f"StateError: no space is left for {home()} ({said}). What is complete is as it was; "
             "free some space, then run again"
         )
-    file = home() / _FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}.txt"
+    # By its content: whoever looks at a failed run again and again keeps one trace.
+    file = home() / _FOLDER / f"{hashlib.sha256(trace.encode()).hexdigest()[:16]}.txt"
     try:
         ensure_folder(file.parent)
-        write_atomically(file, lambda path: path.write_text(trace, encoding="utf-8"))
+        if not file.exists():
+            write_atomically(file, lambda path: path.write_text(trace, encoding="utf-8"))
     except errors.StateError as err:
         return f"{said}; nobody foresaw this, and its trace cannot be kept: {err}"
     return f"{said}; nobody foresaw this, the whole trace is in {file}"

@@ -46,9 +46,13 @@ def score(model: str, frame: Any, *, to: FrameKind = "pandas") -> Any:
     require_kind(to)
     require_stored(model)
     rows, manifest, loaded = as_pandas(frame), *_served(model)
-    now, settings = manifest.online.as_of or datetime.now(UTC), model_settings(model)
+    now, settings = datetime.now(UTC), model_settings(model)
     given = _is_of_source(rows, settings) or not {*loaded.servable.features} <= {*rows.columns}
-    batch = _of_source(rows, settings, now) if given else _features(rows, loaded.servable, now)
+    batch = (
+        _of_source(rows, settings, now)
+        if given
+        else _features(rows, loaded.servable, manifest.online.as_of or now)
+    )
     found = _answers(batch, loaded, manifest)
     if given and settings.features.shape == "event_log":
         return as_kind(_table(found, loaded, manifest).drop_columns(["row"]), to)

@@ -1,6 +1,5 @@
 """Versions of a model: their pipelines from the registry, and `history`, which was live when."""
 
-from pathlib import Path
 from typing import Any
 
 from mlops_assets.errors import ConfigError
@@ -45,7 +44,7 @@ def history(model: str, *, to: FrameKind = "pandas") -> Any:
 
 def _moves(model: str) -> list[Promotion]:
     ledger = resource("ledger")
-    return ledger.history(model) if Path(ledger.path).exists() else []
+    return ledger.history(model) if ledger.is_made else []
 
 
 def _number(model: str, wanted: str) -> int:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mlops_assets.blocks.data import ContractSettings, ProcessingSettings
+from mlops_assets.blocks.data import ContractSettings, ProcessingSettings, SourceSettings
 from mlops_assets.errors import ContractError
+from mlops_assets.ml.data.casting import PLAIN, Marks
 from mlops_assets.ml.data.contract import broken_contract, contract_holds, enforce
 from mlops_assets.ml.data.processing import process
 from mlops_assets.parts.blocks import Block, validated
@@ -34,6 +35,8 @@ class DataProcessor:
     """The YAML's block; empty: rows stay as they are."""
     contract: Block = None
     """The YAML's block; None: the frame is taken as it is, with its own types and names."""
+    source: Block = None
+    """The YAML's block, by which numbers in columns of text are read; None: as in Python."""
 
     def run(self, frame: pd.DataFrame, now: datetime | None = None) -> Processed:
         """Process a frame, which is not modified.
@@ -50,9 +53,15 @@ class DataProcessor:
         if self.contract is None:
             return Processed(process(frame, processing), frame.head(0))
         contract = validated(ContractSettings, self.contract)
-        checked = enforce(frame, contract, now or datetime.now(UTC))
+        checked = enforce(frame, contract, now or datetime.now(UTC), self._marks())
         if frame.empty:
             raise ContractError("the frame has no rows; see what it was made of")
         if not contract_holds(checked, contract):
             raise ContractError(broken_contract(checked, "in the frame"))
         return Processed(process(checked.rows, processing), checked.bad)
+
+    def _marks(self) -> Marks:
+        if self.source is None:
+            return PLAIN
+        source = validated(SourceSettings, self.source)
+        return Marks(source.decimal, source.thousands)

@@ -126,7 +126,8 @@ class Frame(Rows):
         here = set(self._frame.columns)
         ours = {name: of for name, of in sources.items() if of not in here and name in here}
         named = self._frame.rename(columns=ours)
-        yield named[[of for of in sources.values() if of in named.columns]], PLAIN
+        asked_for = [of for of in sources.values() if of in named.columns]
+        yield named[asked_for], marks(self._settings.source)
 
 
 def marks(source: SourceSettings) -> Marks:

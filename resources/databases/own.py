@@ -104,6 +104,11 @@ class Database(dg.ConfigurableResource):
             yield
 
     @property
+    def is_made(self) -> bool:
+        """Whether there is anything to read, as far as that is known without a connection."""
+        return self._is_server or Path(self.database).exists()
+
+    @property
     def _is_server(self) -> bool:
         return postgres.is_postgres(self.database)
 

@@ -249,7 +249,8 @@ def find_marks(
     if not with_comma:
         return ".", None
     if any(_share(column, r",([0-9]{1,2}|[0-9]{4,})$") > 0 for column in with_comma):
-        dotted = any(_share(column, r"[0-9]\.[0-9]{3}") > 0 for column in with_comma)
+        grouped = [c for c in texts if _all(c, r"^[+-]?[0-9]{1,3}(\.[0-9]{3})*$")]
+        dotted = any(_share(c, r"[0-9]\.[0-9]{3}") > 0 for c in (*with_comma, *grouped))
         return ",", "." if dotted else None
     default = "," if delimiter == ";" and not with_point else "."
     example = with_comma[0].drop_null()[0].as_py()

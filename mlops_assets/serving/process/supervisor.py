@@ -202,7 +202,7 @@ def listen(port: int, host: str = HOST) -> socket.socket:
 
 
 def main() -> None:
-    """Supervise the endpoint in MLOPS_ENDPOINT on the port MLOPS_PORT."""
+    """Supervise the endpoint in MLOPS_ENDPOINT on the port MLOPS_PORT_SERVED."""
     logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
     endpoint = Path(os.environ[ENDPOINT])
     # Series of workers that a killed supervisor left; every figure starts again from zero.

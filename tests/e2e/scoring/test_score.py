@@ -118,6 +118,8 @@ scored = mlops_assets.score("loans", features.sample(frac=1, random_state=0))
 of_raw = mlops_assets.score("loans", raw.assign(grade="new"), to="arrow")
 assert scored.index.equals(features.sample(frac=1, random_state=0).index)
 assert mlops_assets.load("loans/model@1").classes_.tolist() == [0, 1]
+assert mlops_assets.load("loans/model@champion").classes_.tolist() == [0, 1]
+assert mlops_assets.history("loans")["to_version"].tolist() == [1]
 assert len(mlops_assets.load("loans/prediction_log")) >= 0
 refused = {}
 for name in ("loans/model@champoin", "loans/model@7", "loans/labels", "loan/features"):

@@ -306,6 +306,12 @@ def test_rule_header_is_where_the_target_is(tmp_path: Path) -> None:
     assert table.source["columns"] == ["id", "x", "y"]
 
 
+def test_rule_marks_are_those_of_the_table_not_of_one_column(tmp_path: Path) -> None:
+    text = "whole;rate\n" + "7.492;-1,07\n123;0,5\n" * 20
+    table = read(tmp_path / "a.csv", text)
+    assert (table.decimal, table.thousands) == (",", ".")
+
+
 @pytest.mark.parametrize(
     ("values", "marks"),
     [

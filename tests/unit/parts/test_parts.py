@@ -97,6 +97,13 @@ def test_without_a_contract_a_frame_keeps_its_names_and_types() -> None:
     assert bad.empty
 
 
+def test_texts_are_read_by_the_marks_of_the_source() -> None:
+    contract = {"columns": {"x": {"dtype": "float64"}}}
+    source = {"uri": "a.csv", "decimal": ",", "thousands": "."}
+    frame = pd.DataFrame({"x": ["7.500", "1,5"]})
+    assert DataProcessor({}, contract, source).run(frame).rows["x"].tolist() == [7500.0, 1.5]
+
+
 def test_a_name_that_no_feature_can_have_is_refused_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match=r"'Größe \(cm\)' cannot name a feature.*contract"):
         FeatureEngineer({"columns": ["Größe (cm)"]}, target=TARGET).run(strangers())

@@ -41,6 +41,18 @@ def test_columns_may_have_the_names_of_the_source_or_of_the_contract() -> None:
         assert batch.bad.empty
 
 
+def test_texts_are_read_by_the_marks_of_the_source_and_numbers_as_they_are() -> None:
+    attributes = renamed().model_dump(mode="json")
+    attributes["source"] |= {"decimal": ",", "thousands": "."}
+    settings = ModelSettings.model_validate(attributes)
+    moments = pd.to_datetime(["2024-01-01", "2024-01-02"], utc=True)
+    for size in (["7.500", "1,5"], [7500.0, 1.5]):
+        frame = pd.DataFrame({"Nr.": ["7", "8"], "at": moments, "Größe (cm)": size})
+        batch = one(frame, settings)
+        assert batch.bad.empty
+        assert batch.asked.features["size"].tolist() == [7500.0, 1.5]
+
+
 def test_of_events_each_entity_is_asked_for_at_the_newest_snapshot() -> None:
     asked = one(SHOP, event_log()).asked
     assert asked.entities is not None
