@@ -112,14 +112,22 @@ def package(root: Path, folder: Path) -> list[str]:
 
 def project_or_here() -> tuple[Path, Path]:
     """The project's folder, or the working directory where there is none yet; and its models'."""
+    if _has_project():
+        os.environ["MLOPS_PROJECT"] = str(project())
+        return project(), models_folder()
+    here = Path.cwd()
+    os.environ.setdefault("MLOPS_HOME", str(here / ".mlops"))
+    return here, here / "defs"
+
+
+def _has_project() -> bool:
+    """Not who only uses a checkout of the framework, from a folder elsewhere."""
     try:
-        root, folder = project(), models_folder()
+        root = project()
     except NoProjectError:
-        root, folder = Path.cwd(), Path.cwd() / "defs"
-        os.environ.setdefault("MLOPS_HOME", str(root / ".mlops"))
-    else:
-        os.environ["MLOPS_PROJECT"] = str(root)
-    return root, folder
+        return False
+    named, here = os.environ.get("MLOPS_PROJECT"), Path.cwd().resolve()
+    return bool(named) or root != FRAMEWORK_ROOT or here.is_relative_to(FRAMEWORK_ROOT)
 
 
 def require_new(name: str, parts: Sequence[Part]) -> None:

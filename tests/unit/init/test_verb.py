@@ -388,3 +388,19 @@ def test_what_is_written_was_rehearsed_over_the_defaults_of_the_project(
     (part,) = read_parts(project / "defs")
     assert part.models[0].settings.training.seed == 7
     assert part.models[0].settings.owners == ("team:credit",)
+
+
+def test_a_folder_without_a_project_becomes_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for whoever uses a checkout of the framework from there: its models stay as they are."""
+    monkeypatch.setenv("MLOPS_PROJECT", "")
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "my shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    before = sorted((FRAMEWORK_ROOT / "mlops_assets" / "defs").iterdir())
+    assert main(["init", str(write(folder / "loans.csv")), "--target", "y"]) == 0
+    assert (folder / "mlops.yaml").is_file()
+    assert (folder / "defs" / "loans" / "defs.yaml").is_file()
+    assert sorted((FRAMEWORK_ROOT / "mlops_assets" / "defs").iterdir()) == before
