@@ -134,9 +134,9 @@ def stored_of(
             continue
         # Not `to_dict(include_event_timestamps=True)`, which drops the fraction of a second.
         times = [vectors[name].event_timestamps[row].ToDatetime(UTC) for name in names.values()]
-        if min(times) == _NEVER:
-            continue
         values = {name: _plain(columns[stored][row]) for name, stored in names.items()}
+        if min(times) == _NEVER and set(values.values()) == {None}:
+            continue
         found[entity] = Stored(min(times), values)
     return found
 

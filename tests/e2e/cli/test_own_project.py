@@ -92,8 +92,8 @@ def test_a_project_beside_an_installed_framework_is_trained_served_and_reproduce
         said = mlops("run")
         assert "own: prediction=" in said
         assert "own@1: equal" in mlops("reproduce", "own@1")
-        mlops("status", "--html", str(project / "page.html"))
-        page = (project / "page.html").read_text(encoding="utf-8")
+        mlops("status", "--html", str(tmp_path / "page.html"))
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
         assert "1 of 1 models live" in page
         assert re.search("[1-9][0-9]* answered, 0 refused", page)
         mlops("stop")

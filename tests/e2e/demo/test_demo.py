@@ -55,7 +55,7 @@ def test_a_few_months_of_customers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert text.count("idle (calm)") == 1
     assert len(re.findall(r"no labels yet", text)) == 2
     assert "data:image/png;base64," in text
-    assert "BacktestError: the labelled rows of customers, from 1997-" in story.backtest
+    assert "BacktestError: customers has no labelled row from 1997-" in story.backtest
 
     february = datetime(1998, 2, 1, tzinfo=UTC)
     assert_the_new_version_is_judged_by_what_the_first_was_asked(world, resources, february)
