@@ -91,7 +91,9 @@ def checked_out(root: Path, code: SourceState) -> Generator[Path]:
                 _apply(tree, inside, code.patch)
             yield tree / inside
         finally:
-            _git(root, "worktree", "remove", "--force", str(tree), accept=(0, 128))
+            # Twice: git holds one back that it was killed at the making of.
+            force = ("--force", "--force")
+            _git(root, "worktree", "remove", *force, str(tree), accept=(0, 128))
 
 
 def _apply(tree: Path, inside: str, patch: str) -> None:

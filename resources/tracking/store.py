@@ -72,7 +72,10 @@ class MLflowStore:
     def _ours(self, err: Exception, said: str) -> TrackingError:
         if not postgres.is_postgres(self.tracking_uri):
             return TrackingError(f"MLflow at {self.tracking_uri} refused: {said}")
-        cause = err.__cause__ or err  # MLflow wraps what its store raised
+        from mlflow.exceptions import MlflowException
+
+        cause = err.__cause__ if isinstance(err, MlflowException) else err  # it wraps its store's
+        cause = cause or err
         kind = TrackingUnavailableError if postgres.is_away(cause) else TrackingError
         variables = (DATABASE, "MLFLOW_TRACKING_URI")
         return kind(postgres.explained("MLflow's store", self.tracking_uri, cause, *variables))
