@@ -8,12 +8,12 @@ import pandas as pd
 
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns import Found, profile
-from mlops_assets.init.questions import Answers
+from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import Missing, missing_texts, without
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.table import Table
-from mlops_assets.init.roles import Target
+from mlops_assets.init.roles import Target, find_column
 
 _LOGISTIC = {
     "estimator": "sklearn.linear_model.LogisticRegression",
@@ -167,3 +167,9 @@ def target_contract(contract: dict[str, Any], target: Target) -> dict[str, Any]:
 def _number(text: str) -> int | float:
     value = float(text)
     return int(value) if value.is_integer() else value
+
+
+def named_columns(table: Profiled, answers: Answers, option: str) -> set[str]:
+    """Source names of the columns that an option lists, by either of their names."""
+    given = {one for one in answers.given(option).split(",") if one not in ("", NONE)}
+    return {find_column(one, table.columns, option) for one in given - set(table.left_out)}

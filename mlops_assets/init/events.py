@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.draft import DROPPED, Draft, Profiled, contract_of
-from mlops_assets.init.flat import named_columns
+from mlops_assets.init.draft import DROPPED, Draft, Profiled, contract_of, named_columns
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.names import safe_name

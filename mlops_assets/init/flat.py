@@ -12,11 +12,12 @@ from mlops_assets.init.draft import (
     Draft,
     Profiled,
     contract_of,
+    named_columns,
     target_contract,
 )
 from mlops_assets.init.leaks import Leak, find_copies, find_leaks
-from mlops_assets.init.questions import NONE, Answers
-from mlops_assets.init.roles import Target, entity_contract, entity_name, find_column
+from mlops_assets.init.questions import Answers
+from mlops_assets.init.roles import Target, entity_contract, entity_name
 from mlops_assets.init.split import choose_split, repeated_rows
 
 _LINEAR_BELOW = 1_000
@@ -90,12 +91,6 @@ def _unusable(
         elif why := _not_yet_known(table, source, roles):
             found[source] = why
     return found
-
-
-def named_columns(table: Profiled, answers: Answers, option: str) -> set[str]:
-    """Source names of the columns that an option lists, by either of their names."""
-    given = {one for one in answers.given(option).split(",") if one not in ("", NONE)}
-    return {find_column(one, table.columns, option) for one in given - set(table.left_out)}
 
 
 def target_values(table: Profiled, target: Target) -> pd.Series:

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.draft import Draft, Profiled, profiled
+from mlops_assets.init.draft import Draft, Profiled, named_columns, profiled
 from mlops_assets.init.events import draft_events, find_log
-from mlops_assets.init.flat import Roles, draft_flat, named_columns
+from mlops_assets.init.flat import Roles, draft_flat
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.table import Table
 from mlops_assets.init.roles import (

@@ -116,14 +116,14 @@ def _ms(bound: float) -> str:
 
 def _versions(model: ModelStatus) -> str:
     """The primary metric of each champion, as it was evaluated."""
-    scores = [(move, score) for move in model.moves if (score := _score(move, model.primary))]
-    if not scores:
+    scores = [_score(move, model.primary) for move in model.moves]
+    known = [score for score in scores if score is not None]
+    if not known:
         return _NONE
     name = escape(model.primary.replace("_", " "))
-    newest = scores[-1][1]
     limit = "" if model.limit is None else f", the gate's limit {model.limit:.4g}"
-    drawn = line([score for _, score in scores], model.limit, f"{name} of each champion")
-    return f"{name} {newest:.4g}{limit}{drawn}"
+    drawn = line(known, model.limit, f"{name} of each champion")
+    return f"{name} {known[-1]:.4g}{limit}{drawn}"
 
 
 def _score(move: Promotion, metric: str) -> float | None:

@@ -92,6 +92,12 @@ def test_a_live_model_says_what_a_person_asks_first() -> None:
         assert expected in said
 
 
+def test_a_metric_of_zero_is_a_metric() -> None:
+    assert "roc auc 0, the gate's limit" in text_of(
+        status_page([replace(LIVE, moves=(move(1, 0.8), move(2, 0.0)))], NOW)
+    )
+
+
 def test_names_and_reasons_of_strangers_are_text() -> None:
     html = status_page([replace(LIVE, model=ODD)], NOW)
     assert "<script" not in html
