@@ -207,13 +207,14 @@ def _metrics_exist(model: ModelAttributes) -> Iterator[Misfit]:
 
 
 def _name_fits_the_cluster(model: ModelAttributes) -> Iterator[Misfit]:
-    # KServe appends `-predictor` for a Service, whose name has at most 63 characters.
-    fits = len(model.name) <= 50 and not model.name.endswith("_")
+    # For a Service, whose name has at most 63 characters, KServe appends `-predictor`; and the
+    # version on trial has `--c` in it, which so no other model's may have.
+    fits = len(model.name) <= 50 and not model.name.endswith("_") and "__" not in model.name
     if model.deployment.target != "local" and not fits:
         yield Misfit(
             "name",
-            f"{model.name!r} names no Service of a cluster: at most 50 characters, and a letter "
-            "or digit at the end",
+            f"{model.name!r} names no Service of a cluster: at most 50 characters, a letter or "
+            "digit at the end, and no two `_` in a row",
         )
 
 

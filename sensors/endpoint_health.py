@@ -22,7 +22,8 @@ def build_endpoint_health_sensor(settings: ModelSettings) -> dg.SensorDefinition
         name=f"{settings.name}_endpoint_health",
         job_name=restoration_job_name(settings),
         minimum_interval_seconds=_INTERVAL_SECONDS,
-        description="Has the champion served again when it is down and nobody stopped it.",
+        description="Has the champion served again when it is down and nobody stopped it, "
+        "and alone when a trial was left behind.",
     )
     def endpoint_health_sensor(
         context: dg.SensorEvaluationContext, deployment: EndpointDeployer
@@ -31,12 +32,14 @@ def build_endpoint_health_sensor(settings: ModelSettings) -> dg.SensorDefinition
             return dg.SensorResult(skip_reason="never deployed")
         if deployment.stopped(settings.name):
             return dg.SensorResult(skip_reason="stopped on purpose; `mlops up` brings it back")
-        if deployment.status(settings.name) is not None:
+        abandoned = deployment.abandoned_trial(settings.name)
+        if not abandoned and deployment.status(settings.name) is not None:
             return dg.SensorResult(skip_reason="it answers")
         now = datetime.now(UTC).timestamp()
         if context.cursor and now - float(context.cursor) < _PAUSE_SECONDS:
             return dg.SensorResult(skip_reason="down; its restoration was requested minutes ago")
-        request = dg.RunRequest(run_key=f"down-{now:.0f}", tags={"mlops/trigger": "endpoint_down"})
+        why = "trial_abandoned" if abandoned else "endpoint_down"
+        request = dg.RunRequest(run_key=f"down-{now:.0f}", tags={"mlops/trigger": why})
         return dg.SensorResult(run_requests=[request], cursor=str(now))
 
     return endpoint_health_sensor

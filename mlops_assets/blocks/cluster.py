@@ -65,6 +65,17 @@ class PodResources(Settings):
     )
 
 
+class GatewaySettings(Settings):
+    """A Gateway of the Gateway API by which clients reach the endpoint; it shares out a canary."""
+
+    name: _Label
+    namespace: _Label | None = Field(None, description="Default: that of the endpoint.")
+    listener: _Label | None = Field(None, description="Default: any that takes the route.")
+    hosts: tuple[_Named, ...] = Field(
+        (), description="Names under which clients ask; default: those of the listener."
+    )
+
+
 class ClusterSettings(Settings):
     """The cluster's names for what the endpoint needs, and its size."""
 
@@ -85,6 +96,9 @@ class ClusterSettings(Settings):
     node_selector: dict[str, str] = Field({}, description="Labels of the nodes to run on.")
     admit: tuple[_Label, ...] = Field(
         (), description="Namespaces whose pods may ask too, e.g. of the ingress and of Prometheus."
+    )
+    gateway: GatewaySettings | None = Field(
+        None, description="By which clients ask; none: they ask the Service."
     )
     url: str | None = Field(
         None,

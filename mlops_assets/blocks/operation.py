@@ -97,17 +97,28 @@ class DeploymentSettings(RequestLimits):
                 f"target {self.target} runs one worker in a pod, not workers: {self.workers}; "
                 "set cluster.replicas instead"
             )
-        if self.rollout.strategy != "all_at_once":
-            raise ValueError(
-                f"target {self.target} replaces pods one after another; rollout.strategy "
-                f"{self.rollout.strategy} exists for target local only, so leave it out"
-            )
+        self._require_gateway(self.cluster)
         if self.rate_limit is not None and self.cluster.replicas.most > 1:
             raise ValueError(
                 f"target {self.target}: rate_limit is counted within one pod, and there are up to "
                 f"{self.cluster.replicas.most}; limit rates at the ingress, or set replicas.max: 1"
             )
         return self
+
+    def _require_gateway(self, cluster: ClusterSettings) -> None:
+        """Only pods of one Service share requests without one, and nobody copies any."""
+        if cluster.gateway is not None:
+            return
+        if self.rollout.strategy == "shadow":
+            raise ValueError(
+                f"target {self.target}: a shadow gets its copies of requests from a gateway; name "
+                "it by cluster.gateway, or take a canary"
+            )
+        if self.rollout.strategy == "canary" and self.target == "kserve":
+            raise ValueError(
+                "target kserve: a canary gets its share of requests from a gateway; name it by "
+                "cluster.gateway, or take target kubernetes, which shares by pods"
+            )
 
 
 class ScheduleSettings(Settings):

@@ -44,8 +44,8 @@ class Observed(Record):
 class Sighting(Record):
     """`trial/<pid>-<generation>.json`: what one worker saw of both versions."""
 
-    primary: Observed
-    candidate: Observed
+    primary: Observed = Observed()
+    candidate: Observed = Observed()
 
 
 class TrialReport(Record):

@@ -13,7 +13,7 @@ from mlops_assets.blocks.data import ROW, EntitySettings
 from mlops_assets.blocks.operation import RequestLimits
 from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.records.data import FeatureView
-from mlops_assets.records.rollout import Candidate
+from mlops_assets.records.rollout import Candidate, Role
 
 
 class Inference(Record):
@@ -135,6 +135,7 @@ class Manifest(Record):
     limits: EndpointLimits = EndpointLimits()
     log: LogSettings = LogSettings()
     candidate: Candidate | None = Field(None, description="A version on trial beside it.")
+    role: Role = Field("primary", description="Of a pod; a worker's candidate has its own.")
 
     @classmethod
     def read(cls, content: bytes, endpoint: Path) -> Self:

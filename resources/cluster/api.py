@@ -22,6 +22,7 @@ _PATHS = {
     "PodDisruptionBudget": "apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "HorizontalPodAutoscaler": "apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
     "NetworkPolicy": "apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "HTTPRoute": "apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
     "InferenceService": "apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices",
     "PersistentVolumeClaim": "api/v1/namespaces/{}/persistentvolumeclaims",
     "Pod": "api/v1/namespaces/{}/pods",
@@ -174,6 +175,7 @@ def _refused(err: Any, what: str) -> DeploymentError:
     remedies = {
         401: "Log in again: the token in KUBECONFIG or of the ServiceAccount is not valid.",
         403: f"Apply {ROLE}, and bind it to whom this process runs as.",
-        404: "Create the namespace; for an InferenceService, install KServe first.",
+        404: "Create the namespace; for an InferenceService install KServe first, for an HTTPRoute "
+        "the Gateway API.",
     }
     return DeploymentError(f"{text}. {remedies.get(err.status, '')}".rstrip())

@@ -7,6 +7,7 @@ What is applied is made by `resources.cluster.objects`, watched by `resources.cl
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
@@ -14,6 +15,7 @@ from mlops_assets.records.serving import Manifest
 from resources.cluster.api import ClusterApi
 from resources.cluster.applied import (
     Applied,
+    generation_file,
     prune_generations,
     read_applied,
     write_applied,
@@ -22,6 +24,8 @@ from resources.cluster.applied import (
 from resources.cluster.kinds import KINDS, KindName
 from resources.cluster.objects import Plan
 from resources.cluster.rollout import wait
+from resources.cluster.routes import wait_accepted
+from resources.cluster.trial import ClusterTrial
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.handover import Handover
@@ -42,27 +46,46 @@ class ClusterHandover(Handover):
         api: ClusterApi,
         plan: Plan,
         ask: Callable[[str], EndpointClient],
+        trial: ClusterTrial | None = None,
     ) -> None:
-        """Examine the endpoint through the client that `ask` gives of an address."""
+        """Examine the endpoint through the client that `ask` gives of an address.
+
+        Where there is a trial, the version serves only after it.
+        """
         super().__init__(folder)
+        self._kind: KindName = kind
         self._api, self._plan, self._ask = api, plan, ask
         self._before = read_applied(folder.path)
-        self._applied = Applied(
-            target=kind,
-            namespace=plan.cluster.namespace,
+        self._applied, self._trial = self._planned(), trial
+
+    def _planned(self) -> Applied:
+        """What is applied by the plan."""
+        cluster = self._plan.cluster
+        return Applied(
+            target=self._kind,
+            namespace=cluster.namespace,
             url="",
-            generation=plan.generation,
-            replicas=plan.cluster.replicas.min,
-            start_timeout=plan.cluster.start_timeout,
-            scheduling_timeout=plan.cluster.scheduling_timeout,
-            objects=KINDS[kind].objects(plan),
+            generation=self._plan.generation,
+            replicas=cluster.replicas.min,
+            start_timeout=cluster.start_timeout,
+            scheduling_timeout=cluster.scheduling_timeout,
+            objects=KINDS[self._kind].objects(self._plan),
         )
 
     def _serve(
         self, wanted: Manifest, settings: RolloutSettings
     ) -> tuple[Manifest, EndpointClient]:
+        good = self._folder.verified()
+        if self._trial is not None and good is not None:
+            self._trial.run(good, wanted)
+            wanted = wanted.model_copy(update={"generation": self._trial.generation + 1})
+            file = generation_file(self._folder.path, wanted.generation)
+            self._plan = replace(self._plan, generation=wanted.generation, manifest_file=file)
+            self._applied = self._planned()
         write_generation(self._folder.path, wanted)
         self._reach(self._applied)
+        if self._trial is not None:
+            self._trial.take_away(self._applied)
         url = KINDS[self._applied.target].url(self._api, self._plan)
         self._applied = self._applied.model_copy(update={"url": url})
         client = self._ask(url)
@@ -83,6 +106,8 @@ class ClusterHandover(Handover):
         kind, api, name = KINDS[applied.target], self._api, self._plan.name
         for wanted in applied.objects:
             kind.apply(api, wanted, applied.replicas)
+        if any(one["kind"] == "HTTPRoute" for one in applied.objects):
+            wait_accepted(api, name)
         wait(
             api,
             self._plan.labels,
@@ -98,6 +123,8 @@ class ClusterHandover(Handover):
         """See `Handover._back`: apply again what was applied before."""
         before, good = self._before, self._folder.verified()
         try:
+            if self._trial is not None and before is not None:
+                self._trial.take_away(before)
             self._delete_others(self._applied, before)
             if before is None or good is None:
                 self._plan.manifest_file.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from resources.cluster.api import ClusterApi, Object
 from resources.cluster.applied import Applied
 from resources.cluster.objects import Plan, kserve_objects, kubernetes_objects, with_replicas
 from resources.cluster.rollout import Trouble, condition, is_ready, serves, trouble_of_deployment
+from resources.cluster.routes import Backend, http_route
 
 KindName = Literal["kubernetes", "kserve"]
 
@@ -17,9 +18,18 @@ class Kind(ABC):
     late = "allow more by deployment.cluster.start_timeout."
     """What to do where nothing is wrong but the time."""
 
-    @abstractmethod
     def objects(self, plan: Plan) -> list[Object]:
-        """What the cluster must hold for a generation."""
+        """What the cluster must hold for a generation; the way in is its who serves."""
+        routed = plan.cluster.gateway is not None and plan.role == "primary"
+        return [*self._pods(plan), *([http_route(plan, self.backend(plan))] if routed else [])]
+
+    @abstractmethod
+    def _pods(self, plan: Plan) -> list[Object]:
+        """The pods, and what finds, guards and scales them."""
+
+    @abstractmethod
+    def backend(self, plan: Plan, share: float = 1.0) -> Backend:
+        """Where a gateway finds the pods."""
 
     def apply(self, api: ClusterApi, wanted: Object, least: int) -> None:
         """Bring one object there; of what scales, at `least` so many."""
@@ -41,9 +51,13 @@ class Kind(ABC):
 class DeploymentKind(Kind):
     """Deployment, Service and, where it scales, a HorizontalPodAutoscaler."""
 
-    def objects(self, plan: Plan) -> list[Object]:
-        """See `Kind.objects`."""
+    def _pods(self, plan: Plan) -> list[Object]:
+        """See `Kind._pods`."""
         return kubernetes_objects(plan)
+
+    def backend(self, plan: Plan, share: float = 1.0) -> Backend:
+        """See `Kind.backend`."""
+        return Backend(plan.name, plan.settings.port, share)
 
     def apply(self, api: ClusterApi, wanted: Object, least: int) -> None:
         """See `Kind.apply`: what the autoscaler has grown it to, stays."""
@@ -84,9 +98,16 @@ class InferenceServiceKind(Kind):
         "what it made of it; else allow more by deployment.cluster.start_timeout."
     )
 
-    def objects(self, plan: Plan) -> list[Object]:
-        """See `Kind.objects`."""
+    def _pods(self, plan: Plan) -> list[Object]:
+        """See `Kind._pods`."""
         return kserve_objects(plan)
+
+    def backend(self, plan: Plan, share: float = 1.0) -> Backend:
+        """See `Kind.backend`: the Service that KServe makes.
+
+        Not `spec.canary` of KServe 0.20: it refuses containers of one's own, as read in its source.
+        """
+        return Backend(f"{plan.name}-predictor", 80, share)
 
     def serves(self, api: ClusterApi, applied: Applied, name: str, pods: list[Object]) -> bool:
         """See `Kind.serves`.

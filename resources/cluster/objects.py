@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.records.rollout import Role
 from mlops_assets.runtime.telemetry import SWITCHES
 from mlops_assets.serving.environment import ADDRESS, ENDPOINT, HOST_NAME, MANIFEST, POD, PORT
 from resources.cluster.api import MANAGER, Object
@@ -29,6 +30,10 @@ _GRACE_SECONDS = PRE_STOP_SECONDS + 55
 """With `serving.process.connections.DRAIN_SECONDS`, and `LONGEST_REQUEST_SECONDS` of `workers`."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104  the pod's own network; its NetworkPolicy says who gets in
 """Not the pod's address alone: `kubectl port-forward` and debuggers come by localhost."""
+_SERVICE = "app.kubernetes.io/name"
+"""Label by which a Service and its guard find pods, also those of a canary that shares it."""
+_ON_TRIAL = "--c"
+"""Short, since KServe appends `-predictor` to 50 characters; `__` is in no model's name."""
 _OWN = "/endpoint"
 """The pod's own folder."""
 _STRATEGY = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -57,16 +62,25 @@ class Plan:
     cluster: ClusterSettings
     one_node: bool = True
     """Whether the claim is attached to one node at a time."""
+    role: Role = "primary"
+    """Of a version on trial: its objects stand beside the primary's."""
 
     @property
     def name(self) -> str:
         """Of every object: a DNS label."""
-        return object_name(self.model)
+        name = object_name(self.model)
+        return name if self.role == "primary" else f"{name}{_ON_TRIAL}"
+
+    @property
+    def service(self) -> str:
+        """The Service that sends requests to the pods: of a canary without a gateway, both's."""
+        return self.name if self.cluster.gateway else object_name(self.model)
 
     @property
     def labels(self) -> dict[str, str]:
-        """Of all that belongs to the endpoint, whatever generation."""
-        return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/component": "endpoint"}
+        """Of all pods of the role, whatever generation."""
+        component = "endpoint" if self.role == "primary" else self.role
+        return {_SERVICE: self.service, "app.kubernetes.io/component": component}
 
 
 def object_name(model: str) -> str:
@@ -85,6 +99,8 @@ def service_hosts(model: str, cluster: ClusterSettings) -> tuple[str, ...]:
 
 def kubernetes_objects(plan: Plan) -> list[Object]:
     """A Deployment of pods behind a Service, and what keeps them available."""
+    if plan.service != plan.name:
+        return [_deployment(plan)]
     objects = [*_guards(plan), _service(plan), _deployment(plan)]
     return [*objects, _autoscaler(plan)] if plan.cluster.replicas.scales else objects
 
@@ -117,7 +133,7 @@ def _object(plan: Plan, api: str, kind: str, spec: Object) -> Object:
 
 def _guards(plan: Plan) -> list[Object]:
     """Who may ask the pods, and how many may be away at once."""
-    selector = {"matchLabels": plan.labels}
+    selector = {"matchLabels": {_SERVICE: plan.service}}
     admitted = [{"podSelector": {}}] + [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
         for namespace in plan.cluster.admit
@@ -130,14 +146,14 @@ def _guards(plan: Plan) -> list[Object]:
     }
     guards = [_object(plan, "networking.k8s.io/v1", "NetworkPolicy", policy)]
     if plan.cluster.replicas.min > 1:
-        budget = {"maxUnavailable": 1, "selector": selector}
+        budget = {"maxUnavailable": 1, "selector": {"matchLabels": plan.labels}}
         guards.append(_object(plan, "policy/v1", "PodDisruptionBudget", budget))
     return guards
 
 
 def _service(plan: Plan) -> Object:
     ports = [{"name": "http", "port": plan.settings.port, "targetPort": plan.settings.port}]
-    return _object(plan, "v1", "Service", {"selector": plan.labels, "ports": ports})
+    return _object(plan, "v1", "Service", {"selector": {_SERVICE: plan.service}, "ports": ports})
 
 
 def _deployment(plan: Plan) -> Object:

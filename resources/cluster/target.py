@@ -2,8 +2,9 @@
 
 The claim that holds the state is mounted where Dagster runs and, in the parts that a version needs
 and at the same paths, in its pods. A generation's manifest never changes, so a rollout is one of
-pods; a version counts as deployed when all of them serve it and the live Service repeated the
-recorded requests. Anything else applies again what was applied before.
+pods, after a trial by others where the settings want one; a version counts as deployed when all of
+them serve it and the live Service repeated the recorded requests. Anything else applies again what
+was applied before.
 """
 
 from dataclasses import replace
@@ -18,6 +19,8 @@ from resources.cluster.handover import ClusterHandover
 from resources.cluster.kinds import KINDS, KindName
 from resources.cluster.objects import Plan, service_hosts
 from resources.cluster.storage import mounts_of, shared_on_one_node
+from resources.cluster.trial import ClusterTrial, Ground
+from resources.cluster.trial_state import end_stopped, is_abandoned, read_trial
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.target import Release, Target
 
@@ -56,10 +59,12 @@ class ClusterTarget(Target):
         wanted = self._stage(replace(release, settings=settings))
         number, file = wanted.generation, generation_file(self._folder.path, wanted.generation)
         plan = Plan(model, number, file, mounts, self._shared, settings, cluster, one_node=one_node)
+        trial = None if was_stopped else self._trial(wanted, plan, api.patient())
         if not was_stopped and self._serves(wanted, plan):
             release.confirm()
         else:
-            handover = ClusterHandover(self._folder, self._kind, api.patient(), plan, self.client)
+            patient = api.patient()
+            handover = ClusterHandover(self._folder, self._kind, patient, plan, self.client, trial)
             handover.to(wanted, release)
         endpoint = self.endpoint()
         if endpoint is None:
@@ -72,8 +77,32 @@ class ClusterTarget(Target):
         """See `Target.end`; its pods end by themselves, after what they answer."""
         if applied := read_applied(self._folder.path):
             api = ClusterApi.connect(applied.namespace).patient()
-            for kind, name in reversed(applied.keys):
+            left, good = read_trial(self._folder.path), self._folder.verified()
+            for kind, name in [*reversed(applied.keys), *(left.keys if left else ())]:
                 api.delete(kind, name)
+            if left and good:
+                end_stopped(self._folder, left, good)
+
+    def abandoned_trial(self) -> bool:
+        """See `Target.abandoned_trial`."""
+        return is_abandoned(self._folder.path)
+
+    def _trial(self, wanted: Manifest, plan: Plan, api: ClusterApi) -> ClusterTrial | None:
+        """The trial that the version goes through before it serves; ends one left of another."""
+        good, before = self._folder.verified(), read_applied(self._folder.path)
+        if good is None or before is None:
+            return None
+        rollout = plan.settings.rollout
+        ground = Ground(api, plan, before, self.client)
+        left = ClusterTrial(self._folder, rollout, ground)
+        if left.goes_on(wanted):
+            return left
+        left.end_left(good)
+        tried = rollout.strategy != "all_at_once" and good.folder != wanted.folder
+        if not tried or before.target != self._kind:
+            return None
+        ground.require_same_service()
+        return ClusterTrial(self._folder, rollout, ground)
 
     def _stopped(self) -> bool:
         return (self._folder.path / STOPPED_FILE).exists()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
+from mlops_assets.records.rollout import Observed
 from mlops_assets.records.serving import RecordedRequest, Servable
 
 FeatureRow = Mapping[str, float | str | None]
@@ -46,6 +47,11 @@ class EndpointClient:
         content = {"rows": list(rows)}
         path, keys = "/predict_features", ("predictions",)
         return self._call("POST", path, keys, content, logged)["predictions"]
+
+    def counted(self, step: int) -> Observed:
+        """Of a pod: what its version did in that step of a trial, which begins if it is new."""
+        answer = self._call("POST", "/trial", tuple(Observed.model_fields), {"step": step})
+        return Observed.model_validate(answer)
 
     def check(
         self, servable: Servable, recorded: Sequence[RecordedRequest], settings: DeploymentSettings

@@ -127,6 +127,10 @@ class EndpointDeployer(dg.ConfigurableResource, ABC):
         """Whether the endpoint was stopped on purpose and not deployed since."""
         return (self._folder(name).path / STOPPED_FILE).exists()
 
+    def abandoned_trial(self, name: str) -> bool:
+        """Whether the process that judged a candidate is gone, and the candidate is still there."""
+        return self._target(self._folder(name)).abandoned_trial()
+
     @abstractmethod
     def _target(self, folder: EndpointFolder) -> Target:
         """Where the model was deployed last."""

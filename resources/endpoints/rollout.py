@@ -3,28 +3,25 @@
 At once, or after a trial beside the version that serves: as a canary, which answers a growing share
 of the requests, or as a shadow, which answers none. The caller holds the endpoint's lock.
 
-The verdict is `mlops_assets.ml.evaluation.canary`; the champion is moved by
+The steps of a trial are `resources.endpoints.trial`; the champion is moved by
 `resources.champion.aliases`.
 """
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.files import MANIFEST_FILE
-from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
+from mlops_assets.records.rollout import Candidate, Sighting
 from mlops_assets.records.serving import Manifest
-from mlops_assets.runtime.interrupts import uninterrupted
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.handover import Handover
 from resources.endpoints.process import EndpointProcess, Launch
+from resources.endpoints.trial import LOOK_SECONDS, Trial, reported
 
 _POLL_SECONDS = 0.1
-_LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 2.0
 _LOG_TAIL_BYTES = 2000
 
@@ -88,7 +85,7 @@ class Rollout(Handover):
             return
         reason = "the process that waited for the verdict was killed"
         seconds, seen = self._folder.watched_seconds(), self._folder.sightings()
-        report = _reported(left, left.candidate, reason, seconds, [seen])
+        report = reported(left, left.candidate, reason, seconds, [seen])
         self._folder.write_again(left.model_copy(update={"candidate": None}))
         self._folder.report(report)
 
@@ -99,8 +96,9 @@ class Rollout(Handover):
         good = self._good
         tried = settings.strategy != "all_at_once" and self._before is not None
         if tried and good is not None and good.folder != wanted.folder:
-            last = Trial(self, self._folder, settings).run(good, wanted)
-            wanted = wanted.model_copy(update={"generation": last + 1})
+            trial = LocalTrial(self, self._folder, settings)
+            trial.run(good, wanted)
+            wanted = wanted.model_copy(update={"generation": trial.generation + 1})
         self._folder.write(wanted)
         self.reach(wanted)
         return wanted, self._client
@@ -129,116 +127,34 @@ class Rollout(Handover):
         return f"Version {good.model_version} serves again."
 
 
-class Trial:
-    """A candidate beside the version that serves, until the verdict."""
+class LocalTrial(Trial):
+    """By workers that load the candidate beside the version that serves."""
 
     def __init__(self, rollout: Rollout, folder: EndpointFolder, settings: RolloutSettings) -> None:
-        self._rollout, self._folder, self._settings = rollout, folder, settings
-        self._began = time.monotonic()
-        self._seen: list[Sighting] = []
-        """What was seen in each step."""
+        super().__init__(folder, settings)
+        self._rollout, self.generation = rollout, 0
 
-    def run(self, good: Manifest, wanted: Manifest) -> int:
-        """Go through the steps; returns the last generation.
+    def _begin(self, good: Manifest, candidate: Candidate) -> None:
+        """See `Trial._begin`."""
+        trial = self._folder.write_trial(good, candidate)
+        self._rollout.reach(trial)
+        self.generation, self._step_began = trial.generation, time.monotonic()
+        self._seen.append(self._sighting())
 
-        The verdict, with the number of harmed requests, is a `DeploymentError`.
-        """
-        strategy = "shadow" if self._settings.strategy == "shadow" else "canary"
-        candidates = [
-            Candidate(
-                model_version=wanted.model_version,
-                folder=wanted.folder,
-                role=strategy,
-                weight=weight,
-            )
-            for weight in ((1.0,) if strategy == "shadow" else self._settings.weights)
-        ]
-        generation, reason = good.generation, "the workers did not take it up"
-        try:
-            for candidate in candidates:
-                trial = self._folder.write_trial(good, candidate)
-                self._rollout.reach(trial)
-                generation = trial.generation
-                if verdict := self._watch(generation):
-                    reason = verdict
-                    self._end(good, generation)
-                    break
-            else:
-                reason = ""
-        except BaseException as err:
-            if not isinstance(err, Exception):
-                reason = "the run was canceled"
-                self._count(generation)
-            raise
-        finally:  # also when a worker crashed
-            with uninterrupted():
-                seconds = time.monotonic() - self._began
-                report = _reported(good, candidates[0], reason, seconds, self._seen)
-                self._folder.report(report)
-        if reason:
-            share = "" if strategy == "shadow" else f" with {candidate.weight:.0%} of the requests"
-            raise DeploymentError(
-                f"The {strategy}{share} was stopped after {report.seconds:.0f} s: {reason}. "
-                f"{report.harmed_requests} of {report.requests} requests were answered by it."
-            )
-        return generation
+    def _sighting(self) -> Sighting:
+        """See `Trial._sighting`."""
+        return self._folder.sightings(self.generation)
 
-    def _watch(self, generation: int) -> str | None:
-        """Wait for the end of one step; why the candidate must go, if it must."""
-        from mlops_assets.ml.evaluation.canary import objection
+    def _look(self) -> str | None:
+        """See `Trial._look`."""
+        self._folder.watch_trial()
+        return None
 
-        settings, started = self._settings, time.monotonic()
-        self._seen.append(self._folder.sightings(generation))
-        while True:
-            time.sleep(_LOOK_SECONDS)
-            self._folder.watch_trial()
-            seen = self._folder.sightings(generation)
-            self._seen[-1] = seen
-            verdict = objection(
-                seen.primary, seen.candidate, settings.limits, settings.min_requests
-            )
-            if verdict:
-                return verdict
-            enough = min(seen.primary.requests, seen.candidate.requests) >= settings.min_requests
-            if enough and time.monotonic() - started >= settings.step.total_seconds():
-                return None
-            if time.monotonic() - self._began > settings.timeout.total_seconds():
-                return (
-                    f"after {settings.timeout} it had {seen.candidate.requests} requests and the "
-                    f"other version {seen.primary.requests}, each needs {settings.min_requests} a "
-                    "step; allow more time or fewer requests in `deployment.rollout`"
-                )
-
-    def _end(self, good: Manifest, generation: int) -> None:
-        """Take the candidate away at once, and count what it still answered."""
+    def _end(self, good: Manifest) -> None:
+        """See `Trial._end`."""
         self._rollout.reach(self._folder.write_again(good))
-        time.sleep(_LOOK_SECONDS)  # for the requests that it was answering
-        self._count(generation)
-
-    def _count(self, generation: int) -> None:
-        """Take what was seen in the last step as it is now."""
-        if self._seen:
-            self._seen[-1] = self._folder.sightings(generation)
-
-
-def _reported(
-    good: Manifest, candidate: Candidate, reason: str, seconds: float, steps: Sequence[Sighting]
-) -> TrialReport:
-    """How a trial ended of which so much was seen in its steps; without a reason it passed."""
-    tried = sum(seen.candidate.requests for seen in steps)
-    answered = 0 if candidate.role == "shadow" else tried
-    return TrialReport(
-        ended=datetime.now(UTC),
-        from_version=good.model_version,
-        to_version=candidate.model_version,
-        strategy=candidate.role,
-        passed=not reason,
-        reason=reason,
-        seconds=seconds,
-        requests=sum(seen.primary.requests for seen in steps) + answered,
-        candidate_requests=tried,
-        harmed_requests=answered if reason else 0,
-    )
+        time.sleep(LOOK_SECONDS)  # for the requests that it was answering
+        self._count()
 
 
 def _tail(log: Path, reason: str) -> str:

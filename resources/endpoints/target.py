@@ -57,6 +57,10 @@ class Target(ABC):
     def end(self) -> None:
         """End what runs there; the caller holds the endpoint's lock."""
 
+    def abandoned_trial(self) -> bool:
+        """Whether a candidate is left that nobody judges, and that does not end by itself."""
+        return False
+
     def client(self, url: str, timeout_seconds: float = 30.0) -> EndpointClient:
         """What asks that address as the endpoint's deployer."""
         return EndpointClient(url, timeout_seconds, key=operator_key(self._folder.path))

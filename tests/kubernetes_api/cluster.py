@@ -1,7 +1,8 @@
 """A fake Kubernetes cluster, over HTTP, for tests where there is no real one.
 
 It keeps objects, refuses what the API's schemas or the given Roles refuse, rolls Deployments, and
-runs each container as a real process with its environment, on an address of its own. It says
+runs each container as a real process with its environment, on an address of its own; a Gateway is a
+proxy that shares requests out as the routes say which it accepts. It says
 something about our code: what it asks for, how it reads the answers, and that its process really
 serves. It says nothing about a cluster: a container sees the whole machine (no image, user,
 read-only file system, network policy or limit of CPU is enforced; nodes are names), a token is the
@@ -27,6 +28,7 @@ import yaml
 
 from tests.kubernetes_api.containers import Node
 from tests.kubernetes_api.controllers import Controllers
+from tests.kubernetes_api.gateways import Gateways
 from tests.kubernetes_api.kubelet import Kubelet
 from tests.kubernetes_api.network import Network
 from tests.kubernetes_api.nodes import Nodes
@@ -54,6 +56,7 @@ class Cluster:
         self.folder, self.namespace = folder, namespace
         self.objects = Objects()
         self.network = Network(self.objects)
+        self.gateways = Gateways(self.objects, self.network)
         self.controllers = Controllers(self.objects, self.network, kserve)
         node = Node(folder / "pods", images, claims, self.kubeconfig)
         self.kubelet = Kubelet(self.objects, node, Nodes(self.objects, nodes))
@@ -114,6 +117,7 @@ class Cluster:
         self._ends.set()
         self._thread.join(10)
         self.server.close()
+        self.gateways.close()
         self.network.close()
         self.kubelet.close()
         assert not self.failures, self.failures
@@ -124,6 +128,7 @@ class Cluster:
                 self.controllers.turn()
                 self.kubelet.look()
                 self.network.look()
+                self.gateways.look()
             except Exception as err:
                 self.failures.append(err)
                 return

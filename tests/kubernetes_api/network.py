@@ -40,6 +40,10 @@ class Network:
         listener = self._listeners.get(service["metadata"]["uid"])
         return f"http://127.0.0.1:{listener.getsockname()[1]}" if listener else None
 
+    def pods_behind(self, service: Object) -> list[tuple[str, int]]:
+        """Which pods the nodes know it to have."""
+        return self._ready.get(service["metadata"]["uid"], [])
+
     def close(self) -> None:
         for listener in self._listeners.values():
             _close(listener)
@@ -58,7 +62,10 @@ class Network:
         port = service["spec"]["ports"][0]["port"]
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port if port >= 1024 else 0))
+        try:
+            listener.bind(("127.0.0.1", port if port >= 1024 else 0))
+        except OSError:  # a second Service with this port: others have an address of their own
+            listener.bind(("127.0.0.1", 0))
         listener.listen(256)
         self._listeners[uid] = listener
         threading.Thread(target=self._accept, args=(uid, listener), daemon=True).start()

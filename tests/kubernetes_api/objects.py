@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 
 import kubernetes_validate
 
+from tests.kubernetes_api.routes import unlike_a_route
+
 KINDS = {
     "configmaps": "ConfigMap",
     "deployments": "Deployment",
     "events": "Event",
     "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+    "httproutes": "HTTPRoute",
     "inferenceservices": "InferenceService",
     "jobs": "Job",
     "networkpolicies": "NetworkPolicy",
@@ -158,8 +161,8 @@ def check(wanted: Object) -> None:
     for key, value in wanted["metadata"].get("labels", {}).items():
         if not _LABEL.fullmatch(value):
             raise Refused(422, f'metadata.labels: Invalid value: "{value}" of {key}')
-    if wanted["kind"] == "InferenceService":
-        _check_inference_service(wanted)
+    if check_custom := _CUSTOM.get(wanted["kind"]):
+        check_custom(wanted)
         return
     check_schema(wanted)
     if wanted["kind"] in ("Deployment", "Job"):
@@ -196,6 +199,11 @@ def check_schema(wanted: Object) -> None:
         raise Refused(422, err.message) from err
 
 
+def _check_route(wanted: Object) -> None:
+    if wrong := unlike_a_route(wanted["spec"]):
+        raise Refused(422, wrong)
+
+
 def _check_inference_service(wanted: Object) -> None:
     if unknown := set(wanted["spec"]) - {"predictor"}:
         raise Refused(400, f"strict decoding error: unknown field {sorted(unknown)}")
@@ -208,6 +216,9 @@ def _check_inference_service(wanted: Object) -> None:
         "template": {"metadata": meta, "spec": pod},
     }
     check({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
+
+
+_CUSTOM = {"InferenceService": _check_inference_service, "HTTPRoute": _check_route}
 
 
 def _require_same_selector(there: Object, wanted: Object) -> None:

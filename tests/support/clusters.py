@@ -10,7 +10,12 @@ from typing import Literal
 import pytest
 import yaml
 
-from mlops_assets.blocks.cluster import ClusterSettings, PodResources, ReplicaSettings
+from mlops_assets.blocks.cluster import (
+    ClusterSettings,
+    GatewaySettings,
+    PodResources,
+    ReplicaSettings,
+)
 from mlops_assets.blocks.operation import DeploymentSettings
 from tests.kubernetes_api.cluster import Cluster
 from tests.support.cluster_role import shipped_accounts
@@ -85,6 +90,12 @@ def shipped_instance(cluster: Cluster, **variables: str) -> Path:
     content = {"run_launcher": launcher, "run_monitoring": watch, "telemetry": {"enabled": False}}
     (cluster.folder / "dagster.yaml").write_text(yaml.safe_dump(content))
     return cluster.folder
+
+
+def by_gateway(cluster: Cluster) -> tuple[GatewaySettings, str]:
+    """A Gateway of another namespace, which admits the endpoints', and where clients ask it."""
+    gateway = cluster.gateways.add("public", "gateways", (cluster.namespace,))
+    return GatewaySettings(name=gateway.name, namespace=gateway.namespace), gateway.url
 
 
 def in_cluster(

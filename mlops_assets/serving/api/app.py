@@ -40,6 +40,13 @@ logger = logging.getLogger(__name__)
 Answer = tuple[bytes, str]
 
 
+class TrialStep(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /trial`."""
+
+    step: int
+    """Any number of the deployer's; a new one begins the counting anew."""
+
+
 class EndpointApp:
     """Routes requests to whatever `holder` serves at that moment."""
 
@@ -58,6 +65,8 @@ class EndpointApp:
             "/docs": ("GET", self._docs),
             "/": ("GET", self._docs),
         }
+        if holder.pod:
+            self._routes["/trial"] = ("POST", self._trial)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -82,8 +91,9 @@ class EndpointApp:
         outcome: metrics.Outcome = "answered"
         if err is not None:
             outcome = "failed" if err.status >= 500 else "refused"
-        if self._holder.active is not None and scope["path"] in PREDICTING:
-            metrics.count(self._holder.active.manifest.model_name, outcome)
+        active = self._holder.active
+        if active is not None and active.role != "shadow" and scope["path"] in PREDICTING:
+            metrics.count(active.manifest.model_name, outcome)
 
     def _route(self, scope: Scope) -> Callable[[Scope, Receive], Awaitable[Answer]]:
         path, method = scope["path"], scope["method"]
@@ -143,7 +153,8 @@ class EndpointApp:
         )
         seconds = time.perf_counter() - asked.started
         answered = sum("error" not in one for one in predictions)
-        metrics.observe(servable.model_name, servable.model_version, answered, seconds)
+        if active.role != "shadow":  # whose answers, in a pod of its own, nobody gets
+            metrics.observe(servable.model_name, servable.model_version, answered, seconds)
         if active.tally is not None:
             # By its own time: each of two versions also waits behind the other one.
             active.tally.answered(computed, predictions)
@@ -175,6 +186,17 @@ class EndpointApp:
             },
         }
         return msgspec.json.encode(facts), JSON
+
+    async def _trial(self, scope: Scope, receive: Receive) -> Answer:
+        """What this pod's version did in a step of a trial: the deployer, who asks, judges it."""
+        if not scope.get("operator"):
+            raise RequestError(403, "operator_only", "only the deployer's own key is told")
+        body = await read_body(scope, receive, self._active().manifest.max_body_bytes)
+        try:
+            step = msgspec.json.decode(body, type=TrialStep).step
+        except msgspec.DecodeError as err:
+            raise RequestError(422, "bad_request", str(err)) from err
+        return self._holder.count_step(step).model_dump_json().encode(), JSON
 
     async def _metrics(self, _scope: Scope, _receive: Receive) -> Answer:
         # In a thread of its own: it reads one file per worker that ever ran.

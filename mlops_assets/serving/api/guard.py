@@ -103,7 +103,7 @@ class Guard:
     def _admit(self, scope: Scope, limits: EndpointLimits) -> None:
         who = identify(scope, limits)
         if who is not None and who == limits.operator_digest:
-            scope["unlogged"] = UNLOGGED in scope["headers"]
+            scope["operator"], scope["unlogged"] = True, UNLOGGED in scope["headers"]
             return
         require_own_site(scope, limits)
         if limits.key_digests and who is None:

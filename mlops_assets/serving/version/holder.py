@@ -27,7 +27,7 @@ from mlops_assets.records.files import (
     TRIAL_FOLDER,
     VERIFIED_FILE,
 )
-from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Sighting
+from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Observed, Sighting
 from mlops_assets.records.serving import EndpointLimits, Manifest, OnlineFeatures, RecordedRequest
 from mlops_assets.runtime.atomic import write_atomically
 from mlops_assets.serving.environment import POD
@@ -97,13 +97,16 @@ class ModelHolder:
         """Serve what `endpoint`'s manifest names; nothing is read before `reconcile`."""
         self.active: Active | None = None
         self.endpoint = endpoint
-        self.log = PredictionLogWriter(endpoint / LOG_FOLDER, os.environ.get(POD, ""))
+        self.pod = os.environ.get(POD, "")
+        """Its name, where the worker is the one of a pod."""
+        self.log = PredictionLogWriter(endpoint / LOG_FOLDER, self.pod)
         self.error: str | None = None
         """Why the newest manifest is not what is served."""
         self._open_online = open_online
         self._seen: tuple[int, int] | None = None
         self._tried_at = 0.0
         self._reported = False
+        self._step = 0
         self._ended: Active | None = None
         """The last trial: some of its requests may end after it."""
 
@@ -115,6 +118,16 @@ class ModelHolder:
         """Load the first version now, later ones in a thread."""
         self.reconcile()
         threading.Thread(target=self._run, name="reconciler", daemon=True).start()
+
+    def count_step(self, step: int) -> Observed:
+        """For a pod: what its one version did in that step of a trial, counted from now if new."""
+        active = self.active
+        if active is None:
+            return Observed()
+        if step != self._step or active.tally is None:
+            self._step = step
+            self.active = active = replace(active, tally=Tally())
+        return active.tally.sighting() if active.tally else Observed()
 
     def require_active(self) -> None:
         """For a worker whose one version never changes; `DeploymentError` if it is not served."""
@@ -194,7 +207,7 @@ class ModelHolder:
             online = self._open_online(wanted.online)
         served = wanted.model_copy(update={"folder": str(folder)})
         decoder = RequestDecoder(model.servable, wanted.max_rows)
-        self.active = Active(served, model, online, decoder, self.log)
+        self.active = Active(served, model, online, decoder, self.log, role=wanted.role)
         if wanted.candidate is not None:  # where it cannot be loaded, the version beside it serves
             self.active = _with_candidate(self.active, wanted.candidate, current)
         self._ended = current

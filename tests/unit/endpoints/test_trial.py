@@ -27,7 +27,7 @@ from mlops_assets.serving.version.model import FeatureRow
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.deployer import nothing
 from resources.endpoints.process import Launch
-from resources.endpoints.rollout import Rollout, Trial
+from resources.endpoints.rollout import LocalTrial, Rollout
 from resources.endpoints.target import Release
 from tests.support.served_models import Built, build, with_content
 from tests.support.serving_worker import Worker, features
@@ -128,7 +128,7 @@ def run(worker: Worker, built: Built, chosen: RolloutSettings) -> dict:
     good, wanted = worker.folder.verified(), wanted_of(worker, built)
     assert good is not None
     try:
-        Trial(InProcess(worker), worker.folder, chosen).run(good, wanted)
+        LocalTrial(InProcess(worker), worker.folder, chosen).run(good, wanted)
     finally:
         (line,) = (worker.folder.path / "rollouts.jsonl").read_text().splitlines()
     return json.loads(line)
