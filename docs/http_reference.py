@@ -25,6 +25,10 @@ A model without an `entity` has no `/predict`.
 Written by `docs/http_reference.py`.
 """
 _NOTES = """\
+In a pod there is also `POST /trial` with `{"step": 7}`, for the deployer's own key alone: what the
+pod's version did in that step of a [canary or shadow](../how-to/canary.md), counted from the first
+time that the step is named.
+
 A refusal is `{"error": {"code": ..., "message": ..., "details": [...]}}` and names the field or
 the entities. The limits are those of the [model](../how-to/keys.md). A head of more than 100
 headers or 64 kB is 431 before it is kept, and ends the connection, also in a built Bento.

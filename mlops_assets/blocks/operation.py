@@ -98,10 +98,11 @@ class DeploymentSettings(RequestLimits):
                 "set cluster.replicas instead"
             )
         self._require_gateway(self.cluster)
-        if self.rate_limit is not None and self.cluster.replicas.most > 1:
+        pods = self.cluster.replicas.most + (self.rollout.strategy == "canary")
+        if self.rate_limit is not None and pods > 1:
             raise ValueError(
                 f"target {self.target}: rate_limit is counted within one pod, and there are up to "
-                f"{self.cluster.replicas.most}; limit rates at the ingress, or set replicas.max: 1"
+                f"{pods}; limit rates at the ingress, or set replicas.max: 1 and no canary"
             )
         return self
 

@@ -94,6 +94,18 @@ def exclusive(lock: Path) -> Generator[None]:
         yield
 
 
+def is_held(lock: Path) -> bool:
+    """Whether a process holds `lock` now."""
+    try:
+        with lock.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
 @contextmanager
 def exclusive_as(lock: Path, who: str, wait: Callable[[str], object]) -> Generator[None]:
     """The same; the file says `who` holds it, and `wait` is told who does where we must wait."""

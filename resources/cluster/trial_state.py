@@ -6,10 +6,10 @@ from typing import Literal
 
 from mlops_assets.blocks.base import Record, one_line
 from mlops_assets.errors import DeploymentError
-from mlops_assets.records.files import TRIAL_FILE
+from mlops_assets.records.files import DEPLOY_LOCK, TRIAL_FILE
 from mlops_assets.records.rollout import Candidate, Sighting
 from mlops_assets.records.serving import Manifest
-from mlops_assets.runtime.atomic import write_atomically
+from mlops_assets.runtime.atomic import is_held, write_atomically
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.trial import reported
 
@@ -65,11 +65,12 @@ def watched_at(endpoint: Path) -> float:
 
 
 def is_abandoned(endpoint: Path) -> bool:
-    """Whether a trial is left that nobody waits for any more."""
+    """Whether a trial is left that nobody waits for any more, nor is about to begin a step of."""
     try:
-        return time.time() - watched_at(endpoint) > ABANDONED_SECONDS
+        waited = time.time() - watched_at(endpoint)
     except FileNotFoundError:
         return False
+    return waited > ABANDONED_SECONDS and not is_held(endpoint / DEPLOY_LOCK)
 
 
 def end_stopped(folder: EndpointFolder, left: TrialState, good: Manifest) -> None:

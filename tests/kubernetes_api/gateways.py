@@ -157,14 +157,15 @@ class _Handler(BaseHTTPRequestHandler):
         pods = self.server.network.pods_behind(service)
         if not pods:
             return 503, b"no healthy upstream"
-        connection = HTTPConnection(*random.choice(pods), timeout=30)
+        pod = random.choice(pods)
+        connection = HTTPConnection(*pod, timeout=30)
         try:
             headers = {name: self.headers[name] for name in _KEPT if name in self.headers}
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, HTTPException) as err:
-            return 502, repr(err).encode()
+            return 502, f"{pod} of {service['metadata']['name']}: {err!r}".encode()
         finally:
             connection.close()
 

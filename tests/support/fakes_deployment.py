@@ -35,6 +35,7 @@ class _Live:
 class _State:
     live: dict[str, _Live] = field(default_factory=dict)
     known: dict[int | str, FeatureRow] = field(default_factory=dict)
+    tried: set[str] = field(default_factory=set)
 
 
 # By `root`, as a server would be: Dagster gives every run a copy of the resource.
@@ -54,6 +55,10 @@ class FakeDeployment(EndpointDeployer):
     def crash(self, name: str) -> None:
         """As `stop`, but nobody wanted it."""
         _STATES[self.root].live.pop(name, None)
+
+    def leave_trial(self, name: str) -> None:
+        """As if the process that waited for a verdict was killed."""
+        _STATES[self.root].tried.add(name)
 
     def forget(self, name: str, version: int) -> None:
         """As if somebody deleted the files of a version."""
@@ -76,6 +81,9 @@ class _InMemory(Target):
     def url(self) -> str | None:
         live = self._state.live.get(self._name)
         return f"http://{HOST}:{live.settings.port}" if live else None
+
+    def abandoned_trial(self) -> bool:
+        return self._name in self._state.tried
 
     def workers(self) -> int:
         return self._state.live[self._name].settings.workers

@@ -1,6 +1,11 @@
 """A version on trial as pods of the fake cluster, under load: by a Gateway, or by pods alone."""
 
+import json
+import os
+import signal
+import threading
 from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,21 +42,26 @@ def by_route(cluster: Cluster) -> tuple:
     return by_gateway(cluster)
 
 
-@pytest.fixture(scope="module", params=["kubernetes", "kserve"])
-def subject(
-    request: pytest.FixtureRequest, cluster: Cluster, shared: Path, by_route: tuple
+def pods_of(
+    cluster: Cluster, folder: Path, shared: Path, target: str, **settings: object
 ) -> Generator[Subject]:
-    """A pod behind a Gateway; the tests are in order, since each start costs seconds."""
-    deployer = EndpointTargets(root=str(shared / request.param), shared=str(shared))
+    """One pod of version 1; the tests of it are in order, since each start costs seconds."""
+    deployer = EndpointTargets(root=str(folder), shared=str(shared))
     subject = Subject(deployer, build_versions(shared), publish(shared))
     first = subject.versions[1]
     subject.versions[SAME] = with_content(first, first.model_file.read_bytes(), SAME)
-    subject.settings = in_cluster(subject.settings, request.param, gateway=by_route[0])
+    subject.settings = in_cluster(subject.settings, target, **settings)
     subject.deploy(1)
     yield subject
     deployer.stop("toy")
     wait_for("the end of all pods", lambda: not cluster.pods(), 60)
     assert not cluster.objects.of("httproutes")
+    assert not of_a_candidate(cluster)
+
+
+@pytest.fixture(scope="module")
+def subject(cluster: Cluster, shared: Path, by_route: tuple) -> Generator[Subject]:
+    yield from pods_of(cluster, shared / "routed", shared, "kubernetes", gateway=by_route[0])
 
 
 def trial(strategy: str = "canary", **changed: object) -> RolloutSettings:
@@ -71,10 +81,32 @@ def of_a_candidate(cluster: Cluster) -> list[str]:
     return [one["name"] for one in found if "--c" in one["name"] and "deletionTimestamp" not in one]
 
 
-def serves(subject: Subject) -> int:
-    status = subject.deployer.status("toy")
+def require_serving(subject: Subject, cluster: Cluster, version: int) -> None:
+    """The version that the records name serves, alone."""
+    status, good = subject.deployer.status("toy"), subject.deployer.verified("toy")
     assert status is not None
-    return status.model_version
+    assert (status.model_version, good.model_version) == (version, version)
+    assert not of_a_candidate(cluster)
+    for route in cluster.objects.of("httproutes"):
+        (rule,) = route["spec"]["rules"]
+        assert [one["weight"] for one in rule["backendRefs"]] == [10_000]
+        assert "filters" not in rule
+    assert not Path(subject.deployer.root, "toy/trial.json").exists()
+
+
+@contextmanager
+def in_another_process(subject: Subject, version: int, **settings: object) -> Generator[int]:
+    """It deploys; killed at the end."""
+    if not (pid := os.fork()):
+        try:
+            subject.deploy(version, **settings)
+        finally:
+            os._exit(0)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def test_a_canary_with_other_scores_goes_and_no_request_fails(
@@ -90,18 +122,101 @@ def test_a_canary_with_other_scores_goes_and_no_request_fails(
     (report,) = reports(subject)
     assert (report.passed, report.to_version) == (False, 2)
     assert 0 < report.harmed_requests == load.counts[2] < 0.5 * report.requests
-    assert serves(subject) == 1
-    wait_for("the end of its pods", lambda: not of_a_candidate(cluster), 20)
+    require_serving(subject, cluster, 1)
 
 
-def test_a_good_canary_takes_over_and_no_request_fails(
+def test_a_trial_is_followed_by_another_process_when_its_own_was_killed(
     subject: Subject, cluster: Cluster, by_route: tuple
 ) -> None:
     with Load(subject, by_route[1]) as load:
-        assert subject.deploy(SAME, rollout=trial()).model_version == SAME
+        with in_another_process(subject, SAME, rollout=trial(step=timedelta(minutes=9))):
+            wait_for("answers of the candidate", lambda: load.counts[SAME] > 5, 60)
+        assert subject.deployer.status("toy").model_version == 1
+        pods = of_a_candidate(cluster)
+        asked = load.counts[SAME]
+        endpoint = subject.deploy(SAME, rollout=trial())
+    assert endpoint.model_version == SAME
     assert (load.failures, load.versions) == ([], {1, SAME})
-    assert reports(subject)[-1].passed
-    assert reports(subject)[-1].candidate_requests >= 60
-    wait_for("the end of its pods", lambda: not of_a_candidate(cluster), 20)
-    (route,) = cluster.objects.of("httproutes")
-    assert [one["weight"] for one in route["spec"]["rules"][0]["backendRefs"]] == [10_000]
+    report = reports(subject)[-1]
+    assert (report.passed, report.to_version) == (True, SAME)
+    assert report.candidate_requests >= asked + 30, "what was counted before counts"
+    assert len(pods) == 4, "a Deployment, its Service, its NetworkPolicy and a pod"
+    require_serving(subject, cluster, SAME)
+
+
+def test_a_trial_that_was_left_ends_when_the_champion_is_restored(
+    subject: Subject, cluster: Cluster, by_route: tuple
+) -> None:
+    with Load(subject, by_route[1]) as load:
+        with in_another_process(subject, 1, rollout=trial(step=timedelta(minutes=9))):
+            wait_for("answers of the candidate", lambda: load.counts[1] > 5, 60)
+        assert not subject.deployer.abandoned_trial("toy"), "not for some time"
+        left = Path(subject.deployer.root, "toy/trial.json")
+        os.utime(left, (0, left.stat().st_mtime - 200))
+        assert subject.deployer.abandoned_trial("toy")
+        subject.deployer.redeploy("toy", SAME, subject.settings)
+    assert load.failures == []
+    report = reports(subject)[-1]
+    assert (report.passed, report.to_version) == (False, 1)
+    assert "was killed" in report.reason
+    assert report.harmed_requests == load.counts[1]
+    require_serving(subject, cluster, SAME)
+
+
+def test_a_canceled_shadow_leaves_what_served_and_was_asked_but_never_heard(
+    subject: Subject, cluster: Cluster, by_route: tuple
+) -> None:
+    def cancel() -> None:
+        wait_for("the shadow to count", lambda: counted() > 5, 60)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def counted() -> int:
+        left = Path(subject.deployer.root, "toy/trial.json")
+        seen = json.loads(left.read_bytes())["seen"] if left.exists() else []
+        return seen[0]["candidate"]["requests"] if seen else 0
+
+    threading.Thread(target=cancel).start()
+    with Load(subject, by_route[1]) as load, pytest.raises(KeyboardInterrupt):
+        subject.deploy(1, rollout=trial("shadow", step=timedelta(minutes=9)))
+    assert (load.failures, load.versions) == ([], {SAME})
+    report = reports(subject)[-1]
+    assert (report.strategy, report.reason) == ("shadow", "the run was canceled")
+    assert report.harmed_requests == 0 < report.candidate_requests
+    require_serving(subject, cluster, SAME)
+
+
+def test_without_a_gateway_pods_share_the_requests(tmp_path: Path) -> None:
+    with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
+        for alone in pods_of(cluster, tmp_path / "endpoints", tmp_path, "kubernetes"):
+            require_shared_by_pods(alone, cluster)
+
+
+def require_shared_by_pods(alone: Subject, cluster: Cluster) -> None:
+    status, said = alone.deployer.status("toy"), r"50% of the requests \(1 of 2 pods\).*diverge"
+    assert status is not None
+    with Load(alone, status.url) as load, pytest.raises(DeploymentError, match=said):
+        alone.deploy(2, rollout=trial())
+    assert load.failures == []
+    assert 0 < reports(alone)[-1].harmed_requests <= load.counts[2]
+    require_serving(alone, cluster, 1)
+
+
+def test_kserve_shares_by_a_gateway_too(tmp_path: Path) -> None:
+    folder = tmp_path / "endpoints"
+    with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
+        gateway, url = by_gateway(cluster)
+        for served in pods_of(cluster, folder, tmp_path, "kserve", gateway=gateway):
+            with Load(served, url) as load:
+                assert served.deploy(SAME, rollout=trial(weights=(0.3,))).model_version == SAME
+            assert (load.failures, load.versions) == ([], {1, SAME})
+            require_serving(served, cluster, SAME)
+
+
+def test_a_gateway_that_does_not_admit_the_route_says_so(tmp_path: Path) -> None:
+    settings = {"gateway": {"name": "private", "namespace": "gateways"}}
+    said = r"'private' refuses the route toy: NotAllowedByListeners.*admit routes of this namespace"
+    with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
+        cluster.gateways.add("private", "gateways", ("other",))
+        with pytest.raises(DeploymentError, match=said):
+            next(pods_of(cluster, tmp_path / "endpoints", tmp_path, "kubernetes", **settings))
+        wait_for("nothing left", lambda: not cluster.pods(), 30)

@@ -43,6 +43,16 @@ def test_an_endpoint_that_is_down_is_brought_back_once(
     assert "on purpose" in str(tick(settings, instance, deployment).skip_reason)
 
 
+def test_a_trial_that_nobody_judges_any_more_is_ended_by_a_restoration(
+    settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    deployment = resources["deployment"]
+    materialize(settings, resources, instance)
+    deployment.leave_trial(settings.name)
+    (request,) = tick(settings, instance, deployment).run_requests or []
+    assert request.tags["mlops/trigger"] == "trial_abandoned"
+
+
 def restored(
     settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> dg.ExecuteInProcessResult:

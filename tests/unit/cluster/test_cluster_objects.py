@@ -1,5 +1,6 @@
 """What is asked of a cluster: valid, and as little as the endpoint needs."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -145,3 +146,30 @@ def test_the_check_itself_refuses() -> None:
     other["spec"]["template"]["spec"]["volumes"] = []
     with pytest.raises(Refused, match="Not found"):
         check(other)
+
+
+@pytest.mark.parametrize("target", ["kubernetes", "kserve"])
+@pytest.mark.parametrize("role", ["canary", "shadow"])
+def test_a_version_on_trial_shares_no_object_with_the_one_that_serves(
+    target: Literal["kubernetes", "kserve"], role: Literal["canary", "shadow"]
+) -> None:
+    routed = plan(gateway={"name": "public"})
+    made = kubernetes_objects if target == "kubernetes" else kserve_objects
+    one, other = (made(each) for each in (routed, replace(routed, role=role)))
+    for each in other:
+        check(each)
+    named = [{(each["kind"], each["metadata"]["name"]) for each in some} for some in (one, other)]
+    assert not named[0] & named[1]
+    selectors = [each.labels.items() for each in (routed, replace(routed, role=role))]
+    assert not selectors[0] & selectors[1], "or one would find the other's pods"
+
+
+def test_without_a_gateway_the_service_finds_the_canary_and_its_deployment_does_not() -> None:
+    primary, canary = plan(), replace(plan(), role="canary")
+    (deployment,) = kubernetes_objects(canary)
+    found = {one["kind"]: one["spec"] for one in kubernetes_objects(primary)}
+    labels = deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert found["Service"]["selector"].items() <= labels
+    assert found["NetworkPolicy"]["podSelector"]["matchLabels"].items() <= labels
+    assert not found["Deployment"]["selector"]["matchLabels"].items() <= labels
+    assert not found["PodDisruptionBudget"]["selector"]["matchLabels"].items() <= labels

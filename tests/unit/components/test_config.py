@@ -272,13 +272,36 @@ def test_bad_event_logs_are_refused(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("target", "routed", "refused"),
+    [
+        ("local", False, ""),
+        ("kubernetes", False, ""),
+        ("kubernetes", True, ""),
+        ("kserve", False, "gets its share of requests from a gateway"),
+        ("kserve", True, ""),
+    ],
+)
+def test_a_canary_needs_who_shares_the_requests(
+    loans: dict[str, Any], target: str, routed: bool, refused: str
+) -> None:
+    cluster = {"image": "mlops:1", "claim": "state"}
+    changed(loans, "deployment.target", target)
+    changed(loans, "deployment.rollout", {"strategy": "canary"})
+    changed(loans, "deployment.cluster", cluster | ({"gateway": {"name": "g"}} if routed else {}))
+    if not refused:
+        assert ModelSettings.model_validate(loans).deployment.rollout.strategy == "canary"
+        return
+    with pytest.raises(ValidationError, match=refused):
+        ModelSettings.model_validate(loans)
+
+
 @pytest.mark.parametrize("target", ["kubernetes", "kserve"])
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
         ("deployment.workers", 2, "set cluster.replicas instead"),
-        ("deployment.rollout.strategy", "canary", "exists for target local only"),
-        ("deployment.rollout.strategy", "shadow", "exists for target local only"),
+        ("deployment.rollout.strategy", "shadow", "name it by cluster.gateway"),
         ("deployment.rate_limit", {"per_second": 5, "burst": 9}, "counted within one pod"),
         ("deployment.cluster.replicas", {"min": 3, "max": 2}, "max 2 is below replicas.min 3"),
         ("deployment.cluster.namespace", "Prod", "String should match pattern"),
@@ -286,6 +309,7 @@ def test_bad_event_logs_are_refused(
         ("deployment.cluster.secrets", {"password": {"name": "a", "key": "b"}}, "match pattern"),
         ("name", "a" * 51, "names no Service"),
         ("name", "loans_", "names no Service"),
+        ("name", "loans__c", "no two `_` in a row"),
     ],
 )
 def test_what_a_cluster_cannot_do_is_refused_at_load(

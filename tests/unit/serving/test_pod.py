@@ -81,3 +81,42 @@ def test_a_built_bento_reads_no_endless_head(
     config = uvicorn.Config(lambda: None)
     config.load()
     assert config.http_protocol_class is Connection
+
+
+def test_a_pod_counts_each_step_of_a_trial_from_when_it_is_named(
+    tmp_path: Path, built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_POD", "toy-1")
+    shared = EndpointFolder(tmp_path / "toy")
+    manifest = generation(shared, built)
+    worker = Worker(tmp_path / "own")
+    prepare(worker.folder.path, manifest)
+    worker.holder.reconcile()
+
+    def ask(times: int) -> None:
+        for _ in range(times):
+            worker.post("/predict_features", {"rows": [built.recorded[0].features]})
+
+    def counted(step: int) -> int:
+        return worker.holder.count_step(step).requests
+
+    ask(2)
+    assert counted(701) == 0
+    ask(3)
+    assert counted(701) == counted(701) == 3, "whoever asks"
+    assert counted(702) == 0
+    ask(1)
+    seen = worker.holder.count_step(702)
+    assert (seen.requests, seen.errors, len(seen.seconds), len(seen.scores)) == (1, 0, 1, 1)
+
+
+def test_what_a_pod_counted_is_told_to_its_deployer_alone(
+    tmp_path: Path, built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = Worker(tmp_path / "local")
+    assert local.post("/trial", {"step": 1}).status_code == 404, "workers report by files"
+    monkeypatch.setenv("MLOPS_POD", "toy-1")
+    worker = Worker(tmp_path / "own")
+    worker.serve(built)
+    refused = worker.post("/trial", {"step": 1})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "operator_only")

@@ -57,7 +57,7 @@ def test_every_error_is_on_the_page_and_no_other() -> None:
         assert f"| `{name}` | {said} | {'yes' if is_transient else ''} |" in page
 
 
-@pytest.mark.parametrize("name", ["assets", "http", "metrics"])
+@pytest.mark.parametrize("name", ["assets", "http", "metrics", "targets"])
 def test_what_is_generated_is_up_to_date(name: str) -> None:
     code = f"from docs.{name}_reference import page; print(page(), end='')"
     command = [sys.executable, "-W", "ignore", "-c", code]
