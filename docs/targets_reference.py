@@ -22,6 +22,10 @@ CAPABILITIES: dict[str, dict[str, Any]] = {
     "shadow, without a gateway": {"rollout": {"strategy": "shadow"}},
     "`rate_limit`, one pod": _RATE | _ONE_POD,
     "`rate_limit`, several pods": _RATE,
+    "more pods by CPU": {"cluster": _CLUSTER | {"replicas": {"min": 1, "max": 3}}},
+    "more pods by requests in flight": {
+        "cluster": _CLUSTER | {"replicas": {"min": 1, "max": 3, "in_flight": 0.7}}
+    },
     "several `workers` of one process": {"workers": 2},
     "API keys, hosts, origins, limits of a request": {"api_keys": {"env": "KEYS"}},
 }

@@ -37,6 +37,12 @@ class ReplicaSettings(Settings):
     cpu_percent: int = Field(
         70, ge=10, le=100, description="Of the requested CPU, which scaling aims at."
     )
+    in_flight: float | None = Field(
+        None,
+        gt=0,
+        description="Requests in flight in a pod on average, which scaling aims at instead; by the "
+        "metric `model_requests_in_flight` of deploy/prometheus/adapter.yaml.",
+    )
 
     @property
     def scales(self) -> bool:

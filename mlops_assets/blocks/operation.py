@@ -98,6 +98,11 @@ class DeploymentSettings(RequestLimits):
                 "set cluster.replicas instead"
             )
         self._require_gateway(self.cluster)
+        if self.target == "kserve" and self.cluster.replicas.in_flight is not None:
+            raise ValueError(
+                "target kserve: its Standard mode scales by CPU or memory, not by requests in "
+                "flight; leave replicas.in_flight out, or take target kubernetes"
+            )
         pods = self.cluster.replicas.most + (self.rollout.strategy == "canary")
         if self.rate_limit is not None and pods > 1:
             raise ValueError(

@@ -16,6 +16,7 @@ from mlops_assets.runtime.telemetry import SWITCHES
 from mlops_assets.serving.environment import ADDRESS, ENDPOINT, HOST_NAME, MANIFEST, POD, PORT
 from resources.cluster.api import MANAGER, Object
 from resources.cluster.placement import CLAIM, place
+from resources.cluster.scaling import autoscaler
 
 GENERATION = "mlops-assets/generation"
 """Label of a pod: the generation that it serves."""
@@ -102,7 +103,10 @@ def kubernetes_objects(plan: Plan) -> list[Object]:
     if plan.service != plan.name:
         return [_deployment(plan)]
     objects = [*_guards(plan), _service(plan), _deployment(plan)]
-    return [*objects, _autoscaler(plan)] if plan.cluster.replicas.scales else objects
+    if plan.cluster.replicas.scales:
+        scaling = autoscaler(plan.name, plan.cluster.replicas)
+        objects.append(_object(plan, "autoscaling/v2", "HorizontalPodAutoscaler", scaling))
+    return objects
 
 
 def kserve_objects(plan: Plan) -> list[Object]:
@@ -172,18 +176,6 @@ def _deployment(plan: Plan) -> Object:
 def with_replicas(deployment: Object, replicas: int) -> Object:
     """The same Deployment with a number of pods."""
     return deployment | {"spec": deployment["spec"] | {"replicas": replicas}}
-
-
-def _autoscaler(plan: Plan) -> Object:
-    replicas = plan.cluster.replicas
-    target = {"type": "Utilization", "averageUtilization": replicas.cpu_percent}
-    spec = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": plan.name},
-        "minReplicas": replicas.min,
-        "maxReplicas": replicas.most,
-        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-    }
-    return _object(plan, "autoscaling/v2", "HorizontalPodAutoscaler", spec)
 
 
 def _pod_labels(plan: Plan) -> dict[str, str]:

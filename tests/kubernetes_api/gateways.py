@@ -8,6 +8,7 @@ route says reaches the proxy late. A copy of a request is sent, and its answer t
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,7 +42,7 @@ class Gateways:
         self._all: list[Gateway] = []
 
     def add(self, name: str, namespace: str, admits: tuple[str, ...]) -> Gateway:
-        gateway = Gateway(name, admits, Proxy(self._network), namespace)
+        gateway = Gateway(name, admits, Proxy(self._network, self.look), namespace)
         self._all.append(gateway)
         return gateway
 
@@ -105,9 +106,9 @@ class Proxy(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, look: Callable[[], None]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.network = network
+        self.network, self._look, self._looked = network, look, 0.0
         self._shares: list[Shares] = []
         self._next: list[Shares] = []
         self._random = random.Random(0)
@@ -123,6 +124,9 @@ class Proxy(ThreadingHTTPServer):
 
     def choose(self) -> tuple[Object | None, list[Object | None]]:
         """Who answers the next request, and who gets a copy of it."""
+        if time.monotonic() - self._looked >= LAG_SECONDS:
+            self._looked = time.monotonic()
+            self._look()
         if not self._shares:
             return None, []
         (shares,) = self._shares
@@ -154,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, service: Object | None, body: bytes) -> tuple[int, bytes]:
         if service is None:
             return 500, b"no backend"
-        pods = self.server.network.pods_behind(service)
+        pods = self.server.network.pods_behind(service["metadata"]["uid"])
         if not pods:
             return 503, b"no healthy upstream"
         pod = random.choice(pods)

@@ -32,17 +32,23 @@ class Network:
         for uid, service in services.items():
             if uid not in self._listeners:
                 self._listen(uid, service)
-        if time.monotonic() - self._looked >= LAG_SECONDS:
-            self._looked = time.monotonic()
-            self._ready = {uid: self._endpoints(one) for uid, one in services.items()}
+        self._learn()
 
     def address(self, service: Object) -> str | None:
         listener = self._listeners.get(service["metadata"]["uid"])
         return f"http://127.0.0.1:{listener.getsockname()[1]}" if listener else None
 
-    def pods_behind(self, service: Object) -> list[tuple[str, int]]:
-        """Which pods the nodes know it to have."""
-        return self._ready.get(service["metadata"]["uid"], [])
+    def pods_behind(self, uid: str) -> list[tuple[str, int]]:
+        """Which pods the nodes know a Service to have."""
+        self._learn()
+        return self._ready.get(uid, [])
+
+    def _learn(self) -> None:
+        """Late, and no later: also where this process has little time for its threads."""
+        if time.monotonic() - self._looked >= LAG_SECONDS:
+            self._looked = time.monotonic()
+            services = self._objects.of("services")
+            self._ready = {one["metadata"]["uid"]: self._endpoints(one) for one in services}
 
     def close(self) -> None:
         for listener in self._listeners.values():
@@ -76,7 +82,7 @@ class Network:
                 client, _ = listener.accept()
             except OSError:  # closed
                 return
-            pods = self._ready.get(uid, [])
+            pods = self.pods_behind(uid)
             if not pods:
                 client.close()
                 continue

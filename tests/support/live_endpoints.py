@@ -82,9 +82,9 @@ class Subject:
 class Load(threading.Thread):
     """Asks one row over and over; remembers every answer that is not 200, and every other score."""
 
-    def __init__(self, subject: Subject, url: str, row: int = 0) -> None:
+    def __init__(self, subject: Subject, url: str, row: int = 0, pause: float = 0.0) -> None:
         super().__init__()
-        self._subject, self._row = subject, row
+        self._subject, self._row, self._pause = subject, row, pause
         self._body = json.dumps({"rows": [subject.recorded(1, row)[0]]}).encode()
         self._url, self.ends = url, threading.Event()
         self.answers, self.failures = 0, []
@@ -103,6 +103,7 @@ class Load(threading.Thread):
                 code, answer = 0, str(err).encode()
                 time.sleep(0.01)  # nobody listens; do not spin
             self.take(code, answer)
+            time.sleep(self._pause)
 
     def take(self, code: int, answer: bytes) -> None:
         """Remember an answer."""

@@ -69,6 +69,11 @@ def trial(strategy: str = "canary", **changed: object) -> RolloutSettings:
     return RolloutSettings.model_validate({"strategy": strategy} | quick | changed)
 
 
+def asked(subject: Subject, url: str) -> Load:
+    """A load that leaves the fake cluster, in this same process, time for what else it does."""
+    return Load(subject, url, pause=0.005)
+
+
 def reports(subject: Subject) -> list[TrialReport]:
     lines = Path(subject.deployer.root, "toy/rollouts.jsonl").read_text().splitlines()
     return [TrialReport.model_validate_json(line) for line in lines]
@@ -114,7 +119,7 @@ def test_a_canary_with_other_scores_goes_and_no_request_fails(
 ) -> None:
     said = r"The canary with 20% of the requests was stopped.* diverge by 1\.00.*Version 1 serves"
     with (
-        Load(subject, by_route[1]) as load,
+        asked(subject, by_route[1]) as load,
         pytest.raises(DeploymentError, match=rf"(?s){said}"),
     ):
         subject.deploy(2, rollout=trial())
@@ -128,18 +133,18 @@ def test_a_canary_with_other_scores_goes_and_no_request_fails(
 def test_a_trial_is_followed_by_another_process_when_its_own_was_killed(
     subject: Subject, cluster: Cluster, by_route: tuple
 ) -> None:
-    with Load(subject, by_route[1]) as load:
+    with asked(subject, by_route[1]) as load:
         with in_another_process(subject, SAME, rollout=trial(step=timedelta(minutes=9))):
             wait_for("answers of the candidate", lambda: load.counts[SAME] > 5, 60)
         assert subject.deployer.status("toy").model_version == 1
         pods = of_a_candidate(cluster)
-        asked = load.counts[SAME]
+        before = load.counts[SAME]
         endpoint = subject.deploy(SAME, rollout=trial())
     assert endpoint.model_version == SAME
     assert (load.failures, load.versions) == ([], {1, SAME})
     report = reports(subject)[-1]
     assert (report.passed, report.to_version) == (True, SAME)
-    assert report.candidate_requests >= asked + 30, "what was counted before counts"
+    assert report.candidate_requests >= before + 30, "what was counted before counts"
     assert len(pods) == 4, "a Deployment, its Service, its NetworkPolicy and a pod"
     require_serving(subject, cluster, SAME)
 
@@ -147,7 +152,7 @@ def test_a_trial_is_followed_by_another_process_when_its_own_was_killed(
 def test_a_trial_that_was_left_ends_when_the_champion_is_restored(
     subject: Subject, cluster: Cluster, by_route: tuple
 ) -> None:
-    with Load(subject, by_route[1]) as load:
+    with asked(subject, by_route[1]) as load:
         with in_another_process(subject, 1, rollout=trial(step=timedelta(minutes=9))):
             wait_for("answers of the candidate", lambda: load.counts[1] > 5, 60)
         assert not subject.deployer.abandoned_trial("toy"), "not for some time"
@@ -176,7 +181,7 @@ def test_a_canceled_shadow_leaves_what_served_and_was_asked_but_never_heard(
         return seen[0]["candidate"]["requests"] if seen else 0
 
     threading.Thread(target=cancel).start()
-    with Load(subject, by_route[1]) as load, pytest.raises(KeyboardInterrupt):
+    with asked(subject, by_route[1]) as load, pytest.raises(KeyboardInterrupt):
         subject.deploy(1, rollout=trial("shadow", step=timedelta(minutes=9)))
     assert (load.failures, load.versions) == ([], {SAME})
     report = reports(subject)[-1]
@@ -194,7 +199,7 @@ def test_without_a_gateway_pods_share_the_requests(tmp_path: Path) -> None:
 def require_shared_by_pods(alone: Subject, cluster: Cluster) -> None:
     status, said = alone.deployer.status("toy"), r"50% of the requests \(1 of 2 pods\).*diverge"
     assert status is not None
-    with Load(alone, status.url) as load, pytest.raises(DeploymentError, match=said):
+    with asked(alone, status.url) as load, pytest.raises(DeploymentError, match=said):
         alone.deploy(2, rollout=trial())
     assert load.failures == []
     assert 0 < reports(alone)[-1].harmed_requests <= load.counts[2]
@@ -206,7 +211,7 @@ def test_kserve_shares_by_a_gateway_too(tmp_path: Path) -> None:
     with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
         gateway, url = by_gateway(cluster)
         for served in pods_of(cluster, folder, tmp_path, "kserve", gateway=gateway):
-            with Load(served, url) as load:
+            with asked(served, url) as load:
                 assert served.deploy(SAME, rollout=trial(weights=(0.3,))).model_version == SAME
             assert (load.failures, load.versions) == ([], {1, SAME})
             require_serving(served, cluster, SAME)

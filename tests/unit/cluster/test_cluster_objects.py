@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import yaml
 
 from mlops_assets.blocks.cluster import ClusterSettings
 from mlops_assets.blocks.operation import DeploymentSettings
@@ -13,6 +14,7 @@ from resources.cluster.objects import Mount, Plan, kserve_objects, kubernetes_ob
 from tests.kubernetes_api.objects import Refused, check
 
 SHARED = Path("/state")
+ADAPTER = Path(__file__).resolve().parents[3] / "deploy/prometheus/adapter.yaml"
 CLUSTER: dict[str, Any] = {
     "image": "registry.example/mlops:1",
     "image_pull_secret": "registry",
@@ -173,3 +175,28 @@ def test_without_a_gateway_the_service_finds_the_canary_and_its_deployment_does_
     assert found["NetworkPolicy"]["podSelector"]["matchLabels"].items() <= labels
     assert not found["Deployment"]["selector"]["matchLabels"].items() <= labels
     assert not found["PodDisruptionBudget"]["selector"]["matchLabels"].items() <= labels
+
+
+def test_pods_are_added_by_their_cpu_or_by_the_requests_that_they_have_in_flight() -> None:
+    def scaled_by(**replicas: Any) -> dict:
+        found = objects("kubernetes", replicas={"min": 2, "max": 5} | replicas)
+        scaler = found["HorizontalPodAutoscaler"]
+        check(scaler)
+        (metric,) = scaler["spec"]["metrics"]
+        return metric
+
+    assert scaled_by()["resource"]["target"]["averageUtilization"] == 70
+    pods = scaled_by(in_flight=0.7)["pods"]
+    assert pods["target"] == {"type": "AverageValue", "averageValue": "700m"}
+    (rule,) = yaml.safe_load(ADAPTER.read_text(encoding="utf-8"))["rules"]
+    assert rule["name"]["as"] == pods["metric"]["name"]
+
+
+def test_what_the_adapter_reads_an_endpoint_tells_in_seconds() -> None:
+    from mlops_assets.serving.api import metrics
+
+    (rule,) = yaml.safe_load(ADAPTER.read_text(encoding="utf-8"))["rules"]
+    series = rule["seriesQuery"].partition("{")[0]
+    metrics.observe("of_the_adapter", 1, 1, 0.25)
+    told = [line for line in metrics.render().decode().splitlines() if "of_the_adapter" in line]
+    assert f'{series}{{model_name="of_the_adapter",version="1"}} 0.25' in told

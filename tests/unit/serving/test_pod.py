@@ -89,6 +89,7 @@ def test_a_pod_counts_each_step_of_a_trial_from_when_it_is_named(
     monkeypatch.setenv("MLOPS_POD", "toy-1")
     shared = EndpointFolder(tmp_path / "toy")
     manifest = generation(shared, built)
+    (shared.path / "predictions").mkdir()
     worker = Worker(tmp_path / "own")
     prepare(worker.folder.path, manifest)
     worker.holder.reconcile()
