@@ -8,7 +8,7 @@ import dagster as dg
 
 from mlops_assets import errors
 from mlops_assets.cli.context import say
-from mlops_assets.cli.runs.verdict import AFTER_A_REFUSAL
+from mlops_assets.cli.verdict import AFTER_A_REFUSAL
 from mlops_assets.home import home
 from mlops_assets.runtime.atomic import ensure_folder, is_full, write_atomically
 

@@ -104,7 +104,7 @@ TRAIN = Verb(
     ),
     examples=("mlops train customers", "mlops train --report verdicts.md"),
     more="Exit code 1 unless every version passed.",
-    facts="mlops_assets.cli.runs.verdict.Verdict[]",
+    facts="mlops_assets.cli.verdict.Verdict[]",
 )
 DEPLOY = Verb(
     "deploy",

@@ -27,7 +27,7 @@ from mlops_assets.cli.context import (
 from mlops_assets.cli.endpoints import answer_by_features, answers
 from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.runs.freshness import stale_assets
-from mlops_assets.cli.runs.verdict import Verdict, verdict_of
+from mlops_assets.cli.verdict import Verdict, verdict_of
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.home import home
 from mlops_assets.keys import Stage, TrainingStage, asset_key, pool

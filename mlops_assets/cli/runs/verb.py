@@ -17,7 +17,7 @@ from mlops_assets.cli.context import (
 )
 from mlops_assets.cli.endpoints import served
 from mlops_assets.cli.runs.model_run import ModelRun, failed_models, models_of_a_run, run_alone
-from mlops_assets.cli.runs.verdict import Verdict, append_report
+from mlops_assets.cli.verdict import Verdict, append_report
 
 
 def run(models: Sequence[str], *, as_json: bool = False) -> int:
