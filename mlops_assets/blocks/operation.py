@@ -100,7 +100,7 @@ class DeploymentSettings(RequestLimits):
         self._require_gateway(self.cluster)
         if self.target == "kserve" and self.cluster.replicas.in_flight is not None:
             raise ValueError(
-                "target kserve: its Standard mode scales by CPU or memory, not by requests in "
+                "target kserve: the autoscaler that KServe makes goes by CPU, not by requests in "
                 "flight; leave replicas.in_flight out, or take target kubernetes"
             )
         pods = self.cluster.replicas.most + (self.rollout.strategy == "canary")

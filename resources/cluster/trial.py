@@ -129,7 +129,8 @@ class ClusterTrial(Trial):
         self.take_away(self._ground.before)
         if not left.reported:
             ended = left.model_copy(update={"seen": tuple(self._seen)})
-            write_end(self._folder, ended, good, _KILLED, time.monotonic() - self._began)
+            seconds = max(0.0, time.monotonic() - self._began)
+            write_end(self._folder, ended, good, _KILLED, seconds)
 
     def take_away(self, serving: Applied) -> None:
         """Nothing of the candidate stays; all requests go to what `serving` says."""

@@ -76,7 +76,7 @@ def is_abandoned(endpoint: Path) -> bool:
 def end_stopped(folder: EndpointFolder, left: TrialState, good: Manifest) -> None:
     """Write down the end of a trial whose endpoint was stopped, pods and all."""
     if not left.reported:
-        seconds = watched_at(folder.path) - left.began
+        seconds = max(0.0, watched_at(folder.path) - left.began)
         write_end(folder, left, good, "the endpoint was stopped", seconds)
     (folder.path / TRIAL_FILE).unlink(missing_ok=True)
 
