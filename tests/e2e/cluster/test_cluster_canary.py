@@ -111,11 +111,12 @@ def begin_and_be_killed(subject: Subject, version: int, until: Callable[[], bool
         wait_for("answers of the candidate", until, 60)
         raise KilledError
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClusterTrial, "_watch", killed)
         patch.setattr(ClusterTrial, "_report", lambda *_: None)
         patch.setattr(ClusterHandover, "_back", lambda *_: "")
-        subject.deploy(version, rollout=trial())
+        with pytest.raises(KilledError):
+            subject.deploy(version, rollout=trial())
 
 
 def test_a_canary_with_other_scores_goes_and_no_request_fails(
