@@ -16,7 +16,7 @@ from mlops_assets.records.serving import OnlineFeatures
 from resources.deployment import EndpointTargets
 from tests.kubernetes_api.cluster import Cluster
 from tests.support.cluster_role import shipped_roles
-from tests.support.clusters import CLAIM, IMAGE, RUN, fake_cluster, in_cluster
+from tests.support.clusters import CLAIM, IMAGE, RUN, by_gateway, fake_cluster, in_cluster
 from tests.support.live_endpoints import free_port
 from tests.support.served_models import VIEW, Built, build, with_content
 from tests.support.servers import wait_for
@@ -195,7 +195,9 @@ def test_every_request_is_allowed_by_the_shipped_role_and_no_permission_is_idle(
         with pytest.raises(DeploymentError, match="nothing is left in the cluster"):
             deploy("kserve", tmp_path, built, image="mlops:gone", replicas=replicas)
         hold(cluster, {})  # by a stranger, whose node nobody knows
+        gateway, _ = by_gateway(cluster)
+        kept = {"scheduling_timeout": "1s", "replicas": replicas, "gateway": gateway}
         said = r"(?s)FailedAttachVolume of pod .*Multi-Attach.*already used by pod.* holder"
         with pytest.raises(DeploymentError, match=f"{said}.*ReadWriteMany.*nothing is left"):
-            deploy("kubernetes", tmp_path, built, scheduling_timeout="1s", replicas=replicas)
+            deploy("kubernetes", tmp_path, built, **kept)
         assert cluster.server.asked == shipped_roles()["mlops-endpoints"]
