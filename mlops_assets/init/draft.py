@@ -13,7 +13,8 @@ from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import Missing, missing_texts, without
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.table import Table
-from mlops_assets.init.roles import Target, find_column
+from mlops_assets.init.roles import find_column
+from mlops_assets.init.target import Target
 
 _LOGISTIC = {
     "estimator": "sklearn.linear_model.LogisticRegression",

@@ -71,7 +71,7 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     heading.insert(0, f"yaml-language-server: $schema={schema}")
     files = {"defs.yaml": yaml_text(draft, heading)}
     if draft.sample and (page := profile_page(draft.sample, f"{chosen}: {table.looked_at}")):
-        files[PAGE] = page
+        files |= {PAGE: page, ".gitignore": f"/{PAGE}\n"}  # the page shows values of the table
     if loader:
         files |= {"loader.py": loader, "__init__.py": '"""Where the rows come from."""\n'}
     check_text(files["defs.yaml"], chosen, folder)

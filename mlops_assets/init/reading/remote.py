@@ -19,8 +19,9 @@ from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import ConfigError, SourceError
 from mlops_assets.init.doubts.addresses import require_database, require_no_secret
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.files import is_workbook
 from mlops_assets.init.reading.missing import missing_texts, without
-from mlops_assets.init.reading.sampling import MOST_ROWS, is_workbook
+from mlops_assets.init.reading.sampling import MOST_ROWS
 from mlops_assets.init.reading.table import Table, read_sample
 from mlops_assets.ml.data.delimited import without_preamble
 from mlops_assets.ml.data.reading import read_table
