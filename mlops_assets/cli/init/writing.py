@@ -84,7 +84,8 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
     Raises:
         SourceError: They are no table that can be read.
     """
-    from mlops_assets.init.reading.remote import fetch, is_remote, join_labels
+    from mlops_assets.init.reading.labels import join_labels
+    from mlops_assets.init.reading.remote import fetch, is_remote
     from mlops_assets.init.reading.table import read_sample
 
     labels = answers.given("labels")
@@ -102,7 +103,9 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
     source: dict[str, object] = {"loader": f"{package}.loader.load"}
     if remote.watch:
         source["watch"] = list(remote.watch)
-    return table._replace(source=source, whole=remote.whole, of_rows=table.rows), remote.code
+    decimal, thousands = remote.marks
+    known = {"decimal": decimal, "thousands": thousands, "whole": remote.whole}
+    return table._replace(source=source, of_rows=table.rows, **known), remote.code
 
 
 def package(root: Path, folder: Path) -> list[str]:

@@ -11,6 +11,10 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.training.fit import split
+from mlops_assets.model_versions.as_trained import as_trained
+from mlops_assets.model_versions.champion_features import champion_features
 from tests.support.pipeline_runs import materialize, materialized, metadata
 
 Change = Callable[[dict[str, Any]], None]
@@ -118,10 +122,30 @@ def test_the_champion_is_scored_on_its_own_features_of_the_same_rows(
         found = judged(other, resources, instance)
         assert "not_compared" not in found, change
         assert found["champion"] == "models:/loans/1"
-        if keys is without_keys and change is dropped:  # other duplicates, so other rows held out
+        if keys is without_keys:  # a row is known by its features, so others are held out
             assert found["champion_loss"] == pytest.approx(same["champion_loss"], rel=0.5)
         else:
             assert found["champion_loss"] == same["champion_loss"], change
+
+
+def test_a_row_without_a_key_is_known_by_its_place(
+    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    without_keys(loans)
+    assert materialize(ModelSettings.model_validate(loans), resources, instance).success
+    replaced(loans)
+    loans["processing"]["drop_columns"] = ["id", "time", "amount", "grade"]  # other duplicates
+    today = ModelSettings.model_validate(loans)
+    judged(loans, resources, instance)
+    tracking = resources["tracking"]
+    then = as_trained(tracking.registry.version("loans", 1), today, tracking)
+    path = resources["io_manager"].path(dg.AssetKey(["loans", "features"]), pd.DataFrame)
+    stored = TracedRows.from_stored(pd.read_parquet(path))
+    test = split(stored.rows, today).test
+    own = champion_features(test, then, today, stored.record, resources["datasets"])
+    beyond = (test["rate"] - 2 * own["amount"]).round(6)
+    assert beyond.isin(range(7)).all(), "as the table was made"
+    assert own["amount"].nunique() > 10
 
 
 def test_a_challenger_that_knows_less_is_refused_by_the_comparison(
