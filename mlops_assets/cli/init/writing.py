@@ -103,9 +103,9 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
     source: dict[str, object] = {"loader": f"{package}.loader.load"}
     if remote.watch:
         source["watch"] = list(remote.watch)
+    table = table._replace(source=source, whole=remote.whole, of_rows=table.rows)
     decimal, thousands = remote.marks
-    known = {"decimal": decimal, "thousands": thousands, "whole": remote.whole}
-    return table._replace(source=source, of_rows=table.rows, **known), remote.code
+    return table._replace(decimal=decimal, thousands=thousands), remote.code
 
 
 def package(root: Path, folder: Path) -> list[str]:
