@@ -1,5 +1,6 @@
 """The blocks of one model's YAML, and what follows from them; how they must fit is `config`."""
 
+import hashlib
 from datetime import timedelta
 from typing import Literal
 
@@ -107,3 +108,23 @@ class ModelAttributes(Settings):
         if self.target.agg is None:
             return self.target.column or self.target.name
         return self.target.column
+
+    @property
+    def processed_by(self) -> str:
+        """Short hash of what makes processed rows of raw ones; what stops a run makes none."""
+        blocks = self.model_dump_json(
+            include={"source", "entity", "timestamp", "contract", "processing"},
+            exclude={
+                "source": {"uri", "loader", "watch"},
+                "contract": {"extra_columns", "bad_rows", "max_bad_fraction"},
+                "processing": {"categorical_encoding"},  # of the model's own pipeline
+            },
+        )
+        return hashlib.sha256(blocks.encode()).hexdigest()[:12]
+
+    @property
+    def computed_by(self) -> str:
+        """Short hash of what makes features and targets of raw rows."""
+        features = self.features.model_dump_json(exclude={"ttl", "clock"})  # of serving
+        made = f"{self.processed_by}{features}{self.target.model_dump_json()}{self.training.weight}"
+        return hashlib.sha256(made.encode()).hexdigest()[:12]

@@ -17,11 +17,11 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.assets.data import read_rows, source_files
+from mlops_assets.assets.data import source_files
 from mlops_assets.assets.model import train
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
-from mlops_assets.ml.data.contract import enforce
+from mlops_assets.ml.data.delivered import checked_rows, read_rows
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.ml.documented import TracedRows
@@ -34,7 +34,7 @@ from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.card import log_card
 from mlops_assets.model_versions.fetched import fetched
-from mlops_assets.model_versions.gate import judge
+from mlops_assets.model_versions.gate import Against, judge
 from mlops_assets.model_versions.online_features import online_features
 from mlops_assets.model_versions.packaging import (
     documented,
@@ -84,7 +84,7 @@ def call_directly(settings: ModelSettings, fakes: dict[str, Any]) -> None:
     features = _features(settings, fakes)
     with fakes["tracking"].run(settings.name, tags={"dvc/md5": features.record.raw.md5}) as run:
         model, _ = train(features, settings, run)
-    report = _evaluate(features.rows, model, settings, fakes)
+    report = _evaluate(features, model, settings, fakes)
     _deploy(features.rows, report, settings, fakes)
 
 
@@ -97,7 +97,7 @@ def _features(settings: ModelSettings, fakes: dict[str, Any]) -> TracedRows:
     datasets.damaged_files(raw)
     with datasets.open(raw) as files:
         now = datasets.now()
-        checked = enforce(read_rows(files, settings), settings.contract, now=now)
+        checked = checked_rows(files, settings, now)
         datasets.keep_rejected(settings.name, raw, checked.bad)
     frame = process(checked.rows, settings.processing)
     computed = build_features(frame, settings)
@@ -109,14 +109,16 @@ def _features(settings: ModelSettings, fakes: dict[str, Any]) -> TracedRows:
 
 
 def _evaluate(
-    rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, fakes: dict[str, Any]
+    features: TracedRows, model: ModelVersion, settings: ModelSettings, fakes: dict[str, Any]
 ) -> Evaluation:
-    tracking, parts = fakes["tracking"], split(rows, settings)
+    rows, tracking = features.rows, fakes["tracking"]
+    parts = split(rows, settings)
     with fetched(model, tracking, settings) as one:
         untrusted_types(one.content)
     with fetched(model, tracking, settings) as candidate:
         held_out = candidate.scored(parts.test, settings)
-        report = judge(candidate, held_out, parts, settings, tracking, fakes["ledger"])
+        against = Against(tracking, fakes["ledger"], fakes["datasets"], features.record)
+        report = judge(candidate, held_out, parts, settings, against)
     tracking.run_of(model).log_metrics(report.metrics)
     target = parts.test[settings.target.name]
     plots = evaluation_plots(held_out.scores, target, held_out.task, held_out.classes)

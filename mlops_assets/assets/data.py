@@ -1,7 +1,7 @@
 """Raw and processed data: versioned as delivered, then typed, checked and cleaned."""
 
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`raw_data` -> `processed_data` of one model."""
-    processed_key = asset_key(settings.name, "processed_data")
+    return [_raw_data(settings), _processed_data(settings)]
 
+
+def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "raw_data"),
         kinds={"dvc"},
@@ -38,6 +40,8 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def raw_data(
         datasets: DvcDatasets, tracking: MLflowTracking
     ) -> dg.MaterializeResult[DatasetVersion]:
+        from mlops_assets.ml.data.delivered import read_rows
+
         with reported(), source_files(settings) as files:
             # Or a run finds out after all but the training is done.
             tracking.store.require_server()
@@ -54,6 +58,10 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         known = dg.DataVersion(version.md5)
         return dg.MaterializeResult(value=version, data_version=known, metadata=facts)
 
+    return raw_data
+
+
+def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "processed_data", raw="raw_data"),
         kinds={"pandas"},
@@ -63,7 +71,7 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         check_specs=[
             dg.AssetCheckSpec(
                 "contract_holds",
-                asset=processed_key,
+                asset=asset_key(settings.name, "processed_data"),
                 blocking=True,
                 description="No more rows break the contract than it allows.",
             )
@@ -74,19 +82,13 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def processed_data(
         context: dg.AssetExecutionContext, raw: DatasetVersion, datasets: DvcDatasets
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        from mlops_assets.ml.data.casting import Marks
-        from mlops_assets.ml.data.contract import (
-            broken_contract,
-            contract_holds,
-            enforce,
-            violations,
-        )
+        from mlops_assets.ml.data.contract import broken_contract, contract_holds, violations
+        from mlops_assets.ml.data.delivered import checked_rows
         from mlops_assets.ml.data.processing import identified, process
 
         with reported(), datasets.open(raw) as files:
             now = datasets.now()
-            marks = Marks(settings.source.decimal, settings.source.thousands)
-            checked = enforce(read_rows(files, settings), settings.contract, now, marks)
+            checked = checked_rows(files, settings, now)
             quarantine = datasets.keep_rejected(settings.name, raw, checked.bad)
             holds = contract_holds(checked, settings.contract)
         facts = {"rejected_rows": len(checked.bad), "quarantine": quarantine, **violations(checked)}
@@ -96,10 +98,10 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             cleaned = process(checked.rows, settings.processing)
             frame = identified(cleaned, settings, raw.delivered_at)
-        value = TracedRows(frame, Origin(raw=raw, checked_at=now))
+        value = TracedRows(frame, Origin(raw=raw, checked_at=now, made_by=settings.processed_by))
         yield dg.MaterializeResult(value=value, metadata={**rows_metadata(frame), **facts})
 
-    return [raw_data, processed_data]
+    return processed_data
 
 
 def added_columns(settings: ModelSettings) -> list[str]:
@@ -128,14 +130,3 @@ def source_files(settings: ModelSettings) -> Generator[list[Path]]:
         file = Path(folder, "raw_data.parquet")
         frame_to_parquet(run_loader(str(source.loader)), file)
         yield [file]
-
-
-def read_rows(files: Sequence[Path], settings: ModelSettings) -> "pd.DataFrame":
-    """The rows of a version: exactly the contract's columns, under the source's names."""
-    from mlops_assets.ml.data.reading import read_table
-
-    source = settings.source
-    if source.loader is not None:
-        source = source.model_copy(update={"format": "parquet"})
-    contract = settings.contract
-    return read_table(files, source, tuple(contract.source_names.values()), contract.extra_columns)

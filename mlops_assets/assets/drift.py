@@ -16,6 +16,7 @@ from mlops_assets.records.monitoring import DriftReport
 from mlops_assets.records.profile import Profile
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
+from resources.datasets import DvcDatasets
 from resources.endpoints.metrics import EndpointMetrics
 from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
@@ -32,13 +33,17 @@ class PageConfig(dg.Config):
 
 def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`evaluation_report` -> `reference_profile`; with `prediction_log` -> `drift_report`."""
-    rules = settings.monitoring.drift
+    return [_reference_profile(settings), _drift_report(settings)]
+
+
+def _reference_profile(settings: ModelSettings) -> dg.AssetsDefinition:
+    ages = settings.monitoring.drift.ageing
 
     @dg.asset(
         **asset_of(settings, "reference_profile", features="features", model="trained_model"),
         deps=[asset_key(settings.name, "evaluation_report")],  # what is refused needs none
         kinds={"pandas", "mlflow"},
-        code_version="-".join(["3", *(f"{n} {per}" for n, per in rules.ageing.items())]),
+        code_version="-".join(["3", *(f"{n} {per}" for n, per in ages.items())]),
         description="How the held-out rows and their predictions are distributed; kept with the "
         "version.",
         retry_policy=RETRIES,
@@ -55,6 +60,12 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             tracking.run_of(model).log_text(PROFILE_FILE, text)
         metadata = {"rows": found.rows, "size_bytes": len(text.encode())}
         return dg.MaterializeResult(value=found, metadata=metadata)
+
+    return reference_profile
+
+
+def _drift_report(settings: ModelSettings) -> dg.AssetsDefinition:
+    rules = settings.monitoring.drift
 
     @dg.asset(
         **asset_of(settings, "drift_report", features="features"),
@@ -74,21 +85,22 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         tracking: MLflowTracking,
         metrics: EndpointMetrics,
         reports: EvidentlyReports,
+        datasets: DvcDatasets,
     ) -> dg.MaterializeResult[DriftReport]:
+        from mlops_assets.model_versions.as_trained import RowsAsTrained, champion_as_trained
         from mlops_assets.monitoring.drift_facts import drift_gauges, drift_metadata, page_link
         from mlops_assets.monitoring.live_window import draw, newest_findings
 
         with reported():
-            now = datetime.now(UTC)
-            *older, seen = newest_findings(settings, predictions, ledger, tracking, now)
+            now, then = datetime.now(UTC), champion_as_trained(settings, tracking, ledger)
+            *older, seen = newest_findings(then, predictions, ledger, tracking, now)
             metrics.write(settings.name, "drift", drift_gauges(seen.finding, now))
             summaries = [one.finding.summary for one in (*older, seen)]
-            facts = drift_metadata(seen.finding, rules, summaries, settings.titles)
+            facts = drift_metadata(seen.finding, rules, summaries, then.titles)
             if columns := seen.finding.columns_to_draw(everything=config.all_columns):
-                page = partial(
-                    draw, seen, columns, features.rows, settings, predictions, tracking, reports
-                )
+                rows = partial(RowsAsTrained(then, settings, datasets).features, features)
+                page = partial(draw, seen, columns, rows, then, predictions, tracking, reports)
                 facts["evidently"] = page_link(page)
         return dg.MaterializeResult(value=DriftReport(windows=tuple(summaries)), metadata=facts)
 
-    return [reference_profile, drift_report]
+    return drift_report

@@ -20,10 +20,11 @@ from resources.feature_store import FeastFeatureStore
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlops_assets.ml.features.usable import Useless
+
 
 def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`processed_data` -> `features` of one model."""
-    key = asset_key(settings.name, "features")
     view = FeatureView.of(settings)
 
     @dg.asset(
@@ -35,20 +36,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
                 *([settings.training.weight] if settings.training.weight else []),
             ]
         ),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "no_row_was_lost",
-                asset=key,
-                blocking=True,
-                description="The point-in-time join returned every row it was asked for, once.",
-            ),
-            dg.AssetCheckSpec(
-                "features_have_values",
-                asset=key,
-                blocking=True,
-                description="No feature is without any value; one that is constant is named.",
-            ),
-        ],
+        check_specs=_checks(asset_key(settings.name, "features")),
         description="One row per entity and moment: features known then, and the target if known.",
     )
     @inspected_once
@@ -64,14 +52,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             computed = build_features(rows, settings)
             useless = useless_features(computed, settings)
-        yield dg.AssetCheckResult(
-            check_name="features_have_values",
-            passed=not useless.empty,
-            description=useless.said or None,
-            metadata={
-                kind: ", ".join(names) or "none" for kind, names in useless._asdict().items()
-            },
-        )
+        yield _have_values(useless)
         if useless.empty:  # raised before anything is published: the previous features stay
             raise dg.Failure(useless.said, allow_retries=False)
         with reported():
@@ -85,9 +66,30 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         if not complete:
             raise dg.Failure(f"the feature store lost rows: {counts}", allow_retries=False)
         facts = _describe(joined, settings, newest)
+        origin = origin.model_copy(update={"made_by": settings.computed_by})
         yield dg.MaterializeResult(value=TracedRows(joined, origin), metadata=facts)
 
     return [features]
+
+
+def _checks(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    said = {
+        "no_row_was_lost": "The point-in-time join returned every row it was asked for, once.",
+        "features_have_values": "No feature is without any value; one that is constant is named.",
+    }
+    return [
+        dg.AssetCheckSpec(name, asset=key, blocking=True, description=description)
+        for name, description in said.items()
+    ]
+
+
+def _have_values(useless: "Useless") -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="features_have_values",
+        passed=not useless.empty,
+        description=useless.said or None,
+        metadata={kind: ", ".join(names) or "none" for kind, names in useless._asdict().items()},
+    )
 
 
 def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -> None:

@@ -14,13 +14,17 @@ from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
+from resources.datasets import DvcDatasets
 from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 
 
 def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`features` -> `trained_model` -> `evaluation_report` of one model."""
+    return [_trained_model(settings), _evaluation_report(settings)]
 
+
+def _trained_model(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "trained_model", features="features"),
         kinds={"scikitlearn", "mlflow"},
@@ -39,6 +43,10 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         known = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
         return dg.MaterializeResult(value=version, metadata={**known, **links, **found})
 
+    return trained_model
+
+
+def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "evaluation_report", features="features", model="trained_model"),
         kinds={"scikitlearn", "mlflow"},
@@ -53,17 +61,19 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         model: ModelVersion,
         tracking: MLflowTracking,
         ledger: PromotionLedger,
+        datasets: DvcDatasets,
     ) -> dg.MaterializeResult[Evaluation]:
         from mlops_assets.ml.plots.evaluation import evaluation_plots
         from mlops_assets.ml.training.fit import split
         from mlops_assets.model_versions.card import log_card
         from mlops_assets.model_versions.fetched import fetched
-        from mlops_assets.model_versions.gate import compared_metrics, facts, judge
+        from mlops_assets.model_versions.gate import Against, compared_metrics, facts, judge
 
         with reported(), fetched(model, tracking, settings) as candidate:
             parts = split(features.rows, settings)
             held_out = candidate.scored(parts.test, settings)
-            report = judge(candidate, held_out, parts, settings, tracking, ledger)
+            against = Against(tracking, ledger, datasets, features.record)
+            report = judge(candidate, held_out, parts, settings, against)
             target = parts.test[settings.target.name]
             plots = evaluation_plots(held_out.scores, target, held_out.task, held_out.classes)
             run = tracking.run_of(model)
@@ -74,7 +84,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         metadata = {**stated(found), **facts(report), **links, **pictures(plots)}
         return dg.MaterializeResult(value=report, metadata=metadata)
 
-    return [trained_model, evaluation_report]
+    return evaluation_report
 
 
 def train(

@@ -4,6 +4,7 @@ None of these belongs to the training job: they look at what a trained version d
 """
 
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
@@ -19,6 +20,7 @@ from mlops_assets.records.monitoring import (
 )
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
+from resources.datasets import DvcDatasets
 from resources.endpoints.metrics import EndpointMetrics
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
@@ -27,9 +29,11 @@ from resources.tracking.tracking import MLflowTracking
 
 def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`prediction_log`, `processed_data` -> `labels` -> `performance_report`; `skew_report`."""
-    log = asset_key(settings.name, "prediction_log")
-    monitoring = settings.monitoring
+    found = [_prediction_log(settings), _labels(settings), _performance_report(settings)]
+    return [*found, *([_skew_report(settings)] if settings.entity else [])]
 
+
+def _prediction_log(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "prediction_log"),
         deps=[asset_key(settings.name, "deployed_endpoint")],
@@ -48,45 +52,61 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         metadata["newest"] = summary.newest.isoformat() if summary.newest else "none"
         return dg.MaterializeResult(value=summary, metadata=metadata)
 
+    return prediction_log
+
+
+def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "labels", processed="processed_data"),
-        deps=[log],
+        deps=[asset_key(settings.name, "prediction_log")],
         kinds={"pandas"},
         description="The target of each entity and moment that was predicted, where it is known."
         if settings.entity
         else "None: without an `entity` nothing tells what became of a row that was predicted.",
         retry_policy=RETRIES,
-        code_version=monitoring.digest(),
+        code_version=settings.monitoring.digest(),
     )
     @inspected_once
-    def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
+    def labels(
+        processed: TracedRows,
+        predictions: PredictionLog,
+        tracking: MLflowTracking,
+        ledger: PromotionLedger,
+        datasets: DvcDatasets,
+    ) -> dg.MaterializeResult[Labels]:
         from mlops_assets.ml.features.labelled import rows_until
         from mlops_assets.ml.monitoring.outcomes import (
             known_labels,
             known_until,
             predicted_moments,
         )
+        from mlops_assets.model_versions.as_trained import RowsAsTrained, champion_as_trained
 
         with reported():
-            recent = predictions.recent(settings.name, settings.watched_span, monitoring.window)
-            asked = predicted_moments(recent, settings)
-            rows = processed.rows
-            until = known_until(rows, settings, processed.record.checked_at)
-            known = known_labels(rows_until(rows, settings, until), asked, settings)
+            then, watched = champion_as_trained(settings, tracking, ledger), settings.monitoring
+            recent = predictions.recent(settings.name, then.watched_span, watched.window)
+            asked = predicted_moments(recent, then)
+            rows = RowsAsTrained(then, settings, datasets).processed(processed)
+            until = known_until(rows, then, processed.record.checked_at)
+            known = known_labels(rows_until(rows, then, until), asked, then)
         counts = {"dagster/row_count": len(known), "waiting": len(asked) - len(known)}
         value = Labels(known, Maturity(known_until=until))
         return dg.MaterializeResult(value=value, metadata=counts)
 
+    return labels
+
+
+def _performance_report(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "performance_report", known="labels", features="features"),
-        deps=[log],
+        deps=[asset_key(settings.name, "prediction_log")],
         kinds={"scikitlearn"},
         description="Metrics of the served version by window: estimated, then measured by labels."
         if settings.entity
         else "Metrics of the served version by window, estimated: to measure them by labels needs "
         "an `entity`.",
         retry_policy=RETRIES,
-        code_version=monitoring.digest(),
+        code_version=settings.monitoring.digest(),
     )
     @inspected_once
     def performance_report(
@@ -95,44 +115,52 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         predictions: PredictionLog,
         ledger: PromotionLedger,
         tracking: MLflowTracking,
+        datasets: DvcDatasets,
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[PerformanceReport]:
+        from mlops_assets.model_versions.as_trained import RowsAsTrained, champion_as_trained
         from mlops_assets.monitoring.outcome_facts import performance_gauges, performance_metadata
         from mlops_assets.monitoring.performance import judged_windows
 
         with reported():
-            now = datetime.now(UTC)
-            report = judged_windows(
-                known, features.rows, settings, predictions, ledger, tracking, now
-            )
+            now, then = datetime.now(UTC), champion_as_trained(settings, tracking, ledger)
+            rows = partial(RowsAsTrained(then, settings, datasets).features, features)
+            report = judged_windows(known, rows, then, predictions, ledger, tracking, now)
             metrics.write(settings.name, "performance", performance_gauges(report, now))
         return dg.MaterializeResult(value=report, metadata=performance_metadata(report))
 
+    return performance_report
+
+
+def _skew_report(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
-        **asset_of(settings, "skew_report"),
-        deps=[log, asset_key(settings.name, "features")],
+        **asset_of(settings, "skew_report", features="features"),
+        deps=[asset_key(settings.name, "prediction_log")],
         kinds={"feast"},
         description="Logged requests against their features rebuilt from the offline store.",
         retry_policy=RETRIES,
-        code_version=monitoring.digest(),
+        code_version=settings.monitoring.digest(),
     )
     @inspected_once
     def skew_report(
+        features: TracedRows,
         predictions: PredictionLog,
         ledger: PromotionLedger,
+        tracking: MLflowTracking,
+        datasets: DvcDatasets,
         feature_store: FeastFeatureStore,
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[SkewSummary]:
-        from mlops_assets.monitoring.outcome_facts import skew_gauges
+        from mlops_assets.model_versions.as_trained import RowsAsTrained, champion_as_trained
+        from mlops_assets.monitoring.outcome_facts import skew_gauges, skew_metadata
         from mlops_assets.monitoring.skew import skew_of_requests
 
         with reported():
-            report = skew_of_requests(settings, predictions, ledger, feature_store)
-            gauges = skew_gauges(report, settings.features.names, datetime.now(UTC))
+            then = champion_as_trained(settings, tracking, ledger)
+            champion = RowsAsTrained(then, settings, datasets)
+            report = skew_of_requests(features, champion, predictions, ledger, feature_store)
+            gauges = skew_gauges(report, then.features.names, datetime.now(UTC))
             metrics.write(settings.name, "skew", gauges)
-        features = {skew.feature: skew.rows for skew in report.skewed}
-        metadata = {"requests": report.rows, "skewed_features": len(features)}
-        metadata["skewed_rows"] = dg.MetadataValue.json(features)
-        return dg.MaterializeResult(value=report, metadata=metadata)
+        return dg.MaterializeResult(value=report, metadata=skew_metadata(report))
 
-    return [prediction_log, labels, performance_report, *([skew_report] if settings.entity else [])]
+    return skew_report

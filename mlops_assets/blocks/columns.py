@@ -12,8 +12,8 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from mlops_assets.blocks.base import NUMBERS, DType, Scalar, Settings
 
-SINCE_1970 = ("s", "ms", "us", "ns")
-"""What a datetime may be counted in."""
+COUNTED_IN = ("s", "ms", "us", "ns", "excel")
+"""What a datetime may be counted in: time since 1970, or the days of a spreadsheet."""
 _KNOWN = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYz%")
 """Directives that pandas reads; `%Z` apart, whose names are ambiguous."""
 _PROBE = datetime(2001, 12, 30, 22, 58, 57, 123456, tzinfo=UTC)
@@ -52,9 +52,10 @@ class ColumnContract(Settings):
         None,
         min_length=1,
         max_length=12,
-        description="Of a datetime: it is counted in s, ms, us or ns since 1970 (UTC). Of a number "
-        "in a text: the sign or word that stands before or behind each, e.g. `%`, `$`, EUR, kg; "
-        "`12 %` is read as 12.",
+        description="Of a datetime: it is counted in s, ms, us or ns since 1970 (UTC), or "
+        "`excel`: in days, as spreadsheets do (45292 is 2024-01-01). Of a number in a text: the "
+        "sign or word that stands before or behind each, e.g. `%`, `$`, EUR, kg; `12 %` is read "
+        "as 12.",
     )
     decimal: Literal[".", ","] | None = Field(
         None, description="Of a number in a text; in place of the marks of the source."
@@ -88,11 +89,11 @@ class ColumnContract(Settings):
 
     @model_validator(mode="after")
     def _unit_fits(self) -> Self:
-        if self.dtype == "datetime" and self.unit not in (None, *SINCE_1970):
-            raise ValueError(f"unit {self.unit!r} of a datetime is none of {list(SINCE_1970)}")
+        if self.dtype == "datetime" and self.unit not in (None, *COUNTED_IN):
+            raise ValueError(f"unit {self.unit!r} of a datetime is none of {list(COUNTED_IN)}")
         if self.dtype == "datetime" and self.unit and (self.format or self.timezone != "UTC"):
             raise ValueError(
-                f"a number of {self.unit} since 1970 has neither format nor timezone; remove both"
+                f"a datetime counted in {self.unit} has neither format nor timezone; remove both"
             )
         if self.dtype not in NUMBERS:
             unit = None if self.dtype == "datetime" else self.unit
@@ -169,7 +170,8 @@ def fits(value: Scalar, dtype: DType) -> bool:
 def require_moment(form: str) -> None:
     """Check that `form` is well formed, and that it names a year and no part without the larger.
 
-    `%Y-%m` is the first of a month. Without a year every moment would be one of 1900.
+    `%Y-%m` is the first of a month, `%G-W%V` the Monday of a week. Without a year every moment
+    would be one of 1900.
 
     Raises:
         ValueError: It is not.
@@ -183,9 +185,15 @@ def require_moment(form: str) -> None:
     if twice := next((kind for kind in found if kind != "%" and found.count(kind) > 1), None):
         raise _refused(form, f"`%{twice}` stands in it twice")
     try:
-        datetime.strptime(_PROBE.strftime(form), form)  # noqa: DTZ007  only whether it can
+        read = with_day(form)
+        datetime.strptime(_PROBE.strftime(read), read)  # noqa: DTZ007  only whether it can
     except (ValueError, re.error) as err:
         raise _refused(form, str(err)) from err
+
+
+def with_day(form: str) -> str:
+    """The same with the day of a week that is named without; strptime knows none by itself."""
+    return f"{form} %u" if "%V" in form and not re.search("%[uwaA]", form) else form
 
 
 def _missing(found: set[str]) -> str | None:
@@ -194,7 +202,8 @@ def _missing(found: set[str]) -> str | None:
     if not has("YyGcx"):
         return "year, e.g. `%Y`"
     if has("UWVG"):
-        by_iso = has("G") and has("V") and has("uwaA") and not has("UW")
+        clock = has("HIMSfpXz")
+        by_iso = has("G") and has("V") and (has("uwaA") or not clock) and not has("UW")
         by_week = has("UW") and has("Yy") and has("waA") and not has("GV")
         return None if by_iso or by_week else "whole week and its day, e.g. `%G-W%V-%u`"
     day = has("jcx") or (has("mbB") and has("d"))

@@ -77,7 +77,9 @@ class DriftSettings(Settings):
     alpha: float = Field(
         0.01, gt=0, lt=0.5, description="False-discovery rate over the columns of a window."
     )
-    min_rows: int = Field(200, ge=2, description="Of the window and the reference; fewer: unknown.")
+    min_rows: int = Field(
+        200, ge=2, description="Requests of the window, rows of the reference; fewer: unknown."
+    )
     windows: int = Field(
         24, ge=1, le=200, description="How many of the newest complete windows a report judges."
     )

@@ -71,8 +71,17 @@ def stop(models: Sequence[str]) -> int:
     definitions = load_definitions()
     with open_resources(definitions, "deployment") as built:
         chosen = chosen_models(definitions, models, held_models())
-        ended = [survived(model, partial(built.deployment.stop, model)) for model in chosen]
+        ended = [survived(model, partial(_stop, built.deployment, model)) for model in chosen]
+    if not chosen:
+        say("nothing was ever deployed")
     return 0 if all(ended) else 1
+
+
+def _stop(deployment: EndpointDeployer, model: str) -> None:
+    answered = deployment.status(model) is not None
+    deployment.stop(model)
+    left = "no endpoint answered; what was left of one is ended"
+    say(f"{model}: {'stopped' if answered else left}")
 
 
 def up(models: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ state folder of its own. They leave the same kind of record, and the two records
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,7 +37,12 @@ from resources.source_code import checked_out
 from resources.tracking.tracking import MLflowTracking
 
 _STAGES: tuple[TrainingStage, ...] = ("processed_data", "features", "trained_model")
-_OURS = ("MLOPS_", "MLFLOW_", "DAGSTER_")
+_ELSEWHERE = re.compile(
+    r"(MLFLOW|DAGSTER|MLOPS_ALERT|MLOPS_UI)_.*|MLOPS_(HOME|PROJECT|EXECUTOR|CONCURRENT_RUNS|SHARED|"
+    r"DATABASE|ONLINE_STORE|STORAGE|DVC_CACHE|DATA_ROOT|QUARANTINE|FEAST|LEDGER|DECISIONS|ENDPOINTS?|"
+    r"PREDICTIONS|BENTOS|MANIFEST|POD|PINNED_NOW|DAGSTER_URL|DAGSTER_MLFLOW|KEEP_MB)"
+)
+"""Variables that say where live state is, or who runs what; any other one a version may need."""
 _LAST_LINES = 15
 
 
@@ -138,7 +144,7 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
     process = subprocess.Popen(  # noqa: S603  a list, no shell
         [*command, "-m", "mlops_assets.definitions", "--select", keys],
         cwd=code,
-        env=_environment(recorded, code, state),
+        env=environment(recorded, code, state),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C reaches us alone, and we end it
@@ -154,10 +160,10 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
         raise ReproductionError(f"training {model} again failed:\n{last}")
 
 
-def _environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, str]:
+def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, str]:
     """The caller's, without what points at live state."""
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
+        **{name: value for name, value in os.environ.items() if not _ELSEWHERE.fullmatch(name)},
         "MLOPS_PROJECT": str(code),
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),

@@ -12,19 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.assets.data import read_rows
 from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError, MlopsError
 from mlops_assets.init.draft import LINEAR, TREES, Draft
-from mlops_assets.ml.data.casting import Marks
-from mlops_assets.ml.data.contract import broken_contract, contract_holds, enforce
+from mlops_assets.ml.data.contract import broken_contract, contract_holds
+from mlops_assets.ml.data.delivered import checked_rows
 from mlops_assets.ml.data.processing import identified, process
 from mlops_assets.ml.evaluation.baseline import prior
 from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.evaluation.metrics import metrics_of
 from mlops_assets.ml.features.build import build_features
-from mlops_assets.ml.features.labelled import labelled_keys
+from mlops_assets.ml.features.labelled import with_targets
 from mlops_assets.ml.frames import Split, label_array
 from mlops_assets.ml.inference.scoring import Scored, score
 from mlops_assets.ml.training.fit import fit, split
@@ -146,16 +145,11 @@ def decide_gate(draft: Draft, rehearsal: Rehearsal | None, task: str) -> None:
 
 
 def _rows(settings: ModelSettings, files: Sequence[Path], now: datetime) -> Split:
-    marks = Marks(settings.source.decimal, settings.source.thousands)
-    checked = enforce(read_rows(files, settings), settings.contract, now=now, marks=marks)
+    checked = checked_rows(files, settings, now)
     if not contract_holds(checked, settings.contract):
         raise ConfigError(broken_contract(checked, "in the sample"))
     rows = identified(process(checked.rows, settings.processing), settings, now)
-    features = build_features(rows, settings)
-    keys = labelled_keys(rows, features, settings, now)
-    target = settings.target.name
-    joined = features.merge(keys, on=[*features.columns[:2]], validate="one_to_one")
-    return split(joined[[*features.columns, target]], settings)
+    return split(with_targets(build_features(rows, settings), rows, settings, now), settings)
 
 
 def _rehearsal(parts: Split, settings: ModelSettings) -> Rehearsal:

@@ -14,10 +14,18 @@ import pyarrow.compute
 
 from mlops_assets.blocks.base import Encoding
 from mlops_assets.init.doubts.moments import said_of_far
-from mlops_assets.init.moments import Epoch, Moments, doubt_epoch, find_epoch, find_moments
+from mlops_assets.init.moments import (
+    Epoch,
+    Moments,
+    doubt_epoch,
+    find_epoch,
+    find_moments,
+    find_serial,
+)
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column, is_row_number, number_range
 from mlops_assets.init.reading.units import find_written
+from mlops_assets.init.reading.words import FALSE, OTHER_LANGUAGES, TRUE
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -25,6 +33,7 @@ ONE_HOT_BELOW = 20
 NEAR_UNIQUE = 0.5
 _FEW_CODES = 12
 _STABLE = 0.01
+_MOSTLY = 0.9
 _WHOLE = r"^[+-]?[0-9]+(\.0+)?$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LEADING_ZERO = r"^0[0-9]+$"
@@ -33,25 +42,6 @@ _DIGITS = r"[0-9][0-9.,' \x{a0}\x{202f}]*"
 _SIGNED = (
     rf"^[+-]?{_SIGN}\s?[+-]?{_DIGITS}$|^[+-]?{_DIGITS}{_SIGN}$|^\({_SIGN}?\s?{_DIGITS}{_SIGN}?\)$"
 )
-_TRUE = {"true", "yes", "y", "t", "on"}
-_FALSE = {"false", "no", "n", "f", "off"}
-_OTHER_LANGUAGES = {
-    ("ja", "nein"),
-    ("oui", "non"),
-    ("si", "no"),
-    ("sí", "no"),
-    ("sim", "não"),
-    ("sim", "nao"),
-    ("ja", "nej"),
-    ("ja", "nee"),
-    ("tak", "nie"),
-    ("ano", "ne"),
-    ("да", "нет"),
-    ("wahr", "falsch"),
-    ("vrai", "faux"),
-    ("はい", "いいえ"),
-    ("是", "否"),
-}
 _CODE = re.compile(
     r"code|typ|kind|class|klasse|zip|plz|postal|categor|kategorie|group|gruppe|region|district|"
     r"store|channel|sku|segment|cluster|(^|[ _])(id|nr|no)[.]?$",
@@ -111,10 +101,10 @@ def yes_no(column: Column, answers: Answers) -> Found | None:
     """Texts of yes and no, in English in any case, or two words of another language."""
     values = _few(column, 12)
     folded = {value.strip().casefold() for value in values}
-    if folded & _TRUE and folded & _FALSE and folded <= _TRUE | _FALSE | {"1", "0"}:
-        numbers = _mapped(column, {v: float(v.casefold() in _TRUE | {"1"}) for v in values})
+    if folded & TRUE and folded & FALSE and folded <= TRUE | FALSE | {"1", "0"}:
+        numbers = _mapped(column, {v: float(v.casefold() in TRUE | {"1"}) for v in values})
         return Found("yes_no", "yes or no", contract={"dtype": "bool"}, numbers=numbers)
-    for true, false in _OTHER_LANGUAGES:
+    for true, false in OTHER_LANGUAGES:
         if folded == {true, false}:
             meant = {value: value.strip().casefold() == true for value in values}
             return Found(
@@ -149,6 +139,10 @@ def epoch(column: Column, answers: Answers) -> Found | None:
     numbers = _numbers(column)
     sized = column.share(r"^[0-9]{9,}") >= 0.99 and column.share(r"^[0-9.]+$") == 1
     found: Epoch | None = find_epoch(column.source, numbers, answers) if sized else None
+    if serial := find_serial(column.source, numbers):
+        moments = pd.to_datetime(numbers, unit="D", origin="1899-12-30", utc=True)
+        contract = {"dtype": "datetime", "unit": serial.unit}
+        return Found("epoch", serial.said, "moment", contract, moments=moments, likely=True)
     if found is None:
         return _nearly_epoch(column, numbers, answers)
     moments = pd.to_datetime(numbers, unit=found.unit, utc=True)
@@ -218,7 +212,18 @@ def text(column: Column, answers: Answers) -> Found | None:
     """Texts of which nearly each is another one: names, tickets, free text."""
     distinct, rows = column.distinct, len(column.present)
     said = f"{distinct} different texts in {rows} rows, e.g. {column.present[0].as_py()[:40]!r}"
+    if column.share(_NUMBER) >= _MOSTLY:
+        others = pc.filter(column.present, pc.invert(_are_numbers(column)))
+        example = others[0].as_py()[:40]
+        said = (
+            f"numbers, but for {len(others)} of {rows} values, e.g. {example!r}; if those mean no "
+            f"value, say --missing {column.source}={example}"
+        )
     return Found("text", said, "left out", {"dtype": "string"})
+
+
+def _are_numbers(column: Column) -> Any:
+    return pc.match_substring_regex(column.present, _NUMBER)
 
 
 Rule = Callable[[Column, Answers], Found | None]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from mlops_assets.blocks.base import NUMBERS
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns import Found, profile
 from mlops_assets.init.questions import NONE, Answers
@@ -13,7 +14,8 @@ from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import Missing, missing_texts, without
 from mlops_assets.init.reading.names import safe_names
 from mlops_assets.init.reading.table import Table
-from mlops_assets.init.roles import Target, find_column
+from mlops_assets.init.roles import find_column
+from mlops_assets.init.target import Target
 
 _LOGISTIC = {
     "estimator": "sklearn.linear_model.LogisticRegression",
@@ -139,12 +141,24 @@ def profiled(table: Table, answers: Answers) -> Profiled:
         for source, texts in table.columns.items()
     }
     found = {source: profile(column, answers) for source, column in columns.items()}
+    if "uri" not in table.source:
+        found = {source: _with_marks(one, table) for source, one in found.items()}
     # New folders come with new values: those of today bound nothing.
     for source in table.source.get("partitions", ()):
         contract = found[source].contract.items()
         kept = {key: value for key, value in contract if key not in ("allowed", "min", "max")}
         found[source] = replace(found[source], contract=kept)
     return Profiled(table, columns, found, missing, dict(table.nested))
+
+
+def _with_marks(found: Found, table: Table) -> Found:
+    """With the marks of the table's numbers, which the source has no place for: a loader."""
+    contract, marks = found.contract, {"decimal": table.decimal, "thousands": table.thousands}
+    own = contract.get("dtype") not in NUMBERS or contract.keys() & marks.keys()
+    if own or (table.decimal, table.thousands) == (".", None):
+        return found
+    given = {name: mark for name, mark in marks.items() if mark}
+    return replace(found, contract={**contract, **given})
 
 
 def contract_of(column: Column, contract: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from mlops_assets.init.roles import entity_contract, entity_name
 _WINDOWS = (90, 30, 14, 7, 1)
 _STEPS = {90: "1 month", 30: "1 month", 14: "2 weeks", 7: "1 week", 1: "1 day"}
 _DAYS = {90: 30, 30: 30, 14: 14, 7: 7, 1: 1}
+_LATE = 31
+"""Days from one delivery to the next, at most: a table does not tell how often it will come."""
 _MOST_TYPES = 10
 _MOST_COLUMNS = 3
 _NUMBERS = ("number", "signed_number")
@@ -195,9 +197,8 @@ def _snapshots(table: Profiled, log: Log, window: int, draft: Draft) -> None:
     draft.decide(
         "features.snapshots", block, f"every {_STEPS[window]}, with all that was known by then"
     )
-    draft.decide(
-        "features.ttl", f"{_DAYS[window] + 1}d", "until the next snapshot has come", told=False
-    )
+    said = "until the next snapshot has come, be it delivered a month late"
+    draft.decide("features.ttl", f"{_DAYS[window] + _LATE}d", said, told=False)
     age = (datetime.now(UTC) - last).days
     if age > _DAYS[window]:
         draft.decide(

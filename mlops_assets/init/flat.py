@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from mlops_assets.blocks.base import LONGEST
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.draft import (
     DROPPED,
@@ -17,8 +18,9 @@ from mlops_assets.init.draft import (
 )
 from mlops_assets.init.leaks import Leak, find_copies, find_leaks
 from mlops_assets.init.questions import Answers
-from mlops_assets.init.roles import Target, entity_contract, entity_name
+from mlops_assets.init.roles import entity_contract, entity_name
 from mlops_assets.init.split import choose_split, repeated_rows
+from mlops_assets.init.target import Target
 
 _LINEAR_BELOW = 1_000
 
@@ -255,19 +257,12 @@ def _encodings(table: Profiled, plain: list[str], draft: Draft) -> None:
 
 def _serving(table: Profiled, roles: Roles, draft: Draft) -> None:
     """How old a feature may be when it is served, and by which clock."""
+    said = "a row is what is known of its id until a newer one is delivered, however late"
+    draft.decide("features.ttl", f"{LONGEST.days}d", said, told=False)
     if roles.timestamp is None:
-        draft.decide(
-            "features.ttl", "36500d", "the table has no moments: no row is too old", told=False
-        )
         return
     moments = table.moments(roles.timestamp)
     days = max(1, (moments.max() - moments.min()).days + 1)
-    draft.decide(
-        "features.ttl",
-        f"{min(days, 36_500)}d",
-        "as long as the table spans, so every id is served",
-        told=False,
-    )
     age = (pd.Timestamp.now(tz="UTC") - moments.max()).days
     if age > max(2, days // 20):
         said = f"the newest row is {age} days old: it is served as if it were of now"

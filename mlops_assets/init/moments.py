@@ -16,6 +16,7 @@ import pyarrow.compute
 from mlops_assets.init.doubts.moments import remedy
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.names import safe_name
+from mlops_assets.ml.data.datetimes import parsed
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -30,6 +31,8 @@ _ISO_OFFSET = re.compile(r"(Z|[+-]\d{2}(:?\d{2})?)$")
 _DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%Y%m%d"),
+    *("%Y-%m", "%m/%Y", "%b %Y", "%B %Y"),
+    *("%G-W%V", "%GW%V", "%G-W%V-%u"),
     *("%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%b %d %Y", "%d-%b-%y"),
 )
 _TIMES = (
@@ -44,6 +47,7 @@ _EPOCH = re.compile(
     r"seen|since",
     re.IGNORECASE,
 )
+_DATE = re.compile(r"date|datum|fecha|dia$|jour|(^|[_ ])day$|[_ ](at|on)$", re.IGNORECASE)
 _NUMBERED = re.compile(
     r"(^|[ _.\-])(id|uuid|key|nr|no|number|nummer|phone|tel|mobile|code|ean|isbn|sku|barcode)[.]?$|"
     r"[a-z](?-i:I[Dd])$",
@@ -104,7 +108,7 @@ def find_moments(source: str, texts: pa.Array, answers: Answers) -> Moments | No
     if not forms:
         return None
     form = _chosen(source, forms, some, answers)
-    values = pd.to_datetime(pd.Series(texts.to_pylist()), format=form, errors="coerce", utc=True)
+    values = parsed(pd.Series(texts.to_pylist(), dtype=object), form)
     if values.notna().sum() < _ENOUGH * len(present):
         return None
     return Moments({"dtype": "datetime", "format": form}, values, f"written {form}")
@@ -128,6 +132,16 @@ def find_epoch(source: str, numbers: pd.Series, answers: Answers) -> Epoch | Non
             is_one = _is_epoch(source, unit, called, answers)
             return Epoch(unit, said, likely=not called) if is_one else None
     return None
+
+
+def find_serial(source: str, numbers: pd.Series) -> Epoch | None:
+    """Whether numbers that are called a date count days as spreadsheets do, of 1954 to 2099."""
+    known = numbers.dropna()
+    if not _DATE.search(source) or known.nunique() <= _FEW:
+        return None
+    if known.between(20_000, 73_000).mean() < _ENOUGH:
+        return None
+    return Epoch("excel", "days as spreadsheets count them", likely=True)
 
 
 def doubt_epoch(
@@ -196,7 +210,7 @@ def _forms(example: str) -> list[str]:
         date + time
         for date in _DATES
         for time in _TIMES
-        if re.sub(r"%[a-zA-Z]|[T]", "", date + time).strip() == marks.strip()
+        if re.sub(r"%[a-zA-Z]|[TW]", "", date + time).strip() == marks.strip()
     ]
 
 
@@ -204,7 +218,7 @@ def _reads(form: str, some: list[str]) -> bool:
     if re.fullmatch(r"(%[A-Za-z])+", form):  # without marks every digit counts
         width = len(datetime(2000, 12, 31, 23, 59, 59, tzinfo=UTC).strftime(form))
         some = [text if len(text) == width else "" for text in some]
-    found = pd.to_datetime(pd.Series(some), format=form, errors="coerce", utc=True)
+    found = parsed(pd.Series(some), form)
     sane = found.between(pd.Timestamp("1800-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC"))
     return bool(sane.sum() >= _ENOUGH * len(some))
 

@@ -12,10 +12,10 @@ from mlops_assets.init.reading.table import Table
 from mlops_assets.init.roles import (
     find_column,
     find_entity,
-    find_target,
     find_timestamp,
     time_rivals,
 )
+from mlops_assets.init.target import find_target
 
 
 class Wanted(NamedTuple):

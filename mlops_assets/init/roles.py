@@ -1,16 +1,15 @@
-"""Which column is the entity, which one the moment, and what is predicted."""
+"""Which column is the entity and which one the moment; what is predicted is in `target`."""
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
-from mlops_assets.blocks.base import Task, did_you_mean
+from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.blocks.data import ANSWER_FIELDS
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns import Found
-from mlops_assets.init.doubts.classes import POSITIVE, class_meant, doubt_classes, require_two
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.column import ROW_NUMBER, Column
 from mlops_assets.init.reading.names import safe_name
@@ -53,22 +52,6 @@ _OTHER = re.compile(
 )
 """Of a safe name, a word: a birth, a beginning, an end, or what comes after the row."""
 _YEAR = re.compile(r"^(year|yr|jahr|season)$", re.IGNORECASE)
-_MOST_CLASSES = 50
-_FEW_NUMBERS = 12
-_ROWS_OF_A_CLASS = 10
-_TASKS = ("binary", "multiclass", "regression")
-
-
-class Target(NamedTuple):
-    """What is predicted: a column of a flat table."""
-
-    source: str
-    task: Task
-    why: str
-    positive: str | int | float | bool | None = None
-    counts: dict[str, int] | None = None
-    """Of the classes."""
-    likely: bool = False
 
 
 def find_column(wanted: str, columns: Mapping[str, Column], option: str) -> str:
@@ -77,54 +60,35 @@ def find_column(wanted: str, columns: Mapping[str, Column], option: str) -> str:
     Raises:
         ConfigError: There is none.
     """
-    if wanted in columns:
-        return wanted
-    by_name = {column.name: source for source, column in columns.items()}
-    alike = {source.casefold(): source for source in columns}
-    if found := by_name.get(safe_name(wanted)) or alike.get(wanted.casefold()):
+    if found := _meant(wanted, columns):
         return found
+    column, equals, value = wanted.partition("=")
+    if equals and (source := _meant(column, columns)):
+        raise ConfigError(f"--{option} {wanted!r}: {_no_kind(columns[source], value)}")
     known = sorted(columns)
     shown = known if len(known) <= 30 else [*known[:30], "..."]
     hint = did_you_mean([wanted], known)
     raise ConfigError(f"--{option} {wanted!r}: no column of {shown}{hint or '; correct it'}")
 
 
-def find_target(column: Column, found: Found, answers: Answers) -> Target:
-    """The task, and of a binary one the positive class.
+def _meant(wanted: str, columns: Mapping[str, Column]) -> str | None:
+    if wanted in columns:
+        return wanted
+    by_name = {column.name: source for source, column in columns.items()}
+    alike = {source.casefold(): source for source in columns}
+    return by_name.get(safe_name(wanted)) or alike.get(wanted.casefold())
 
-    Raises:
-        ConfigError: There is nothing to learn.
-        UndecidedError: Nobody knows which class is the positive one.
-    """
-    counts = column.counts
-    if len(counts) < 2:
-        only = f"is {counts.index[0]!r} wherever it has a value" if len(counts) else "has no value"
-        raise ConfigError(f"the target {column.source!r} {only}; name a column whose values differ")
-    classes = {str(name): int(count) for name, count in counts.items()}
-    task = answers.given("task")
-    if task and task not in _TASKS:
-        raise ConfigError(f"--task {task!r} is none of {list(_TASKS)}; choose one")
-    if task == "regression" or (not task and _is_regression(found, counts)):
-        return _regression(column, found)
-    given = answers.given("positive")
-    if found.rule == "yes_no" and task != "multiclass":
-        return _yes_no(column, found, classes, given)
-    is_number = found.rule in ("signed_number", "padded") and found.use == "left out"
-    if is_number and not task and len(counts) > _FEW_NUMBERS:
-        raise ConfigError(f"the target {column.source!r} holds {found.why}")
-    doubted = doubt_classes(column.source, classes, answers)
-    if len(counts) == 2 and task != "multiclass":
-        target = _binary(column, found, classes, answers)
-        return target._replace(why=target.why + doubted, likely=target.likely or bool(doubted))
-    if len(counts) > _MOST_CLASSES or found.rule == "text":
-        raise ConfigError(
-            f"the target {column.source!r} has {len(counts)} different values in "
-            f"{len(column.present)} rows, too many to be classes; name another column"
-        )
-    require_two(given, column.source, list(classes))
-    said = f"{len(counts)} classes, the rarest {counts.index[-1]!r} of {counts.iloc[-1]} rows"
-    likely = found.numbers is not None or bool(doubted)
-    return Target(column.source, "multiclass", said + doubted, counts=classes, likely=likely)
+
+def _no_kind(column: Column, value: str) -> str:
+    """Why a value of a column is no kind of event that can be predicted."""
+    seen = [str(one) for one in column.counts.index]
+    if value not in seen:
+        hint = did_you_mean([value], seen) or "; name one of them"
+        return f"{column.source!r} has no value {value!r}, but {seen[:10]}{hint}"
+    return (
+        f"a kind of event is predicted of ids that recur, by an --entity and a --time; to predict "
+        f"the column itself say --target {column.source!r} --positive {value!r}"
+    )
 
 
 def find_entity(
@@ -250,55 +214,3 @@ def _may_be_now(column: Column, found: Found) -> bool:
     # 1 % of a day's slack: a zone that is not known.
     to_come = (moments > pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1)).mean()
     return moments.min() < moments.max() and to_come < 0.01
-
-
-def _is_regression(found: Found, counts: pd.Series) -> bool:
-    if found.numbers is None or found.rule in ("yes_no", "leading_zeros"):
-        return False
-    values = found.numbers.dropna()
-    if len(counts) == 2:
-        return False
-    few = len(counts) <= _FEW_NUMBERS and len(values) >= _ROWS_OF_A_CLASS * len(counts)
-    return bool((values % 1 != 0).any()) or not few
-
-
-def _regression(column: Column, found: Found) -> Target:
-    if found.numbers is None:
-        raise ConfigError(
-            f"--task regression: the target {column.source!r} holds no numbers; {found.why}"
-        )
-    values = found.numbers.dropna()
-    counted = bool(0 <= values.min() <= 1 and (values % 1 == 0).all())
-    kind = "a count, " if counted else ""
-    said = f"{kind}{values.nunique()} different numbers from {values.min():g} to {values.max():g}"
-    return Target(column.source, "regression", said)
-
-
-def _yes_no(column: Column, found: Found, classes: dict[str, int], given: str) -> Target:
-    meant, positive = class_meant(given, list(classes)), None
-    if meant and found.numbers is not None:
-        is_yes = found.numbers[column.texts.to_pylist().index(meant)] == 1
-        positive = None if is_yes else False
-    return Target(column.source, "binary", found.why, positive, classes, found.likely)
-
-
-def _binary(column: Column, found: Found, classes: dict[str, int], answers: Answers) -> Target:
-    names = list(classes)
-    meant = class_meant(answers.given("positive"), names)
-    if set(names) <= {"0", "1", "0.0", "1.0"} and float(meant or 1) == 1:
-        return Target(column.source, "binary", "0 or 1", counts=classes)
-    rarer = names[-1]
-    known = [name for name in names if POSITIVE.match(name.strip())]
-    if found.numbers is not None:
-        positive = meant or max(names, key=float)
-        value = float(positive)
-        number = int(value) if value.is_integer() else value
-        said = f"two numbers, of which {positive} is taken for the positive class"
-        return Target(column.source, "binary", said, number, classes, likely=not meant)
-    if not meant and len(known) != 1:
-        asked = f"which value of the target {column.source!r} is the positive class?"
-        meant = class_meant(answers.ask("positive", asked, rarer, names), names)
-    positive = meant or known[0]
-    share = classes[positive] / sum(classes.values())
-    said = f"two texts, {positive!r} the positive one in {share:.2%} of the rows"
-    return Target(column.source, "binary", said, positive, classes)

@@ -30,12 +30,13 @@ class DocumentedRows(Generic[_Record]):
         Raises:
             ValueError: Its attributes do not hold the record.
         """
-        wanted = cls.kind.model_fields.keys()
-        if not wanted <= frame.attrs.keys():
+        fields = cls.kind.model_fields
+        if any(one.is_required() and name not in frame.attrs for name, one in fields.items()):
             raise ValueError(
                 "it was stored before versions were recorded, and so may be what it is made of"
             )
-        return cls(frame, cls.kind.model_validate({name: frame.attrs[name] for name in wanted}))
+        known = {name: frame.attrs[name] for name in fields if name in frame.attrs}
+        return cls(frame, cls.kind.model_validate(known))
 
     def to_stored(self) -> "pd.DataFrame":
         """One frame, whose attributes, which Parquet keeps, are the record."""

@@ -1,6 +1,6 @@
 """The champion gate between registry and pure functions: fetch, measure, compare, decide, show."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -11,12 +11,26 @@ from mlops_assets.ml.evaluation.champion import compare_models
 from mlops_assets.ml.evaluation.verdict import verdict
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.inference.scoring import Scored
+from mlops_assets.model_versions.as_trained import as_trained
+from mlops_assets.model_versions.champion_features import champion_features
 from mlops_assets.model_versions.fetched import FetchedVersion, fetched
+from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import Comparison, Evaluation, ModelVersion
 from resources.champion.aliases import champion_of
 from resources.champion.ledger import PromotionLedger
 from resources.champion.rollbacks import hold_against
+from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
+
+
+class Against(NamedTuple):
+    """Where the champion is found, and what its features of the held-out rows are made of."""
+
+    tracking: MLflowTracking
+    ledger: PromotionLedger
+    datasets: DvcDatasets
+    origin: Origin
+    """Of the rows that are held out."""
 
 
 def judge(
@@ -24,21 +38,19 @@ def judge(
     held_out: Scored,
     rows: Split,
     settings: ModelSettings,
-    tracking: MLflowTracking,
-    ledger: PromotionLedger,
+    against: Against,
 ) -> Evaluation:
     """Measure a version, compare it with the champion if there is another, and decide.
 
     Refused is also what a rollback gave up, or what is made of the same data, code and settings.
     `held_out` is what the version says of the rows that it is measured on.
     """
+    tracking, ledger = against.tracking, against.ledger
     model, servable = candidate.version, candidate.facts(rows.test, settings)
     champion = champion_of(settings.name, tracking, ledger)
     comparison, not_compared = None, "there is no champion yet"
     if champion:
-        comparison, not_compared = _compare(
-            model, held_out, champion, rows.test, settings, tracking
-        )
+        comparison, not_compared = _compare(model, held_out, champion, rows.test, settings, against)
     elif ledger.head(settings.name):
         not_compared = "the champion was deleted from the registry"
     hold = hold_against(model, ledger.history(settings.name), tracking)
@@ -65,7 +77,7 @@ def _compare(
     champion: ModelVersion,
     test: pd.DataFrame,
     settings: ModelSettings,
-    tracking: MLflowTracking,
+    against: Against,
 ) -> tuple[Comparison | None, str]:
     """The comparison with the champion, or why there is none.
 
@@ -76,11 +88,17 @@ def _compare(
         return None, "evaluation.gate.against_champion is off"
     if champion.version == model.version:
         return None, "this version is the champion"
+    tracking, own = against.tracking, None
+    then = as_trained(champion, settings, tracking)
     try:
+        if then.computed_by != settings.computed_by:
+            own = champion_features(test, then, settings, against.origin, against.datasets)
         with fetched(champion, tracking, settings) as incumbent:
-            return compare_models(incumbent.estimator, held_out, test, settings), ""
+            return compare_models(incumbent.estimator, held_out, test, settings, own), ""
     except NotComparableError as err:
-        return None, f"the champion {champion.uri} cannot be compared: {err}"
+        instead = "evaluation.gate.limits" if settings.evaluation.gate.limits else "the prior"
+        said = f"the champion {champion.uri} cannot be compared: {err}"
+        return None, f"{said}; the version was held against {instead} alone"
 
 
 def compared_metrics(report: Evaluation) -> dict[str, float]:

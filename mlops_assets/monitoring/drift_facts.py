@@ -8,7 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.blocks.monitoring import DriftSettings
-from mlops_assets.errors import ReportError
+from mlops_assets.errors import MlopsError
 from mlops_assets.metadata import markdown_table, pictures, stated
 from mlops_assets.ml.monitoring.drift import Distance, Finding
 from mlops_assets.ml.plots.drift import columns_plot, drift_plot
@@ -50,7 +50,7 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
     """Where the page is, or why there is none: what cannot be drawn costs no verdict."""
     try:
         page = draw()
-    except ReportError as err:
+    except MlopsError as err:
         return dg.MetadataValue.text(str(err))
     return dg.MetadataValue.url(page) if page else dg.MetadataValue.text("no column has values")
 

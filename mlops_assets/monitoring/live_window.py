@@ -1,7 +1,7 @@
 """The newest windows of the served version: gathered from log, ledger and registry, and judged."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -163,19 +163,19 @@ def held_out_columns(
 def draw(
     seen: Seen,
     columns: Collection[str],
-    rows: pd.DataFrame,
+    rows: Callable[[], pd.DataFrame],
     settings: ModelSettings,
     predictions: PredictionLog,
     tracking: MLflowTracking,
     reports: EvidentlyReports,
 ) -> str | None:
-    """Address of Evidently's page of some columns, or `ReportError`; it alone reads whole rows."""
+    """Address of Evidently's page of some columns, or `MlopsError`; it alone reads whole rows."""
     summary, enough = seen.finding.summary, settings.monitoring.drift.history
     live = _rows(predictions, settings, [summary.window], [seen.version.version])
     if seen.season:
         before = _rows(predictions, settings, seen.season[:enough], seen.versions)
     else:
-        before = held_out_columns(split(rows, settings).test, seen.version, settings, tracking)
+        before = held_out_columns(split(rows(), settings).test, seen.version, settings, tracking)
     threshold = settings.monitoring.drift.threshold
     dtypes = settings.feature_dtypes
     html = reports.render(summary, columns, before, live, dtypes, threshold, settings.titles)

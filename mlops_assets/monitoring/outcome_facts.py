@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import dagster as dg
 import pandas as pd
 
 from mlops_assets.metadata import markdown_table, pictures, rounded, stated
@@ -71,11 +72,24 @@ def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
     if newest is not None:
         facts |= {"verdict": newest.verdict, **rounded(newest.metrics)}
         facts["reasons"] = "; ".join(newest.reasons) or "none"
+    if report.not_estimated:
+        facts["not_estimated"] = report.not_estimated
     if report.windows:
         rows = [_row(window, report.headline) for window in report.windows]
         facts["by_window"] = markdown_table(pd.DataFrame(rows))
         facts |= pictures({"performance": performance_plot(report)})
     return facts | stated(OutcomeFacts.of(report))
+
+
+def skew_metadata(report: SkewSummary) -> dict[str, Any]:
+    """A report as metadata: how many requests were compared, and how many differ by feature."""
+    features = {skew.feature: skew.rows for skew in report.skewed}
+    return {
+        "requests": report.rows,
+        "skewed_features": len(features),
+        "skewed_rows": dg.MetadataValue.json(features),
+        **({"not_compared": report.not_compared} if report.not_compared else {}),
+    }
 
 
 def _row(summary: PerformanceSummary, name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 What a window is and how it is judged is arithmetic of `ml.monitoring.performance`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import FeatureError
 from mlops_assets.ml.documented import Labels
 from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import with_outcomes
@@ -31,7 +32,7 @@ FINAL_FILE = "final_windows.json"
 
 def judged_windows(
     known: Labels,
-    features: pd.DataFrame,
+    features: Callable[[], pd.DataFrame],
     settings: ModelSettings,
     predictions: PredictionLog,
     ledger: PromotionLedger,
@@ -42,8 +43,8 @@ def judged_windows(
 
     Args:
         known: Targets of what was predicted.
-        features: Features and targets known today, for the calibration of the estimate.
-        settings: Of the model.
+        features: Gives features and targets known today, for the calibration of the estimate.
+        settings: Of the model, as the champion was trained.
         predictions: The log.
         ledger: Who is champion, and what the gate measured of it.
         tracking: Where the champion and its earlier verdicts are.
@@ -53,7 +54,11 @@ def judged_windows(
     history = ledger.history(settings.name)
     live = judged_answers(recent, history, settings, tracking)
     joined = with_outcomes(live, known.rows, settings)
-    joined["calibrated"] = calibrated(joined, features, settings, tracking)
+    not_estimated = ""
+    try:
+        joined["calibrated"] = calibrated(joined, features, settings, tracking)
+    except FeatureError as err:
+        not_estimated = str(err)
     report = summarize_windows(
         joined,
         settings,
@@ -63,7 +68,7 @@ def judged_windows(
         settled=_settled_windows(settings.name, history, tracking),
     )
     _settle(report, tracking)
-    return report
+    return report.model_copy(update={"not_estimated": not_estimated})
 
 
 def _settled_windows(
@@ -90,16 +95,19 @@ def _settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
 
 
 def calibrated(
-    live: pd.DataFrame, features: pd.DataFrame, settings: ModelSettings, tracking: MLflowTracking
+    live: pd.DataFrame,
+    features: Callable[[], pd.DataFrame],
+    settings: ModelSettings,
+    tracking: MLflowTracking,
 ) -> np.ndarray:
     """Probability that rows of such scores were positive among the held-out ones; NaN: no binary.
 
-    `live` are predictions of one version, `features` the rows and targets known today.
+    `live` are predictions of one version, `features` gives the rows and targets known today.
     """
     if settings.target.task != "binary" or live.empty:
         return np.full(len(live), np.nan)
     version = registered(settings.name, int(live["model_version"].iloc[0]), tracking)
-    test = split(features, settings).test
+    test = split(features(), settings).test
     with fetched(version, tracking, settings) as one:
         scores = one.scored(test, settings).scores[:, 0]
     actual = label_array(test[settings.target.name], "binary")

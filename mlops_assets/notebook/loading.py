@@ -121,7 +121,7 @@ def _kept(file: Path, model: str, version: str | None) -> Any:
 
 def _raw(file: Path, model: str, version: str | None) -> Any:
     """The rows of a delivery, as the source's declaration reads them, from DVC's cache."""
-    from mlops_assets.assets.data import read_rows
+    from mlops_assets.ml.data.delivered import read_rows
 
     newest = read_record(file, "raw_data")
     known = {newest.md5: newest}

@@ -4,14 +4,15 @@ What a stage alone does not need, such as a source or an endpoint, is filled in 
 """
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mlops_assets.blocks.base import LONGEST, DType, one_line
 from mlops_assets.blocks.evaluation import METRICS
-from mlops_assets.blocks.features import TargetSettings
+from mlops_assets.blocks.features import FeatureSettings, TargetSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
 
@@ -86,7 +87,9 @@ def lasting(features: Block) -> Block:
         return features
     if isinstance(features, Mapping):
         return {**features, "ttl": LONGEST}
-    return features.model_copy(update={"ttl": LONGEST})
+    if isinstance(features, FeatureSettings):
+        return features.model_copy(update={"ttl": LONGEST})
+    return features  # no block, as is said where it is read
 
 
 def with_target(settings: ModelSettings, target: Block) -> ModelSettings:
@@ -119,10 +122,39 @@ def with_evaluation(
 
 def validated(kind: type[Any], value: Block) -> Any:
     """The value as the block's class; a `ConfigError` in a line if it cannot be that."""
+    if not isinstance(value, Mapping | BaseModel):
+        raise ConfigError(
+            f"{value!r:.60} is no block of a YAML; pass a mapping, or the class {kind.__name__}"
+        )
     try:
         return kind.model_validate(value)
     except ValidationError as err:
         raise ConfigError(one_line(err).replace("Value error, ", "")) from err
+
+
+def require_frame(frame: object, name: str) -> None:
+    """Refuse what is no frame, by the name of the argument.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise ConfigError(f"{name}: a {type(frame).__name__}; pass a pandas DataFrame")
+
+
+def moment_or_now(now: datetime | None) -> datetime:
+    """The moment that is given, else the clock's.
+
+    Raises:
+        ConfigError: It is none, or has no zone.
+    """
+    if now is None:
+        return datetime.now(UTC)
+    if not isinstance(now, datetime) or now.tzinfo is None:
+        raise ConfigError(
+            f"now: {now!r:.60} is no datetime with a zone; pass e.g. datetime.now(UTC)"
+        )
+    return now
 
 
 def block_value(block: Block, name: str) -> Any:

@@ -1,17 +1,17 @@
 """Rows as they come -> rows that keep the contract, cleaned; what `processed_data` is made by."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import pandas as pd
 
 from mlops_assets.blocks.data import ContractSettings, ProcessingSettings, SourceSettings
 from mlops_assets.errors import ContractError
-from mlops_assets.ml.data.casting import PLAIN, Marks
 from mlops_assets.ml.data.contract import broken_contract, contract_holds, enforce
+from mlops_assets.ml.data.marks import PLAIN, Marks
 from mlops_assets.ml.data.processing import process
-from mlops_assets.parts.blocks import Block, validated
+from mlops_assets.parts.blocks import Block, moment_or_now, require_frame, validated
 
 
 class Processed(NamedTuple):
@@ -49,11 +49,12 @@ class DataProcessor:
             ConfigError: A block has faults.
             ContractError: More rows are bad than the contract allows, or a column is unknown.
         """
+        require_frame(frame, "frame")
         processing = validated(ProcessingSettings, self.processing)
         if self.contract is None:
             return Processed(process(frame, processing), frame.head(0))
         contract = validated(ContractSettings, self.contract)
-        checked = enforce(frame, contract, now or datetime.now(UTC), self._marks())
+        checked = enforce(frame, contract, moment_or_now(now), self._marks())
         if frame.empty:
             raise ContractError("the frame has no rows; see what it was made of")
         if not contract_holds(checked, contract):
@@ -63,5 +64,4 @@ class DataProcessor:
     def _marks(self) -> Marks:
         if self.source is None:
             return PLAIN
-        source = validated(SourceSettings, self.source)
-        return Marks(source.decimal, source.thousands)
+        return Marks.written_in(validated(SourceSettings, self.source))

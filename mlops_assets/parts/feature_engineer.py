@@ -4,16 +4,23 @@ The feature store is not asked: it keeps the same rows for serving, and gives th
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pandas as pd
 
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.data.processing import identified
 from mlops_assets.ml.features.build import build_features
-from mlops_assets.ml.features.labelled import labelled_keys
+from mlops_assets.ml.features.labelled import with_targets
 from mlops_assets.ml.features.usable import useless_features
-from mlops_assets.parts.blocks import Block, lasting, one_hot_texts, settings_over
+from mlops_assets.parts.blocks import (
+    Block,
+    lasting,
+    moment_or_now,
+    one_hot_texts,
+    require_frame,
+    settings_over,
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,8 @@ class FeatureEngineer:
             ConfigError: A block has faults, or does not fit the columns.
             FeatureError: The rows do not give the features, or the target.
         """
-        now, training = now or datetime.now(UTC), {"split": {"by": "random", "fraction": 0.2}}
+        require_frame(rows, "rows")
+        now, training = moment_or_now(now), {"split": {"by": "random", "fraction": 0.2}}
         settings = settings_over(
             rows,
             features=lasting(self.features),
@@ -65,6 +73,4 @@ class FeatureEngineer:
         useless = useless_features(features, settings)
         if useless.empty:
             raise FeatureError(useless.said)
-        keys = labelled_keys(rows, features, settings, now)
-        joined = keys.merge(features, on=list(features.columns[:2]), validate="one_to_one")
-        return joined.sort_values(list(features.columns[1::-1]), ignore_index=True)
+        return with_targets(features, rows, settings, now)

@@ -7,6 +7,7 @@ is served, and the champion of a registry, in whose place any pipeline can be gi
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mlops_assets.errors import ConfigError
 from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.evaluation.champion import compare_models
 from mlops_assets.ml.evaluation.verdict import verdict
@@ -49,6 +50,9 @@ class ModelEvaluator:
             EvaluationError: The held-out rows are too few, or of one class.
             NotComparableError: The champion cannot score them.
         """
+        if not isinstance(trained, TrainedModel):
+            said = f"trained: a {type(trained).__name__}; pass what `ModelTrainer.run` returned"
+            raise ConfigError(said)
         settings, not_measured = with_evaluation(trained.training.settings, self.evaluation)
         held_out = Scored.of(trained.pipeline, trained.rows.test, settings)
         asked = champion is not None and settings.evaluation.gate.against_champion != "off"

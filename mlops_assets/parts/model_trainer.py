@@ -21,6 +21,7 @@ from mlops_assets.parts.blocks import (
     block_value,
     lasting,
     over_table,
+    require_frame,
     settings_over,
     with_target,
 )
@@ -72,6 +73,7 @@ class ModelTrainer:
             ConfigError: A block has faults, or does not fit the columns.
             TrainingError: The rows cannot be split, or the estimator cannot be fitted.
         """
+        require_frame(features, "features")
         encoding = block_value(self.processing, "categorical_encoding")
         settings = settings_over(
             features.drop(columns=ROW.name, errors="ignore"),

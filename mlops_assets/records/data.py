@@ -27,6 +27,10 @@ class Origin(Record):
 
     raw: DatasetVersion
     checked_at: Moment = Field(description="The moment that the contract took for now.")
+    made_by: str = Field(
+        "",
+        description="Hash of what the YAML said of making them; empty: by an earlier release.",
+    )
 
 
 class SourceFacts(Record):

@@ -108,6 +108,7 @@ class PerformanceReport(Record):
     """The windows of the served version, the oldest first."""
 
     windows: tuple[PerformanceSummary, ...] = ()
+    not_estimated: str = Field("", description="Why nothing is estimated, where it could be.")
 
     @property
     def newest_final(self) -> PerformanceSummary | None:
@@ -155,3 +156,4 @@ class SkewSummary(Record):
     model: str
     rows: int = Field(description="Requests compared.")
     skewed: tuple[FeatureSkew, ...] = ()
+    not_compared: str = Field("", description="Why none is compared, where some could be.")

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.data import ContractSettings, ProcessingSettings, SourceSettings
+from mlops_assets.blocks.data import ContractSettings, ProcessingSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.batches import TableFiles
-from mlops_assets.ml.data.casting import PLAIN, Marks
 from mlops_assets.ml.data.contract import Checked, SeenKeys, enforce
+from mlops_assets.ml.data.marks import Marks
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.dates import date_features
@@ -109,7 +109,10 @@ class Table(Rows):
     def frames(self) -> Iterator[tuple[pd.DataFrame, Marks]]:
         """See `Rows.frames`."""
         for table, source in self._files:
-            yield table.to_pandas(integer_object_nulls=True, split_blocks=True), marks(source)
+            yield (
+                table.to_pandas(integer_object_nulls=True, split_blocks=True),
+                Marks.written_in(source),
+            )
 
 
 class Frame(Rows):
@@ -127,13 +130,7 @@ class Frame(Rows):
         ours = {name: of for name, of in sources.items() if of not in here and name in here}
         named = self._frame.rename(columns=ours)
         asked_for = [of for of in sources.values() if of in named.columns]
-        yield named[asked_for], marks(self._settings.source)
-
-
-def marks(source: SourceSettings) -> Marks:
-    """How numbers are written in a file."""
-    written = source.format in ("csv", "whitespace")
-    return Marks(source.decimal, source.thousands) if written else PLAIN
+        yield named[asked_for], Marks.written_in(self._settings.source)
 
 
 def needed(settings: ModelSettings) -> ContractSettings:

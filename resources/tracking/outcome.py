@@ -142,6 +142,11 @@ def dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return [run for run in left if is_gone(_process(run))]
 
 
+def status_of(run: dg.DagsterRun) -> str:
+    """What Dagster says of a run, but KILLED where it has not heard that its process is gone."""
+    return "KILLED" if run.status in UNFINISHED and is_gone(_process(run)) else run.status.value
+
+
 def _process(run: dg.DagsterRun) -> str:
     """Where a run lives; empty if nobody said, or it was said of the run that its tags are from."""
     process, _, run_id = run.tags.get(PROCESS, "").partition(_OF_RUN)

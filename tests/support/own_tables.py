@@ -1,6 +1,7 @@
 """Tables as strangers have them, each written to a file: what `mlops init` must make a model of."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -216,6 +217,69 @@ def gaps(folder: Path) -> Path:
     return file
 
 
+def untidy(folder: Path) -> Path:
+    """A target with blanks behind it, Swiss numbers, infinities, Y and N and nothing, codes."""
+    rng = _rng()
+    size, car = rng.normal(size=ROWS).round(3), rng.choice(["Y", "N", ""], ROWS)
+    turnover = [f"{np.exp(7 + x):,.2f}".replace(",", "'") for x in size]
+    height = [*map(str, rng.normal(size=ROWS - 4).round(3)), "inf", "-inf", "-0.0", "Infinity"]
+    frame = pd.DataFrame(
+        {
+            "client_id": [f"{i:07d}" for i in range(ROWS)],
+            "zip": [f"{z:05d}" for z in rng.integers(1000, 1012, ROWS)],
+            "turn over": turnover,
+            "Turn Over": rng.integers(0, 50, ROWS),
+            "height": height,
+            "car": car,
+            "outcome": np.where(_chance(2 * size + (car == "Y")), "left", "stays"),
+        }
+    )
+    frame["outcome"] += np.array(["", " ", "  "])[rng.integers(0, 3, ROWS)]
+    frame.to_csv(folder / "untidy.csv", index=False)
+    return folder / "untidy.csv"
+
+
+def weeks(folder: Path) -> Path:
+    """Sales of shops by ISO week, and when each was counted, in days of a spreadsheet."""
+    rng, number = _rng(), np.arange(ROWS)
+    days = pd.date_range("2018-01-01", periods=ROWS // 4, freq="7D").repeat(4)
+    promoted = rng.integers(0, 2, ROWS)
+    sales = 100 + 25 * promoted + 5 * (number % 4) + rng.normal(scale=5, size=ROWS)
+    frame = pd.DataFrame(
+        {
+            "shop_id": number % 4 + 100,
+            "week": [f"{day.isocalendar()[0]}-W{day.isocalendar()[1]:02d}" for day in days],
+            "Count Date": (days - pd.Timestamp("1899-12-30")).days - rng.integers(1, 40, ROWS),
+            "promo": promoted,
+            "sales": sales.round(1),
+        }
+    )
+    frame.to_csv(folder / "weeks.csv", index=False)
+    return folder / "weeks.csv"
+
+
+def arrow(folder: Path) -> Path:
+    """Parquet of decimals, small and unsigned integers, large strings, dictionaries, days."""
+    rng = _rng()
+    amount, kind = rng.normal(scale=100, size=ROWS), rng.choice(["red", "green", "blue"], ROWS)
+    money = [Decimal(f"{value:.2f}") for value in amount]
+    days = pd.date_range("2024-01-01", periods=ROWS, freq="12h")
+    table = pa.table(
+        {
+            "id": pa.array(np.arange(ROWS), pa.uint32()),
+            "amount": pa.array(money, pa.decimal128(12, 2)),
+            "kind": pa.array(kind, pa.large_string()),
+            "place": pa.array(rng.choice(["a", "b"], ROWS)).dictionary_encode(),
+            "small": pa.array(rng.integers(-9, 9, ROWS).astype("int8")),
+            "ratio": pa.array(rng.uniform(size=ROWS).astype("float32")),
+            "day": pa.array(days.date),
+            "y": pa.array(_chance(amount / 80 + (kind == "red"))),
+        }
+    )
+    pq.write_table(table, folder / "arrow.parquet")
+    return folder / "arrow.parquet"
+
+
 TABLES = {
     "wine": OwnTable(_sklearn("wine"), "target"),
     "breast_cancer": OwnTable(_sklearn("breast_cancer"), "target"),
@@ -230,4 +294,7 @@ TABLES = {
     "readings": OwnTable(readings, "wear"),
     "wide": OwnTable(wide, "output"),
     "gaps": OwnTable(gaps, "sales"),
+    "untidy": OwnTable(untidy, "outcome", {"positive": "left"}),
+    "weeks": OwnTable(weeks, "sales", {"time": "week"}),
+    "arrow": OwnTable(arrow, "y"),
 }

@@ -20,6 +20,7 @@ from mlops_assets.metadata import read_facts
 from mlops_assets.records.evaluation import EvaluationFacts
 from resources.champion.ledger import PromotionLedger
 from resources.endpoints.deployer import EndpointDeployer
+from resources.tracking.outcome import status_of
 
 _JOBS = ("training", "deployment", "restoration", "rollback", "promotion", "backtest")
 
@@ -78,7 +79,7 @@ def last_run(model: str, instance: dg.DagsterInstance) -> LastRun | None:
     return LastRun(
         run_id=run.run_id,
         job=run.job_name,
-        status=run.status.value,
+        status=status_of(run),
         started_at=datetime.fromtimestamp(start, UTC) if start else None,
         seconds=round(end - start, 1) if start and end else None,
     )

@@ -23,6 +23,7 @@ from mlops_assets.errors import ConfigError
 from mlops_assets.home import endpoints_root
 from mlops_assets.interfaces.code_server import LOCATION
 from mlops_assets.records.files import SERVER_LOG
+from resources.tracking.outcome import status_of
 from resources.tracking.store import ui_url
 
 Page = Literal["dagster", "mlflow", "endpoint"]
@@ -56,7 +57,7 @@ def run_lines(
         yield f"{model} never ran; `mlops run {model}`"
         return
     run = _run(newest.run_id if newest else str(run_id), instance)
-    yield f"run {run.run_id} of {run.job_name}: {run.status.value.lower()}"
+    yield f"run {run.run_id} of {run.job_name}: {status_of(run).lower()}"
     entries = instance.all_logs(run.run_id)
     said = [line for entry in entries if (line := _line(entry))]
     left_out = max(0, len(said) - last)

@@ -20,7 +20,9 @@ class LastRun(Record):
 
     run_id: str = Field(description="Of Dagster.")
     job: str
-    status: str = Field(description="As Dagster says it, e.g. `SUCCESS`.")
+    status: str = Field(
+        description="As Dagster says it, e.g. `SUCCESS`; `KILLED`: its process is gone."
+    )
     started_at: Moment | None = None
     seconds: float | None = Field(None, description="That it took; null while it goes on.")
 

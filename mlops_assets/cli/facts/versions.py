@@ -51,6 +51,11 @@ def compare(a: str, b: str, *, as_json: bool) -> int:
     definitions = load_definitions()
     with open_resources(definitions, "ledger") as built:
         names = [named(each, definitions, built.ledger) for each in (a, b)]
+    if len(models := {model for model, _ in names}) > 1:
+        raise ConfigError(
+            f"{a} and {b} are of two models, whose metrics are of different rows; name two "
+            f"of one, e.g. {min(models)}@1 {min(models)}@champion"
+        )
     cards = [card_of(model, version, definitions) for model, version in names]
     labels = [f"{model}@{version}" for model, version in names]
     found = compared(labels, cards)

@@ -71,7 +71,7 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     heading.insert(0, f"yaml-language-server: $schema={schema}")
     files = {"defs.yaml": yaml_text(draft, heading)}
     if draft.sample and (page := profile_page(draft.sample, f"{chosen}: {table.looked_at}")):
-        files[PAGE] = page
+        files |= {PAGE: page, ".gitignore": f"/{PAGE}\n"}  # the page shows values of the table
     if loader:
         files |= {"loader.py": loader, "__init__.py": '"""Where the rows come from."""\n'}
     check_text(files["defs.yaml"], chosen, folder)
@@ -84,7 +84,8 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
     Raises:
         SourceError: They are no table that can be read.
     """
-    from mlops_assets.init.reading.remote import fetch, is_remote, join_labels
+    from mlops_assets.init.reading.labels import join_labels
+    from mlops_assets.init.reading.remote import fetch, is_remote
     from mlops_assets.init.reading.table import read_sample
 
     labels = answers.given("labels")
@@ -102,7 +103,9 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
     source: dict[str, object] = {"loader": f"{package}.loader.load"}
     if remote.watch:
         source["watch"] = list(remote.watch)
-    return table._replace(source=source, whole=remote.whole, of_rows=table.rows), remote.code
+    table = table._replace(source=source, whole=remote.whole, of_rows=table.rows)
+    decimal, thousands = remote.marks
+    return table._replace(decimal=decimal, thousands=thousands), remote.code
 
 
 def package(root: Path, folder: Path) -> list[str]:

@@ -23,7 +23,7 @@ _INFERRED = {
     "query": "what is asked of a database, e.g. 'select * from customers'",
     "sheet": "of a workbook; default: the first",
     "columns": "names for a file without a header, comma-separated",
-    "missing": "texts that mean no value, comma-separated",
+    "missing": "texts that mean no value, or COLUMN=TEXT of one column, comma-separated",
     "encoding": "of a text file, e.g. cp1252",
     "decimal": "the decimal mark",
     "epochs": "columns of seconds since 1970, comma-separated, or none",

@@ -72,16 +72,18 @@ def doubt_classes(source: str, counts: Mapping[str, int], answers: Answers) -> s
 
 
 def find_slips(counts: Mapping[str, int]) -> dict[str, str]:
-    """Rare value -> the class that it may be a slip of; empty where it is like none.
+    """Value -> the class that it may be a slip of; empty where it is like none.
 
-    Rare is what fewer than 3 rows have, or 0.5 %. Like another class is what differs in case,
-    blanks, the way a number is written, or a letter; like none, what stands beside two classes that
-    99 % of the rows have. Of two values a letter tells them apart: `ok` and `nok`.
+    One that differs from a more frequent one in case or blanks alone, or that is rare. Rare is
+    what fewer than 3 rows have, or 0.5 %. Like another class is what differs in case, blanks, the
+    way a number is written, or a letter; like none, what stands beside two classes that 99 % of
+    the rows have. Of two values a letter tells them apart: `ok` and `nok`.
     """
     rows = sum(counts.values())
     rare = {name for name, count in counts.items() if count < max(_FEWEST, _RARE * rows)}
     usual = {name: count for name, count in counts.items() if name not in rare}
-    found: dict[str, str] = {}
+    first = {_plain(name): name for name in sorted(usual, key=lambda one: usual[one])}
+    found = {name: first[_plain(name)] for name in usual if first[_plain(name)] != name}
     for name in (name for name in counts if name in rare):
         near = [
             one

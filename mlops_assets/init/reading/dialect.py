@@ -213,10 +213,23 @@ def _sniffed(path: Path, text: str) -> tuple[str, str]:
 
 
 def _has_blanks(lines: list[str], delimiter: str) -> bool:
-    """Whether every fifth delimiter or more has a blank beside it, and nothing is quoted."""
+    """Whether blanks beside values mean nothing; where something is quoted, they may.
+
+    Every fifth delimiter or more has one, or a column has a text with and without.
+    """
     text = "\n".join(lines)
+    if '"' in text:
+        return False
     beside = re.findall(f" {re.escape(delimiter)}|{re.escape(delimiter)} ", text)
-    return '"' not in text and len(beside) > 0.2 * text.count(delimiter)
+    if len(beside) > 0.2 * text.count(delimiter):
+        return True
+    columns = map(set, zip(*(line.split(delimiter) for line in lines[1:]), strict=False))
+    return any(
+        bare != value and bare in values
+        for values in columns
+        for value in values
+        if (bare := value.strip(" "))
+    )
 
 
 def trimmed(text: str, delimiter: str) -> str:

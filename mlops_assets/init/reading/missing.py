@@ -7,6 +7,7 @@ column, it is of its column alone.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,11 +15,15 @@ import pyarrow as pa
 import pyarrow.compute
 
 from mlops_assets.init.questions import NONE, Answers
+from mlops_assets.init.reading.names import safe_name
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
-PLAIN = ("?", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "(null)", "\\N")
-"""What no category is called."""
+PLAIN = (
+    *("?", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "(null)", "\\N"),
+    *("inf", "-inf", "+inf", "Inf", "-Inf", "Infinity", "-Infinity", "#DIV/0!", "#VALUE!", "#REF!"),
+)
+"""What no category is called; an infinite number is none that a model can be fed."""
 _NUMBER = re.compile(r"^[+-]?([0-9]+[.,]?[0-9.,]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$")
 _SENTINELS = (-1e9, -99999, -9999, -999, -99, 999, 9999, 99999, 999999)
 _MOST_DISTINCT = 3
@@ -48,11 +53,37 @@ class Missing(NamedTuple):
 def missing_texts(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
     """What means no value.
 
+    A given `COLUMN=TEXT` is of that column alone; the others are looked at as if nothing was given.
+
     Raises:
         UndecidedError: A number such as -999 may mean that there is none.
     """
-    if given := answers.given("missing"):
-        return Missing([text for text in given.split(",") if text != NONE], {})
+    everywhere, given = _given(answers.given("missing"), columns)
+    if everywhere is not None:
+        return Missing(everywhere, given)
+    found = _found({s: texts for s, texts in columns.items() if s not in given}, answers)
+    return Missing(found.everywhere, {**found.of, **given})
+
+
+def _given(
+    option: str, columns: Mapping[str, pa.Array]
+) -> tuple[list[str] | None, dict[str, list[str]]]:
+    """The texts of the option for all columns, None if it says nothing of all; and for some."""
+    everywhere: list[str] = []
+    of: dict[str, list[str]] = {}
+    names = {safe_name(source): source for source in columns} | {s: s for s in columns}
+    for text in option.split(",") if option else ():
+        name, equals, own = text.partition("=")
+        if equals and name in names:
+            of.setdefault(names[name], []).extend([own] if own != NONE else [])
+        else:
+            everywhere.append(text)
+    if not everywhere:
+        return None, of
+    return [text for text in everywhere if text != NONE], of
+
+
+def _found(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
     counted = {source: _counts(texts) for source, texts in columns.items()}
     plain = [text for counts in counted.values() for text in PLAIN if text in counts.index]
     own = {source: _words_among_numbers(counts) for source, counts in counted.items()}
@@ -75,9 +106,11 @@ def missing_texts(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
 def _means_nothing(source: str, sentinel: str, times: int, answers: Answers) -> bool:
     said = (
         f"{source!r}: {times} values are {sentinel}, far from all others: does it mean no value? "
-        "The option takes the texts that do"
+        f"The option takes the texts that do, for one column {source}=TEXT"
     )
-    return answers.ask("missing", said, sentinel, [sentinel, NONE]) == sentinel
+    # What was given is of other columns, and no answer to this.
+    asked = replace(answers, options={**answers.options, "missing": None})
+    return asked.ask("missing", said, sentinel, [sentinel, NONE]) == sentinel
 
 
 def without(texts: pa.Array, missing: list[str]) -> pa.Array:

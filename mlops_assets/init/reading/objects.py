@@ -9,6 +9,7 @@ import pyarrow.compute
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.reading.sampling import TextSample
+from mlops_assets.ml.data.characters import clip
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -21,18 +22,28 @@ def parse_json(sample: TextSample, nested: dict[str, str]) -> dict[str, pa.Array
     Raises:
         SourceError: A line is no JSON object.
     """
-    rows = [_json_row(line, sample, nested) for line in sample.data.splitlines() if line.strip()]
+    # Of a part of a file it is not known which line it begins with.
+    places = f"{sample.path}: line {{}}" if sample.whole else f"{sample.path}"
+    rows = [
+        _json_row(line, places.format(number), nested)
+        for number, line in enumerate(sample.data.split(b"\n"), 1)
+        if line.strip()
+    ]
     names = list(dict.fromkeys(name for row in rows for name in row if name not in nested))
     return {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
 
 
-def _json_row(line: bytes, sample: TextSample, nested: dict[str, str]) -> dict[str, str | None]:
+def _json_row(line: bytes, place: str, nested: dict[str, str]) -> dict[str, str | None]:
+    text = line.decode(errors="replace")
     try:
         row = json.loads(line)
     except ValueError as err:
-        raise SourceError(f"{sample.path}: {line[:80]!r} is no JSON ({err}); correct it") from err
+        said = str(err)
+        if isinstance(err, json.JSONDecodeError):  # which would speak of a line of its own
+            said = f"{err.msg} at its {err.colno}. character"
+        raise SourceError(f"{place}: {clip(text)} is no JSON ({said}); correct it") from err
     if not isinstance(row, dict):
-        raise SourceError(f"{sample.path}: {line[:80]!r} is no JSON object; write one a line")
+        raise SourceError(f"{place}: {clip(text)} is no JSON object; write one a line")
     found: dict[str, str | None] = {}
     for name, value in row.items():
         inner = value if isinstance(value, dict) else {}

@@ -126,19 +126,26 @@ def require_whole_header(path: Path, rows: Sequence[list[str]]) -> None:
     raise SourceError(f"{said}, the last one empty; delete the delimiter at the ends of the rows")
 
 
-def require_rows(path: Path, columns: Mapping[str, pa.Array], line: int | None) -> None:
+def require_rows(
+    path: Path, columns: Mapping[str, pa.Array], line: int | None, *, alone: bool = True
+) -> None:
     """Refuse the header once more among the rows, or the units of the columns as the first row.
+
+    Of several files also one that has a header only, as a run would.
 
     Args:
         path: Of the file.
         columns: Its texts; what has no value is null.
         line: Of the first row, if every row is one line of the file.
+        alone: Whether it is the only file.
 
     Raises:
         SourceError: There is one of them.
     """
     if not len(next(iter(columns.values()))):
-        return
+        if alone:
+            return
+        raise SourceError(f"{path}: only a header and no rows; fetch it again, or narrow the glob")
     if repeated := _repeated_header(columns):
         number = None if line is None else line + repeated[0]
         where = f"row {repeated[0] + 1} of the sample" if number is None else f"line {number}"

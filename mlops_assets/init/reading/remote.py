@@ -2,7 +2,7 @@
 
 An address of fsspec (http, https, s3, gs, ...), or a query of a database: SQLAlchemy's URL,
 `env:NAME` of a variable that holds either, or a file of DuckDB. The code becomes the model's
-`source.loader`; no password gets into it. Rows and their labels in two files are such a table too.
+`source.loader`; no password gets into it.
 """
 
 import os
@@ -15,16 +15,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import ConfigError, SourceError
 from mlops_assets.init.doubts.addresses import require_database, require_no_secret
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.files import is_workbook
 from mlops_assets.init.reading.missing import missing_texts, without
-from mlops_assets.init.reading.sampling import MOST_ROWS, is_workbook
-from mlops_assets.init.reading.table import Table, read_sample
+from mlops_assets.init.reading.sampling import MOST_ROWS
+from mlops_assets.init.reading.table import read_sample
 from mlops_assets.ml.data.delimited import without_preamble
-from mlops_assets.ml.data.reading import read_table
-from mlops_assets.ml.data.sources import find_files
 from mlops_assets.redaction import forget_secrets, without_secrets
 
 _MOST_BYTES = 8_000_000
@@ -32,31 +30,9 @@ _FILES = re.compile(
     r"^(https?|s3|gs|gcs|az|abfss?|adl|ftp|sftp|hf|github|hdfs|webhdfs|smb|oci|memory)://"
 )
 _DATABASE = re.compile(r"^(env:|[a-z0-9]+(\+[a-z0-9_]+)?:///?)")
-_HEAD = '''"""The rows of this model, from elsewhere; written by `mlops init`."""
+HEAD = '''"""The rows of this model, from elsewhere; written by `mlops init`."""
 
 '''
-
-_JOINED = (
-    _HEAD.replace("from elsewhere", "and their labels")
-    + '''import pandas as pd
-
-from mlops_assets.blocks.data import SourceSettings
-from mlops_assets.ml.data.reading import read_table
-from mlops_assets.ml.data.sources import find_files
-
-ROWS = SourceSettings.model_validate({rows!r})
-LABELS = SourceSettings.model_validate({labels!r})
-COLUMNS = {columns!r}
-KEY, TARGET = {key!r}, {target!r}
-
-
-def load() -> pd.DataFrame:
-    """Every row, with its label where there is one."""
-    rows = read_table(find_files(str(ROWS.uri)), ROWS, COLUMNS, "drop")
-    labels = read_table(find_files(str(LABELS.uri)), LABELS, [KEY, TARGET], "drop")
-    return rows.merge(labels, on=KEY, how="left", validate="many_to_one")
-'''
-)
 
 
 class Remote(NamedTuple):
@@ -70,6 +46,8 @@ class Remote(NamedTuple):
     """Whether the sample is all of it."""
     watch: tuple[str, ...] = ()
     """Local files that the code reads."""
+    marks: tuple[str, str | None] = (".", None)
+    """Of decimals and thousands in the sample's texts."""
 
 
 def is_remote(data: str) -> bool:
@@ -106,64 +84,6 @@ def fetch(data: str, target: str, answers: Answers, folder: Path) -> Remote:
         ) from err
 
 
-def join_labels(data: str, labels: str, target: str, answers: Answers, folder: Path) -> Remote:
-    """A sample of rows with their labels, which stand in a second file, by an id that both have.
-
-    Args:
-        data: The rows, local files.
-        labels: The labels, a local file or several: one line for an id.
-        target: A column of the labels.
-        answers: Which id, where both have several columns of one name.
-        folder: Where the sample is put.
-
-    Raises:
-        SourceError: They cannot be joined.
-        UndecidedError: By several columns they could.
-    """
-    rows, outcomes = read_sample(data, "", answers), read_sample(labels, target, answers)
-    for table, name in ((rows, data), (outcomes, labels)):
-        if table.decimal != "." or table.thousands:
-            raise SourceError(
-                f"{name}: numbers with a decimal comma cannot be joined; write points"
-            )
-    if target not in outcomes.columns:
-        raise SourceError(
-            f"{labels}: no column {target!r} but {list(outcomes.columns)}; correct it"
-        )
-    key = _key(rows, outcomes, target, answers)
-    ours, theirs = (SourceSettings.model_validate(one.source) for one in (rows, outcomes))
-    known = read_table(find_files(str(theirs.uri)), theirs, [key, target], "drop")
-    known = known.astype("string").astype(object)
-    if known[key].duplicated().any():
-        again = known[key][known[key].duplicated()].iloc[0]
-        raise SourceError(f"{labels}: {key} {again!r} is there twice; keep one label of each")
-    frame = pd.DataFrame({name: texts.to_pylist() for name, texts in rows.columns.items()})
-    frame = frame.drop(columns=[target], errors="ignore").merge(known, on=key, how="left")
-    if frame[target].isna().all():
-        raise SourceError(f"{data}: no {key} of it has a label in {labels}; correct one of them")
-    columns = [name for name in rows.columns if name != target]
-    code = _JOINED.format(
-        rows=ours.model_dump(exclude_defaults=True),
-        labels=theirs.model_dump(exclude_defaults=True),
-        columns=columns,
-        key=key,
-        target=target,
-    )
-    return Remote(_stored(frame, folder), code, rows.whole, (str(ours.uri), str(theirs.uri)))
-
-
-def _key(rows: Table, outcomes: Table, target: str, answers: Answers) -> str:
-    both = [name for name in rows.columns if name in outcomes.columns and name != target]
-    if not both:
-        raise SourceError(
-            f"the rows {list(rows.columns)} and the labels {list(outcomes.columns)} have no column "
-            "of one name; give the id the same one"
-        )
-    return (
-        both[0] if len(both) == 1 else answers.ask("entity", "which id joins them?", both[0], both)
-    )
-
-
 def _query(answers: Answers) -> str:
     if query := answers.given("query"):
         return query
@@ -177,7 +97,7 @@ def _from_duckdb(file: str, query: str, folder: Path) -> Remote:
         raise SourceError(f"{file}: there is no such file; correct the path")
     with duckdb.connect(file, read_only=True) as connection:
         frame = connection.execute(f"select * from ({query}) limit {MOST_ROWS}").df()  # noqa: S608
-    code = _HEAD + (
+    code = HEAD + (
         "import duckdb\nimport pandas as pd\n\n"
         f"FILE = {file!r}\nQUERY = {query!r}\n\n\n"
         "def load() -> pd.DataFrame:\n"
@@ -185,7 +105,7 @@ def _from_duckdb(file: str, query: str, folder: Path) -> Remote:
         "    with duckdb.connect(FILE, read_only=True) as connection:\n"
         "        return connection.execute(QUERY).df()\n"
     )
-    return Remote(_stored(frame, folder), code, len(frame) < MOST_ROWS)
+    return Remote(stored_frame(frame, folder), code, len(frame) < MOST_ROWS)
 
 
 def _from_database(data: str, query: str, folder: Path) -> Remote:
@@ -209,7 +129,7 @@ def _from_database(data: str, query: str, folder: Path) -> Remote:
     finally:
         engine.dispose()
     address = f"os.environ[{named!r}]" if named else repr(url)
-    code = _HEAD + (
+    code = HEAD + (
         ("import os\n\n" if named else "")
         + "import pandas as pd\nfrom sqlalchemy import create_engine, text\n\n"
         f"QUERY = {query!r}\n\n\n"
@@ -222,7 +142,7 @@ def _from_database(data: str, query: str, folder: Path) -> Remote:
         "    finally:\n"
         "        engine.dispose()\n"
     )
-    return Remote(_stored(frame, folder), code, len(frame) < MOST_ROWS)
+    return Remote(stored_frame(frame, folder), code, len(frame) < MOST_ROWS)
 
 
 def _from_address(data: str, uri: str, target: str, answers: Answers, folder: Path) -> Remote:
@@ -250,8 +170,6 @@ def _from_address(data: str, uri: str, target: str, answers: Answers, folder: Pa
     whole = len(head) < _MOST_BYTES
     local.write_bytes(head if whole else head[: head.rfind(b"\n") + 1])
     table = read_sample(str(local), target, answers)
-    if table.decimal != "." or table.thousands:
-        raise SourceError(f"{data}: numbers with a decimal comma are read of local files only")
     missing = missing_texts(table.columns, answers)
     columns = {name: without(texts, missing.everywhere) for name, texts in table.columns.items()}
     sample = folder / "sample.parquet"
@@ -260,7 +178,7 @@ def _from_address(data: str, uri: str, target: str, answers: Answers, folder: Pa
     _, before = without_preamble(local.read_bytes(), skipped, comment)
     reader = _reader(table.source, missing.everywhere, before)
     code = _address_code(uri, reader, 'compression="infer"')
-    return Remote(sample, code, whole)
+    return Remote(sample, code, whole, marks=(table.decimal, table.thousands))
 
 
 def _reader(source: dict[str, Any], missing: list[str], before: int) -> str:
@@ -281,7 +199,7 @@ def _reader(source: dict[str, Any], missing: list[str], before: int) -> str:
 def _address_code(uri: str, reader: str, options: str) -> str:
     modules = "".join(f"import {one}\n" for one in ("json", "os") if f"{one}." in uri + reader)
     opened = ", ".join(filter(None, ['URI, "rb"', options]))
-    return _HEAD + (
+    return HEAD + (
         modules + "\n" * bool(modules) + "import fsspec\nimport pandas as pd\n\n"
         f"URI = {uri}\n\n\n"
         "def load() -> pd.DataFrame:\n"
@@ -291,7 +209,8 @@ def _address_code(uri: str, reader: str, options: str) -> str:
     )
 
 
-def _stored(frame: pd.DataFrame, folder: Path) -> Path:
+def stored_frame(frame: pd.DataFrame, folder: Path) -> Path:
+    """The file of a sample in this folder."""
     file = folder / "sample.parquet"
     frame.to_parquet(file, index=False)
     return file

@@ -1,11 +1,9 @@
 """A bounded sample of files: their heads, and of long plain texts blocks from all over.
 
-What is in the bytes is `dialect` and `table`; here a row is a line.
+Which files there are is `files`, what is in the bytes `dialect` and `table`; here a row is a line.
 """
 
-import re
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -13,20 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
+from mlops_assets.init.reading.files import is_packed, some_of
 from mlops_assets.init.reading.opening import is_utf16, opened
 from mlops_assets.ml.data.characters import DAMAGED, NO_TEXT
-from mlops_assets.ml.data.sources import find_files
 
 HEAD = 1_000_000
 """Bytes that the dialect is told by."""
 MOST_ROWS = 20_000
 MOST_CELLS = 1_500_000
-_MOST_FILES = 8
 _BLOCKS = 24
 _LONGEST_STREAM = 500_000_000
-_COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst")
-_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".jsonl", ".ndjson", ".parquet", ".pq")
-_SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _FOREIGN = NO_TEXT | {
     (b"PK\x03\x04",): "an Excel workbook or a zip archive of another name; call it *.xlsx or *.zip",
     (b"\xd0\xcf\x11\xe0",): "an Excel workbook of another name; call it *.xls",
@@ -70,31 +64,6 @@ class SheetSample(NamedTuple):
     whole: bool
 
 
-def find_data(data: str) -> tuple[str, list[Path]]:
-    """The URI of the source as a YAML names it, and its files: a folder becomes a glob.
-
-    Raises:
-        SourceError: Nothing is there, or a folder holds tables of several kinds.
-    """
-    folder = Path(data).expanduser()
-    if "://" in data or not folder.is_dir():
-        return data, find_files(data)
-    tables = (*_SUFFIXES, *_SHEETS)
-    found = {
-        "".join(part for part in path.suffixes if part.lower() in (*tables, *_COMPRESSED))
-        for path in folder.rglob("*")
-        if path.is_file() and _kind(path) in tables
-    }
-    if len(found) != 1:
-        what = f"tables of several kinds, {sorted(found)}" if found else "no table"
-        raise SourceError(
-            f"the folder {data} holds {what}; name the files by a glob, e.g. '{folder / '*.csv'}'"
-        )
-    deep = not any(folder.glob(f"*{next(iter(found))}"))
-    uri = str(folder / ("**" if deep else ".") / f"*{next(iter(found))}")
-    return uri, find_files(uri)
-
-
 def head_of(path: Path) -> bytes:
     """The first bytes of a file, decompressed.
 
@@ -122,35 +91,6 @@ def head_of(path: Path) -> bytes:
             "convert it, e.g. by iconv -f UTF-16LE -t UTF-8"
         )
     return head
-
-
-def partition_names(files: Sequence[Path]) -> list[str]:
-    """What the folders of every file say of its rows: of `year=2024/month=01/a.csv` two names."""
-    found = [
-        [folder.name.partition("=")[0] for folder in takewhile(_says_something, path.parents)]
-        for path in files
-    ]
-    alike = len(files) > 1 and all(names == found[0] for names in found)
-    return found[0][::-1] if alike else []
-
-
-def _says_something(folder: Path) -> bool:
-    return re.match("[^=]+=", folder.name) is not None
-
-
-def is_workbook(path: Path) -> bool:
-    """Whether a file is one of sheets, by its name."""
-    return path.suffix.lower() in _SHEETS
-
-
-def is_packed(path: Path) -> bool:
-    """Whether a file is compressed, by its name."""
-    return path.suffix.lower() in _COMPRESSED
-
-
-def is_parquet(path: Path, head: bytes) -> bool:
-    """Whether a file is one of Parquet, whatever its name."""
-    return head.startswith(b"PAR1") or _kind(path) in (".parquet", ".pq")
 
 
 def sample_texts(
@@ -188,22 +128,8 @@ def rows_of_all(samples: Sequence[TextSample | ParquetSample | SheetSample], fil
     return sum(one.rows for one in samples) * files // len(samples)
 
 
-def _kind(path: Path) -> str:
-    """The suffix that says what a file holds."""
-    name = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
-    return name.suffix.lower()
-
-
 def _bounded_rows(columns: int) -> int:
     return max(500, min(MOST_ROWS, MOST_CELLS // max(columns, 1)))
-
-
-def some_of(files: Sequence[Path]) -> list[Path]:
-    """The first file, the last, and some between."""
-    if len(files) <= _MOST_FILES:
-        return list(files)
-    step = (len(files) - 1) / (_MOST_FILES - 1)
-    return [files[round(step * at)] for at in range(_MOST_FILES)]
 
 
 def _sample_text(path: Path, rows: int, *, lines_are_rows: bool) -> TextSample:

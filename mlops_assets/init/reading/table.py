@@ -17,22 +17,24 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.dialect import UTF16, Dialect, find_dialect, find_marks, trimmed
+from mlops_assets.init.reading.files import (
+    find_data,
+    is_packed,
+    is_parquet,
+    is_workbook,
+    partition_names,
+    some_of,
+)
 from mlops_assets.init.reading.objects import flattened, parse_json
 from mlops_assets.init.reading.preamble import require_no_footer, require_rows
 from mlops_assets.init.reading.sampling import (
     ParquetSample,
     SheetSample,
     TextSample,
-    find_data,
     head_of,
-    is_packed,
-    is_parquet,
-    is_workbook,
-    partition_names,
     rows_of_all,
     sample_parquet,
     sample_texts,
-    some_of,
 )
 from mlops_assets.init.reading.workbook import columns_of, find_place, sample_sheet
 from mlops_assets.ml.data.delimited import TextFile, check_quotes
@@ -184,7 +186,8 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
     else:
         parts = [_parse_csv(sample, dialect) for sample in samples]
         for sample, part in zip(samples, parts, strict=True):
-            require_rows(sample.path, part, _first_line(sample, part, dialect))
+            line = _first_line(sample, part, dialect)
+            require_rows(sample.path, part, line, alone=len(files) == 1)
     _require_same_columns([(s.path, list(p)) for s, p in zip(samples, parts, strict=True)])
     columns = {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
     rows = len(next(iter(columns.values())))

@@ -13,7 +13,7 @@ import pyarrow.compute
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.dialect import find_marks
-from mlops_assets.ml.data.casting import Marks
+from mlops_assets.ml.data.marks import Marks
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -27,6 +27,8 @@ _WORD = re.compile(r"^[A-Za-z\u00b0-\u00b5/]{1,12}$")
 _EDGES = re.compile(r"^[-+0-9.,' \u00a0\u202f()]+|[-+0-9.,' \u00a0\u202f()]+$")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _GROUPED = r"^[+-]?[0-9]{1,3}(\.[0-9]{3})+$"
+_APART = r"^[+-]?[0-9]{1,3}(['\x{a0}\x{202f}][0-9]{3})+([.,][0-9]+)?$"
+"""Groups of three digits, by what nothing but numbers has between digits."""
 _FEW = 20
 
 
@@ -48,7 +50,8 @@ def find_written(column: Column, answers: Answers) -> Written | None:
     """
     unit = _unit(column)
     parentheses = column.share(r"^\(.*[0-9].*\)$") > 0
-    if not (unit or parentheses or column.share("[0-9],[0-9]") > 0) or column.distinct <= 2:
+    marked = unit or parentheses or column.share(f"[0-9],[0-9]|{_APART}") > 0
+    if not marked or column.distinct <= 2:
         return None
     bare = Marks(unit=unit, parentheses=parentheses).bare(column.texts)
     decimal, thousands = _marks(column, bare, unit, answers)

@@ -25,6 +25,7 @@ import pyarrow.compute
 
 from mlops_assets.blocks.columns import ColumnContract
 from mlops_assets.ml.data.datetimes import datetimes, epochs
+from mlops_assets.ml.data.marks import Marks
 
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 Problems: TypeAlias = dict[str, Mask]
@@ -34,61 +35,11 @@ pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type 
 _INTEGER = r"^-?[0-9]+([.]0+)?$"  # as libraries write a column of integers with gaps: 4.0
 _SHORT_INTEGER = r"^-?[0-9]{1,18}$"  # surely within int64
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_BLANKS = r"[ \x{a0}\x{202f}]*"
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
 _BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
 _ROUNDED = "is a float beyond 2**53, so perhaps another integer, rounded"
 _INT64 = np.iinfo(np.int64)
 _EXACT = 2**53  # beyond it a float64 skips integers
-
-
-class Marks(NamedTuple):
-    """How numbers are written in a text."""
-
-    decimal: str = "."
-    thousands: str = ""
-    unit: str = ""
-    """What stands before or behind each."""
-    parentheses: bool = False
-    """Whether they may stand for a minus."""
-
-    def of(self, rule: ColumnContract) -> "Marks":
-        """Those of one column, where it has some of its own."""
-        decimal, thousands = self.decimal, self.thousands
-        if rule.decimal is not None or rule.thousands is not None:
-            decimal, thousands = rule.decimal or ".", rule.thousands or ""
-        return Marks(decimal, thousands, rule.unit or "", rule.negative == "parentheses")
-
-    def plain(self, text: pa.Array) -> pa.Array:
-        """The numbers as Python writes them; what is none by these marks is none afterwards."""
-        if self == PLAIN:
-            return text
-        text = self.bare(text)
-        point, group = re.escape(self.decimal), re.escape(self.thousands)
-        grouped = rf"[0-9]{{1,3}}({group}[0-9]{{3}})+|" if group else ""
-        form = rf"^[+-]?({grouped}[0-9]*)({point}[0-9]*)?([eE][+-]?[0-9]+)?$"
-        bare = pc.replace_substring(text, self.thousands, "") if group else text
-        bare = pc.replace_substring(bare, self.decimal, ".")
-        return pc.if_else(pc.match_substring_regex(text, form), bare, "no number")
-
-    def bare(self, text: pa.Array) -> pa.Array:
-        """The digits and their marks alone, with a minus for parentheses."""
-        if self.parentheses:
-            text = pc.replace_substring_regex(text, r"^\((.*)\)$", r"-\1")
-        return _without_unit(text, self.unit) if self.unit else text
-
-
-PLAIN = Marks()
-
-
-def _without_unit(text: pa.Array, unit: str) -> pa.Array:
-    """Without the unit and the blanks beside it; what has none is no number."""
-    sign = re.escape(unit)
-    first, last = rf"^([+-]?){_BLANKS}{sign}{_BLANKS}", rf"{_BLANKS}{sign}$"
-    behind = pc.replace_substring_regex(text, last, "")
-    behind = pc.if_else(pc.match_substring_regex(text, last), behind, "no number")
-    before = pc.replace_substring_regex(text, first, r"\1")
-    return pc.if_else(pc.match_substring_regex(text, first), before, behind)
 
 
 class Cast(NamedTuple):

@@ -31,6 +31,9 @@ NO_TEXT = {
 """How files of other kinds begin, which people name *.csv."""
 
 
+_UTF8 = "the file is UTF-8. Set `source.encoding: utf-8`, or write it as the one declared"
+
+
 def read_text(path: Path, encoding: str) -> bytes:
     """Content of a text file as UTF-8, decompressed, without a byte order mark.
 
@@ -70,12 +73,24 @@ def _as_utf8(data: bytes, encoding: str, where: str) -> bytes:
     except UnicodeDecodeError as err:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             refuse(where, "the file is UTF-16. Set `source.encoding: utf-16`")
+        if _is_utf8(data):
+            refuse(where, _UTF8)
         line, value = data.count(b"\n", 0, err.start) + 1, data[err.start : err.end]
         remedy = "Set `source.encoding` to what it is, e.g. cp1252, or fetch the file again"
         refuse(where, f"line {line}: {value!r} is no {encoding.upper()}. {remedy}")
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
         return data
+    if len(text) == len(data) and _is_utf8(data):  # of a byte a character, which all can be read as
+        refuse(where, _UTF8)
     return text.removeprefix("\ufeff").encode()
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Whether it can be nothing else: what other encodings write beyond ASCII is hardly UTF-8."""
+    try:
+        return len(data.decode()) < len(data)
+    except UnicodeDecodeError:
+        return False
 
 
 def read_bytes(path: Path) -> bytes:

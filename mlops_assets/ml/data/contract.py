@@ -16,7 +16,8 @@ import pandas as pd
 from mlops_assets.blocks.columns import ColumnContract
 from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError
-from mlops_assets.ml.data.casting import PLAIN, Cast, Marks, Mask, cast
+from mlops_assets.ml.data.casting import Cast, Mask, cast
+from mlops_assets.ml.data.marks import PLAIN, Marks
 from mlops_assets.ml.data.reading import check_columns
 
 _DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
@@ -266,7 +267,7 @@ def _listed(values: tuple[Any, ...]) -> str:
 
 def _quote(value: object) -> str:
     """A value for a reason: short, and without the separators of reasons."""
-    text = repr(value) if isinstance(value, str) else str(value)
+    text = repr(value) if isinstance(value, str) else str(None if value is pd.NA else value)
     text = text if len(text) <= 80 else f"{text[:77]}..."
     return re.sub(r"([;:]) +", r"\1", text)
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from mlops_assets.blocks.columns import ColumnContract
+from mlops_assets.blocks.columns import ColumnContract, with_day
 from mlops_assets.errors import ContractError
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
@@ -37,6 +37,7 @@ _DIRECTIVES = {
 }
 """What a directive of strptime matches, as far as is needed to find the offset between others."""
 # Whole days inside what 64 bits of nanoseconds can count.
+_SERIAL_0, _MARCH_1900 = pd.Timestamp("1899-12-30"), 61
 _FIRST, _LAST = pd.Timestamp("1677-09-22"), pd.Timestamp("2262-04-11")
 
 _DTYPE = "is not a datetime between the years 1678 and 2262"
@@ -75,16 +76,19 @@ def datetimes(
 def epochs(
     column: pd.Series, text: pa.Array | None, rule: ColumnContract
 ) -> tuple[pd.Series, dict[str, Any]]:
-    """`column`, which counts `rule.unit` since 1970, as datetime64[ns, UTC]; and the problems.
+    """`column`, which counts `rule.unit`, as datetime64[ns, UTC]; and the problems.
 
-    A text keeps every digit down to the nanosecond. A float, which has no more, is rounded to the
-    microsecond; one beyond 2**53 is a problem.
+    Days of a spreadsheet are rounded to the millisecond. Of time since 1970 a text keeps every
+    digit down to the nanosecond. A float, which has no more, is rounded to the microsecond; one
+    beyond 2**53 is a problem.
 
     Args:
         column: Numbers, or objects.
         text: The spelling of `column`, if it holds objects.
         rule: Its contract.
     """
+    if rule.unit == "excel":
+        return _serials(column, text)
     places = _PLACES[str(rule.unit)]
     if text is not None:
         count, part, good = _counts_of_text(text, places)
@@ -98,6 +102,23 @@ def epochs(
     moments = np.where(good, count, 0) * 10**places + np.where(good, part, 0)
     values = pd.Series(moments.astype("datetime64[ns]"), column.index).dt.tz_localize("UTC")
     return values.where(good), {f"is no number of {rule.unit} since 1970 as of 1678 to 2262": ~good}
+
+
+def _serials(column: pd.Series, text: pa.Array | None) -> tuple[pd.Series, dict[str, Any]]:
+    """Days since the end of 1899: 1900-03-01 is 61; of what is before, spreadsheets differ."""
+    if text is not None:
+        well_formed = pc.fill_null(pc.match_substring_regex(text, r"^[0-9]+([.][0-9]+)?$"), False)
+        numbers = pc.cast(pc.if_else(well_formed, text, "0"), pa.float64())
+        days = numbers.to_numpy(zero_copy_only=False)
+    elif getattr(column.dtype, "kind", "") in "iuf":
+        days = column.to_numpy(np.float64)
+    else:
+        days = np.zeros(len(column))
+    good = (days >= _MARCH_1900) & (days < (_LAST - _SERIAL_0).days)
+    milliseconds = np.round(np.where(good, days, 0.0) * 86_400_000).astype(np.int64)
+    moments = pd.Series(_SERIAL_0 + pd.to_timedelta(milliseconds, unit="ms"), column.index)
+    values = moments.dt.as_unit("ns").dt.tz_localize("UTC")
+    return values.where(good), {"is no day of a spreadsheet, from 61 to 132,000": ~good}
 
 
 def _counts(numbers: np.ndarray, places: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -159,7 +180,14 @@ def _of_text(
 
 
 def _parse(texts: pd.Series, form: str | None) -> pd.Series:
-    return pd.to_datetime(texts, format=form or "ISO8601", errors="coerce", utc=True)
+    return parsed(texts, form or "ISO8601")
+
+
+def parsed(texts: pd.Series, form: str) -> pd.Series:
+    """Texts of a strptime format as moments in UTC, NaT where one is not; a week is its Monday."""
+    if (whole := with_day(form)) != form:
+        texts = texts + " 1"
+    return pd.to_datetime(texts, format=whole, errors="coerce", utc=True)
 
 
 def _localize(naive: pd.Series, rule: ColumnContract) -> pd.Series:

@@ -1,10 +1,8 @@
 """Two fitted models on the same held-out rows, as far as the older one can still score them.
 
 The champion is fed the features that it was trained on, in its order, so a challenger with one
-feature more is compared like any other. A feature that kept its name but changed its meaning (e.g.
-the window of an aggregate) is not noticed: rename it.
-
-Fetching both is `model_versions.gate`.
+feature more is compared like any other. Fetching both, and the champion's features where they are
+defined otherwise than the challenger's, is `model_versions.gate`.
 """
 
 from typing import NamedTuple
@@ -23,13 +21,28 @@ from mlops_assets.records.evaluation import Comparison
 
 
 def compare_models(
-    champion: Estimator, challenger: Scored, test: pd.DataFrame, settings: ModelSettings
+    champion: Estimator,
+    challenger: Scored,
+    test: pd.DataFrame,
+    settings: ModelSettings,
+    own: pd.DataFrame | None = None,
 ) -> Comparison:
-    """Compare two pipelines on `test`, which the challenger scored; or `NotComparableError`."""
+    """Compare two pipelines on the same rows.
+
+    Args:
+        champion: Of other settings, perhaps.
+        challenger: What it says of `test`.
+        test: With the targets.
+        settings: The challenger's.
+        own: The champion's features of these rows, in their order, where they are not its too.
+
+    Raises:
+        NotComparableError: The champion cannot score them.
+    """
     features = challenger.features
     actual = label_array(test[settings.target.name], settings.target.task)
     slices = {name: features[name].to_numpy() for name in settings.evaluation.slices}
-    old = scored_champion(champion, features, actual, settings)
+    old = scored_champion(champion, features if own is None else own, actual, settings)
     new = _losses(challenger, actual)
     return compare(
         old.losses,

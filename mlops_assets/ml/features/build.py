@@ -224,7 +224,7 @@ def _event_log(
     numbers = sorted({column for distinct, column in used if not distinct})
     labels = sorted({column for distinct, column in used if distinct})
     chosen = {name: _chosen(events, one.where) for name, one in wanted.items() if one.where}
-    return EventLog.build(_keys(events, settings), events, numbers, labels, chosen)
+    return EventLog.build(row_keys(events, settings), events, numbers, labels, chosen)
 
 
 def _chosen(events: pd.DataFrame, where: Where) -> np.ndarray:
@@ -233,7 +233,7 @@ def _chosen(events: pd.DataFrame, where: Where) -> np.ndarray:
 
 
 def _unique_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
-    keys = _keys(rows, settings)
+    keys = row_keys(rows, settings)
     if repeated := int(keys.duplicated().sum()):
         example = keys[keys.duplicated()].iloc[0].to_dict()
         raise FeatureError(
@@ -243,7 +243,7 @@ def _unique_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     return keys
 
 
-def _keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+def row_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     """Entity and event_timestamp of each row, with a fresh index."""
     entity, timestamp = settings.key.name, settings.timestamp_column
     _require_columns(rows, [entity, timestamp])

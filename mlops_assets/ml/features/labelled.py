@@ -31,6 +31,29 @@ def labelled_keys(
     return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
 
 
+def with_targets(
+    features: pd.DataFrame, rows: pd.DataFrame, settings: ModelSettings, known: datetime | None
+) -> pd.DataFrame:
+    """`features` with their targets, as the feature store joins them for training.
+
+    Args:
+        features: Of `build_features`.
+        rows: Processed, of which `features` were built.
+        settings: Of the model.
+        known: As in `labelled_keys`.
+
+    Returns:
+        By moment and entity: `[entity, event_timestamp, target, *features]`.
+
+    Raises:
+        FeatureError: As `build_labels`.
+    """
+    keys = [settings.key.name, TIMESTAMP]
+    labels = labelled_keys(rows, features, settings, known)
+    joined = labels.merge(features, on=keys, validate="one_to_one")
+    return joined.sort_values(keys[::-1], ignore_index=True)
+
+
 def rows_until(rows: pd.DataFrame, settings: ModelSettings, known: datetime | None) -> pd.DataFrame:
     """Without what an event log already holds of times after `known`, which is not all of it."""
     if settings.target.window is None or known is None:

@@ -9,6 +9,7 @@ encoding of a category, or another entity.
 import numpy as np
 import pandas as pd
 
+from mlops_assets.blocks.base import LONGEST
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.monitoring import FeatureSkew, SkewSummary
@@ -36,6 +37,20 @@ def request_keys(requests: pd.DataFrame, settings: ModelSettings) -> pd.DataFram
     keys = pd.DataFrame({entity.name: requests["entity"], TIMESTAMP: moments})
     dtypes = {entity.name: entity.column_dtype, TIMESTAMP: "datetime64[ns, UTC]"}
     return keys.astype(dtypes).reset_index(drop=True)
+
+
+def known_as_of(
+    keys: pd.DataFrame, features: pd.DataFrame, settings: ModelSettings
+) -> pd.DataFrame:
+    """To each of `request_keys` the newest features known then, as the feature store joins them."""
+    names = [settings.key.name, TIMESTAMP, *settings.features.names]
+    return pd.merge_asof(
+        keys.sort_values(TIMESTAMP),
+        features[names].sort_values(TIMESTAMP, kind="stable"),
+        on=TIMESTAMP,
+        by=settings.key.name,
+        tolerance=pd.to_timedelta(settings.features.ttl or LONGEST),
+    )
 
 
 def compare_features(

@@ -76,6 +76,7 @@ class _Builder:
             where = "" if at == "training" else _below(at)
             raise ParameterError(f"{path}: {err}; correct {at}.params", where) from err
         _check_values(made, path, at)
+        _check_parts(made, path, at)
         if "random_state" not in params and _wants_seed(made):
             made.set_params(random_state=self.seed)
         return self._numbered(made)
@@ -177,6 +178,41 @@ def _check_values(made: Any, path: str, at: str) -> None:
         place = name if at == "training" else f"{_below(at)}.params.{name}"
         said = str(err).replace(" instead.", " instead")
         raise ParameterError(f"{path}: {said}; correct it", place) from err
+
+
+_PARTS = {
+    "_validate_estimators": "estimators",
+    "_validate_steps": "steps",
+    "_validate_transformers": "transformers",
+}
+"""What scikit-learn's compositions check when they are fitted -> the parameter that it is of."""
+
+
+def _check_parts(made: Any, path: str, at: str) -> None:
+    """Refuse the parts of a composition that have one name, or cannot take their place."""
+    for check, name in _PARTS.items():
+        if not type(made).__module__.startswith("sklearn.") or not hasattr(made, check):
+            continue
+        place = name if at == "training" else f"{_below(at)}.params.{name}"
+        if texts := _texts_in(getattr(made, name)):
+            said = f"{path}: {texts[0]!r} is a text; write {{estimator: {texts[0]}}}"
+            raise ParameterError(said, place)
+        try:
+            getattr(made, check)()
+        except (AttributeError, TypeError, ValueError) as err:
+            said = f"{path}: {str(err).rstrip('.')}; correct {at}.params.{name}"
+            raise ParameterError(said, place) from err
+    parts, weights = getattr(made, "estimators", ()), getattr(made, "weights", None)
+    if isinstance(weights, list) and len(weights) != len(parts):
+        place = "weights" if at == "training" else f"{_below(at)}.params.weights"
+        said = f"{len(weights)} weights for {len(parts)} estimators; give one for each"
+        raise ParameterError(f"{path}: {said}", place)
+
+
+def _texts_in(parts: Any) -> list[str]:
+    """Those that stand for an estimator and name none."""
+    parts = [part[1] for part in parts if isinstance(part, tuple | list) and len(part) > 1]
+    return [one for one in parts if isinstance(one, str) and one not in ("drop", "passthrough")]
 
 
 def _wants_seed(made: Any) -> bool:

@@ -113,23 +113,6 @@ def test_a_worse_challenger_is_refused_with_numbers_and_the_champion_stays(
     assert "models:/loans/2 did not pass the gate: against_champion" in failure(alone)
 
 
-def test_a_champion_that_cannot_score_the_rows_is_said_not_hidden(
-    champion: dict[str, Any],
-    loans: dict[str, Any],
-    resources: dict[str, Any],
-    instance: dg.DagsterInstance,
-) -> None:
-    loans["features"]["columns"] = ["amount"]
-    loans["processing"] = {}
-    result = materialize(ModelSettings.model_validate(loans), resources, instance, STAGES[2:])
-    assert materialized(result) == STAGES[2:]
-    assert facts(result)["not_compared"] == (
-        "the champion models:/loans/1 cannot be compared: "
-        "it was trained on features that are gone: ['grade']"
-    )
-    assert "p_value" not in facts(result)
-
-
 def test_off_compares_nothing(
     champion: dict[str, Any],
     loans: dict[str, Any],

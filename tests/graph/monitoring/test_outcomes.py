@@ -89,7 +89,7 @@ def test_the_estimate_takes_scores_for_what_they_were_worth_on_held_out_rows(
     watched: ModelSettings, resources: dict[str, Any], live: pd.DataFrame
 ) -> None:
     logged = predictions(live.head(200), np.linspace(0, 1, 200))
-    found = calibrated(logged, live, watched, resources["tracking"])
+    found = calibrated(logged, lambda: live, watched, resources["tracking"])
     assert (np.diff(found) >= 0).all()
     assert len(np.unique(found)) < 50  # the steps of the map, not the scores themselves
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from mlops_assets.config import ModelSettings
-from resources.tracking.outcome import MLFLOW, PROCESS, is_gone, settle, this_process
+from resources.tracking.outcome import MLFLOW, PROCESS, is_gone, settle, status_of, this_process
 from sensors.mlflow_runs import build_mlflow_runs_sensor
 from tests.support.fakes import FakeTracking
 from tests.support.pipeline_runs import STAGES, failure, materialize, metadata
@@ -179,6 +179,24 @@ def test_a_run_that_was_killed_before_it_logged_anything_is_named(
     assert answer.skip_message == f"ended {run.run_id[:8]}"
     (failed,) = instance.all_logs(run.run_id, dg.DagsterEventType.RUN_FAILURE)
     assert failed.message.startswith("its process was killed; the run was NOT_STARTED")
+
+
+def test_a_run_that_was_killed_is_called_so_before_anybody_tells_dagster(
+    instance: dg.DagsterInstance,
+) -> None:
+    started = dg.DagsterRunStatus.STARTED
+    for tags, said in (
+        ({PROCESS: _EARLIER_PROCESS}, "KILLED"),
+        ({PROCESS: this_process()}, "STARTED"),
+        ({PROCESS: "elsewhere/1@0"}, "STARTED"),
+        ({}, "STARTED"),
+    ):
+        run = instance.create_run_for_job(nothing, status=started, tags=tags)
+        assert status_of(run) == said
+    over = instance.create_run_for_job(
+        nothing, status=dg.DagsterRunStatus.SUCCESS, tags={PROCESS: _EARLIER_PROCESS}
+    )
+    assert status_of(over) == "SUCCESS"
 
 
 def test_the_next_run_closes_what_others_left(

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
-from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import Checked, enforce
+from mlops_assets.ml.data.marks import Marks
 from mlops_assets.ml.data.processing import identified
 from mlops_assets.ml.data.reading import read_table
 from mlops_assets.ml.features.build import build_features, build_labels
@@ -35,7 +35,7 @@ def settings_of(world: World, folder: str) -> ModelSettings | None:
 def checked(world: World, settings: ModelSettings) -> Checked:
     columns = tuple(settings.contract.source_names.values())
     source, files = settings.source, [Path(str(settings.source.uri))]
-    marks = Marks(source.decimal, source.thousands)
+    marks = Marks.written_in(source)
     with process_zone(world.zone):
         rows = read_table(files, source, columns, settings.contract.extra_columns)
         return enforce(rows, settings.contract, NOW, marks)

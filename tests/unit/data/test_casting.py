@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.ml.data.casting import Marks
 from mlops_assets.ml.data.contract import enforce, violations
+from mlops_assets.ml.data.marks import Marks
 from tests.support.contracts import NOW, check, contract, kept, reasons
 
 

@@ -163,4 +163,4 @@ def test_rule_serving(infer: Any, periods: str | None, clock: str | None) -> Non
     at = pd.date_range(periods, periods=ROWS) if periods else pd.date_range(end=end, periods=ROWS)
     draft = infer(sound(id=np.arange(ROWS), time=at.strftime("%Y-%m-%d")))
     assert draft.attributes["features"].get("clock") == clock
-    assert draft.attributes["features"]["ttl"] == "300d"
+    assert draft.attributes["features"]["ttl"] == "36500d"

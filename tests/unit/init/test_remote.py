@@ -150,6 +150,31 @@ def test_labels_may_stand_in_a_second_file(project: Path, kind: str) -> None:
     assert rows[labelled].astype(str).equals(frame[labelled][rows.columns].astype(str))
 
 
+def german(frame: pd.DataFrame) -> pd.DataFrame:
+    """With an amount, and a whole one, that stand with points in `numbers`."""
+    return frame.assign(amount=[1000.5 + n for n in range(len(frame))], units=1234)
+
+
+def test_a_decimal_comma_is_of_its_columns_where_a_loader_reads(
+    project: Path, address: str, tmp_path: Path
+) -> None:
+    frame = german(table())
+    write = {"index": False, "sep": ";", "decimal": ","}
+    frame.assign(units="1.234").to_csv(tmp_path / "served" / "far.csv", **write)
+    assert main(["init", f"{address}/far.csv", "--name", "far", "--target", "left"]) == 0
+    frame.drop(columns="left").to_csv("rows.csv", **write)
+    frame[["left", "customer_id"]].to_csv("outcomes.csv", index=False)
+    labels = ["--labels", "outcomes.csv"]
+    assert main(["init", "rows.csv", *labels, "--target", "left"]) == 0
+    for name in ("far", "rows"):
+        text = (project / "defs" / name / "defs.yaml").read_text(encoding="utf-8")
+        columns = yaml.safe_load(text)["attributes"]["contract"]["columns"]
+        assert columns["amount"]["decimal"] == ","
+        assert columns["amount"]["dtype"] == "float64"
+    frame[["left", "customer_id"]].assign(score=0.5).to_csv("points.csv", index=False)
+    assert main(["init", "rows.csv", "--labels", "points.csv", "--target", "left"]) == 1
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [

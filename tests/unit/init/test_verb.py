@@ -141,6 +141,7 @@ def test_a_page_of_every_column_opens_without_a_network(
     assert f"{page}: a page of every column, with values" in capsys.readouterr().out
     text = page.read_text(encoding="utf-8")
     assert "Größe" in text
+    assert page.with_name(".gitignore").read_text() == "/profile.html\n", "it holds their values"
     assert "loans: all 600 rows" in text
     assert re.findall(r"""(?:src|<link[^>]+href|url\()\s*=?\s*["']?https?:""", text) == []
     assert len(text) < 2_000_000

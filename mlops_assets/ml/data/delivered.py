@@ -1,0 +1,39 @@
+"""A delivery of raw data -> the rows that it declares to be, by the YAML of a model.
+
+Whose YAML that is, today's or the one that a version was trained by, is the caller's to say.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.ml.data.contract import Checked, enforce
+from mlops_assets.ml.data.marks import Marks
+from mlops_assets.ml.data.reading import read_table
+
+
+def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
+    """The rows of a version: exactly the contract's columns, under the source's names.
+
+    Raises:
+        SourceError: As `read_table`.
+    """
+    source = settings.source
+    if source.loader is not None:
+        source = source.model_copy(update={"format": "parquet"})
+    contract = settings.contract
+    return read_table(files, source, tuple(contract.source_names.values()), contract.extra_columns)
+
+
+def checked_rows(files: Sequence[Path], settings: ModelSettings, now: datetime) -> Checked:
+    """The rows of a version, typed, and those that break the contract.
+
+    Raises:
+        SourceError: As `read_table`.
+        ContractError: As `enforce`.
+    """
+    marks = Marks.written_in(settings.source)
+    return enforce(read_rows(files, settings), settings.contract, now, marks)

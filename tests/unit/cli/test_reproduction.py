@@ -1,0 +1,32 @@
+"""What `mlops reproduce` hands on of the caller's variables."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.cli.reproduction import environment
+from tests.unit.training.test_reproduction import RECORD
+
+LIVE = (
+    *("MLOPS_DATABASE", "MLOPS_ONLINE_STORE", "MLOPS_LEDGER", "MLOPS_ENDPOINTS", "MLOPS_STORAGE"),
+    *(
+        "MLFLOW_TRACKING_URI",
+        "MLOPS_EXECUTOR",
+        "MLOPS_ALERT_WEBHOOK",
+        "MLOPS_SHARED",
+        "MLOPS_FEAST",
+    ),
+)
+NEEDED = ("MLOPS_SALES_URI", "MLOPS_PORT_CUSTOMERS", "MLOPS_TARGET", "SALES_PASSWORD")
+
+
+def test_variables_of_a_version_stay_and_those_of_live_state_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*LIVE, *NEEDED, "MLOPS_HOME", "DAGSTER_HOME"):
+        monkeypatch.setenv(name, "live")
+    found = environment(RECORD, tmp_path / "code", tmp_path)
+    assert not found.keys() & set(LIVE)
+    assert {name: found.get(name) for name in NEEDED} == dict.fromkeys(NEEDED, "live")
+    assert found["MLOPS_HOME"] == str(tmp_path)
+    assert "live" not in (found["DAGSTER_HOME"], found["MLOPS_PROJECT"])

@@ -1,0 +1,61 @@
+"""`--missing` of one column, and lines and values that a message names."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.errors import ConfigError, SourceError
+from mlops_assets.init.questions import Answers, UndecidedError
+from mlops_assets.init.reading.column import Column
+from mlops_assets.init.reading.missing import missing_texts
+from mlops_assets.init.reading.table import read_sample
+from mlops_assets.init.roles import find_column
+from tests.unit.init.test_columns import column
+
+COLUMNS = {
+    "Age (y)": column([-999, 20, 30, 40, 50, 60, -999, -999] * 5).texts,
+    "debt": column([-999, 1, 2, 3, 4, 5, -999, -999] * 5).texts,
+    "kind": column(["?", "a", "b", "c", "d", "e", "f", "g"] * 5).texts,
+}
+
+
+def test_a_text_of_one_column_leaves_the_others_to_be_looked_at() -> None:
+    given = "Age (y)=-999,debt=none"
+    assert missing_texts(COLUMNS, Answers({"missing": given})) == (
+        ["?"],
+        {"Age (y)": ["-999"], "debt": []},
+    )
+    by_name = {"missing": "age_y=-999"}
+    assert missing_texts(COLUMNS, Answers(by_name, likely=True)).of["Age (y)"] == ["-999"]
+    with pytest.raises(UndecidedError, match=r"'debt'.*for one column debt=TEXT"):
+        missing_texts(COLUMNS, Answers(by_name))
+
+
+def test_texts_of_all_columns_stand_beside_those_of_one() -> None:
+    assert missing_texts(COLUMNS, Answers({"missing": "?,debt=-999"})) == (
+        ["?"],
+        {"debt": ["-999"]},
+    )
+    assert missing_texts(COLUMNS, Answers({"missing": "x=1"})) == (["x=1"], {}), "no column x"
+
+
+def test_a_line_of_json_is_named_by_its_number(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"a": 1}\n\n{"a": 1,}\n')
+    with pytest.raises(SourceError, match=r"a.jsonl: line 3: .* is no JSON \(.*char") as said:
+        read_sample(str(file), "a", Answers())
+    assert "line 1" not in str(said.value)
+
+
+def kinds(name: str, *values: str) -> Column:
+    return column(list(values) * 4, source=name)
+
+
+def test_a_kind_of_event_that_is_none_is_said_with_those_there_are() -> None:
+    columns = {"event": kinds("event", "buy", "view")}
+    with pytest.raises(ConfigError, match=r"'event' has no value 'bye', but .*did you mean 'buy'"):
+        find_column("event=bye", columns, "target")
+    with pytest.raises(ConfigError, match=r"ids that recur.*--target 'event' --positive 'buy'"):
+        find_column("event=buy", columns, "target")
+    with pytest.raises(ConfigError, match=r"no column of \['event'\]"):
+        find_column("what=buy", columns, "target")
