@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_of
 from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.inference.trusted_types import own_types
@@ -42,7 +42,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **asset_of(settings, "evaluation_report", features="features", model="trained_model"),
         kinds={"scikitlearn", "mlflow"},
-        code_version=f"2-{settings.evaluation.digest()}-{settings.card.digest()}",
+        code_version=f"3-{settings.evaluation.digest()}-{settings.card.digest()}",
         retry_policy=RETRIES,
         description="Metrics and plots of the registered version on the held-out rows, its losses "
         "beside the champion's, whether it may be deployed, and its model card.",
@@ -54,24 +54,23 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         tracking: MLflowTracking,
         ledger: PromotionLedger,
     ) -> dg.MaterializeResult[Evaluation]:
-        from mlops_assets.ml.plots.evaluation import evaluation_plots
         from mlops_assets.ml.training.fit import split
         from mlops_assets.model_versions.card import log_card
         from mlops_assets.model_versions.fetched import fetched
         from mlops_assets.model_versions.gate import compared_metrics, facts, judge
+        from mlops_assets.model_versions.pictures import pictured
 
         with reported(), fetched(model, tracking, settings) as candidate:
             parts = split(features.rows, settings)
             held_out = candidate.scored(parts.test, settings)
             report = judge(candidate, held_out, parts, settings, tracking, ledger)
-            target = parts.test[settings.target.name]
-            plots = evaluation_plots(held_out.scores, target, held_out.task, held_out.classes)
+            figures, plots = pictured(held_out, parts, model, settings, tracking)
             run = tracking.run_of(model)
             run.log_metrics({**report.metrics, **compared_metrics(report)})
             run.log_plots(plots)
             found = EvaluationFacts.of(report, log_card(report, parts, settings, tracking))
             links = urls(tracking.links(model))
-        metadata = {**stated(found), **facts(report), **links, **pictures(plots)}
+        metadata = {**stated(found), **facts(report), **links, **stated(figures), **pictures(plots)}
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return [trained_model, evaluation_report]

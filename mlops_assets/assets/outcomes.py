@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key, asset_of
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.documented import Labels, TracedRows
 from mlops_assets.records.data import Maturity
 from mlops_assets.records.monitoring import (
@@ -123,16 +124,13 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         feature_store: FeastFeatureStore,
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[SkewSummary]:
-        from mlops_assets.monitoring.outcome_facts import skew_gauges
+        from mlops_assets.monitoring.outcome_facts import skew_gauges, skew_metadata
         from mlops_assets.monitoring.skew import skew_of_requests
 
         with reported():
             report = skew_of_requests(settings, predictions, ledger, feature_store)
             gauges = skew_gauges(report, settings.features.names, datetime.now(UTC))
             metrics.write(settings.name, "skew", gauges)
-        features = {skew.feature: skew.rows for skew in report.skewed}
-        metadata = {"requests": report.rows, "skewed_features": len(features)}
-        metadata["skewed_rows"] = dg.MetadataValue.json(features)
-        return dg.MaterializeResult(value=report, metadata=metadata)
+        return dg.MaterializeResult(value=report, metadata=skew_metadata(report))
 
     return [prediction_log, labels, performance_report, *([skew_report] if settings.entity else [])]

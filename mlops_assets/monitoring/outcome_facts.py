@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlops_assets.metadata import markdown_table, pictures, rounded, stated
+from mlops_assets.metadata import markdown_table, pictures, rounded, stated, typed_table
 from mlops_assets.ml.plots.performance import performance_plot
 from mlops_assets.records.monitoring import (
     OutcomeFacts,
@@ -14,6 +14,7 @@ from mlops_assets.records.monitoring import (
     PerformanceSummary,
     SkewSummary,
 )
+from mlops_assets.records.rows import to_row
 from resources.endpoints.metrics import Gauge, last_run
 
 
@@ -62,6 +63,14 @@ def skew_gauges(report: SkewSummary, names: Iterable[str], now: datetime) -> lis
         ),
         last_run("skew", now),
     ]
+
+
+def skew_metadata(report: SkewSummary) -> dict[str, Any]:
+    """A report as metadata: how much was compared, and a row for each feature that differs."""
+    found = {"requests": report.rows, "skewed_features": len(report.skewed)}
+    return found | (
+        {"skewed": typed_table(list(map(to_row, report.skewed)))} if report.skewed else {}
+    )
 
 
 def performance_metadata(report: PerformanceReport) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""What is said of an asset before it ever ran: key, inputs, group, and the columns of its table."""
+
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.keys import BACKTESTS, Stage, asset_key, is_training, pool
+from mlops_assets.ml.columns import TABLES, Column
+
+
+def asset_of(settings: ModelSettings, stage: Stage, **inputs: Stage) -> dict[str, Any]:
+    """Arguments of `dagster.asset` for one stage; each input gets the value of another stage."""
+    key = asset_key(settings.name, stage)
+    columns = TABLES[stage](settings) if stage in TABLES else []
+    return {
+        "key": key,
+        "ins": {name: dg.AssetIn(asset_key(settings.name, of)) for name, of in inputs.items()},
+        # Apart: whoever materializes all of a model's group does not mean ten more fits.
+        "group_name": BACKTESTS if stage == "backtest" else settings.name,
+        "owners": list(settings.owners),
+        "pool": pool(settings.name),
+        "tags": {
+            "mlops/model": settings.name,
+            "mlops/part": _part(stage),
+            "mlops/task": settings.target.task,
+        },
+        "metadata": table_metadata(columns, settings.name) if columns else {},
+    }
+
+
+def _part(stage: Stage) -> str:
+    """By what a person filters the catalogue."""
+    if stage in ("raw_data", "processed_data", "features"):
+        return "data"
+    if stage in ("batch_predictions", "deployed_endpoint"):
+        return "serving"
+    return "training" if is_training(asset_key("", stage)) or stage == "backtest" else "monitoring"
+
+
+def table_metadata(columns: list[Column], model: str) -> dict[str, Any]:
+    """Columns as what the Dagster UI shows of a table: its schema, and of what each is made."""
+    shown = [
+        dg.TableColumn(
+            column.name,
+            column.dtype,
+            description=column.said or None,
+            constraints=dg.TableColumnConstraints(
+                nullable=column.nullable, other=list(column.rules)
+            ),
+        )
+        for column in columns
+    ]
+    made_of = {
+        column.name: [
+            dg.TableColumnDep(asset_key(model, cell.table), cell.column) for cell in column.made_of
+        ]
+        for column in columns
+        if column.made_of
+    }
+    lineage = {"dagster/column_lineage": dg.TableColumnLineage(made_of)} if made_of else {}
+    return {"dagster/column_schema": dg.TableSchema(shown), **lineage}
