@@ -1,5 +1,6 @@
 """The trained model and its evaluation."""
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -32,9 +33,12 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     def trained_model(
         context: dg.AssetExecutionContext, features: TracedRows, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
+        from mlops_assets.model_versions.described import name_run
+
         tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
         with reported(), tracking.run(settings.name, tags) as run:
             version, found = train(features, settings, run)
+            name_run(run, version, tracking, datetime.now(UTC))
             links = urls(tracking.links(version))
         known = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
         return dg.MaterializeResult(value=version, metadata={**known, **links, **found})
@@ -56,6 +60,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult[Evaluation]:
         from mlops_assets.ml.training.fit import split
         from mlops_assets.model_versions.card import log_card
+        from mlops_assets.model_versions.described import describe
         from mlops_assets.model_versions.fetched import fetched
         from mlops_assets.model_versions.gate import compared_metrics, facts, judge
         from mlops_assets.model_versions.pictures import pictured
@@ -69,6 +74,7 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             run.log_metrics({**report.metrics, **compared_metrics(report)})
             run.log_plots(plots)
             found = EvaluationFacts.of(report, log_card(report, parts, settings, tracking))
+            describe(report, settings, tracking, ledger)
             links = urls(tracking.links(model))
         metadata = {**stated(found), **facts(report), **links, **stated(figures), **pictures(plots)}
         return dg.MaterializeResult(value=report, metadata=metadata)

@@ -9,7 +9,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.columns import TABLES
 from mlops_assets.ml.monitoring.prediction_log import COLUMNS
-from tests.support.pipeline_runs import STAGES, build
+from tests.support.pipeline_runs import STAGES, build, metadata
 
 MODEL = "loans"
 MONITORING = ["prediction_log", "labels", "drift_report", "performance_report", "skew_report"]
@@ -107,15 +107,14 @@ def test_a_training_leaves_little_in_the_event_log(trained: dg.ExecuteInProcessR
 def test_what_is_drawn_is_also_there_as_figures(trained: dg.ExecuteInProcessResult) -> None:
     report = metadata(trained, MODEL, "evaluation_report")
     assert report["plots"].count("data:image/png;base64,") == 5
-    first = report["importance"].records[0].data
+    first = report["importance"][0]
     assert first["feature"] == "amount", "of which the outcome is made"
-    assert [row.data["rows"] for row in report["learning"].records] == sorted(
-        row.data["rows"] for row in report["learning"].records
-    )
+    sizes = [row["rows"] for row in report["learning"]]
+    assert sizes == sorted(sizes)
     for stage in ("processed_data", "features", "reference_profile"):
         said = metadata(trained, MODEL, stage)
         assert "data:image/png" in said["plots"]
-        assert {"amount", "grade"} <= {row.data["column"] for row in said["columns"].records}
+        assert {"amount", "grade"} <= {row["column"] for row in said["columns"]}
 
 
 def test_assets_can_be_filtered_and_whatever_launches_runs_says_when(
