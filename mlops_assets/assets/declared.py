@@ -1,5 +1,6 @@
 """What is said of an asset before it ever ran: key, inputs, group, and the columns of its table."""
 
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -39,24 +40,28 @@ def _part(stage: Stage) -> str:
 
 
 def table_metadata(columns: list[Column], model: str) -> dict[str, Any]:
-    """Columns as what the Dagster UI shows of a table: its schema, and of what each is made."""
+    """Columns as what the Dagster UI shows of a table: its schema, and of what each is made.
+
+    What is equal is one object: 100 models are loaded by every process of Dagster's.
+    """
     shown = [
         dg.TableColumn(
             column.name,
             column.dtype,
             description=column.said or None,
-            constraints=dg.TableColumnConstraints(
-                nullable=column.nullable, other=list(column.rules)
-            ),
+            constraints=_constraints(column.nullable, column.rules),
         )
         for column in columns
     ]
-    made_of = {
-        column.name: [
-            dg.TableColumnDep(asset_key(model, cell.table), cell.column) for cell in column.made_of
-        ]
-        for column in columns
-        if column.made_of
-    }
-    lineage = {"dagster/column_lineage": dg.TableColumnLineage(made_of)} if made_of else {}
-    return {"dagster/column_schema": dg.TableSchema(shown), **lineage}
+    cells = {cell for column in columns for cell in column.made_of}
+    keys = {cell.table: asset_key(model, cell.table) for cell in cells}
+    deps = {cell: dg.TableColumnDep(keys[cell.table], cell.column) for cell in cells}
+    made_of = {of: [deps[cell] for cell in of] for of in {column.made_of for column in columns}}
+    lineage = {column.name: made_of[column.made_of] for column in columns if column.made_of}
+    schema = {"dagster/column_schema": dg.TableSchema(shown)}
+    return schema | ({"dagster/column_lineage": dg.TableColumnLineage(lineage)} if lineage else {})
+
+
+@cache
+def _constraints(nullable: bool, rules: tuple[str, ...]) -> dg.TableColumnConstraints:
+    return dg.TableColumnConstraints(nullable=nullable, other=list(rules))
