@@ -1,37 +1,35 @@
-"""Take the pictures of `docs/images/` from the real user interface.
+"""Take pictures of the real pages: those of the docs, or all of them, to look at.
 
     .venv/bin/mlops run customers
     eval "$(.venv/bin/mlops env)"
     .venv/bin/dagster job execute -m mlops_assets.definitions -j customers_monitoring
-    .venv/bin/python docs/screenshots.py
+    .venv/bin/dagster job execute -m mlops_assets.definitions -j customers_scoring
+    .venv/bin/python docs/screenshots.py             # writes docs/images/
+    .venv/bin/python docs/screenshots.py looked-at/  # every page, into that folder
 
 State is found by `MLOPS_HOME`, as by every other command; no model or endpoint is touched.
 """
 
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import dagster as dg
+from browser import browser, overflow, save, sized, wait_for
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from mlops_assets.cli.main import use_dagster_home
 from mlops_assets.home import FRAMEWORK_ROOT, home
 from mlops_assets.keys import asset_key
 
-T = TypeVar("T")
 IMAGES = FRAMEWORK_ROOT / "docs" / "images"
-MAX_BYTES = 300_000
+MAX_BYTES = 160_000
 MODEL = "customers"
 STAGES = (
     *("raw_data", "processed_data", "features"),
@@ -39,26 +37,102 @@ STAGES = (
     "batch_predictions",
     *("prediction_log", "labels", "drift_report", "performance_report", "skew_report"),
 )
+STATUS = ((1280, False), (1280, True), (390, False), (390, True))
+"""Widths of the status page that are looked at, and whether dark."""
 # What the UI itself remembers of a user: the menu folded away.
 PREFERENCES = "localStorage.setItem('dagster-nav-collapsed', 'true')"
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Take every picture; fails if the model is not materialized or a file is too large."""
     use_dagster_home(home())
     require_materialized()
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    with dagster_ui() as url:
+    with dagster_ui() as dagster, mlflow_ui() as mlflow:
+        if arguments:
+            look(Path(arguments[0]), dagster, mlflow)
+        else:
+            take(dagster, mlflow)
+
+
+def take(dagster: str, mlflow: str) -> None:
+    """The pictures of the docs."""
+    with browser() as opened:
+        settle(opened, dagster)
         # Small pixels, since a node shows its checks only at full zoom.
-        graph = f"{url}/locations/mlops_assets/asset-groups/{MODEL}"
-        with page(graph, 3600, 2000, 0.65) as browser:
-            wait_for(lambda: "Passed" in browser.page_source)
-            save(browser, "asset-graph.png")
-        with page(f"{url}/assets/{MODEL}/evaluation_report", 1500, 1000, 1) as browser:
-            # The last: the model card stands before the plots.
-            wait_for(lambda: browser.find_elements(By.LINK_TEXT, "[Show Markdown]"))[-1].click()
-            wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "[role=dialog] img"))
-            save(browser, "evaluation.png")
+        sized(opened, 3600, 2000, 0.65)
+        opened.get(f"{dagster}/locations/mlops_assets/asset-groups/{MODEL}")
+        wait_for(lambda: "Passed" in opened.page_source, "the checks")
+        save(opened, IMAGES / "asset-graph.png", MAX_BYTES)
+        for stage, name in (("evaluation_report", "evaluation"), ("features", "features")):
+            sized(opened, 1500, 1000)
+            open_plots(opened, f"{dagster}/assets/{MODEL}/{stage}")
+            save(opened, IMAGES / f"{name}.png", MAX_BYTES)
+        sized(opened, 1400, 620)
+        opened.get(f"{dagster}/assets/{MODEL}/features")
+        wait_for(lambda: "recency_days" in opened.page_source, "the columns")
+        columns = wait_for(lambda: opened.find_elements(By.XPATH, "//*[text()='Columns']"), "them")
+        opened.execute_script("arguments[0].scrollIntoView()", columns[0])
+        save(opened, IMAGES / "columns.png", MAX_BYTES)
+        sized(opened, 1300, 760)
+        opened.get(f"{mlflow}/#/models/{MODEL}/versions/1")
+        wait_for(lambda: "mlops/gate" in opened.page_source, "the verdict")
+        save(opened, IMAGES / "mlflow-version.png", MAX_BYTES)
+        sized(opened, 1100, 800)
+        opened.get(status_page())
+        save(opened, IMAGES / "status-page.png", MAX_BYTES)
+
+
+def look(folder: Path, dagster: str, mlflow: str) -> None:
+    """Every page, to be looked at; says which is wider than its window."""
+    with browser() as opened:
+        settle(opened, dagster)
+        pages = {f"asset-{stage}": f"{dagster}/assets/{MODEL}/{stage}" for stage in STAGES}
+        pages |= {
+            "jobs": f"{dagster}/locations/mlops_assets/jobs",
+            "automation": f"{dagster}/automation",
+            "mlflow-runs": f"{mlflow}/#/experiments/1",
+            "mlflow-version": f"{mlflow}/#/models/{MODEL}/versions/1",
+        }
+        for name, url in pages.items():
+            sized(opened, 1500, 1500)
+            opened.get(url)
+            time.sleep(6)
+            save(opened, folder / f"{name}.png", 2_000_000)
+    for width, dark in STATUS:
+        with browser(dark=dark) as opened:
+            sized(opened, width, 1400)
+            opened.get(status_page())
+            too_wide = overflow(opened)
+            name = f"status-{width}-{'dark' if dark else 'light'}"
+            save(opened, folder / f"{name}.png", 2_000_000)
+            print(f"{name}: {too_wide} pixels too wide")  # noqa: T201
+
+
+def settle(opened: webdriver.Chrome, dagster: str) -> None:
+    """Fold the menu away, and skip the dialog of a first visit."""
+    sized(opened, 1500, 1000)
+    opened.get(dagster)
+    opened.execute_script(PREFERENCES)
+    opened.refresh()
+    time.sleep(4)  # for a dialog that comes after the page
+    for button in opened.find_elements(By.XPATH, "//button[normalize-space()='Skip']"):
+        button.click()
+
+
+def open_plots(opened: webdriver.Chrome, page: str) -> None:
+    """The last Markdown that stands behind a link: a model card stands before the plots."""
+    opened.get(page)
+    link = "[Show Markdown]"
+    wait_for(lambda: opened.find_elements(By.LINK_TEXT, link), f"{link} of {page}")[-1].click()
+    wait_for(lambda: opened.find_elements(By.CSS_SELECTOR, "[role=dialog] img"), "the plots")
+
+
+def status_page() -> str:
+    """The page of all models, made now."""
+    file = home() / "status.html"
+    mlops = Path(sys.executable).with_name("mlops")
+    subprocess.run([mlops, "status", MODEL, "--html", file], cwd=FRAMEWORK_ROOT)  # noqa: S603
+    return file.as_uri()
 
 
 def require_materialized() -> None:
@@ -74,16 +148,30 @@ def require_materialized() -> None:
 @contextmanager
 def dagster_ui() -> Generator[str]:
     """The web server alone: a daemon would launch what is due meanwhile."""
+    workspace = str(FRAMEWORK_ROOT / "workspace.yaml")
+    with served("dagster-webserver", "--workspace", workspace) as url:
+        yield url
+
+
+@contextmanager
+def mlflow_ui() -> Generator[str]:
+    """MLflow's own server over the same store."""
+    store = f"sqlite:///{home() / 'mlflow.db'}"
+    with served("mlflow", "server", "--backend-store-uri", store, "--workers", "1") as url:
+        yield url
+
+
+@contextmanager
+def served(program: str, *arguments: str) -> Generator[str]:
+    """Its address, while a server of this environment runs on a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        *(str(Path(sys.executable).with_name("dagster-webserver")), "--host", "127.0.0.1"),
-        *("--port", str(port), "--workspace", str(FRAMEWORK_ROOT / "workspace.yaml")),
-    ]
+    place = ("--host", "127.0.0.1", "--port", str(port))
+    command = [str(Path(sys.executable).with_name(program)), *arguments, *place]
     process = subprocess.Popen(command, cwd=FRAMEWORK_ROOT)  # noqa: S603
     try:
-        wait_for(lambda: answers(port), seconds=90)
+        wait_for(lambda: answers(port), program, seconds=180)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGINT)
@@ -96,52 +184,5 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@contextmanager
-def page(url: str, width: int, height: int, scale: float) -> Generator[webdriver.Chrome]:
-    """A page of the UI in a browser of its own, without the first visit's dialog."""
-    programs = shutil.which("chromium"), shutil.which("chromedriver")
-    if None in programs:
-        sys.exit("chromium and chromedriver are needed; on Debian: chromium, chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(programs[0])
-    with tempfile.TemporaryDirectory() as profile:
-        for argument in (
-            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-            *(f"--window-size={width},{height}", f"--force-device-scale-factor={scale}"),
-            f"--user-data-dir={profile}",
-        ):
-            options.add_argument(argument)
-        service = Service(executable_path=str(programs[1]))
-        with webdriver.Chrome(options=options, service=service) as browser:
-            browser.get(url)
-            browser.execute_script(PREFERENCES)
-            browser.refresh()
-            time.sleep(3)  # for a dialog that comes after the page, and for pictures to be drawn
-            for button in browser.find_elements(By.XPATH, "//button[normalize-space()='Skip']"):
-                button.click()
-            yield browser
-
-
-def wait_for(found: Callable[[], T], seconds: float = 30) -> T:
-    """Poll until the answer is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := found():
-            return result
-        time.sleep(0.3)
-    sys.exit(f"the user interface did not show what was expected within {seconds:.0f} s")
-
-
-def save(browser: webdriver.Chrome, name: str) -> None:
-    """Write the picture once the page has come to rest."""
-    time.sleep(2)
-    file = IMAGES / name
-    browser.save_screenshot(str(file))
-    print(f"{file.relative_to(FRAMEWORK_ROOT)}: {file.stat().st_size / 1000:.0f} kB")  # noqa: T201
-    if file.stat().st_size > MAX_BYTES:
-        sys.exit(f"{name} is larger than {MAX_BYTES / 1000:.0f} kB")
-
-
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -36,18 +36,36 @@ def build_asset_jobs(settings: ModelSettings) -> list["UnresolvedAssetJobDefinit
     training = dg.AssetSelection.groups(name) - watching - scoring
     if not settings.deployment.automatic:
         training -= endpoint
-    jobs = {
-        training_job_name(name): (training, f"Train {name} from raw data on."),
-        f"{name}_deployment": (endpoint, f"Deploy the newest evaluated version of {name}."),
-        f"{name}_scoring": (scoring, f"Predict for every entity by what serves {name}."),
-        f"{name}_backtest": (backtest, f"Replay the history of {name}: how often to train?"),
-        f"{name}_monitoring": (watching | data, f"Watch what {name} predicts."),
+    selections = {
+        training_job_name(name): training,
+        f"{name}_deployment": endpoint,
+        f"{name}_scoring": scoring,
+        f"{name}_backtest": backtest,
+        f"{name}_monitoring": watching | data,
     }
-    tags = {"mlops/model": name}
     return [
-        dg.define_asset_job(name=job, selection=selection, tags=tags, description=description)
-        for job, (selection, description) in jobs.items()
+        dg.define_asset_job(
+            name=job,
+            selection=selection,
+            tags={"mlops/model": name},
+            description=_WHEN[job.removeprefix(f"{name}_")].format(name),
+        )
+        for job, selection in selections.items()
     ]
+
+
+_WHEN = {
+    "training": "Train {0} from raw data on, and put the version live that passes the gate. Launch "
+    "it on new data, or after a change of the YAML; what did not change is cheap.",
+    "deployment": "Deploy the newest evaluated version of {0}. Launch it after a training that "
+    "stops before the endpoint (`deployment.automatic: false`), or that could not reach it.",
+    "scoring": "Predict for every entity by what serves {0}. Launch it when a table of answers is "
+    "wanted; each run is a new file.",
+    "backtest": "Replay the history of {0}: how often to train? Launch it before `schedule.train` "
+    "or `monitoring.retrain` is chosen; it costs some ten fits and changes nothing.",
+    "monitoring": "Watch what {0} predicts: log, labels, drift, performance, skew. Launch it each "
+    "`monitoring.window`, best by `schedule.monitor`; it trains and deploys nothing.",
+}
 
 
 def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
@@ -59,6 +77,8 @@ def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
             cron_schedule=cron,
             execution_timezone="UTC",
             tags={"mlops/trigger": "schedule"},
+            description=f"Launches {settings.name}_{job} at the times of `schedule` in its YAML; "
+            "switch it on once a run by hand has gone well.",
         )
         for job, cron in settings.schedule.crons.items()
     ]

@@ -21,6 +21,19 @@ from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.tracking import MLflowTracking
 
+_ROLL_BACK = (
+    "Serve an older version again. Launch it when what serves now is worse than what served "
+    "before; what is made of the same data, code and settings stays refused."
+)
+_PROMOTE = (
+    "Serve a version, whatever the gate said. Launch it with `version` and `why` when a person "
+    "knows better than the gate."
+)
+_RESTORE = (
+    "Serve the ledger's champion again. Launch it when its endpoint is down; the sensor "
+    "`endpoint_health` does."
+)
+
 
 class RollbackConfig(dg.Config):
     """What to go back to."""
@@ -45,7 +58,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
     """`<model>_rollback`, `<model>_promotion` and `<model>_restoration`."""
     name, taken = settings.name, pool(settings.name)
 
-    @dg.op(name=f"{name}_roll_back", pool=taken, description="Serve an older version again.")
+    @dg.op(name=f"{name}_roll_back", pool=taken, description=_ROLL_BACK)
     @inspected_once
     def roll_back(
         context: dg.OpExecutionContext,
@@ -62,9 +75,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         if said := warning(context.instance, moved):
             context.log.warning(said)
 
-    @dg.op(
-        name=f"{name}_promote", pool=taken, description="Serve a version, whatever the gate said."
-    )
+    @dg.op(name=f"{name}_promote", pool=taken, description=_PROMOTE)
     @inspected_once
     def promote(
         context: dg.OpExecutionContext,
@@ -79,7 +90,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
             moved = promotions.promote(config.version, _line(config.why), who)
         _log(context, moved.endpoint, moved.before)
 
-    @dg.op(name=f"{name}_restore", pool=taken, description="Serve the ledger's champion again.")
+    @dg.op(name=f"{name}_restore", pool=taken, description=_RESTORE)
     @inspected_once
     def restore(
         context: dg.OpExecutionContext,

@@ -1,10 +1,8 @@
 """The asset keys of one model, spelled in one place."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import dagster as dg
-
-from mlops_assets.config import ModelSettings
 
 TrainingStage = Literal[
     "raw_data",
@@ -33,7 +31,7 @@ STATUS_PAGE = dg.AssetKey(["status_page"])
 """Of all models, as no other asset."""
 
 LEFT_OUT = "left_out"
-"""Group and metadata of the asset that stands for a folder of `defs/` which cannot be loaded."""
+"""Group of the asset that stands for a folder of `defs/` which cannot be loaded."""
 
 
 def asset_key(model: str, stage: Stage) -> dg.AssetKey:
@@ -44,18 +42,6 @@ def asset_key(model: str, stage: Stage) -> dg.AssetKey:
 def pool(model: str) -> str:
     """The pool of all steps of a model, in which one run at a time has a place."""
     return f"model/{model}"
-
-
-def asset_of(settings: ModelSettings, stage: Stage, **inputs: Stage) -> dict[str, Any]:
-    """Arguments of `dagster.asset` for one stage; each input gets the value of another stage."""
-    return {
-        "key": asset_key(settings.name, stage),
-        "ins": {name: dg.AssetIn(asset_key(settings.name, of)) for name, of in inputs.items()},
-        # Apart: whoever materializes all of a model's group does not mean ten more fits.
-        "group_name": BACKTESTS if stage == "backtest" else settings.name,
-        "owners": list(settings.owners),
-        "pool": pool(settings.name),
-    }
 
 
 def monitoring_selection(model: str) -> dg.AssetSelection:

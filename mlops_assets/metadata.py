@@ -1,7 +1,7 @@
 """Typed records and pictures as asset metadata: one spelling for the writer and the reader."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
@@ -9,6 +9,17 @@ from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Record
 from mlops_assets.ml.markdown import table
+from mlops_assets.records.rows import (
+    Cell,
+    below,
+    container,
+    from_lines,
+    from_row,
+    holds_records,
+    inner_record,
+    lines,
+    to_row,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,39 +28,110 @@ _Facts = TypeVar("_Facts", bound=Record)
 
 
 def stated(facts: Record) -> dict[str, Any]:
-    """A record as metadata: one entry per field, under its name; none for what is as by default."""
-    values = facts.model_dump(mode="json")
-    return {
-        name: _entry(field, values[name])
-        for name, field in type(facts).model_fields.items()
-        if getattr(facts, name) != field.default
-    }
+    """A record as metadata: an entry per field, under its name; none for what is as by default.
+
+    Records in a field are the rows of a table, values by name its two columns.
+    """
+    told = facts.model_dump(mode="json")
+    entries: dict[str, Any] = {}
+    for name, field in type(facts).model_fields.items():
+        value = getattr(facts, name)
+        if value == field.default:
+            continue
+        if isinstance(value, Record) and holds_records(type(value)):
+            entries |= {f"{name}.{inner}": entry for inner, entry in stated(value).items()}
+        else:
+            entries[name] = _entry(field, value, told[name])
+    return entries
 
 
 def read_facts(
     materialization: dg.AssetMaterialization | None, kind: type[_Facts]
 ) -> _Facts | None:
-    """The record that a materialization states, as `stated` wrote it.
+    """The record that a materialization states, as `stated` wrote it, or an earlier release.
 
     None without a materialization, or where it does not state all that has no default: it is of
     another release, or reported by hand.
     """
-    entries = materialization.metadata if materialization else {}
-    fields = kind.model_fields
-    told = {name: entries[name].value for name in fields if name in entries}
-    needed = {name for name, field in fields.items() if field.is_required()}
+    return read_entries(materialization.metadata if materialization else {}, kind)
+
+
+def read_entries(entries: Mapping[str, Any], kind: type[_Facts]) -> _Facts | None:
+    """The same of metadata, whosever it is."""
+    told: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        inner = inner_record(field.annotation)
+        if name in entries:
+            told[name] = _value(field, entries[name])
+        elif inner and (part := read_entries(below(name, entries), inner)):
+            told[name] = part
+    needed = {name for name, field in kind.model_fields.items() if field.is_required()}
     return kind.model_validate(told) if told and needed <= told.keys() else None
 
 
-def _entry(field: FieldInfo, value: Any) -> Any:
+def _entry(field: FieldInfo, value: Any, told: Any) -> Any:
     if field.json_schema_extra == {"contentMediaType": "text/markdown"}:
-        return dg.MetadataValue.md(value)
-    return dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
+        return dg.MetadataValue.md(told)
+    if isinstance(value, Record):
+        return typed_table([to_row(value)])
+    if isinstance(value, tuple) and inner_record(field.annotation):
+        return typed_table([to_row(each) for each in value])
+    if isinstance(told, dict):
+        return named_values(told)
+    return lines(told) if isinstance(told, list) else told
+
+
+def _value(field: FieldInfo, entry: dg.MetadataValue) -> Any:
+    many, inner = container(field.annotation), inner_record(field.annotation)
+    if isinstance(entry, dg.TableMetadataValue):
+        rows = [record.data for record in entry.records]
+        if inner is None:
+            return {row["name"]: row["value"] for row in rows}
+        found = [from_row(row, inner) for row in rows]
+        return found if many else found[0]
+    is_text = isinstance(entry, dg.TextMetadataValue)
+    return from_lines(entry.text or "", many) if is_text and many else entry.value
+
+
+def typed_table(rows: Sequence[Mapping[str, Cell]]) -> dg.TableMetadataValue:
+    """Rows as the table that the Dagster UI shows; a column is there if some row has it."""
+    kinds = {name: type(cell).__name__ for row in rows for name, cell in row.items()}
+    columns = [dg.TableColumn(name, kind) for name, kind in kinds.items()]
+    records = [dg.TableRecord({name: row.get(name, "") for name in kinds}) for row in rows]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+
+
+def named_values(values: Mapping[str, Any]) -> dg.TableMetadataValue:
+    """Values by name as a table of two columns."""
+    shown = (int, float, str)
+    return typed_table(
+        [
+            {"name": str(name), "value": value if isinstance(value, shown) else str(value)}
+            for name, value in values.items()
+        ]
+    )
 
 
 def markdown_table(frame: "pd.DataFrame") -> dg.MarkdownMetadataValue:
     """A small frame as the table that the Dagster UI shows."""
     return dg.MetadataValue.md(table(frame.columns, frame.itertuples(index=False)))
+
+
+def first_rows(rows: "pd.DataFrame") -> dict[str, Any]:
+    """How long a table is, and how it begins."""
+    return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
+
+
+def profile(
+    rows: "pd.DataFrame", names: Sequence[str], titles: Mapping[str, str]
+) -> dict[str, Any]:
+    """The same, and what its columns look like: a row for each, and a picture of those named."""
+    from mlops_assets.ml.data.summary import summarized
+    from mlops_assets.ml.plots.profile import table_plot
+
+    columns = typed_table([to_row(column) for column in summarized(rows)])
+    drawn = pictures({"profile": table_plot(rows, names, titles)})
+    return {**first_rows(rows), "columns": columns, **drawn}
 
 
 def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:

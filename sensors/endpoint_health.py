@@ -23,7 +23,8 @@ def build_endpoint_health_sensor(settings: ModelSettings) -> dg.SensorDefinition
         job_name=restoration_job_name(settings),
         minimum_interval_seconds=_INTERVAL_SECONDS,
         description="Has the champion served again when it is down and nobody stopped it, "
-        "and alone when a trial was left behind.",
+        "and alone when a trial was left behind. "
+        "Switch it on where no person watches the endpoint.",
     )
     def endpoint_health_sensor(
         context: dg.SensorEvaluationContext, deployment: EndpointDeployer

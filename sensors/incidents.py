@@ -39,6 +39,12 @@ _GAUGES = "gauges"
 """Follow the stream as the addresses do."""
 _NOBODY = "nobody to tell: neither MLOPS_ALERT_WEBHOOK nor MLOPS_ALERT_SMTP is set"
 
+_WHEN_IT_FAILS = (
+    "Tells of a job that begins to fail. Leave it on; whom it tells is MLOPS_ALERT_WEBHOOK and "
+    "MLOPS_ALERT_SMTP."
+)
+_WHEN_IT_RECOVERS = "Tells when a job that failed succeeds again. Leave it on, as `run_failed`."
+
 _End = Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS]
 
 
@@ -72,8 +78,8 @@ def build_incident_sensors(every_seconds: int = 30) -> list[dg.SensorDefinition]
     """One for failures and one for successes, over all jobs."""
     failure, success = dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS
     return [
-        _build("run_failed", failure, every_seconds, "Tells of a job that begins to fail."),
-        _build("run_recovered", success, every_seconds, "Tells when it succeeds again."),
+        _build("run_failed", failure, every_seconds, _WHEN_IT_FAILS),
+        _build("run_recovered", success, every_seconds, _WHEN_IT_RECOVERS),
     ]
 
 

@@ -13,7 +13,7 @@ def build_mlflow_runs_sensor() -> dg.SensorDefinition:
         name="mlflow_runs",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Ends runs whose process was killed, in Dagster and in MLflow.",
+        description="Ends runs whose process was killed, in Dagster and in MLflow. Leave it on.",
     )
     def mlflow_runs(context: dg.SensorEvaluationContext, tracking: MLflowTracking) -> dg.SkipReason:
         dead = end_dead_runs(context.instance)

@@ -20,7 +20,8 @@ def build_retraining_sensor(settings: ModelSettings) -> dg.SensorDefinition:
         name=f"{settings.name}_retraining",
         job_name=training_job_name(settings.name),
         minimum_interval_seconds=int(settings.monitoring.new_data_every.total_seconds()),
-        description="Decides by `monitoring.retrain` whether to train; `mlops why` shows it.",
+        description="Decides by `monitoring.retrain` whether to train; `mlops why` shows it. "
+        "Switch it on once the model is live and its monitoring runs by a schedule.",
     )
     def retraining_sensor(
         context: dg.SensorEvaluationContext, decisions: DecisionStore

@@ -3,9 +3,9 @@
 import dagster as dg
 from pydantic import Field
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import reported
-from mlops_assets.keys import asset_of
 from mlops_assets.metadata import pictures, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.backtest import BacktestReport

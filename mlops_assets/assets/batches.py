@@ -1,10 +1,14 @@
 """Predictions for every entity at once, by the version that serves."""
 
+from typing import Any
+
 import dagster as dg
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key, asset_of
+from mlops_assets.keys import asset_key
+from mlops_assets.metadata import named_values
 from mlops_assets.records.scoring import BatchSummary
 from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
@@ -40,13 +44,13 @@ def build_batch_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     return [batch_predictions]
 
 
-def batch_metadata(summary: BatchSummary) -> dict[str, dg.MetadataValue | int | str]:
+def batch_metadata(summary: BatchSummary) -> dict[str, Any]:
     """A batch as metadata."""
     return {
         "dagster/row_count": summary.rows,
         "quarantined": summary.quarantined,
         "quarantine": summary.quarantine or "none",
-        "reasons": dg.MetadataValue.json(summary.reasons),
+        "reasons": named_values(summary.reasons),
         "version": summary.model_version,
         "batch": summary.batch,
         "logged_rows": summary.logged,

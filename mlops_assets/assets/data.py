@@ -4,23 +4,20 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key, asset_of
-from mlops_assets.metadata import markdown_table, stated
+from mlops_assets.keys import asset_key
+from mlops_assets.metadata import first_rows, profile, stated
 from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_name
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
 from resources.dagster.signatures import inspected_once
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -52,7 +49,7 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
         facts = {
             **version.model_dump(include={"size_bytes", "md5"}),
             **stated(SourceFacts(source_fingerprint=fingerprint or "")),
-            **rows_metadata(rows),
+            **first_rows(rows),
             "record_in_git": datasets.record_in_git(version),
         }
         known = dg.DataVersion(version.md5)
@@ -99,7 +96,9 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
             cleaned = process(checked.rows, settings.processing)
             frame = identified(cleaned, settings, raw.delivered_at)
         value = TracedRows(frame, Origin(raw=raw, checked_at=now, made_by=settings.processed_by))
-        yield dg.MaterializeResult(value=value, metadata={**rows_metadata(frame), **facts})
+        yield dg.MaterializeResult(
+            value=value, metadata={**profile(frame, settings.kept_columns, {}), **facts}
+        )
 
     return processed_data
 
@@ -110,11 +109,6 @@ def added_columns(settings: ModelSettings) -> list[str]:
         *([] if settings.entity else [settings.key.name]),
         *([] if settings.timestamp else [settings.timestamp_column]),
     ]
-
-
-def rows_metadata(rows: "pd.DataFrame") -> dict[str, Any]:
-    """A frame as metadata: how long it is, and what it looks like."""
-    return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
 
 
 @contextmanager

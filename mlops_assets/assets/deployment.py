@@ -2,9 +2,10 @@
 
 import dagster as dg
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key, asset_of
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint

@@ -6,9 +6,10 @@ from functools import partial
 import dagster as dg
 from pydantic import Field
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key, asset_of
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import PROFILE_FILE
@@ -52,13 +53,14 @@ def _reference_profile(settings: ModelSettings) -> dg.AssetsDefinition:
     def reference_profile(
         features: TracedRows, model: ModelVersion, tracking: MLflowTracking
     ) -> dg.MaterializeResult[Profile]:
+        from mlops_assets.monitoring.drift_facts import reference_metadata
         from mlops_assets.monitoring.live_window import held_out_profile
 
         with reported():
             found = held_out_profile(features.rows, model, settings, tracking)
             text = found.model_dump_json()
             tracking.run_of(model).log_text(PROFILE_FILE, text)
-        metadata = {"rows": found.rows, "size_bytes": len(text.encode())}
+        metadata = {"size_bytes": len(text.encode()), **reference_metadata(found, settings.titles)}
         return dg.MaterializeResult(value=found, metadata=metadata)
 
     return reference_profile

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
-from mlops_assets.keys import asset_key, asset_of
-from mlops_assets.metadata import markdown_table, stated
+from mlops_assets.keys import asset_key
+from mlops_assets.metadata import profile, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import FeatureFacts, FeatureView
 from resources.dagster.signatures import inspected_once
@@ -105,22 +106,10 @@ def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -
         )
 
 
-def _describe(
-    joined: "pd.DataFrame", settings: ModelSettings, newest: object
-) -> dict[str, dg.MetadataValue | int | str]:
+def _describe(joined: "pd.DataFrame", settings: ModelSettings, newest: object) -> dict[str, Any]:
     return {
-        "dagster/row_count": len(joined),
         "labelled_rows": int(joined[settings.target.name].notna().sum()),
         "newest": str(newest),
         **stated(FeatureFacts(newest_entity=str(joined[settings.key.name].iloc[-1]))),
-        "preview": markdown_table(joined.head()),
-        "statistics": markdown_table(_statistics(joined)),
+        **profile(joined, [*settings.features.names, settings.target.name], settings.titles),
     }
-
-
-def _statistics(rows: "pd.DataFrame") -> "pd.DataFrame":
-    import numpy as np
-
-    with np.errstate(over="ignore", invalid="ignore"):  # the square of a number may be too large
-        found = rows.describe(include="number")
-    return found.round(3).rename_axis("statistic").reset_index()

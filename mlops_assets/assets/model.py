@@ -1,13 +1,14 @@
 """The trained model and its evaluation."""
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_of
 from mlops_assets.metadata import pictures, stated, urls
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.inference.trusted_types import own_types
@@ -36,9 +37,12 @@ def _trained_model(settings: ModelSettings) -> dg.AssetsDefinition:
     def trained_model(
         context: dg.AssetExecutionContext, features: TracedRows, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
+        from mlops_assets.model_versions.described import name_run
+
         tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
         with reported(), tracking.run(settings.name, tags) as run:
             version, found = train(features, settings, run)
+            name_run(run, version, tracking, datetime.now(UTC))
             links = urls(tracking.links(version))
         known = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
         return dg.MaterializeResult(value=version, metadata={**known, **links, **found})
@@ -50,7 +54,7 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "evaluation_report", features="features", model="trained_model"),
         kinds={"scikitlearn", "mlflow"},
-        code_version=f"2-{settings.evaluation.digest()}-{settings.card.digest()}",
+        code_version=f"3-{settings.evaluation.digest()}-{settings.card.digest()}",
         retry_policy=RETRIES,
         description="Metrics and plots of the registered version on the held-out rows, its losses "
         "beside the champion's, whether it may be deployed, and its model card.",
@@ -63,25 +67,26 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
         ledger: PromotionLedger,
         datasets: DvcDatasets,
     ) -> dg.MaterializeResult[Evaluation]:
-        from mlops_assets.ml.plots.evaluation import evaluation_plots
         from mlops_assets.ml.training.fit import split
         from mlops_assets.model_versions.card import log_card
+        from mlops_assets.model_versions.described import describe
         from mlops_assets.model_versions.fetched import fetched
         from mlops_assets.model_versions.gate import Against, compared_metrics, facts, judge
+        from mlops_assets.model_versions.pictures import pictured
 
         with reported(), fetched(model, tracking, settings) as candidate:
             parts = split(features.rows, settings)
             held_out = candidate.scored(parts.test, settings)
             against = Against(tracking, ledger, datasets, features.record)
             report = judge(candidate, held_out, parts, settings, against)
-            target = parts.test[settings.target.name]
-            plots = evaluation_plots(held_out.scores, target, held_out.task, held_out.classes)
+            figures, plots = pictured(held_out, parts, model, settings, tracking)
             run = tracking.run_of(model)
             run.log_metrics({**report.metrics, **compared_metrics(report)})
             run.log_plots(plots)
             found = EvaluationFacts.of(report, log_card(report, parts, settings, tracking))
+            describe(report, settings, tracking, ledger)
             links = urls(tracking.links(model))
-        metadata = {**stated(found), **facts(report), **links, **pictures(plots)}
+        metadata = {**stated(found), **facts(report), **links, **stated(figures), **pictures(plots)}
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return evaluation_report

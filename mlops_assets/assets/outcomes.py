@@ -8,9 +8,10 @@ from functools import partial
 
 import dagster as dg
 
+from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key, asset_of
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.documented import Labels, TracedRows
 from mlops_assets.records.data import Maturity
 from mlops_assets.records.monitoring import (

@@ -46,7 +46,8 @@ def build_status_page(models: Sequence[ModelSettings], file: Path) -> dg.Definit
     job = dg.define_asset_job(
         name="status",
         selection=dg.AssetSelection.assets(STATUS_PAGE),
-        description="Write the page that says how every model is.",
+        description="Write the page that says how every model is. Launch it for a page of now; the "
+        "schedule writes one every hour.",
     )
     schedule = dg.ScheduleDefinition(
         name="status_schedule",
@@ -54,5 +55,7 @@ def build_status_page(models: Sequence[ModelSettings], file: Path) -> dg.Definit
         cron_schedule=_EVERY_HOUR,
         execution_timezone="UTC",
         tags={"mlops/trigger": "schedule"},
+        description="Launches status ten minutes past every hour; switch it on where people look "
+        "at the page and not at Dagster.",
     )
     return dg.Definitions(assets=[status_page], jobs=[job], schedules=[schedule])

@@ -11,13 +11,23 @@ from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
+from pydantic import Field
 
+from mlops_assets.blocks.base import Record
 from mlops_assets.components.faults import Fault, with_remedy
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.errors import ConfigError
 from mlops_assets.home import FRAMEWORK_ROOT, models_folder, project
 from mlops_assets.keys import LEFT_OUT
+from mlops_assets.metadata import read_entries, stated
+
+
+class LeftOut(Record):
+    """What the asset that stands for such a part states."""
+
+    names: tuple[str, ...] = Field(description="By which it may be called.")
+    faults: tuple[str, ...] = Field(description="A line each.")
 
 
 def models_package() -> ModuleType:
@@ -65,8 +75,8 @@ def load_models(defs: ModuleType) -> dg.Definitions:
 def left_out(definitions: dg.Definitions) -> dict[tuple[str, ...], list[str]]:
     """The names by which a part that was left out may be called -> its faults, a line each."""
     specs = [asset for asset in definitions.assets or () if isinstance(asset, dg.AssetSpec)]
-    notes = [spec.metadata[LEFT_OUT].value for spec in specs if LEFT_OUT in spec.metadata]
-    return {tuple(note["names"]): note["faults"] for note in notes}
+    notes = (read_entries(x.metadata, LeftOut) for x in specs if x.group_name == LEFT_OUT)
+    return {note.names: list(note.faults) for note in notes if note}
 
 
 def fault_lines(definitions: dg.Definitions) -> list[str]:
@@ -103,12 +113,12 @@ def _definitions(model: ReadModel) -> dg.Definitions:
 def _note(part: Part, faults: tuple[Fault, ...] | list[Fault], root: Path) -> dg.Definitions:
     lines = [str(fault) for fault in faults]
     key = dg.AssetKey([*part.path.relative_to(root).parts, "defs_yaml"])
-    note = dg.MetadataValue.json({"names": list(part.names), "faults": lines})
+    note = LeftOut(names=part.names, faults=tuple(lines))
     spec = dg.AssetSpec(
         key,
         group_name=LEFT_OUT,
         description="Left out, until this is mended:\n\n" + "\n".join(f"- `{x}`" for x in lines),
-        metadata={LEFT_OUT: note},
+        metadata={name: dg.MetadataValue.text(told) for name, told in stated(note).items()},
         kinds={"yaml"},
     )
     return dg.Definitions(assets=[spec])

@@ -11,11 +11,10 @@ import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import FeatureError
+from mlops_assets.ml.columns import TIMESTAMP as TIMESTAMP
 
 _EXACT = 2**53 - 1
 """Beyond it a float64, which labels become where some are missing, is several integers."""
-TIMESTAMP = "event_timestamp"
-"""Column of the moment that a row's features are known at."""
 
 
 def label_array(column: pd.Series, task: Task) -> np.ndarray:

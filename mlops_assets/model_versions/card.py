@@ -1,12 +1,10 @@
 """The model card between tracking and pure functions: gather, compare with the champion's, log."""
 
-from mlops_assets.blocks.training import AUTO
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.model_card import markdown, model_card
 from mlops_assets.ml.frames import Split
-from mlops_assets.ml.training.tuning import with_params
-from mlops_assets.model_versions.choice import as_chosen
-from mlops_assets.model_versions.provenance import INFERENCE_TAG, read_record
+from mlops_assets.model_versions.choice import as_trained
+from mlops_assets.model_versions.provenance import INFERENCE_TAG
 from mlops_assets.records.evaluation import Evaluation, ModelCard
 from mlops_assets.records.files import CARD_FILE
 from resources.champion.aliases import origin
@@ -20,11 +18,7 @@ def log_card(
 ) -> str:
     """Log the card of an evaluated version beside it, as Markdown and as facts; the Markdown."""
     model, champion = report.model, report.champion
-    choice = None
-    if settings.training.tune or settings.training.estimator == AUTO:
-        record = read_record(model, tracking)
-        settings, choice = as_chosen(settings, record), record.choice
-        settings = with_params(settings, record.params)
+    settings, choice = as_trained(model, settings, tracking)
     tags = tracking.run_of(model).tags()
     data_version, git_sha = origin(tags)
     card = model_card(

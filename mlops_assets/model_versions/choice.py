@@ -5,11 +5,16 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from mlops_assets.blocks.training import AUTO
 from mlops_assets.config import ModelSettings
 from mlops_assets.metadata import markdown_table
 from mlops_assets.ml.training.choice import candidates
+from mlops_assets.ml.training.tuning import with_params
+from mlops_assets.model_versions.provenance import read_record
+from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import EstimatorChoice, TrainingRecord
 from resources.tracking.run import MLflowRun
+from resources.tracking.tracking import MLflowTracking
 
 
 def log_choice(choice: EstimatorChoice, taken: ModelSettings, run: MLflowRun) -> None:
@@ -29,6 +34,16 @@ def as_chosen(settings: ModelSettings, record: TrainingRecord) -> ModelSettings:
     if record.choice is None:
         return settings
     return candidates(settings)[record.choice.taken]
+
+
+def as_trained(
+    model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
+) -> tuple[ModelSettings, EstimatorChoice | None]:
+    """The settings with the estimator and parameters that the version was fitted with."""
+    if not settings.training.tune and settings.training.estimator != AUTO:
+        return settings, None
+    record = read_record(model, tracking)
+    return with_params(as_chosen(settings, record), record.params), record.choice
 
 
 def choice_metadata(choice: EstimatorChoice | None) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.metadata import pictures
-from mlops_assets.ml.plots.evaluation import tuning_plot
+from mlops_assets.metadata import named_values, pictures
+from mlops_assets.ml.plots.training import tuning_plot
 from mlops_assets.ml.training.tuning import (
     HIGHER_IS_BETTER,
     SearchTrial,
@@ -58,6 +58,6 @@ def tuning_metadata(search: Tuning | None) -> dict[str, Any]:
         "tuning_pruned": states.count("pruned"),
         "tuning_failed": states.count("failed"),
         f"tuning_best_{search.metric}": search.best.value,
-        "tuning_best_params": dg.MetadataValue.json(search.best.params),
+        "tuning_best_params": named_values(search.best.params),
         **pictures({"tuning": plot}),
     }

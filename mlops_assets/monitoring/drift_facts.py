@@ -9,10 +9,12 @@ import pandas as pd
 
 from mlops_assets.blocks.monitoring import DriftSettings
 from mlops_assets.errors import MlopsError
-from mlops_assets.metadata import markdown_table, pictures, stated
+from mlops_assets.metadata import markdown_table, pictures, stated, typed_table
 from mlops_assets.ml.monitoring.drift import Distance, Finding
 from mlops_assets.ml.plots.drift import columns_plot, drift_plot
+from mlops_assets.ml.plots.profile import reference_plot
 from mlops_assets.records.monitoring import DriftFacts, DriftSummary
+from mlops_assets.records.profile import Profile
 from resources.endpoints.metrics import Gauge, last_run
 
 
@@ -55,6 +57,24 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
     return dg.MetadataValue.url(page) if page else dg.MetadataValue.text("no column has values")
 
 
+def reference_metadata(found: Profile, titles: Mapping[str, str]) -> dict[str, Any]:
+    """A version's profile as metadata: a row for each column, and a picture."""
+    rows = [
+        {"column": titles.get(name, name), "bins": one.bins.size, "missing": one.missing}
+        | {
+            name: round(value, 6)
+            for name, value in (
+                *(("low", one.low), ("mean", one.mean), ("high", one.high)),
+                ("deviation", one.deviation),
+            )
+            if value is not None
+        }
+        for name, one in found.columns.items()
+    ]
+    drawn = pictures({"profile": reference_plot(found, titles)})
+    return {"rows": found.rows, "columns": typed_table(rows), **drawn}
+
+
 def drift_metadata(
     found: Finding,
     rules: DriftSettings,
@@ -81,19 +101,8 @@ def drift_metadata(
         "reasons": "; ".join(summary.reasons) or "none",
         "notes": "; ".join(summary.notes) or "none",
         "columns": markdown_table(_table(found, rules.ignore, titles)),
-        "by_window": markdown_table(pd.DataFrame([_row(one) for one in windows])),
-        **stated(DriftFacts(summary=summary, windows=tuple(windows))),
+        **stated(DriftFacts(windows=tuple(windows))),
         **pictures(plots),
-    }
-
-
-def _row(summary: DriftSummary) -> dict[str, Any]:
-    return {
-        "window": f"{summary.window.start:%Y-%m-%d %H:%M}",
-        "rows": summary.rows,
-        "verdict": summary.verdict,
-        "drifted": ", ".join(summary.drifted_columns) or "none",
-        "broken": ", ".join(summary.broken_columns) or "none",
     }
 
 

@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import dagster as dg
 import pandas as pd
 
-from mlops_assets.metadata import markdown_table, pictures, rounded, stated
+from mlops_assets.metadata import markdown_table, pictures, rounded, stated, typed_table
 from mlops_assets.ml.plots.performance import performance_plot
 from mlops_assets.records.monitoring import (
     OutcomeFacts,
@@ -15,6 +14,7 @@ from mlops_assets.records.monitoring import (
     PerformanceSummary,
     SkewSummary,
 )
+from mlops_assets.records.rows import to_row
 from resources.endpoints.metrics import Gauge, last_run
 
 
@@ -65,6 +65,16 @@ def skew_gauges(report: SkewSummary, names: Iterable[str], now: datetime) -> lis
     ]
 
 
+def skew_metadata(report: SkewSummary) -> dict[str, Any]:
+    """A report as metadata: how much was compared, and a row for each feature that differs."""
+    found: dict[str, Any] = {"requests": report.rows, "skewed_features": len(report.skewed)}
+    if report.not_compared:
+        found["not_compared"] = report.not_compared
+    if report.skewed:
+        found["skewed"] = typed_table(list(map(to_row, report.skewed)))
+    return found
+
+
 def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
     """A report as metadata: the newest verdict, every window as a table, and a plot."""
     newest = report.newest_final
@@ -79,17 +89,6 @@ def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
         facts["by_window"] = markdown_table(pd.DataFrame(rows))
         facts |= pictures({"performance": performance_plot(report)})
     return facts | stated(OutcomeFacts.of(report))
-
-
-def skew_metadata(report: SkewSummary) -> dict[str, Any]:
-    """A report as metadata: how many requests were compared, and how many differ by feature."""
-    features = {skew.feature: skew.rows for skew in report.skewed}
-    return {
-        "requests": report.rows,
-        "skewed_features": len(features),
-        "skewed_rows": dg.MetadataValue.json(features),
-        **({"not_compared": report.not_compared} if report.not_compared else {}),
-    }
 
 
 def _row(summary: PerformanceSummary, name: str) -> dict[str, Any]:

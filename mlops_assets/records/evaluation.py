@@ -98,6 +98,29 @@ class GateDecision(Record):
     reasons: tuple[str, ...] = Field((), description="One sentence per broken rule.")
 
 
+class Importance(Record):
+    """What one feature is worth to a version."""
+
+    feature: str
+    added_loss: float = Field(description="Mean over the rows, when the feature is shuffled.")
+    deviation: float = Field(description="Standard deviation over the shuffles.")
+
+
+class CurvePoint(Record):
+    """A version's estimator, fitted on some rows."""
+
+    rows: int
+    loss: float = Field(description="Mean over held-out rows.")
+    training_loss: float = Field(description="Mean over the rows that it was fitted on.")
+
+
+class Pictured(Record):
+    """The figures behind an evaluation's pictures, for who reads numbers."""
+
+    importance: tuple[Importance, ...] = Field((), description="The largest first.")
+    learning: tuple[CurvePoint, ...] = Field((), description="The version itself is the last.")
+
+
 class Evaluation(Record):
     """Metrics of one model version on the held-out rows, and what the gate made of them."""
 

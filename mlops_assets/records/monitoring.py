@@ -69,10 +69,10 @@ class DriftReport(Record):
 class DriftFacts(Record):
     """What `drift_report` states for others to read."""
 
-    summary: DriftSummary | None = Field(None, description="The newest window.")
-    windows: tuple[DriftSummary, ...] = Field(
-        (), description="All, the oldest first; none of what an earlier release stated."
+    summary: DriftSummary | None = Field(
+        None, description="The newest window, of what an earlier release stated."
     )
+    windows: tuple[DriftSummary, ...] = Field((), description="All, the oldest first.")
 
 
 class PerformanceSummary(Record):

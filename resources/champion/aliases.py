@@ -16,6 +16,7 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move, Promotion
 from mlops_assets.runtime.interrupts import uninterrupted
 from resources.champion.ledger import PromotionLedger, require_head
+from resources.champion.places import tell_places
 from resources.champion.rollbacks import require_not_given_up
 from resources.tracking.tracking import MLflowTracking
 
@@ -74,15 +75,18 @@ def promote(
             confirm()
             if rows:
                 follow(move.model, rows[0], tracking)
+                tell_places(move.model, ledger.history(move.model), tracking)
 
 
 def reconcile(model: str, *, tracking: MLflowTracking, ledger: PromotionLedger) -> Edits:
-    """Make the aliases follow the ledger again; returns what stood elsewhere.
+    """Make aliases and tags follow the ledger again; returns what stood elsewhere.
 
     A version that was deleted from the registry cannot be pointed at: it is returned each time.
     """
     with ledger.exclusive(model):
-        return follow(model, ledger.head(model), tracking)
+        edits = follow(model, ledger.head(model), tracking)
+        tell_places(model, ledger.history(model), tracking)
+        return edits
 
 
 def follow(model: str, head: Promotion | None, tracking: MLflowTracking) -> Edits:

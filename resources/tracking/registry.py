@@ -3,6 +3,7 @@
 What was logged when a version was trained stands in its run: `resources.tracking.run`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,20 @@ class MLflowRegistry:
         """Point `alias` at the version."""
         with self.store.connected() as mlflow:
             mlflow.MlflowClient().set_registered_model_alias(model.name, alias, str(model.version))
+
+    def tag(self, model: ModelVersion, tags: Mapping[str, str]) -> None:
+        """Say something short of the version, in place of what was said before."""
+        with self.store.connected() as mlflow:
+            client = mlflow.MlflowClient()
+            for name, value in tags.items():
+                client.set_model_version_tag(model.name, str(model.version), name, value)
+
+    def describe(self, model: ModelVersion, said: str, of_all: str) -> None:
+        """The Markdown on the version's page, and on that of all versions of the model."""
+        with self.store.connected() as mlflow:
+            client = mlflow.MlflowClient()
+            client.update_model_version(model.name, str(model.version), said)
+            client.update_registered_model(model.name, of_all)
 
     def version_by_alias(self, name: str, alias: str) -> ModelVersion | None:
         """The version behind an alias; None when the model or the alias does not exist."""

@@ -57,6 +57,11 @@ class MLflowRun:
             entities = [mlflow.entities.RunTag(name, value) for name, value in tags.items()]
             mlflow.MlflowClient().log_batch(self.id, tags=entities)
 
+    def rename(self, name: str) -> None:
+        """What people call the run."""
+        with self.store.connected() as mlflow:
+            mlflow.MlflowClient().update_run(self.id, name=name)
+
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log metrics, in one batch."""
         with self.store.connected() as mlflow:

@@ -8,6 +8,7 @@ whole Dagster run is known; `resources.tracking.outcome` says who does so.
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from resources.tracking.outcome import PROCESS, Status, is_gone, on_this_host
@@ -69,7 +70,8 @@ class MLflowRuns:
     ) -> str:
         """Id of the run to open, which has the tags by then."""
         client, dagster_run_id = mlflow.MlflowClient(), tags.get(RUN_ID)
-        name = experiment if dagster_run_id is None else dagster_run_id[:8]
+        # Until it has registered a version: `MLflowRun.rename`.
+        name = f"{experiment}, {datetime.now(UTC):%Y-%m-%d}"
 
         def create() -> str:
             return client.create_run(experiment_id, tags={**tags}, run_name=name).info.run_id

@@ -111,7 +111,10 @@ class MLflowStore:
                 found = client.get_experiment_by_name(name)
                 if found is None:
                     location = f"{address(self.artifacts)}/{name}"
-                    return client.create_experiment(name, location)
+                    return client.create_experiment(name, location, _KIND)
+        if not _KIND.items() <= found.tags.items():  # of an earlier release
+            for tag, value in _KIND.items():
+                client.set_experiment_tag(found.experiment_id, tag, value)
         return found.experiment_id
 
     def one_at_a_time(self) -> AbstractContextManager[None]:
@@ -119,6 +122,10 @@ class MLflowStore:
         if "://" in self.artifacts:
             return nullcontext()
         return exclusive(ensure_folder(Path(self.artifacts).absolute()) / ".lock")
+
+
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""MLflow shows the pages of classic machine learning, and asks nobody which kind it is."""
 
 
 def store_uri(named: str, database: str) -> str:

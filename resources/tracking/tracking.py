@@ -103,7 +103,7 @@ class MLflowTracking(dg.ConfigurableResource):
         run_id = context.run.run_id
         tags = {
             RUN_ID: run_id,
-            "dagster/run_url": f"{self.dagster_url.rstrip('/')}/runs/{run_id}",
+            "dagster/run_url": f"{ui_url(self.dagster_url, self.dagster_url)}/runs/{run_id}",
             ASSET_KEYS: context.asset_key.to_user_string(),
         }
         if context.has_partition_key:

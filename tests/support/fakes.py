@@ -37,6 +37,7 @@ class Server:
     aliases: dict[str, int] = field(default_factory=dict)
     models: list[tuple[str, bytes]] = field(default_factory=list)
     beside: dict[int, dict[str, bytes]] = field(default_factory=dict)
+    said: dict[int, dict[str, str]] = field(default_factory=dict)
     """Id of the run and file of each version."""
 
 
@@ -159,6 +160,9 @@ class FakeRun(MLflowRun):
     def add_tags(self, tags: Mapping[str, str]) -> None:
         self._said["tags"].update(tags)
 
+    def rename(self, name: str) -> None:
+        self._said["name"] = name
+
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         self._said["metrics"].update(metrics)
 
@@ -256,6 +260,12 @@ class FakeRegistry(MLflowRegistry):
 
     def set_alias(self, model: ModelVersion, alias: str) -> None:
         self._server.aliases[alias] = model.version
+
+    def tag(self, model: ModelVersion, tags: Mapping[str, str]) -> None:
+        self._server.said.setdefault(model.version, {}).update(tags)
+
+    def describe(self, model: ModelVersion, said: str, of_all: str) -> None:
+        self.tag(model, {"description": said})
 
     def version(self, name: str, number: int) -> ModelVersion | None:
         if not 1 <= number <= len(self._server.models):

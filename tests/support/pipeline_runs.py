@@ -51,9 +51,14 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
 
 
 def metadata(result: dg.ExecuteInProcessResult, model: str, stage: str) -> dict[str, Any]:
-    """What a stage says of itself."""
+    """What a stage says of itself; a table as its rows."""
     (event,) = result.asset_materializations_for_node(f"{model}__{stage}")
-    return {name: value.value for name, value in event.metadata.items()}
+    return {
+        name: [row.data for row in value.records]
+        if isinstance(value, dg.TableMetadataValue)
+        else value.value
+        for name, value in event.metadata.items()
+    }
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.columns import computed
 from mlops_assets.ml.evaluation.gate import spelled
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.markdown import table
@@ -44,7 +44,7 @@ def model_card(
         params={"seed": training.seed, **training.plain_params},
         inference=inference,
         choice=choice,
-        features={name: _computed(name, settings) for name in settings.features.names},
+        features={name: computed(name, settings) for name in settings.features.names},
         train_period=_period(rows.train),
         test_period=_period(rows.test),
     )
@@ -202,24 +202,6 @@ def _target(settings: ModelSettings) -> str:
         return target.name
     source = settings.contract.source_names[str(settings.target_column)]
     return f"{target.name}: {source!r} is {target.positive!r}"
-
-
-def _computed(name: str, settings: ModelSettings) -> str:
-    aggregate, date = settings.features.aggregates.get(name), settings.features.dates.get(name)
-    if date is not None:
-        return f"{date.part} of {settings.contract.source_names[date.column]!r}"
-    if aggregate is None:
-        said = f" {settings.titles[name]!r}" if name in settings.titles else ""
-        return f"column{said}, {settings.feature_dtypes[name]}"
-    return _aggregated(aggregate)
-
-
-def _aggregated(aggregate: AggregateSettings) -> str:
-    of = f" of {aggregate.column}" if aggregate.column else ""
-    over = f" over {aggregate.window.total_seconds() / 86_400:g} days" if aggregate.window else ""
-    tests = [f"{name} {' or '.join(map(str, v))}" for name, v in aggregate.where.items()]
-    chosen = f" where {' and '.join(tests)}" if tests else ""
-    return f"{aggregate.agg}{of}{chosen}{over}"
 
 
 def _period(rows: pd.DataFrame) -> Period:

@@ -62,6 +62,12 @@ def _bars(old: ColumnProfile, new: ColumnProfile) -> tuple[list[str], np.ndarray
     return [labels[place] for place in kept], shares[0][kept], shares[1][kept]
 
 
+def profile_bars(found: ColumnProfile) -> tuple[list[str], np.ndarray]:
+    """Labels and shares of a column's fullest bins, in the order of the values, missing last."""
+    labels, _, shares = _bars(found, found)
+    return labels, shares
+
+
 def _labels(bins: Bins) -> tuple[list[str], list[int]]:
     """A name for each bin, and the places of the bins in the order of their values."""
     if bins.are_texts:

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, as PNG bytes of at most 60 kB; drawn without pyplot's global state.
+"""Pictures of an evaluation, as PNG bytes of at most 20 kB; drawn without pyplot's global state.
 
 No picture is a file here, and none is needed to decide: the gate reads the metrics.
 """
@@ -20,8 +20,8 @@ def evaluation_plots(
 ) -> dict[str, bytes]:
     """Draw how scores compare with the truth, `actual`, in which no value is missing.
 
-    Binary: `calibration` and `roc`; multiclass: `confusion`, which needs `classes` where the rows
-    lack one of them; regression: `residuals`.
+    Binary: `calibration`, `roc` and `precision_recall`; multiclass: `confusion`, which needs
+    `classes` where the rows lack one of them; regression: `residuals`.
 
     Raises:
         EvaluationError: The classes do not fit the scores, or a binary target has one only.
@@ -31,7 +31,11 @@ def evaluation_plots(
         positive = truth.astype(bool)
         if positive.all() or not positive.any():
             raise EvaluationError("the rows have one class only; hold out more by training.split")
-        return {"calibration": _calibration(scores[:, 0], positive), "roc": _roc(scores, positive)}
+        return {
+            "calibration": _calibration(scores[:, 0], positive),
+            "roc": _roc(scores, positive),
+            "precision_recall": _precision_recall(scores, positive),
+        }
     if task == "regression":
         return {"residuals": _residuals(scores[:, 0], truth.astype(np.float64))}
     names = np.asarray(classes) if len(classes) else np.unique(truth)
@@ -70,6 +74,21 @@ def _roc(scores: np.ndarray, positive: np.ndarray) -> bytes:
     axes.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
     axes.set(xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
     axes.legend(frameon=False, loc="lower right")
+    return png(figure)
+
+
+def _precision_recall(scores: np.ndarray, positive: np.ndarray) -> bytes:
+    from sklearn import metrics
+
+    precision, recall, _ = metrics.precision_recall_curve(positive, scores[:, 0])
+    area = metrics.average_precision_score(positive, scores[:, 0])
+    figure, axes = figure_and_axes()
+    rate = positive.mean()
+    axes.axhline(rate, color=REFERENCE, linestyle="--", label=f"chance, {rate:.3f}")
+    axes.step(recall, precision, where="post", color=MODEL, label=f"model, average {area:.3f}")
+    axes.set(title="Precision and recall", xlabel="recall", ylabel="precision")
+    axes.set(xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
+    axes.legend(frameon=False, loc="upper right")
     return png(figure)
 
 
@@ -114,17 +133,4 @@ def _residuals(predicted: np.ndarray, actual: np.ndarray) -> bytes:
     axes.set(title="Predicted and actual", xlabel="actual", ylabel="predicted")
     axes.legend(frameon=False, loc="upper left")
     figure.colorbar(density, ax=axes, shrink=0.8, label="rows")
-    return png(figure)
-
-
-def tuning_plot(values: Sequence[float | None], metric: str, *, higher_is_better: bool) -> bytes:
-    """The metric of each trial, None where it did not end, and the best one so far."""
-    shown = [(n, value) for n, value in enumerate(values, 1) if value is not None]
-    numbers, found = zip(*shown, strict=True)
-    best = (np.maximum if higher_is_better else np.minimum).accumulate(found)
-    figure, axes = figure_and_axes()
-    axes.scatter(numbers, found, s=14, color=REFERENCE, label="trial")
-    axes.step(numbers, best, where="post", color=MODEL, label="best so far")
-    axes.set(title="Tuning", xlabel="trial", ylabel=metric, xlim=(0, len(values) + 1))
-    axes.legend(frameon=False)
     return png(figure)

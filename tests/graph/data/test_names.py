@@ -81,6 +81,6 @@ def test_any_name_is_served_logged_and_reported(
     assert set(drift["drifted_columns"].split(", ")) >= {*NAMES, "source"}
     assert drift["evidently"].endswith(".html"), drift["evidently"]
     skew = metadata(reports, "loans", "skew_report")
-    assert skew["skewed_rows"].keys() == {*NAMES, "source"}
+    assert {row["feature"] for row in skew["skewed"]} == {*NAMES, "source"}
     assert skew["requests"] == min(len(frame), settings.monitoring.skew.sample)
     assert metadata(reports, "loans", "labels")["dagster/row_count"] == len(frame)

@@ -179,7 +179,7 @@ def test_every_window_that_was_over_since_is_judged_and_counted_once(
         watch.log(held_out, day, shift=40.0 * (day == 1))
     watch.log(held_out.head(20), 4)
     windows = watch.report()["windows"]
-    assert [(one["window"]["start"][:10], one["verdict"]) for one in windows] == [
+    assert [(one["window.start"][:10], one["verdict"]) for one in windows] == [
         ("2025-01-01", "calm"),
         ("2025-01-02", "drifted"),
         ("2025-01-04", "calm"),  # in between nobody asked

@@ -14,6 +14,8 @@ from mlops_assets.keys import asset_key
 from mlops_assets.ml.monitoring.prediction_log import combine
 from mlops_assets.monitoring.answers import judged_answers, learnt_until
 from mlops_assets.monitoring.performance import calibrated
+from mlops_assets.records.monitoring import PerformanceSummary
+from mlops_assets.records.rows import from_row
 from tests.support.fakes_deployment import FakeDeployment
 from tests.support.live_rows import chances, predictions, stored_features
 from tests.support.pipeline_runs import build, materialize, metadata
@@ -76,8 +78,7 @@ def test_a_sound_model_is_good_and_without_skew(
     gauges = written.read_text(encoding="utf-8")
     assert measured in gauges
     # The estimate before the labels came, held against what they said.
-    final = facts["final"][-1]
-    error = final["estimated"]["log_loss"] - final["metrics"]["log_loss"]
+    error = from_row(facts["final"][-1], PerformanceSummary).estimate_error["log_loss"]
     name = 'model_performance_estimate_error{metric="log_loss",model_name="loans"} '
     assert float(gauges.split(name)[1].split()[0]) == pytest.approx(error)
     assert f"| {error:.4f} |" in facts["by_window"]
@@ -131,7 +132,7 @@ def test_a_final_verdict_does_not_change_with_what_comes_later(
 
 def final_windows(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     final = metadata(result, "loans", "performance_report")["final"]
-    return {one["window"]["start"]: one for one in final}
+    return {one["window.start"]: one for one in final}
 
 
 def test_a_version_is_judged_from_its_first_day_by_what_another_was_asked(

@@ -31,7 +31,7 @@ def test_a_search_ends_in_the_model_its_run_and_its_record(
     facts = metadata(result, "loans", "trained_model")
     tracking = resources["tracking"]
     version = tracking.registry.version("loans", 1)
-    best = facts["tuning_best_params"]["C"]
+    (best,) = [row["value"] for row in facts["tuning_best_params"]]
     assert facts["tuning_trials"] == 6
     assert "tuning](data:image/png" in facts["plots"]
     assert tracking.server.runs[version.run_id]["params"]["C"] == best

@@ -8,6 +8,7 @@ import pytest
 
 from mlops_assets.blocks.base import Record
 from mlops_assets.metadata import read_facts, stated
+from mlops_assets.records.backtest import BacktestReport, LossByPolicy, PolicyReport
 from mlops_assets.records.data import FeatureFacts, SourceFacts
 from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.records.monitoring import (
@@ -34,6 +35,35 @@ OUTCOME = PerformanceSummary(
     verdict="degraded",
     metrics={"log_loss": float("inf")},
 )
+OFFENDING = DRIFT.model_copy(
+    update={
+        "drifted_columns": ("amount", "grade"),
+        "scores": {"amount": 0.1 + 0.2, "grade": 1e-17},
+        "reasons": ("amount: 0.3 > 0.2", "grade: moved; see `a: b`"),
+    }
+)
+POLICY = LossByPolicy(
+    retrain="as set",
+    trainings=2,
+    refused=0,
+    loss=0.5,
+    excess=0.0,
+    standard_error=None,
+    shown=True,
+)
+BACKTEST = BacktestReport(
+    model="a",
+    estimator="e",
+    loss_name="log_loss",
+    window="1 month",
+    windows=(),
+    ages=(),
+    cadences=(),
+    policy=PolicyReport(windows=3, policies=(POLICY, POLICY), best=POLICY, said="so"),
+    advice="not shown",
+    said="nothing",
+    yaml="a:\n  b: 1\n",
+)
 EVALUATION = EvaluationFacts(
     model_uri="models:/a/1",
     learnt_until=START,
@@ -58,7 +88,9 @@ def event(metadata: dict[str, Any]) -> dg.AssetMaterialization:
         FeatureFacts(newest_entity="7"),
         EVALUATION,
         DriftFacts(summary=DRIFT, windows=(DRIFT, DRIFT)),
+        DriftFacts(windows=(OFFENDING,)),
         OutcomeFacts.of(PerformanceReport(windows=(OUTCOME,))),
+        BACKTEST,
     ],
     ids=lambda facts: type(facts).__name__,
 )
@@ -78,11 +110,25 @@ def test_the_entries_are_those_of_earlier_releases() -> None:
         "model_card": "# a",
     }
     assert isinstance(event(stated(EVALUATION)).metadata["model_card"], dg.MarkdownMetadataValue)
-    outcomes = event(stated(OutcomeFacts.of(PerformanceReport(windows=(OUTCOME,))))).metadata
-    assert outcomes["labelled"].value == {"2026-01-01T00:00:00+00:00": 4}
-    assert outcomes["final"].value == [OUTCOME.model_dump(mode="json")]
-    assert outcomes["estimate"].value == OUTCOME.model_dump(mode="json")
     assert stated(OutcomeFacts.of(PerformanceReport())) == {}
+
+
+def test_what_an_earlier_release_stated_as_json_is_read() -> None:
+    facts = OutcomeFacts.of(PerformanceReport(windows=(OUTCOME,)))
+    assert read_facts(event(facts.model_dump(mode="json")), OutcomeFacts) == facts
+
+
+def test_records_are_tables_that_the_ui_can_show() -> None:
+    entries = event(stated(OutcomeFacts.of(PerformanceReport(windows=(OUTCOME, OUTCOME))))).metadata
+    final, labelled = entries["final"], entries["labelled"]
+    assert isinstance(final, dg.TableMetadataValue)
+    assert isinstance(labelled, dg.TableMetadataValue)
+    assert [record.data for record in labelled.records] == [
+        {"name": "2026-01-01T00:00:00+00:00", "value": 4}
+    ]
+    types = {column.name: column.type for column in final.schema.columns}
+    assert (types["rows"], types["final"], types["window.start"]) == ("int", "bool", "str")
+    assert final.records[1].data["metrics"] == "log_loss: inf"
 
 
 def test_a_release_without_cards_and_with_one_window_a_report_is_read() -> None:

@@ -16,6 +16,7 @@ TOPS = "benchmarks|demo|deploy|docs|jobs|mlops_assets|resources|sensors|tests"
 PACKAGES = ("mlops_assets", "resources", "sensors", "jobs", "demo")
 ROOMS = (*PACKAGES, "ml", "serving", "model_versions", "records", "runtime", "asset_checks")
 """With what dotted names begin in docstrings; those of `mlops_assets` may leave that out."""
+MOST_PICTURE_BYTES = 1_500_000
 _FILE = re.compile(rf"`(?!mlops_assets/defs/churn)((?:{TOPS})/[\w./-]*?)(?::(\w+))?`")
 _LINK = re.compile(r"\]\(([^)\s]*)\)")
 
@@ -116,3 +117,18 @@ def test_examples_in_docstrings_run(
     monkeypatch.chdir(tmp_path)
     module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
     assert doctest.testmod(module).failed == 0
+
+
+def test_every_picture_is_shown_on_a_page_and_written_by_a_script() -> None:
+    """What no script writes is out of date one day, and nobody can say so."""
+    pictures = sorted((FRAMEWORK_ROOT / "docs" / "images").iterdir())
+    scripts = [*(FRAMEWORK_ROOT / "docs").glob("*.py"), *(FRAMEWORK_ROOT / "demo").glob("*.py")]
+    text = "".join(script.read_text(encoding="utf-8") for script in scripts)
+    models = ("customers", "flights")  # the demo draws one of each
+    written = text + "".join(text.replace("{story.model}", model) for model in models)
+    shown = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert [
+        one.name for one in pictures if not re.search(rf"[\"/]{one.stem}(\.png)?\"", written)
+    ] == []
+    assert [one.name for one in pictures if f"images/{one.name}" not in shown] == []
+    assert sum(one.stat().st_size for one in pictures) < MOST_PICTURE_BYTES

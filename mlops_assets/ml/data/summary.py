@@ -1,0 +1,69 @@
+"""What the columns of a table look like, in figures that a person reads at a glance."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.records.summary import ColumnSummary
+
+MOST_COLUMNS = 200
+"""More are not summed up: what is stated of an asset is kept for ever."""
+_SAMPLE = 100_000
+"""Rows in which values are told apart; missing ones and the range are of all."""
+_LONGEST = 40
+
+
+def summarized(rows: pd.DataFrame) -> tuple[ColumnSummary, ...]:
+    """One record for each of the first 200 columns, in their order; `rows` is not modified."""
+    return tuple(summary_of(rows[name]) for name in list(rows.columns)[:MOST_COLUMNS])
+
+
+def summary_of(column: pd.Series) -> ColumnSummary:
+    """One column of any type; of a number that is not finite only the finite ones have a mean."""
+    known = column.dropna()
+    facts: dict[str, Any] = {
+        "column": str(column.name),
+        "type": str(column.dtype),
+        "rows": len(column),
+    }
+    facts["missing"] = round(1 - len(known) / len(column), 4) if len(column) else 0.0
+    if known.empty:
+        return ColumnSummary(**facts)
+    if pd.api.types.is_bool_dtype(known) or not _is_ordered(known):
+        some = evenly(known, _SAMPLE).astype(str)
+        counts = some.value_counts()
+        facts["different"] = len(counts)
+        facts["most_frequent"] = f"{counts.index[0][:_LONGEST]}, {counts.iloc[0] / len(some):.1%}"
+        return ColumnSummary(**facts)
+    facts["different"] = int(evenly(known, _SAMPLE).nunique())
+    if pd.api.types.is_datetime64_any_dtype(known):
+        return ColumnSummary(**facts, low=spelled(known.min()), high=spelled(known.max()))
+    return ColumnSummary(**facts, **_figures(known.to_numpy(dtype=np.float64)))
+
+
+def evenly(column: pd.Series, at_most: int) -> pd.Series:
+    """About so many values from all over."""
+    return column.iloc[:: -(-len(column) // at_most) or 1]
+
+
+def spelled(value: object) -> str:
+    """A number or moment as a person reads it."""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
+    return f"{value:.6g}"
+
+
+def _is_ordered(column: pd.Series) -> bool:
+    kind = pd.api.types
+    return kind.is_numeric_dtype(column) or kind.is_datetime64_any_dtype(column)
+
+
+def _figures(values: np.ndarray) -> dict[str, str]:
+    finite = values[np.isfinite(values)]
+    told = {"low": values.min(), "high": values.max()}
+    if len(finite):
+        with np.errstate(over="ignore", invalid="ignore"):  # a square may be too large
+            told |= {"mean": finite.mean(), "deviation": finite.std()}
+    return {name: spelled(value) for name, value in told.items() if not math.isnan(value)}
