@@ -85,13 +85,13 @@ def collect(
     now: datetime,
 ) -> OnlineRows:
     """Sort what a store holds of `entities` into rows, unknown and stale entities."""
-    result = OnlineRows()
+    result, ttl = OnlineRows(), view.ttl
     for entity in entities:
         known = stored[entity]
         if known is None:
             result.unknown.append(entity)
-        elif (age := now - known.as_of) > view.ttl or isinstance(known, Expired):
-            result.stale.append(StaleEntity(entity, known.as_of, age, view.ttl))
+        elif (age := now - known.as_of) > ttl or isinstance(known, Expired):
+            result.stale.append(StaleEntity(entity, known.as_of, age, ttl))
         else:
             result.rows.append(known.features)
             result.as_of.append(known.as_of)

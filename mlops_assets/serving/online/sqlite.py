@@ -12,10 +12,13 @@ expired before they were published. Both are written by `resources.online_table`
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from struct import Struct, pack, unpack_from
+from typing import Any
 from urllib.parse import quote
 
 from mlops_assets.blocks.data import EntitySettings
@@ -84,11 +87,11 @@ class SqliteLookup:
     def _read(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | Expired | None]:
         connection, found = self._connection(), dict[EntityId, Stored | Expired | None]()
         moments: dict[str | int, datetime] = {}
-        connection.execute("BEGIN")
+        cursor = connection.execute("BEGIN")
         try:
             for entity in dict.fromkeys(entities):
                 key = entity_key(self._entity, entity)
-                cells = connection.execute(self._select, (key,)).fetchall()
+                cells = cursor.execute(self._select, (key,)).fetchall()
                 found[entity] = self._cells.stored(cells, moments) or _expired(connection, key)
             return found
         finally:
@@ -104,45 +107,70 @@ class SqliteLookup:
 
 
 class Cells:
-    """What the features of a view are read from; a view with many numbers has them read at once."""
+    """What the features of a view are read from: of most entities all their numbers at once."""
 
     def __init__(self, view: FeatureView) -> None:
         """Of a view, whose features keep their order."""
         self._dtypes = view.features
         self._names = {name: stored_name(name) for name in view.features}
         self._stored_names = {*self._names.values()}
-        self._numbers = [name for name, dtype in view.features.items() if dtype == "float64"]
-        self._others = [name for name in view.features if name not in self._numbers]
-        self._unpack = Struct("<" + "xd" * len(self._numbers)).unpack
-        self._tags = bytes([DOUBLE_VAL]) * len(self._numbers)
+        self._in_table = tuple(sorted(self._stored_names))
+        numbers = [name for name, dtype in view.features.items() if dtype == "float64"]
+        self._texts = [name for name in view.features if name not in numbers]
+        place = {name: self._in_table.index(self._names[name]) for name in view.features}
+        self._pick_numbers = _picking([place[name] for name in numbers])
+        self._pick_texts = _picking([place[name] for name in self._texts])
+        read = [*numbers, *self._texts]
+        self._as_in_view = _picking([read.index(name) for name in view.features])
+        self._unpack = Struct("<" + "xd" * len(numbers)).unpack
+        self._tags = bytes([DOUBLE_VAL]) * len(numbers)
+        self._sizes = {_DOUBLE_SIZE} if numbers else set[int]()
 
     def stored(self, cells: Sequence[_Cell], moments: dict[str | int, datetime]) -> Stored | None:
         """An entity, or None if a feature is missing; `moments` are those that were parsed."""
+        if len(cells) == len(self._in_table):
+            names, values, times = zip(*cells, strict=True)
+            if names == self._in_table and times.count(times[0]) == len(times):
+                if (moment := moments.get(times[0])) is None:
+                    moment = moments[times[0]] = parse(times[0])
+                return Stored(moment, self._features(values))
+        return self._one_by_one(cells, moments)
+
+    def _features(self, values: tuple[bytes, ...]) -> dict[str, FeatureValue]:
+        """Of the values in the order of the table."""
+        numbers = self._pick_numbers(values)
+        content = b"".join(numbers)
+        if {*map(len, numbers)} == self._sizes and content[::_DOUBLE_SIZE] == self._tags:
+            found = self._unpack(content)
+            total = sum(found)
+            if total == total:  # else one may be NaN, which is null
+                texts = [decode(text, "string") for text in self._pick_texts(values)]
+                return dict(zip(self._names, self._as_in_view((*found, *texts)), strict=True))
+        return self._decoded(dict(zip(self._in_table, values, strict=True)))
+
+    def _one_by_one(
+        self, cells: Sequence[_Cell], moments: dict[str | int, datetime]
+    ) -> Stored | None:
+        """Of cells among which may be others, of several times, or not all."""
         values = {name: value for name, value, _ in cells}
         if not values.keys() >= self._stored_names:
             return None
         times = {time for name, _, time in cells if name in self._stored_names}
         for time in times - moments.keys():
             moments[time] = parse(time)
-        return Stored(min(map(moments.__getitem__, times)), self._features(values))
+        return Stored(min(map(moments.__getitem__, times)), self._decoded(values))
 
-    def _features(self, values: Mapping[str, bytes]) -> dict[str, FeatureValue]:
-        numbers = [values[self._names[name]] for name in self._numbers]
-        content = b"".join(numbers)
-        if {*map(len, numbers)} != {_DOUBLE_SIZE} or content[::_DOUBLE_SIZE] != self._tags:
-            return self._one_by_one(values)  # some are empty
-        found: dict[str, FeatureValue] = dict.fromkeys(self._names)
-        for name, number in zip(self._numbers, self._unpack(content), strict=True):
-            if number == number:  # NaN stays null
-                found[name] = number
-        for name in self._others:
-            found[name] = decode(values[self._names[name]], self._dtypes[name])
-        return found
-
-    def _one_by_one(self, values: Mapping[str, bytes]) -> dict[str, FeatureValue]:
+    def _decoded(self, values: Mapping[str, bytes]) -> dict[str, FeatureValue]:
         return {
             name: decode(values[stored], self._dtypes[name]) for name, stored in self._names.items()
         }
+
+
+def _picking(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """The values at these places, as `itemgetter` has them of two and more."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple(values[place] for place in places)
 
 
 def why_not_direct(online: OnlineFeatures) -> str | None:
@@ -176,12 +204,17 @@ def table_of(project: str, view: str) -> str:
 
 def entity_key(entity: EntitySettings, value: EntityId) -> bytes:
     """As Feast serializes the key of an entity: that there is one join key, its name, its value."""
-    name = stored_name(entity.name).encode()
-    prefix = pack("<III", 1, _STRING, len(name)) + name
+    prefix = _key_prefix(entity.name)
     if isinstance(value, int):
         return prefix + pack("<IIq", _INT64, 8, value)
     text = value.encode()
     return prefix + pack("<II", _STRING, len(text)) + text
+
+
+@lru_cache(maxsize=256)
+def _key_prefix(entity: str) -> bytes:
+    name = stored_name(entity).encode()
+    return pack("<III", 1, _STRING, len(name)) + name
 
 
 def expired(
