@@ -20,6 +20,7 @@ from mlops_assets.records.monitoring import (
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
 from resources.endpoints.metrics import EndpointMetrics
+from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
 from resources.tracking.tracking import MLflowTracking
@@ -59,7 +60,9 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         code_version=monitoring.digest(),
     )
     @inspected_once
-    def labels(processed: TracedRows, predictions: PredictionLog) -> dg.MaterializeResult[Labels]:
+    def labels(
+        processed: TracedRows, engine: FeatureEngine, predictions: PredictionLog
+    ) -> dg.MaterializeResult[Labels]:
         from mlops_assets.ml.features.labelled import rows_until
         from mlops_assets.ml.monitoring.outcomes import (
             known_labels,
@@ -72,7 +75,8 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             asked = predicted_moments(recent, settings)
             rows = processed.rows
             until = known_until(rows, settings, processed.record.checked_at)
-            known = known_labels(rows_until(rows, settings, until), asked, settings)
+            chosen = engine.of(settings, len(rows))
+            known = known_labels(rows_until(rows, settings, until), asked, settings, chosen)
         counts = {"dagster/row_count": len(known), "waiting": len(asked) - len(known)}
         value = Labels(known, Maturity(known_until=until))
         return dg.MaterializeResult(value=value, metadata=counts)

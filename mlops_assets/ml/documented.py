@@ -30,12 +30,13 @@ class DocumentedRows(Generic[_Record]):
         Raises:
             ValueError: Its attributes do not hold the record.
         """
-        wanted = cls.kind.model_fields.keys()
-        if not wanted <= frame.attrs.keys():
+        fields = cls.kind.model_fields
+        if not {name for name in fields if fields[name].is_required()} <= frame.attrs.keys():
             raise ValueError(
                 "it was stored before versions were recorded, and so may be what it is made of"
             )
-        return cls(frame, cls.kind.model_validate({name: frame.attrs[name] for name in wanted}))
+        said = {name: frame.attrs[name] for name in fields if name in frame.attrs}
+        return cls(frame, cls.kind.model_validate(said))
 
     def to_stored(self) -> "pd.DataFrame":
         """One frame, whose attributes, which Parquet keeps, are the record."""

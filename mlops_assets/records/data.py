@@ -27,6 +27,7 @@ class Origin(Record):
 
     raw: DatasetVersion
     checked_at: Moment = Field(description="The moment that the contract took for now.")
+    engine: str = Field("arrays", description="What made the features, as `MLOPS_ENGINE` names it.")
 
 
 class SourceFacts(Record):
