@@ -64,30 +64,36 @@ class FeastFeatureStore(dg.ConfigurableResource):
             # Feast rewrites its registry in place; workers must never read half of one.
             registry, following = folder / "registry.db", folder / "registry.next.db"
             following.unlink(missing_ok=True)
-            if view.entity is not None and not self.online_store:
-                self._keep_readers_going(view)
             with self._quiet():
-                store = self._store(view, following)
-                store.apply(self._objects(view))
-            if view.entity is not None:
-                self._publish_online(view, rows, store)
+                self._publish(view, rows, following)
             following.replace(registry)
         return rows[TIMESTAMP].max().floor("us").to_pydatetime()
 
-    def _publish_online(self, view: FeatureView, rows: "pd.DataFrame", store: Any) -> None:
+    def _publish(self, view: FeatureView, rows: "pd.DataFrame", registry: Path) -> None:
         from mlops_assets.ml.frames import TIMESTAMP
         from resources.online_table import write_newest
 
         newest = rows[TIMESTAMP].max().to_pydatetime(warn=False)
         oldest = min(newest, datetime.now(UTC)) - view.ttl
+        file = self._online_file(view)
+        if file is not None:  # before Feast opens it: a file that others use is not made anew
+            self._keep_readers_going(view)
+            write_newest(file, view, rows, oldest)
+        store = self._store(view, registry)
+        store.apply(self._objects(view))
+        if file is not None:
+            registered = store.get_feature_view(view.name)
+            store.registry.apply_materialization(registered, view.name, oldest, newest)
+        elif view.entity is not None:
+            store.materialize(start_date=oldest, end_date=newest)
+
+    def _online_file(self, view: FeatureView) -> str | None:
+        """The sqlite file of the online store, where it is nothing more than one."""
+        if view.entity is None:
+            return None
         online = with_secrets(self._online_store(view))
-        with self._quiet():
-            if online["type"] == "sqlite" and online.keys() <= {"type", "path"}:
-                write_newest(online["path"], view, rows, oldest)
-                registered = store.get_feature_view(view.name)
-                store.registry.apply_materialization(registered, view.name, oldest, newest)
-            else:
-                store.materialize(start_date=oldest, end_date=newest)
+        plain = online["type"] == "sqlite" and online.keys() <= {"type", "path"}
+        return online["path"] if plain else None
 
     def offline_file(self, view: FeatureView) -> Path:
         """Parquet of all offline features, under the names of `stored_name`.
@@ -187,6 +193,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
     def _keep_readers_going(self, view: FeatureView) -> None:
         """Keep a write-ahead log: workers read the state before, and never wait for a write."""
         path = self._folder(view) / "online.db"
+        if not path.exists():
+            return
         try:
             with contextlib.closing(sqlite3.connect(path)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")

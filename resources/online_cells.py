@@ -15,6 +15,11 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.records.data import FeatureView, stored_name
 from mlops_assets.serving.online.sqlite import DOUBLE_VAL, STRING_VAL, entity_key
 
+NUMBER_SIZE = 9
+"""Bytes of the message of a number."""
+MISSING = bytes([DOUBLE_VAL]) + np.array(np.nan, dtype="<f8").tobytes()
+"""The message of no number, where all are equally long; what is stored is empty."""
+
 
 def keys_of(entity: EntitySettings, ids: pa.Array) -> tuple[np.ndarray, list[bytes]]:
     """The order of ids by their keys, and these in that order."""
@@ -46,30 +51,30 @@ def digests_of(
     return digest.view(np.int64)
 
 
-def encoded(values: np.ndarray, dtype: str) -> tuple[Sequence[bytes], Sequence[str | None]]:
-    """Values as Feast stores them: messages `feast.types.Value`, and their texts; null is none."""
-    return _texts(values) if dtype == "string" else _numbers(values)
+def numbers(columns: Sequence[np.ndarray], rows: int) -> list[bytes]:
+    """Of each row the messages of its numbers, one behind the other; `MISSING` where none is.
 
-
-def _numbers(values: np.ndarray) -> tuple[list[bytes], Sequence[None]]:
-    """Feast's SDK writes the texts of numbers too, and reads them nowhere."""
-    numbers = values.astype("<f8")
-    messages = np.full((len(numbers), 9), DOUBLE_VAL, dtype=np.uint8)
-    messages[:, 1:] = numbers.view(np.uint8).reshape(-1, 8)
-    found = _slices(messages.tobytes(), 9)
-    for missing in np.flatnonzero(np.isnan(numbers)):
-        found[missing] = b""
-    return found, [None] * len(found)
+    Feast's SDK writes the texts of numbers too, and reads them nowhere.
+    """
+    messages = np.empty((rows, len(columns), NUMBER_SIZE), dtype=np.uint8)
+    messages[:, :, 0] = DOUBLE_VAL
+    for place, column in enumerate(columns):
+        values = column.astype("<f8")
+        values[np.isnan(values)] = np.nan  # of which there are many patterns of bits
+        messages[:, place, 1:] = values.view(np.uint8).reshape(-1, 8)
+    size = len(columns) * NUMBER_SIZE
+    return _slices(messages.tobytes(), size) if size else [b""] * rows
 
 
 def _slices(whole: bytes, size: int) -> list[bytes]:
     return [whole[start : start + size] for start in range(0, len(whole), size)]
 
 
-def _texts(values: np.ndarray) -> tuple[list[bytes], list[str | None]]:
-    texts = [None if value is None or value != value else str(value) for value in values]
-    messages = {text: _message(text) for text in set(texts)}
-    return [messages[text] for text in texts], texts
+def texts(values: np.ndarray) -> tuple[list[bytes], list[str | None]]:
+    """Texts as Feast stores them: messages `feast.types.Value`, and themselves; null is none."""
+    found = [None if value is None or value != value else str(value) for value in values]
+    messages = {text: _message(text) for text in set(found)}
+    return [messages[text] for text in found], found
 
 
 def _message(text: str | None) -> bytes:

@@ -3,17 +3,20 @@
 The SDK makes a protobuf message of each value and executes a statement for each: a million entities
 of ten features take it more than 10 GB. Here columns become bytes, a few thousand entities at a
 time, and sqlite is given an entity's in one statement, in the order of the table. All is one
-transaction: beside a write-ahead log readers see the state before until it ends. Of an entity whose
-row is as it was published last nothing is read or written but its digest.
+transaction: beside a write-ahead log readers see the state before until it ends. A first
+publication has no readers: its file is filled aside, without a log, and put into its place, for
+half of what pages cost that are written twice. Of an entity whose row is as it was published last
+nothing is read or written but its digest.
 
 `resources.online_cells` says what the cells are made of.
 """
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +27,17 @@ from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView, stored_name
+from mlops_assets.runtime.atomic import replacing
 from mlops_assets.serving.online.sqlite import table_of
-from resources.online_cells import digests_of, encoded, keys_of, spelled
+from resources.online_cells import (
+    MISSING,
+    NUMBER_SIZE,
+    digests_of,
+    keys_of,
+    numbers,
+    spelled,
+    texts,
+)
 
 _AT_ONCE = 10_000
 """Entities of which all values are held in Python at one time."""
@@ -36,8 +48,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FEATURES_AT_ONCE = 1_000
 """Of an entity in one statement; sqlite takes 32,766 values."""
 
+_FEASTS_TABLE = (
+    "(entity_key BLOB, feature_name TEXT, value BLOB, value_text TEXT, vector_value BLOB, "
+    "event_ts timestamp, created_ts timestamp, PRIMARY KEY (entity_key, feature_name))"
+)
+
 _Row = tuple[bytes | str | None, ...]
-"""An entity's key, the moment, and of each feature its value and the value as text."""
+"""An entity's key, the moment, all its numbers, and of each text its value and the text."""
 
 
 def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datetime) -> int:
@@ -46,7 +63,7 @@ def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datet
     Of entities whose newest row is older the moment is noted, in place of what was noted before.
 
     Args:
-        path: Of the sqlite file, in which Feast has made the table.
+        path: Of the sqlite file; where there is none, one with what Feast would make in it.
         view: Whose entity and features are columns of `rows`, beside `event_timestamp`.
         rows: In any order; of two of one moment the later one counts.
         oldest: What may still be served.
@@ -62,22 +79,49 @@ def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datet
     late = newest.take(np.flatnonzero(~fresh))
     table = _Table(table_of(view.name, view.name), view)
     try:
-        with contextlib.closing(_opened(path)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with _changing(path) as connection:
             table.make_ready(connection)
             written = table.write(connection, rows, newest.take(np.flatnonzero(fresh)))
             table.watch(connection)
             _note_expired(connection, dict(zip(late.keys, spelled(late.moments), strict=True)))
-            connection.execute("COMMIT")
-            # What the log holds goes into the file now; a reader in the way leaves it for later.
-            connection.execute("PRAGMA busy_timeout = 1000")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as err:
         raise FeatureStoreError(
             f"cannot write to the online store {path}: {err}; free some space, or end what else "
             f"writes to it, and materialize {view.name}/features again"
         ) from err
     return written
+
+
+def _changing(path: str) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+    """A transaction, after which all is in the file; if the body raises, nothing of it is."""
+    return _in_place(path) if Path(path).exists() else _made(path)
+
+
+@contextlib.contextmanager
+def _in_place(path: str) -> Generator[sqlite3.Connection]:
+    with contextlib.closing(_opened(path)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+        # What the log holds goes into the file now; a reader in the way leaves it for later.
+        connection.execute("PRAGMA busy_timeout = 1000")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+@contextlib.contextmanager
+def _made(path: str) -> Generator[sqlite3.Connection]:
+    for log in (
+        "-wal",
+        "-shm",
+    ):  # of a file that was deleted; sqlite would take them for this one's
+        Path(f"{path}{log}").unlink(missing_ok=True)
+    with replacing(Path(path)) as aside, contextlib.closing(_opened(str(aside))) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")  # it is synced before it is put in its place
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _opened(path: str) -> sqlite3.Connection:
@@ -121,20 +165,24 @@ class _Table(NamedTuple):
         connection.execute(f"CREATE TABLE IF NOT EXISTS {self._published} {key}")
         for event in ("INSERT", "UPDATE", "DELETE"):
             connection.execute(f"DROP TRIGGER IF EXISTS {self._trigger(event)}")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {self.name} {_FEASTS_TABLE} WITHOUT ROWID")
+        self._make_single(connection)
+        # Feast would make this index of all rows; the key begins with its column.
+        of_none = f"{self.name} (entity_key) WHERE entity_key IS NULL"
+        connection.execute(f'CREATE INDEX IF NOT EXISTS {self.name[:-1]}_ek" ON {of_none}')
+
+    def _make_single(self, connection: sqlite3.Connection) -> None:
         plain = self.name[1:-1].replace('""', '"')
         select = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
         (made,) = connection.execute(select, (plain,)).fetchone()
         if "WITHOUT ROWID" in made:
             return
-        single, index = f'"mlops_new {self.name[1:]}', f'{self.name[:-1]}_ek"'
+        single = f'"mlops_new {self.name[1:]}'
         columns = made[made.index("(") :]
         connection.execute(f"CREATE TABLE {single} {columns} WITHOUT ROWID")
         connection.execute(f"INSERT INTO {single} SELECT * FROM {self.name} ORDER BY 1, 2")  # noqa: S608
         connection.execute(f"DROP TABLE {self.name}")
         connection.execute(f"ALTER TABLE {single} RENAME TO {self.name}")
-        # Feast would make it again, of all rows; the key begins with its column.
-        of_none = f"{self.name} (entity_key) WHERE entity_key IS NULL"
-        connection.execute(f"CREATE INDEX {index} ON {of_none}")
 
     def watch(self, connection: sqlite3.Connection) -> None:
         """Forget the digest of an entity when another program writes to it."""
@@ -175,14 +223,20 @@ class _Table(NamedTuple):
         return np.array([known.get(key) for key in part.keys], dtype=object)
 
     def _upsert(self, names: Sequence[str]) -> str:
-        """A statement that writes an entity: of a feature with parameters for value and text."""
-        cells = ", ".join(
-            f"('{stored_name(name).replace(chr(39), chr(39) * 2)}', ?{place}, ?{place + 1})"
-            for place, name in zip(range(3, 3 + 2 * len(names), 2), names, strict=True)
-        )
+        """A statement that writes an entity; of its parameters `_Row` tells."""
+        cells, number, text = list[str](), 1, 4
+        for name in names:
+            quoted = stored_name(name).replace("'", "''")
+            if self.view.features[name] == "string":
+                cells.append(f"('{quoted}', ?{text}, ?{text + 1})")
+                text += 2
+            else:
+                cut = f"nullif(substr(?3, {number}, {NUMBER_SIZE}), x'{MISSING.hex()}')"
+                cells.append(f"('{quoted}', ifnull({cut}, x''), NULL)")
+                number += NUMBER_SIZE
         return (
             f"INSERT INTO {self.name} (entity_key, feature_name, value, value_text, event_ts) "  # noqa: S608
-            f"SELECT ?1, column1, column2, column3, ?2 FROM (VALUES {cells}) WHERE true "
+            f"SELECT ?1, column1, column2, column3, ?2 FROM (VALUES {', '.join(cells)}) WHERE true "
             "ON CONFLICT (entity_key, feature_name) DO UPDATE SET "
             "value = excluded.value, value_text = excluded.value_text, "
             "event_ts = excluded.event_ts, created_ts = NULL "
@@ -190,8 +244,11 @@ class _Table(NamedTuple):
         )
 
     def _rows(self, part: _Newest, columns: dict[str, np.ndarray]) -> Iterable[_Row]:
-        cells = [encoded(values, self.view.features[name]) for name, values in columns.items()]
-        return zip(part.keys, spelled(part.moments), *chain.from_iterable(cells), strict=True)
+        are_texts = {name: self.view.features[name] == "string" for name in columns}
+        joined = numbers([columns[name] for name in columns if not are_texts[name]], len(part.keys))
+        cells = [texts(columns[name]) for name in columns if are_texts[name]]
+        moments = spelled(part.moments)
+        return zip(part.keys, moments, joined, *chain.from_iterable(cells), strict=True)
 
     def _trigger(self, event: str) -> str:
         return f'"mlops_{event.lower()} {self.name[1:]}'

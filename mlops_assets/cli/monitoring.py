@@ -1,102 +1,74 @@
-"""The verbs `why`, `pause` and `resume` of the retrain policy."""
+"""The verb `monitor`: how live models do, looked at now instead of by the next schedule."""
 
-import getpass
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Sequence
 
-from mlops_assets.cli.context import (
-    chosen_models,
-    load_definitions,
-    open_resources,
-    say,
-    say_facts,
-)
-from mlops_assets.cli.facts.records import Decisions
-from mlops_assets.records.retraining import Pause, Recorded
-from resources.decisions import DecisionStore
+from mlops_assets.cli.context import exit_code, say_facts
+from mlops_assets.cli.facts.records import WatchedModel
+from mlops_assets.cli.runs.model_run import ModelRun, failed_models, models_of_a_run
+from mlops_assets.records.monitoring import DriftFacts, OutcomeFacts, PerformanceSummary, Window
 
 
-def why(model: str, last: int, *, as_json: bool) -> int:
-    """Print the newest decisions, and the pause in force."""
-    definitions = load_definitions()
-    chosen_models(definitions, [model])
-    with open_resources(definitions, "decisions") as built:
-        policy = Retraining(model, built.decisions)
-        say_facts(policy.decided(last), policy.why(last), as_json=as_json)
-    return 0
+def monitor(models: Sequence[str], *, as_json: bool) -> int:
+    """Run each model's monitoring job; exit code 1 unless all was read and nothing is alarming."""
+    found: list[WatchedModel] = []
+
+    def look(one: ModelRun) -> bool:
+        began = time.time()
+        complete = one.materialize(job="monitoring")
+        found.append(watched(one, began))
+        return complete
+
+    with models_of_a_run(models) as (definitions, chosen):
+        failed = failed_models(chosen, look)
+    say_facts(found, "\n".join(map(said, found)), as_json=as_json)
+    return exit_code(definitions, models, good=not failed and all(one.calm for one in found))
 
 
-def pause(model: str, span: timedelta, why: str) -> int:
-    """Start no training for a while, and say until when."""
-    return _say(model, lambda policy: policy.pause(span, why))
+def watched(one: ModelRun, since: float) -> WatchedModel:
+    """What the reports of a model state that were made after `since`, in epoch seconds."""
+    drift = one.newest_facts("drift_report", DriftFacts, since) or DriftFacts()
+    outcomes = one.newest_facts("performance_report", OutcomeFacts, since) or OutcomeFacts()
+    measured = outcomes.final[-1] if outcomes.final else None
+    moved = drift.summary is not None and (
+        drift.summary.verdict == "drifted" or bool(drift.summary.broken_columns)
+    )
+    worse = measured is not None and measured.verdict == "degraded"
+    return WatchedModel(
+        model=one.model,
+        calm=not moved and not worse,
+        drift=drift.summary,
+        measured=measured,
+        estimated=outcomes.estimate,
+    )
 
 
-def resume(model: str) -> int:
-    """End a pause, and say so."""
-    return _say(model, Retraining.resume)
-
-
-def _say(model: str, do: "Callable[[Retraining], str]") -> int:
-    definitions = load_definitions()
-    chosen_models(definitions, [model])
-    with open_resources(definitions, "decisions") as built:
-        say(do(Retraining(model, built.decisions)))
-    return 0
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """The retrain policy of one model: looked at, paused and resumed."""
-
-    model: str
-    decisions: DecisionStore
-
-    def decided(self, last: int) -> Decisions:
-        """The newest decisions, and the pause in force."""
-        return Decisions(
-            model=self.model,
-            decisions=list(self.decisions.history(self.model, last)),
-            pause=self.decisions.pause(self.model, datetime.now(UTC)),
-        )
-
-    def why(self, last: int) -> str:
-        """The newest decisions, one a paragraph, the newest last, and the pause in force."""
-        none = (
-            f"{self.model}: nothing decided yet; switch the sensor {self.model}_retraining on "
-            "in the Dagster UI, under Automation"
-        )
-        lines = _lines(self.decisions.history(self.model, last)) or [none]
-        pause = self.decisions.pause(self.model, datetime.now(UTC))
-        return "\n".join([*lines, *([_said(self.model, pause)] if pause else [])])
-
-    def pause(self, span: timedelta, why: str) -> str:
-        """Start no training until `span` from now; a training that runs goes on."""
-        now = datetime.now(UTC)
-        pause = Pause(until=now + span, why=why, who=getpass.getuser())
-        self.decisions.set_pause(self.model, pause, now)
-        return _said(self.model, pause)
-
-    def resume(self) -> str:
-        """End the pause in force."""
-        now = datetime.now(UTC)
-        if self.decisions.pause(self.model, now) is None:
-            return f"{self.model}: not paused"
-        ended = Pause(until=now, why="resumed", who=getpass.getuser())
-        self.decisions.set_pause(self.model, ended, now)
-        return f"{self.model}: resumed"
-
-
-def _said(model: str, pause: Pause) -> str:
-    return f"{model}: paused until {pause.until:%Y-%m-%d %H:%M} UTC by {pause.who} ({pause.why})"
-
-
-def _lines(rows: Sequence[Recorded]) -> list[str]:
+def said(found: WatchedModel) -> str:
+    """The same for a person: a line on drift, a line on performance."""
     lines = []
-    for row in rows:
-        span = f" to {row.last_seen:%Y-%m-%d %H:%M:%S} ({row.ticks} ticks)" if row.ticks > 1 else ""
-        lines.append(f"{row.time:%Y-%m-%d %H:%M:%S}{span}  {row.action} ({row.rule})")
-        lines.append(f"    {row.reason}")
-        if row.outcome:
-            lines.append(f"    run {row.run_id}: {row.outcome}")
-    return lines
+    if drift := found.drift:
+        why = "; ".join(drift.reasons) or _OF_DRIFT[drift.verdict]
+        seen = f"{drift.rows:,} predictions of version {drift.model_version}"
+        lines.append(f"{found.model}: {seen}, {_span(drift.window)}: {why}")
+    if measured := found.measured:
+        lines.append(f"{found.model}: measured by {_performance(measured)}")
+    elif found.estimated:
+        lines.append(f"{found.model}: no window has all its labels yet")
+    return "\n".join(lines)
+
+
+_OF_DRIFT = {
+    "calm": "nothing has moved",
+    "drifted": "something has moved",
+    "unknown": "too few to judge",
+}
+
+
+def _performance(summary: PerformanceSummary) -> str:
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in summary.metrics.items())
+    why = "; ".join(summary.reasons) or f"{summary.verdict}, {figures}"
+    return f"{summary.labelled_rows:,} labels, {_span(summary.window)}: {why}"
+
+
+def _span(window: Window) -> str:
+    return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"

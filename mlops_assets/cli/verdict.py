@@ -1,9 +1,11 @@
 """What the gate says of a trained version, as a person reads it: a line, and the model card."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
+from mlops_assets.blocks.base import Record
 from mlops_assets.errors import StateError
 from mlops_assets.records.evaluation import EvaluationFacts
 
@@ -12,24 +14,31 @@ AFTER_A_REFUSAL = (
 )
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Of one model's newest training; `passed` means that it may be deployed."""
+class Verdict(Record):
+    """What the gate says of one model's newest training."""
 
-    said: str
-    passed: bool
-    card: str = ""
-    """Markdown; empty where nothing was evaluated."""
+    model: str
+    version: int | None = Field(None, description="Null: none was evaluated.")
+    passed: bool = Field(description="Whether it may be deployed.")
+    said: str = Field(description="The same for a person, with the reasons of a refusal.")
+    card: str = Field("", description="The model card, Markdown; empty: nothing was evaluated.")
 
 
 def verdict_of(model: str, facts: EvaluationFacts, *, complete: bool) -> Verdict:
     """What `evaluation_report` states; complete: no other step of the training failed."""
-    version, card = facts.model_uri.rpartition("/")[2], facts.model_card
+    version = int(facts.model_uri.rpartition("/")[2])
+    said = f"{model}: version {version} passed the gate"
     if not facts.promoted:
         said = f"{model}: version {version} is refused: {facts.reasons}; {AFTER_A_REFUSAL}"
-        return Verdict(said, False, card)
-    failed = "" if complete else ", but another step failed"
-    return Verdict(f"{model}: version {version} passed the gate{failed}", complete, card)
+    elif not complete:
+        said += ", but another step failed"
+    return Verdict(
+        model=model,
+        version=version,
+        passed=facts.promoted and complete,
+        said=said,
+        card=facts.model_card,
+    )
 
 
 def append_report(file: Path, verdicts: Sequence[Verdict]) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mlops_assets.blocks.base import Moment, Record
 from mlops_assets.records.evaluation import ModelCard
+from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary
 from mlops_assets.records.promotion import Promotion
 from mlops_assets.records.reproduction import Difference
 from mlops_assets.records.retraining import Pause, Recorded
@@ -69,6 +70,18 @@ class Answered(Record):
     entity: Any = Field(description="Its id.")
     answer: dict[str, Any] = Field(description="As `POST /predict` has it.")
     error: str = Field("", description="Why it was refused; empty: it was not.")
+
+
+class WatchedModel(Record):
+    """What the newest monitoring of one model found."""
+
+    model: str
+    calm: bool = Field(description="No drift, no broken column, no degraded performance.")
+    drift: DriftSummary | None = Field(description="Of the newest window; null: none was asked.")
+    measured: PerformanceSummary | None = Field(
+        description="Of the newest window that has all its labels; null: none has."
+    )
+    estimated: PerformanceSummary | None = Field(description="Of the newest window.")
 
 
 class CheckedModel(Record):

@@ -53,6 +53,16 @@ EXPLAIN = Verb(
     "answer says which. scikit-learn computes them, also where ONNX Runtime serves.",
     facts="mlops_assets.cli.facts.records.Explanation",
 )
+MONITOR = Verb(
+    "monitor",
+    "mlops_assets.cli.monitoring.monitor",
+    "drift and performance of what was predicted, now instead of by the next schedule",
+    (MODELS,),
+    examples=("mlops monitor customers", "mlops monitor --json"),
+    more="Runs the job MODEL_monitoring, which trains and deploys nothing. Exit code 1 where "
+    "something has drifted, is broken or has degraded, or could not be read.",
+    facts="mlops_assets.cli.facts.records.WatchedModel[]",
+)
 LIST = Verb(
     "list",
     "mlops_assets.cli.facts.overview.list_models",
@@ -148,7 +158,7 @@ HISTORY = Verb(
 )
 WHY = Verb(
     "why",
-    "mlops_assets.cli.monitoring.why",
+    "mlops_assets.cli.retraining.why",
     "what the retrain policy decided, and why",
     (
         MODEL,
@@ -160,5 +170,8 @@ WHY = Verb(
 
 GROUPS = (
     Group("Ask a live model", (PREDICT, SCORE, EXPLAIN)),
-    Group("See how things are, and why", (LIST, SHOW, COMPARE, STATUS, HISTORY, WHY, LOGS, OPEN)),
+    Group(
+        "See how things are, and why",
+        (LIST, STATUS, MONITOR, SHOW, COMPARE, HISTORY, WHY, LOGS, OPEN),
+    ),
 )

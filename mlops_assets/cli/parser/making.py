@@ -82,15 +82,16 @@ SCHEMA = Verb(
 )
 RUN = Verb(
     "run",
-    "mlops_assets.cli.runs.run",
+    "mlops_assets.cli.runs.verb.run",
     "bring models from their source to a live endpoint, as far as they are out of date",
     (MODELS,),
     examples=("mlops run", "mlops run customers"),
     more="Ends with one prediction of each. No model stops another.",
+    facts="mlops_assets.cli.facts.records.ServedModel[]",
 )
 TRAIN = Verb(
     "train",
-    "mlops_assets.cli.runs.train",
+    "mlops_assets.cli.runs.verb.train",
     "the first half of `run`: up to the gate's verdict; deploys nothing",
     (
         MODELS,
@@ -103,13 +104,15 @@ TRAIN = Verb(
     ),
     examples=("mlops train customers", "mlops train --report verdicts.md"),
     more="Exit code 1 unless every version passed.",
+    facts="mlops_assets.cli.verdict.Verdict[]",
 )
 DEPLOY = Verb(
     "deploy",
-    "mlops_assets.cli.runs.deploy",
+    "mlops_assets.cli.runs.verb.deploy",
     "the second half: put what `train` left live, if it passed; predict once",
     (MODELS,),
     examples=("mlops deploy customers",),
+    facts="mlops_assets.cli.facts.records.ServedModel[]",
 )
 UP = Verb(
     "up",

@@ -29,7 +29,7 @@ PROMOTE = Verb(
 )
 PAUSE = Verb(
     "pause",
-    "mlops_assets.cli.monitoring.pause",
+    "mlops_assets.cli.retraining.pause",
     "start no training by the retrain policy for a while",
     (
         MODEL,
@@ -48,7 +48,7 @@ PAUSE = Verb(
 )
 RESUME = Verb(
     "resume",
-    "mlops_assets.cli.monitoring.resume",
+    "mlops_assets.cli.retraining.resume",
     "end a pause now",
     (MODEL,),
     examples=("mlops resume customers",),

@@ -26,7 +26,8 @@ class Checked(NamedTuple):
     """Every row of the input, in exactly one of two frames, each in the input's order."""
 
     rows: pd.DataFrame
-    """Good rows with the contract's columns, typed as `ml.data.casting` says; index from 0."""
+    """Good rows with the contract's columns, typed as `ml.data.casting` says; index from 0. Where
+    all are good, a column that had its type already is the input's own memory."""
     bad: pd.DataFrame
     """Bad rows as they came, spelled as strings (None for no value), then `row`, the 0-based
     position in the input, and `reason`: `COLUMN.RULE: VALUE what`, joined by `; `."""
@@ -99,14 +100,15 @@ def enforce(
         raise ContractError(f"now is {now}, without a zone; pass an aware datetime")
     sources = list(contract.source_names.values())
     frame = check_columns(frame, sources, contract.extra_columns, "the rows")
-    frame = frame.reset_index(drop=True).set_axis(list(contract.columns), axis=1)
+    frame = frame.copy(deep=False)  # of which the index and the names are others, and no value
+    frame.index, frame.columns = pd.RangeIndex(len(frame)), pd.Index(list(contract.columns))
     reasons = _Reasons(frame)
     typed = {}
     for name, rule in contract.columns.items():
         result = cast(frame[name], rule, marks)
         _check_column(name, rule, result, now, reasons)
         typed[name] = result.typed
-    rows = pd.DataFrame(typed)
+    rows = pd.DataFrame(typed, copy=False)
     if contract.unique:
         _check_unique(rows, contract.unique, reasons, seen)
     good = ~reasons.bad

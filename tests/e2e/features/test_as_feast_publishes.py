@@ -17,8 +17,9 @@ from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.serving.online.moments import spell
+from resources import online_table
 from resources.feature_store import FeastFeatureStore
-from resources.online_cells import encoded
+from resources.online_cells import MISSING, numbers, texts
 from resources.online_table import write_newest
 from tests.e2e.features.test_as_feast_joins import published, view_of
 from tests.worlds.effort import worlds
@@ -80,28 +81,26 @@ FLOATS = st.floats(allow_subnormal=True)
 
 @given(st.lists(FLOATS, max_size=8), st.lists(st.none() | st.text(), max_size=8))
 def test_values_are_the_messages_that_protobuf_makes(
-    numbers: list[float], texts: list[str | None]
+    values: list[float], words: list[str | None]
 ) -> None:
     from feast.infra.online_stores.helpers import extract_text_and_num  # noqa: TID251 - the witness
     from feast.protos.feast.types.Value_pb2 import Value  # noqa: TID251 - the witness
 
-    messages = [Value() if n != n else Value(double_val=n) for n in numbers]
-    values, no_texts = encoded(np.array(numbers, dtype=float), "float64")
-    assert list(values) == [message.SerializeToString() for message in messages]
-    assert list(no_texts) == [None] * len(numbers)
-    messages = [Value() if t is None else Value(string_val=t) for t in texts]
-    values, spelled = encoded(np.array(texts, dtype=object), "string")
-    assert list(values) == [message.SerializeToString() for message in messages]
-    assert list(spelled) == [extract_text_and_num(message, False)[0] for message in messages]
+    messages = [MISSING if n != n else Value(double_val=n).SerializeToString() for n in values]
+    columns = [np.array(values, dtype=float), np.ones(len(values))]
+    one = Value(double_val=1).SerializeToString()
+    assert numbers(columns, len(values)) == [message + one for message in messages]
+    of_words = [Value() if t is None else Value(string_val=t) for t in words]
+    found, spelled = texts(np.array(words, dtype=object))
+    assert found == [message.SerializeToString() for message in of_words]
+    assert spelled == [extract_text_and_num(message, False)[0] for message in of_words]
 
 
 @pytest.mark.parametrize("size", [127, 128, 16383, 16384, 2_097_152])
 def test_long_texts_say_their_length_as_protobuf_does(size: int) -> None:
     from feast.protos.feast.types.Value_pb2 import Value  # noqa: TID251 - the witness
 
-    (message,), _ = encoded(
-        np.array(["é" * (size // 2) + "x" * (size % 2)], dtype=object), "string"
-    )
+    (message,), _ = texts(np.array(["é" * (size // 2) + "x" * (size % 2)], dtype=object))
     assert len(message) > size
     assert Value.FromString(message).string_val.encode() == message[-size:]
     assert Value.FromString(message).SerializeToString() == message
@@ -144,6 +143,48 @@ def test_what_the_sdk_writes_in_between_is_written_over(tmp_path: Path) -> None:
     assert table(path, "shop_shop") != before
     store.publish(VIEW, rows(4))
     assert table(path, "shop_shop") == before
+
+
+def test_a_first_publication_is_written_once_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, seen = tmp_path / "shop", list[list[str]]()
+    made, stopped = online_table._note_expired, True
+
+    def at_the_end(*given: Any) -> None:
+        seen.append([file.name for file in folder.iterdir() if "online.db" in file.name])
+        if stopped:
+            raise sqlite3.OperationalError("database or disk is full")
+        made(*given)
+
+    monkeypatch.setattr(online_table, "_note_expired", at_the_end)
+    store = FeastFeatureStore(root=str(tmp_path))
+    with pytest.raises(FeatureStoreError, match="full; free some space"):
+        store.publish(VIEW, rows(4))
+    assert [file.name for file in folder.iterdir() if "online.db" in file.name] == []
+    stopped = False
+    # Of a store that was deleted, but for its log, which is not to be taken for the new one's.
+    (folder / "online.db-wal").write_bytes(b"of another file")
+    store.publish(VIEW, rows(4))
+    assert [len(files) for files in seen] == [1, 1], "the file itself, and no log of its pages"
+    assert len(table(folder / "online.db", "shop_shop")) == 8
+    with closing(sqlite3.connect(folder / "online.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_of_an_entity_all_numbers_are_given_as_one_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, given = online_table._Table._rows, list[int]()
+
+    def counted(*arguments: Any) -> list[Any]:
+        found = list(made(*arguments))
+        given.extend(map(len, found))
+        return found
+
+    monkeypatch.setattr(online_table._Table, "_rows", counted)
+    FeastFeatureStore(root=str(tmp_path)).publish(VIEW, rows(4))
+    assert given == [5] * 4, "key, moment, numbers, and of the text its message and itself"
 
 
 def test_no_value_and_its_name_are_different_values(tmp_path: Path) -> None:

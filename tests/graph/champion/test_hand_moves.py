@@ -8,8 +8,8 @@ import pytest
 
 from jobs.promotion import events
 from mlops_assets.cli.endpoints import status_line
-from mlops_assets.cli.freshness import stale_assets
 from mlops_assets.cli.promotions import announce, parse_moment, said_as_of, said_history, said_move
+from mlops_assets.cli.runs.freshness import stale_assets
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import (
     ConfigError,

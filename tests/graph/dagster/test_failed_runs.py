@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.cli.failures import survived
-from mlops_assets.cli.runs import ModelRun
+from mlops_assets.cli.runs.model_run import ModelRun
 from mlops_assets.cli.verdict import AFTER_A_REFUSAL
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings

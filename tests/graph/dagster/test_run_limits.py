@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mlops_assets.cli.main import use_dagster_home
-from mlops_assets.cli.runs import ModelRun, run_alone
+from mlops_assets.cli.runs.model_run import ModelRun, run_alone
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.monitoring import Retraining
+from mlops_assets.cli.retraining import Retraining
 from mlops_assets.config import ModelSettings
 from mlops_assets.metadata import stated
 from mlops_assets.records.monitoring import PerformanceSummary, Window

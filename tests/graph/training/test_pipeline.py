@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.cli.failures import failed_steps
-from mlops_assets.cli.freshness import stale_assets
+from mlops_assets.cli.runs.freshness import stale_assets
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.documented import TracedRows

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.cli.runs import ModelRun
+from mlops_assets.cli.runs.model_run import ModelRun
 from mlops_assets.cli.verdict import Verdict, append_report
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
@@ -77,7 +77,9 @@ def test_a_training_that_fails_does_not_show_the_verdict_of_the_one_before(
 
     verdict = ModelRun(definitions, instance, "loans").train_and_judge()
 
-    assert verdict == Verdict("loans: not evaluated, since a step before that failed", False)
+    assert verdict == Verdict(
+        model="loans", passed=False, said="loans: not evaluated, since a step before that failed"
+    )
 
 
 @pytest.fixture
@@ -166,7 +168,12 @@ def test_a_run_with_nothing_new_leaves_the_champion_that_somebody_chose(
 def test_a_report_is_added_to_what_the_file_holds(tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
     file.write_text("before\n", encoding="utf-8")
-    verdicts = [Verdict("a: version 1 passed the gate", True, "# a\n"), Verdict("b: failed", False)]
+    verdicts = [
+        Verdict(
+            model="a", version=1, passed=True, said="a: version 1 passed the gate", card="# a\n"
+        ),
+        Verdict(model="b", passed=False, said="b: failed"),
+    ]
     append_report(file, verdicts)
     assert file.read_text() == "before\n- a: version 1 passed the gate\n- b: failed\n\n# a\n\n"
     with pytest.raises(StateError, match="cannot write"):

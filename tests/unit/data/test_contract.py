@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -77,6 +78,18 @@ def test_the_input_is_not_modified_and_the_columns_must_fit():
     assert checked.bad[["row", "x"]].to_numpy().tolist() == [[1, "b"]]
     with pytest.raises(SourceError, match=r"\['y'\]"):
         enforce(frame, contract(x={"dtype": "int64"}), NOW)
+
+
+def test_rows_that_are_typed_and_good_are_not_copied():
+    frame = pd.DataFrame({"a": [1.5, 2.5], "b": [3.5, 4.5], "c": ["x", "y"]}, index=[7, 9])
+    rules = contract(
+        a={"dtype": "float64", "nullable": True}, b={"dtype": "float64", "max": 9},
+        c={"dtype": "string", "allowed": ["x", "y"]},
+    )  # fmt: skip
+    rows = enforce(frame, rules, now=NOW).rows
+    shared = [name for name in rows if np.shares_memory(rows[name], frame[name])]
+    assert shared == ["b", "c"], "in the place of gaps stands NaN, in a column of its own"
+    assert frame.index.tolist() == [7, 9]
 
 
 def test_a_column_is_read_under_its_own_name_and_kept_under_ours():

@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 
-from mlops_assets.cli.monitoring import Retraining
+from mlops_assets.cli.retraining import Retraining
 from mlops_assets.errors import DecisionStoreBusyError, DecisionStoreError
 from mlops_assets.ml.retraining.policy import decide
 from mlops_assets.records.retraining import Outcome, RetrainState

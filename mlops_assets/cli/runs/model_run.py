@@ -1,7 +1,6 @@
-"""The verbs `run`, `train` and `deploy`: models on their way from the source to an endpoint.
+"""One model on its way from the source to an endpoint, and several of them side by side.
 
-`run` goes all the way, as far as it is out of date; `train` ends with the gate's verdict, and
-`deploy` begins there. No model stops another.
+The verbs that send them there are in `runs` and `monitoring`.
 """
 
 import time
@@ -9,30 +8,29 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 
 from jobs.promotion import events
+from mlops_assets.blocks.base import Record
 from mlops_assets.cli.checks import python_faults, sound_models
 from mlops_assets.cli.context import (
     alone,
     chosen_models,
-    exit_code,
     load_definitions,
     open_promotions,
     open_resources,
     said_who_runs,
     say,
-    say_both,
 )
 from mlops_assets.cli.endpoints import answer_by_features, answers
 from mlops_assets.cli.failures import failed_steps, survived
-from mlops_assets.cli.freshness import stale_assets
-from mlops_assets.cli.verdict import Verdict, append_report, verdict_of
+from mlops_assets.cli.runs.freshness import stale_assets
+from mlops_assets.cli.verdict import Verdict, verdict_of
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.home import home
-from mlops_assets.keys import TrainingStage, asset_key, pool
+from mlops_assets.keys import Stage, TrainingStage, asset_key, pool
 from mlops_assets.metadata import read_facts
 from mlops_assets.records.data import FeatureFacts
 from mlops_assets.records.evaluation import EvaluationFacts
@@ -46,41 +44,7 @@ from resources.dagster.run_limits import runs_at_once, wait_for_others
 from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.outcome import end_dead_runs, settle
 
-
-def run(models: Sequence[str]) -> int:
-    """Bring each model from its source to a live endpoint; one sample prediction each."""
-    with _models_of_a_run(models) as (definitions, chosen):
-        failed = _failed(chosen, lambda one: one.is_ready() and one.bring_up_to_date())
-    return exit_code(definitions, models, good=not failed)
-
-
-def train(models: Sequence[str], report: Path | None) -> int:
-    """Bring each model from its source to the gate's verdict; exit code 1 unless all passed."""
-    verdicts: list[Verdict] = []
-
-    def judge(one: ModelRun) -> bool:
-        if ready := one.is_ready():
-            verdicts.append(one.train_and_judge())
-        return ready
-
-    with _models_of_a_run(models) as (definitions, chosen):
-        failed = [one.model for one in chosen if not run_alone(one, judge)]
-    verdicts += [Verdict(f"{model}: not trained", passed=False) for model in failed]
-    if report:
-        append_report(report, verdicts)
-    passed = [verdict.said for verdict in verdicts if verdict.passed]
-    refused = [verdict.said for verdict in verdicts if not verdict.passed]
-    say_both(passed, refused)
-    return exit_code(definitions, models, good=not refused)
-
-
-def deploy(models: Sequence[str]) -> int:
-    """Deploy each model's version that was evaluated last; one sample prediction each."""
-    with _models_of_a_run(models) as (definitions, chosen):
-        failed = _failed(chosen, ModelRun.deploy_evaluated)
-    return exit_code(definitions, models, good=not failed)
-
-
+_Facts = TypeVar("_Facts", bound=Record)
 _WORTH_SAYING_SECONDS = 2
 
 
@@ -122,10 +86,10 @@ class ModelRun:
         before = self._newest("evaluation_report")
         complete = self._renew(None)
         report = self._newest("evaluation_report")
-        facts = read_facts(report.asset_materialization, EvaluationFacts) if report else None
+        facts = self.newest_facts("evaluation_report", EvaluationFacts)
         if facts is None or (report == before and not complete):
             said = f"{self.model}: not evaluated, since a step before that failed"
-            return Verdict(said, passed=False)
+            return Verdict(model=self.model, said=said, passed=False)
         return verdict_of(self.model, facts, complete=complete)
 
     def deploy_evaluated(self) -> bool:
@@ -134,7 +98,7 @@ class ModelRun:
         Nothing is read from the source or trained; False if it is refused or cannot be served.
         """
         endpoint = asset_key(self.model, "deployed_endpoint")
-        if not self._materialize([endpoint], job="deployment"):
+        if not self.materialize([endpoint], job="deployment"):
             return False
         with open_resources(self.definitions, "deployment") as built:
             self._predict_once(built.deployment)
@@ -146,7 +110,7 @@ class ModelRun:
         Returns:
             False if a step or a blocking check failed.
         """
-        if not self._materialize([asset_key(self.model, "raw_data")]):
+        if not self.materialize([asset_key(self.model, "raw_data")]):
             return False
         stale, endpoint = self._stale(), asset_key(self.model, "deployed_endpoint")
         evaluation = asset_key(self.model, "evaluation_report")
@@ -166,19 +130,27 @@ class ModelRun:
             say(f"{key.to_user_string()} is out of date: {reason}")
         if not stale:
             say(f"{self.model}: up to date")
-        return not stale or self._materialize(list(stale))
+        return not stale or self.materialize(list(stale))
 
     def _stale(self) -> dict[dg.AssetKey, str]:
         specs = self.definitions.resolve_all_asset_specs()
         return stale_assets(self.instance, [s for s in specs if s.group_name == self.model])
 
-    def _newest(self, stage: TrainingStage) -> dg.EventLogEntry | None:
+    def newest_facts(self, stage: Stage, kind: type[_Facts], since: float = 0) -> _Facts | None:
+        """What the newest materialization states, if it was made after `since`, in epoch seconds.
+
+        None if there is none, or it states nothing.
+        """
+        event = self._newest(stage)
+        new = event is not None and event.timestamp >= since
+        return read_facts(event.asset_materialization if new else None, kind)
+
+    def _newest(self, stage: Stage) -> dg.EventLogEntry | None:
         return self.instance.get_latest_materialization_event(asset_key(self.model, stage))
 
     def _champion_moved(self) -> str | None:
         """Why the newest evaluation decides nothing any more; None if it does, or there is none."""
-        report = self._newest("evaluation_report")
-        facts = read_facts(report.asset_materialization, EvaluationFacts) if report else None
+        facts = self.newest_facts("evaluation_report", EvaluationFacts)
         if facts is None:
             return None
         with open_resources(
@@ -201,7 +173,8 @@ class ModelRun:
         except DeploymentError as err:
             say(f"{self.model}: the ledger's champion does not serve: {err}", error=True)
 
-    def _materialize(self, keys: Sequence[dg.AssetKey], job: str = "training") -> bool:
+    def materialize(self, keys: Sequence[dg.AssetKey] = (), job: str = "training") -> bool:
+        """Run one of its jobs here, of all assets or of these; False if a step failed."""
         wait_for_others(self.instance, pool(self.model), self._say_who_runs, time.sleep)
         result = execute_here(
             self.definitions.resolve_job_def(f"{self.model}_{job}"),
@@ -224,8 +197,7 @@ class ModelRun:
         if endpoint is not None and endpoint.entity is None:
             say(answer_by_features(deployment, endpoint))
             return
-        event = self._newest("features")
-        facts = read_facts(event.asset_materialization, FeatureFacts) if event else None
+        facts = self.newest_facts("features", FeatureFacts)
         if facts is None:
             raise MlopsError(
                 f"{self.model}/features was never materialized; run `mlops run {self.model}`"
@@ -236,7 +208,7 @@ class ModelRun:
 
 
 @contextmanager
-def _models_of_a_run(models: Sequence[str]) -> Generator[tuple[dg.Definitions, list[ModelRun]]]:
+def models_of_a_run(models: Sequence[str]) -> Generator[tuple[dg.Definitions, list[ModelRun]]]:
     """What a verb that runs models needs; the runs of killed processes are ended first."""
     runs_at_once()  # a setting of the environment that is wrong is said before anything runs
     definitions = load_definitions()
@@ -251,7 +223,7 @@ def _models_of_a_run(models: Sequence[str]) -> Generator[tuple[dg.Definitions, l
         yield definitions, [ModelRun(definitions, instance, model) for model in chosen]
 
 
-def _failed(chosen: Sequence[ModelRun], do: Callable[[ModelRun], bool]) -> list[str]:
+def failed_models(chosen: Sequence[ModelRun], do: Callable[[ModelRun], bool]) -> list[str]:
     """The models of which `do` went wrong, after naming them."""
     failed = [one.model for one in chosen if not run_alone(one, do)]
     if failed:

@@ -1,0 +1,69 @@
+"""The verbs `run`, `train` and `deploy`: models on their way from the source to an endpoint.
+
+`run` goes all the way, as far as it is out of date; `train` ends with the gate's verdict, and
+`deploy` begins there. No model stops another.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from mlops_assets.cli.context import (
+    exit_code,
+    open_resources,
+    say_both,
+    say_facts,
+)
+from mlops_assets.cli.endpoints import served
+from mlops_assets.cli.runs.model_run import ModelRun, failed_models, models_of_a_run, run_alone
+from mlops_assets.cli.verdict import Verdict, append_report
+
+
+def run(models: Sequence[str], *, as_json: bool = False) -> int:
+    """Bring each model from its source to a live endpoint; one sample prediction each."""
+    with models_of_a_run(models) as (definitions, chosen):
+        failed = failed_models(chosen, lambda one: one.is_ready() and one.bring_up_to_date())
+    if as_json:
+        _say_what_serves(definitions, chosen)
+    return exit_code(definitions, models, good=not failed)
+
+
+def train(models: Sequence[str], report: Path | None, *, as_json: bool = False) -> int:
+    """Bring each model from its source to the gate's verdict; exit code 1 unless all passed."""
+    verdicts: list[Verdict] = []
+
+    def judge(one: ModelRun) -> bool:
+        if ready := one.is_ready():
+            verdicts.append(one.train_and_judge())
+        return ready
+
+    with models_of_a_run(models) as (definitions, chosen):
+        failed = [one.model for one in chosen if not run_alone(one, judge)]
+    verdicts += [
+        Verdict(model=model, said=f"{model}: not trained", passed=False) for model in failed
+    ]
+    if report:
+        append_report(report, verdicts)
+    passed = [verdict.said for verdict in verdicts if verdict.passed]
+    refused = [verdict.said for verdict in verdicts if not verdict.passed]
+    if as_json:
+        say_facts(verdicts, "", as_json=True)
+    else:
+        say_both(passed, refused)
+    return exit_code(definitions, models, good=not refused)
+
+
+def deploy(models: Sequence[str], *, as_json: bool = False) -> int:
+    """Deploy each model's version that was evaluated last; one sample prediction each."""
+    with models_of_a_run(models) as (definitions, chosen):
+        failed = failed_models(chosen, ModelRun.deploy_evaluated)
+    if as_json:
+        _say_what_serves(definitions, chosen)
+    return exit_code(definitions, models, good=not failed)
+
+
+def _say_what_serves(definitions: dg.Definitions, chosen: Sequence[ModelRun]) -> None:
+    with open_resources(definitions, "deployment", "ledger") as built:
+        found = [served(built.deployment, built.ledger, one.model, {}) for one in chosen]
+    say_facts(found, "", as_json=True)
