@@ -32,6 +32,7 @@ from resources.decisions import DecisionStore
 from resources.deployment import EndpointTargets
 from resources.endpoints.bento import BentoBuilder
 from resources.endpoints.metrics import EndpointMetrics
+from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 from resources.kept_versions import budget_bytes
 from resources.prediction_log.log import PredictionLog
@@ -68,6 +69,9 @@ def build_resources(state: Path) -> dict[str, Any]:
             cache=_variable("MLOPS_DVC_CACHE", state / "dvc" / "cache"),
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
+        ),
+        "engine": FeatureEngine(
+            url=_variable("MLOPS_ENGINE", "arrays"), spill=str(state / "cache" / "spill")
         ),
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),

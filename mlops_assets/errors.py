@@ -59,6 +59,10 @@ class FeatureError(MlopsError):
     """Features or labels cannot be computed from the rows."""
 
 
+class EngineError(MlopsError):
+    """The engine cannot compute features or labels within its limits."""
+
+
 class FeatureStoreError(MlopsError):
     """The feature store refused, or answered something that must not be used."""
 

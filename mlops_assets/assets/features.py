@@ -16,6 +16,7 @@ from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import FeatureFacts, FeatureView
 from resources.dagster.signatures import inspected_once
 from resources.datasets import DvcDatasets
+from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     )
     @inspected_once
     def features(
-        processed: TracedRows, datasets: DvcDatasets, feature_store: FeastFeatureStore
+        processed: TracedRows,
+        datasets: DvcDatasets,
+        engine: FeatureEngine,
+        feature_store: FeastFeatureStore,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         from mlops_assets.ml.features.build import build_features
         from mlops_assets.ml.features.labelled import labelled_keys
@@ -51,14 +55,15 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
         rows, origin = processed.rows, processed.record
         with reported():
-            computed = build_features(rows, settings)
+            chosen = engine.of(settings, len(rows))
+            computed = build_features(rows, settings, chosen)
             useless = useless_features(computed, settings)
         yield _have_values(useless)
         if useless.empty:  # raised before anything is published: the previous features stay
             raise dg.Failure(useless.said, allow_retries=False)
         with reported():
             require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
-            keys = labelled_keys(rows, computed, settings, origin.checked_at)
+            keys = labelled_keys(rows, computed, settings, origin.checked_at, chosen)
             newest = feature_store.publish(view, computed)
             joined = feature_store.training_rows(view, keys)
         counts = {"asked_rows": len(keys), "joined_rows": len(joined)}
@@ -66,9 +71,10 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         yield dg.AssetCheckResult(check_name="no_row_was_lost", passed=complete, metadata=counts)
         if not complete:
             raise dg.Failure(f"the feature store lost rows: {counts}", allow_retries=False)
-        facts = _describe(joined, settings, newest)
-        origin = origin.model_copy(update={"made_by": settings.computed_by})
-        yield dg.MaterializeResult(value=TracedRows(joined, origin), metadata=facts)
+        facts = {**_describe(joined, settings, newest), "engine": chosen.name}
+        made = {"made_by": settings.computed_by, "engine": chosen.name}
+        value = TracedRows(joined, origin.model_copy(update=made))
+        yield dg.MaterializeResult(value=value, metadata=facts)
 
     return [features]
 

@@ -104,7 +104,6 @@ def train(
     from mlops_assets.ml.inference.scoring import Scored
     from mlops_assets.ml.training.early_stopping import rounds_of
     from mlops_assets.ml.training.fit import split
-    from mlops_assets.ml.training.reproduction import scores_hash
     from mlops_assets.ml.training.train import train_pipeline
     from mlops_assets.model_versions.choice import choice_metadata, log_choice
     from mlops_assets.model_versions.provenance import choose_inference, record_training
@@ -123,7 +122,6 @@ def train(
     example = select_features(fitted_on.head(), settings.feature_dtypes)
     own = own_types(settings.training)
     version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
-    predictions = scores_hash(held_out.scores)
-    record_training(features.record, settings, params, predictions, run, choice)
+    record_training(features.record, settings, params, held_out.scores, run, choice)
     told = {"train_rows": len(fitted_on), "inference": inference.spelled, **rounds}
     return version, {**told, **tuning_metadata(search), **choice_metadata(choice)}

@@ -23,6 +23,7 @@ from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
 from resources.datasets import DvcDatasets
 from resources.endpoints.metrics import EndpointMetrics
+from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
 from resources.tracking.tracking import MLflowTracking
@@ -70,6 +71,7 @@ def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
     @inspected_once
     def labels(
         processed: TracedRows,
+        engine: FeatureEngine,
         predictions: PredictionLog,
         tracking: MLflowTracking,
         ledger: PromotionLedger,
@@ -89,7 +91,8 @@ def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
             asked = predicted_moments(recent, then)
             rows = RowsAsTrained(then, settings, datasets).processed(processed)
             until = known_until(rows, then, processed.record.checked_at)
-            known = known_labels(rows_until(rows, then, until), asked, then)
+            chosen = engine.of(then, len(rows))
+            known = known_labels(rows_until(rows, then, until), asked, then, chosen)
         counts = {"dagster/row_count": len(known), "waiting": len(asked) - len(known)}
         value = Labels(known, Maturity(known_until=until))
         return dg.MaterializeResult(value=value, metadata=counts)

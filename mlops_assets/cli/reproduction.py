@@ -13,6 +13,8 @@ import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
+import numpy as np
+
 from mlops_assets.cli.context import (
     configure_dagster,
     load_definitions,
@@ -24,8 +26,8 @@ from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import FRAMEWORK_ROOT, project
 from mlops_assets.interfaces.children import end
 from mlops_assets.keys import TrainingStage, asset_key
-from mlops_assets.ml.training.reproduction import differences, moved_packages
-from mlops_assets.model_versions.provenance import lock_digest, read_record
+from mlops_assets.ml.training.reproduction import TOLERANCE, differences, is_exact, moved_packages
+from mlops_assets.model_versions.provenance import lock_digest, read_record, read_scores
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.reproduction import Difference, TrainingRecord
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
@@ -102,12 +104,13 @@ def reproduce(
         datasets.restore(recorded.raw, state / "dvc" / "cache")
         with checked_out(project(), recorded.code) as code:
             train_again(version.name, recorded, code, state)
-            found = _new_record(version.name, state)
+            found, after = _new_record(version.name, state)
             lock = code / "requirements.lock"
             pins = lock.read_text(encoding="utf-8") if lock.exists() else ""
     moved = moved_packages(pins, {each.name: each.version for each in distributions()})
-    digest = lock_digest(project())
-    return recorded, differences(recorded, found, lock_sha256=digest, moved=moved)
+    digest, before = lock_digest(project()), read_scores(version, tracking)
+    scores = None if before is None or after is None else (before, after)
+    return recorded, differences(recorded, found, lock_sha256=digest, moved=moved, scores=scores)
 
 
 def are_equal(found: list[Difference]) -> bool:
@@ -121,6 +124,8 @@ def report(name: str, recorded: TrainingRecord, found: list[Difference]) -> str:
     verdict = "DIFFERENT" if differ else "equal"
     lines = [f"{name}: {verdict}, predictions sha256 {recorded.prediction_sha256[:12]} recorded"]
     lines += [f"  {each.what}: {each.detail}" for each in found]
+    if not is_exact(recorded.engine):
+        lines.append(f"  compared within {TOLERANCE:g}, since features were by {recorded.engine}")
     if differ and len(found) == 1:
         lines.append(
             "  nothing else differs by name: the estimator, or a threaded library below it, is "
@@ -168,6 +173,7 @@ def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, 
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),
         "MLOPS_PINNED_NOW": recorded.checked_at,
+        "MLOPS_ENGINE": recorded.engine,
         "DAGSTER_HOME": str(configure_dagster(ensure_folder(state / "dagster"))),
         # A checkout holds the framework too, and so its code of that day.
         "PYTHONPATH": str(code if project() == FRAMEWORK_ROOT else FRAMEWORK_ROOT),
@@ -175,8 +181,9 @@ def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, 
     }
 
 
-def _new_record(model: str, state: Path) -> TrainingRecord:
+def _new_record(model: str, state: Path) -> tuple[TrainingRecord, np.ndarray | None]:
     tracking = MLflowTracking(
         tracking_uri=f"sqlite:///{state / 'mlflow.db'}", artifacts=str(state / "mlflow")
     )
-    return read_record(find_version(model, "1", tracking), tracking)
+    version = find_version(model, "1", tracking)
+    return read_record(version, tracking), read_scores(version, tracking)

@@ -1,11 +1,13 @@
 """What a training run leaves in MLflow: how to repeat it, and by what its version is served."""
 
 import hashlib
+import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
@@ -13,7 +15,7 @@ from mlops_assets.errors import ReproductionError
 from mlops_assets.home import project
 from mlops_assets.ml.export.parity import INFERENCE_FILE, export_checked
 from mlops_assets.ml.inference.scoring import Scored
-from mlops_assets.ml.training.reproduction import settings_digest
+from mlops_assets.ml.training.reproduction import is_exact, scores_hash, settings_digest
 from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import ONNX_FILE
@@ -24,6 +26,7 @@ from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 
 RECORD, SETTINGS, PATCH = "reproduction.json", "settings.json", "uncommitted.patch"
+SCORES = "held_out_scores.json"
 LOCK_FILE = "requirements.lock"
 INFERENCE_TAG = "mlops/inference"
 
@@ -45,14 +48,15 @@ def record_training(
     origin: Origin,
     settings: ModelSettings,
     params: Mapping[str, Any],
-    prediction_sha256: str,
+    scores: np.ndarray,
     run: MLflowRun,
     choice: EstimatorChoice | None = None,
 ) -> TrainingRecord:
     """Tag the open run, and keep its record, settings and uncommitted changes as artifacts.
 
-    `params` are the estimator's, with what the tuning chose; the hash is the `scores_hash` of the
-    held-out rows, the choice that of `training.estimator: auto`.
+    `params` are the estimator's, with what the tuning chose; the scores are those of the held-out
+    rows, kept too if the engine of the features is not exact; the choice is that of
+    `training.estimator: auto`.
     """
     record = TrainingRecord(
         raw=origin.raw,
@@ -63,7 +67,8 @@ def record_training(
         seed=settings.training.seed,
         params=dict(params),
         settings=settings.model_dump(mode="json"),
-        prediction_sha256=prediction_sha256,
+        engine=origin.engine,
+        prediction_sha256=scores_hash(scores),
         choice=choice,
     )
     made_of = {
@@ -75,6 +80,8 @@ def record_training(
     texts = {RECORD: record.model_dump_json(indent=2), SETTINGS: settings_text}
     if record.code.patch:
         texts[PATCH] = record.code.patch
+    if not is_exact(record.engine):
+        texts[SCORES] = json.dumps(scores.tolist())
     for name, text in texts.items():
         run.log_text(name, text)
     return record
@@ -96,6 +103,12 @@ def read_record(version: ModelVersion, tracking: MLflowTracking) -> TrainingReco
         ) from err
 
 
+def read_scores(version: ModelVersion, tracking: MLflowTracking) -> np.ndarray | None:
+    """The scores of the held-out rows, as `record_training` kept them; None if it did not."""
+    text = tracking.run_of(version).read_text(SCORES)
+    return None if text is None else np.array(json.loads(text), dtype=np.float64)
+
+
 def lock_digest(root: Path) -> str | None:
     """SHA-256 of the project's requirements.lock; None if it has none."""
     lock = root / LOCK_FILE
@@ -108,6 +121,7 @@ def _tags(record: TrainingRecord) -> dict[str, str]:
         "lock/sha256": record.lock_sha256,
         "python/version": record.python,
         "git/sha": record.code.sha,
+        "features/engine": record.engine,
         "prediction/sha256": record.prediction_sha256,
     }
     return {name: value for name, value in tags.items() if value is not None}

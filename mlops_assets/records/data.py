@@ -31,6 +31,7 @@ class Origin(Record):
         "",
         description="Hash of what the YAML said of making them; empty: by an earlier release.",
     )
+    engine: str = Field("arrays", description="What made the features, as `MLOPS_ENGINE` names it.")
 
 
 class SourceFacts(Record):

@@ -51,6 +51,7 @@ class TrainingRecord(Record):
     params: dict[str, Any] = Field(description="Of the estimator, with what the tuning chose.")
     settings: dict[str, Any] = Field(description="The resolved YAML.")
     choice: EstimatorChoice | None = Field(None, description="Of `training.estimator: auto`.")
+    engine: str = Field("arrays", description="What made the features, as `MLOPS_ENGINE` names it.")
     prediction_sha256: str = Field(description="Of the held-out rows' scores.")
 
 
@@ -58,6 +59,14 @@ class Difference(Record):
     """One thing that was not as recorded."""
 
     what: Literal[
-        "code", "lock file", "python", "configuration", "seed", "tuning", "data", "predictions"
+        "code",
+        "lock file",
+        "python",
+        "configuration",
+        "seed",
+        "tuning",
+        "engine",
+        "data",
+        "predictions",
     ]
     detail: str

@@ -10,6 +10,7 @@ from resources.champion.ledger import PromotionLedger
 from resources.dagster.io import ParquetStorage
 from resources.decisions import DecisionStore
 from resources.endpoints.metrics import EndpointMetrics
+from resources.engine import FeatureEngine
 from resources.reports import EvidentlyReports
 from tests.support.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.support.fakes_deployment import FakeDeployment
@@ -72,6 +73,7 @@ def fake_resources(state: Path) -> dict[str, Any]:
         "datasets": FakeDatasets(
             root=str(state), cache=str(state / "cache"), quarantine=str(state / "quarantine")
         ),
+        "engine": FeatureEngine(spill=str(state / "spill")),
         "feature_store": FakeFeatureStore(root=str(state / "feast")),
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
         "ledger": PromotionLedger(database=str(state / "ledger.db")),

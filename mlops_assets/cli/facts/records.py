@@ -31,7 +31,10 @@ class Reproduced(Record):
     """What training a version again came to."""
 
     version: str = Field(description="`MODEL@VERSION`.")
-    equal: bool = Field(description="Whether the predictions are, bit by bit.")
+    equal: bool = Field(
+        description="Whether the predictions are: bit by bit, or within 1e-9 where the "
+        "engine of the features is not `arrays`."
+    )
     prediction_sha256: str = Field(description="That was recorded.")
     differences: list[Difference] = Field(description="What was not as recorded.")
 

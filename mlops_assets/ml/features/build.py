@@ -6,40 +6,42 @@ known. Over an event log the moments are snapshots s: features see only events o
 only those of s <= t < s + window. Timestamps are datetime64[ns, UTC]. No input is modified.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
-
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.features import AggregateSettings, TargetSettings, Where
+from mlops_assets.blocks.features import AggregateSettings, TargetSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
+from mlops_assets.ml.features.arrays import ARRAYS, ns
 from mlops_assets.ml.features.dates import date_features
+from mlops_assets.ml.features.engine import Engine
+from mlops_assets.ml.features.keyed import require_columns, unique_keys
 from mlops_assets.ml.features.snapshots import snapshot_times
-from mlops_assets.ml.features.windows import EventLog
 from mlops_assets.ml.frames import (
     TIMESTAMP,
     label_array,
     number_array,
     select_features,
-    text_array,
     with_columns,
 )
 
 
-def build_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+def build_features(
+    rows: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
+) -> pd.DataFrame:
     """Features of every entity and moment, whatever the shape of `rows`.
+
+    A flat table's need no engine.
 
     Raises:
         FeatureError: As `aggregate` and `flat_features`.
     """
     event_log = settings.features.shape == "event_log"
-    return aggregate(rows, settings) if event_log else flat_features(rows, settings)
+    return aggregate(rows, settings, engine) if event_log else flat_features(rows, settings)
 
 
 def build_labels(
-    rows: pd.DataFrame, features: pd.DataFrame, settings: ModelSettings
+    rows: pd.DataFrame, features: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
 ) -> pd.DataFrame:
     """The known targets of `features`, a frame of `build_features` from the same rows.
 
@@ -49,19 +51,22 @@ def build_labels(
     if settings.features.shape == "flat_table":
         _require_positive(rows, settings)
         return _with_weights(flat_labels(rows, settings), rows, settings)
-    return label_events(rows, features[[settings.key.name, TIMESTAMP]], settings)
+    return label_events(rows, features[[settings.key.name, TIMESTAMP]], settings, engine)
 
 
-def aggregate(events: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+def aggregate(
+    events: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
+) -> pd.DataFrame:
     """Aggregate an event log as of each snapshot.
 
     Args:
         events: One row per event, in any order; every row counts, duplicates too.
         settings: With `features.snapshots` and `features.aggregates`.
+        engine: What aggregates.
 
     Returns:
         One row per snapshot and entity with an event before it, sorted by both; float64 features
-        as `Window.compute` defines them. An entity whose events are all older than an
+        as `AggregationWindow.compute` defines them. An entity whose events are all older than an
         aggregate's window has a row, with a count of 0.
 
     Raises:
@@ -72,29 +77,29 @@ def aggregate(events: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
         raise FeatureError(
             "the settings describe a flat table, not an event log; call build_features"
         )
-    log = _event_log(events, settings, aggregates)
-    entities, moments = [], []
-    features: dict[str, list[np.ndarray]] = {name: [] for name in aggregates}
-    for snapshot in snapshot_times(snapshots, log.newest).asi8.tolist():
-        spans = {a.window for a in aggregates.values()}
-        windows = {w: log.window(None if w is None else snapshot - _ns(w), snapshot) for w in spans}
-        present = np.flatnonzero(log.window(None, snapshot).compute("count"))
-        entities.append(present)
-        moments.append(np.full(len(present), snapshot))
-        for name, a in aggregates.items():
-            events_of = windows[a.window].only(name)
-            features[name].append(events_of.compute(a.agg, a.column)[present])
-    columns = {name: np.concatenate(parts) for name, parts in features.items()}
-    keys = _keys_frame(log.entities.take(np.concatenate(entities)), moments, settings)
-    if keys.empty:
+    with engine.opened(events, settings, aggregates) as log:
+        moments = snapshot_times(snapshots, log.newest)
+        parts = [_as_of(log.before(moment.value), moment) for moment in moments]
+        oldest = log.oldest
+    frame = pd.concat(parts, ignore_index=True)
+    if frame.empty:
         raise FeatureError(
             f"no event lies before a snapshot; the first event is at "
-            f"{log.oldest}: move features.snapshots later"
+            f"{oldest}: move features.snapshots later"
         )
-    return with_columns(keys, columns)
+    return frame
 
 
-def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+def _as_of(features: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
+    """The same with the moment as second column."""
+    times = pd.DatetimeIndex([moment]).as_unit("ns").repeat(len(features))
+    features.insert(1, TIMESTAMP, times)
+    return features
+
+
+def label_events(
+    events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
+) -> pd.DataFrame:
     """Label entities and snapshots by the events that follow.
 
     Only matured snapshots are labelled: those whose window ends at the newest event or before.
@@ -104,6 +109,7 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
             out those of the future, which are not all of their time.
         keys: Entity and event_timestamp.
         settings: With `target.agg` and `target.window`.
+        engine: What aggregates.
 
     Raises:
         FeatureError: No snapshot has matured, the target's column is unsuited, or a mean or max
@@ -115,19 +121,20 @@ def label_events(events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettin
         raise FeatureError("the target is a column of a flat table; call build_labels")
     if events.empty:
         raise FeatureError("no event has happened yet, so nothing has a target; wait for events")
-    log = _event_log(events, settings, {target.name: target})
     moments = keys[TIMESTAMP].to_numpy(dtype="datetime64[ns]").astype(np.int64)
-    codes = log.entities.get_indexer(keys[settings.key.name])
     values = np.full(len(keys), np.nan)
-    matured = moments + _ns(window) < log.whole.end
-    for moment in np.unique(moments[matured]).tolist():
-        rows = moments == moment
-        following = log.window(moment, moment + _ns(window)).only(target.name)
-        values[rows] = following.compute(agg, target.column)[codes[rows]]
+    wanted = AggregateSettings(agg=agg, column=target.column, where=target.where)
+    with engine.opened(events, settings, {target.name: wanted}) as log:
+        newest = log.newest
+        matured = moments + ns(window) <= newest.value
+        for moment in np.unique(moments[matured]).tolist():
+            rows = moments == moment
+            entities = keys.loc[rows, settings.key.name]
+            values[rows] = log.following(moment, ns(window), entities)
     if not matured.any():
         raise FeatureError(
             f"no snapshot has matured: none is {window} older than the newest event at "
-            f"{log.newest}; start the snapshots earlier, or "
+            f"{newest}; start the snapshots earlier, or "
             "shorten target.window"
         )
     frame = keys.loc[matured, [settings.key.name, TIMESTAMP]]
@@ -141,8 +148,8 @@ def flat_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
         FeatureError: No rows, two rows of one entity and timestamp, or a column that is missing or
             no number.
     """
-    keys = _unique_keys(rows, settings)
-    _require_columns(rows, [date.column for date in settings.features.dates.values()])
+    keys = unique_keys(rows, settings)
+    require_columns(rows, [date.column for date in settings.features.dates.values()])
     rows = with_columns(rows, date_features(rows, keys[TIMESTAMP], settings))
     return pd.concat([keys, select_features(rows, settings.feature_dtypes)], axis=1)
 
@@ -155,9 +162,9 @@ def flat_labels(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
             or an entity and timestamp has two.
     """
     name = str(settings.target_column)
-    _require_columns(rows, [name])
+    require_columns(rows, [name])
     return _labelled(
-        _unique_keys(rows, settings), rows[name].reset_index(drop=True), settings.target
+        unique_keys(rows, settings), rows[name].reset_index(drop=True), settings.target
     )
 
 
@@ -168,8 +175,8 @@ def _with_weights(
     name = settings.training.weight
     if name is None:
         return labels
-    _require_columns(rows, [name])
-    keys = _unique_keys(rows, settings)
+    require_columns(rows, [name])
+    keys = unique_keys(rows, settings)
     weights = with_columns(keys, {name: number_array(rows[name])})
     return labels.merge(weights, on=list(keys.columns), how="left", validate="one_to_one")
 
@@ -210,78 +217,3 @@ def _require_positive(rows: pd.DataFrame, settings: ModelSettings) -> None:
     raise FeatureError(
         f"no row has {positive!r} as its {name!r}, but e.g. {seen}; correct target.positive"
     )
-
-
-def _event_log(
-    events: pd.DataFrame,
-    settings: ModelSettings,
-    wanted: Mapping[str, AggregateSettings | TargetSettings],
-) -> EventLog:
-    """Sorted events with what the aggregates are computed of, by their names."""
-    used = [(one.agg == "nunique", one.column) for one in wanted.values() if one.column is not None]
-    tested = {column for one in wanted.values() for column in one.where}
-    _require_columns(events, sorted({column for _, column in used} | tested))
-    numbers = sorted({column for distinct, column in used if not distinct})
-    labels = sorted({column for distinct, column in used if distinct})
-    chosen = {name: _chosen(events, one.where) for name, one in wanted.items() if one.where}
-    return EventLog.build(row_keys(events, settings), events, numbers, labels, chosen)
-
-
-def _chosen(events: pd.DataFrame, where: Where) -> np.ndarray:
-    """Whether each event has one of the values in each of the columns."""
-    return np.logical_and.reduce([events[name].isin(values) for name, values in where.items()])
-
-
-def _unique_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
-    keys = row_keys(rows, settings)
-    if repeated := int(keys.duplicated().sum()):
-        example = keys[keys.duplicated()].iloc[0].to_dict()
-        raise FeatureError(
-            f"{repeated} rows repeat an entity and timestamp, e.g. {example}; set "
-            "processing.drop_duplicates, or contract.unique to reject them"
-        )
-    return keys
-
-
-def row_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
-    """Entity and event_timestamp of each row, with a fresh index."""
-    entity, timestamp = settings.key.name, settings.timestamp_column
-    _require_columns(rows, [entity, timestamp])
-    if rows.empty:
-        raise FeatureError("there are no rows; check the source, and what was put in quarantine")
-    if missing := [name for name in (entity, timestamp) if rows[name].isna().any()]:
-        raise FeatureError(f"columns {missing} have missing values; reject them by the contract")
-    if not isinstance(rows[timestamp].dtype, pd.DatetimeTZDtype):
-        raise FeatureError(
-            f"the timestamp {timestamp!r} is {rows[timestamp].dtype}, not a UTC datetime; "
-            "declare it as dtype datetime in the contract"
-        )
-    ids = rows[entity]
-    return pd.DataFrame(
-        {
-            entity: ids.to_numpy(np.int64) if settings.key.dtype == "int64" else text_array(ids),
-            TIMESTAMP: rows[timestamp]
-            .astype("datetime64[ns, UTC]")
-            .dt.floor("us")
-            .reset_index(drop=True),
-        }
-    )
-
-
-def _keys_frame(
-    entities: pd.Index, moments: list[np.ndarray], settings: ModelSettings
-) -> pd.DataFrame:
-    times = pd.to_datetime(np.concatenate(moments), unit="ns", utc=True)
-    return pd.DataFrame({settings.key.name: entities.to_numpy(), TIMESTAMP: times})
-
-
-def _require_columns(rows: pd.DataFrame, names: Iterable[str]) -> None:
-    if missing := [name for name in names if name not in rows.columns]:
-        raise FeatureError(
-            f"no columns {missing} among {list(rows.columns)}; "
-            "check the names, and processing.drop_columns"
-        )
-
-
-def _ns(length: timedelta) -> int:
-    return int(pd.Timedelta(length).value)

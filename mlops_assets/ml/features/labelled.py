@@ -8,12 +8,18 @@ from datetime import datetime
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.features.arrays import ARRAYS
 from mlops_assets.ml.features.build import build_labels
+from mlops_assets.ml.features.engine import Engine
 from mlops_assets.ml.frames import TIMESTAMP
 
 
 def labelled_keys(
-    rows: pd.DataFrame, features: pd.DataFrame, settings: ModelSettings, known: datetime | None
+    rows: pd.DataFrame,
+    features: pd.DataFrame,
+    settings: ModelSettings,
+    known: datetime | None,
+    engine: Engine = ARRAYS,
 ) -> pd.DataFrame:
     """The key and moment of every row of `features`, and its target; NaN where not known yet.
 
@@ -22,11 +28,12 @@ def labelled_keys(
         features: Of `build_features`.
         settings: Of the model.
         known: Until when the rows tell what happened, as of `rows_until`.
+        engine: What aggregates an event log.
 
     Raises:
         FeatureError: As `build_labels`.
     """
-    labels = build_labels(rows_until(rows, settings, known), features, settings)
+    labels = build_labels(rows_until(rows, settings, known), features, settings, engine)
     keys = [settings.key.name, TIMESTAMP]
     return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
 

@@ -1,8 +1,9 @@
 """Aggregates of an event log over half-open time windows: arrays in, one float64 per entity out.
 
-Only the arithmetic is here; what the settings mean, and frames, are the business of
-`ml.features.build`. A window is a slice of the events in time order, so nothing outside it can
-enter a result, not even as rounding: sums are not differences of running totals.
+Only the arithmetic is here; from settings and frames to windows is `ml.features.arrays`, and what
+each of these aggregates is in Ibis is `mlops_assets.engines.aggregates`. A window is a slice of the
+events in time order, so nothing outside it can enter a result, not even as rounding: sums are not
+differences of running totals.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -91,7 +92,7 @@ class AggregationWindow:
 
 
 @dataclass(frozen=True)
-class EventLog:
+class SortedEvents:
     """All events of a log, sorted by time."""
 
     entities: pd.Index
@@ -109,7 +110,7 @@ class EventLog:
         return _utc(self.whole.times[-1])
 
     @classmethod
-    def build(
+    def of(
         cls,
         keys: pd.DataFrame,
         events: pd.DataFrame,
@@ -156,7 +157,8 @@ def _utc(ns: int) -> pd.Timestamp:
 
 
 def _sum(codes: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
-    return np.bincount(codes, weights=values, minlength=size)
+    # Of no events it counts in integers, whatever the weights are.
+    return np.bincount(codes, weights=values, minlength=size).astype(np.float64, copy=False)
 
 
 def _mean(codes: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.features.arrays import ARRAYS
 from mlops_assets.ml.features.build import flat_labels, label_events
+from mlops_assets.ml.features.engine import Engine
 from mlops_assets.ml.frames import TIMESTAMP, with_columns
 
 KEYS = ("entity", "features_as_of")
@@ -27,7 +29,9 @@ def predicted_moments(predictions: pd.DataFrame, settings: ModelSettings) -> pd.
     return keys.sort_values([TIMESTAMP, name], ignore_index=True)
 
 
-def known_labels(rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+def known_labels(
+    rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
+) -> pd.DataFrame:
     """The labels of `predicted_moments` that are known by now; the others arrive later.
 
     `rows` is the processed data as of now.
@@ -40,7 +44,7 @@ def known_labels(rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings
     if target.window is not None:
         matured = keys[TIMESTAMP] + target.window <= rows[settings.timestamp_column].max()
         ready = keys[matured & keys[name].isin(rows[name])].reset_index(drop=True)
-        return label_events(rows, ready, settings) if len(ready) else nothing
+        return label_events(rows, ready, settings, engine) if len(ready) else nothing
     arrived = rows[rows[str(settings.target_column)].notna()]
     if arrived.empty or keys.empty:
         return nothing

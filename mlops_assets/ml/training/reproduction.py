@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.features.arrays import ARRAYS_NAME
 from mlops_assets.records.reproduction import Difference, TrainingRecord
 
+TOLERANCE = 1e-9
+"""Between predictions that are equal, where the engine of the features is not exact: it sums in any
+order, so that features are equal within 1e-12 of their size."""
 _AFTERWARDS = frozenset(
     ("description", "owners", "card", "deployment", "monitoring", "schedule", "compute")
 )
@@ -40,12 +44,18 @@ def scores_hash(scores: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def is_exact(engine: str) -> bool:
+    """Whether this engine's features are the same to the last bit, whenever they are computed."""
+    return engine == ARRAYS_NAME
+
+
 def differences(
     recorded: TrainingRecord,
     found: TrainingRecord,
     *,
     lock_sha256: str | None,
     moved: Mapping[str, tuple[str, str]],
+    scores: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> list[Difference]:
     """All that was not as recorded when the training was repeated, the predictions last.
 
@@ -54,12 +64,13 @@ def differences(
         found: Of the repetition.
         lock_sha256: Of the project's present requirements.lock, which made the environment.
         moved: As `moved_packages`.
+        scores: Of the held-out rows, recorded and found; asked for if the engine is not exact.
     """
     return [
         *_code(recorded, found),
         *_environment(recorded, found, lock_sha256, moved),
         *_configuration(recorded, found),
-        *_predictions(recorded, found),
+        *_predictions(recorded, found, scores),
     ]
 
 
@@ -138,10 +149,23 @@ def _trained_by(record: TrainingRecord) -> dict[str, Any]:
     return {block: said for block, said in record.settings.items() if block not in _AFTERWARDS}
 
 
-def _predictions(recorded: TrainingRecord, found: TrainingRecord) -> Iterator[Difference]:
+def _predictions(
+    recorded: TrainingRecord,
+    found: TrainingRecord,
+    scores: tuple[np.ndarray, np.ndarray] | None,
+) -> Iterator[Difference]:
+    if recorded.engine != found.engine:
+        detail = f"features by {recorded.engine} recorded, by {found.engine} found"
+        yield Difference(what="engine", detail=detail)
     if recorded.raw.md5 != found.raw.md5:
         detail = f"md5 {recorded.raw.md5} recorded, {found.raw.md5} found"
         yield Difference(what="data", detail=detail)
-    if recorded.prediction_sha256 != found.prediction_sha256:
-        detail = f"sha256 {recorded.prediction_sha256} recorded, {found.prediction_sha256} found"
-        yield Difference(what="predictions", detail=detail)
+    if recorded.prediction_sha256 == found.prediction_sha256:
+        return
+    detail = f"sha256 {recorded.prediction_sha256} recorded, {found.prediction_sha256} found"
+    if scores is not None and scores[0].shape == scores[1].shape:
+        apart = np.abs(scores[0] - scores[1])
+        if apart.max(initial=0) <= TOLERANCE:
+            return
+        detail = f"up to {apart.max():.2g} apart, {int((apart > TOLERANCE).sum())} of {apart.size}"
+    yield Difference(what="predictions", detail=detail)

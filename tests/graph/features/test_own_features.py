@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
+from resources.engine import FeatureEngine
 from tests.support.live_rows import stored_features
 from tests.support.pipeline_runs import (
     STAGES,
@@ -52,9 +53,11 @@ def test_dates_are_features_online_as_they_are_offline(
     assert by_features["prediction"] == pytest.approx(by_id["prediction"], abs=1e-9)
 
 
+@pytest.mark.parametrize("engine", ["arrays", "duckdb://"])
 def test_features_and_target_are_of_the_events_that_they_name(
-    tmp_path: Path, resources: dict[str, Any], instance: dg.DagsterInstance
+    engine: str, tmp_path: Path, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
+    resources["engine"] = FeatureEngine(url=engine, spill=str(tmp_path / "spill"))
     rng = np.random.default_rng(0)
     size = 6000
     kind = rng.choice(["view", "cart", "purchase", "refund"], size, p=[0.6, 0.2, 0.15, 0.05])
@@ -131,6 +134,8 @@ def test_features_and_target_are_of_the_events_that_they_name(
     assert found[found > 0].to_dict() == views.to_dict()
     (run,) = resources["tracking"].server.runs.values()
     assert "count where event_type cart or purchase" in run["texts"]["model_card.md"]
+    assert run["tags"]["features/engine"] == engine
+    assert metadata(result, "events", "features")["engine"] == engine
 
 
 def test_a_feature_without_values_stops_the_run_and_a_constant_one_is_named(

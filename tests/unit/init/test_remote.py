@@ -8,7 +8,7 @@ import threading
 from collections.abc import Generator
 from pathlib import Path
 
-import duckdb
+import duckdb  # noqa: TID253
 import numpy as np
 import pandas as pd
 import pytest

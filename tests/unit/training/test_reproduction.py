@@ -51,6 +51,7 @@ def test_an_equal_repetition_has_no_difference() -> None:
          "training.params.C: 1.0 recorded, 2.0 found"),
         ({"seed": 3}, "seed", "0 recorded, 3 found"),
         ({"params": {"C": 0.5}}, "tuning", "C: 1.0 recorded, 0.5 found"),
+        ({"engine": "duckdb://"}, "engine", "by arrays recorded, by duckdb:// found"),
         ({"prediction_sha256": "two"}, "predictions", "one recorded, two found"),
     ],
 )  # fmt: skip
@@ -58,6 +59,23 @@ def test_each_difference_is_named(changes: dict[str, Any], what: str, said: str)
     ((found, detail),) = named(**changes)
     assert found == what
     assert said in detail
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([0.1, 0.9 + 1e-10], []),
+        ([0.1, 0.9 + 1e-8], ["up to 1e-08 apart, 1 of 2"]),
+        ([0.1], ["sha256 one recorded, two found"]),
+    ],
+)
+def test_scores_of_an_engine_that_is_not_exact_are_compared_as_numbers(
+    found: list[float], said: list[str]
+) -> None:
+    scores = np.array([0.1, 0.9]), np.array(found)
+    repeated = RECORD.model_copy(update={"prediction_sha256": "two"})
+    different = differences(RECORD, repeated, lock_sha256="lock", moved={}, scores=scores)
+    assert [each.detail for each in different] == said
 
 
 def test_what_no_training_reads_is_no_difference() -> None:

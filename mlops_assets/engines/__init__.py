@@ -1,0 +1,4 @@
+"""Engines besides that of arrays: the same aggregates of the same YAML, as Ibis expressions.
+
+`aggregates` says what each aggregate is, `relation` which events it is of; `duckdb` runs them.
+"""

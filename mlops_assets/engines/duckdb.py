@@ -1,0 +1,127 @@
+"""DuckDB: aggregates out of core, on one machine.
+
+It runs the SQL that Ibis makes of `EventRelation`; Ibis's own connection to DuckDB is not used: it
+costs 0.5 CPU s, and fails with DuckDB 2.
+"""
+
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from mlops_assets.blocks.base import one_line
+from mlops_assets.config import ModelSettings
+from mlops_assets.engines.event_table import event_table
+from mlops_assets.engines.relation import TABLE, EventRelation
+from mlops_assets.errors import EngineError
+from mlops_assets.ml.features.engine import Wanted
+from mlops_assets.runtime.atomic import ensure_folder
+
+if TYPE_CHECKING:
+    import duckdb
+    import ibis.expr.types as ir
+
+DUCKDB_NAME = "duckdb://"
+
+
+@dataclass(frozen=True)
+class DuckDBEngine:
+    """As `Engine` says; what does not fit into the memory limit is spilled to files."""
+
+    spill: Path
+    """Folder of the spilled files, which are gone when a log is closed."""
+    memory_limit: str
+    """As DuckDB reads it, e.g. `4GB`; the frames that go in and come out are not counted."""
+    threads: int | None = None
+    """None: as many as there are cores."""
+    name = DUCKDB_NAME
+
+    @contextmanager
+    def opened(
+        self, events: pd.DataFrame, settings: ModelSettings, wanted: Wanted
+    ) -> Generator["DuckDBLog"]:
+        """See `Engine`; also an `EngineError`, if DuckDB cannot do it within its limits."""
+        table = event_table(events, settings, wanted)
+        with tempfile.TemporaryDirectory(dir=ensure_folder(self.spill)) as folder:
+            connection = self._connected(folder)
+            with connection, self._reported():
+                connection.register("arrow", table)
+                # Its own, compressed and with the span of each part: a frame is read anew by each.
+                connection.execute(f"CREATE TABLE {TABLE} AS SELECT * FROM arrow")  # noqa: S608
+                yield DuckDBLog(connection, EventRelation(table.schema, wanted), settings.key.name)
+
+    def _connected(self, folder: str) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        limits = {"memory_limit": self.memory_limit, "temp_directory": folder}
+        threads = {"threads": str(self.threads)} if self.threads else {}
+        alone = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        try:
+            connection = duckdb.connect(":memory:", config={**limits, **threads, **alone})
+        except duckdb.Error as err:
+            raise EngineError(
+                f"DuckDB refuses memory_limit={self.memory_limit!r}, threads={self.threads}: "
+                f"{one_line(err)}; correct MLOPS_ENGINE, e.g. duckdb://?memory_limit=4GB&threads=2"
+            ) from err
+        connection.execute("SET enable_external_access=false")  # no file but those it spills
+        return connection
+
+    @contextmanager
+    def _reported(self) -> Generator[None]:
+        import duckdb
+
+        try:
+            yield
+        except duckdb.OutOfMemoryException as err:
+            raise EngineError(
+                f"the memory limit of DuckDB, {self.memory_limit}, or the disk of {self.spill} is "
+                f"too small: {one_line(err)}; raise it, e.g. MLOPS_ENGINE=duckdb://?memory_limit=8GB"
+            ) from err
+
+
+@dataclass(frozen=True)
+class DuckDBLog:
+    """As `EventLog` says, over the table in DuckDB."""
+
+    connection: "duckdb.DuckDBPyConnection"
+    relation: EventRelation
+    entity: str
+
+    @property
+    def oldest(self) -> pd.Timestamp:
+        """See `EventLog`."""
+        return self._moment("oldest")
+
+    @property
+    def newest(self) -> pd.Timestamp:
+        """See `EventLog`."""
+        return self._moment("newest")
+
+    def before(self, moment: int) -> pd.DataFrame:
+        """See `EventLog`."""
+        found = self._run(self.relation.before(moment))
+        return found.rename_columns([self.entity, *self.relation.wanted]).to_pandas()
+
+    def following(self, moment: int, length: int, entities: pd.Series) -> np.ndarray:
+        """See `EventLog`."""
+        ((_, one),) = self.relation.wanted.items()
+        found = self._run(self.relation.following(moment, length)).to_pandas()
+        values = found.set_index("entity")["wanted_0"].reindex(entities)
+        known = values.index.isin(found["entity"])
+        empty = 0.0 if one.agg in ("count", "sum", "nunique") else np.nan
+        return np.where(known, values.to_numpy(), empty)
+
+    def _moment(self, which: str) -> pd.Timestamp:
+        (moment,) = self._run(self.relation.span())[which].to_pylist()
+        return pd.DatetimeIndex([moment], tz="UTC")[0]
+
+    def _run(self, expression: "ir.Table") -> pa.Table:
+        import ibis
+
+        return self.connection.sql(str(ibis.to_sql(expression, dialect="duckdb"))).to_arrow_table()

@@ -1,0 +1,31 @@
+"""Which engine aggregates event logs; what engines do is `mlops_assets.engines`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.config import ModelSettings
+
+if TYPE_CHECKING:
+    from mlops_assets.ml.features.engine import Engine
+
+
+class FeatureEngine(dg.ConfigurableResource):
+    """What computes features and labels of event logs: arrays, or DuckDB out of core."""
+
+    url: str = Field("arrays", description="`arrays`, `auto` or `duckdb://?memory_limit=4GB`.")
+    spill: str = Field(description="Folder of what does not fit into DuckDB's memory limit.")
+
+    def of(self, settings: ModelSettings, rows: int) -> "Engine":
+        """The engine for so many rows of a model; for a flat table that of arrays, always.
+
+        Raises:
+            ConfigError: The address means none.
+        """
+        from mlops_assets.engines.choice import chosen_engine
+        from mlops_assets.ml.features.arrays import ARRAYS
+
+        engine = chosen_engine(self.url, rows, Path(self.spill))
+        return engine if settings.features.shape == "event_log" else ARRAYS
