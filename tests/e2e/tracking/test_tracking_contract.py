@@ -241,6 +241,10 @@ def test_mlflow_says_what_happened(tmp_path: Path) -> None:
     version = log(tracking)
     tracking.run_of(version).log_metrics({"roc_auc": 0.8})
     tracking.run_of(version).log_plots({"roc": b"png"})
+    tracking.run_of(version).rename("shop 1, 2026-03-01, the first")
+    tracking.registry.describe(version, "Passed the gate.", "A shop.")
+    for place in ("passed the gate", "champion"):
+        tracking.registry.tag(version, {"mlops/place": place})
     with pytest.raises(KeyError), tracking.run("shop", {"attempt": "2"}):
         raise KeyError
 
@@ -250,6 +254,14 @@ def test_mlflow_says_what_happened(tmp_path: Path) -> None:
     assert experiment.artifact_location.startswith((tmp_path / "artifacts").as_uri())
     finished = client.get_run(version.run_id)
     assert finished.info.status == "FINISHED"
+    assert finished.info.run_name == "shop 1, 2026-03-01, the first"
+    registered = client.get_model_version("shop", "1")
+    assert (registered.description, registered.tags) == (
+        "Passed the gate.",
+        {"mlops/place": "champion"},
+    )
+    assert client.get_registered_model("shop").description == "A shop."
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert finished.data.params == {"C": "1.0"}
     assert finished.data.metrics == {"roc_auc": 0.8}
     assert finished.inputs.dataset_inputs[0].dataset.digest == "0" * 32

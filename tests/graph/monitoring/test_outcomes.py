@@ -1,6 +1,7 @@
 """The loop after the prediction: labels arrive late, performance is judged, skew is found."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_a_final_verdict_does_not_change_with_what_comes_later(
     early, late = live.iloc[::2], live.iloc[1::2]
     resources["predictions"].add("loans", predictions(early, early["chance"].to_numpy()))
     before = final_windows(watch(watched, resources, instance))
-    good = {start: one for start, one in before.items() if one["verdict"] == "good"}
+    good = {start: one for start, one in before.items() if one.verdict == "good"}
     assert good
 
     contrary = predictions(late, 1 - late["chance"].to_numpy())
@@ -130,9 +131,10 @@ def test_a_final_verdict_does_not_change_with_what_comes_later(
     assert {start: after[start] for start in good} == good
 
 
-def final_windows(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    final = metadata(result, "loans", "performance_report")["final"]
-    return {one["window.start"]: one for one in final}
+def final_windows(result: dg.ExecuteInProcessResult) -> dict[datetime, PerformanceSummary]:
+    rows = metadata(result, "loans", "performance_report")["final"]
+    final = [from_row(row, PerformanceSummary) for row in rows]
+    return {one.window.start: one for one in final}
 
 
 def test_a_version_is_judged_from_its_first_day_by_what_another_was_asked(
