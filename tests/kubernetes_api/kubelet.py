@@ -70,7 +70,7 @@ class PodRunner(threading.Thread):
         self._set({"phase": "Pending", "podIP": self._address, "conditions": []})
         if self._wait_for_node() and self._wait_for_volume() and self._wait_for_image():
             self._keep_running()
-        self._stop()
+        self._end_process()
         while self._lost and not self._ends:
             time.sleep(_TURN_SECONDS)
         metadata = self._pod["metadata"]
@@ -236,7 +236,7 @@ class PodRunner(threading.Thread):
             time.sleep(_TURN_SECONDS)
         return None
 
-    def _stop(self) -> None:
+    def _end_process(self) -> None:
         """What `preStop` says, SIGTERM, and after the grace period SIGKILL."""
         process = self._process
         if process is None:
