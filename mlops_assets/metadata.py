@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Record
 from mlops_assets.ml.markdown import table
-from mlops_assets.records.rows import (
+from mlops_assets.tables import (
     Cell,
     below,
     container,

@@ -45,7 +45,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         feature_store: FeastFeatureStore,
         deployment: EndpointDeployer,
     ) -> dg.MaterializeResult[Endpoint]:
-        from mlops_assets.model_versions.champion_deployment import ChampionDeployment
+        from mlops_assets.model_versions.champion.deployment import ChampionDeployment
 
         run_id = context.run.run_id
         wanted = Cancellation(context.instance, run_id).require_not_asked

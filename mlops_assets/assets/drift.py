@@ -89,7 +89,10 @@ def _drift_report(settings: ModelSettings) -> dg.AssetsDefinition:
         reports: EvidentlyReports,
         datasets: DvcDatasets,
     ) -> dg.MaterializeResult[DriftReport]:
-        from mlops_assets.model_versions.as_trained import RowsAsTrained, champion_as_trained
+        from mlops_assets.model_versions.champion.as_trained import (
+            RowsAsTrained,
+            champion_as_trained,
+        )
         from mlops_assets.monitoring.drift_facts import drift_gauges, drift_metadata, page_link
         from mlops_assets.monitoring.live_window import draw, newest_findings
 

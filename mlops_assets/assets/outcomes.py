@@ -83,7 +83,10 @@ def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
             known_until,
             predicted_moments,
         )
-        from mlops_assets.model_versions.as_trained import RowsAsTrained, champion_as_trained
+        from mlops_assets.model_versions.champion.as_trained import (
+            RowsAsTrained,
+            champion_as_trained,
+        )
 
         with reported():
             then, watched = champion_as_trained(settings, tracking, ledger), settings.monitoring
@@ -122,7 +125,10 @@ def _performance_report(settings: ModelSettings) -> dg.AssetsDefinition:
         datasets: DvcDatasets,
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[PerformanceReport]:
-        from mlops_assets.model_versions.as_trained import RowsAsTrained, champion_as_trained
+        from mlops_assets.model_versions.champion.as_trained import (
+            RowsAsTrained,
+            champion_as_trained,
+        )
         from mlops_assets.monitoring.outcome_facts import performance_gauges, performance_metadata
         from mlops_assets.monitoring.performance import judged_windows
 
@@ -155,7 +161,10 @@ def _skew_report(settings: ModelSettings) -> dg.AssetsDefinition:
         feature_store: FeastFeatureStore,
         metrics: EndpointMetrics,
     ) -> dg.MaterializeResult[SkewSummary]:
-        from mlops_assets.model_versions.as_trained import RowsAsTrained, champion_as_trained
+        from mlops_assets.model_versions.champion.as_trained import (
+            RowsAsTrained,
+            champion_as_trained,
+        )
         from mlops_assets.monitoring.outcome_facts import skew_gauges, skew_metadata
         from mlops_assets.monitoring.skew import skew_of_requests
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mlops_assets.blocks.base import NUMBERS
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.columns import Found, profile
+from mlops_assets.init.columns.kinds import Found, profile
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import Missing, missing_texts, without

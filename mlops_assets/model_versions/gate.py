@@ -11,8 +11,8 @@ from mlops_assets.ml.evaluation.champion import compare_models
 from mlops_assets.ml.evaluation.verdict import verdict
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.inference.scoring import Scored
-from mlops_assets.model_versions.as_trained import as_trained
-from mlops_assets.model_versions.champion_features import champion_features
+from mlops_assets.model_versions.champion.as_trained import as_trained
+from mlops_assets.model_versions.champion.features import champion_features
 from mlops_assets.model_versions.fetched import FetchedVersion, fetched
 from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import Comparison, Evaluation, ModelVersion

@@ -14,7 +14,7 @@ from mlops_assets.records.monitoring import (
     PerformanceSummary,
     SkewSummary,
 )
-from mlops_assets.records.rows import to_row
+from mlops_assets.tables import to_row
 from resources.endpoints.metrics import Gauge, last_run
 
 

@@ -14,7 +14,7 @@ from mlops_assets.ml.monitoring.skew import (
     request_keys,
     sample_requests,
 )
-from mlops_assets.model_versions.as_trained import RowsAsTrained
+from mlops_assets.model_versions.champion.as_trained import RowsAsTrained
 from mlops_assets.monitoring.answers import served
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.monitoring import SkewSummary

@@ -25,10 +25,10 @@ from resources.cluster.kinds import KINDS, KindName
 from resources.cluster.objects import Plan
 from resources.cluster.rollout import wait
 from resources.cluster.routes import wait_accepted
-from resources.cluster.trial import ClusterTrial
+from resources.cluster.trial.trial import ClusterTrial
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
-from resources.endpoints.handover import Handover
+from resources.endpoints.rollout.handover import Handover
 
 _SETTLE_SECONDS = 60.0
 _ANSWERS_IN_A_ROW = 5

@@ -19,8 +19,8 @@ from resources.cluster.handover import ClusterHandover
 from resources.cluster.kinds import KINDS, KindName
 from resources.cluster.objects import Plan, service_hosts
 from resources.cluster.storage import mounts_of, shared_on_one_node
-from resources.cluster.trial import ClusterTrial, Ground
-from resources.cluster.trial_state import end_stopped, is_abandoned, read_trial
+from resources.cluster.trial.state import end_stopped, is_abandoned, read_trial
+from resources.cluster.trial.trial import ClusterTrial, Ground
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.target import Release, Target
 

@@ -9,7 +9,7 @@ from mlops_assets.records.files import APPLIED_FILE, LAUNCH_FILE, STOPPED_FILE, 
 from mlops_assets.records.serving import Endpoint, Manifest
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.process import EndpointProcess, Launch, require_free
-from resources.endpoints.rollout import Rollout
+from resources.endpoints.rollout.local import Rollout
 from resources.endpoints.target import Release, Target
 
 

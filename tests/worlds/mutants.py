@@ -52,7 +52,7 @@ def _says_nothing(patch: Patch, loop: Loop) -> None:
 
 
 def _forgets_the_rollback(patch: Patch, loop: Loop) -> None:
-    for module in ("mlops_assets.model_versions.champion_deployment", "resources.champion.aliases"):
+    for module in ("mlops_assets.model_versions.champion.deployment", "resources.champion.aliases"):
         patch.setattr(f"{module}.require_not_given_up", lambda *_: None)
     patch.setattr("mlops_assets.model_versions.gate.hold_against", lambda *_: None)
 

@@ -15,8 +15,8 @@ import pyarrow.compute
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.files.opening import is_utf16
 from mlops_assets.init.reading.names import safe_name
-from mlops_assets.init.reading.opening import is_utf16
 from mlops_assets.init.reading.preamble import (
     comment_mark,
     csv_rows,
@@ -24,7 +24,7 @@ from mlops_assets.init.reading.preamble import (
     lines_before,
     require_whole_header,
 )
-from mlops_assets.ml.data.delimited import without_preamble
+from mlops_assets.ml.data.formats.delimited import without_preamble
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute
 
 from mlops_assets.errors import SourceError
-from mlops_assets.init.reading.sampling import TextSample
-from mlops_assets.ml.data.characters import clip
+from mlops_assets.init.reading.files.sampling import TextSample
+from mlops_assets.ml.data.formats.characters import clip
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import ConfigError, SourceError
 from mlops_assets.init.doubts.addresses import require_database, require_no_secret
 from mlops_assets.init.questions import Answers
-from mlops_assets.init.reading.files import is_workbook
+from mlops_assets.init.reading.files.found import is_workbook
+from mlops_assets.init.reading.files.sampling import MOST_ROWS
 from mlops_assets.init.reading.missing import missing_texts, without
-from mlops_assets.init.reading.sampling import MOST_ROWS
 from mlops_assets.init.reading.table import read_sample
-from mlops_assets.ml.data.delimited import without_preamble
+from mlops_assets.ml.data.formats.delimited import without_preamble
 from mlops_assets.redaction import forget_secrets, without_secrets
 
 _MOST_BYTES = 8_000_000

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.dialect import UTF16, Dialect, find_dialect, find_marks, trimmed
-from mlops_assets.init.reading.files import (
+from mlops_assets.init.reading.files.found import (
     find_data,
     is_packed,
     is_parquet,
@@ -25,9 +25,7 @@ from mlops_assets.init.reading.files import (
     partition_names,
     some_of,
 )
-from mlops_assets.init.reading.objects import flattened, parse_json
-from mlops_assets.init.reading.preamble import require_no_footer, require_rows
-from mlops_assets.init.reading.sampling import (
+from mlops_assets.init.reading.files.sampling import (
     ParquetSample,
     SheetSample,
     TextSample,
@@ -36,8 +34,10 @@ from mlops_assets.init.reading.sampling import (
     sample_parquet,
     sample_texts,
 )
+from mlops_assets.init.reading.objects import flattened, parse_json
+from mlops_assets.init.reading.preamble import require_no_footer, require_rows
 from mlops_assets.init.reading.workbook import columns_of, find_place, sample_sheet
-from mlops_assets.ml.data.delimited import TextFile, check_quotes
+from mlops_assets.ml.data.formats.delimited import TextFile, check_quotes
 from mlops_assets.ml.data.sources import partitions_of, stored_name
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers

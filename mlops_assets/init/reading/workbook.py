@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.files.sampling import MOST_ROWS, SheetSample
 from mlops_assets.init.reading.names import safe_name
 from mlops_assets.init.reading.preamble import is_total
-from mlops_assets.init.reading.sampling import MOST_ROWS, SheetSample
-from mlops_assets.ml.data.workbook import Shown, open_sheets, sheet_of
+from mlops_assets.ml.data.formats.workbook import Shown, open_sheets, sheet_of
 
 _LONGEST_PREAMBLE = 50
 _MOST_NAMED = 3

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from mlops_assets.blocks.data import SourceSettings
-from mlops_assets.ml.data.delimited import cut, open_text, parse_text
-from mlops_assets.ml.data.json_lines import JsonLines
-from mlops_assets.ml.data.parquet import ParquetTable
+from mlops_assets.ml.data.formats.delimited import cut, open_text, parse_text
+from mlops_assets.ml.data.formats.json_lines import JsonLines
+from mlops_assets.ml.data.formats.parquet import ParquetTable
+from mlops_assets.ml.data.formats.workbook import open_sheet
 from mlops_assets.ml.data.reading import match_columns
-from mlops_assets.ml.data.workbook import open_sheet
 
 ROWS = 65_536
 """Of a Parquet file at once."""

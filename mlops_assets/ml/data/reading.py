@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.dotted import import_object
 from mlops_assets.errors import LoaderError, MlopsError, SourceError
-from mlops_assets.ml.data.delimited import open_text, parse_text
-from mlops_assets.ml.data.json_lines import JsonLines
-from mlops_assets.ml.data.parquet import ParquetTable, joined
+from mlops_assets.ml.data.formats.delimited import open_text, parse_text
+from mlops_assets.ml.data.formats.json_lines import JsonLines
+from mlops_assets.ml.data.formats.parquet import ParquetTable, joined
+from mlops_assets.ml.data.formats.workbook import open_sheet
 from mlops_assets.ml.data.sources import partitions_of
-from mlops_assets.ml.data.workbook import open_sheet
 from mlops_assets.runtime.atomic import write_atomically
 
 Extra = Literal["refuse", "drop"]

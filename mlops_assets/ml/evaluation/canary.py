@@ -1,7 +1,7 @@
 """Whether a candidate on trial does as well as the version beside it, from what both answered.
 
 What both answered is counted by `serving.version.active`, who answers which request is
-`serving.api.rollout`, and what follows from a verdict `resources.endpoints.rollout`.
+`serving.api.rollout`, and what follows from a verdict `resources.endpoints.rollout.local`.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.rollout import TrialReport
 from resources.cluster.handover import ClusterHandover
-from resources.cluster.trial import ClusterTrial
+from resources.cluster.trial.trial import ClusterTrial
 from resources.deployment import EndpointTargets
 from tests.kubernetes_api.cluster import Cluster
 from tests.support.clusters import by_gateway, fake_cluster, in_cluster

@@ -13,8 +13,8 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.training.fit import split
-from mlops_assets.model_versions.as_trained import as_trained
-from mlops_assets.model_versions.champion_features import champion_features
+from mlops_assets.model_versions.champion.as_trained import as_trained
+from mlops_assets.model_versions.champion.features import champion_features
 from tests.support.pipeline_runs import materialize, materialized, metadata
 
 Change = Callable[[dict[str, Any]], None]

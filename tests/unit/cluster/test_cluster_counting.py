@@ -7,7 +7,7 @@ import pytest
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.rollout import Observed
 from resources.cluster.api import ClusterApi, Object
-from resources.cluster.counting import PodCounts
+from resources.cluster.trial.counting import PodCounts
 from resources.endpoints.client import EndpointClient
 
 READY = [{"type": "Ready", "status": "True"}]

@@ -9,7 +9,7 @@ import pytest
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.files import DEPLOY_LOCK, TRIAL_FILE
 from mlops_assets.runtime.atomic import exclusive
-from resources.cluster.trial_state import is_abandoned, read_trial
+from resources.cluster.trial.state import is_abandoned, read_trial
 
 
 @pytest.mark.parametrize(("age", "abandoned"), [(100, False), (200, True)])

@@ -16,7 +16,7 @@ from mlops_assets.errors import SourceError
 from mlops_assets.ml.data import batches
 from mlops_assets.ml.data.batches import TableFiles, as_named
 from mlops_assets.ml.data.contract import SeenKeys
-from mlops_assets.ml.data.delimited import cut, open_text, parse_text
+from mlops_assets.ml.data.formats.delimited import cut, open_text, parse_text
 from mlops_assets.ml.data.reading import read_table
 from tests.worlds.effort import worlds
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets.ml.data.characters import read_text
+from mlops_assets.ml.data.formats.characters import read_text
 
 TEXT = "name,price\nMüller,5 €\n"
 

@@ -23,7 +23,7 @@ from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest, OnlineFeatures
 from mlops_assets.serving.online.sqlite import SqliteLookup
 from resources.dagster.io import ParquetStorage
-from resources.endpoints.rollout import _tail
+from resources.endpoints.rollout.local import _tail
 from resources.feature_store import FeastFeatureStore
 from tests.support.served_models import no_online
 

@@ -27,7 +27,7 @@ from mlops_assets.serving.version.model import FeatureRow
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.deployer import nothing
 from resources.endpoints.process import Launch
-from resources.endpoints.rollout import LocalTrial, Rollout
+from resources.endpoints.rollout.local import LocalTrial, Rollout
 from resources.endpoints.target import Release
 from tests.support.served_models import Built, build, with_content
 from tests.support.serving_worker import Worker, features

@@ -19,8 +19,8 @@ from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
 from mlops_assets.init.plan import Wanted, plan
 from mlops_assets.init.questions import Answers, UndecidedError
+from mlops_assets.init.reading.files.sampling import MOST_ROWS
 from mlops_assets.init.reading.names import safe_names
-from mlops_assets.init.reading.sampling import MOST_ROWS
 from mlops_assets.init.reading.table import Table, read_sample
 from mlops_assets.ml.data.reading import read_table
 from tests.support.workbooks import write_workbook

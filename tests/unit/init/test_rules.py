@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from mlops_assets.init.columns import RULES
+from mlops_assets.init.columns.kinds import RULES
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
-from mlops_assets.ml.data.characters import clip, read_text, refuse
+from mlops_assets.ml.data.formats.characters import clip, read_text, refuse
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
 

@@ -13,8 +13,7 @@ import pandas as pd
 import pyarrow.compute
 
 from mlops_assets.blocks.base import Encoding
-from mlops_assets.init.doubts.moments import said_of_far
-from mlops_assets.init.moments import (
+from mlops_assets.init.columns.moments import (
     Epoch,
     Moments,
     doubt_epoch,
@@ -22,6 +21,7 @@ from mlops_assets.init.moments import (
     find_moments,
     find_serial,
 )
+from mlops_assets.init.doubts.moments import said_of_far
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column, is_row_number, number_range
 from mlops_assets.init.reading.units import find_written

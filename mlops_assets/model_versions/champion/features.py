@@ -21,7 +21,7 @@ from mlops_assets.ml.data.processing import cleaned, identified, process
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.keyed import row_keys
 from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.model_versions.as_trained import by_either_source
+from mlops_assets.model_versions.champion.as_trained import by_either_source
 from mlops_assets.records.data import Origin
 from resources.datasets import DvcDatasets
 

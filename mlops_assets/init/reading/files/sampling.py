@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
-from mlops_assets.init.reading.files import is_packed, some_of
-from mlops_assets.init.reading.opening import is_utf16, opened
-from mlops_assets.ml.data.characters import DAMAGED, NO_TEXT
+from mlops_assets.init.reading.files.found import is_packed, some_of
+from mlops_assets.init.reading.files.opening import is_utf16, opened
+from mlops_assets.ml.data.formats.characters import DAMAGED, NO_TEXT
 
 HEAD = 1_000_000
 """Bytes that the dialect is told by."""

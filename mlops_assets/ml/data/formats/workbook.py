@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from mlops_assets.errors import SourceError
-from mlops_assets.ml.data.characters import clip, read_bytes, refuse
+from mlops_assets.ml.data.formats.characters import clip, read_bytes, refuse
 
 Cells = list[list[Any]]
 

@@ -11,7 +11,7 @@ from mlops_assets.records.rollout import Candidate, Sighting
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.atomic import is_held, write_atomically
 from resources.endpoints.folder import EndpointFolder
-from resources.endpoints.trial import reported
+from resources.endpoints.rollout.trial import reported
 
 ABANDONED_SECONDS = 150.0
 """As a worker of one machine waits for who watches its trial."""

@@ -1,9 +1,9 @@
 """A version on trial in a cluster: pods of its own, which get a share of the requests, or copies.
 
 By the weights of a Gateway's route; where there is no gateway, by the number of pods behind the one
-Service, so coarsely. The pods count by themselves (`resources.cluster.counting`), and the cluster
-keeps both versions running whatever becomes of this process: `trial.json` says to the next one how
-far the trial has come, to go on with it or to end it.
+Service, so coarsely. The pods count by themselves (`counting`), and the cluster keeps both versions
+running whatever becomes of this process: `trial.json` says to the next one how far the trial has
+come, to go on with it or to end it.
 """
 
 import math
@@ -19,12 +19,12 @@ from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest
 from resources.cluster.api import ClusterApi
 from resources.cluster.applied import Applied, generation_file, write_generation
-from resources.cluster.counting import PodCounts, restarts
 from resources.cluster.kinds import KINDS, Kind
 from resources.cluster.objects import PRE_STOP_SECONDS, Plan
 from resources.cluster.rollout import trouble_of, wait
 from resources.cluster.routes import http_route, wait_accepted
-from resources.cluster.trial_state import (
+from resources.cluster.trial.counting import PodCounts, restarts
+from resources.cluster.trial.state import (
     TrialState,
     read_trial,
     watched_at,
@@ -33,7 +33,7 @@ from resources.cluster.trial_state import (
 )
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
-from resources.endpoints.trial import LOOK_SECONDS, Trial
+from resources.endpoints.rollout.trial import LOOK_SECONDS, Trial
 
 _KILLED = "the process that waited for the verdict was killed"
 _STEPS = 100

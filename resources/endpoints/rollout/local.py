@@ -3,7 +3,7 @@
 At once, or after a trial beside the version that serves: as a canary, which answers a growing share
 of the requests, or as a shadow, which answers none. The caller holds the endpoint's lock.
 
-The steps of a trial are `resources.endpoints.trial`; the champion is moved by
+The steps of a trial are `resources.endpoints.rollout.trial`; the champion is moved by
 `resources.champion.aliases`.
 """
 
@@ -17,9 +17,9 @@ from mlops_assets.records.rollout import Candidate, Sighting
 from mlops_assets.records.serving import Manifest
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.folder import EndpointFolder
-from resources.endpoints.handover import Handover
 from resources.endpoints.process import EndpointProcess, Launch
-from resources.endpoints.trial import LOOK_SECONDS, Trial, reported
+from resources.endpoints.rollout.handover import Handover
+from resources.endpoints.rollout.trial import LOOK_SECONDS, Trial, reported
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 2.0

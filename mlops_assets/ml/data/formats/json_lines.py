@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from mlops_assets.ml.data.characters import clip, read_text, refuse
+from mlops_assets.ml.data.formats.characters import clip, read_text, refuse
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 

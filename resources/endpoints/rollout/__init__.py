@@ -1,0 +1,1 @@
+"""From the version that serves to the wanted one, or back; a trial between the two."""
