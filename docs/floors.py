@@ -31,14 +31,11 @@ _INK = "#334155"
 _LEGEND = """\
 A row imports from the columns in which it has a number: so many pairs of modules.
 Grey: the floor's own modules. Below the grey there is nothing, since imports go down only."""
-_SIZE = (11.0, 10.6)
-_PLACES = (
-    (2.85, 1.15, 0.405, 0.29, 9.0),
-    (2.15, 7.75, 0.255, 0.28, 7.5),
-    (4.6, 7.75, 0.255, 0.28, 7.5),
-    (8.6, 7.75, 0.255, 0.28, 7.5),
-)
-"""Of each building in inches: left, top, a cell's width and height; and the points of its texts."""
+_WIDTH = 12.5
+_HOUSE = (2.85, 1.15, 0.355, 0.29, 9.0)
+_ROOMS = ((2.3, 0.255, 0.36, 7.5), (5.3, 0.255, 0.36, 7.5), (9.4, 0.255, 0.36, 7.5))
+"""Of each building in inches: left, of the house top, a cell's width and height; and the points of
+its texts. What stands below the house begins where that ends, however many floors it has."""
 
 
 @dataclass(frozen=True)
@@ -157,12 +154,16 @@ def draw(buildings: list[Building]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=_SIZE, dpi=140, facecolor="white")
+    house, *rooms = buildings
+    below = _HOUSE[1] + len(house.floors) * _HOUSE[3] + 0.85
+    places = [_HOUSE, *((left, below, *rest) for left, *rest in _ROOMS)]
+    tall = below + max(len(one.floors) for one in rooms) * _ROOMS[0][2] + 0.3
+    figure = Figure(figsize=(_WIDTH, tall), dpi=140, facecolor="white")
     FigureCanvasAgg(figure)
-    for one, (left, top, cell_width, cell_height, size) in zip(buildings, _PLACES, strict=True):
+    for one, (left, top, cell_width, cell_height, size) in zip(buildings, places, strict=True):
         count = len(one.floors)
         width, height = count * cell_width, count * cell_height
-        box = (left / _SIZE[0], 1 - (top + height) / _SIZE[1], width / _SIZE[0], height / _SIZE[1])
+        box = (left / _WIDTH, 1 - (top + height) / tall, width / _WIDTH, height / tall)
         _table(figure.add_axes(box), one, size)
     figure.text(0.01, 0.988, _LEGEND, fontsize=10, color=_INK, va="top", linespacing=1.5)
     _save(figure, json.dumps([asdict(one) for one in buildings]))

@@ -63,10 +63,10 @@ def take(dagster: str, mlflow: str) -> None:
         opened.get(f"{dagster}/locations/mlops_assets/asset-groups/{MODEL}")
         wait_for(lambda: "Passed" in opened.page_source, "the checks")
         save(opened, IMAGES / "asset-graph.png", MAX_BYTES)
-        for stage, name in (("evaluation_report", "evaluation"), ("features", "features")):
+        for stage, name in (("evaluation_report", "evaluation.png"), ("features", "features.png")):
             sized(opened, 1500, 1000)
             open_plots(opened, f"{dagster}/assets/{MODEL}/{stage}")
-            save(opened, IMAGES / f"{name}.png", MAX_BYTES)
+            save(opened, IMAGES / name, MAX_BYTES)
         sized(opened, 1400, 620)
         opened.get(f"{dagster}/assets/{MODEL}/features")
         wait_for(lambda: "recency_days" in opened.page_source, "the columns")

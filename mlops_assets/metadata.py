@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Record
 from mlops_assets.ml.markdown import table
-from mlops_assets.tables import (
+from mlops_assets.ml.rows import (
     Cell,
     below,
     container,
@@ -126,8 +126,8 @@ def profile(
     rows: "pd.DataFrame", names: Sequence[str], titles: Mapping[str, str]
 ) -> dict[str, Any]:
     """The same, and what its columns look like: a row for each, and a picture of those named."""
-    from mlops_assets.ml.data.summary import summarized
     from mlops_assets.ml.plots.profile import table_plot
+    from mlops_assets.ml.summary import summarized
 
     columns = typed_table([to_row(column) for column in summarized(rows)])
     drawn = pictures({"profile": table_plot(rows, names, titles)})

@@ -37,7 +37,7 @@ def _trained_model(settings: ModelSettings) -> dg.AssetsDefinition:
     def trained_model(
         context: dg.AssetExecutionContext, features: TracedRows, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
-        from mlops_assets.model_versions.described import name_run
+        from resources.champion.described import name_run
 
         tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
         with reported(), tracking.run(settings.name, tags) as run:
@@ -69,10 +69,10 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Evaluation]:
         from mlops_assets.ml.training.fit import split
         from mlops_assets.model_versions.card import log_card
-        from mlops_assets.model_versions.described import describe
         from mlops_assets.model_versions.fetched import fetched
         from mlops_assets.model_versions.gate import Against, compared_metrics, facts, judge
         from mlops_assets.model_versions.pictures import pictured
+        from resources.champion.described import describe
 
         with reported(), fetched(model, tracking, settings) as candidate:
             parts = split(features.rows, settings)

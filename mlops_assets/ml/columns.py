@@ -1,7 +1,7 @@
 """The columns of each table that a model has, told by its YAML alone, before any row was read.
 
 What each is of, which rule it keeps, and of which columns of earlier tables it is made. How they
-are shown is `assets.declared`; what rows really look like is `ml.data.summary`.
+are shown is `assets.declared`; what rows really look like is `ml.summary`.
 """
 
 from collections.abc import Callable, Mapping

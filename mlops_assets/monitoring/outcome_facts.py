@@ -8,13 +8,13 @@ import pandas as pd
 
 from mlops_assets.metadata import markdown_table, pictures, rounded, stated, typed_table
 from mlops_assets.ml.plots.performance import performance_plot
+from mlops_assets.ml.rows import to_row
 from mlops_assets.records.monitoring import (
     OutcomeFacts,
     PerformanceReport,
     PerformanceSummary,
     SkewSummary,
 )
-from mlops_assets.tables import to_row
 from resources.endpoints.metrics import Gauge, last_run
 
 

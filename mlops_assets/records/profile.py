@@ -1,4 +1,4 @@
-"""What a column looks like at a glance, and looked like: counts in bins, which add up over days."""
+"""What a column looked like: counts in fixed bins, which add up over days and workers."""
 
 from math import sqrt
 
@@ -118,18 +118,3 @@ class DayProfiles(Record):
     file: str = Field(description="State of the file that was counted; another is counted again.")
     versions: tuple[int, ...] = Field(description="Whose rows were counted.")
     parts: tuple[Part, ...]
-
-
-class ColumnSummary(Record):
-    """One column; numbers and moments are spelled for a person."""
-
-    column: str
-    type: str
-    rows: int
-    missing: float = Field(description="Share of the rows.")
-    different: int = Field(0, description="Values, of at most some 100,000 rows.")
-    low: str | None = None
-    mean: str | None = None
-    high: str | None = None
-    deviation: str | None = None
-    most_frequent: str | None = Field(None, description="Of texts: the value and its share.")

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.ml.data.summary import evenly
 from mlops_assets.ml.plots.drift import profile_bars
 from mlops_assets.ml.plots.style import INK, MODEL, REFERENCE, figure_and_axes, label, plain, png
+from mlops_assets.ml.summary import evenly
 from mlops_assets.records.profile import Profile
 
 MOST = 12

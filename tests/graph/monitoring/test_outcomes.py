@@ -13,10 +13,10 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.monitoring.prediction_log import combine
+from mlops_assets.ml.rows import from_row
 from mlops_assets.monitoring.answers import judged_answers, learnt_until
 from mlops_assets.monitoring.performance import calibrated
 from mlops_assets.records.monitoring import PerformanceSummary
-from mlops_assets.tables import from_row
 from tests.support.fakes_deployment import FakeDeployment
 from tests.support.live_rows import chances, predictions, stored_features
 from tests.support.pipeline_runs import build, materialize, metadata

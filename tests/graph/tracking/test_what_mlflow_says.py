@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.model_versions.described import what_changed
+from resources.champion.described import what_changed
 from tests.support.pipeline_runs import build, materialize
 
 MADE = {"dvc/md5": "a", "code/sha256": "b", "settings/sha256": "c"}

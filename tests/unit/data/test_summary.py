@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.pandas import column, data_frames, range_indexes
 
-from mlops_assets.ml.data.summary import MOST_COLUMNS, summarized
 from mlops_assets.ml.plots.profile import table_plot
+from mlops_assets.ml.summary import MOST_COLUMNS, summarized
 
 MOST_BYTES = 20_000
 TEXTS = st.one_of(st.none(), st.text(max_size=60), st.booleans(), st.integers())

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.metadata import read_facts, stated
+from mlops_assets.ml.rows import from_row, to_row
 from mlops_assets.records.monitoring import DriftFacts, DriftSummary, PerformanceSummary, Window
-from mlops_assets.tables import from_row, to_row
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 SENTENCES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), min_size=1)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.records.profile import ColumnSummary
+from mlops_assets.records.data import ColumnSummary
 
 MOST_COLUMNS = 200
 """More are not summed up: what is stated of an asset is kept for ever."""
