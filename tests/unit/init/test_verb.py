@@ -25,12 +25,6 @@ RNG = np.random.default_rng(2)
 ROWS = 600
 
 
-@pytest.fixture(autouse=True)
-def same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever tests ran before."""
-    monkeypatch.setattr(sys.modules[__name__], "RNG", np.random.default_rng(2))
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "my shop"
