@@ -27,17 +27,16 @@ def monitor(models: Sequence[str], *, as_json: bool) -> int:
 
 def watched(one: ModelRun, since: float) -> WatchedModel:
     """What the reports of a model state that were made after `since`, in epoch seconds."""
-    drift = one.newest_facts("drift_report", DriftFacts, since) or DriftFacts()
+    found = one.newest_facts("drift_report", DriftFacts, since)
+    drift = found.judged[-1] if found and found.judged else None
     outcomes = one.newest_facts("performance_report", OutcomeFacts, since) or OutcomeFacts()
     measured = outcomes.final[-1] if outcomes.final else None
-    moved = drift.summary is not None and (
-        drift.summary.verdict == "drifted" or bool(drift.summary.broken_columns)
-    )
+    moved = drift is not None and (drift.verdict == "drifted" or bool(drift.broken_columns))
     worse = measured is not None and measured.verdict == "degraded"
     return WatchedModel(
         model=one.model,
         calm=not moved and not worse,
-        drift=drift.summary,
+        drift=drift,
         measured=measured,
         estimated=outcomes.estimate,
     )
@@ -45,7 +44,7 @@ def watched(one: ModelRun, since: float) -> WatchedModel:
 
 def said(found: WatchedModel) -> str:
     """The same for a person: a line on drift, a line on performance."""
-    lines = []
+    lines = [] if found.drift else [f"{found.model}: no drift was judged; see what failed above"]
     if drift := found.drift:
         why = "; ".join(drift.reasons) or _OF_DRIFT[drift.verdict]
         seen = f"{drift.rows:,} predictions of version {drift.model_version}"

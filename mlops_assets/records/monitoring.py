@@ -74,6 +74,11 @@ class DriftFacts(Record):
     )
     windows: tuple[DriftSummary, ...] = Field((), description="All, the oldest first.")
 
+    @property
+    def judged(self) -> tuple[DriftSummary, ...]:
+        """Every window that it states, the oldest first, whichever release wrote it."""
+        return self.windows or ((self.summary,) if self.summary else ())
+
 
 class PerformanceSummary(Record):
     """Metrics of one window of predictions, estimated before its labels came, final after."""

@@ -105,8 +105,7 @@ def _drift(instance: dg.DagsterInstance, model: str) -> tuple[DriftSummary, ...]
     windows: dict[datetime, DriftSummary] = {}
     for report in reversed(_newest(instance, model, "drift_report")):
         facts = read_facts(report, DriftFacts) or DriftFacts()
-        judged = facts.windows or ((facts.summary,) if facts.summary else ())
-        windows |= {summary.window.start: summary for summary in judged}
+        windows |= {summary.window.start: summary for summary in facts.judged}
     return tuple(windows[start] for start in sorted(windows)[-_REPORTS:])
 
 
