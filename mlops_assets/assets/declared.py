@@ -44,15 +44,7 @@ def table_metadata(columns: list[Column], model: str) -> dict[str, Any]:
 
     What is equal is one object: 100 models are loaded by every process of Dagster's.
     """
-    shown = [
-        dg.TableColumn(
-            column.name,
-            column.dtype,
-            description=column.said or None,
-            constraints=_constraints(column.nullable, column.rules),
-        )
-        for column in columns
-    ]
+    shown = [_shown(c.name, c.dtype, c.said, c.nullable, c.rules) for c in columns]
     cells = {cell for column in columns for cell in column.made_of}
     keys = {cell.table: asset_key(model, cell.table) for cell in cells}
     deps = {cell: dg.TableColumnDep(keys[cell.table], cell.column) for cell in cells}
@@ -63,5 +55,8 @@ def table_metadata(columns: list[Column], model: str) -> dict[str, Any]:
 
 
 @cache
-def _constraints(nullable: bool, rules: tuple[str, ...]) -> dg.TableColumnConstraints:
-    return dg.TableColumnConstraints(nullable=nullable, other=list(rules))
+def _shown(
+    name: str, dtype: str, said: str, nullable: bool, rules: tuple[str, ...]
+) -> dg.TableColumn:
+    constraints = dg.TableColumnConstraints(nullable=nullable, other=list(rules))
+    return dg.TableColumn(name, dtype, description=said or None, constraints=constraints)

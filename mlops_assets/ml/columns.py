@@ -10,9 +10,8 @@ from typing import Literal, NamedTuple
 from mlops_assets.blocks.columns import ColumnContract
 from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.config import ModelSettings
+from mlops_assets.records.data import TIMESTAMP
 
-TIMESTAMP = "event_timestamp"
-"""Column of the moment that a row's features are known at."""
 Table = Literal[
     "raw_data", "processed_data", "features", "labels", "prediction_log", "batch_predictions"
 ]

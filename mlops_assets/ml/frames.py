@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import FeatureError
-from mlops_assets.ml.columns import TIMESTAMP as TIMESTAMP
+from mlops_assets.records.data import TIMESTAMP as TIMESTAMP
 
 _EXACT = 2**53 - 1
 """Beyond it a float64, which labels become where some are missing, is several integers."""

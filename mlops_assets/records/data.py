@@ -9,6 +9,9 @@ from mlops_assets.blocks.base import LONGEST, Duration, Moment, Record
 from mlops_assets.blocks.data import ROW, EntitySettings
 from mlops_assets.config import ModelSettings
 
+TIMESTAMP = "event_timestamp"
+"""Column of the moment that a row's features are known at."""
+
 
 class DatasetVersion(Record):
     """One version of a model's raw data in the data repository."""

@@ -231,7 +231,7 @@ def test_a_typed_number_may_mean_no_value(values: Any, good: int):
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({"dtype": "datetime", "unit": "days"}, "none of ['s', 'ms', 'us', 'ns']"),
+        ({"dtype": "datetime", "unit": "days"}, "none of ['s', 'ms', 'us', 'ns', 'excel']"),
         ({"dtype": "datetime", "unit": "s", "format": "%Y"}, "neither format nor timezone"),
         ({"dtype": "string", "unit": "%"}, "['unit'] are of numbers, not of string"),
         ({"dtype": "bool", "negative": "parentheses"}, "['negative'] are of numbers"),
