@@ -59,6 +59,7 @@ def build_resources(state: Path) -> dict[str, Any]:
     """The resources of this environment; what no variable says lives under `state`."""
     local_store = f"sqlite:///{state / 'mlflow.db'}"
     endpoints = _variable("MLOPS_ENDPOINTS", state / "endpoints")
+    spill = state / "cache" / "spill"
     os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(
@@ -70,9 +71,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
         ),
-        "engine": FeatureEngine(
-            url=_variable("MLOPS_ENGINE", "arrays"), spill=str(state / "cache" / "spill")
-        ),
+        "engine": FeatureEngine(url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill)),
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),
             online_store=_variable("MLOPS_ONLINE_STORE", ""),

@@ -110,10 +110,8 @@ def _in_place(path: str) -> Generator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def _made(path: str) -> Generator[sqlite3.Connection]:
-    for log in (
-        "-wal",
-        "-shm",
-    ):  # of a file that was deleted; sqlite would take them for this one's
+    for log in ("-wal", "-shm"):
+        # Of a file that was deleted; sqlite would take them for this one's.
         Path(f"{path}{log}").unlink(missing_ok=True)
     with replacing(Path(path)) as aside, contextlib.closing(_opened(str(aside))) as connection:
         connection.execute("PRAGMA journal_mode = OFF")

@@ -32,12 +32,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **asset_of(settings, "features", processed="processed_data"),
         kinds={"feast", "duckdb"},
-        code_version="-".join(
-            [
-                *("3", settings.features.digest(), settings.target.digest()),
-                *([settings.training.weight] if settings.training.weight else []),
-            ]
-        ),
+        code_version=_code_version(settings),
         check_specs=_checks(asset_key(settings.name, "features")),
         description="One row per entity and moment: features known then, and the target if known.",
     )
@@ -77,6 +72,12 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         yield dg.MaterializeResult(value=value, metadata=facts)
 
     return [features]
+
+
+def _code_version(settings: ModelSettings) -> str:
+    """What else than rows features are made of; the weight of a row is one of their columns."""
+    weight = [settings.training.weight] if settings.training.weight else []
+    return "-".join(["3", settings.features.digest(), settings.target.digest(), *weight])
 
 
 def _checks(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:

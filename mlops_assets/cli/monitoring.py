@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from mlops_assets.cli.context import exit_code, say_facts
 from mlops_assets.cli.facts.records import WatchedModel
 from mlops_assets.cli.runs.model_run import ModelRun, failed_models, models_of_a_run
-from mlops_assets.records.monitoring import DriftFacts, OutcomeFacts, PerformanceSummary, Window
+from mlops_assets.records.monitoring import (
+    DriftFacts,
+    DriftSummary,
+    OutcomeFacts,
+    PerformanceSummary,
+    Window,
+)
+
+_OF_DRIFT = {
+    "calm": "nothing has moved",
+    "drifted": "something has moved",
+    "unknown": "too few to judge",
+}
 
 
 def monitor(models: Sequence[str], *, as_json: bool) -> int:
@@ -44,11 +56,7 @@ def watched(one: ModelRun, since: float) -> WatchedModel:
 
 def said(found: WatchedModel) -> str:
     """The same for a person: a line on drift, a line on performance."""
-    lines = [] if found.drift else [f"{found.model}: no drift was judged; see what failed above"]
-    if drift := found.drift:
-        why = "; ".join(drift.reasons) or _OF_DRIFT[drift.verdict]
-        seen = f"{drift.rows:,} predictions of version {drift.model_version}"
-        lines.append(f"{found.model}: {seen}, {_span(drift.window)}: {why}")
+    lines = [f"{found.model}: {_drift(found.drift)}"]
     if measured := found.measured:
         lines.append(f"{found.model}: measured by {_performance(measured)}")
     elif found.estimated:
@@ -56,11 +64,12 @@ def said(found: WatchedModel) -> str:
     return "\n".join(lines)
 
 
-_OF_DRIFT = {
-    "calm": "nothing has moved",
-    "drifted": "something has moved",
-    "unknown": "too few to judge",
-}
+def _drift(summary: DriftSummary | None) -> str:
+    if summary is None:
+        return "no drift was judged; see what failed above"
+    why = "; ".join(summary.reasons) or _OF_DRIFT[summary.verdict]
+    seen = f"{summary.rows:,} predictions of version {summary.model_version}"
+    return f"{seen}, {_span(summary.window)}: {why}"
 
 
 def _performance(summary: PerformanceSummary) -> str:

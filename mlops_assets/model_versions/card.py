@@ -3,7 +3,7 @@
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.model_card import markdown, model_card
 from mlops_assets.ml.frames import Split
-from mlops_assets.model_versions.choice import as_trained
+from mlops_assets.model_versions.choice import as_fitted
 from mlops_assets.model_versions.provenance import INFERENCE_TAG
 from mlops_assets.records.evaluation import Evaluation, ModelCard
 from mlops_assets.records.files import CARD_FILE
@@ -18,7 +18,7 @@ def log_card(
 ) -> str:
     """Log the card of an evaluated version beside it, as Markdown and as facts; the Markdown."""
     model, champion = report.model, report.champion
-    settings, choice = as_trained(model, settings, tracking)
+    settings, choice = as_fitted(model, settings, tracking)
     tags = tracking.run_of(model).tags()
     data_version, git_sha = origin(tags)
     card = model_card(

@@ -36,7 +36,7 @@ def as_chosen(settings: ModelSettings, record: TrainingRecord) -> ModelSettings:
     return candidates(settings)[record.choice.taken]
 
 
-def as_trained(
+def as_fitted(
     model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
 ) -> tuple[ModelSettings, EstimatorChoice | None]:
     """The settings with the estimator and parameters that the version was fitted with."""

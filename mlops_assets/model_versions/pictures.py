@@ -8,7 +8,7 @@ from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.plots.training import importance_plot, learning_plot
 from mlops_assets.ml.training.learning_curve import learning_curve
-from mlops_assets.model_versions.choice import as_trained
+from mlops_assets.model_versions.choice import as_fitted
 from mlops_assets.records.evaluation import ModelVersion, Pictured
 from resources.tracking.tracking import MLflowTracking
 
@@ -30,7 +30,7 @@ def pictured(
         tracking: Where that is.
     """
     target, task = rows.test[settings.target.name], held_out.task
-    trained, _ = as_trained(model, settings, tracking)
+    trained, _ = as_fitted(model, settings, tracking)
     found = Pictured(
         importance=permutation_importance(held_out, target, settings.training.seed),
         learning=learning_curve(held_out, rows, trained),
