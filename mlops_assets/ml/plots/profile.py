@@ -66,7 +66,8 @@ def _histogram(values: np.ndarray, low: str, high: str) -> _Bars:
     if values.min() == values.max():
         return _Bars(np.ones(1), _each([low]))
     scaled = values / np.abs(values).max()  # the difference of two huge numbers is too large
-    return _Bars(np.histogram(scaled, bins=_BINS)[0], _ends(low, high))
+    scaled = (scaled - scaled.min()) / np.ptp(scaled)  # neighbours among them have no bins between
+    return _Bars(np.histogram(scaled, bins=_BINS, range=(0, 1))[0], _ends(low, high))
 
 
 def _each(names: Sequence[str]) -> list[tuple[float, str]]:

@@ -91,16 +91,22 @@ def watch(
     )
 
 
+def report(result: dg.ExecuteInProcessResult, stage: str) -> Any:
+    return result.asset_value(asset_key("loans", stage))
+
+
 def found(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     assert result.success
-    drift = metadata(result, "loans", "drift_report")
-    performance = metadata(result, "loans", "performance_report")
-    said = {name: drift[name] for name in ("verdict", "rows", "drifted_columns", "columns")}
-    said["labels"] = metadata(result, "loans", "labels")["dagster/row_count"]
-    skew = metadata(result, "loans", "skew_report")
-    said |= {name: skew[name] for name in ("requests", "skewed_rows")}
-    final = performance["final"]
-    return {**said, "measured": [(one["metrics"], one["estimated"]) for one in final]}
+    drift, performance = report(result, "drift_report"), report(result, "performance_report")
+    skew, facts = report(result, "skew_report"), metadata(result, "loans", "drift_report")
+    return {
+        **{name: facts[name] for name in ("verdict", "rows", "drifted_columns", "columns")},
+        "drift": drift.newest,
+        "labels": metadata(result, "loans", "labels")["dagster/row_count"],
+        "measured": [(one.metrics, one.estimated) for one in performance.windows if one.final],
+        "requests": skew.rows,
+        "skewed": skew.skewed,
+    }
 
 
 @pytest.fixture

@@ -46,6 +46,13 @@ def test_any_table_is_summed_up_and_drawn(frame: pd.DataFrame) -> None:
     assert picture.startswith(b"\x89PNG")
 
 
+def test_neighbours_among_huge_numbers_are_drawn() -> None:
+    ids = pd.DataFrame(
+        {"id": [2**53 + n for n in range(60)], "next": [1.0, np.nextafter(1, 2)] * 30}
+    )
+    assert table_plot(ids, list(ids.columns), {}).startswith(b"\x89PNG")
+
+
 def test_a_wide_table_costs_no_more_of_the_event_log() -> None:
     random = np.random.default_rng(0)
     wide = pd.DataFrame(random.lognormal(size=(500, 600)), columns=[f"c{n}" for n in range(600)])
