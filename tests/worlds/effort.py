@@ -26,9 +26,9 @@ def worlds(few: int, *, shrink: bool = True) -> settings:
     )
 
 
-def few_in_the_gate(names: Iterable[str], *few: str) -> list[Any]:
+def few_in_the_gate(names: Iterable[str | int], *few: str | int) -> list[Any]:
     """Each name as a parameter; those that are not among `few` are tried by `make thorough`."""
     every = list(names)
     assert set(few) <= set(every), f"no such: {set(few) - set(every)}"
     marks = {name: () if name in few else (pytest.mark.thorough,) for name in every}
-    return [pytest.param(name, marks=marks[name], id=name) for name in every]
+    return [pytest.param(name, marks=marks[name], id=str(name)) for name in every]
