@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import psutil
 
 from benchmarks.rollout.bed import TestBed, wait
-from mlops_assets.cli.endpoints import bring_up
+from mlops_assets.cli.endpoints import brought_up
 from mlops_assets.serving.process.workers import CRASH_SECONDS, CRASHES
 
 
@@ -107,13 +107,13 @@ class Kills:
             file.write(log.read_bytes()[:100])
         started = time.monotonic()
         os.environ["MLOPS_ENDPOINTS"] = self.bed.local.root
-        good, bad = bring_up(["toy"])
+        (back,) = brought_up(["toy"])
         seconds = time.monotonic() - started
         after = self.bed.local.status("toy")
         same = None not in (before, after) and before.model_version == after.model_version
         lost = self.bed.lost(loads)
         compacted = self.bed.log.compact("toy")
-        answer, _, _ = (good or bad)[0].partition(" at ")
+        answer, _, _ = back.said.partition(" at ")
         self.bed.say(
             f"kill -9 of all {len(pids)} processes",
             f"`mlops up` after {seconds:.0f} s: {answer}, as before: {same}; {lost}; "

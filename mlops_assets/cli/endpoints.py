@@ -18,7 +18,12 @@ from mlops_assets.cli.context import (
     say_both,
     say_facts,
 )
-from mlops_assets.cli.facts.records import Answered, ServedModel
+from mlops_assets.cli.facts.records import (
+    Answered,
+    BroughtUp,
+    ServedModel,
+    StoppedEndpoint,
+)
 from mlops_assets.cli.failures import survived
 from mlops_assets.components.loading import left_out
 from mlops_assets.components.settings import loaded_models
@@ -66,49 +71,55 @@ def write_status_page(definitions: dg.Definitions, models: Sequence[str], file: 
         write_page(chosen, Stores(instance, built.deployment, built.ledger, built.decisions), file)
 
 
-def stop(models: Sequence[str]) -> int:
+def stop(models: Sequence[str], *, as_json: bool = False) -> int:
     """End the processes of endpoints, of whatever model the state holds one; their state stays."""
     definitions = load_definitions()
+    found: list[StoppedEndpoint] = []
     with open_resources(definitions, "deployment") as built:
         chosen = chosen_models(definitions, models, held_models())
-        ended = [survived(model, partial(_stop, built.deployment, model)) for model in chosen]
-    if not chosen:
+        end = partial(_stop, built.deployment, found)
+        ended = [survived(model, partial(end, model)) for model in chosen]
+    left = "no endpoint answered; what was left of one is ended"
+    lines = [f"{one.model}: {'stopped' if one.answered else left}" for one in found]
+    if lines or as_json:
+        say_facts(found, "\n".join(lines), as_json=as_json)
+    elif not chosen:
         say("nothing was ever deployed")
     return 0 if all(ended) else 1
 
 
-def _stop(deployment: EndpointDeployer, model: str) -> None:
+def _stop(deployment: EndpointDeployer, found: list[StoppedEndpoint], model: str) -> None:
     answered = deployment.status(model) is not None
     deployment.stop(model)
-    left = "no endpoint answered; what was left of one is ended"
-    say(f"{model}: {'stopped' if answered else left}")
+    found.append(StoppedEndpoint(model=model, answered=answered))
 
 
-def up(models: Sequence[str]) -> int:
+def up(models: Sequence[str], *, as_json: bool = False) -> int:
     """Bring back the endpoints that were live, from their kept files; exit code 1 if one fails."""
-    good, bad = bring_up(models)
-    if not good and not bad:
+    found = brought_up(models)
+    failed = [one for one in found if one.error]
+    if as_json:
+        say_facts(found, "", as_json=True)
+        return 1 if failed else 0
+    if not found:
         say("nothing to bring up; one that was stopped comes back by its name: `mlops up MODEL`")
-    return say_both(good, bad)
+    return say_both([one.said for one in found if not one.error], [one.said for one in failed])
 
 
-def bring_up(models: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Serve again what served before, side by side; needs no registry and no Dagster.
-
-    Returns:
-        A line for each endpoint that answers, and one for each that does not.
-    """
+def brought_up(models: Sequence[str]) -> list[BroughtUp]:
+    """Serve again what served before, side by side; needs no registry and no Dagster."""
     deployment = EndpointTargets(root=str(endpoints_root()))
     names = list(models) or deployment.names()
-    good, bad = [], []
     with ThreadPoolExecutor(max(1, len(names))) as pool:
-        for name, future in [(name, pool.submit(deployment.up, name)) for name in names]:
-            try:
-                endpoint = future.result()
-                good.append(f"{name}: version {endpoint.model_version} at {endpoint.url}")
-            except MlopsError as err:
-                bad.append(f"{name}: {err}")
-    return good, bad
+        return list(pool.map(partial(_brought_up, deployment), names))
+
+
+def _brought_up(deployment: EndpointTargets, model: str) -> BroughtUp:
+    try:
+        endpoint = deployment.up(model)
+    except MlopsError as err:
+        return BroughtUp(model=model, error=str(err))
+    return BroughtUp(model=model, version=endpoint.model_version, endpoint=endpoint.url)
 
 
 def held_models() -> list[str]:

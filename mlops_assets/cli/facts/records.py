@@ -64,6 +64,27 @@ class ServedModel(Record):
     said: str = Field(description="The same for a person.")
 
 
+class StoppedEndpoint(Record):
+    """One endpoint that was ended."""
+
+    model: str
+    answered: bool = Field(description="Whether it did before; false: what was left is ended.")
+
+
+class BroughtUp(Record):
+    """What bringing one endpoint back came to."""
+
+    model: str
+    version: int | None = Field(None, description="That it serves; null: it does not answer.")
+    endpoint: str | None = Field(None, description="Its address.")
+    error: str = Field("", description="Why it does not answer; empty: it does.")
+
+    @property
+    def said(self) -> str:
+        """The same for a person."""
+        return f"{self.model}: {self.error or f'version {self.version} at {self.endpoint}'}"
+
+
 class Answered(Record):
     """What an endpoint answered for one entity."""
 

@@ -127,6 +127,7 @@ UP = Verb(
         ),
     ),
     examples=("mlops up", "mlops up customers"),
+    facts="mlops_assets.cli.facts.records.BroughtUp[]",
 )
 STOP = Verb(
     "stop",
@@ -134,6 +135,7 @@ STOP = Verb(
     "end endpoints; they stay down until `up`, `run` or `deploy`",
     (MODELS,),
     examples=("mlops stop customers",),
+    facts="mlops_assets.cli.facts.records.StoppedEndpoint[]",
 )
 
 GROUPS = (

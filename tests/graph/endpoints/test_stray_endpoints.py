@@ -81,3 +81,15 @@ def test_it_is_stopped(start: Start, verb: list[str], capsys: pytest.CaptureFixt
     assert main(["status", "gone"]) == 1
     assert "no model ['gone']" in capsys.readouterr().err
     assert main(["stop", "never"]) == 1
+
+
+def test_what_was_ended_or_does_not_come_back_is_said_as_json(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start("gone")
+    assert main(["stop", "gone", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"model": "gone", "answered": True}]
+    assert main(["up", "never", "--json"]) == 1
+    (failed,) = json.loads(capsys.readouterr().out)
+    assert (failed["model"], failed["version"]) == ("never", None)
+    assert "mlops run never" in failed["error"]
