@@ -73,7 +73,7 @@ def take(dagster: str, mlflow: str) -> None:
         assistant = "[data-component-id='mlflow.assistant.chat_panel.close']"
         wait_for(lambda: opened.find_elements(By.CSS_SELECTOR, assistant), "its chat")[0].click()
         save(opened, IMAGES / "mlflow-version.png", MAX_BYTES)
-        sized(opened, 1100, 600)
+        sized(opened, 620, 610)
         opened.get(status_page())
         save(opened, IMAGES / "status-page.png", MAX_BYTES)
 
