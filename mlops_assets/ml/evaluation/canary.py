@@ -7,6 +7,7 @@ ever rejected with a probability of at most `false_alarm_rate`. That is divided 
 trial, the three limits, and all the places at which times or scores of three digits can be divided.
 """
 
+from bisect import bisect_left
 from itertools import accumulate
 from math import log
 from typing import NamedTuple
@@ -61,15 +62,16 @@ def _slower(seen: Sighting, settings: RolloutSettings) -> str | None:
     if not primary or not candidate:
         return None
     limits = settings.limits
-    limit = limits.latency_ratio * percentile(primary, 1 - _TAIL) + limits.latency_slack_seconds
+    before, now = (percentile(one, 1 - _TAIL) for one in (primary, candidate))
+    limit = limits.latency_ratio * before + limits.latency_slack_seconds
     found = _Found(_above(primary, limit), _above(candidate, limit), _TAIL, _PLACES)
-    before, now = (percentile(one, 1 - _TAIL) * 1000 for one in (primary, candidate))
     return _said(
         found,
         settings,
-        f"its p99 latency is {now:.1f} ms against {before:.1f} ms, and {_of(found.candidate)} of "
-        f"its answers took longer than {limit * 1000:.1f} ms ({limits.latency_ratio:g} times and "
-        f"{limits.latency_slack_seconds * 1000:g} ms more) against {_of(found.primary)}",
+        f"its p99 latency is {now * 1000:.1f} ms against {before * 1000:.1f} ms, and "
+        f"{_of(found.candidate)} of its answers took longer than {limit * 1000:.1f} ms "
+        f"({limits.latency_ratio:g} times and {limits.latency_slack_seconds * 1000:g} ms more) "
+        f"against {_of(found.primary)}",
     )
 
 
@@ -117,10 +119,15 @@ def _above(values: Histogram, place: float) -> Share:
 
 def percentile(values: Histogram, share: float) -> float:
     """The least value that so large a share is not above."""
-    ordered = sorted(values.items())
-    wanted = share * sum(values.values())
-    reached = accumulate(count for _, count in ordered)
-    return ordered[sum(so_far < wanted - 1e-9 for so_far in reached)][0]
+    places = sorted(values)
+    reached = [*accumulate(values[at] for at in places)]
+    return places[bisect_left(reached, share * reached[-1] - 1e-9)]
+
+
+def _below(values: Histogram, places: list[float]) -> list[float]:
+    """Which share of them is not above each place."""
+    reached = [*accumulate(values.get(at, 0) for at in places)]
+    return [so_far / reached[-1] for so_far in reached]
 
 
 def divergence(one: Histogram, other: Histogram) -> tuple[float, float]:
@@ -129,10 +136,7 @@ def divergence(one: Histogram, other: Histogram) -> tuple[float, float]:
     The latter is the two-sample statistic of Kolmogorov and Smirnov, of any scale.
     """
     places = sorted({*one, *other})
-    below = (
-        [so_far / sum(values.values()) for so_far in accumulate(values.get(at, 0) for at in places)]
-        for values in (one, other)
-    )
-    distances = [abs(first - second) for first, second in zip(*below, strict=True)]
+    shares = zip(_below(one, places), _below(other, places), strict=True)
+    distances = [abs(first - second) for first, second in shares]
     largest = max(range(len(places)), key=distances.__getitem__)
     return places[largest], distances[largest]
