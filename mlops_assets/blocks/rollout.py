@@ -11,10 +11,7 @@ _Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class VerdictLimits(Settings):
-    """What a candidate may differ from the version beside it, in the same minutes.
-
-    It is rolled back when more than that is shown, at `false_alarm_rate`.
-    """
+    """What a candidate may differ from the version beside it; more must be shown by a test."""
 
     error_increase: float = Field(0.01, ge=0, lt=1, description="Of the share of failed requests.")
     latency_ratio: float = Field(2.0, ge=1, description="Of the 99th percentiles.")
