@@ -9,14 +9,14 @@ import numpy as np
 
 from benchmarks.canary.worlds import REQUESTS, Stream
 from mlops_assets.blocks.rollout import RolloutSettings
-from mlops_assets.ml.evaluation.canary import divergence, objection
+from mlops_assets.ml.evaluation.canary import divergence, lack, objection
 from mlops_assets.records.rollout import Observed, Sighting, to_three_digits
 
 LATEST = 1000
 
 
-class Caught(NamedTuple):
-    """When a rule wanted the candidate away: after how many requests, and how many of its own."""
+class When(NamedTuple):
+    """When a rule decided: after how many requests to both, and how many of the candidate."""
 
     requests: int
     candidate: int
@@ -86,20 +86,40 @@ def looks() -> list[int]:
     return found
 
 
-def trial(stream: Stream, settings: RolloutSettings) -> tuple[Caught | None, Caught | None]:
-    """When the fixed thresholds and the test took the candidate away; None where they never did."""
+class Outcome(NamedTuple):
+    """What one rule made of a trial; None for never."""
+
+    caught: When | None = None
+    passed: When | None = None
+    """When it first could have let a step pass that has no length, before it caught anything."""
+
+    def after(self, now: When, *, objects: bool, passes: bool) -> "Outcome":
+        """The same after one more look."""
+        if self.caught is None and objects:
+            return self._replace(caught=now)
+        if self.caught is None and self.passed is None and passes:
+            return self._replace(passed=now)
+        return self
+
+
+def trial(stream: Stream, settings: RolloutSettings) -> tuple[Outcome, Outcome]:
+    """Of the fixed thresholds and of the test; both go on to the end, or until both caught it."""
     primary, candidate = Seen(), Seen()
-    by_thresholds = by_test = None
+    before, now = Outcome(), Outcome()
     for start, end in pairwise(looks()):
         rows, chosen = np.arange(start, end), stream.to_candidate[start:end]
         primary.add(stream, rows[~chosen])
         candidate.add(stream, rows[chosen])
-        caught = Caught(end, candidate.requests)
-        if by_thresholds is None and thresholds(primary, candidate, settings):
-            by_thresholds = caught
-        seen = Sighting.model_construct(primary=primary.observed(), candidate=candidate.observed())
-        if by_test is None and objection(seen, settings):
-            by_test = caught
-        if by_thresholds and by_test:
+        when = When(end, candidate.requests)
+        if before.caught is None:
+            enough = min(primary.requests, candidate.requests) >= settings.min_requests
+            objects = thresholds(primary, candidate, settings)
+            before = before.after(when, objects=objects, passes=enough)
+        if now.caught is None:
+            both = primary.observed(), candidate.observed()
+            seen = Sighting.model_construct(primary=both[0], candidate=both[1])
+            passes = now.passed is None and not lack(seen, settings)
+            now = now.after(when, objects=bool(objection(seen, settings)), passes=passes)
+        if before.caught and now.caught:
             break
-    return by_thresholds, by_test
+    return before, now

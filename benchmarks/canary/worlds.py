@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.page import sized
 
-RUNS, SLOW_RUNS, REQUESTS = sized((2000, 300, 20_000), (1, 1, 300))
+RUNS, SLOW_RUNS, REQUESTS = sized((1000, 200, 20_000), (1, 1, 300))
 """Trials of a case, also where times and scores are simulated, which takes longer."""
 
 

@@ -35,10 +35,12 @@ class RolloutSettings(Settings):
         timedelta(minutes=5), description="How long each step lasts, and the shadow."
     )
     min_requests: int = Field(
-        100, ge=30, description="A step also lasts until the candidate computed so many."
+        100,
+        ge=30,
+        description="Of both, that a step also lasts for; and until the candidate looks no worse.",
     )
     timeout: Duration = Field(
-        timedelta(hours=1), description="A trial with fewer requests by then is rolled back."
+        timedelta(hours=1), description="A trial that is undecided by then is rolled back."
     )
     false_alarm_rate: float = Field(
         0.01,

@@ -5,9 +5,11 @@ What both answered is counted by `serving.version.active`, who answers which req
 a test of each limit by `sequential`, so that it may be asked for at any moment: an equal version is
 ever rejected with a probability of at most `false_alarm_rate`. That is divided among the steps of a
 trial, the three limits, and all the places at which times or scores of three digits can be divided.
+A step passes when the candidate looks no worse than the limits allow. In between it goes on.
 """
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from itertools import accumulate
 from math import log
 from typing import NamedTuple
@@ -27,11 +29,17 @@ _TAIL = 0.01
 class _Found(NamedTuple):
     """One comparison: whether the candidate's share is higher by more than is allowed."""
 
+    what: str
     primary: Share
     candidate: Share
     allowed: float
     places: int = 1
     """Among so many it was chosen after the requests were seen."""
+
+    @property
+    def looks_worse(self) -> bool:
+        """As far as was seen, which may be chance."""
+        return self.candidate.rate - self.primary.rate > self.allowed
 
 
 def objection(seen: Sighting, settings: RolloutSettings) -> str | None:
@@ -39,44 +47,58 @@ def objection(seen: Sighting, settings: RolloutSettings) -> str | None:
 
     Errors are judged from the first on, latency and scores from `min_requests` requests of both.
     """
-    found = _more_errors(seen, settings)
-    if found or not is_enough(seen, settings):
-        return found
-    return _slower(seen, settings) or _other_scores(seen, settings)
+    return next(filter(None, (_shown(one, settings) for one in _worse(seen, settings))), None)
 
 
-def is_enough(seen: Sighting, settings: RolloutSettings) -> bool:
-    """Whether both versions were asked as often as a step needs."""
+def lack(seen: Sighting, settings: RolloutSettings) -> str | None:
+    """What a step waits for: more requests, in all or of what looks worse; None if for nothing."""
+    if not _is_enough(seen, settings):
+        return (
+            f"it had {seen.candidate.requests} requests and the other version "
+            f"{seen.primary.requests}, each needs {settings.min_requests} a step"
+        )
+    for found in _worse(seen, settings):
+        return f"{found.what}, which may be chance, and {100 * found.allowed:g} points are allowed"
+    return None
+
+
+def _worse(seen: Sighting, settings: RolloutSettings) -> Iterator[_Found]:
+    """Every comparison in which the candidate looks worse."""
+    found: list[_Found | None] = [_errors(seen, settings)]
+    if _is_enough(seen, settings):
+        found += [_latency(seen, settings), _scores(seen, settings)]
+    return (one for one in found if one is not None and one.looks_worse)
+
+
+def _is_enough(seen: Sighting, settings: RolloutSettings) -> bool:
     return min(seen.primary.requests, seen.candidate.requests) >= settings.min_requests
 
 
-def _more_errors(seen: Sighting, settings: RolloutSettings) -> str | None:
+def _errors(seen: Sighting, settings: RolloutSettings) -> _Found:
     primary, candidate = (Share(one.errors, one.requests) for one in (seen.primary, seen.candidate))
-    found = _Found(primary, candidate, settings.limits.error_increase)
-    return _said(found, settings, f"{_of(candidate)} of its requests failed against {_of(primary)}")
+    what = f"{_of(candidate)} of its requests failed against {_of(primary)}"
+    return _Found(what, primary, candidate, settings.limits.error_increase)
 
 
-def _slower(seen: Sighting, settings: RolloutSettings) -> str | None:
-    """Whether more of its answers took longer than what the other's 99th percentile allows."""
+def _latency(seen: Sighting, settings: RolloutSettings) -> _Found | None:
+    """How many answers took longer than what the other version's 99th percentile allows."""
     primary, candidate = seen.primary.seconds, seen.candidate.seconds
     if not primary or not candidate:
         return None
     limits = settings.limits
     before, now = (percentile(one, 1 - _TAIL) for one in (primary, candidate))
     limit = limits.latency_ratio * before + limits.latency_slack_seconds
-    found = _Found(_above(primary, limit), _above(candidate, limit), _TAIL, _PLACES)
-    return _said(
-        found,
-        settings,
-        f"its p99 latency is {now * 1000:.1f} ms against {before * 1000:.1f} ms, and "
-        f"{_of(found.candidate)} of its answers took longer than {limit * 1000:.1f} ms "
-        f"({limits.latency_ratio:g} times and {limits.latency_slack_seconds * 1000:g} ms more) "
-        f"against {_of(found.primary)}",
+    slow, others = _above(candidate, limit), _above(primary, limit)
+    what = (
+        f"its p99 latency is {now * 1000:.1f} ms against {before * 1000:.1f} ms, and {_of(slow)} "
+        f"of its answers took longer than {limit * 1000:.1f} ms ({limits.latency_ratio:g} times "
+        f"and {limits.latency_slack_seconds * 1000:g} ms more) against {_of(others)}"
     )
+    return _Found(what, others, slow, _TAIL, _PLACES)
 
 
-def _other_scores(seen: Sighting, settings: RolloutSettings) -> str | None:
-    """Whether its scores are elsewhere: at the place where both differ most, to either side."""
+def _scores(seen: Sighting, settings: RolloutSettings) -> _Found | None:
+    """How many scores are beyond the place where both versions differ most, to either side."""
     primary, candidate = seen.primary.scores, seen.candidate.scores
     if not primary or not candidate:
         return None
@@ -85,25 +107,21 @@ def _other_scores(seen: Sighting, settings: RolloutSettings) -> str | None:
     side = "above"
     if now.rate < before.rate:
         before, now, side = *(Share(of - count, of) for count, of in (before, now)), "at most"
-    found = _Found(before, now, settings.limits.score_divergence, 2 * _PLACES)
-    return _said(
-        found,
-        settings,
+    what = (
         f"its scores diverge by {distance:.2f} (Kolmogorov-Smirnov), {_of(now)} are {side} "
-        f"{place:g} against {_of(before)}",
+        f"{place:g} against {_of(before)}"
     )
+    return _Found(what, before, now, settings.limits.score_divergence, 2 * _PLACES)
 
 
-def _said(found: _Found, settings: RolloutSettings, what: str) -> str | None:
-    """What is shown, with the bound; None where that is within what is allowed."""
-    if found.candidate.rate - found.primary.rate <= found.allowed:
-        return None
+def _shown(found: _Found, settings: RolloutSettings) -> str | None:
+    """What is shown, with the bound; None where it may be chance."""
     alpha = settings.false_alarm_rate / (len(settings.shares) * _LIMITS * found.places)
     if log_evidence(found.primary, found.candidate, found.allowed) < -log(alpha):
         return None
     least = least_increase(found.primary, found.candidate, alpha)
     return (
-        f"{what}: at least {100 * least:.1f} percentage points more (false-alarm rate "
+        f"{found.what}: at least {100 * least:.1f} percentage points more (false-alarm rate "
         f"{settings.false_alarm_rate:g}), where {100 * found.allowed:g} are allowed"
     )
 

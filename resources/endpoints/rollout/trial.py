@@ -12,7 +12,7 @@ from typing import Literal
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
-from mlops_assets.ml.evaluation.canary import is_enough, objection
+from mlops_assets.ml.evaluation.canary import lack, objection
 from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.interrupts import uninterrupted
@@ -110,16 +110,14 @@ class Trial(ABC):
             seen = self._seen[-1]
             if stopped := objection(seen, settings) or trouble:
                 return stopped
-            if (
-                is_enough(seen, settings)
-                and time.monotonic() - self._step_began >= settings.step.total_seconds()
-            ):
+            lacks = lack(seen, settings)
+            over = time.monotonic() - self._step_began >= settings.step.total_seconds()
+            if over and not lacks:
                 return None
             if time.monotonic() - self._began > settings.timeout.total_seconds():
                 return (
-                    f"after {settings.timeout} it had {seen.candidate.requests} requests and the "
-                    f"other version {seen.primary.requests}, each needs {settings.min_requests} a "
-                    "step; allow more time or fewer requests in `deployment.rollout`"
+                    f"after {settings.timeout} {lacks or 'its step was not over'}; allow more time "
+                    "or fewer requests in `deployment.rollout`"
                 )
 
     def _count(self) -> None:

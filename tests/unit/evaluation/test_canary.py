@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.blocks.rollout import RolloutSettings
-from mlops_assets.ml.evaluation.canary import divergence, objection, percentile
+from mlops_assets.ml.evaluation.canary import divergence, lack, objection, percentile
 from mlops_assets.records.rollout import Observed, Sighting, to_three_digits
 
 CANARY = RolloutSettings(strategy="canary")
@@ -67,6 +67,37 @@ def test_verdicts(candidate: Observed, verdict: str | None) -> None:
         assert re.search(verdict, found)
 
 
+@pytest.mark.parametrize(
+    ("candidate", "waits_for"),
+    [
+        (observed(), None),
+        (observed(errors=2), None),
+        (observed(requests=99), "it had 99 requests and the other version 200, each needs 100 a s"),
+        (
+            observed(errors=3),
+            r"^3 of 200 \(1\.5%\) of its requests failed against 0 of 200 \(0\.0%\), which may be "
+            r"chance, and 1 points are allowed$",
+        ),
+        (observed(slow=3), r"took longer than 70\.0 ms .*, which may be chance"),
+        (
+            observed(shift=0.35),
+            r"diverge by 0\.35 .*, which may be chance, and 30 points are allowed",
+        ),
+    ],
+)
+def test_a_step_goes_on_while_the_candidate_looks_worse(
+    candidate: Observed, waits_for: str | None
+) -> None:
+    seen = Sighting(primary=observed(), candidate=candidate)
+    found = lack(seen, CANARY)
+    assert objection(seen, CANARY) is None
+    if waits_for is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert re.search(waits_for, found)
+
+
 def test_a_stricter_false_alarm_rate_wants_more_to_be_seen() -> None:
     seen = Sighting(primary=observed(requests=1000), candidate=observed(errors=14))
     assert objection(seen, CANARY) is not None
@@ -95,7 +126,8 @@ def test_a_version_that_answers_alike_is_never_rejected_by_scores_or_times(
     seconds: dict[float, int], scores: dict[float, int]
 ) -> None:
     same = Observed(requests=10**6, seconds=seconds, scores=scores)
-    assert objection(Sighting(primary=same, candidate=same), CANARY) is None
+    seen = Sighting(primary=same, candidate=same)
+    assert (objection(seen, CANARY), lack(seen, CANARY)) == (None, None)
     assert divergence(scores, scores)[1] == 0
 
 
