@@ -37,9 +37,9 @@ class _Found(NamedTuple):
     """Among so many it was chosen after the requests were seen."""
 
     @property
-    def looks_worse(self) -> bool:
+    def increase(self) -> float:
         """As far as was seen, which may be chance."""
-        return self.candidate.rate - self.primary.rate > self.allowed
+        return self.candidate.rate - self.primary.rate
 
 
 def objection(seen: Sighting, settings: RolloutSettings) -> str | None:
@@ -58,7 +58,10 @@ def lack(seen: Sighting, settings: RolloutSettings) -> str | None:
             f"{seen.primary.requests}, each needs {settings.min_requests} a step"
         )
     for found in _worse(seen, settings):
-        return f"{found.what}, which may be chance, and {100 * found.allowed:g} points are allowed"
+        return (
+            f"{found.what}: {100 * found.increase:.1f} percentage points more (allowed: "
+            f"{100 * found.allowed:g}), which may be chance"
+        )
     return None
 
 
@@ -67,7 +70,7 @@ def _worse(seen: Sighting, settings: RolloutSettings) -> Iterator[_Found]:
     found: list[_Found | None] = [_errors(seen, settings)]
     if _is_enough(seen, settings):
         found += [_latency(seen, settings), _scores(seen, settings)]
-    return (one for one in found if one is not None and one.looks_worse)
+    return (one for one in found if one is not None and one.increase > one.allowed)
 
 
 def _is_enough(seen: Sighting, settings: RolloutSettings) -> bool:
@@ -121,8 +124,8 @@ def _shown(found: _Found, settings: RolloutSettings) -> str | None:
         return None
     least = least_increase(found.primary, found.candidate, alpha)
     return (
-        f"{found.what}: at least {100 * least:.1f} percentage points more (false-alarm rate "
-        f"{settings.false_alarm_rate:g}), where {100 * found.allowed:g} are allowed"
+        f"{found.what}: at least {100 * least:.1f} percentage points more (allowed: "
+        f"{100 * found.allowed:g}; false-alarm rate: {settings.false_alarm_rate:g})"
     )
 
 

@@ -38,7 +38,7 @@ def observed(
             observed(seconds=0.21),
             r"p99 latency is 210\.0 ms against 10\.0 ms, and 200 of 200 \(100\.0%\) of its answers "
             r"took longer than 70\.0 ms \(2 times and 50 ms more\) against 0 of 200 \(0\.0%\): at "
-            r"least \d\d\.\d percentage points more \(false-alarm rate 0\.01\), where 1 are all",
+            r"least \d\d\.\d percentage points more \(allowed: 1; false-alarm rate: 0\.01\)$",
         ),
         (observed(requests=99, seconds=0.21), None),
         (observed(slow=2), None),
@@ -48,7 +48,7 @@ def observed(
         (
             observed(errors=30),
             r"^30 of 200 \(15\.0%\) of its requests failed against 0 of 200 \(0\.0%\): at least "
-            r"\d\.\d percentage points more \(false-alarm rate 0\.01\), where 1 are allowed$",
+            r"\d\.\d percentage points more \(allowed: 1; false-alarm rate: 0\.01\)$",
         ),
         (observed(requests=5, errors=5), r"5 of 5 \(100\.0%\) of its requests failed"),
         (observed(requests=1, errors=1), None),
@@ -75,13 +75,13 @@ def test_verdicts(candidate: Observed, verdict: str | None) -> None:
         (observed(requests=99), "it had 99 requests and the other version 200, each needs 100 a s"),
         (
             observed(errors=3),
-            r"^3 of 200 \(1\.5%\) of its requests failed against 0 of 200 \(0\.0%\), which may be "
-            r"chance, and 1 points are allowed$",
+            r"^3 of 200 \(1\.5%\) of its requests failed against 0 of 200 \(0\.0%\): 1\.5 "
+            r"percentage points more \(allowed: 1\), which may be chance$",
         ),
         (observed(slow=3), r"took longer than 70\.0 ms .*, which may be chance"),
         (
             observed(shift=0.35),
-            r"diverge by 0\.35 .*, which may be chance, and 30 points are allowed",
+            r"diverge by 0\.35 .*: 35\.0 percentage points more \(allowed: 30\), which ",
         ),
     ],
 )
