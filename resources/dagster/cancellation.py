@@ -69,7 +69,7 @@ class Cancellation:
         Raises the interrupt by which a step ended, or in spite of which it did.
         """
         if event.is_step_up_for_retry or event.is_step_failure:
-            if _is_by_interrupt(event):
+            if is_by_interrupt(event):
                 raise dg.DagsterExecutionInterruptedError
             self.require_not_asked()
         elif (event.is_successful_output or event.is_step_success) and self.asked():
@@ -153,7 +153,8 @@ def _interrupt_soon() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _is_by_interrupt(event: dg.DagsterEvent) -> bool:
+def is_by_interrupt(event: dg.DagsterEvent) -> bool:
+    """Whether a step that failed, or is tried again, does so because it was interrupted."""
     data = event.step_retry_data if event.is_step_up_for_retry else event.step_failure_data
     error = data.error
     while error is not None and error.cls_name not in _NAMES:

@@ -128,19 +128,15 @@ def running_schedules(instance: dg.DagsterInstance) -> set[str]:
     return {state.instigator_name for state in states}
 
 
-def with_step_handler(
-    executor: dg.Executor,
-    change: Callable[[Any], Any],
-    sift: Callable[[Sequence[dg.DagsterEvent]], Sequence[dg.DagsterEvent]],
-) -> dg.Executor:
-    """The same executor of steps elsewhere, with another handler; `sift` is what it hears of."""
+def with_step_handler(executor: dg.Executor, change: Callable[[Any], Any]) -> dg.Executor:
+    """The same executor of steps elsewhere, with another handler, which sifts what it hears of."""
     from dagster._core.executor.step_delegating import StepDelegatingExecutor
 
     if isinstance(executor, StepDelegatingExecutor):
         pop = executor._pop_events
         changed: Any = executor
-        changed._pop_events = lambda *given: sift(pop(*given))
-        changed._step_handler = change(executor._step_handler)
+        changed._step_handler = handler = change(executor._step_handler)
+        changed._pop_events = lambda *given: handler.sift(pop(*given))
     return executor
 
 
@@ -149,8 +145,13 @@ def plan_of(context: "StepHandlerContext") -> ExecutionPlan:
     return context._plan_context.plan_data.execution_plan
 
 
-def for_steps(context: "StepHandlerContext", keys: Sequence[str]) -> "StepHandlerContext":
-    """The same for other steps of the run."""
+def for_steps(
+    context: "StepHandlerContext", keys: Sequence[str], *, ended_before: bool = False
+) -> "StepHandlerContext":
+    """The same for other steps of the run.
+
+    One that `ended_before` has failed in the log, and is nevertheless to be started again.
+    """
     from dagster._core.executor.step_delegating import StepHandlerContext
     from dagster._grpc.types import ExecuteStepArgs
 
@@ -163,7 +164,7 @@ def for_steps(context: "StepHandlerContext", keys: Sequence[str]) -> "StepHandle
         instance_ref=given.instance_ref,
         retry_mode=given.retry_mode,
         known_state=given.known_state,
-        should_verify_step=given.should_verify_step,
+        should_verify_step=given.should_verify_step and not ended_before,
         print_serialized_events=given.print_serialized_events,
     )
     steps: Any = [plan.get_step_by_key(key) for key in keys]

@@ -105,6 +105,11 @@ class Cluster:
         """As a spot node that goes away: its pods end with it."""
         self.kubelet.runner(name).lose("DeletionByTaintManager", {})
 
+    def drain(self, name: str) -> None:
+        """As `kubectl drain`: the pod is told to end, and why, and is gone when it has."""
+        self.kubelet.runner(name).disrupt("EvictionByEvictionAPI")
+        self.objects.get("pods", self.namespace, name)["metadata"]["deletionTimestamp"] = now()
+
     def port_forward(self, name: str) -> tuple[str, int]:
         """Where the pod is reached by localhost of its own network; refused if it is not."""
         return self.kubelet.runner(name).localhost()

@@ -83,12 +83,15 @@ class PodRunner(threading.Thread):
 
     def lose(self, reason: str, said: Object) -> None:
         """End it for a reason of its node's, and keep what it was to be seen."""
-        taken = _condition("DisruptionTarget", holds=True) | {"reason": reason, "message": "gone"}
-        conditions = [_condition("Ready", holds=False), taken]
+        conditions = [_condition("Ready", holds=False), _taken(reason)]
         self._set({"phase": "Failed", "conditions": conditions, "containerStatuses": []} | said)
         self._lost = True
         if self._process is not None:
             send(self._process, signal.SIGKILL)
+
+    def disrupt(self, reason: str) -> None:
+        """Say that it will be ended for the cluster's own reasons."""
+        self._set({"conditions": [*self._pod["status"]["conditions"], _taken(reason)]})
 
     def localhost(self) -> tuple[str, int]:
         if not self._container.answers_localhost:
@@ -253,6 +256,10 @@ class PodRunner(threading.Thread):
                 time.sleep(_TURN_SECONDS)
         send(process, signal.SIGKILL)
         process.wait()
+
+
+def _taken(reason: str) -> Object:
+    return _condition("DisruptionTarget", holds=True) | {"reason": reason, "message": "gone"}
 
 
 def _condition(kind: str, *, holds: bool) -> Object:

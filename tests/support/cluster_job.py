@@ -37,6 +37,12 @@ def sleeping() -> None:
     sleep()
 
 
+@dg.op
+def stop() -> None:
+    """As an estimator would that takes an interrupt for an error."""
+    raise KeyboardInterrupt
+
+
 MUCH = {"requests": {"memory": "20Gi"}, "limits": {"memory": "20Gi"}}
 LITTLE = {"requests": {"memory": "40Mi"}, "limits": {"memory": "40Mi"}}
 
@@ -61,7 +67,9 @@ def suffering() -> None:
     hunger()
     exceed()
     vanish()
+    stop()
     sleep()
+    sleep.alias("doze")()
 
 
 @dg.asset

@@ -1,11 +1,11 @@
 """Steps as pods of a cluster, as dagster-k8s starts them, with what it leaves out.
 
 The checks of an asset run in its pod. A pod that the cluster ended, or that will never start, says
-why and what to do; one that was taken away with its node is started again. While the API server is
-away, nothing is given up.
+why and what to do; one that was taken away with its node is started again, also where it was told
+to end before, as by the drain of a node. While the API server is away, nothing is given up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from mlops_assets.errors import ClusterUnavailableError, DeploymentError
 from resources.cluster.api import ClusterApi
 from resources.cluster.runs.checks import HostedChecks, hosts_of
 from resources.cluster.runs.ends import pods_of, was_taken, why_ended, why_waiting
+from resources.dagster.cancellation import Cancellation, is_by_interrupt
 from resources.dagster.executors import changed
 from resources.dagster.internals import (
     for_steps,
@@ -38,15 +39,17 @@ def in_pods(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
 
 
 def _changed(created: dg.Executor) -> dg.Executor:
-    checks = HostedChecks()
-    return with_step_handler(created, lambda handler: _Pods(handler, checks), checks.sift)
+    return with_step_handler(created, _Pods)
 
 
 class _Pods:
     """A step handler of Dagster's, over that of dagster-k8s."""
 
-    def __init__(self, handler: Any, checks: HostedChecks) -> None:
-        self._handler, self._checks = handler, checks
+    def __init__(self, handler: Any) -> None:
+        self._handler, self._checks = handler, HostedChecks()
+        self._run: Cancellation | None = None
+        self._drained: set[str] = set()
+        """Steps that were told to end, though not by whoever wants the run to end."""
         handler._get_step_key = _step  # it refuses more than one
 
     @property
@@ -54,10 +57,28 @@ class _Pods:
         return self._handler.name
 
     def launch_step(self, context: "StepHandlerContext") -> Iterator[dg.DagsterEvent]:
+        self._run = self._run or Cancellation(context.instance, context.dagster_run.run_id)
         steps = self._checks.start(_step(context), hosts_of(plan_of(context)))
         if steps:
             _api(context).patient().get("Job", self._job(context))  # once it answers
-            yield from self._handler.launch_step(for_steps(context, steps))
+            again = not self._drained.isdisjoint(steps)
+            yield from self._handler.launch_step(for_steps(context, steps, ended_before=again))
+
+    def sift(self, events: Sequence[dg.DagsterEvent]) -> list[dg.DagsterEvent]:
+        """What the executor may know by now.
+
+        Not the failure of a step that was interrupted though nobody wants the run to end: what its
+        pod says decides, which `check_step_health` reads.
+        """
+        return self._checks.sift([event for event in events if not self._is_drained(event)])
+
+    def _is_drained(self, event: dg.DagsterEvent) -> bool:
+        if not event.is_step_failure or not is_by_interrupt(event):
+            return False
+        if event.step_key is None or self._run is None or self._run.asked():
+            return False
+        self._drained.add(event.step_key)
+        return True
 
     def check_step_health(self, context: "StepHandlerContext") -> "CheckStepHealthResult":
         hosted = self._hosted(context)

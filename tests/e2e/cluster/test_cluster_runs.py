@@ -179,26 +179,31 @@ def test_a_run_whose_pod_is_gone_says_why_and_leaves_no_pod(
 def test_steps_whose_pods_end_or_never_start_say_why(
     instance: dg.DagsterInstance, cluster: Cluster, tmp_path: Path
 ) -> None:
-    note = tmp_path / "ended"
-    run = launch(instance, "suffering", sleep={"ended": str(note)})
-    wait_for("a step that runs", lambda: _starts(instance, run), 60)
+    note, told = tmp_path / "ended", tmp_path / "told"
+    run = launch(instance, "suffering", sleep={"ended": str(note)}, doze={"ended": str(told)})
+    wait_for("steps that run", lambda: {"sleep", "doze"} <= _started(instance, run), 60)
     note.touch()
-    (sleeps,) = [one for one in _pods_of(cluster, run) if _step(one) == "sleep"]
-    cluster.take(sleeps["metadata"]["name"])
+    names = {_step(one): one["metadata"]["name"] for one in _pods_of(cluster, run)}
+    cluster.take(names["sleep"])
+    cluster.drain(names["doze"])
 
     assert ended(instance, run) == dg.DagsterRunStatus.FAILURE
 
     said = {one.step_key: str(one.dagster_event) for one in _failures(instance, run)}
-    assert set(said) == {"hunger", "vanish", "exceed"}
+    assert told.read_text(encoding="utf-8") == "DagsterExecutionInterruptedError"
+    assert set(said) == {"hunger", "vanish", "exceed", "stop", "doze"}
+    assert "exit code 1; see its log" in said["stop"], "nobody interrupted it but itself"
     assert "makes no pod for dagster-step" in said["exceed"]
     assert "exceeded quota: memory" in said["exceed"]
     assert "killed for its memory (OOMKilled); raise compute.hunger.memory" in said["hunger"]
     assert "push the image, or mend MLOPS_IMAGE" in said["vanish"]
-    (again,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
-    assert "taken from its node (DeletionByTaintManager" in str(again.dagster_event)
-    assert _step(sleeps) in [
-        one.step_key for one in instance.all_logs(run.run_id) if _is_success(one)
-    ]
+    retries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
+    again = {one.step_key: str(one.dagster_event) for one in retries}
+    assert set(again) == {"sleep", "doze"}
+    assert "taken from its node (DeletionByTaintManager" in again["sleep"]
+    assert "Its pod is gone" in again["doze"]
+    done = {one.step_key for one in instance.all_logs(run.run_id) if _is_success(one)}
+    assert done == {"sleep", "doze"}
     left = {"vanish", "exceed"}
     wait_for("their end", lambda: left.isdisjoint(map(_step, _jobs_of(cluster, run))), 10)
     wait_for("its pod's", lambda: "vanish" not in map(_step, _pods_of(cluster, run)), 10)
@@ -257,6 +262,11 @@ def _ended_jobs(cluster: Cluster, run: dg.DagsterRun) -> list[dict[str, Any]]:
 def _starts(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
     return bool(logs)
+
+
+def _started(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str | None]:
+    logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
+    return {one.step_key for one in logs}
 
 
 def _is_success(entry: dg.EventLogEntry) -> bool:

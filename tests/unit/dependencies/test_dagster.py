@@ -91,10 +91,13 @@ class Steps(StepHandler):
     def check_step_health(self, step_handler_context: Any) -> CheckStepHealthResult:
         raise NotImplementedError
 
+    def sift(self, events: list[Any]) -> list[Any]:
+        return [*events, "more"]
+
 
 def test_the_executor_asks_the_handler_that_we_changed() -> None:
     executor, other = StepDelegatingExecutor(Steps(), RetryMode.DISABLED), Steps()
-    with_step_handler(executor, lambda _handler: other, list)
+    with_step_handler(executor, lambda _handler: other)
     assert executor._step_handler is other
     source = inspect.getsource(StepDelegatingExecutor)
     assert "self._step_handler.check_step_health(" in source
@@ -103,7 +106,7 @@ def test_the_executor_asks_the_handler_that_we_changed() -> None:
 
 def test_the_executor_hears_of_what_is_sifted(instance: dg.DagsterInstance) -> None:
     executor = StepDelegatingExecutor(Steps(), RetryMode.DISABLED)
-    with_step_handler(executor, lambda handler: handler, lambda events: [*events, "more"])
+    with_step_handler(executor, lambda handler: handler)
     assert executor._pop_events(instance, "no run", set()) == ["more"]
     assert "self._pop_events(" in inspect.getsource(StepDelegatingExecutor.execute)
 
