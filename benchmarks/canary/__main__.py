@@ -51,8 +51,8 @@ def main() -> None:
         [line(rng, "", of_errors(BASE, rate), weight, POWER_RUNS) for rate in RATES]
         for weight in WEIGHTS
     ]
-    _draw(equal, power)
     publish("canary", _page(equal, bad))
+    _draw(equal, power)
     print(f"{time.perf_counter() - start:.0f} s")
     _require(equal)
 
