@@ -1,32 +1,28 @@
 """Take pictures of the real pages: those of the docs, or all of them, to look at.
 
-    .venv/bin/mlops run customers
-    eval "$(.venv/bin/mlops env)"
-    .venv/bin/dagster job execute -m mlops_assets.definitions -j customers_monitoring
-    .venv/bin/dagster job execute -m mlops_assets.definitions -j customers_scoring
     .venv/bin/python docs/screenshots.py             # writes docs/images/
     .venv/bin/python docs/screenshots.py looked-at/  # every page, into that folder
 
-State is found by `MLOPS_HOME`, as by every other command; no model or endpoint is touched.
+The model is brought to life first, in a folder and on a port of its own, both gone afterwards.
 """
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import dagster as dg
 from browser import browser, overflow, save, sized, wait_for
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from mlops_assets.cli.main import use_dagster_home
-from mlops_assets.home import FRAMEWORK_ROOT, home
-from mlops_assets.keys import asset_key
+from mlops_assets.home import FRAMEWORK_ROOT, HOST, home
 
 IMAGES = FRAMEWORK_ROOT / "docs" / "images"
 MAX_BYTES = 160_000
@@ -44,10 +40,8 @@ PREFERENCES = "localStorage.setItem('dagster-nav-collapsed', 'true')"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Take every picture; fails if the model is not materialized or a file is too large."""
-    use_dagster_home(home())
-    require_materialized()
-    with dagster_ui() as dagster, mlflow_ui() as mlflow:
+    """Take every picture; fails if the model does not get live or a file is too large."""
+    with live_model(), dagster_ui() as dagster, mlflow_ui() as mlflow:
         if arguments:
             look(Path(arguments[0]), dagster, mlflow)
         else:
@@ -74,10 +68,12 @@ def take(dagster: str, mlflow: str) -> None:
         opened.execute_script("arguments[0].scrollIntoView()", columns[0])
         save(opened, IMAGES / "columns.png", MAX_BYTES)
         sized(opened, 1300, 760)
-        opened.get(f"{mlflow}/#/models/{MODEL}/versions/1")
+        opened.get(f"{mlflow}/#/models/{MODEL}/versions/1?workflowType=machine_learning")
         wait_for(lambda: "mlops/gate" in opened.page_source, "the verdict")
+        assistant = "[data-component-id='mlflow.assistant.chat_panel.close']"
+        wait_for(lambda: opened.find_elements(By.CSS_SELECTOR, assistant), "its chat")[0].click()
         save(opened, IMAGES / "mlflow-version.png", MAX_BYTES)
-        sized(opened, 1100, 800)
+        sized(opened, 1100, 600)
         opened.get(status_page())
         save(opened, IMAGES / "status-page.png", MAX_BYTES)
 
@@ -94,7 +90,7 @@ def look(folder: Path, dagster: str, mlflow: str) -> None:
             "mlflow-version": f"{mlflow}/#/models/{MODEL}/versions/1",
         }
         for name, url in pages.items():
-            sized(opened, 1500, 1500)
+            sized(opened, 1500, 2400)
             opened.get(url)
             time.sleep(6)
             save(opened, folder / f"{name}.png", 2_000_000)
@@ -130,19 +126,26 @@ def open_plots(opened: webdriver.Chrome, page: str) -> None:
 def status_page() -> str:
     """The page of all models, made now."""
     file = home() / "status.html"
-    mlops = Path(sys.executable).with_name("mlops")
-    subprocess.run([mlops, "status", MODEL, "--html", file], cwd=FRAMEWORK_ROOT)  # noqa: S603
+    run("mlops", "status", MODEL, "--html", str(file))
     return file.as_uri()
 
 
-def require_materialized() -> None:
-    """Empty boxes are no picture of the project."""
-    with dg.DagsterInstance.get() as instance:
-        keys = [asset_key(MODEL, stage) for stage in STAGES]
-        missing = [k for k in keys if instance.get_latest_materialization_event(k) is None]
-    if missing:
-        names = ", ".join(key.to_user_string() for key in missing)
-        sys.exit(f"never materialized: {names}; first do what the docstring of this script says")
+@contextmanager
+def live_model() -> Generator[None]:
+    """While the model serves, and every one of its assets was materialized."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"MLOPS_HOME": folder, f"MLOPS_PORT_{MODEL.upper()}": str(free_port())}
+        os.environ.pop("DAGSTER_HOME", None)
+        use_dagster_home(home())
+        try:
+            for verb in ("run", "score"):
+                run("mlops", verb, MODEL)
+            jobs = ("dagster", "job", "execute", "-m", "mlops_assets.definitions", "-j")
+            run(*jobs, f"{MODEL}_scoring")
+            run("mlops", "monitor", MODEL)  # what was scored, so after it
+            yield
+        finally:
+            run("mlops", "stop", MODEL)
 
 
 @contextmanager
@@ -164,15 +167,12 @@ def mlflow_ui() -> Generator[str]:
 @contextmanager
 def served(program: str, *arguments: str) -> Generator[str]:
     """Its address, while a server of this environment runs on a free port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    place = ("--host", "127.0.0.1", "--port", str(port))
-    command = [str(Path(sys.executable).with_name(program)), *arguments, *place]
+    port = free_port()
+    command = of_this_environment(program, *arguments, "--host", HOST, "--port", str(port))
     process = subprocess.Popen(command, cwd=FRAMEWORK_ROOT)  # noqa: S603
     try:
         wait_for(lambda: answers(port), program, seconds=180)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{HOST}:{port}"
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
@@ -181,7 +181,25 @@ def served(program: str, *arguments: str) -> Generator[str]:
 def answers(port: int) -> bool:
     """Whether somebody listens."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def run(program: str, *arguments: str) -> None:
+    """A command of this environment, in the project; raises if it fails."""
+    command = of_this_environment(program, *arguments)
+    subprocess.run(command, cwd=FRAMEWORK_ROOT, check=True)  # noqa: S603
+
+
+def of_this_environment(program: str, *arguments: str) -> list[str]:
+    """The same program of the same environment as this script."""
+    return [str(Path(sys.executable).with_name(program)), *arguments]
 
 
 if __name__ == "__main__":

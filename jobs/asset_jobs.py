@@ -60,7 +60,7 @@ _WHEN = {
     "deployment": "Deploy the newest evaluated version of {0}. Launch it after a training that "
     "stops before the endpoint (`deployment.automatic: false`), or that could not reach it.",
     "scoring": "Predict for every entity by what serves {0}. Launch it when a table of answers is "
-    "wanted; each run is a new file.",
+    "wanted; it takes the place of the last one.",
     "backtest": "Replay the history of {0}: how often to train? Launch it before `schedule.train` "
     "or `monitoring.retrain` is chosen; it costs some ten fits and changes nothing.",
     "monitoring": "Watch what {0} predicts: log, labels, drift, performance, skew. Launch it each "

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
@@ -154,6 +155,12 @@ def urls(links: Mapping[str, str]) -> dict[str, dg.UrlMetadataValue]:
 def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics as a person reads them; the full value is in MLflow."""
     return {name: round(value, 4) for name, value in metrics.items()}
+
+
+def cells(values: Mapping[str, float | None]) -> dict[str, Cell]:
+    """The same in a row of a table, which has no infinity; no cell of what is not known."""
+    known = {name: value for name, value in values.items() if value is not None}
+    return {name: round(x, 4) if isfinite(x) else str(x) for name, x in known.items()}
 
 
 def holds_without(wrong: Any, said: str, **metadata: Any) -> dg.AssetCheckResult:

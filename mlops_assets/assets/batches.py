@@ -50,7 +50,7 @@ def batch_metadata(summary: BatchSummary) -> dict[str, Any]:
         "dagster/row_count": summary.rows,
         "quarantined": summary.quarantined,
         "quarantine": summary.quarantine or "none",
-        "reasons": named_values(summary.reasons),
+        **({"reasons": named_values(summary.reasons)} if summary.reasons else {}),
         "version": summary.model_version,
         "batch": summary.batch,
         "logged_rows": summary.logged,

@@ -5,6 +5,7 @@ None of these belongs to the training job: they look at what a trained version d
 
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
+from mlops_assets.metadata import named_values
 from mlops_assets.ml.documented import Labels, TracedRows
 from mlops_assets.records.data import Maturity
 from mlops_assets.records.monitoring import (
@@ -27,6 +29,8 @@ from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
 from resources.tracking.tracking import MLflowTracking
+
+_DAYS_SHOWN = 31
 
 
 def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -48,13 +52,24 @@ def _prediction_log(settings: ModelSettings) -> dg.AssetsDefinition:
     def prediction_log(predictions: PredictionLog) -> dg.MaterializeResult[LogSummary]:
         with reported():
             summary = predictions.compact(settings.name)
-        counts = {"rows", "torn_lines", "duplicates", "files", "open_files"}
-        metadata = summary.model_dump(include=counts)
-        metadata["rows_without_their_class"] = summary.nameless
-        metadata["newest"] = summary.newest.isoformat() if summary.newest else "none"
+            newest = predictions.newest(settings.name)
+        metadata = {**log_metadata(summary), "newest": newest.isoformat() if newest else "none"}
         return dg.MaterializeResult(value=summary, metadata=metadata)
 
     return prediction_log
+
+
+def log_metadata(summary: LogSummary) -> dict[str, Any]:
+    """What the log holds, the newest days as a table, and what the last compaction did."""
+    newest = sorted(summary.held.items(), reverse=True)[:_DAYS_SHOWN]
+    return {
+        "dagster/row_count": sum(summary.held.values()),
+        "days": len(summary.held),
+        **({"rows_by_day": named_values(dict(newest))} if newest else {}),
+        "new_rows": summary.rows,
+        **summary.model_dump(include={"torn_lines", "duplicates", "files", "open_files"}),
+        "rows_without_their_class": summary.nameless,
+    }
 
 
 def _labels(settings: ModelSettings) -> dg.AssetsDefinition:

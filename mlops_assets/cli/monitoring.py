@@ -14,12 +14,6 @@ from mlops_assets.records.monitoring import (
     Window,
 )
 
-_OF_DRIFT = {
-    "calm": "nothing has moved",
-    "drifted": "something has moved",
-    "unknown": "too few to judge",
-}
-
 
 def monitor(models: Sequence[str], *, as_json: bool) -> int:
     """Run each model's monitoring job; exit code 1 unless all was read and nothing is alarming."""
@@ -67,9 +61,8 @@ def said(found: WatchedModel) -> str:
 def _drift(summary: DriftSummary | None) -> str:
     if summary is None:
         return "no drift was judged; see what failed above"
-    why = "; ".join(summary.reasons) or _OF_DRIFT[summary.verdict]
     seen = f"{summary.rows:,} predictions of version {summary.model_version}"
-    return f"{seen}, {_span(summary.window)}: {why}"
+    return f"{seen}, {_span(summary.window)}: {summary.why}"
 
 
 def _performance(summary: PerformanceSummary) -> str:

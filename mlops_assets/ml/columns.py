@@ -102,7 +102,7 @@ def _features(settings: ModelSettings) -> list[Column]:
 def _labels(settings: ModelSettings) -> list[Column]:
     key, moment = settings.key, Cell("prediction_log", "features_as_of")
     return [
-        Column(key.name, key.dtype, made_of=(Cell("prediction_log", "entity"),)),
+        Column(key.name, key.dtype, "the entity", made_of=(Cell("prediction_log", "entity"),)),
         Column(TIMESTAMP, "datetime", "that was predicted", made_of=(moment,)),
         _target(settings, f"{settings.target.task} target, known by now")._replace(nullable=False),
     ]
@@ -141,7 +141,7 @@ def _prediction_log(settings: ModelSettings) -> list[Column]:
 def _batch(settings: ModelSettings) -> list[Column]:
     key, fed = settings.key, tuple(Cell("features", name) for name in settings.features.names)
     multiclass = settings.target.task == "multiclass"
-    entity = Column(key.name, key.dtype, made_of=(Cell("features", key.name),))
+    entity = Column(key.name, key.dtype, "the entity", made_of=(Cell("features", key.name),))
     shares = Column("probabilities", "struct", "one for each class", made_of=fed)
     unseen, said = "unseen_categories", "features whose category the training never saw"
     encoded = tuple(Cell("features", n) for n in settings.processing.categorical_encoding)
@@ -181,7 +181,7 @@ def _keys(settings: ModelSettings) -> list[Column]:
     key, moment = settings.key, _processed_cells(settings, settings.timestamp_column)
     said = "the snapshot" if settings.features.snapshots else "when the row is of"
     return [
-        Column(key.name, key.dtype, made_of=_processed_cells(settings, key.name)),
+        Column(key.name, key.dtype, "the entity", made_of=_processed_cells(settings, key.name)),
         Column(TIMESTAMP, "datetime", said, made_of=moment),
     ]
 

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from mlops_assets.blocks.monitoring import DriftSettings
 from mlops_assets.errors import MlopsError
-from mlops_assets.metadata import markdown_table, pictures, stated, typed_table
+from mlops_assets.metadata import cells, pictures, stated, typed_table
 from mlops_assets.ml.monitoring.drift import Distance, Finding
 from mlops_assets.ml.plots.drift import columns_plot, drift_plot
 from mlops_assets.ml.plots.profile import reference_plot
+from mlops_assets.ml.rows import Cell
 from mlops_assets.records.monitoring import DriftFacts, DriftSummary
 from mlops_assets.records.profile import Profile
 from resources.endpoints.metrics import Gauge, last_run
@@ -98,23 +98,28 @@ def drift_metadata(
         "reference": summary.reference,
         "drifted_columns": ", ".join(summary.drifted_columns) or "none",
         "broken_columns": ", ".join(summary.broken_columns) or "none",
-        "reasons": "; ".join(summary.reasons) or "none",
+        "reasons": summary.why,
         "notes": "; ".join(summary.notes) or "none",
-        "columns": markdown_table(_table(found, rules.ignore, titles)),
+        "columns": typed_table(_columns(found, rules.ignore, titles)),
         **stated(DriftFacts(windows=tuple(windows))),
         **pictures(plots),
     }
 
 
-def _table(found: Finding, ignored: Collection[str], titles: Mapping[str, str]) -> pd.DataFrame:
+def _columns(
+    found: Finding, ignored: Collection[str], titles: Mapping[str, str]
+) -> list[dict[str, Cell]]:
     summary, rows = found.summary, []
     verdicts = dict.fromkeys(ignored, "ignored")
     verdicts |= dict.fromkeys(summary.drifted_columns, "drifted")
     verdicts |= dict.fromkeys(summary.broken_columns, "broken")
     for name, scores in found.distances.items():
         old, new = found.reference.columns[name], found.live.columns[name]
-        moments = {"mean before": old.mean, "mean": new.mean, "std before": old.deviation}
+        values = {
+            **scores._asdict(),
+            **{"mean before": old.mean, "mean": new.mean},
+            **{"std before": old.deviation, "std": new.deviation},
+        }
         verdict = verdicts.get(name, summary.verdict if summary.verdict == "unknown" else "calm")
-        row = {"column": titles.get(name, name), "verdict": verdict, **scores._asdict(), **moments}
-        rows.append({**row, "std": new.deviation})
-    return pd.DataFrame(rows).round(4)
+        rows.append({"column": titles.get(name, name), "verdict": verdict, **cells(values)})
+    return rows

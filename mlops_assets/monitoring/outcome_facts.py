@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import pandas as pd
-
-from mlops_assets.metadata import markdown_table, pictures, rounded, stated, typed_table
+from mlops_assets.metadata import cells, pictures, rounded, stated, typed_table
 from mlops_assets.ml.plots.performance import performance_plot
 from mlops_assets.ml.rows import to_row
 from mlops_assets.records.monitoring import (
@@ -82,11 +80,13 @@ def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
     if newest is not None:
         facts |= {"verdict": newest.verdict, **rounded(newest.metrics)}
         facts["reasons"] = "; ".join(newest.reasons) or "none"
+    else:
+        facts["verdict"] = "none yet: no window has all its labels"
     if report.not_estimated:
         facts["not_estimated"] = report.not_estimated
     if report.windows:
         rows = [_row(window, report.headline) for window in report.windows]
-        facts["by_window"] = markdown_table(pd.DataFrame(rows))
+        facts["by_window"] = typed_table(rows)
         facts |= pictures({"performance": performance_plot(report)})
     return facts | stated(OutcomeFacts.of(report))
 
@@ -102,5 +102,5 @@ def _row(summary: PerformanceSummary, name: str) -> dict[str, Any]:
         "rows": summary.rows,
         "labelled": summary.labelled_rows,
         "verdict": summary.verdict if summary.final else "waiting for labels",
-        **{key: "" if value is None else f"{value:.4f}" for key, value in values.items()},
+        **cells(values),
     }

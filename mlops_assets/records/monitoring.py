@@ -28,6 +28,9 @@ class LogSummary(Record):
     )
     days: tuple[str, ...] = Field((), description="Daily Parquet files that were written.")
     newest: AwareDatetime | None = Field(None, description="Largest event time of the new rows.")
+    held: dict[str, int] = Field(
+        {}, description="Day of event time -> rows in Parquet, of the endpoint and of batches."
+    )
 
 
 class DriftSummary(Record):
@@ -53,6 +56,16 @@ class DriftSummary(Record):
     notes: tuple[str, ...] = Field(
         (), description="Where the report did otherwise than the settings ask for, and why."
     )
+
+    @property
+    def why(self) -> str:
+        """The verdict in words: the reasons, or that there are none and what that means."""
+        in_words = {
+            "calm": "nothing has moved",
+            "drifted": "something has moved",
+            "unknown": "too few to judge",
+        }
+        return "; ".join(self.reasons) or in_words[self.verdict]
 
 
 class DriftReport(Record):

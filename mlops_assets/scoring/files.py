@@ -10,13 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.ml.data.contract import Checked, violations
+from mlops_assets.ml.monitoring.prediction_log import FEATURE
 from mlops_assets.runtime.atomic import replacing
 
-LOG_DICTIONARIES = (
-    *("request_id", "logged_at", "event_time", "source", "role", "predicted"),
+_ANSWER_DICTIONARIES = ("features_as_of", "model_version", "scored_at")
+"""Columns of the answers that mostly have few values within a batch, as these of the log have."""
+_LOG_DICTIONARIES = (
+    *("request_id", "logged_at", "event_time", "features_as_of", "source", "role", "predicted"),
     *("model_version", "generation"),
 )
-"""Columns of the log that have few values within a batch."""
 _GROUP = 131_072
 """Rows of a row group."""
 
@@ -52,6 +54,8 @@ class RowFile:
                 rows.schema,
                 compression="snappy",  # as the log's days; half the CPU of zstd
                 use_dictionary=[name for name in self._dictionaries if name in rows.column_names],
+                # Nobody looks for rows by their features.
+                write_statistics=[one for one in rows.column_names if not one.startswith(FEATURE)],
             )
         self._writer.write_table(rows)
         self._waiting = []
@@ -69,10 +73,10 @@ class BatchFiles:
         self.quarantine = quarantine_of(output)
         self._columns = columns
         self._places, self._apart = ExitStack(), ExitStack()
-        self._answers = RowFile(self._places.enter_context(replacing(output)))
+        self._answers = RowFile(self._places.enter_context(replacing(output)), _ANSWER_DICTIONARIES)
         self._log: RowFile | None = None
         if log is not None:
-            self._log = RowFile(self._places.enter_context(replacing(log)), LOG_DICTIONARIES)
+            self._log = RowFile(self._places.enter_context(replacing(log)), _LOG_DICTIONARIES)
         self._bad: RowFile | None = None
 
     def append(self, answers: pa.Table, lines: pa.Table | None) -> None:

@@ -136,11 +136,14 @@ def _drift(windows: Sequence[DriftSummary]) -> str:
         return _NONE
     newest = windows[-1]
     said = [_said(newest.verdict, newest.window.end)]
-    if newest.scores:
+    if newest.verdict == "unknown":
+        said.append(f"{newest.rows:,} predictions are {newest.why}")
+    elif newest.scores:
         most = max(newest.scores, key=lambda name: newest.scores[name])
         said.append(f"most in {escape(most)}, PSI {newest.scores[most]:.3g}")
     said += [escape(reason) for reason in newest.reasons[:2]]
-    most_of_each = [max(window.scores.values(), default=float("nan")) for window in windows]
+    judged = [window.scores if window.verdict != "unknown" else {} for window in windows]
+    most_of_each = [max(scores.values(), default=float("nan")) for scores in judged]
     return "<br>".join(said) + line(most_of_each, None, "largest PSI of each window")
 
 
@@ -150,6 +153,8 @@ def _performance(outcomes: OutcomeFacts | None) -> str:
     windows = [*outcomes.final, *([outcomes.estimate] if outcomes.estimate else [])]
     newest = windows[-1]
     said = [_said(newest.verdict, newest.window.end)]
+    if not newest.final:
+        said = [_said("unknown", newest.window.end, "waiting for labels of what was predicted")]
     known = newest.metrics or newest.estimated
     name = next((n for n in ("log_loss", "rmse", "accuracy") if n in known), None)
     if name is None:
@@ -162,8 +167,8 @@ def _performance(outcomes: OutcomeFacts | None) -> str:
     return "<br>".join(said) + line(values, at_first, f"{name} of each window")
 
 
-def _said(verdict: str, end: datetime) -> str:
-    return f'<span class="{_VERDICT[verdict]}">{verdict}</span> until {_moment(end)}'
+def _said(verdict: str, end: datetime, words: str = "") -> str:
+    return f'<span class="{_VERDICT[verdict]}">{words or verdict}</span> until {_moment(end)}'
 
 
 def _decision(model: ModelStatus) -> str:

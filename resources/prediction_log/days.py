@@ -42,6 +42,11 @@ def rows_of_request(file: Path, request_id: str) -> pd.DataFrame:
     return to_frame([pq.read_table(file, filters=wanted, partitioning=None)])
 
 
+def rows_in(file: Path) -> int:
+    """How many rows a file holds, by its footer."""
+    return pq.read_metadata(file).num_rows
+
+
 def newest_in(file: Path) -> datetime:
     """Event time of the newest row of a day."""
     return pd.read_parquet(file, columns=["event_time"])["event_time"].max().to_pydatetime()

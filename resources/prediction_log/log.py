@@ -141,7 +141,7 @@ class PredictionLog(dg.ConfigurableResource):
             taken = [self._set_aside(model, file, new) for file in files]
             added, days = new.merge()
             self._mark({file: one.size for file, one in zip(files, taken, strict=True)})
-            open_files = len(self._files(model))
+            open_files, held = len(self._files(model)), self._held(model)
         return LogSummary(
             model=model,
             files=len(files),
@@ -152,7 +152,17 @@ class PredictionLog(dg.ConfigurableResource):
             nameless=sum(one.nameless for one in taken),
             days=tuple(days),
             newest=max((one.newest for one in taken if one.newest is not None), default=None),
+            held=held,
         )
+
+    def _held(self, model: str) -> dict[str, int]:
+        from resources.prediction_log.days import rows_in
+
+        held: dict[str, int] = {}
+        for file in self._days(model):
+            day = file.stem[:10]
+            held[day] = held.get(day, 0) + rows_in(file)
+        return held
 
     def _set_aside(self, model: str, file: Path, new: "NewRows") -> "_Taken":
         from mlops_assets.ml.monitoring.prediction_log import label_of, to_table

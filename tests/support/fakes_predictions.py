@@ -57,6 +57,7 @@ class FakePredictionLog(PredictionLog):
             duplicates=sum(map(len, files)) - added,
             days=tuple(sorted({f"{time:%Y-%m-%d}" for rows in files for time in rows.event_time})),
             newest=max((rows.event_time.max() for rows in files if len(rows)), default=None),
+            held=after["event_time"].dt.strftime("%Y-%m-%d").value_counts().to_dict(),
         )
 
     def _all(self, model: str) -> pd.DataFrame:

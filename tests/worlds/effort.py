@@ -1,7 +1,10 @@
-"""How many worlds a property is tried in."""
+"""How much is tried in the gate, and how much by `make thorough`."""
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 EXAMPLES = int(os.environ.get("MLOPS_EXAMPLES", "0"))
@@ -21,3 +24,11 @@ def worlds(few: int, *, shrink: bool = True) -> settings:
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
+
+
+def few_in_the_gate(names: Iterable[str | int], *few: str | int) -> list[Any]:
+    """Each name as a parameter; those that are not among `few` are tried by `make thorough`."""
+    every = list(names)
+    assert set(few) <= set(every), f"no such: {set(few) - set(every)}"
+    marks = {name: () if name in few else (pytest.mark.thorough,) for name in every}
+    return [pytest.param(name, marks=marks[name], id=str(name)) for name in every]

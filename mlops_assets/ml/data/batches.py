@@ -16,7 +16,7 @@ from mlops_assets.ml.data.formats.parquet import ParquetTable
 from mlops_assets.ml.data.formats.workbook import open_sheet
 from mlops_assets.ml.data.reading import match_columns
 
-ROWS = 65_536
+ROWS = 131_072
 """Of a Parquet file at once."""
 _PIECE = 8_000_000
 """Bytes of a text at once."""

@@ -208,10 +208,10 @@ def _check_column(
         sound &= ~at
     values = result.typed
     if rule.min is not None:
-        below = (values < rule.min).to_numpy()
+        below = values.to_numpy() < rule.min
         reasons.add(columns, "min", sound & below, f"is below {rule.min:.15g}")
     if rule.max is not None:
-        above = (values > rule.max).to_numpy()
+        above = values.to_numpy() > rule.max
         reasons.add(columns, "max", sound & above, f"is above {rule.max:.15g}")
     if rule.allowed:
         known = values.isin(_allowed(name, rule)).to_numpy()

@@ -43,9 +43,8 @@ def permutation_importance(
             before, repeats
         )
         each = added.reshape(repeats, rows).mean(axis=1)
-        found.append(
-            Importance(feature=name, added_loss=float(each.mean()), deviation=float(each.std()))
-        )
+        mean, deviation = (round(float(value), 6) for value in (each.mean(), each.std()))
+        found.append(Importance(feature=name, added_loss=mean, deviation=deviation))
     return tuple(sorted(found, key=lambda one: -one.added_loss))
 
 

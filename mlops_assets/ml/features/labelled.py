@@ -34,8 +34,26 @@ def labelled_keys(
         FeatureError: As `build_labels`.
     """
     labels = build_labels(rows_until(rows, settings, known), features, settings, engine)
-    keys = [settings.key.name, TIMESTAMP]
-    return features[keys].merge(labels, on=keys, how="left", validate="one_to_one")
+    return beside(features[[settings.key.name, TIMESTAMP]], labels)
+
+
+def beside(keys: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """`keys` and what `labels` say of them; NaN of those that they lack.
+
+    Mostly these are all rows of some moments, in their order, and are put there as they stand: a
+    merge of ten times the rows takes thirty times the CPU.
+
+    Args:
+        keys: Entity and moment, each pair once.
+        labels: The same columns of some of them, and others.
+    """
+    there = keys[TIMESTAMP].isin(labels[TIMESTAMP].unique()).to_numpy()
+    names = list(keys.columns)
+    if not keys[there].reset_index(drop=True).equals(labels[names]):
+        return keys.merge(labels, on=names, how="left", validate="one_to_one")
+    rows = pd.RangeIndex(len(keys))
+    said = labels.drop(columns=names).set_axis(rows[there]).reindex(rows)
+    return pd.concat([keys.set_axis(rows), said], axis=1)
 
 
 def with_targets(

@@ -36,6 +36,7 @@ def importance_plot(
     places = np.arange(len(shown))
     axes.barh(places, [one.added_loss for one in shown], xerr=errors, color=MODEL, ecolor=INK)
     axes.set_yticks(places, names, fontsize=8)
+    axes.locator_params("x", nbins=6)  # by default its labels run into each other
     axes.set(title="Permutation importance", xlabel=f"{loss_name} added by shuffling the feature")
     return png(figure)
 

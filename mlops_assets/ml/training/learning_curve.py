@@ -53,8 +53,8 @@ def _point(
     learnt = _spread(train, _JUDGED)
     return CurvePoint(
         rows=len(train),
-        loss=_loss(model, test, settings),
-        training_loss=_loss(model, learnt, settings),
+        loss=round(_loss(model, test, settings), 6),
+        training_loss=round(_loss(model, learnt, settings), 6),
     )
 
 

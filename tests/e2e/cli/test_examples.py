@@ -235,6 +235,7 @@ def mlflow_statuses(project: Project) -> list[str]:
     return [run.info.status for run in client.search_runs([experiment.experiment_id])]
 
 
+@pytest.mark.thorough
 def test_a_run_killed_again_and_again_is_made_good_by_the_next(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -78,6 +78,7 @@ def test_nobody_else_can_read_it(live: State) -> None:
     assert open_to_others == []
 
 
+@pytest.mark.thorough
 def test_a_copy_lives_and_leaves_the_original_alone(live: State, tmp_path: Path) -> None:
     copy = replace(live, home=Path(shutil.copytree(live.home, tmp_path / "copy")))
     before = live.contents()

@@ -26,7 +26,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Generator[Checkout]:
 
 @pytest.mark.parametrize(
     ("executor", "stage", "forced"),
-    [("in_process", "trained_model", False), ("forkserver", "deployed_endpoint", True)],
+    [
+        pytest.param("in_process", "trained_model", False, marks=pytest.mark.thorough),
+        ("forkserver", "deployed_endpoint", True),
+    ],
 )
 def test_a_terminated_run_is_canceled_and_the_champion_stays(
     checkout: Checkout, executor: str, stage: str, forced: bool
@@ -44,6 +47,7 @@ def test_ctrl_c_at_the_command_cancels_its_run(checkout: Checkout) -> None:
     assert said.endswith("canceled; the same command goes on from here\n")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("after", [6, 14])
 def test_a_plain_run_recovers_from_a_kill(checkout: Checkout, after: float) -> None:
     _, faults = kill_and_recover(checkout, after, empty=after == 6)

@@ -17,7 +17,7 @@ from mlops_assets.keys import BACKTESTS, STATUS_PAGE
 from tests.support.many_models import make_project
 from tests.support.servers import end_group, free_port, wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough]
 
 MODELS = 100
 _REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}

@@ -21,7 +21,7 @@ from mlops_assets.records.monitoring import PerformanceReport
 from mlops_assets.serving.version.model import load_servable
 from tests.support.servers import free_port, listens
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 ROWS = 300
 

@@ -170,6 +170,7 @@ def test_a_first_publication_is_written_once_or_not_at_all(
     assert len(table(folder / "online.db", "shop_shop")) == 8
     with closing(sqlite3.connect(folder / "online.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA page_size").fetchone() == (16_384,), "a fifth of the CPU"
 
 
 def test_of_an_entity_all_numbers_are_given_as_one_value(

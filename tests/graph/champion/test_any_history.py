@@ -13,10 +13,11 @@ from tests.worlds.mutants import MUTANTS
 
 def test_no_history_breaks_a_rule() -> None:
     run_state_machine_as_test(
-        Loop, settings=settings(worlds(4, shrink=False), stateful_step_count=12)
+        Loop, settings=settings(worlds(2, shrink=False), stateful_step_count=12)
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_broken_promise_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = MUTANTS[name]

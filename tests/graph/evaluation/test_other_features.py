@@ -105,7 +105,13 @@ def encoded(yaml: dict[str, Any]) -> None:
 CHANGES = [dropped, replaced, renamed, swapped, stricter_once, encoded]
 
 
-@pytest.mark.parametrize("keys", [lambda _: None, without_keys], ids=["by id", "without keys"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pytest.param(lambda _: None, id="by id"),
+        pytest.param(without_keys, id="without keys", marks=pytest.mark.thorough),
+    ],
+)
 def test_the_champion_is_scored_on_its_own_features_of_the_same_rows(
     keys: Change,
     loans: dict[str, Any],

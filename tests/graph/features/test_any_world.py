@@ -25,7 +25,7 @@ VERDICTS = {"model_passes_the_gate", "contract_holds", "features_have_values"}
 def test_a_strangers_table_is_served_or_refused_in_one_sentence() -> None:
     served: list[bool] = []
 
-    @worlds(40, shrink=False)
+    @worlds(16, shrink=False)
     @given(tables())
     def in_a_world(world: World) -> None:
         served.append(is_served(world))

@@ -9,7 +9,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import is_training
 from mlops_assets.ml.inference.log_lines import parse
 from mlops_assets.ml.monitoring.prediction_log import to_frame, to_table
-from tests.support.pipeline_runs import STAGES, build
+from tests.support.pipeline_runs import STAGES, build, metadata
 from tests.unit.monitoring.test_prediction_log import line, text
 
 
@@ -45,9 +45,10 @@ def test_the_log_is_compacted_by_the_monitoring_job(
         )
     )
 
-    (event,) = result.asset_materializations_for_node("loans__prediction_log")
-    facts = {name: value.value for name, value in event.metadata.items()}
-    assert (facts["rows"], facts["torn_lines"], facts["duplicates"]) == (2, 0, 0)
+    facts = metadata(result, "loans", "prediction_log")
+    assert facts["dagster/row_count"] == 2
+    assert facts["rows_by_day"] == [{"name": "2026-03-01", "value": 2}]
+    assert (facts["new_rows"], facts["torn_lines"], facts["duplicates"]) == (2, 0, 0)
     assert facts["newest"] == "2026-03-01T02:00:00+00:00"
     found = resources["predictions"].read(
         "loans", datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)

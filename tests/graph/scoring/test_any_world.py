@@ -40,7 +40,7 @@ EVER = datetime(1, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 def test_a_batch_says_what_the_endpoint_says() -> None:
     scored: list[int] = []
 
-    @worlds(10, shrink=False)
+    @worlds(6, shrink=False)
     @given(tables().filter(is_trainable))
     def in_a_world(world: World) -> None:
         scored.append(rows_scored(world))

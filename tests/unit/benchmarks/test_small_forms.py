@@ -17,6 +17,7 @@ from benchmarks.__main__ import benchmarks, main
 from benchmarks.overhead.plain_customers import customers
 from benchmarks.page import RESULTS, ROOT, commit
 from mlops_assets.ml.evaluation.metrics import metrics_of
+from tests.worlds.effort import few_in_the_gate
 
 HERE = ROOT / "benchmarks"
 WITHOUT_SERVERS = {
@@ -29,6 +30,7 @@ WITHOUT_SERVERS = {
     "retraining": 14,
     "seasons": 2,
 }
+QUICK = ["alarms", "calibration", "gate", "seasons"]
 
 
 def source(name: str) -> str:
@@ -65,7 +67,7 @@ def test_every_page_is_of_a_benchmark() -> None:
     assert {page.stem for page in RESULTS.glob("*.md")} - {"bad_clients"} <= {*benchmarks()}
 
 
-@pytest.mark.parametrize("name", WITHOUT_SERVERS)
+@pytest.mark.parametrize("name", few_in_the_gate(WITHOUT_SERVERS, *QUICK))
 def test_the_small_form_makes_its_whole_page_and_keeps_none(name: str) -> None:
     before = {file: file.stat().st_mtime_ns for file in RESULTS.iterdir()}
     command = [sys.executable, "-m", "benchmarks", name, "--small"]

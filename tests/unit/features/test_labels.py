@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.features.build import build_features, build_labels, flat_labels, label_events
-from mlops_assets.ml.frames import label_array
+from mlops_assets.ml.features.labelled import beside
+from mlops_assets.ml.frames import TIMESTAMP, label_array
 from tests.support.toy_models import (
     FLAT,
     SHOP,
@@ -164,3 +165,18 @@ def test_a_value_of_the_column_is_the_positive_class(dtype, values, positive):
         build_labels(without, build_features(without, config), config)
     # What has come by now may well hold no positive yet.
     assert flat_labels(without, config)["y"].tolist() == [0, 0]
+
+
+def test_labels_of_whole_moments_are_put_beside_their_keys_without_a_merge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = pd.to_datetime(["2024-01-01", "2024-02-01"], utc=True).repeat(3)
+    keys = pd.DataFrame({"who": [1, 2, 3, 1, 2, 3], TIMESTAMP: moments})
+    labels = keys.head(3).assign(bought=[0, 1, 1])
+    others = [labels.iloc[[2, 0, 1]], labels.iloc[[0, 2]], keys.tail(1).assign(bought=[1])]
+    for some in (labels, *(one.reset_index(drop=True) for one in others)):
+        merged = keys.merge(some, on=list(keys.columns), how="left")
+        pd.testing.assert_frame_equal(beside(keys, some), merged)
+    monkeypatch.delattr(pd.DataFrame, "merge")
+    assert beside(keys, labels)["bought"].tolist()[:3] == [0, 1, 1]
+    assert beside(keys, keys.assign(bought=1))["bought"].dtype == "int64"

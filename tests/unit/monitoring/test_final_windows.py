@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.config import ModelSettings
@@ -18,6 +18,7 @@ from mlops_assets.ml.monitoring.outcomes import (
 )
 from mlops_assets.ml.monitoring.performance import summarize_windows
 from mlops_assets.records.monitoring import PerformanceReport
+from tests.worlds.effort import worlds
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,7 +101,7 @@ class World:
         )
 
 
-@settings(max_examples=40, deadline=None)
+@worlds(12)
 @given(
     seed=st.integers(0, 10_000),
     ahead=st.integers(0, 72),

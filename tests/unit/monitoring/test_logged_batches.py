@@ -44,7 +44,8 @@ def test_batches_are_read_with_the_log_and_stay_after_a_compaction(log: Predicti
         assert found["request_id"].tolist() == ["live", *["b" * 32] * 3]
         assert found["role"].tolist() == ["primary", *["batch"] * 3]
         assert log.newest("toy") == DAY + timedelta(hours=2)
-        log.compact("toy")
+        held = log.compact("toy").held
+        assert held == {f"{DAY:%Y-%m-%d}": 4}
     assert log.batches("toy").holds("b" * 32)
     assert not log.batches("toy").holds("c" * 32)
 

@@ -92,6 +92,20 @@ def test_a_live_model_says_what_a_person_asks_first() -> None:
         assert expected in said
 
 
+def test_what_is_too_little_to_judge_is_called_so() -> None:
+    waiting = performance(1, "unknown").model_copy(
+        update={"final": False, "estimated": {"log_loss": 0.55}}
+    )
+    early = replace(
+        LIVE, drift=(drift(1, "unknown", age=0.0),), outcomes=OutcomeFacts(estimate=waiting)
+    )
+    said = text_of(status_page([early], NOW))
+    assert "9 predictions are too few to judge" in said
+    assert "PSI" not in said
+    assert "waiting for labels of what was predicted  until 2026-03-28 01:30 UTC" in said
+    assert "log loss 0.55, estimated" in said
+
+
 def test_a_metric_of_zero_is_a_metric() -> None:
     assert "roc auc 0, the gate's limit" in text_of(
         status_page([replace(LIVE, moves=(move(1, 0.8), move(2, 0.0)))], NOW)
