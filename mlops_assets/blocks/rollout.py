@@ -11,7 +11,7 @@ _Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class VerdictLimits(Settings):
-    """What a candidate may differ from the version beside it, in the same minutes."""
+    """What a candidate may differ from the version beside it; more must be shown by a test."""
 
     error_increase: float = Field(0.01, ge=0, lt=1, description="Of the share of failed requests.")
     latency_ratio: float = Field(2.0, ge=1, description="Of the 99th percentiles.")
@@ -35,12 +35,25 @@ class RolloutSettings(Settings):
         timedelta(minutes=5), description="How long each step lasts, and the shadow."
     )
     min_requests: int = Field(
-        100, ge=30, description="A step also lasts until the candidate computed so many."
+        100,
+        ge=30,
+        description="Of both, that a step also lasts for; and until the candidate looks no worse.",
     )
     timeout: Duration = Field(
-        timedelta(hours=1), description="A trial with fewer requests by then is rolled back."
+        timedelta(hours=1), description="A trial that is undecided by then is rolled back."
+    )
+    false_alarm_rate: float = Field(
+        0.01,
+        gt=0,
+        le=0.5,
+        description="At most this share of trials of an equal version are rolled back by chance.",
     )
     limits: VerdictLimits = VerdictLimits()
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Of the requests, that each step has the candidate compute."""
+        return (1.0,) if self.strategy == "shadow" else self.weights
 
     @model_validator(mode="after")
     def _weights_grow(self) -> Self:

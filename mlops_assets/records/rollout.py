@@ -1,5 +1,6 @@
 """A version on trial: what is tried, what was seen of it, and how it ended."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +13,14 @@ WATCHED_FILE = "watched"
 
 Role = Literal["primary", "canary", "shadow"]
 
+Histogram = dict[float, int]
+"""How often each value was seen, to three digits."""
+
+
+def to_three_digits(value: float) -> float:
+    """The value as a histogram has it: 0.1234567 as 0.123."""
+    return float(f"{value:.3g}")
+
 
 class Candidate(Record):
     """A version on trial beside the one that serves."""
@@ -23,22 +32,21 @@ class Candidate(Record):
 
 
 class Observed(Record):
-    """What one version did during a trial; times and scores are the latest of each worker."""
+    """What one version did in a step of a trial: counts that only grow."""
 
     requests: int = 0
     errors: int = 0
-    seconds: tuple[float, ...] = ()
-    scores: tuple[float, ...] = Field((), description="Multiclass: the highest probability.")
-
-    @property
-    def error_rate(self) -> float:
-        """Failed requests by all requests; 0 without any."""
-        return self.errors / self.requests if self.requests else 0.0
+    seconds: Histogram = Field({}, description="That the answers took.")
+    scores: Histogram = Field({}, description="Multiclass: the highest probability.")
 
     def __add__(self, other: "Observed") -> "Observed":
         """What two workers saw."""
-        names = type(self).model_fields
-        return Observed(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return Observed(
+            requests=self.requests + other.requests,
+            errors=self.errors + other.errors,
+            seconds=Counter(self.seconds) + Counter(other.seconds),
+            scores=Counter(self.scores) + Counter(other.scores),
+        )
 
 
 class Sighting(Record):

@@ -1,10 +1,10 @@
 """What a worker answers by: one version, ready; on trial also what is counted of it."""
 
-from collections import deque
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_assets.records.rollout import Observed, Role
+from mlops_assets.records.rollout import Observed, Role, to_three_digits
 from mlops_assets.records.serving import Manifest
 from mlops_assets.serving.online.lookup import OnlineLookup
 from mlops_assets.serving.version.model import LoadedModel
@@ -14,7 +14,6 @@ from mlops_assets.serving.wire.requests import RequestDecoder
 
 QUICK_ROWS = 16
 """ONNX Runtime computes so many in some 0.1 ms; to hand them to a thread and back costs 0.1-0.6."""
-_LATEST = 1000
 _NO_FAULT = (404, 409, 507)
 """Statuses of what the features or the log lack, whichever version is asked."""
 
@@ -24,17 +23,18 @@ class Tally:
 
     def __init__(self) -> None:
         self.requests = self.errors = 0
-        self._seconds: deque[float] = deque(maxlen=_LATEST)
-        self._scores: deque[float] = deque(maxlen=_LATEST)
+        self._seconds: Counter[float] = Counter()
+        self._scores: Counter[float] = Counter()
 
     def answered(self, seconds: float, predictions: list[dict[str, Any]]) -> None:
         """Count a request that the version computed."""
         self.requests += 1
-        self._seconds.append(seconds)
+        self._seconds[to_three_digits(seconds)] += 1
         for one in predictions:
             if "error" not in one:
                 shares = one.get("probabilities")
-                self._scores.append(max(shares.values()) if shares else one["prediction"])
+                score = max(shares.values()) if shares else one["prediction"]
+                self._scores[to_three_digits(score)] += 1
 
     def failed(self, err: BaseException) -> None:
         """Count a request that it could not."""
@@ -45,11 +45,12 @@ class Tally:
 
     def sighting(self) -> Observed:
         """All of it; for any thread."""
+        errors = self.errors  # first: never more than the requests, though both go on
         return Observed(
             requests=self.requests,
-            errors=self.errors,
-            seconds=tuple(self._seconds.copy()),
-            scores=tuple(self._scores.copy()),
+            errors=errors,
+            seconds=dict(self._seconds),
+            scores=dict(self._scores),
         )
 
 

@@ -286,7 +286,7 @@ class ClusterTrial(Trial):
 
     def _numbers(self) -> tuple[Sighting, ...]:
         """What was seen, without the times and scores, which nobody judges again."""
-        none = {"seconds": (), "scores": ()}
+        none: dict[str, object] = {"seconds": {}, "scores": {}}
         return tuple(
             Sighting(
                 primary=seen.primary.model_copy(update=none),

@@ -12,6 +12,7 @@ from typing import Literal
 
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
+from mlops_assets.ml.evaluation.canary import lack, objection
 from mlops_assets.records.rollout import Candidate, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest
 from mlops_assets.runtime.interrupts import uninterrupted
@@ -28,7 +29,7 @@ class Trial(ABC):
         self._role: Literal["canary", "shadow"] = (
             "shadow" if settings.strategy == "shadow" else "canary"
         )
-        self._weights = (1.0,) if self._role == "shadow" else settings.weights
+        self._weights = settings.shares
         self._began = self._step_began = time.monotonic()
         self._seen: list[Sighting] = []
         """What was seen in each step."""
@@ -101,27 +102,22 @@ class Trial(ABC):
 
     def _watch(self) -> str | None:
         """Wait for the end of one step; why the candidate must go, if it must."""
-        from mlops_assets.ml.evaluation.canary import objection
-
         settings = self._settings
         while True:
             time.sleep(LOOK_SECONDS)
             trouble = self._look()
             self._count()
             seen = self._seen[-1]
-            verdict = objection(
-                seen.primary, seen.candidate, settings.limits, settings.min_requests
-            )
-            if verdict or trouble:
-                return verdict or trouble
-            enough = min(seen.primary.requests, seen.candidate.requests) >= settings.min_requests
-            if enough and time.monotonic() - self._step_began >= settings.step.total_seconds():
+            if stopped := objection(seen, settings) or trouble:
+                return stopped
+            lacks = lack(seen, settings)
+            over = time.monotonic() - self._step_began >= settings.step.total_seconds()
+            if over and not lacks:
                 return None
             if time.monotonic() - self._began > settings.timeout.total_seconds():
                 return (
-                    f"after {settings.timeout} it had {seen.candidate.requests} requests and the "
-                    f"other version {seen.primary.requests}, each needs {settings.min_requests} a "
-                    "step; allow more time or fewer requests in `deployment.rollout`"
+                    f"after {settings.timeout} {lacks or 'its step was not over'}; allow more time "
+                    "or fewer requests in `deployment.rollout`"
                 )
 
     def _count(self) -> None:

@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-import re
 import time
 from pathlib import Path
 
 import pytest
 
-from mlops_assets.blocks.rollout import RolloutSettings, VerdictLimits
-from mlops_assets.ml.evaluation.canary import objection, score_divergence
+from mlops_assets.blocks.rollout import RolloutSettings
+from mlops_assets.ml.evaluation.canary import objection
 from mlops_assets.records.files import LOG_FOLDER, TRIAL_FOLDER
-from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Observed, Sighting
+from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Sighting
 from mlops_assets.serving.api.rollout import draws, share
 from mlops_assets.serving.process.workers import give_up_version
 from mlops_assets.serving.version.holder import ABANDONED_SECONDS
@@ -109,7 +108,7 @@ def test_a_shadow_computes_and_never_answers(worker: Worker, tmp_path: Path) -> 
     counted = seen(worker, generation)
     assert (counted.primary.requests, counted.candidate.requests) == (3, 3)
     assert (counted.primary.errors, counted.candidate.errors) == (0, 0)  # 99 is nobody's error
-    assert (len(counted.primary.scores), len(counted.candidate.scores)) == (3, 3)
+    assert [sum(one.scores.values()) for one in (counted.primary, counted.candidate)] == [3, 3]
     assert set(counted.primary.scores) != set(counted.candidate.scores)
 
 
@@ -149,7 +148,7 @@ def test_a_full_log_is_not_the_canary_s_fault(worker: Worker, tmp_path: Path) ->
 
     counted = seen(worker, generation)
     assert (counted.candidate.requests, counted.candidate.errors) == (1, 0)
-    assert objection(counted.primary, counted.candidate, VerdictLimits(), 1) is None
+    assert objection(counted, RolloutSettings()) is None
 
 
 def test_features_of_the_version_that_serves_never_reach_a_candidate_with_others(
@@ -171,40 +170,6 @@ def test_a_trial_that_nobody_watches_ends(worker: Worker, tmp_path: Path) -> Non
     os.utime(worker.folder.path / TRIAL_FOLDER / WATCHED_FILE, (long_ago, long_ago))
     worker.holder.end_abandoned_trial()
     assert worker.post("/predict", {"entities": [1]}).json()["model_version"] == 1
-
-
-def observed(requests: int = 200, errors: int = 0, seconds: float = 0.01, shift: float = 0.0):
-    scores = tuple(n / 100 + shift for n in range(100))
-    return Observed(requests=requests, errors=errors, seconds=(seconds,) * 100, scores=scores)
-
-
-@pytest.mark.parametrize(
-    ("candidate", "verdict"),
-    [
-        (observed(), None),
-        (observed(seconds=0.06), None),
-        (observed(seconds=0.21), "p99 latency is 210.0 ms against 10.0 ms"),
-        (observed(errors=1), None),
-        (observed(errors=10), "10 of its 200 requests failed"),
-        (observed(requests=5, errors=5), "5 of its 5 requests failed"),
-        (observed(requests=4, errors=4), None),
-        (observed(requests=99, shift=0.9), None),
-        (observed(shift=0.5), r"diverge by 0\.5"),
-    ],
-)
-def test_verdicts(candidate: Observed, verdict: str | None) -> None:
-    found = objection(observed(), candidate, VerdictLimits(), min_requests=100)
-    if verdict is None:
-        assert found is None
-    else:
-        assert found is not None
-        assert re.search(verdict, found)
-
-
-def test_divergence_of_scores() -> None:
-    assert score_divergence([1, 2, 3], [3, 1, 2]) == 0
-    assert score_divergence([1, 2], [8, 9, 10]) == 1
-    assert score_divergence([0, 1], [1, 1]) == 0.5
 
 
 def test_weights_must_grow() -> None:
