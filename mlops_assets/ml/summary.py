@@ -31,13 +31,14 @@ def summary_of(column: pd.Series) -> ColumnSummary:
     facts["missing"] = round(1 - len(known) / len(column), 4) if len(column) else 0.0
     if known.empty:
         return ColumnSummary(**facts)
+    some = evenly(known, _SAMPLE)
+    at_least = "at least " if len(some) < len(known) else ""
     if pd.api.types.is_bool_dtype(known) or not _is_ordered(known):
-        some = evenly(known, _SAMPLE).astype(str)
-        counts = some.value_counts()
-        facts["different"] = len(counts)
+        counts = some.astype(str).value_counts()
+        facts["different"] = f"{at_least}{len(counts)}"
         facts["most_frequent"] = f"{counts.index[0][:_LONGEST]}, {counts.iloc[0] / len(some):.1%}"
         return ColumnSummary(**facts)
-    facts["different"] = int(evenly(known, _SAMPLE).nunique())
+    facts["different"] = f"{at_least}{some.nunique()}"
     if pd.api.types.is_datetime64_any_dtype(known):
         return ColumnSummary(**facts, low=spelled(known.min()), high=spelled(known.max()))
     return ColumnSummary(**facts, **_figures(known.to_numpy(dtype=np.float64)))

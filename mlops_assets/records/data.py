@@ -52,7 +52,7 @@ class ColumnSummary(Record):
     type: str
     rows: int
     missing: float = Field(description="Share of the rows.")
-    different: int = Field(0, description="Values, of at most some 100,000 rows.")
+    different: str = Field("0", description="Values; of a large table those of some 100,000 rows.")
     low: str | None = None
     mean: str | None = None
     high: str | None = None

@@ -23,7 +23,7 @@ def test_what_is_said_of_a_column_is_what_stands_in_it() -> None:
     )
     amount, grade, when = summarized(frame)
     assert (amount.missing, amount.low, amount.mean, amount.high) == (0.25, "1", "2", "3")
-    assert (grade.different, grade.most_frequent) == (2, "a, 66.7%")
+    assert (grade.different, grade.most_frequent) == ("2", "a, 66.7%")
     assert (when.low, when.high, when.mean) == ("2024-01-01", "2024-03-01", None)
 
 
@@ -44,6 +44,11 @@ def test_any_table_is_summed_up_and_drawn(frame: pd.DataFrame) -> None:
     assert [one.rows for one in found] == [len(frame)] * 4
     picture = table_plot(frame, list(frame.columns), {"number": "a $ b $ c"})
     assert picture.startswith(b"\x89PNG")
+
+
+def test_what_was_counted_in_a_part_of_the_rows_is_no_less_than_that() -> None:
+    (found,) = summarized(pd.DataFrame({"id": np.arange(250_000)}))
+    assert (found.rows, found.different) == (250_000, "at least 83334")
 
 
 def test_neighbours_among_huge_numbers_are_drawn() -> None:
