@@ -16,7 +16,7 @@ import pytest
 
 from mlops_assets.blocks.operation import RateLimitSettings
 from mlops_assets.blocks.rollout import RolloutSettings
-from mlops_assets.cli.endpoints import bring_up
+from mlops_assets.cli.endpoints import brought_up
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.serving import Endpoint
 from mlops_assets.runtime.telemetry import SWITCHES
@@ -266,7 +266,8 @@ def test_up_after_a_kill_of_everything_serves_the_same_and_nothing_was_lost(
         file.write(b'{"request_id": "cut o')  # as a loss of power may leave it
     monkeypatch.setenv("MLOPS_ENDPOINTS", local.root)
 
-    assert bring_up([]) == ([f"toy: version {before.model_version} at {before.url}"], [])
+    (found,) = brought_up([])
+    assert found.said == f"toy: version {before.model_version} at {before.url}"
 
     require_logged(log, clients)
     assert log.compact("toy").torn_lines == 1

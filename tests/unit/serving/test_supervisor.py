@@ -11,7 +11,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from mlops_assets.cli.endpoints import bring_up
+from mlops_assets.cli.endpoints import brought_up
 from mlops_assets.serving.process import supervisor
 from mlops_assets.serving.process.supervisor import (
     LOG_BYTES,
@@ -64,10 +64,10 @@ def test_up_brings_back_nothing_where_nothing_was_deployed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLOPS_ENDPOINTS", str(tmp_path / "endpoints"))
-    assert bring_up([]) == ([], [])
-    good, (line,) = bring_up(["shop"])
-    assert good == []
-    assert line == "shop: 'shop' was never deployed here; run `mlops run shop`"
+    assert brought_up([]) == []
+    (found,) = brought_up(["shop"])
+    assert found.version is None
+    assert found.said == "shop: 'shop' was never deployed here; run `mlops run shop`"
     assert not (tmp_path / "endpoints").exists()
 
 
