@@ -81,7 +81,7 @@ def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
         facts |= {"verdict": newest.verdict, **rounded(newest.metrics)}
         facts["reasons"] = "; ".join(newest.reasons) or "none"
     else:
-        facts["verdict"] = "none yet: no window has all its labels"
+        facts["verdict"] = "none: no window has all its labels"
     if report.not_estimated:
         facts["not_estimated"] = report.not_estimated
     if report.windows:

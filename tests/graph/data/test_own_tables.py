@@ -127,7 +127,7 @@ def test_the_documents_and_reports_call_columns_as_the_source_does(
         job.execute_in_process(instance=instance, asset_selection=keys), "kunden", "drift_report"
     )
     assert drift["drifted_columns"].split(", ")[0] == "groesse_cm"
-    assert "Größe (cm)" in drift["columns"]
+    assert "Größe (cm)" in [row["column"] for row in drift["columns"]]
     (run,) = resources["tracking"].server.runs.values()
     (page,) = [text for name, text in run["texts"].items() if name.startswith("drift/")]
     assert "Gr\\u00f6\\u00dfe (cm)" in page or "Größe (cm)" in page
