@@ -41,13 +41,39 @@ class Scored:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """As `score` returns them."""
-        return score(self.model, self.features, self.task)
+        """As `score` returns them; `TrainingError` also if the pipeline refuses some row."""
+        try:
+            return score(self.model, self.features, self.task)
+        except TrainingError:
+            raise
+        except Exception as err:  # LightGBM, CatBoost and a user's class have errors of their own
+            raise _unscored(err, self.model, self.features) from err
 
     @property
     def classes(self) -> Sequence[object]:
         """Of a classification, in column order."""
         return getattr(self.model, "classes_", ())
+
+
+def _unscored(err: Exception, model: Estimator, features: "pd.DataFrame") -> TrainingError:
+    """Why rows that the pipeline was not fitted to cannot be scored, by their columns' faults."""
+    estimator = type(getattr(model, "steps", [(None, model)])[-1][1]).__name__
+    said = " ".join(str(err).split())
+    numbers = features.select_dtypes("number")
+    if infinite := numbers.columns[np.isinf(numbers).any()].tolist():
+        return TrainingError(
+            f"{estimator} cannot score rows in which the features {infinite} are infinite; bound "
+            "them by min and max in `contract`"
+        )
+    if missing := numbers.columns[numbers.isna().any()].tolist():
+        return TrainingError(
+            f"{estimator} cannot score rows in which features are missing, as {missing} are here "
+            "and never were in the rows it was fitted to; set training.impute to median, mean or "
+            f"zero ({said})"
+        )
+    return TrainingError(
+        f"{estimator} is fitted, but cannot score other rows: {said} Check the features."
+    )
 
 
 def score(model: Estimator, features: Features, task: Task) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 
 from mlops_assets.errors import FeatureError, TrainingError
 from mlops_assets.ml.frames import feature_frame, select_features
-from mlops_assets.ml.inference.scoring import score
+from mlops_assets.ml.inference.scoring import Scored, score
 
 DTYPES = {"carrier": "string", "distance": "float64", "late": "float64"}
 
@@ -114,3 +114,22 @@ def test_scores_are_float64_of_rows_by_k():
 def test_a_classifier_without_probabilities_is_refused():
     with pytest.raises(TrainingError, match="Regressor has no predict_proba"):
         score(Regressor(), pd.DataFrame({"x": [1.0]}), "binary")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (math.nan, r"missing, as \['y'\] are here .* set training.impute to median, mean or zero"),
+        (math.inf, r"\['y'\] are infinite; bound them by min and max"),
+    ],
+)
+def test_rows_that_are_unlike_those_it_was_fitted_to_are_named_with_the_remedy(value, said):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": [1.0, 5.0, 2.0, 6.0]})
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, [0, 0, 1, 1])
+    held_out = Scored(model, rows.assign(y=[1.0, value, 2.0, 3.0]), "binary")
+    with pytest.raises(TrainingError, match=f"LogisticRegression cannot score rows .*{said}"):
+        held_out.scores  # noqa: B018
