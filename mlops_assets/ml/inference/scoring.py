@@ -72,7 +72,7 @@ def _unscored(err: Exception, model: Estimator, features: "pd.DataFrame") -> Tra
             f"zero ({said})"
         )
     return TrainingError(
-        f"{estimator} is fitted, but cannot score other rows: {said} Check the features."
+        f"{estimator} cannot score rows that it was not fitted to; look at their features ({said})"
     )
 
 
