@@ -5,6 +5,7 @@ import importlib
 from typing import Any
 
 from mlops_assets.errors import DottedPathError
+from mlops_assets.runtime.interrupts import raise_interrupt
 
 
 def import_object(path: str) -> Any:
@@ -15,11 +16,13 @@ def import_object(path: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ImportError as err:
+        raise_interrupt(err)
         raise DottedPathError(
             f"cannot import {module_name!r} of {path!r}: {err}. "
             "Check the spelling, and that its package is installed."
         ) from err
     except Exception as err:  # whatever a user's module does when it is imported
+        raise_interrupt(err)
         raise DottedPathError(
             f"importing {module_name!r} of {path!r} raised {type(err).__name__}: {err}; correct it"
         ) from err

@@ -14,7 +14,7 @@ from mlops_assets.keys import asset_key
 from mlops_assets.metadata import first_rows, profile, stated
 from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_name
 from mlops_assets.ml.documented import TracedRows
-from mlops_assets.records.data import DatasetVersion, Origin, SourceFacts
+from mlops_assets.records.data import DatasetVersion, Origin, RejectedRows, SourceFacts
 from resources.dagster.signatures import inspected_once
 from resources.datasets import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
@@ -88,7 +88,13 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
             checked = checked_rows(files, settings, now)
             quarantine = datasets.keep_rejected(settings.name, raw, checked.bad)
             holds = contract_holds(checked, settings.contract)
-        facts = {"rejected_rows": len(checked.bad), "quarantine": quarantine, **violations(checked)}
+        rejected = RejectedRows(
+            rejected_rows=len(checked.bad),
+            delivered_rows=len(checked.rows) + len(checked.bad),
+            quarantine=quarantine,
+            broken_rules=violations(checked),
+        )
+        facts = stated(rejected)
         yield dg.AssetCheckResult(check_name="contract_holds", passed=holds, metadata=facts)
         if not holds:  # raised before anything is written: the previous rows stay
             raise dg.Failure(broken_contract(checked, f"in {quarantine}"), allow_retries=False)

@@ -11,6 +11,7 @@ from mlops_assets.cli.context import say
 from mlops_assets.cli.verdict import AFTER_A_REFUSAL
 from mlops_assets.home import home
 from mlops_assets.runtime.atomic import ensure_folder, is_full, write_atomically
+from mlops_assets.runtime.interrupts import raise_interrupt
 
 _FOLDER = "errors"
 _INTERRUPTED = "DagsterExecutionInterruptedError"
@@ -25,6 +26,7 @@ def survived(model: str, do: Callable[[], bool | None]) -> bool:
     try:
         return do() is not False
     except Exception as err:  # the last resort of a command line: a line, and nothing lost
+        raise_interrupt(err)
         say(f"{model}: {said_of(err)}", error=True)
     return False
 

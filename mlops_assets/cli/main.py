@@ -36,14 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return verb.load()(**vars(chosen))
     except BrokenPipeError:
         pass  # whoever read it has read enough: `mlops logs customers | head`
+    except KeyboardInterrupt:
+        return _canceled()
     except Exception as err:  # the last resort of a command line: a line, and nothing lost
         from mlops_assets.cli.failures import told_of
+        from mlops_assets.runtime.interrupts import is_by_interrupt
 
+        if is_by_interrupt(err):
+            return _canceled()
         sys.stderr.write(f"{told_of(err)}\n")
-    except KeyboardInterrupt:
-        sys.stderr.write("canceled; the same command goes on from here\n")
-        return ExitCode.CANCELED
     return ExitCode.BAD
+
+
+def _canceled() -> ExitCode:
+    sys.stderr.write("canceled; the same command goes on from here\n")
+    return ExitCode.CANCELED
 
 
 def enter_project() -> None:

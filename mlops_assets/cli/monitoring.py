@@ -62,7 +62,15 @@ def _drift(summary: DriftSummary | None) -> str:
     if summary is None:
         return "no drift was judged; see what failed above"
     seen = f"{summary.rows:,} predictions of version {summary.model_version}"
-    return f"{seen}, {_span(summary.window)}: {summary.why}"
+    return f"{seen}, {_span(summary.window)}: {summary.why}{_what_waits(summary)}"
+
+
+def _what_waits(summary: DriftSummary) -> str:
+    """When later predictions can be judged, where those of the newest window cannot be."""
+    if summary.verdict != "unknown":
+        return ""
+    over = summary.window.end + (summary.window.end - summary.window.start)
+    return f"; what came since is of the next window, which is over at {over:%Y-%m-%d %H:%M} UTC"
 
 
 def _performance(summary: PerformanceSummary) -> str:

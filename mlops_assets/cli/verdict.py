@@ -7,11 +7,10 @@ from pydantic import Field
 
 from mlops_assets.blocks.base import Record
 from mlops_assets.errors import StateError
+from mlops_assets.records.data import RejectedRows
 from mlops_assets.records.evaluation import EvaluationFacts
 
-AFTER_A_REFUSAL = (
-    "what served before serves on; train on other data or settings, or change `evaluation.gate`"
-)
+AFTER_A_REFUSAL = "it is not deployed; train on other data or settings, or change `evaluation.gate`"
 
 
 class Verdict(Record):
@@ -21,10 +20,17 @@ class Verdict(Record):
     version: int | None = Field(None, description="Null: none was evaluated.")
     passed: bool = Field(description="Whether it may be deployed.")
     said: str = Field(description="The same for a person, with the reasons of a refusal.")
+    rejected: RejectedRows | None = Field(None, description="Null: every row keeps the contract.")
     card: str = Field("", description="The model card, Markdown; empty: nothing was evaluated.")
 
 
-def verdict_of(model: str, facts: EvaluationFacts, *, complete: bool) -> Verdict:
+def verdict_of(
+    model: str,
+    facts: EvaluationFacts,
+    rejected: RejectedRows | None = None,
+    *,
+    complete: bool,
+) -> Verdict:
     """What `evaluation_report` states; complete: no other step of the training failed."""
     version = int(facts.model_uri.rpartition("/")[2])
     said = f"{model}: version {version} passed the gate"
@@ -37,6 +43,7 @@ def verdict_of(model: str, facts: EvaluationFacts, *, complete: bool) -> Verdict
         version=version,
         passed=facts.promoted and complete,
         said=said,
+        rejected=rejected,
         card=facts.model_card,
     )
 

@@ -21,6 +21,7 @@ from mlops_assets.errors import ConfigError
 from mlops_assets.home import FRAMEWORK_ROOT, models_folder, project
 from mlops_assets.keys import LEFT_OUT
 from mlops_assets.metadata import read_entries, stated
+from mlops_assets.runtime.interrupts import raise_interrupt
 
 
 class LeftOut(Record):
@@ -99,6 +100,7 @@ def _load(part: Part, defs: ModuleType) -> dg.Definitions:
         tree = dg.ComponentTree.from_module(module, project())
         return tree.build_defs_at_path(part.path)
     except Exception as err:  # Dagster's, and whatever a user's Python raises when it is imported
+        raise_interrupt(err)
         return _note(part, [_fault(part, err)], root)
 
 

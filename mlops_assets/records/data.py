@@ -45,6 +45,24 @@ class SourceFacts(Record):
     )
 
 
+class RejectedRows(Record):
+    """What `processed_data` states of the rows that broke the contract."""
+
+    rejected_rows: int
+    delivered_rows: int = Field(description="With those that were rejected.")
+    quarantine: str = Field(description="The file that they are in, with the reasons.")
+    broken_rules: dict[str, int] = Field({}, description="`COLUMN.RULE` -> values that broke it.")
+
+    @property
+    def said(self) -> str:
+        """In a line, for a person."""
+        broken = ", ".join(f"{rule} {count:,}" for rule, count in self.broken_rules.items())
+        return (
+            f"{self.rejected_rows:,} of {self.delivered_rows:,} rows are put aside ({broken}), "
+            f"in {self.quarantine}"
+        )
+
+
 class ColumnSummary(Record):
     """One column; numbers and moments are spelled for a person."""
 

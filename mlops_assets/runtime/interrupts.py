@@ -8,6 +8,29 @@ from contextlib import contextmanager
 _DEFERRED = (signal.SIGINT, signal.SIGTERM)
 
 
+def is_by_interrupt(err: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, is an interrupt that came on the way.
+
+    C code that is interrupted while it is imported fails with an ImportError of its own, for one.
+    """
+    seen = set[int]()
+    waiting = [err]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, KeyboardInterrupt):
+            return True
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            waiting += [one.__cause__, one.__context__]
+    return False
+
+
+def raise_interrupt(err: BaseException) -> None:
+    """Raise the interrupt of which `err` is an outcome, if it is of one."""
+    if is_by_interrupt(err):
+        raise KeyboardInterrupt from err
+
+
 @contextmanager
 def interruptible() -> Generator[None]:
     """Let SIGTERM and SIGHUP end the body as Ctrl-C does, so that everything is put away.

@@ -41,7 +41,7 @@ class Spoken:
     def table(self, answers: Answers) -> pa.Table:
         """A row for each that was answered, in order, with all that the endpoint answers of it."""
         asked, rows, columns = answers.asked, len(answers.asked), dict[str, Any]()
-        if self.kind == "table":
+        if self.kind == "table" or asked.entities is None:
             columns["row"] = pa.array(asked.places)
         if asked.entities is not None:
             columns[self.servable.key.name] = _plain(asked.entities)

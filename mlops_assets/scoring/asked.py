@@ -16,7 +16,8 @@ class Asked:
 
     features: Columns
     places: np.ndarray
-    """int64: of a table the number of the input's row, from 0; else of the stored features'."""
+    """int64: of a table the number of the input's row, from 0; else of the stored features', which
+    without an entity have a number of their own, that of the processed row."""
     entities: np.ndarray | None
     """int64, or objects of `str`; None of a model without an entity."""
     moments: np.ndarray

@@ -67,6 +67,8 @@ class Snapshot:
     def _batch(self, rows: pd.DataFrame, places: np.ndarray) -> Batch:
         key = rows[self.view.key.name]
         moments = rows[TIMESTAMP].dt.tz_convert(None).to_numpy("datetime64[us]")
+        if self.view.entity is None:
+            places = key.to_numpy()
         asked = Asked(
             feature_columns(rows, self.view.features),
             places,

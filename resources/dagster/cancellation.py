@@ -156,7 +156,11 @@ def _interrupt_soon() -> None:
 def is_by_interrupt(event: dg.DagsterEvent) -> bool:
     """Whether a step that failed, or is tried again, does so because it was interrupted."""
     data = event.step_retry_data if event.is_step_up_for_retry else event.step_failure_data
-    error = data.error
-    while error is not None and error.cls_name not in _NAMES:
-        error = error.cause
-    return error is not None
+    waiting = [data.error]
+    while waiting:
+        error = waiting.pop()
+        if error is not None and error.cls_name in _NAMES:
+            return True
+        if error is not None:
+            waiting += [error.cause, error.context]
+    return False

@@ -66,6 +66,12 @@ class MLflowRegistry:
             run_id = client.get_model_version(name, number).run_id
         return model_version(name, int(number), run_id)
 
+    def versions(self, name: str) -> list[int]:
+        """The numbers of a model's versions, the oldest first; none of an unknown model."""
+        with self.store.connected() as mlflow:
+            found = mlflow.MlflowClient().search_model_versions(f"name='{name}'")
+        return sorted(int(one.version) for one in found)
+
     def version(self, name: str, number: int) -> ModelVersion | None:
         """One version of a model; None when the registry does not have it."""
         with self.store.connected() as mlflow:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mlops_assets.blocks.base import Moment, Record
+from mlops_assets.records.data import RejectedRows
 from mlops_assets.records.evaluation import ModelCard
 from mlops_assets.records.monitoring import DriftSummary, PerformanceSummary
 from mlops_assets.records.promotion import Promotion
@@ -62,6 +63,9 @@ class ServedModel(Record):
     endpoint: str | None = Field(description="Its address.")
     good: bool = Field(description="Whether it serves its champion, by a sound YAML.")
     said: str = Field(description="The same for a person.")
+    rejected: RejectedRows | None = Field(
+        None, description="By `run` alone; null: every row keeps the contract."
+    )
 
 
 class StoppedEndpoint(Record):

@@ -83,8 +83,8 @@ def named(name: str, definitions: dg.Definitions, ledger: PromotionLedger) -> tu
         version = head.from_version if wanted == PREVIOUS else head.to_version
     if version is None:
         raise ConfigError(
-            f"{model} has no {wanted or CHAMPION} yet; `mlops run {model}` makes one, or name a "
-            f"version: {model}@1"
+            f"{model} has no {wanted or CHAMPION} yet; `mlops run {model}` makes one of a version "
+            f"that passes the gate, or name a version: {model}@1"
         )
     return model, version
 
@@ -104,8 +104,10 @@ def card_of(model: str, version: int, definitions: dg.Definitions) -> ModelCard:
     with open_resources(definitions, "tracking") as built:
         found = built.tracking.registry.version(model, version)
         text = built.tracking.run_of(found).read_text(CARD_FILE) if found else None
+        known = [] if found else built.tracking.registry.versions(model)
     if found is None:
-        raise ConfigError(f"the registry has no {model}@{version}; `mlops history {model}`")
+        there = f"name one of {known}" if known else f"it has none: `mlops run {model}` makes one"
+        raise ConfigError(f"the registry has no {model}@{version}; {there}")
     if text is None:
         raise ConfigError(f"{model}@{version} was never evaluated; run `mlops train {model}`")
     try:

@@ -32,7 +32,7 @@ from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.home import home
 from mlops_assets.keys import Stage, TrainingStage, asset_key, pool
 from mlops_assets.metadata import read_facts
-from mlops_assets.records.data import FeatureFacts
+from mlops_assets.records.data import FeatureFacts, RejectedRows
 from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.runtime import terminal
 from mlops_assets.runtime.atomic import exclusive
@@ -90,7 +90,7 @@ class ModelRun:
         if facts is None or (report == before and not complete):
             said = f"{self.model}: not evaluated, since a step before that failed"
             return Verdict(model=self.model, said=said, passed=False)
-        return verdict_of(self.model, facts, complete=complete)
+        return verdict_of(self.model, facts, self.rejected(), complete=complete)
 
     def deploy_evaluated(self) -> bool:
         """Deploy the version that was evaluated last, as it is, and ask it once.
@@ -130,7 +130,15 @@ class ModelRun:
             say(f"{key.to_user_string()} is out of date: {reason}")
         if not stale:
             say(f"{self.model}: up to date")
-        return not stale or self.materialize(list(stale))
+        return not stale or self._make(list(stale))
+
+    def _make(self, stale: Sequence[dg.AssetKey]) -> bool:
+        """Materialize these, and name the rows that it put into quarantine; False if one failed."""
+        began = time.time()
+        complete = self.materialize(stale)
+        if rejected := self.rejected(since=began):
+            say(f"{self.model}: {rejected.said}", error=True)
+        return complete
 
     def _stale(self) -> dict[dg.AssetKey, str]:
         specs = self.definitions.resolve_all_asset_specs()
@@ -144,6 +152,11 @@ class ModelRun:
         event = self._newest(stage)
         new = event is not None and event.timestamp >= since
         return read_facts(event.asset_materialization if new else None, kind)
+
+    def rejected(self, since: float = 0) -> RejectedRows | None:
+        """Which rows of the newest data are in quarantine; None if none are, else as above."""
+        found = self.newest_facts("processed_data", RejectedRows, since)
+        return found if found and found.rejected_rows else None
 
     def _newest(self, stage: Stage) -> dg.EventLogEntry | None:
         return self.instance.get_latest_materialization_event(asset_key(self.model, stage))

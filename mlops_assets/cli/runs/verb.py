@@ -4,7 +4,7 @@
 `deploy` begins there. No model stops another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -18,14 +18,16 @@ from mlops_assets.cli.context import (
 from mlops_assets.cli.endpoints import served
 from mlops_assets.cli.runs.model_run import ModelRun, failed_models, models_of_a_run, run_alone
 from mlops_assets.cli.verdict import Verdict, append_report
+from mlops_assets.records.data import RejectedRows
 
 
 def run(models: Sequence[str], *, as_json: bool = False) -> int:
     """Bring each model from its source to a live endpoint; one sample prediction each."""
     with models_of_a_run(models) as (definitions, chosen):
         failed = failed_models(chosen, lambda one: one.is_ready() and one.bring_up_to_date())
+        rejected = {one.model: one.rejected() for one in chosen}
     if as_json:
-        _say_what_serves(definitions, chosen)
+        _say_what_serves(definitions, chosen, rejected)
     return exit_code(definitions, models, good=not failed)
 
 
@@ -59,11 +61,16 @@ def deploy(models: Sequence[str], *, as_json: bool = False) -> int:
     with models_of_a_run(models) as (definitions, chosen):
         failed = failed_models(chosen, ModelRun.deploy_evaluated)
     if as_json:
-        _say_what_serves(definitions, chosen)
+        _say_what_serves(definitions, chosen, {})
     return exit_code(definitions, models, good=not failed)
 
 
-def _say_what_serves(definitions: dg.Definitions, chosen: Sequence[ModelRun]) -> None:
+def _say_what_serves(
+    definitions: dg.Definitions,
+    chosen: Sequence[ModelRun],
+    rejected: Mapping[str, RejectedRows | None],
+) -> None:
     with open_resources(definitions, "deployment", "ledger") as built:
         found = [served(built.deployment, built.ledger, one.model, {}) for one in chosen]
+    found = [one.model_copy(update={"rejected": rejected.get(one.model)}) for one in found]
     say_facts(found, "", as_json=True)

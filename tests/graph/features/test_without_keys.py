@@ -11,6 +11,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.training.fit import split
+from mlops_assets.scoring.batch import Batches
 from tests.support.fakes import FakeDatasets
 from tests.support.pipeline_runs import STAGES, build, checks, materialize, materialized
 from tests.support.wine import classes_of, wine, wine_yaml, with_ids, with_times
@@ -118,6 +119,19 @@ def test_rows_are_as_of_their_delivery_however_often_it_is_read(
         last = other.drop_duplicates("bottle", keep="last")
         assert (last[TIMESTAMP] == newest[1]).all(), "the last row of a bottle is its newest"
         assert other[TIMESTAMP].min() == newest[1] - pd.Timedelta(microseconds=2)
+
+
+def test_a_scored_row_has_the_number_that_it_has_everywhere(
+    tmp_path: Path, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    settings, _ = run(table(with_times), tmp_path, resources, instance)
+    batches = Batches.of(settings, resources["deployment"], resources["predictions"])
+    output = tmp_path / "answers.parquet"
+    batches.score(batches.snapshot(resources["feature_store"]), output)
+    found, rows = pd.read_parquet(output), stored(resources, "features")
+    said = found.merge(rows, on="row", validate="one_to_one")
+    assert len(said) == len(rows) == 178
+    assert said["prediction"].eq(said["grower"].astype(int).astype(str)).mean() > 0.9
 
 
 def logged(rows: pd.DataFrame, names: tuple[str, ...], **columns: Any) -> pd.DataFrame:

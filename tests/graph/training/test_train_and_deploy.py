@@ -178,3 +178,26 @@ def test_a_report_is_added_to_what_the_file_holds(tmp_path: Path) -> None:
     assert file.read_text() == "before\n- a: version 1 passed the gate\n- b: failed\n\n# a\n\n"
     with pytest.raises(StateError, match="cannot write"):
         append_report(tmp_path / "nowhere" / "summary.md", verdicts)
+
+
+def test_rows_that_are_put_aside_are_named_once_and_stay_facts(
+    loans: dict[str, Any],
+    loans_csv: Path,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = loans_csv.read_text().splitlines()
+    lines[7], lines[8] = "6,2024-01-07,-5,a,0", "7,someday,-5,a,0"
+    loans_csv.write_text("\n".join(lines) + "\n")
+    run = ModelRun(build(loans, resources), instance, "loans")
+
+    verdict = run.train_and_judge()
+
+    assert verdict.rejected is not None
+    assert verdict.rejected.broken_rules == {"amount.min": 2, "time.dtype": 1}
+    folder = resources["datasets"].quarantine
+    said = f"loans: 2 of 400 rows are put aside (amount.min 2, time.dtype 1), in {folder}"
+    assert said in capsys.readouterr().err
+    assert run.train_and_judge() == verdict
+    assert "put aside" not in capsys.readouterr().err

@@ -6,6 +6,7 @@ import pytest
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
+from mlops_assets.init.reading.files.found import find_data
 from mlops_assets.ml.data.sources import find_files, source_fingerprint
 
 
@@ -25,6 +26,18 @@ def test_a_file_whose_name_looks_like_a_glob_is_itself(tmp_path: Path):
     (tmp_path / "a[1].csv").write_text("")
     (tmp_path / "a1.csv").write_text("")
     assert find_files(str(tmp_path / "a[1].csv")) == [tmp_path / "a[1].csv"]
+
+
+def test_a_glob_below_a_folder_whose_name_looks_like_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "br[1]" / "day=[x]" / "a.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    monkeypatch.chdir(tmp_path / "br[1]")
+    uris = ("**/*.csv", "day=*/a.csv", "day=[[]x]/*.csv", f"{file.parent}/*.csv", str(file))
+    assert [find_files(uri) for uri in uris] == [[file]] * len(uris)
+    assert find_data("day=[x]")[1] == [file]
 
 
 def test_a_package_file_is_found_without_importing_the_package():

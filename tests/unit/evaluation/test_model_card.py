@@ -1,5 +1,6 @@
 """Model cards: what a reader finds in them, and what changed since the champion's."""
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -115,6 +116,18 @@ def test_the_comparison_is_spelled_with_its_slices(card: ModelCard) -> None:
     assert "Miscalibration costs 0.03 of that, the champion 0.01." in text
     (slice_b,) = [line for line in text.splitlines() if line.startswith("| grade=b | 200 |")]
     assert slice_b.endswith("% worse, shown to be worse |")
+
+
+@pytest.mark.parametrize(("shift", "words"), [(-0.1, "at least"), (0.1, "at most")])
+def test_the_bound_is_the_worst_that_is_likely(shift: float, words: str, card: ModelCard) -> None:
+    champion = np.random.default_rng(0).exponential(size=400)
+    settings = EvaluationSettings(primary="roc_auc")
+    challenger = champion + shift + np.random.default_rng(1).normal(0, 0.01, 400)
+    comparison = compare(champion, challenger, task="binary", settings=settings)
+    found = evaluation(comparison=comparison, champion=version(1))
+    text = markdown(card.model_copy(update={"evaluation": found}), None)
+    said = "better" if shift < 0 else "worse"
+    assert re.search(f"% {said}, {words} [0-9.]+% {said} by the bound of the gate", text)
 
 
 def test_the_prior_is_in_the_card(card: ModelCard) -> None:
