@@ -7,7 +7,7 @@ import pandas as pd
 from mlops_assets.blocks.base import LONGEST
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns.ageing import grows
-from mlops_assets.init.doubts.keys import MANY, repeats, repeats_whole
+from mlops_assets.init.doubts.keys import MANY
 from mlops_assets.init.draft import (
     DROPPED,
     LINEAR,
@@ -194,8 +194,8 @@ def _uniqueness(table: Profiled, roles: Roles, features: list[str], draft: Draft
     elif roles.timestamp is None:
         _drop_repeated(table, roles, features, draft)
     else:
-        twice = repeats(table, roles.entity, roles.timestamp)
-        if twice and repeats_whole(table) == twice:
+        twice = int(table.keys(roles.entity, roles.timestamp).duplicated().sum())
+        if twice and table.repeated() == twice:
             said = f"{twice} rows are there twice, value by value"
             draft.decide("processing.drop_duplicates", True, said)
             return None

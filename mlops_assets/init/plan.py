@@ -54,7 +54,9 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
         target = find_target(known.columns[source], known.found[source], answers)
         entity = None if entity == source else entity
         timestamp = None if timestamp == source else timestamp
-        entity = doubt_entity(known, entity, timestamp, answers)
+        if entity is not None and timestamp is not None:
+            keys = known.keys(entity, timestamp)
+            entity = doubt_entity(keys, known.repeated, answers)
         draft_flat(known, Roles(entity, timestamp, target), draft, answers)
     _doubt_time(known, wanted, answers, draft)
     given = int(answers.given("port") or 0)
