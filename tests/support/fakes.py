@@ -267,6 +267,9 @@ class FakeRegistry(MLflowRegistry):
     def describe(self, model: ModelVersion, said: str, of_all: str) -> None:
         self.tag(model, {"description": said})
 
+    def versions(self, name: str) -> list[int]:
+        return [*range(1, len(self._server.models) + 1)]
+
     def version(self, name: str, number: int) -> ModelVersion | None:
         if not 1 <= number <= len(self._server.models):
             return None
