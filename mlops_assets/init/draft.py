@@ -126,6 +126,15 @@ class Profiled:
         columns = {source: self.columns[source].texts.to_pylist() for source in sources}
         return pd.DataFrame(columns, dtype=object)
 
+    def keys(self, entity: str, timestamp: str) -> pd.DataFrame:
+        """The id, as a text, and the moment of each row, by their source names."""
+        ids = self.columns[entity].texts.to_pylist()
+        return pd.DataFrame({entity: ids, timestamp: self.moments(timestamp)})
+
+    def repeated(self) -> int:
+        """How many rows are there again, value by value."""
+        return int(self.texts(list(self.columns)).duplicated().sum())
+
 
 def profiled(table: Table, answers: Answers) -> Profiled:
     """What every column of a sample is.

@@ -214,6 +214,23 @@ def test_rule_uniqueness_puts_aside_what_repeats(infer: Any) -> None:
     assert contract["max_bad_fraction"] == pytest.approx(0.08, abs=0.03)
 
 
+def test_rule_uniqueness_says_nothing_of_rows_that_do_not_repeat(infer: Any) -> None:
+    draft = infer(sound(machine_id=np.arange(ROWS) % 30, at=AT, z=NOISE[::-1]))
+    said = next(one for one in draft.decisions if one.place == "contract.unique")
+    assert said[1:] == ("no id and moment came twice", False, False)
+
+
+def test_rule_uniqueness_is_asked_where_many_rows_would_be_put_aside(infer: Any) -> None:
+    lines = sound(customer_id=np.arange(ROWS) // 3, at=AT[np.arange(ROWS) // 3], z=NOISE[::-1])
+    with pytest.raises(UndecidedError, match=r"200 of 300 rows repeat 'customer_id' and 'at'.*--e"):
+        infer(lines)
+    draft = infer(lines, entity="customer_id")
+    said = next(one for one in draft.decisions if one.place == "contract.unique")
+    assert said.said == "200 of 300 rows repeat an id and a moment, and are put aside"
+    assert said.likely
+    assert "unique" not in infer(lines, entity="none").attributes["contract"]
+
+
 @pytest.mark.parametrize(("rows", "estimator"), [(300, "LogisticRegression"), (1500, "HistG")])
 def test_rule_estimator(infer: Any, rows: int, estimator: str) -> None:
     many = {"x": RNG.normal(size=rows), "y": RNG.integers(0, 2, rows)}

@@ -271,6 +271,24 @@ def test_rule_port_is_the_next_that_is_free(project: Path) -> None:
     assert min(ports) >= 8103
 
 
+def test_rule_port_of_another_model_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "a.csv")
+    init = ["init", "a.csv", "--target", "y", "--port", "18471", "--name"]
+    assert main([*init, "a"]) == 0
+    line = next(
+        one
+        for one in (project / "defs" / "a" / "defs.yaml").read_text().splitlines()
+        if "18471" in one
+    )
+    assert line.endswith("# what --port says")
+    capsys.readouterr()
+    assert main([*init, "b"]) == 1
+    assert "--port 18471: the model 'a' has it; give another" in capsys.readouterr().err
+    assert not (project / "defs" / "b").exists()
+
+
 def test_a_model_is_never_overwritten(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(project / "loans.csv")
     assert main(["init", "loans.csv", "--target", "y"]) == 0
