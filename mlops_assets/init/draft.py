@@ -63,6 +63,18 @@ class Draft:
     sample: "Profiled | None" = None
     """The rows that were looked at, and what their columns are."""
 
+    @property
+    def remarks(self) -> list[str]:
+        """What was found of no column, and the option that names one."""
+        keys = self.attributes
+        if "entity" not in keys:
+            return ["entity: none; name one by --entity COLUMN"]
+        if "timestamp" in keys or "unique" in keys["contract"]:
+            return []
+        return [
+            "entity: of each only the last row is answered by id; name --time, or another --entity"
+        ]
+
     def decide(
         self, place: str, value: Any, said: str, *, likely: bool = False, told: bool = True
     ) -> None:
@@ -113,6 +125,15 @@ class Profiled:
         """The rows as they are written, without what means no value."""
         columns = {source: self.columns[source].texts.to_pylist() for source in sources}
         return pd.DataFrame(columns, dtype=object)
+
+    def keys(self, entity: str, timestamp: str) -> pd.DataFrame:
+        """The id, as a text, and the moment of each row, by their source names."""
+        ids = self.columns[entity].texts.to_pylist()
+        return pd.DataFrame({entity: ids, timestamp: self.moments(timestamp)})
+
+    def repeated(self) -> int:
+        """How many rows are there again, value by value."""
+        return int(self.texts(list(self.columns)).duplicated().sum())
 
 
 def profiled(table: Table, answers: Answers) -> Profiled:

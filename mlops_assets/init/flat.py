@@ -6,6 +6,8 @@ import pandas as pd
 
 from mlops_assets.blocks.base import LONGEST
 from mlops_assets.errors import ConfigError
+from mlops_assets.init.columns.ageing import grows
+from mlops_assets.init.doubts.keys import MANY
 from mlops_assets.init.draft import (
     DROPPED,
     LINEAR,
@@ -192,12 +194,12 @@ def _uniqueness(table: Profiled, roles: Roles, features: list[str], draft: Draft
     elif roles.timestamp is None:
         _drop_repeated(table, roles, features, draft)
     else:
-        twice = pd.DataFrame({"id": ids, "at": table.moments(roles.timestamp)}).duplicated()
-        if twice.any() and table.texts(list(table.columns)).duplicated().sum() == twice.sum():
-            said = f"{twice.sum()} rows are there twice, value by value"
+        twice = int(table.keys(roles.entity, roles.timestamp).duplicated().sum())
+        if twice and table.repeated() == twice:
+            said = f"{twice} rows are there twice, value by value"
             draft.decide("processing.drop_duplicates", True, said)
             return None
-        _put_aside(table, roles, float(twice.mean()), draft)
+        _put_aside(table, roles, twice, draft)
     return None
 
 
@@ -211,16 +213,19 @@ def _drop_repeated(table: Profiled, roles: Roles, features: list[str], draft: Dr
         draft.decide("processing.drop_duplicates", True, said)
 
 
-def _put_aside(table: Profiled, roles: Roles, twice: float, draft: Draft) -> None:
+def _put_aside(table: Profiled, roles: Roles, twice: int, draft: Draft) -> None:
     """Reject all but the first row of an id and a moment."""
     names = [
         entity_name(table.columns[str(roles.entity)]),
         table.columns[str(roles.timestamp)].name,
     ]
-    said = f"{twice:.2%} of the rows repeat an id and a moment, and are put aside"
-    draft.decide("contract.unique", names, said, told=twice > 0)
-    if twice > 0.005:
-        draft.attributes["contract"]["max_bad_fraction"] = min(0.5, round(2 * twice + 0.01, 2))
+    share = twice / table.rows
+    said = "no id and moment came twice"
+    if twice:
+        said = f"{twice} of {table.rows} rows repeat an id and a moment, and are put aside"
+    draft.decide("contract.unique", names, said, likely=share > MANY, told=twice > 0)
+    if share > 0.005:
+        draft.attributes["contract"]["max_bad_fraction"] = min(0.5, round(2 * share + 0.01, 2))
 
 
 def _feature_block(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
@@ -231,21 +236,21 @@ def _feature_block(table: Profiled, roles: Roles, features: list[str], draft: Dr
         draft.decide("features.columns", names, said)
     for source in features:
         if table.found[source].use == "moment":
-            _date(table, source, draft)
+            _date(table, source, roles, draft)
     _encodings(table, plain, draft)
     if roles.entity is not None:
         _serving(table, roles, draft)
 
 
-def _date(table: Profiled, source: str, draft: Draft) -> None:
+def _date(table: Profiled, source: str, roles: Roles, draft: Draft) -> None:
     """A date becomes its age at the row's moment; the raw moment is never a feature."""
     name = f"{table.columns[source].name[:50]}_age_days"
     block = {"column": table.columns[source].name, "part": "age_days"}
     said = f"{source}: its age at the row's moment"
     draft.decide(f"features.dates.{name}", block, said)
-    draft.attributes.setdefault("monitoring", {}).setdefault("drift", {}).setdefault("ageing", {})[
-        name
-    ] = "1d"
+    if roles.timestamp and grows(_age(table, source, roles), table.moments(roles.timestamp)):
+        said = "the newer a row, the older it is, a day a day"
+        draft.decide(f"monitoring.drift.ageing.{name}", "1d", said, told=False)
 
 
 def _encodings(table: Profiled, plain: list[str], draft: Draft) -> None:

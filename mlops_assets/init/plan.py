@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mlops_assets.errors import ConfigError
+from mlops_assets.init.doubts.keys import doubt_entity
 from mlops_assets.init.draft import Draft, Profiled, named_columns, profiled
 from mlops_assets.init.events import draft_events, find_log
 from mlops_assets.init.flat import Roles, draft_flat
@@ -53,9 +54,14 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
         target = find_target(known.columns[source], known.found[source], answers)
         entity = None if entity == source else entity
         timestamp = None if timestamp == source else timestamp
+        if entity is not None and timestamp is not None:
+            keys = known.keys(entity, timestamp)
+            entity = doubt_entity(keys, known.repeated, answers)
         draft_flat(known, Roles(entity, timestamp, target), draft, answers)
     _doubt_time(known, wanted, answers, draft)
-    draft.decide("deployment.port", wanted.port, "the next that no other model has", told=False)
+    given = int(answers.given("port") or 0)
+    said = "what --port says" if given else "the next that no other model has"
+    draft.decide("deployment.port", wanted.port, said, told=False)
     schedule = {"train": "0 3 * * 0", "monitor": "0 * * * *"}
     said = "UTC: trained on Sundays at 3, watched every hour"
     draft.decide("schedule", schedule, said, told=False)

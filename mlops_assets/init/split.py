@@ -49,7 +49,8 @@ def choose_split(
     held = target[_held_out(moments, best)]
     if task != "regression" and held.nunique() < target.nunique():
         return at_random, "the newest rows lack a class, so at random"
-    return {"by": "time", "test": best}, f"the newest {best} are {share:.0%} of the rows"
+    newest = best.removeprefix("1 ")
+    return {"by": "time", "test": best}, f"{share:.0%} of the rows are of the newest {newest}"
 
 
 def repeated_rows(rows: pd.DataFrame, target: str) -> int:

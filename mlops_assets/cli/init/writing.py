@@ -5,7 +5,6 @@ Validated by the product's own loader and by a rehearsal first; the voice is `cl
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from mlops_assets.blocks.base import one_line
 from mlops_assets.cli.checks import python_faults
 from mlops_assets.cli.init.page import PAGE, profile_page
+from mlops_assets.cli.init.ports import free_port, wanted_port
 from mlops_assets.components.defaults import FILE as DEFAULTS
 from mlops_assets.components.defaults import over_defaults
 from mlops_assets.components.editor_schema import SCHEMA_FILE, schema_text
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from mlops_assets.init.baseline import Rehearsal
     from mlops_assets.init.draft import Draft
     from mlops_assets.init.reading.table import Table
-
-_FIRST_PORT = 8103
 
 
 def write_model(data: str, target: str, name: str | None, answers: Answers) -> tuple[Path, "Draft"]:
@@ -54,6 +52,7 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     parts = read_parts(folder) if folder.is_dir() else []
     chosen = name or safe_name(Path(data.rstrip("/*")).name.split(".")[0]) or "model"
     require_new(chosen, parts)
+    port = wanted_port(answers, parts) or free_port(parts)
     table, loader = looked_at(
         data.removeprefix("file://"), target, answers, ".".join([*package(root, folder), chosen])
     )
@@ -63,7 +62,7 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
         )
     if "uri" in table.source:
         table.source["uri"] = _within(root, table.source["uri"])
-    draft = plan(table, Wanted(chosen, target, wanted_port(answers) or free_port(parts)), answers)
+    draft = plan(table, Wanted(chosen, target, port), answers)
     rehearsal = rehearsed(table, draft, folder)
     schema = os.path.relpath(root / SCHEMA_FILE, folder / chosen)
     joined = f" --labels {labels}" if (labels := answers.given("labels")) else ""
@@ -148,25 +147,6 @@ def require_new(name: str, parts: Sequence[Part]) -> None:
         )
     if name in {one for part in parts for one in part.names}:
         raise ConfigError(f"there is a model {name!r} already; choose another --name")
-
-
-def wanted_port(answers: Answers) -> int:
-    """What `--port` says; 0 if it says nothing.
-
-    Raises:
-        ConfigError: It is no port.
-    """
-    given = answers.given("port") or "0"
-    if not given.isdecimal() or not (given == "0" or 1024 <= int(given) <= 65_535):
-        raise ConfigError(f"--port {given!r} is no port; give a number from 1024 to 65535")
-    return int(given)
-
-
-def free_port(parts: Sequence[Part]) -> int:
-    """The next port that no model has and nobody listens on."""
-    taken = {model.settings.deployment.port for part in parts for model in part.models}
-    ports = (port for port in range(_FIRST_PORT, 65_536) if port not in taken)
-    return next(port for port in ports if _is_free(port))
 
 
 def rehearsed(table: "Table", draft: "Draft", models: Path) -> "Rehearsal | None":
@@ -291,8 +271,3 @@ def _within(root: Path, uri: str) -> str:
     from_here = root != FRAMEWORK_ROOT or Path.cwd() == root
     inside = "://" not in uri and Path(uri).is_relative_to(root) and from_here
     return str(Path(uri).relative_to(root)) if inside else uri
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

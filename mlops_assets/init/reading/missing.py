@@ -6,7 +6,7 @@ column, it is of its column alone.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ PLAIN = (
 )
 """What no category is called; an infinite number is none that a model can be fed."""
 _NUMBER = re.compile(r"^[+-]?([0-9]+[.,]?[0-9.,]*|[.,][0-9]+)([eE][+-]?[0-9]+)?$")
+_WHOLE = re.compile(r"^([+-]?[0-9]+)(?:[.]0+|,00?)?$")
 _SENTINELS = (-1e9, -99999, -9999, -999, -99, 999, 9999, 99999, 999999)
 _MOST_DISTINCT = 3
 
@@ -54,6 +55,7 @@ def missing_texts(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
     """What means no value.
 
     A given `COLUMN=TEXT` is of that column alone; the others are looked at as if nothing was given.
+    Of a whole number all that differs by `.0` alone is meant too: `-999` is `-999.0`.
 
     Raises:
         UndecidedError: A number such as -999 may mean that there is none.
@@ -75,12 +77,29 @@ def _given(
     for text in option.split(",") if option else ():
         name, equals, own = text.partition("=")
         if equals and name in names:
-            of.setdefault(names[name], []).extend([own] if own != NONE else [])
+            source = names[name]
+            of.setdefault(source, []).extend(_spellings(own, [columns[source]]))
         else:
             everywhere.append(text)
     if not everywhere:
         return None, of
-    return [text for text in everywhere if text != NONE], of
+    every = [one for text in everywhere for one in _spellings(text, columns.values())]
+    return list(dict.fromkeys(every)), of
+
+
+def _spellings(text: str, columns: Iterable[pa.Array]) -> list[str]:
+    """The text, and of a whole number the others by which the columns write it; none of `none`."""
+    if text == NONE:
+        return []
+    number = _WHOLE.match(text)
+    if number is None:
+        return [text]
+    same = "^" + re.escape(number[1]) + "([.]0+|,00?)?$"
+    found = [
+        pc.unique(texts.filter(pc.match_substring_regex(texts, same))).to_pylist()
+        for texts in columns
+    ]
+    return list(dict.fromkeys([text, *(one for each in found for one in each)]))
 
 
 def _found(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
@@ -91,7 +110,7 @@ def _found(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
     for source, counts in counted.items():
         sentinel = _sentinel(counts[~counts.index.isin(known)])
         if sentinel and _means_nothing(source, sentinel, int(counts[sentinel]), answers):
-            own[source] = [*own[source], sentinel]
+            own[source] = [*own[source], *_spellings(sentinel, [columns[source]])]
     everywhere = list(dict.fromkeys(plain))
     of: dict[str, list[str]] = {}
     for source, text in ((s, text) for s, texts in own.items() for text in texts):

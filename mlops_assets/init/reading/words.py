@@ -18,4 +18,13 @@ OTHER_LANGUAGES = {
     ("vrai", "faux"),
     ("はい", "いいえ"),
     ("是", "否"),
+    ("vero", "falso"),
+    ("verdadero", "falso"),
+    # and by their first letters
+    ("j", "n"),
+    ("o", "n"),
+    ("s", "n"),
+    ("v", "f"),
+    ("a", "n"),
+    ("д", "н"),
 }

@@ -45,9 +45,10 @@ def test_rule_yes_no(values: list[str]) -> None:
     assert set(one.numbers.dropna()) == {0.0, 1.0}
 
 
-def test_rule_yes_no_of_another_language_is_likely() -> None:
-    one = found(["Ja", "Nein"] * 5)
-    assert one.contract == {"dtype": "bool", "values": {"Ja": True, "Nein": False}}
+@pytest.mark.parametrize(("yes", "no"), [("Ja", "Nein"), ("J", "N"), ("O", "N"), ("s", "n")])
+def test_rule_yes_no_of_another_language_is_likely(yes: str, no: str) -> None:
+    one = found([yes, no] * 5)
+    assert one.contract == {"dtype": "bool", "values": {yes: True, no: False}}
     assert one.likely
 
 

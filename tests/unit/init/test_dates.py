@@ -102,6 +102,31 @@ def test_rule_dates(infer: Any) -> None:
     assert "later than 'asked_at' in 100%" in draft.left_out["paid"]
 
 
+@pytest.mark.parametrize("date", ["admitted", "signup", "new_since", "born", "every"])
+def test_rule_dates_that_grow_by_the_calendar_are_ageing(infer: Any, date: str) -> None:
+    at = pd.to_datetime(AT)
+    first = pd.Timestamp("2023-06-01")
+    dates = {
+        "admitted": at - pd.to_timedelta(RNG.integers(1, 11, ROWS), unit="D"),
+        "signup": first + pd.to_timedelta(RNG.integers(0, 200, ROWS), unit="D"),
+        "new_since": first + (at - first) * 0.9 * RNG.uniform(0.9, 1, ROWS),
+        "born": pd.Timestamp("1990-01-01") + pd.to_timedelta(RNG.integers(0, 9000, ROWS), "D"),
+        "every": pd.Series(at - pd.Timedelta(days=3)).where(np.arange(ROWS) % 9 > 0, first),
+    }[date]
+    text = pd.Series(dates).dt.strftime("%Y-%m-%d")
+    draft = infer(sound(asked_at=AT, **{date: text}), time="asked_at")
+    assert list(draft.attributes["features"]["dates"]) == [f"{date}_age_days"]
+    ageing = draft.attributes.get("monitoring", {}).get("drift", {}).get("ageing", {})
+    assert ageing == ({"signup_age_days": "1d"} if date == "signup" else {})
+
+
+def test_rule_dates_are_not_ageing_where_no_row_has_another_moment(infer: Any) -> None:
+    born = pd.date_range("1960-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
+    attributes = infer(sound(birth_date=born)).attributes
+    assert list(attributes["features"]["dates"]) == ["birth_date_age_days"]
+    assert "ageing" not in attributes.get("monitoring", {}).get("drift", {})
+
+
 def test_rule_known_after_of_a_date_is_left_out_of_the_contract(infer: Any) -> None:
     paid = (pd.to_datetime(AT) + pd.Timedelta(days=9)).strftime("%Y-%m-%d")
     contract = infer(sound(asked_at=AT, paid=paid)).attributes["contract"]

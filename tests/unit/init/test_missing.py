@@ -39,6 +39,21 @@ def test_texts_of_all_columns_stand_beside_those_of_one() -> None:
     assert missing_texts(COLUMNS, Answers({"missing": "x=1"})) == (["x=1"], {}), "no column x"
 
 
+def test_a_number_is_meant_however_it_is_written() -> None:
+    columns = {
+        "debt": column(["-999.0", "-999", "-999.5", "-9990", None, "1"] * 5).texts,
+        "plz": column(["00999", "-999,00", "999"] * 5).texts,
+    }
+    assert missing_texts(columns, Answers({"missing": "debt=-999"})).of["debt"] == [
+        "-999",
+        "-999.0",
+    ]
+    every = missing_texts(columns, Answers({"missing": "-999.0"})).everywhere
+    assert every == ["-999.0", "-999", "-999,00"]
+    mixed = {"debt": column([-999, "-999.0", 1, 2, 3, 4, 5] * 5).texts}
+    assert set(missing_texts(mixed, Answers(likely=True)).everywhere) == {"-999", "-999.0"}
+
+
 def test_a_line_of_json_is_named_by_its_number(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"a": 1}\n\n{"a": 1,}\n')
