@@ -30,6 +30,7 @@ from mlops_assets.components.model_files import read_parts
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.training.fit import split
 from tests.support.own_tables import TABLES
+from tests.support.servers import free_port
 
 LOWER_IS_BETTER = {"log_loss", "rmse", "mae", "brier"}
 _RATIO, _SECONDS = 1.5, 15.0
@@ -99,6 +100,7 @@ def tried(name: str, folder: Path) -> Row:
     project.mkdir()
     (project / "mlops.yaml").touch()
     options = [f"--{key}={value}" for key, value in table.options.items()]
+    options.append(f"--port={free_port()}")
     command = ["init", str(file), "--target", table.target, "--name", name, "--yes", *options]
     try:
         seconds = _cpu(project, "mlops", *command) + _cpu(project, "mlops", "run", name)

@@ -44,7 +44,9 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         from mlops_assets.ml.inference.scoring import class_names
         from mlops_assets.model_versions.fetched import fetched
 
-        now = datetime.now(UTC) if settings.features.clock == "wall" else None
+        # Without an entity nothing is looked up, and nothing expires.
+        expires = settings.entity is not None and settings.features.clock == "wall"
+        now = datetime.now(UTC) if expires else None
         newest = newest_rows(features.rows, view, now).tail(settings.deployment.max_rows)
         offline = feature_store.training_rows(view, newest[[view.key.name, TIMESTAMP]])
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another

@@ -63,6 +63,18 @@ class Draft:
     sample: "Profiled | None" = None
     """The rows that were looked at, and what their columns are."""
 
+    @property
+    def remarks(self) -> list[str]:
+        """What was found of no column, and the option that names one."""
+        keys = self.attributes
+        if "entity" not in keys:
+            return ["entity: none; name one by --entity COLUMN"]
+        if "timestamp" in keys or "unique" in keys["contract"]:
+            return []
+        return [
+            "entity: of each only the last row is answered by id; name --time, or another --entity"
+        ]
+
     def decide(
         self, place: str, value: Any, said: str, *, likely: bool = False, told: bool = True
     ) -> None:

@@ -15,16 +15,23 @@ from mlops_assets.init.reading.column import ROW_NUMBER, Column
 from mlops_assets.init.reading.names import safe_name
 
 _ID = re.compile(
-    r"(^|[ _.\-])(id|uuid|guid|key|nr|no[.]|number|nummer)[.]?$|[a-z](?-i:I[Dd])$|"
+    r"(^|[ _.\-])(id|uuid|guid|key|nr|no[.]|number|nummer|mrn)[.]?$|[ _.\-]no$|"
+    r"[a-z](?-i:I[Dd]|N[or])$|"
     r"(order|invoice|account|policy|serial|case|ticket|item|part|article|loan)[ _\-]?no$",
     re.IGNORECASE,
 )
 _WHO = re.compile(
     r"^(customer|client|user|account|kunden?|patient|machine|device|sensor|person|member|vehicle|"
     r"driver|employee|player|store|shop|station|maschinen?|geraete?)"
-    r"[ _.\-]?(id|nr|no|number|nummer|key)?[.]?$",
+    r"[ _.\-]?(id|nr|no|number|nummer|key|code|ref)?[.]?$",
     re.IGNORECASE,
 )
+_PLACE_OR_KIND = re.compile(
+    r"zip|plz|post|fips|area|phone|tel|fax|mobile|ort|region|district|country|"
+    r"categor|kategorie|class|klasse|kind|typ|group|gruppe|segment",
+    re.IGNORECASE,
+)
+"""What is written with leading zeros too, and is of many."""
 _NOW = re.compile(
     r"^(ts|time|timestamp|datetime|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at)|"
     r"fecha|stichtag)$|"
@@ -51,6 +58,8 @@ _OTHER = re.compile(
     r"nascita|inizio|scadenza)(_|$)"
 )
 """Of a safe name, a word: a birth, a beginning, an end, or what comes after the row."""
+_MANY = 50
+"""Different values of an id that recurs, unless it is called one of persons or things."""
 _YEAR = re.compile(r"^(year|yr|jahr|season)$", re.IGNORECASE)
 
 
@@ -119,12 +128,26 @@ def find_entity(
             and profiles[source].rule in ("text", "leading_zeros")
         ]
         recurring = [s for s in named if 1 < columns[s].distinct < len(columns[s].texts)]
-        recurring = [s for s in recurring if columns[s].distinct > 50 or _WHO.search(s)]
-        if len(coded or recurring) <= 1:
-            return next(iter(coded or recurring), None)
-        unique = coded or recurring
+        recurring = [s for s in recurring if columns[s].distinct > _MANY or _WHO.search(s)]
+        if len(coded or recurring) == 1:
+            return (coded or recurring)[0]
+        unique = coded or recurring or _numbered(columns, profiles)
+    if not unique:
+        return None
     choices = [*unique, NONE]
     return _none(answers.ask("entity", "whom is a prediction asked for?", unique[0], choices))
+
+
+def _numbered(columns: Mapping[str, Column], profiles: Mapping[str, Found]) -> list[str]:
+    """Codes with leading zeros that recur, whatever they are called but a place or a kind."""
+    return [
+        source
+        for source, column in columns.items()
+        if profiles[source].rule == "leading_zeros"
+        and _may_identify(column, profiles[source])
+        and column.distinct > _MANY
+        and not _PLACE_OR_KIND.search(source)
+    ]
 
 
 def find_timestamp(

@@ -7,7 +7,13 @@ import pandas as pd
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns.kinds import Found
-from mlops_assets.init.doubts.classes import POSITIVE, class_meant, doubt_classes, require_two
+from mlops_assets.init.doubts.classes import (
+    POSITIVE,
+    class_meant,
+    doubt_classes,
+    find_slips,
+    require_two,
+)
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column
 
@@ -45,7 +51,8 @@ def find_target(column: Column, found: Found, answers: Answers) -> Target:
     if task and task not in _TASKS:
         raise ConfigError(f"--task {task!r} is none of {list(_TASKS)}; choose one")
     if task == "regression" or (not task and _is_regression(found, counts)):
-        return _regression(column, found)
+        regression = _regression(column, found)
+        return regression if task or len(counts) > _FEW_NUMBERS else _in_doubt(regression, counts)
     given = answers.given("positive")
     if found.rule == "yes_no" and task != "multiclass":
         return _yes_no(column, found, classes, given)
@@ -73,8 +80,18 @@ def _is_regression(found: Found, counts: pd.Series) -> bool:
     values = found.numbers.dropna()
     if len(counts) == 2:
         return False
-    few = len(counts) <= _FEW_NUMBERS and len(values) >= _ROWS_OF_A_CLASS * len(counts)
-    return bool((values % 1 != 0).any()) or not few
+    if len(counts) > _FEW_NUMBERS or (values % 1 != 0).any():
+        return True
+    called_so = found.rule == "code"
+    slips = {} if called_so else find_slips({str(name): int(n) for name, n in counts.items()})
+    rows = counts.mean() if called_so else counts.drop(index=list(slips)).min()
+    return bool(rows < _ROWS_OF_A_CLASS)
+
+
+def _in_doubt(regression: Target, counts: pd.Series) -> Target:
+    """A regression of numbers so few that they may be classes."""
+    said = f"; {counts.index[-1]!r} in {counts.iloc[-1]} rows, so no classes but by --task"
+    return regression._replace(why=regression.why + said, likely=True)
 
 
 def _regression(column: Column, found: Found) -> Target:

@@ -29,6 +29,7 @@ def yaml_text(draft: Draft, heading: list[str]) -> str:
     """
     notes = {decision.place: decision for decision in draft.decisions}
     known = {key: draft.attributes[key] for key in _ORDER if key in draft.attributes}
+    heading = [*heading, *draft.remarks]
     lines = [*(f"# {line}" for line in heading), f"type: {_TYPE}", "attributes:"]
     lines += _block(known, "", notes, 1)
     if draft.left_out:

@@ -50,6 +50,7 @@ def told(file: Path, draft: "Draft") -> Iterator[str]:
             line = model.own_fault(decision.place, "").line
             sure = "likely" if decision.likely else "sure"
             yield f"{file.name}:{line}: {decision.place}: {decision.said} ({sure})"
+    yield from draft.remarks
     for source, why in draft.left_out.items():
         yield f"left out: {source if source.strip() else repr(source)}: {why}"
     page = file.with_name(PAGE)

@@ -20,6 +20,8 @@ from mlops_assets.init.columns.moments import (
     find_epoch,
     find_moments,
     find_serial,
+    find_shortened,
+    find_unread,
 )
 from mlops_assets.init.doubts.moments import said_of_far
 from mlops_assets.init.questions import Answers
@@ -151,8 +153,19 @@ def epoch(column: Column, answers: Answers) -> Found | None:
     return Found("epoch", said, "moment", contract, moments=moments, likely=found.likely)
 
 
+def short_epoch(column: Column, answers: Answers) -> Found | None:
+    """Time since 1970 as spreadsheets export it, `1.7000000000E+12`, which no contract reads."""
+    if column.share(_NUMBER) < 1 or column.share("[eE]") == 0:
+        return None
+    said = find_shortened(column.source, _numbers(column), answers)
+    return _left_out("short_epoch", said)
+
+
 def number(column: Column, answers: Answers) -> Found | None:
-    """A number, in 99.5 % of the values; whole where all are, also if written 4.0."""
+    """A number, in 99.5 % of the values; whole where all are, also if written 4.0.
+
+    Whole numbers of which a float would change digits are left out: they are ids.
+    """
     plain = column.plain_numbers()
     if plain.share(_NUMBER) < 0.995:
         return None
@@ -164,6 +177,9 @@ def number(column: Column, answers: Answers) -> Found | None:
         said = f"counts the rows, from {numbers.min():g}"
         return Found("row_number", said, "left out", {"dtype": "int64"}, numbers=numbers)
     contract = {"dtype": "int64" if whole else "float64", **number_range(numbers, whole=whole)}
+    if changed := _changed(plain):
+        said = f"whole numbers too long for a float, e.g. {changed}; --entity, if they are its ids"
+        return Found("number", said, "left out", contract, numbers=numbers)
     return Found(
         "number", "whole numbers" if whole else "numbers", contract=contract, numbers=numbers
     )
@@ -200,6 +216,11 @@ def signed_number(column: Column, answers: Answers) -> Found | None:
     return Found("signed_number", said, "left out", {"dtype": "string"})
 
 
+def unread_moment(column: Column, answers: Answers) -> Found | None:
+    """Texts called a time that are of no format that is read, such as `2024-08-31 20:00 EDT`."""
+    return _left_out("unread_moment", find_unread(column.source, column.texts))
+
+
 def category(column: Column, answers: Answers) -> Found | None:
     """Texts that recur."""
     distinct, rows = column.distinct, len(column.present)
@@ -234,10 +255,12 @@ RULES: tuple[Rule, ...] = (
     yes_no,
     leading_zeros,
     epoch,
+    short_epoch,
     moment,
     number,
     padded,
     signed_number,
+    unread_moment,
     category,
     text,
 )
@@ -253,6 +276,17 @@ def _nearly_epoch(column: Column, numbers: pd.Series, answers: Answers) -> Found
     contract = {"dtype": "int64" if whole else "float64", **number_range(numbers, whole=whole)}
     use: Use = "left out" if doubt.mixed else "feature"
     return Found("number", doubt.said, use, contract, numbers=numbers, likely=True)
+
+
+def _left_out(rule: str, said: str) -> Found | None:
+    return Found(rule, said, "left out", {"dtype": "string"}) if said else None
+
+
+def _changed(column: Column) -> str:
+    """A whole number of which a float would change digits; empty without one."""
+    long = pc.match_substring_regex(column.present, r"^[+-]?[0-9]{16,}$")
+    texts = pc.filter(column.present, long).to_pylist()
+    return next((text for text in texts if int(float(text)) != int(text)), "")
 
 
 def _few(column: Column, most: int) -> list[str]:

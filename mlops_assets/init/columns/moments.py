@@ -47,6 +47,11 @@ _EPOCH = re.compile(
     r"seen|since",
     re.IGNORECASE,
 )
+_CALLED_SO = re.compile(
+    r"(^|_)(time|ts|timestamp|date|datetime|datum|zeit|zeitpunkt|zeitstempel|fecha)(_|$)|_at$"
+)
+"""Of a safe name, a word."""
+_DATED = r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}|(19|20)[0-9]{2}"
 _DATE = re.compile(r"date|datum|fecha|dia$|jour|(^|[_ ])day$|[_ ](at|on)$", re.IGNORECASE)
 _NUMBERED = re.compile(
     r"(^|[ _.\-])(id|uuid|key|nr|no|number|nummer|phone|tel|mobile|code|ean|isbn|sku|barcode)[.]?$|"
@@ -132,6 +137,31 @@ def find_epoch(source: str, numbers: pd.Series, answers: Answers) -> Epoch | Non
             is_one = _is_epoch(source, unit, called, answers)
             return Epoch(unit, said, likely=not called) if is_one else None
     return None
+
+
+def find_shortened(source: str, numbers: pd.Series, answers: Answers) -> str:
+    """What is said of numbers called a time that count it since 1970; empty where they do not."""
+    found = find_epoch(source, numbers, answers) if _EPOCH.search(source) else None
+    if found is None:
+        return ""
+    number = f"{numbers.dropna().iloc[0]:.0f}"
+    return f"{found.said} since 1970 without all their digits; write {number!r} to use them"
+
+
+def find_unread(source: str, texts: pa.Array) -> str:
+    """What is said of texts called a time that were read as none; empty where they are no times.
+
+    They are some if they have a date or a year, or if most of them are different.
+    """
+    present = texts.drop_null()
+    dated = pc.mean(pc.match_substring_regex(present, _DATED)).as_py() or 0
+    many = len(pc.unique(present)) > max(_FEW, len(present) / 2)
+    if not _CALLED_SO.search(safe_name(source)) or not (dated >= _MOST or many):
+        return ""
+    return (
+        f"called a time, but of no one format that is read, e.g. {present[0].as_py()[:40]!r}; to "
+        f"use it write ISO 8601, e.g. 2024-08-31T20:00:00-04:00, and say --time {source!r}"
+    )
 
 
 def find_serial(source: str, numbers: pd.Series) -> Epoch | None:

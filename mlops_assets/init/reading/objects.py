@@ -89,9 +89,23 @@ def _spelled(
     if pa.types.is_time(kind) or pa.types.is_duration(kind):  # the contract has no such type
         nested[name] = f"{kind} is no column of moments; write it as a number, e.g. of hours"
         return
+    if pa.types.is_uint64(kind) and (pc.max(column).as_py() or 0) >= 2**63:
+        nested[name] = (
+            "whole numbers of 2**63 and more, which no contract reads; store them as text"
+        )
+        return
+    if pa.types.is_floating(kind) and _are_whole(column):
+        column = column.cast(pa.int64())  # 1.7e12 with all its digits
     try:
         texts = column.cast(pa.string()).combine_chunks()
     except pa.ArrowException:
         nested[name] = f"{kind} is no column of numbers, texts, booleans or moments"
         return
     yield name, texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+
+
+def _are_whole(numbers: pa.ChunkedArray) -> bool:
+    """Whether each is a whole number that a float keeps exactly."""
+    known = numbers.drop_null().cast(pa.float64())
+    whole = pc.and_(pc.equal(pc.floor(known), known), pc.less(pc.abs(known), 2.0**53))
+    return bool(pc.all(whole).as_py())

@@ -219,6 +219,7 @@ def project(tmp_path: Path, loans: dict, loans_csv: Path) -> Generator[tuple[Pat
     run("mlops", "stop", root=root, **environment)
 
 
+@pytest.mark.thorough  # the tutorial and a state that was moved roll back too
 @pytest.mark.timeout(600)
 def test_a_rollback_really_serves_the_older_version(
     project: tuple[Path, dict], loans_csv: Path

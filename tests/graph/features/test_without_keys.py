@@ -51,8 +51,15 @@ def read_at(moment: str, resources: dict[str, Any]) -> FakeDatasets:
     )
 
 
+def long_ago(frame: pd.DataFrame) -> pd.DataFrame:
+    """Longer than the longest TTL."""
+    return frame.assign(tasted=frame["tasted"].str.replace("2025", "1885"))
+
+
 @pytest.mark.parametrize(
-    "steps", [(), (with_ids,), (with_times,)], ids=["neither", "id only", "time only"]
+    "steps",
+    [(), (with_ids,), (with_times,), (with_times, long_ago)],
+    ids=["neither", "id only", "time only", "time only, long ago"],
 )
 def test_what_it_lacks_it_does_without(
     steps: tuple[Table, ...],

@@ -57,6 +57,48 @@ def test_rule_leading_zeros() -> None:
     assert (one.rule, one.contract["dtype"], one.encoding) == ("leading_zeros", "string", "one_hot")
 
 
+@pytest.mark.parametrize("power", [9, 12])
+def test_rule_short_epoch_is_left_out_with_the_remedy(power: int) -> None:
+    values = [f"{1.7 + i / 10**5:.10f}E+{power:02d}" for i in range(40)]
+    one = found(values, "time")
+    assert (one.rule, one.use) == ("short_epoch", "left out")
+    assert f"write '{17 * 10 ** (power - 1)}' to use them" in one.why
+    assert found(values, "revenue").rule == "number"
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ([f"2024-08-{1 + i % 28:02d} {i % 24:02d}:00:00 EDT" for i in range(90)], "time"),
+        ([f"2024-08-{1 + i % 5:02d} EST" for i in range(90)], "orderDate"),
+        (
+            [f"3.{1 + i % 12}.2024" if i % 2 else f"2024-08-{1 + i % 28}" for i in range(90)],
+            "seen_at",
+        ),
+        ([f"the {i}. of May" for i in range(90)], "created_at"),
+    ],
+)
+def test_rule_unread_moment_is_left_out_with_the_remedy(values: list[str], name: str) -> None:
+    one = found(values, name)
+    assert (one.rule, one.use) == ("unread_moment", "left out")
+    assert f"{values[0]!r}; to use it write ISO 8601" in one.why
+
+
+def test_rule_unread_moment_is_no_other_text() -> None:
+    assert found(["morning", "noon", "evening"] * 30, "time").rule == "category"
+    assert (
+        found([f"2024-08-{1 + i % 28:02d} EDT" for i in range(90)], "sentiment").rule == "category"
+    )
+
+
+@pytest.mark.parametrize("start", [2**53, 2**63, 10**20])
+def test_rule_number_leaves_out_whole_numbers_that_a_float_would_change(start: int) -> None:
+    one = found([start + 7 * i + 1 for i in range(40)] * 2)
+    assert (one.rule, one.use) == ("number", "left out")
+    assert f"e.g. {start + 1}; --entity" in one.why
+    assert found([f"{1.5 * start:.17g}", "5", "7"]).use == "feature", "an amount"
+
+
 @pytest.mark.parametrize(("scale", "unit"), [(1, "s"), (10**3, "ms"), (10**6, "us"), (10**9, "ns")])
 def test_rule_epoch(scale: int, unit: str) -> None:
     one = found([(1_600_000_000 + 7 * i) * scale for i in range(20)], "event_time")

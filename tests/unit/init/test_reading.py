@@ -357,6 +357,9 @@ def test_rule_parquet_spells_values_whatever_their_type(tmp_path: Path) -> None:
             "s": pa.array([{"age": 1}] * 3),
             "tags": pa.array([["x"]] * 3),
             "raw": pa.array([b"\xff"] * 3),
+            "ms": pa.array([1.7e12, None, 1.7e12 + 1]),
+            "half": pa.array([1.5, 2.0, 3.0], pa.float16()),
+            "hash": pa.array([1, 2, 2**63], pa.uint64()),
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
@@ -365,7 +368,10 @@ def test_rule_parquet_spells_values_whatever_their_type(tmp_path: Path) -> None:
     assert found.columns["k"].to_pylist() == ["a", "b", "a"]
     assert found.columns["at"][2].as_py().startswith("2024-03-31 22:00:00"), "in UTC, in summer"
     assert found.columns["s.age"].to_pylist() == ["1", "1", "1"]
-    assert set(found.nested) == {"tags", "raw"}
+    assert found.columns["ms"].to_pylist() == ["1700000000000", None, "1700000000001"]
+    assert found.columns["half"].to_pylist() == ["1.5", "2", "3"]
+    assert set(found.nested) == {"tags", "raw", "hash"}
+    assert found.nested["hash"].endswith("store them as text")
 
 
 def test_rule_names() -> None:

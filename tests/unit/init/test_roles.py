@@ -23,6 +23,7 @@ from tests.unit.init.tables import AT, LABEL, NOISE, RNG, ROWS, sound
         ([f"K-{i:05d}" for i in range(ROWS)], "Kunden-Nr.", "string"),
         ([f"{i:05d}" for i in range(ROWS)], "id", "string"),
         ([f"7b1f-{i:04x}" for i in range(ROWS)], "who", "string"),
+        ([f"C{i}" for i in range(ROWS)], "client_code", "string"),
     ],
 )
 def test_rule_entity(infer: Any, ids: Any, name: str, dtype: str) -> None:
@@ -55,6 +56,31 @@ def test_rule_entity_is_asked_where_several_would_do(infer: Any) -> None:
     assert "entity" not in infer(two, entity="none").attributes
 
 
+@pytest.mark.parametrize("name", ["cust_no", "Cust No", "kd_nr", "custNo", "MRN", "user_code"])
+def test_rule_entity_that_recurs_by_its_name(infer: Any, name: str) -> None:
+    ids = [f"C{i % 100}" for i in range(ROWS)]
+    draft = infer(sound(**{name: ids, "z": NOISE[::-1]}))
+    assert draft.attributes["contract"]["columns"][draft.attributes["entity"]["name"]]
+    (said,) = draft.remarks
+    assert "only the last row is answered by id; name --time, or another --entity" in said
+    assert f"# {said}" in yaml_text(draft, [])
+    assert infer(sound(**{name: ids, "at": AT, "z": NOISE[::-1]})).remarks == []
+
+
+@pytest.mark.parametrize("name", ["casino", "piano", "zip_code", "department"])
+def test_rule_entity_is_not_what_only_ends_like_one(infer: Any, name: str) -> None:
+    draft = infer(sound(**{name: [f"C{i % 100}" for i in range(ROWS)]}))
+    assert draft.remarks == ["entity: none; name one by --entity COLUMN"]
+    assert f"# {draft.remarks[0]}" in yaml_text(draft, [])
+
+
+def test_rule_entity_is_asked_of_codes_with_leading_zeros_that_recur(infer: Any) -> None:
+    codes = [f"{i % 100:08d}" for i in range(ROWS)]
+    with pytest.raises(UndecidedError, match="--entity 'chart'"):
+        infer(sound(chart=codes))
+    assert "entity" not in infer(sound(plz=codes)).attributes
+
+
 def test_rule_entity_that_recurs(infer: Any) -> None:
     draft = infer(sound(machine_id=np.arange(ROWS) % 30, at=AT, z=NOISE[::-1]))
     assert draft.attributes["entity"] == {"name": "machine_id", "dtype": "int64"}
@@ -68,6 +94,8 @@ def test_rule_entity_that_recurs(infer: Any) -> None:
         (np.where(LABEL, "Yes", "No"), "binary"),
         (LABEL + 1, "binary"),
         (np.arange(ROWS) % 3, "multiclass"),
+        (np.repeat([0, 1, 2, 3, 4], [130, 90, 50, 23, 7]), "regression"),
+        (np.repeat([0, 1, 2, 3, 4], [130, 90, 50, 20, 10]), "multiclass"),
         (np.array(["red", "green", "blue"])[np.arange(ROWS) % 3], "multiclass"),
         (RNG.integers(0, 60, ROWS), "regression"),
         (NOISE[::-1], "regression"),
@@ -76,6 +104,15 @@ def test_rule_entity_that_recurs(infer: Any) -> None:
 def test_rule_target(infer: Any, values: Any, task: str) -> None:
     draft = infer({"x": NOISE, "y": values})
     assert draft.attributes["target"]["task"] == task
+
+
+def test_rule_target_of_few_numbers_that_are_no_classes_is_likely(infer: Any) -> None:
+    counts = np.repeat([0, 1, 2, 3, 4], [130, 90, 50, 23, 7])
+    (said,) = [d for d in infer({"x": NOISE, "n": counts}, "n").decisions if d.place == "target"]
+    assert said.said.endswith("from 0 to 4; '4' in 7 rows, so no classes but by --task")
+    assert said.likely
+    kinds = infer({"x": NOISE, "kind": counts}, "kind").attributes["target"]["task"]
+    assert kinds == "multiclass", "called so"
 
 
 def test_rule_target_may_be_told_its_task(infer: Any) -> None:

@@ -74,6 +74,18 @@ def test_what_is_written_is_sound_and_said_with_its_lines(
     assert [path.name for path in (project / "defs").iterdir()] == ["loans"]
 
 
+def test_a_table_without_ids_is_said_with_the_option_that_names_them(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project / "loans.csv", id=RNG.integers(0, 90, ROWS), asked_at=1)
+    assert main(["init", "loans.csv", "--target", "y", "--entity", "none"]) == 0
+    assert "\nentity: none; name one by --entity COLUMN\n" in capsys.readouterr().out
+    said = "entity: of each only the last row is answered by id; name --time, or another --entity"
+    assert main(["init", "loans.csv", "--target", "y", "--name", "by_id"]) == 0
+    assert f"\n{said}\n" in capsys.readouterr().out
+    assert f"# {said}\n" in (project / "defs" / "by_id" / "defs.yaml").read_text(encoding="utf-8")
+
+
 def test_editors_know_what_is_written_by_the_schema_of_its_first_line(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
