@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mlops_assets.blocks.base import Task, one_line
-from mlops_assets.errors import DeploymentError, NotExportableError
+from mlops_assets.errors import DeploymentError, NotExportableError, TrainingError
 from mlops_assets.ml.export.onnx_export import export
 from mlops_assets.ml.frames import FeatureDtypes
 from mlops_assets.ml.inference.onnx_runtime import MISSING, NUMBERS, TEXTS, OnnxModel
@@ -147,14 +147,14 @@ def _expected(held_out: Scored, dtypes: FeatureDtypes) -> Iterator[tuple[pd.Data
     whole = pd.concat([probe.features for probe in probes], ignore_index=True)
     try:
         yield whole, replace(held_out, features=whole).scores
-    except ValueError:
+    except TrainingError:
         yield from ((probe.features, _answers(probe)) for probe in probes)
 
 
 def _answers(scored: Scored) -> np.ndarray:
     try:
         return scored.scores
-    except ValueError:  # a missing value that the model does not take
+    except TrainingError:  # a missing value that the model does not take
         return np.full((len(scored.features), 1), np.nan)
 
 
