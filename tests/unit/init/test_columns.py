@@ -99,6 +99,12 @@ def test_rule_number_leaves_out_whole_numbers_that_a_float_would_change(start: i
     assert found([f"{1.5 * start:.17g}", "5", "7"]).use == "feature", "an amount"
 
 
+def test_rule_number_leaves_out_what_is_longer_than_any_float() -> None:
+    one = found([10**400 + i for i in range(40)] * 2)
+    assert (one.rule, one.use) == ("number", "left out")
+    assert len(one.why) < 200, "nobody reads 400 digits"
+
+
 @pytest.mark.parametrize(("scale", "unit"), [(1, "s"), (10**3, "ms"), (10**6, "us"), (10**9, "ns")])
 def test_rule_epoch(scale: int, unit: str) -> None:
     one = found([(1_600_000_000 + 7 * i) * scale for i in range(20)], "event_time")
