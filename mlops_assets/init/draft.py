@@ -10,6 +10,7 @@ from mlops_assets.blocks.base import NUMBERS
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns.kinds import Found, profile
 from mlops_assets.init.questions import NONE, Answers
+from mlops_assets.init.reading.codes import NA, na_is_code
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import Missing, missing_texts, without
 from mlops_assets.init.reading.names import safe_names
@@ -162,6 +163,11 @@ def profiled(table: Table, answers: Answers) -> Profiled:
         for source, texts in table.columns.items()
     }
     found = {source: profile(column, answers) for source, column in columns.items()}
+    for source, column in columns.items():
+        if source not in missing.of and na_is_code(column.counts):
+            option = f"--missing {f'{source}={NA}'!r}"
+            why = f"{found[source].why}; {NA!r} is one of its codes, or say {option}"
+            found[source] = replace(found[source], why=why, likely=True)
     if "uri" not in table.source:
         found = {source: _with_marks(one, table) for source, one in found.items()}
     # New folders come with new values: those of today bound nothing.
