@@ -10,6 +10,7 @@ expired before they were published. Both are written by `resources.online_table`
 """
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,6 +58,7 @@ class SqliteLookup:
         self._view, self._as_of = online.view, online.as_of
         self._cells = Cells(online.view)
         self._path = Path(online.store["online_store"]["path"])
+        self._file = str(self._path)
         self._entity = online.view.key
         table = table_of(online.store["project"], online.view.name)
         self._where = f"FROM {table} WHERE entity_key = ?"
@@ -99,7 +101,7 @@ class SqliteLookup:
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's; another one where the file was deleted and published anew."""
-        file = self._path.stat().st_ino
+        file = os.stat(self._file).st_ino  # noqa: PTH116 a path's own costs as much again
         if getattr(self._local, "file", None) != file:
             self._local.connection = _open(self._path)
             self._local.file = file
