@@ -89,6 +89,10 @@ class SqliteLookup:
     def _read(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | Expired | None]:
         connection, found = self._connection(), dict[EntityId, Stored | Expired | None]()
         moments: dict[str | int, datetime] = {}
+        if len(entities) == 1:  # one statement sees one state, and needs no transaction
+            cells = connection.execute(self._select, (entity_key(self._entity, entities[0]),))
+            if (stored := self._cells.stored(cells.fetchall(), moments)) is not None:
+                return {entities[0]: stored}
         cursor = connection.execute("BEGIN")
         try:
             for entity in dict.fromkeys(entities):
