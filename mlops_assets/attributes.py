@@ -116,7 +116,12 @@ class ModelAttributes(Settings):
             include={"source", "entity", "timestamp", "contract", "processing"},
             exclude={
                 "source": {"uri", "loader", "watch"},
-                "contract": {"extra_columns", "bad_rows", "max_bad_fraction"},
+                "contract": {
+                    "extra_columns",
+                    "bad_rows",
+                    "max_bad_fraction",
+                    "max_repeated_fraction",
+                },
                 "processing": {"categorical_encoding"},  # of the model's own pipeline
             },
         )

@@ -1,5 +1,6 @@
 """Source, entity, contract and processing; the contract of one column is `columns`."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -169,6 +170,13 @@ class ContractSettings(Settings):
     max_bad_fraction: float = Field(
         0.01, ge=0, lt=1, description="A larger share of bad rows fails the check `contract_holds`."
     )
+    max_repeated_fraction: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="The same of rows that break no rule but `unique`, which are no bad rows then; "
+        "default: they are, and count in `max_bad_fraction`.",
+    )
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
@@ -183,6 +191,27 @@ class ContractSettings(Settings):
         if misfits := unknown(self.unique, self.columns, "unique"):
             raise MisfitError(*misfits)
         return self
+
+    @model_validator(mode="after")
+    def _tolerance_fits(self) -> Self:
+        if self.max_repeated_fraction is None:
+            return self
+        if not self.unique or self.bad_rows == "refuse":
+            raise ValueError(
+                "max_repeated_fraction needs `unique`, and `bad_rows: quarantine`; remove it"
+            )
+        return self
+
+    def tolerates(self, broken: Mapping[str, int], bad: int, rows: int) -> bool:
+        """Whether so many bad rows of all are few enough, by how often each rule was broken."""
+        if self.bad_rows == "refuse":
+            return not bad
+        repeated = 0
+        if self.max_repeated_fraction is not None:
+            repeated = sum(times for rule, times in broken.items() if rule.endswith(".unique"))
+            if repeated > self.max_repeated_fraction * rows:
+                return False
+        return bad - repeated <= self.max_bad_fraction * rows
 
     @property
     def source_names(self) -> dict[str, str]:

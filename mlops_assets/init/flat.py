@@ -225,7 +225,8 @@ def _put_aside(table: Profiled, roles: Roles, twice: int, draft: Draft) -> None:
         said = f"{twice} of {table.rows} rows repeat an id and a moment, and are put aside"
     draft.decide("contract.unique", names, said, likely=share > MANY, told=twice > 0)
     if share > 0.005:
-        draft.attributes["contract"]["max_bad_fraction"] = min(0.5, round(2 * share + 0.01, 2))
+        most = min(0.5, round(2 * share + 0.01, 2))
+        draft.decide("contract.max_repeated_fraction", most, "of those rows", told=False)
 
 
 def _feature_block(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:

@@ -69,10 +69,8 @@ def remarks(summary: BatchSummary) -> list[str]:
 
 def contract_held(summary: BatchSummary, settings: ModelSettings) -> bool:
     """Whether no more rows broke the contract than it allows."""
-    if settings.contract.bad_rows == "refuse":
-        return not summary.quarantined
-    share = summary.quarantined / (summary.rows + summary.quarantined)
-    return share <= settings.contract.max_bad_fraction
+    bad = summary.quarantined
+    return settings.contract.tolerates(summary.reasons, bad, summary.rows + bad)
 
 
 def _require_writable(output: Path) -> None:

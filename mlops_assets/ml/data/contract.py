@@ -34,11 +34,6 @@ class Checked(NamedTuple):
     """Bad rows as they came, spelled as strings (None for no value), then `row`, the 0-based
     position in the input, and `reason`: `COLUMN.RULE: VALUE what`, joined by `; `."""
 
-    @property
-    def bad_fraction(self) -> float:
-        """Share of bad rows, 0..1; 0 without rows."""
-        return len(self.bad) / max(len(self.rows) + len(self.bad), 1)
-
 
 class SeenKeys:
     """The `unique` keys of good rows, for rows that come in batches; 16 bytes a row.
@@ -136,9 +131,8 @@ def contract_holds(checked: Checked, contract: ContractSettings) -> bool:
     """Whether the good rows may be used: few enough are bad, and at least one is good."""
     if checked.rows.empty:
         return False
-    if contract.bad_rows == "refuse":
-        return checked.bad.empty
-    return checked.bad_fraction <= contract.max_bad_fraction
+    bad = len(checked.bad)
+    return contract.tolerates(violations(checked), bad, len(checked.rows) + bad)
 
 
 def broken_contract(checked: Checked, where: str) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError, SourceError
@@ -45,7 +46,6 @@ def test_several_reasons_are_joined():
     (reason,) = reasons(checked)
     assert len(reason.split("; ")) == 3
     assert violations(checked) == {"a.min": 1, "b.allowed": 1, "c.nullable": 1}
-    assert checked.bad_fraction == 0.5
 
 
 def test_every_later_row_of_a_key_is_bad():
@@ -124,6 +124,32 @@ def test_contract_holds(values: list[str], bad_rows: str, most: float, *, holds:
     )
     checked = enforce(pd.DataFrame({"x": pd.Series(values, dtype=object)}), rules, NOW)
     assert contract_holds(checked, rules) is holds
+
+
+@pytest.mark.parametrize(
+    ("repeated", "negative", "holds"),
+    [(40, 1, True), (40, 2, False), (60, 0, False), (0, 2, False)],
+)
+def test_what_repeats_is_tolerated_for_itself(repeated: int, negative: int, *, holds: bool):
+    rows = 100 - repeated - negative
+    ids = [*range(rows), *[0] * repeated, *range(rows, rows + negative)]
+    frame = pd.DataFrame({"id": ids, "x": [1] * (rows + repeated) + [-1] * negative})
+    columns = {"id": {"dtype": "int64"}, "x": {"dtype": "int64", "min": 0}}
+    rules = {"columns": columns, "unique": ["id"], "max_repeated_fraction": 0.5}
+    ours = ContractSettings.model_validate(rules)
+    checked = enforce(frame, ours, NOW)
+    assert len(checked.bad) == repeated + negative
+    assert contract_holds(checked, ours) is holds
+    together = ContractSettings.model_validate(rules | {"max_repeated_fraction": None})
+    assert not contract_holds(checked, together)
+
+
+@pytest.mark.parametrize("without", ["unique", "quarantine"])
+def test_a_tolerance_of_what_repeats_needs_a_key_and_a_quarantine(without: str):
+    rules = {"columns": {"x": {"dtype": "int64"}}, "unique": ["x"], "max_repeated_fraction": 0.5}
+    wrong = {"unique": ()} if without == "unique" else {"bad_rows": "refuse"}
+    with pytest.raises(ValidationError, match="max_repeated_fraction needs `unique`"):
+        ContractSettings.model_validate(rules | wrong)
 
 
 ANY_TEXT = st.one_of(
