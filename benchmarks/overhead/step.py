@@ -123,7 +123,7 @@ def _evaluate(
     target = parts.test[settings.target.name]
     plots = evaluation_plots(held_out.scores, target, held_out.task, held_out.classes)
     tracking.run_of(model).log_plots(plots)
-    log_card(report, parts, settings, tracking)
+    log_card(report, parts, settings, tracking, features.record)
     reference = held_out_profile(rows, model, settings, tracking)
     tracking.run_of(model).log_text(PROFILE_FILE, reference.model_dump_json())
     return report

@@ -101,7 +101,9 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
         with reported():
             cleaned = process(checked.rows, settings.processing)
             frame = identified(cleaned, settings, raw.delivered_at)
-        value = TracedRows(frame, Origin(raw=raw, checked_at=now, made_by=settings.processed_by))
+        by = settings.processed_by
+        origin = Origin(raw=raw, checked_at=now, made_by=by, rejected=rejected.kept)
+        value = TracedRows(frame, origin)
         yield dg.MaterializeResult(
             value=value, metadata={**profile(frame, settings.kept_columns, {}), **facts}
         )

@@ -83,7 +83,8 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
             run = tracking.run_of(model)
             run.log_metrics({**report.metrics, **compared_metrics(report)})
             run.log_plots(plots)
-            found = EvaluationFacts.of(report, log_card(report, parts, settings, tracking))
+            card = log_card(report, parts, settings, tracking, features.record)
+            found = EvaluationFacts.of(report, card)
             describe(report, settings, tracking, ledger)
             links = urls(tracking.links(model))
         metadata = {**stated(found), **facts(report), **links, **stated(figures), **pictures(plots)}

@@ -5,6 +5,7 @@ from mlops_assets.ml.evaluation.model_card import markdown, model_card
 from mlops_assets.ml.frames import Split
 from mlops_assets.model_versions.choice import as_fitted
 from mlops_assets.model_versions.provenance import INFERENCE_TAG
+from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import Evaluation, ModelCard
 from mlops_assets.records.files import CARD_FILE
 from resources.champion.aliases import origin
@@ -14,9 +15,16 @@ _TEXT = "model_card.md"
 
 
 def log_card(
-    report: Evaluation, rows: Split, settings: ModelSettings, tracking: MLflowTracking
+    report: Evaluation,
+    rows: Split,
+    settings: ModelSettings,
+    tracking: MLflowTracking,
+    made_of: Origin,
 ) -> str:
-    """Log the card of an evaluated version beside it, as Markdown and as facts; the Markdown."""
+    """Log the card of an evaluated version beside it, as Markdown and as facts; the Markdown.
+
+    The rows are made of `made_of`.
+    """
     model, champion = report.model, report.champion
     settings, choice = as_fitted(model, settings, tracking)
     tags = tracking.run_of(model).tags()
@@ -29,6 +37,7 @@ def log_card(
         git_sha=git_sha,
         inference=tags.get(INFERENCE_TAG, ""),
         choice=choice,
+        rejected=made_of.rejected if made_of.raw.md5 == data_version else None,
     )
     other = champion if champion and champion.version != model.version else None
     before = tracking.run_of(other).read_text(CARD_FILE) if other else None  # none if adopted

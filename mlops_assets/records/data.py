@@ -1,6 +1,7 @@
 """A version of the raw data, and the features as the feature store knows them."""
 
 import re
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field
@@ -25,18 +26,6 @@ class DatasetVersion(Record):
     )
 
 
-class Origin(Record):
-    """What processed rows and features were made of, so that a training can be repeated."""
-
-    raw: DatasetVersion
-    checked_at: Moment = Field(description="The moment that the contract took for now.")
-    made_by: str = Field(
-        "",
-        description="Hash of what the YAML said of making them; empty: by an earlier release.",
-    )
-    engine: str = Field("arrays", description="What made the features, as `MLOPS_ENGINE` names it.")
-
-
 class SourceFacts(Record):
     """What `raw_data` states for others to read."""
 
@@ -54,6 +43,11 @@ class RejectedRows(Record):
     broken_rules: dict[str, int] = Field({}, description="`COLUMN.RULE` -> values that broke it.")
 
     @property
+    def kept(self) -> Self:
+        """As it is kept with what was made of the others: its file by its place in the folder."""
+        return self.model_copy(update={"quarantine": "/".join(Path(self.quarantine).parts[-2:])})
+
+    @property
     def said(self) -> str:
         """In a line, for a person."""
         broken = ", ".join(f"{rule} {count:,}" for rule, count in self.broken_rules.items())
@@ -61,6 +55,21 @@ class RejectedRows(Record):
             f"{self.rejected_rows:,} of {self.delivered_rows:,} rows are put aside ({broken}), "
             f"in {self.quarantine}"
         )
+
+
+class Origin(Record):
+    """What processed rows and features were made of, so that a training can be repeated."""
+
+    raw: DatasetVersion
+    checked_at: Moment = Field(description="The moment that the contract took for now.")
+    made_by: str = Field(
+        "",
+        description="Hash of what the YAML said of making them; empty: by an earlier release.",
+    )
+    rejected: RejectedRows | None = Field(
+        None, description="Of those raw data; None: by an earlier release."
+    )
+    engine: str = Field("arrays", description="What made the features, as `MLOPS_ENGINE` names it.")
 
 
 class ColumnSummary(Record):

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 
 from mlops_assets.blocks.base import Markdown, Moment, Record
 from mlops_assets.blocks.card import CardSettings
+from mlops_assets.records.data import RejectedRows
 from mlops_assets.records.reproduction import EstimatorChoice
 
 
@@ -183,6 +184,9 @@ class ModelCard(Record):
     owners: tuple[str, ...]
     purpose: CardSettings
     data_version: str | None = Field(description="DVC md5 of the raw data trained on.")
+    rejected: RejectedRows | None = Field(
+        None, description="Of that version, before the training; None: not recorded."
+    )
     git_sha: str | None
     target: str
     estimator: str

@@ -134,6 +134,9 @@ class ShownVersion(Record):
     champion: bool = Field(description="Whether it is now.")
     moves: list[Promotion] = Field(description="Of the ledger, to or from it, the oldest first.")
     card: ModelCard = Field(description="What is known of its data, training and evaluation.")
+    quarantine: str | None = Field(
+        None, description="The file of the rows that broke the contract; null: none is known."
+    )
 
 
 class ComparedValue(Record):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
@@ -31,16 +32,19 @@ Kind = Literal["metric", "slice", "feature", "parameter", "data"]
 def show(name: str, *, as_json: bool) -> int:
     """Print what is known of a version, by default of the champion."""
     definitions = load_definitions()
-    with open_resources(definitions, "ledger") as built:
+    with open_resources(definitions, "ledger", "datasets") as built:
         model, version = named(name, definitions, built.ledger)
-        history = built.ledger.history(model)
+        history, folder = built.ledger.history(model), Path(built.datasets.quarantine)
+    card = card_of(model, version, definitions)
+    put_aside = card.rejected if card.rejected and card.rejected.rejected_rows else None
     moves = [move for move in history if version in (move.to_version, move.from_version)]
     shown = ShownVersion(
         model=model,
         version=version,
         champion=bool(history) and history[-1].to_version == version,
         moves=moves,
-        card=card_of(model, version, definitions),
+        card=card,
+        quarantine=str((folder / put_aside.quarantine).absolute()) if put_aside else None,
     )
     say_facts(shown, _said(shown), as_json=as_json)
     return 0
@@ -186,6 +190,8 @@ def _said(shown: ShownVersion) -> str:
 
     role = "the champion" if shown.champion else "not the champion"
     moves = [_moved(move, shown.version) for move in shown.moves] or ["never deployed"]
+    if shown.quarantine:
+        moves.append(f"rows that broke the contract: {shown.quarantine}")
     head = f"{shown.model}@{shown.version}: {role}\n" + "\n".join(f"  {move}" for move in moves)
     return f"{head}\n\n{markdown(shown.card, None)}".rstrip()
 

@@ -18,9 +18,9 @@ from mlops_assets.init.columns.moments import (
     Moments,
     doubt_epoch,
     find_epoch,
+    find_exponents,
     find_moments,
     find_serial,
-    find_shortened,
     find_unread,
 )
 from mlops_assets.init.doubts.moments import said_of_far
@@ -154,11 +154,16 @@ def epoch(column: Column, answers: Answers) -> Found | None:
 
 
 def short_epoch(column: Column, answers: Answers) -> Found | None:
-    """Time since 1970 as spreadsheets export it, `1.7000000000E+12`, which no contract reads."""
+    """Time since 1970 written `1.7000000000E+12`; rounded as by spreadsheets it is of no use."""
     if column.share(_NUMBER) < 1 or column.share("[eE]") == 0:
         return None
-    said = find_shortened(column.source, _numbers(column), answers)
-    return _left_out("short_epoch", said)
+    numbers, texts = _numbers(column), column.present.to_pylist()
+    found = find_exponents(column.source, numbers, texts, answers)
+    if found is None or not found.unit:
+        return _left_out("short_epoch", found.said if found else "")
+    moments = pd.to_datetime(numbers, unit=found.unit, utc=True)
+    contract = {"dtype": "datetime", "unit": found.unit}
+    return Found("short_epoch", found.said, "moment", contract, moments=moments, likely=True)
 
 
 def number(column: Column, answers: Answers) -> Found | None:

@@ -16,7 +16,7 @@ import pyarrow.compute
 from mlops_assets.init.doubts.moments import remedy
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.names import safe_name
-from mlops_assets.ml.data.datetimes import parsed
+from mlops_assets.ml.data.datetimes import EXPONENT, PLACES, parsed, to_the_second
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -139,13 +139,24 @@ def find_epoch(source: str, numbers: pd.Series, answers: Answers) -> Epoch | Non
     return None
 
 
-def find_shortened(source: str, numbers: pd.Series, answers: Answers) -> str:
-    """What is said of numbers called a time that count it since 1970; empty where they do not."""
+def find_exponents(
+    source: str, numbers: pd.Series, texts: Sequence[str], answers: Answers
+) -> Epoch | None:
+    """Whether numbers called a time count it since 1970, some written with an exponent.
+
+    Without a unit if more than 1 in 200 lacks the digits of a second.
+    """
     found = find_epoch(source, numbers, answers) if _EPOCH.search(source) else None
     if found is None:
-        return ""
+        return None
+    short = [text for text in texts if re.match(EXPONENT, text)]
+    rounded = [text for text in short if not to_the_second(text, PLACES[found.unit])]
+    if len(rounded) <= 0.005 * len(texts):
+        said = f"{found.said} since 1970, some with an exponent, e.g. {short[0]!r}"
+        return found._replace(said=said, likely=True)
     number = f"{numbers.dropna().iloc[0]:.0f}"
-    return f"{found.said} since 1970 without all their digits; write {number!r} to use them"
+    said = f"{found.said} since 1970 without all their digits; write {number!r} to use them"
+    return Epoch("", said, likely=True)
 
 
 def find_unread(source: str, texts: pa.Array) -> str:

@@ -6,6 +6,7 @@ no offset is local time of the declared zone. Part of `ml.data.casting`, apart f
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,8 +26,9 @@ _ISO = (
 )
 _ISO_OFFSET = r":[0-9]{2}(?:[.][0-9]+)?(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _FORMAT_OFFSET = r"(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2}){0,2}(?:[.][0-9]+)?)"
-_PLACES = {"s": 9, "ms": 6, "us": 3, "ns": 0}
+PLACES = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 """Digits of a nanosecond behind the point."""
+EXPONENT = r"^-?[0-9]([.][0-9]*)?[eE][+]?[0-9]{1,2}$"
 _COUNT = "[0-9]{1,18}|[1-8][0-9]{18}"  # surely within int64
 _NUMBER, _WORD = r"[0-9]+", r"\pL+[.]?"
 _DIRECTIVES = {
@@ -89,7 +91,7 @@ def epochs(
     """
     if rule.unit == "excel":
         return _serials(column, text)
-    places = _PLACES[str(rule.unit)]
+    places = PLACES[str(rule.unit)]
     if text is not None:
         count, part, good = _counts_of_text(text, places)
     elif getattr(column.dtype, "kind", "") in "iuf":
@@ -137,6 +139,7 @@ def _counts(numbers: np.ndarray, places: int) -> tuple[np.ndarray, np.ndarray, n
 
 def _counts_of_text(text: pa.Array, places: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same of texts; `1700000000.0` is a float that a library wrote."""
+    text = _without_exponents(text, places)
     bare = pc.replace_substring_regex(text, r"[.]0+$", "")
     part = rf"(?:[.](?P<part>[0-9]{{1,{places}}}))?" if places else "(?P<part>)"
     found = pc.extract_regex(bare, rf"^(?P<sign>-?)(?P<whole>{_COUNT}){part}$")
@@ -150,6 +153,29 @@ def _counts_of_text(text: pa.Array, places: int) -> tuple[np.ndarray, np.ndarray
     )
     as_float = pc.not_equal(bare, text).fill_null(False).to_numpy(zero_copy_only=False)
     return sign * count, sign * beyond, good & ~(as_float & (count >= 2**53))
+
+
+def _without_exponents(text: pa.Array, places: int) -> pa.Array:
+    """`1.700000000E+12` as `1700000000000` where it has the digits of a second."""
+    exponents = pc.match_substring_regex(text, EXPONENT)
+    if not pc.any(exponents).as_py():
+        return text
+    plain = [
+        f"{Decimal(one):f}" if short and to_the_second(one, places) else one
+        for one, short in zip(text.to_pylist(), exponents.to_pylist(), strict=True)
+    ]
+    return pa.array(plain, text.type)
+
+
+def to_the_second(text: str, places: int) -> bool:
+    """Whether a number with an exponent has all digits down to a second, so is no rounded one.
+
+    Args:
+        text: As `EXPONENT` has it.
+        places: Digits of a nanosecond behind the point of its unit.
+    """
+    mantissa, _, power = text.lower().partition("e")
+    return int(power) - len(mantissa.partition(".")[2]) <= PLACES["s"] - places
 
 
 def _of_text(

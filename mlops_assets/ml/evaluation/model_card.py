@@ -14,6 +14,7 @@ from mlops_assets.ml.evaluation.gate import spelled
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.markdown import table
 from mlops_assets.ml.summary import spelled_period
+from mlops_assets.records.data import RejectedRows
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelCard, Period
 from mlops_assets.records.reproduction import EstimatorChoice
 
@@ -30,6 +31,7 @@ def model_card(
     git_sha: str | None,
     inference: str = "",
     choice: EstimatorChoice | None = None,
+    rejected: RejectedRows | None = None,
 ) -> ModelCard:
     """Gather the facts of an evaluated version; `rows` are those it was trained and measured on."""
     training = settings.training
@@ -39,6 +41,7 @@ def model_card(
         owners=settings.owners,
         purpose=settings.card,
         data_version=data_version,
+        rejected=rejected,
         git_sha=git_sha,
         target=_target(settings),
         estimator=training.estimator,
@@ -97,12 +100,20 @@ def _identity(card: ModelCard) -> list[Row]:
         ("predicts", card.target),
         ("gate", decision),
         ("data version", card.data_version or _UNKNOWN),
+        ("in quarantine", _rejected(card.rejected)),
         ("git commit", card.git_sha or _UNKNOWN),
         ("estimator", card.estimator),
         ("parameters", ", ".join(f"{name}={value}" for name, value in card.params.items())),
         ("served by", card.inference or _UNKNOWN),
         ("trained on", f"{found.train_rows:,} rows, {_spelled_period(card.train_period)}"),
     ]
+
+
+def _rejected(found: RejectedRows | None) -> str:
+    """The rows of the data version that broke the contract, by rule."""
+    if found is None:
+        return _UNKNOWN
+    return found.said if found.rejected_rows else f"none of {found.delivered_rows:,} rows"
 
 
 def _purpose(card: ModelCard) -> list[str]:

@@ -186,6 +186,8 @@ def test_bad_rows_are_quarantined_with_their_reason(
     assert facts["rejected_rows"] == 1
     assert "amount" in rejected["reason"][0]
     assert "-5" in rejected["reason"][0]
+    card = metadata(result, "loans", "evaluation_report")["model_card"]
+    assert f"rows are put aside (amount.min 1), in loans/{Path(facts['quarantine']).name} |" in card
 
 
 def test_too_many_bad_rows_stop_the_run_and_keep_the_previous_rows(

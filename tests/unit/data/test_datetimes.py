@@ -100,6 +100,28 @@ def test_a_format_that_loads_is_read_and_names_the_year(directives: list[str]) -
     assert read.year == moment.year
 
 
+@pytest.mark.parametrize(
+    ("text", "unit", "second"),
+    [
+        ("1.560000001E+09", "s", 1),
+        ("1.5600000015e9", "s", 1.5),
+        ("1.560000001E+12", "ms", 1),
+        ("1.560000001250E+12", "ms", 1.25),
+        ("1.560000001E18", "ns", 1),
+    ],
+)
+def test_an_epoch_with_an_exponent_is_the_number_that_is_written(
+    text: str, unit: str, second: float
+):
+    checked = check([text, "x"], dtype="datetime", unit=unit)
+    assert kept(checked) == [pd.Timestamp(1_560_000_000 + second, unit="s", tz="UTC")]
+
+
+@pytest.mark.parametrize(("text", "unit"), [("1.56E+12", "ms"), ("1.5600E9", "s")])
+def test_an_epoch_that_lacks_the_digits_of_a_second_is_none(text: str, unit: str):
+    assert kept(check([text], dtype="datetime", unit=unit)) == []
+
+
 def test_a_text_without_offset_is_local_time():
     rule = {"dtype": "datetime", "timezone": "America/New_York"}
     values = ["2019-07-01T12:00", "2019-01-01 12:00", "2019-03-10 02:30", "2019-11-03 01:30"]

@@ -12,6 +12,7 @@ from mlops_assets.blocks.evaluation import EvaluationSettings
 from mlops_assets.ml.evaluation.gate import compare
 from mlops_assets.ml.evaluation.model_card import differences, markdown, model_card
 from mlops_assets.ml.frames import Split
+from mlops_assets.records.data import RejectedRows
 from mlops_assets.records.evaluation import (
     Baseline,
     Evaluation,
@@ -69,6 +70,24 @@ def test_the_facts_are_where_they_come_from(card: ModelCard) -> None:
     assert card.train_period.first == datetime(2024, 1, 1, tzinfo=UTC)
     assert card.test_period.last == datetime(2024, 5, 1, tzinfo=UTC)
     assert ModelCard.model_validate_json(card.model_dump_json()) == card
+
+
+def test_a_reader_finds_how_many_rows_were_put_aside_by_which_rule(card: ModelCard) -> None:
+    found = RejectedRows(
+        rejected_rows=12,
+        delivered_rows=1512,
+        quarantine="/home/me/.mlops/quarantine/toy/abc.parquet",
+        broken_rules={"amount.min": 9, "id.nullable": 4},
+    )
+    said = "12 of 1,512 rows are put aside (amount.min 9, id.nullable 4), in toy/abc.parquet"
+    cases = {
+        said: found.kept,
+        "none of 1,512 rows": found.model_copy(update={"rejected_rows": 0}),
+        "not recorded": None,
+    }
+    for text, rejected in cases.items():
+        shown = markdown(card.model_copy(update={"rejected": rejected}), None)
+        assert f"| in quarantine | {text} |" in shown
 
 
 def test_a_reader_finds_use_limits_metrics_and_origin(card: ModelCard) -> None:

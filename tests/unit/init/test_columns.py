@@ -59,11 +59,24 @@ def test_rule_leading_zeros() -> None:
 
 @pytest.mark.parametrize("power", [9, 12])
 def test_rule_short_epoch_is_left_out_with_the_remedy(power: int) -> None:
-    values = [f"{1.7 + i / 10**5:.10f}E+{power:02d}" for i in range(40)]
+    values = [f"{1.7 + i / 10**5:.5f}E+{power:02d}" for i in range(40)]
     one = found(values, "time")
     assert (one.rule, one.use) == ("short_epoch", "left out")
     assert f"write '{17 * 10 ** (power - 1)}' to use them" in one.why
     assert found(values, "revenue").rule == "number"
+
+
+@pytest.mark.parametrize("power", [9, 12, 15])
+def test_rule_short_epoch_is_read_if_it_has_the_digits_of_a_second(power: int) -> None:
+    seconds = [1_700_000_000 + 13 * i for i in range(40)]
+    one = found([f"{at / 10**9:.9f}E+{power:02d}" for at in seconds], "time")
+    assert (one.rule, one.use, one.likely) == ("short_epoch", "moment", True)
+    assert one.contract["unit"] == {9: "s", 12: "ms", 15: "us"}[power]
+    assert one.moments is not None
+    assert one.moments.tolist() == list(pd.to_datetime(seconds, unit="s", utc=True))
+    some = [str(at) for at in seconds] * 10 + ["1.7e+09"]  # as R writes the round ones
+    assert found(some, "time").use == "moment"
+    assert found(some[-12:], "time").use == "left out"
 
 
 @pytest.mark.parametrize(
