@@ -7,6 +7,7 @@ password, which a command line would show to everybody on the machine.
 
 import argparse
 import os
+from pathlib import Path
 
 from mlops_assets.home import HOST, INTERFACE_PORTS
 from mlops_assets.interfaces.dagster_ui import serve
@@ -14,6 +15,11 @@ from mlops_assets.interfaces.guard import Access, guarded
 
 _PROXIED = "mlflow-artifacts:/"
 """Where clients of the server find the artifacts of new experiments: at the server."""
+
+_CHOICE = """\
+<script>const kept="mlflow.workflowType_v1";\
+localStorage.getItem(kept)||localStorage.setItem(kept,'"machine_learning"')</script>"""
+"""Where MLflow's pages keep what was chosen last; no tag of an experiment decides it."""
 
 
 def main() -> None:
@@ -38,7 +44,16 @@ def main() -> None:
     from mlflow.server.handlers import initialize_backend_stores
 
     initialize_backend_stores(store, store, _PROXIED)
+    _show_training()
     serve(guarded(app, access), chosen.host, chosen.port)
+
+
+def _show_training() -> None:
+    """Let a browser that comes first see MLflow's pages of models, not those of agents."""
+    from mlflow.server import app
+
+    page = Path(str(app.static_folder), "index.html").read_text(encoding="utf-8")
+    app.view_functions["serve"] = lambda: page.replace("<head>", f"<head>{_CHOICE}", 1)
 
 
 if __name__ == "__main__":

@@ -183,7 +183,8 @@ def draw(
         return None
     page = f"drift/{summary.window.start:%Y%m%dT%H%M%S}.html"
     tracking.run_of(seen.version).log_text(page, html)
-    return f"{tracking.links(seen.version)['mlflow_run']}/artifacts/{page}"
+    run, mark, view = tracking.links(seen.version)["mlflow_run"].partition("?")
+    return f"{run}/artifacts/{page}{mark}{view}"
 
 
 def _rows(

@@ -29,6 +29,8 @@ PROCESS = "mlops/process"
 MLFLOW = "mlops/mlflow"
 _OPEN = "open"
 _OF_RUN = "#"
+_SHOWN = 8
+"""Digits of the id of a run: the Dagster UI shows the tag in a line."""
 _CLOCK_SECONDS = 10
 _ENDED: dict[dg.DagsterRunStatus, Status] = {
     dg.DagsterRunStatus.SUCCESS: "FINISHED",
@@ -60,7 +62,7 @@ def mark_process(instance: dg.DagsterInstance, run_id: str) -> None:
 
 def process_of_run(run_id: str) -> str:
     """The tag of a run that lives in this process; of no other run, whoever copies its tags."""
-    return f"{this_process()}{_OF_RUN}{run_id}"
+    return f"{this_process()}{_OF_RUN}{run_id[:_SHOWN]}"
 
 
 def finish(
@@ -150,7 +152,7 @@ def status_of(run: dg.DagsterRun) -> str:
 def _process(run: dg.DagsterRun) -> str:
     """Where a run lives; empty if nobody said, or it was said of the run that its tags are from."""
     process, _, run_id = run.tags.get(PROCESS, "").partition(_OF_RUN)
-    return process if run_id in ("", run.run_id) else ""
+    return process if run.run_id.startswith(run_id) else ""
 
 
 def this_process() -> str:

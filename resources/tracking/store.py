@@ -200,6 +200,11 @@ def ui_url(tracking_uri: str, otherwise: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
+def ui_page(tracking_uri: str, otherwise: str, place: str) -> str:
+    """Address of a page of the MLflow UI, as those see it who train models."""
+    return f"{ui_url(tracking_uri, otherwise)}/#/{place}?workflowType=machine_learning"
+
+
 @contextmanager
 def not_exported(name: str) -> Generator[None]:
     """Take back what MLflow exports by this variable: a child may be about something else."""

@@ -22,7 +22,7 @@ from resources.tracking.outcome import (
 from resources.tracking.registry import MLflowRegistry
 from resources.tracking.run import MLflowRun
 from resources.tracking.runs import ASSET_KEYS, RUN_ID, MLflowRuns
-from resources.tracking.store import MLflowStore, store_uri, ui_url
+from resources.tracking.store import MLflowStore, store_uri, ui_page, ui_url
 
 
 class MLflowTracking(dg.ConfigurableResource):
@@ -117,8 +117,9 @@ class MLflowTracking(dg.ConfigurableResource):
         """Addresses of the version and its run in the MLflow UI."""
         with self.store.connected() as mlflow:
             experiment_id = mlflow.MlflowClient().get_run(model.run_id).info.experiment_id
-        base = f"{ui_url(self.store.tracking_uri, self.mlflow_url)}/#"
-        return {
-            "mlflow_run": f"{base}/experiments/{experiment_id}/runs/{model.run_id}",
-            "mlflow_version": f"{base}/models/{model.name}/versions/{model.version}",
+        places = {
+            "mlflow_run": f"experiments/{experiment_id}/runs/{model.run_id}",
+            "mlflow_version": f"models/{model.name}/versions/{model.version}",
         }
+        uri, otherwise = self.store.tracking_uri, self.mlflow_url
+        return {name: ui_page(uri, otherwise, place) for name, place in places.items()}

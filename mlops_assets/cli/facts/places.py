@@ -24,7 +24,7 @@ from mlops_assets.home import endpoints_root
 from mlops_assets.interfaces.code_server import LOCATION
 from mlops_assets.records.files import SERVER_LOG
 from resources.tracking.outcome import status_of
-from resources.tracking.store import ui_url
+from resources.tracking.store import ui_page
 
 Page = Literal["dagster", "mlflow", "endpoint"]
 
@@ -97,12 +97,12 @@ def open_pages(model: str, page: Page, *, as_json: bool) -> int:
     chosen_models(definitions, [model])
     with open_resources(definitions, "deployment", "tracking") as built:
         served, tracking = built.deployment.status(model), built.tracking
-        mlflow = ui_url(tracking.tracking_uri, tracking.mlflow_url)
+        mlflow = ui_page(tracking.tracking_uri, tracking.mlflow_url, f"models/{model}")
         dagster = f"{tracking.dagster_url.rstrip('/')}/locations/{LOCATION}"
     found = Addresses(
         model=model,
         dagster=f"{dagster}/asset-groups/{model}",
-        mlflow=f"{mlflow}/#/models/{model}",
+        mlflow=mlflow,
         endpoint=served.url if served else None,
     )
     said = {"Dagster": found.dagster, "MLflow": found.mlflow, "endpoint": found.endpoint}

@@ -85,7 +85,8 @@ def test_both_interfaces_answer_and_one_interrupt_ends_all(tmp_path: Path) -> No
             90,
         )
         assert wait_for("the assets", lambda: shown_assets(dagster), 120) >= 6
-        assert "<html" in httpx.get(f"http://127.0.0.1:{mlflow}/", auth=ADA, timeout=30).text
+        page = httpx.get(f"http://127.0.0.1:{mlflow}/", auth=ADA, timeout=30).text
+        assert page.index("machine_learning") < page.index("<script defer"), "before MLflow's own"
         for port in (dagster, mlflow):
             assert httpx.get(f"http://127.0.0.1:{port}/", timeout=30).status_code == 401
         assert launched_by_user(dagster) == "ada"

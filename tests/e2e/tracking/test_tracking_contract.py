@@ -208,8 +208,8 @@ def test_links_lead_to_the_version_and_its_run(tracking: MLflowTracking) -> None
     version = log(tracking)
     links = tracking.links(version)
     assert links["mlflow_run"].startswith("http://127.0.0.1:5000/")
-    assert links["mlflow_run"].endswith(version.run_id)
-    assert links["mlflow_version"].endswith("/1")
+    assert links["mlflow_run"].endswith(f"/{version.run_id}?workflowType=machine_learning")
+    assert links["mlflow_version"].endswith("/1?workflowType=machine_learning")
 
 
 def test_a_missing_version_is_an_error(tracking: MLflowTracking, tmp_path: Path) -> None:
