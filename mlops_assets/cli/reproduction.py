@@ -22,6 +22,7 @@ from mlops_assets.cli.context import (
     say_facts,
 )
 from mlops_assets.cli.facts.records import Reproduced
+from mlops_assets.engines.choice import is_spark
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import FRAMEWORK_ROOT, project
 from mlops_assets.interfaces.children import end
@@ -173,12 +174,18 @@ def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, 
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),
         "MLOPS_PINNED_NOW": recorded.checked_at,
-        "MLOPS_ENGINE": recorded.engine,
+        "MLOPS_ENGINE": _engine(recorded),
         "DAGSTER_HOME": str(configure_dagster(ensure_folder(state / "dagster"))),
         # A checkout holds the framework too, and so its code of that day.
         "PYTHONPATH": str(code if project() == FRAMEWORK_ROOT else FRAMEWORK_ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+def _engine(recorded: TrainingRecord) -> str:
+    """What made the features; of Spark the one of today, whose settings and token no record has."""
+    today = os.environ.get("MLOPS_ENGINE", "")
+    return today if is_spark(recorded.engine) and is_spark(today) else recorded.engine
 
 
 def _new_record(model: str, state: Path) -> tuple[TrainingRecord, np.ndarray | None]:
