@@ -3,12 +3,14 @@
 Those that move the champion by hand are in `jobs.promotion`.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key, monitoring_selection
+from mlops_assets.partitioning import partitions_of, tags_of_now
 from resources.tracking.outcome import UNFINISHED
 
 if TYPE_CHECKING:
@@ -76,12 +78,17 @@ def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
             job_name=f"{settings.name}_{job}",
             cron_schedule=cron,
             execution_timezone="UTC",
-            tags={"mlops/trigger": "schedule"},
+            tags_fn=partial(_tags, settings, job),
             description=f"Launches {settings.name}_{job} at the times of `schedule` in its YAML; "
             "switch it on once a run by hand has gone well.",
         )
         for job, cron in settings.schedule.crons.items()
     ]
+
+
+def _tags(settings: ModelSettings, job: str, _: dg.ScheduleEvaluationContext) -> dict[str, str]:
+    partitions = partitions_of(settings) if job in ("training", "monitoring") else None
+    return {"mlops/trigger": "schedule", **tags_of_now(partitions)}
 
 
 def unfinished_trainings(instance: dg.DagsterInstance, model: str) -> tuple[str, ...]:

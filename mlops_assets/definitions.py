@@ -35,6 +35,7 @@ from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 from resources.kept_versions import budget_bytes
+from resources.partitions import PartitionFiles
 from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
 from resources.tracking.dagster_mlflow import build_dagster_mlflow
@@ -71,6 +72,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
         ),
+        "partitions": PartitionFiles(root=_variable("MLOPS_PARTITIONS", state / "partitions")),
         "engine": FeatureEngine(url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill)),
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),

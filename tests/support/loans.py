@@ -11,6 +11,7 @@ from resources.dagster.io import ParquetStorage
 from resources.decisions import DecisionStore
 from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine
+from resources.partitions import PartitionFiles
 from resources.reports import EvidentlyReports
 from tests.support.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.support.fakes_deployment import FakeDeployment
@@ -73,6 +74,7 @@ def fake_resources(state: Path) -> dict[str, Any]:
         "datasets": FakeDatasets(
             root=str(state), cache=str(state / "cache"), quarantine=str(state / "quarantine")
         ),
+        "partitions": PartitionFiles(root=str(state / "partitions")),
         "engine": FeatureEngine(spill=str(state / "spill")),
         "feature_store": FakeFeatureStore(root=str(state / "feast")),
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
