@@ -3,8 +3,7 @@
 Those that move the champion by hand are in `jobs.promotion`.
 """
 
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -78,7 +77,7 @@ def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
             job_name=f"{settings.name}_{job}",
             cron_schedule=cron,
             execution_timezone="UTC",
-            tags_fn=partial(_tags, settings, job),
+            **_launched(settings, job),
             description=f"Launches {settings.name}_{job} at the times of `schedule` in its YAML; "
             "switch it on once a run by hand has gone well.",
         )
@@ -86,9 +85,12 @@ def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _tags(settings: ModelSettings, job: str, _: dg.ScheduleEvaluationContext) -> dict[str, str]:
-    partitions = partitions_of(settings) if job in ("training", "monitoring") else None
-    return {"mlops/trigger": "schedule", **tags_of_now(partitions)}
+def _launched(settings: ModelSettings, job: str) -> dict[str, Any]:
+    """Arguments of `ScheduleDefinition`: of a job over partitions each run is told of which."""
+    tags, partitions = {"mlops/trigger": "schedule"}, partitions_of(settings)
+    if partitions is None or job not in ("training", "monitoring"):
+        return {"tags": tags}
+    return {"execution_fn": lambda _: dg.RunRequest(tags=tags | tags_of_now(partitions))}
 
 
 def unfinished_trainings(instance: dg.DagsterInstance, model: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ a folder that is gone costs one run that reads and checks everything.
 import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from importlib.metadata import version
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -17,6 +17,7 @@ from pydantic import Field
 from mlops_assets.blocks.base import Record, one_line
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import StateError
+from mlops_assets.ml import data
 from mlops_assets.ml.data.sources import content_md5
 from mlops_assets.runtime.atomic import write_atomically
 
@@ -192,8 +193,17 @@ class PartitionFiles(dg.ConfigurableResource):
 
 
 def _made_by(settings: ModelSettings) -> str:
-    """What else than the rows makes what is kept: the YAML, and the release that read it."""
-    return f"{settings.processed_by}-{settings.partitions}-{version('mlops-assets')}"
+    """What else than the rows makes what is kept: the YAML, and our code that reads and checks."""
+    known = f"{settings.processed_by} {settings.partitions} {_code()}"
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
+
+
+@cache
+def _code() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(Path(data.__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _keep_split(kept: Path, path: Path, settings: ModelSettings) -> None:

@@ -11,6 +11,7 @@ Where what is kept lies is `resources.partitions`.
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import accumulate
@@ -63,19 +64,20 @@ class ReadFile(Record):
         return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.types)))
 
 
-class Delivery(NamedTuple):
+@dataclass(frozen=True)
+class Delivery:
     """The files of one delivery, in their order."""
 
     files: Mapping[str, ReadFile]
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """What the columns of all files are together."""
         schemas = list(dict.fromkeys(file.schema for file in self.files.values()))
         tables = [schema.empty_table() for schema in schemas]
         return one_table(tables, next(iter(self.files))).schema
 
-    @property
+    @cached_property
     def rows(self) -> dict[str, int]:
         """Partition -> how many rows, of those that have any."""
         found: dict[str, int] = {}
@@ -84,7 +86,7 @@ class Delivery(NamedTuple):
                 found[key] = found.get(key, 0) + part.rows
         return dict(sorted(found.items()))
 
-    @property
+    @cached_property
     def versions(self) -> dict[str, str]:
         """Partition -> what its rows are: their values, and where in which file each stands."""
         types = str(self.schema)
