@@ -18,7 +18,8 @@ _HEADER = """\
 
 `mlops_assets/defs/<model>/defs.yaml` holds `type: mlops_assets.components.ModelPipeline` and,
 under `attributes`, the keys below. Unknown keys are refused. Durations are written `90d`, `12h`,
-`30min`, `45s` or `2w`; calendar steps `1 month` or `3 months`. Any value may be a template:
+`30min`, `45s` or `2w`; steps of the calendar `1 month` or
+`3 months`, of a split also `2 hours`. Any value may be a template:
 `{{ env.NAME }}` or `{{ env('NAME', default) }}`.
 
 `mlops check` says every fault of every file in a line, `FILE:LINE: what; remedy`: of the YAML, of

@@ -95,9 +95,16 @@ Duration = Annotated[
 """A fixed length of time, written `90d`, `12h`, `30min`, `45s` or `2w`."""
 
 
+_LENGTHS = {
+    **{unit: timedelta(**{f"{unit}s": 1}) for unit in ("second", "minute", "hour", "day", "week")},
+    "month": timedelta(days=30),
+    "year": timedelta(days=365),
+}
+
+
 def _bounded_step(text: str) -> str:
     number, unit = text.split()
-    if int(number[:20]) * {"d": 1, "w": 7, "m": 30, "y": 365}[unit[0]] > LONGEST.days:
+    if int(number[:20]) * _LENGTHS[unit.removesuffix("s")] > LONGEST:
         raise ValueError(f"{text!r:.60} is longer than a century; write 100 years at most")
     return text
 
@@ -107,6 +114,12 @@ CalendarStep = Annotated[
 ]
 """A length in calendar units, written `1 month` or `3 months`."""
 
+Stretch = Annotated[
+    str,
+    Field(pattern=r"^[1-9]\d* (second|minute|hour|day|week|month|year)s?$"),
+    AfterValidator(_bounded_step),
+]
+"""Of a history: a length in units of the calendar or the clock, as `3 months` or `2 hours`."""
 
 Moment = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat)]
 """A point in time with its zone, written `2026-01-01T00:00:00+00:00`."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
 from typing_extensions import TypeAliasType
 
-from mlops_assets.blocks.base import CalendarStep, DottedPath, Duration, Scalar, Settings
+from mlops_assets.blocks.base import DottedPath, Duration, Scalar, Settings, Stretch
 
 AUTO = "auto"
 """In place of an estimator: choose one."""
@@ -49,7 +49,7 @@ class SplitSettings(Settings):
         description="At random an entity is in one part with all its rows, and classes are as "
         "frequent in both.",
     )
-    test: CalendarStep | None = Field(None, description="With by time: the last so many units.")
+    test: Stretch | None = Field(None, description="With by time: the last so many units.")
     fraction: float | None = Field(None, gt=0, lt=1, description="With by random.")
 
     @model_validator(mode="after")

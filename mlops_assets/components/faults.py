@@ -19,6 +19,7 @@ _ADVICE = {
     r"^[a-z][a-z0-9_]*$": "write lower-case letters, digits and `_`, beginning with a letter",
     r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$": "write a dotted path, e.g. package.module.name",
     r"^[1-9]\d* (day|week|month|year)s?$": "write e.g. 1 day, 2 weeks, 3 months or 1 year",
+    r"^[1-9]\d* (second|minute|hour|day|week|month|year)s?$": "write e.g. 2 hours, 1 day, 3 months",
 }
 """Pattern -> how to fulfil it; others are shown as they are."""
 

@@ -23,6 +23,7 @@ from mlops_assets.init.questions import Answers
 from mlops_assets.init.roles import entity_contract, entity_name
 from mlops_assets.init.split import choose_split, repeated_rows
 from mlops_assets.init.target import Target
+from mlops_assets.ml.summary import spelled_period
 
 _LINEAR_BELOW = 1_000
 
@@ -143,8 +144,7 @@ def _keys(table: Profiled, roles: Roles, draft: Draft) -> None:
     if roles.timestamp is not None:
         found = table.found[roles.timestamp]
         moments = table.moments(roles.timestamp)
-        first, last = moments.min(), moments.max()
-        said = f"{roles.timestamp}: {first:%Y-%m-%d} to {last:%Y-%m-%d}, {found.why}"
+        said = f"{roles.timestamp}: {spelled_period(moments.min(), moments.max())}, {found.why}"
         name = table.columns[roles.timestamp].name
         draft.decide("timestamp", name, said, likely=found.likely)
 

@@ -1,4 +1,4 @@
-"""Which rows are held out: the newest, in steps of the calendar, or some at random.
+"""Which rows are held out: the newest, in steps of calendar and clock, or some at random.
 
 And which are there again, so that one held out would be known from the training.
 """
@@ -16,6 +16,9 @@ _STEPS = (
     *(f"{n} week" + "s" * (n > 1) for n in range(1, 4)),
     *(f"{n} month" + "s" * (n > 1) for n in range(1, 12)),
     *(f"{n} year" + "s" * (n > 1) for n in range(1, 31)),
+    *(f"{n} hour" + "s" * (n > 1) for n in range(1, 24)),
+    *(f"{n} minute" + "s" * (n > 1) for n in range(1, 60)),
+    *(f"{n} second" + "s" * (n > 1) for n in range(1, 60)),
 )
 _HELD_OUT = 0.2
 _FEWEST = 50
@@ -45,7 +48,7 @@ def choose_split(
     share = _share(moments, best)
     held_rows, rows = share * len(moments) * scale, len(moments) * scale
     if not 0.1 <= share <= 0.45 or held_rows < min(_FEWEST, 0.15 * rows):
-        return at_random, "no whole days hold about a fifth of the rows, so at random"
+        return at_random, "no stretch of time holds about the newest fifth, so at random"
     held = target[_held_out(moments, best)]
     if task != "regression" and held.nunique() < target.nunique():
         return at_random, "the newest rows lack a class, so at random"

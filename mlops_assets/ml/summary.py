@@ -1,6 +1,7 @@
 """What the columns of a table look like, in figures that a person reads at a glance."""
 
 import math
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,12 @@ def spelled(value: object) -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
     return f"{value:.6g}"
+
+
+def spelled_period(first: datetime, last: datetime) -> str:
+    """From when to when: in days, or to the minute where two days hold it all."""
+    form = "%Y-%m-%d" if last - first > timedelta(days=2) else "%Y-%m-%d %H:%M"
+    return f"{first:{form}} to {last:{form}}"
 
 
 def _is_ordered(column: pd.Series) -> bool:

@@ -141,7 +141,7 @@ NO_MODEL = [
     Broken("missing", swap("name: defaulted, ", ""), 17, "the key 'name' is missing; add it"),
     Broken("task", swap("task: binary", "task: binnary"), 17, "did you mean 'binary'?"),
     Broken("path", swap("sklearn.linear_model.L", "L"), 19, "write a dotted path"),
-    Broken("span", swap("3 months", "3 moons"), 20, "write e.g. 1 day"),
+    Broken("span", swap("3 months", "3 moons"), 20, "write e.g. 2 hours, 1 day"),
     Broken("metric", swap("roc_auc", "roc-auc"), 21, "did you mean 'roc_auc'?"),
     Broken("slice", swap("slices: [grade]", "slices: [grades]"), 21, "did you mean 'grade'?"),
     Broken("cron", swap("0 0 * * 0", "every sunday"), 22, "is no cron expression; write e.g."),

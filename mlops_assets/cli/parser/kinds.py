@@ -38,13 +38,13 @@ def windows(text: str) -> int:
 
 
 def length(text: str) -> str:
-    """A length in calendar units."""
+    """A stretch of a history."""
     from pydantic import TypeAdapter, ValidationError  # 0.05 CPU s, which no help needs
 
-    from mlops_assets.blocks.base import CalendarStep
+    from mlops_assets.blocks.base import Stretch
 
     try:
-        return TypeAdapter(CalendarStep).validate_python(text)
+        return TypeAdapter(Stretch).validate_python(text)
     except ValidationError:
         raise ArgumentTypeError(f"{text!r} is no length like '2 weeks' or '1 month'") from None
 

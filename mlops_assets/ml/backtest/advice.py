@@ -37,7 +37,8 @@ _CLOCKS = (
     (61, "0 0 1 */2 *"),
     (28, "0 0 1 * *"),
     (7, "0 0 * * 0"),
-    (0, "0 0 * * *"),
+    (1, "0 0 * * *"),
+    (0, "0 * * * *"),
 )
 """Days, and the cron expression that comes about that often or more often."""
 

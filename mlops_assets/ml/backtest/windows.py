@@ -5,6 +5,7 @@ The windows are counted back from the newest labelled moment. What is fitted on 
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import dropwhile
 from typing import NamedTuple
 
@@ -14,13 +15,15 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import BacktestError
 from mlops_assets.ml.features.snapshots import calendar_step
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.summary import spelled_period
 
 FEWEST = 3
 """Windows of which a spread can be told."""
 _ENOUGH = 6
 _SHARE = 0.75
 """Of all windows, the newest; what is before is for the first version to be trained on."""
-_DAYS = {"day": 1.0, "week": 7.0, "month": 30.5, "year": 366.0}
+_DAYS = {"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24}
+_DAYS |= {"day": 1.0, "week": 7.0, "month": 30.5, "year": 366.0}
 _USUAL = ("6 months", "3 months", "1 month", "2 weeks", "1 week", "1 day")
 
 
@@ -84,16 +87,18 @@ def chosen_windows(
     first, last = labelled[TIMESTAMP].iloc[[0, -1]]
     if len(windows) < FEWEST:
         raise BacktestError(
-            f"the labelled rows of {settings.name}, from {first:%Y-%m-%d} to {last:%Y-%m-%d}, "
-            f"allow {len(windows)} windows of {length} after a first training, and a backtest "
-            f"needs {FEWEST}; "
+            f"the labelled rows of {settings.name}, from {spelled_period(first, last)}, "
+            f"allow {len(windows)} windows of {length} after a first training, with labels that "
+            f"come {settings.label_delay / timedelta(days=1):g} days late, and a backtest needs "
+            f"{FEWEST}; "
             + ("give a shorter --window" if wanted else "come back with a longer history")
         )
     for window in windows:
         if window.rows(labelled).empty:
             raise BacktestError(
-                f"{settings.name} has no labelled row from {window.start:%Y-%m-%d} to "
-                f"{window.end:%Y-%m-%d}; give a --window longer than {length}, or fewer --windows"
+                f"{settings.name} has no labelled row from "
+                f"{spelled_period(window.start, window.end)}; "
+                f"give a --window longer than {length}, or fewer --windows"
             )
     return length, windows
 

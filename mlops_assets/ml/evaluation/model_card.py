@@ -13,6 +13,7 @@ from mlops_assets.ml.columns import computed
 from mlops_assets.ml.evaluation.gate import spelled
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.markdown import table
+from mlops_assets.ml.summary import spelled_period
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelCard, Period
 from mlops_assets.records.reproduction import EstimatorChoice
 
@@ -211,7 +212,7 @@ def _period(rows: pd.DataFrame) -> Period:
 
 
 def _spelled_period(period: Period) -> str:
-    return f"{period.first:%Y-%m-%d} to {period.last:%Y-%m-%d}"
+    return spelled_period(period.first, period.last)
 
 
 def _rounded(card: ModelCard) -> dict[str, str]:

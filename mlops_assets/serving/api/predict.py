@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -61,16 +62,22 @@ def predict_entities(active: Active, asked: Asked) -> list[dict[str, Any]]:
         codes = [refused[entity]["code"] for entity in entities if entity in refused]
         metrics.count_refused(active.manifest.model_name, codes)
     require_some_answered(entities, refused)
-    kept = [(row, entity) for row, entity in enumerate(entities) if entity not in refused]
-    places = [(row, entity, as_of) for (row, entity), as_of in zip(kept, found.as_of, strict=True)]
+    times = iter(found.as_of)
+    kept = enumerate(entities)
+    places = [(row, entity, next(times)) for row, entity in kept if entity not in refused]
     scores = _scores(active, found.rows)
     _log(active, asked, scores, found.rows, places)
     key = active.model.servable.key.name
-    answers = [{key: entity, "error": refused.get(entity)} for entity in entities]
-    predictions = _predictions(active, asked, found.rows, scores)
-    for (row, entity, as_of), one in zip(places, predictions, strict=True):
-        answers[row] = {**one, key: entity, "features_as_of": iso(as_of)}
-    return answers
+    answers = _predictions(active, asked, found.rows, scores)
+    for (_, entity, as_of), one in zip(places, answers, strict=True):
+        one[key], one["features_as_of"] = entity, iso(as_of)
+    if not refused:
+        return answers
+    rest = iter(answers)
+    return [
+        {key: entity, "error": refused[entity]} if entity in refused else next(rest)
+        for entity in entities
+    ]
 
 
 def predict_rows(active: Active, asked: Asked) -> list[dict[str, Any]]:
@@ -85,12 +92,12 @@ def _predictions(
 ) -> list[dict[str, Any]]:
     """What each row is answered; with the features whose category was new to the model, if any."""
     servable, unseen = active.model.servable, active.model.unseen(rows)
-    if asked.logged and active.role != "shadow" and any(unseen):
-        metrics.count_unseen(servable.model_name, [name for names in unseen for name in names])
-    return [
-        _prediction(servable, one) | ({"unseen_categories": names} if names else {})
-        for one, names in zip(scores, unseen, strict=True)
-    ]
+    predictions = [_prediction(servable, one) for one in scores]
+    for row, names in unseen.items():
+        predictions[row]["unseen_categories"] = names
+    if unseen and asked.logged and active.role != "shadow":
+        metrics.count_unseen(servable.model_name, chain.from_iterable(unseen.values()))
+    return predictions
 
 
 def _scores(active: Active, rows: Sequence[FeatureRow]) -> list[list[float]]:

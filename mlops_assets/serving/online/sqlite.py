@@ -10,6 +10,7 @@ expired before they were published. Both are written by `resources.online_table`
 """
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,6 +58,7 @@ class SqliteLookup:
         self._view, self._as_of = online.view, online.as_of
         self._cells = Cells(online.view)
         self._path = Path(online.store["online_store"]["path"])
+        self._file = str(self._path)
         self._entity = online.view.key
         table = table_of(online.store["project"], online.view.name)
         self._where = f"FROM {table} WHERE entity_key = ?"
@@ -87,6 +89,10 @@ class SqliteLookup:
     def _read(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | Expired | None]:
         connection, found = self._connection(), dict[EntityId, Stored | Expired | None]()
         moments: dict[str | int, datetime] = {}
+        if len(entities) == 1:  # one statement sees one state, and needs no transaction
+            cells = connection.execute(self._select, (entity_key(self._entity, entities[0]),))
+            if (stored := self._cells.stored(cells.fetchall(), moments)) is not None:
+                return {entities[0]: stored}
         cursor = connection.execute("BEGIN")
         try:
             for entity in dict.fromkeys(entities):
@@ -99,7 +105,7 @@ class SqliteLookup:
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's; another one where the file was deleted and published anew."""
-        file = self._path.stat().st_ino
+        file = os.stat(self._file).st_ino  # noqa: PTH116 a path's own costs as much again
         if getattr(self._local, "file", None) != file:
             self._local.connection = _open(self._path)
             self._local.file = file

@@ -11,7 +11,6 @@ import asyncio
 import socket
 import time
 from asyncio.events import TimerHandle
-from typing import NoReturn
 
 import uvicorn
 from uvicorn.config import HTTP_PROTOCOLS
@@ -22,6 +21,11 @@ IDLE_SECONDS = 75
 MOST_HEADERS = 100
 """Of a request, with its trailers."""
 MOST_HEAD_BYTES = 65_536
+"""Of its address, and of the names and values of its headers."""
+_PIECE_BYTES = 262_144
+"""The most that the event loops hand over at once."""
+_MOST_KEPT_BYTES = _PIECE_BYTES + 2 * MOST_HEAD_BYTES
+"""Of a head that is not complete, with what separates its parts and the piece in which it began."""
 DRAIN_SECONDS = 2.0
 """How long a worker that must end waits for its clients to leave by themselves."""
 _LINGER_SECONDS, _LOOK_SECONDS = 2.0, 0.05
@@ -44,10 +48,10 @@ class Connection(HttpToolsProtocol):
     _timer: TimerHandle | None = None
     _waits_since: float | None = None
     """Since when no request is in progress."""
-    _named_bytes = 0
-    """Of the head, as the parser named its parts."""
-    _unnamed_bytes = 0
-    """Received since a request or a part of its body began: an endless line is named only whole."""
+    _newest = 0
+    """Bytes of the newest piece."""
+    _received = 0
+    """Of all pieces since that in which a head or a part of a body was complete, with that one."""
     _refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,38 +70,25 @@ class Connection(HttpToolsProtocol):
         """See `asyncio.Protocol`."""
         if self._refused:
             return
-        self._unnamed_bytes += len(data)
+        self._newest = len(data)
+        self._received += self._newest
         super().data_received(data)
-        if self._unnamed_bytes > MOST_HEAD_BYTES and not self._refused:
+        kept = self._received > _MOST_KEPT_BYTES or len(self.headers or ()) > MOST_HEADERS
+        if kept and not self._refused:
             self._refuse()
 
-    def on_message_begin(self) -> None:
-        """See `httptools`."""
-        self._named_bytes = self._unnamed_bytes = 0
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """See `httptools`."""
-        self._named_bytes += len(url)
-        if self._named_bytes > MOST_HEAD_BYTES:
-            self._stop()
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """See `httptools`, which also calls it for trailers."""
-        self._named_bytes += len(name) + len(value)
-        if self._named_bytes > MOST_HEAD_BYTES or len(self.headers) >= MOST_HEADERS:
-            self._stop()
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """See `httptools`."""
-        self._waits_since = None
+        """See `httptools`. No header is counted by itself: a call for each would cost most."""
+        too_long = self._received > MOST_HEAD_BYTES and self._head_bytes() > MOST_HEAD_BYTES
+        if too_long or len(self.headers) > MOST_HEADERS:
+            self._refused = True
+            raise _TooLargeError
+        self._waits_since, self._received = None, self._newest
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """See `httptools`."""
-        self._unnamed_bytes = 0
+        self._received = self._newest
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
@@ -115,9 +106,8 @@ class Connection(HttpToolsProtocol):
             if self._refused and not self.transport.is_closing():
                 self._end()
 
-    def _stop(self) -> NoReturn:
-        self._refused = True
-        raise _TooLargeError
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse(self) -> None:
         """Answer after the requests before it, whose answers would be mixed with this one."""

@@ -46,10 +46,14 @@ class LoadedModel:
     def _seen(self) -> dict[str, frozenset[str | float]]:
         return {name: frozenset(values) for name, values in self.servable.categories.items()}
 
-    def unseen(self, rows: Sequence[FeatureRow]) -> list[list[str]]:
-        """Of each row, the features whose category the training never saw; a null is none."""
-        seen = self._seen.items()
-        return [[name for name, known in seen if _is_new(row[name], known)] for row in rows]
+    def unseen(self, rows: Sequence[FeatureRow]) -> dict[int, list[str]]:
+        """By its place each row with categories that the training never saw; in which features."""
+        found: dict[int, list[str]] = {}
+        for name, known in self._seen.items():
+            for place, row in enumerate(rows):
+                if row[name] not in known and _is_there(row[name]):
+                    found.setdefault(place, []).append(name)
+        return found
 
     def self_check(self, recorded: Sequence[RecordedRequest]) -> None:
         """Compare with what the model said offline, as `require_equal_scores` does."""
@@ -60,8 +64,8 @@ class LoadedModel:
         require_equal_scores(actual, expected, self.servable)
 
 
-def _is_new(value: float | str | None, known: frozenset[str | float]) -> bool:
-    return value is not None and value == value and value not in known
+def _is_there(value: float | str | None) -> bool:
+    return value is not None and value == value
 
 
 def require_equal_scores(actual: np.ndarray, expected: np.ndarray, servable: Servable) -> None:

@@ -29,7 +29,7 @@ def require_some_answered(entities: Sequence[EntityId], refused: dict[EntityId, 
     Raises:
         RequestError: 404 if one of them is unknown, 409 if all are stale; `details` has them all.
     """
-    if any(entity not in refused for entity in entities):
+    if not refused or any(entity not in refused for entity in entities):
         return
     details = [{"entity": entity, **error} for entity, error in refused.items()]
     status = 404 if any(error["code"] == UNKNOWN for error in refused.values()) else 409

@@ -24,6 +24,7 @@ from tests.support.backtest_worlds import (
     LOGISTIC,
     broken,
     drifting,
+    monitored,
     still,
     table,
     world,
@@ -123,6 +124,12 @@ def test_windows_are_the_test_length_or_the_next_shorter_that_gives_six() -> Non
         for earlier, later in pairwise(windows):
             assert earlier.end == later.start
     assert chosen_windows(labelled, settings, 4, "2 months")[0] == "2 months"
+    moments = pd.date_range("2024-01-01", periods=len(year), freq="12s", tz="UTC")
+    day = year.assign(**{TIMESTAMP: moments})
+    hours = table(split={"by": "time", "test": "5 hours"})
+    hours = monitored(hours, labels={"maturity": "1min"})
+    length, windows = chosen_windows(labelled_rows(day, hours), hours, 8)
+    assert (length, len(windows)) == ("3 hours", 6)
     random = table(split={"by": "random", "fraction": 0.2})
     assert chosen_windows(labelled, random, 8)[0] == "1 month"
 

@@ -74,10 +74,23 @@ def test_rule_split() -> None:
     days = pd.Series(pd.date_range("2024-01-01", periods=400, freq="D", tz="UTC"))
     assert choose_split(days, TARGET, "binary", 1)[0] == {"by": "time", "test": "3 months"}
     assert choose_split(None, TARGET, "binary", 1)[0] == {"by": "random", "fraction": 0.2}
-    hours = pd.Series(pd.date_range("2024-01-01", periods=400, freq="min", tz="UTC"))
-    assert choose_split(hours, TARGET, "binary", 1)[0]["by"] == "random"
+    even = pd.Series(pd.date_range("2024-01-01", periods=5, tz="UTC").repeat(80))
+    assert choose_split(even, TARGET, "binary", 1)[0] == {"by": "time", "test": "1 day"}
+    once = pd.Series([days[0]] * 400)
+    assert "no stretch of time" in choose_split(once, TARGET, "binary", 1)[1]
     late = TARGET.where(days < pd.Timestamp("2024-11-01", tz="UTC"), 0.0)
     assert "lack a class" in choose_split(days, late, "binary", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("every", "test"),
+    [("min", "1 hour"), ("s", "1 minute"), ("250ms", "20 seconds"), ("5min", "7 hours")],
+)
+def test_rule_split_is_by_time_however_short_the_series(every: str, test: str) -> None:
+    moments = pd.Series(pd.date_range("2024-01-01", periods=400, freq=every, tz="UTC"))
+    split, said = choose_split(moments, TARGET, "binary", 1)
+    assert split == {"by": "time", "test": test}
+    assert f"of the newest {test.removeprefix('1 ')}" in said
 
 
 def table(rows: int, **columns: Any) -> pd.DataFrame:

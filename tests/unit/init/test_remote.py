@@ -205,7 +205,7 @@ def test_labels_that_cannot_be_joined_are_refused(
         ("no.duckdb", "a database needs --query"),
         ("https://example.com/*.csv", "of an address one file is read"),
         ("s3://bucket/folder/", "of an address one file is read"),
-        ("s3://bucket/a.csv", "s3fs"),
+        ("gs://bucket/a.csv", "gcsfs"),
         ("https://example.com/a.xlsx", "a workbook is read of local files only"),
     ],
 )
