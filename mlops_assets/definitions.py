@@ -27,6 +27,7 @@ from resources.champion.ledger import PromotionLedger
 from resources.dagster.dagster_storage import read_migrations_once
 from resources.dagster.executors import followed, pods_of_steps
 from resources.dagster.io import ParquetStorage
+from resources.data.partitions import PartitionFiles
 from resources.datasets import DvcDatasets
 from resources.decisions import DecisionStore
 from resources.deployment import EndpointTargets
@@ -35,7 +36,6 @@ from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 from resources.kept_versions import budget_bytes
-from resources.partitions import PartitionFiles
 from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports
 from resources.tracking.dagster_mlflow import build_dagster_mlflow

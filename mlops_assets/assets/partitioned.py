@@ -21,8 +21,8 @@ from mlops_assets.ml.data.sources import source_fingerprint, stored_name
 from mlops_assets.partitioning import partitioned, partitions_of
 from mlops_assets.records.data import DatasetVersion, Origin
 from resources.dagster.signatures import inspected_once
+from resources.data.partitions import EMPTY, PartitionFiles
 from resources.datasets import DvcDatasets
-from resources.partitions import EMPTY, PartitionFiles
 from resources.tracking.tracking import MLflowTracking
 
 _ROWS = "dagster/partition_row_count"

@@ -8,10 +8,10 @@ import pandas as pd
 
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.io import ParquetStorage
+from resources.data.partitions import PartitionFiles
 from resources.decisions import DecisionStore
 from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine
-from resources.partitions import PartitionFiles
 from resources.reports import EvidentlyReports
 from tests.support.fakes import FakeDatasets, FakeFeatureStore, FakeTracking
 from tests.support.fakes_deployment import FakeDeployment
