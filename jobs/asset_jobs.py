@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key, monitoring_selection
-from mlops_assets.partitioning import partitions_of, tags_of_now
+from mlops_assets.keys import asset_key, monitoring_selection, partitions_of, tags_of_now
 from resources.tracking.outcome import UNFINISHED
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import gc
 # What is loaded stays; the collector need not look at it again and again: 0.2 CPU s of 1.7.
 gc.disable()
 
-from mlops_assets.home import DATABASE, home, interface_url, project, status_page_file
+from mlops_assets.home import DATABASE, bucket, home, interface_url, project, status_page_file
 
 project()  # first: where a package of the user's hides one of ours, the next lines would not say so
 
@@ -27,8 +27,8 @@ from resources.champion.ledger import PromotionLedger
 from resources.dagster.dagster_storage import read_migrations_once
 from resources.dagster.executors import followed, pods_of_steps
 from resources.dagster.io import ParquetStorage
-from resources.data.partitions import PartitionFiles
-from resources.datasets import DvcDatasets
+from resources.datasets.partitions import PartitionFiles
+from resources.datasets.versions import DvcDatasets
 from resources.decisions import DecisionStore
 from resources.deployment import EndpointTargets
 from resources.endpoints.bento import BentoBuilder
@@ -71,6 +71,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             cache=_variable("MLOPS_DVC_CACHE", state / "dvc" / "cache"),
             quarantine=_variable("MLOPS_QUARANTINE", state / "quarantine"),
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
+            bucket=bucket("dvc"),
         ),
         "partitions": PartitionFiles(root=_variable("MLOPS_PARTITIONS", state / "partitions")),
         "engine": FeatureEngine(url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill)),
@@ -81,7 +82,7 @@ def build_resources(state: Path) -> dict[str, Any]:
         "tracking": MLflowTracking(
             tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
             database="" if os.environ.get("MLFLOW_TRACKING_URI") else _variable(DATABASE, ""),
-            artifacts=_variable("MLFLOW_ARTIFACTS", state / "mlflow"),
+            artifacts=_variable("MLFLOW_ARTIFACTS", bucket("mlflow") or state / "mlflow"),
             dagster_url=_variable("MLOPS_DAGSTER_URL", interface_url("MLOPS_PORT_DAGSTER")),
             mlflow_url=interface_url("MLOPS_PORT_MLFLOW"),
         ),

@@ -43,6 +43,14 @@ class DatabaseUnavailableError(DatabaseError, TransientError):
     """The Postgres of MLOPS_DATABASE does not answer."""
 
 
+class BucketError(MlopsError):
+    """The bucket of MLOPS_BUCKET refuses."""
+
+
+class BucketUnavailableError(BucketError, TransientError):
+    """The S3 server of MLOPS_BUCKET does not answer."""
+
+
 class SourceError(MlopsError):
     """The source cannot be read as the table it is declared to be."""
 

@@ -19,6 +19,8 @@ PROJECT_FILE = "mlops.yaml"
 DATABASE = "MLOPS_DATABASE"
 """The variable with the address of a Postgres, in the place of all sqlite files of more than one
 process: Dagster's, MLflow's, the ledger, the decisions."""
+BUCKET = "MLOPS_BUCKET"
+"""The variable with the address of a bucket, in the place of folders that machines would share."""
 _PACKAGES = ("mlops_assets", "resources", "sensors", "jobs")
 HOST = "127.0.0.1"
 INTERFACE_PORTS = {"MLOPS_PORT_DAGSTER": 3000, "MLOPS_PORT_MLFLOW": 5000}
@@ -27,6 +29,7 @@ PROMETHEUS_PORT = ("MLOPS_PORT_PROMETHEUS", 9090)
 """The same of `mlops observe`."""
 
 
+_BUCKET_ADDRESS = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[A-Za-z0-9!_.*'()=+-]+)*/?")
 _NO_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f]")
 """What an address of a sqlite file means otherwise; SQLAlchemy's and Dagster's know no escape."""
 
@@ -107,6 +110,21 @@ def home() -> Path:
     """`MLOPS_HOME`, or `.mlops/` in the `project`, absolute; as `require_addressable` has it."""
     named = os.environ.get("MLOPS_HOME") or project() / ".mlops"
     return require_addressable(Path(named).expanduser().absolute(), "MLOPS_HOME")
+
+
+def bucket(folder: str = "") -> str:
+    """`s3://NAME/PREFIX` of MLOPS_BUCKET, and a folder in it; empty where none is named.
+
+    Raises:
+        ConfigError: It is no such address.
+    """
+    named = os.environ.get(BUCKET, "")
+    if named and not _BUCKET_ADDRESS.fullmatch(named):
+        raise ConfigError(
+            f"{BUCKET}={named!r} is no address of a bucket; write s3://NAME/PREFIX, and who asks "
+            "by the AWS SDK's own variables"
+        )
+    return "/".join(part for part in (named.rstrip("/"), folder) if part) if named else ""
 
 
 def endpoints_root() -> Path:

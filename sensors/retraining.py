@@ -6,9 +6,8 @@ import dagster as dg
 
 from jobs.asset_jobs import training_job_name
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, partitions_of, tags_of_now
 from mlops_assets.ml.retraining.policy import decide
-from mlops_assets.partitioning import partitions_of, tags_of_now
 from mlops_assets.records.retraining import Decision
 from resources.decisions import DecisionStore
 from sensors.retrain_signals import DECISION_TAG, read_signals

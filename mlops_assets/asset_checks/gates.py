@@ -15,7 +15,7 @@ from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import reconcile
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking

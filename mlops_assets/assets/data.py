@@ -17,7 +17,7 @@ from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, RejectedRows, SourceFacts
 from resources.dagster.signatures import inspected_once
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from mlops_assets.records.monitoring import DriftReport
 from mlops_assets.records.profile import Profile
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.endpoints.metrics import EndpointMetrics
 from resources.prediction_log.log import PredictionLog
 from resources.reports import EvidentlyReports

@@ -15,7 +15,7 @@ from mlops_assets.metadata import profile, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import FeatureFacts, FeatureView
 from resources.dagster.signatures import inspected_once
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 

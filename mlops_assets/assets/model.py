@@ -15,7 +15,7 @@ from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
 

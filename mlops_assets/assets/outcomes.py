@@ -23,7 +23,7 @@ from mlops_assets.records.monitoring import (
 )
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore

@@ -16,13 +16,12 @@ from mlops_assets.assets.data import RAW, delivered, processed, processed_as, so
 from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import reported
-from mlops_assets.keys import Stage, asset_key
+from mlops_assets.keys import Stage, asset_key, partitioned, partitions_of
 from mlops_assets.ml.data.sources import source_fingerprint, stored_name
-from mlops_assets.partitioning import partitioned, partitions_of
 from mlops_assets.records.data import DatasetVersion, Origin
 from resources.dagster.signatures import inspected_once
-from resources.data.partitions import EMPTY, PartitionFiles
-from resources.datasets import DvcDatasets
+from resources.datasets.partitions import EMPTY, PartitionFiles
+from resources.datasets.versions import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
 _ROWS = "dagster/partition_row_count"

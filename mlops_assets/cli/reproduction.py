@@ -36,15 +36,16 @@ from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from mlops_assets.runtime.interrupts import interruptible
 from resources.champion.aliases import CHAMPION
 from resources.dagster.io import ParquetStorage
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.source_code import checked_out
 from resources.tracking.tracking import MLflowTracking
 
 _STAGES: tuple[TrainingStage, ...] = ("processed_data", "features", "trained_model")
 _ELSEWHERE = re.compile(
     r"(MLFLOW|DAGSTER|MLOPS_ALERT|MLOPS_UI)_.*|MLOPS_(HOME|PROJECT|EXECUTOR|CONCURRENT_RUNS|SHARED|"
-    r"DATABASE|ONLINE_STORE|STORAGE|DVC_CACHE|DATA_ROOT|QUARANTINE|FEAST|LEDGER|DECISIONS|ENDPOINTS?|"
-    r"PARTITIONS|PREDICTIONS|BENTOS|MANIFEST|POD|PINNED_NOW|DAGSTER_URL|DAGSTER_MLFLOW|KEEP_MB)"
+    r"DATABASE|BUCKET|ONLINE_STORE|STORAGE|DVC_CACHE|DATA_ROOT|QUARANTINE|FEAST|LEDGER|DECISIONS|"
+    r"ENDPOINTS?|PARTITIONS|PREDICTIONS|BENTOS|MANIFEST|POD|PINNED_NOW|DAGSTER_(URL|MLFLOW)|"
+    r"KEEP_MB)"
 )
 """Variables that say where live state is, or who runs what; any other one a version may need."""
 _LAST_LINES = 15

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.home import DATABASE, HOST, INTERFACE_PORTS, models_folder
+from mlops_assets.home import DATABASE, HOST, INTERFACE_PORTS, bucket, models_folder
 from mlops_assets.interfaces.children import Child, GivenUpError, end
 from mlops_assets.interfaces.code_server import CodeServer
 from mlops_assets.interfaces.guard import Access
@@ -126,7 +126,8 @@ def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list
     store = named or store_uri(local, database)
     if store.startswith(("http://", "https://")):  # a tracking server has its own UI
         return children
-    artifacts = os.environ.get("MLFLOW_ARTIFACTS") or str(ensure_folder(state / "mlflow"))
+    elsewhere = os.environ.get("MLFLOW_ARTIFACTS") or bucket("mlflow")
+    artifacts = elsewhere or str(ensure_folder(state / "mlflow"))
     # By us: a run that made the store at the same moment as the server would break both.
     MLflowStore(tracking_uri=store, artifacts=artifacts).make_ready()
     stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_ARTIFACTS_DESTINATION": artifacts}

@@ -19,7 +19,7 @@ from mlops_assets.records.evaluation import Comparison, Evaluation, ModelVersion
 from resources.champion.aliases import champion_of
 from resources.champion.ledger import PromotionLedger
 from resources.champion.rollbacks import hold_against
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
 

@@ -33,6 +33,11 @@ def settle() -> None:
         os.environ["HOME"] = "/nonexistent"  # as Debian names it: nobody can plant files there
 
 
+def read_only() -> int:
+    """The mode of a file that nobody shall change, and who may read it."""
+    return 0o444 & ~chosen_umask()
+
+
 def chosen_umask() -> int:
     """0o077, or what MLOPS_UMASK says, e.g. `027` where a group may read the state.
 

@@ -13,7 +13,7 @@ import dagster as dg
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
-from mlops_assets.partitioning import tags_of_now
+from mlops_assets.keys import tags_of_now
 from resources.dagster.cancellation import INTERRUPTS, Cancellation, send_ignored_again
 from resources.dagster.internals import InMemoryJob, execute_run, without_mirror
 from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run

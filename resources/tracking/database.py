@@ -148,6 +148,16 @@ def _settle(database: Path, place: str | None, artifacts: str) -> None:
         )
 
 
+def place_experiment(uri: str, number: int, location: str) -> None:
+    """Let new runs of an experiment keep their files elsewhere; those that are there stay."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    change = text("UPDATE experiments SET artifact_location = :place WHERE experiment_id = :number")
+    with create_engine(uri, poolclass=NullPool).begin() as connection:
+        connection.execute(change, {"place": location, "number": number})
+
+
 def address(artifacts: str) -> str:
     """A folder or URI as a URI, without a slash at its end."""
     return artifacts.rstrip("/") if "://" in artifacts else Path(artifacts).absolute().as_uri()

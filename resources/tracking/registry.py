@@ -24,7 +24,7 @@ class MLflowRegistry:
 
         What was logged with the model stands beside it. Without a skops model, a `TrackingError`.
         """
-        with self.store.connected() as mlflow:
+        with self.store.with_files() as mlflow:
             path = Path(mlflow.artifacts.download_artifacts(model.uri, dst_path=str(folder)))
         for extra in (path / "extra_files").glob("*"):
             extra.rename(path / extra.name)

@@ -76,19 +76,19 @@ class MLflowRun:
 
     def log_plots(self, plots: Mapping[str, bytes]) -> None:
         """Keep PNG pictures, by name."""
-        with self.store.connected() as mlflow, tempfile.TemporaryDirectory() as folder:
+        with self.store.with_files() as mlflow, tempfile.TemporaryDirectory() as folder:
             for name, png in plots.items():
                 Path(folder, f"{name}.png").write_bytes(png)
             mlflow.log_artifacts(folder, "plots", run_id=self.id)
 
     def log_text(self, name: str, text: str) -> None:
         """Keep `text` as the artifact `name`."""
-        with self.store.connected() as mlflow:
+        with self.store.with_files() as mlflow:
             mlflow.log_text(text, name, run_id=self.id)
 
     def read_text(self, name: str) -> str | None:
         """What `log_text` kept; None if there is none of that name."""
-        with self.store.connected() as mlflow:
+        with self.store.with_files() as mlflow:
             files = mlflow.MlflowClient().list_artifacts(self.id)
             if name not in [file.path for file in files]:
                 return None
@@ -124,7 +124,7 @@ class MLflowRun:
         The example is of a few rows of features, as the model is fed. A type that is neither on the
         allow-list nor among its `own` is refused by `UnsafeModelError`.
         """
-        with self.store.connected() as mlflow, tempfile.TemporaryDirectory() as folder:
+        with self.store.with_files() as mlflow, tempfile.TemporaryDirectory() as folder:
             import mlflow.sklearn
             from mlflow.models import infer_signature
 

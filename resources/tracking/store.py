@@ -20,7 +20,7 @@ from mlops_assets.home import DATABASE
 from mlops_assets.redaction import forget_secrets
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
 from resources.databases import postgres
-from resources.tracking.database import address, local_database, make_ready
+from resources.tracking.database import address, local_database, make_ready, place_experiment
 
 _DATABASES = ("postgresql", "mysql", "mssql")
 _SCHEMA = "mlflow"
@@ -59,6 +59,12 @@ class MLflowStore:
             forget_secrets(err)
             # Then come the statement and a link.
             raise self._ours(err, str(err).splitlines()[0]) from err
+
+    @contextmanager
+    def with_files(self) -> Generator[Any]:
+        """The same for what reads or writes artifacts; a bucket that holds them has answered."""
+        with self.connected() as mlflow, self._bucket():
+            yield mlflow
 
     def make_ready(self) -> None:
         """Make a local store on first use, and let it follow when its folder was moved."""
@@ -104,28 +110,54 @@ class MLflowStore:
             ) from err
 
     def experiment(self, client: Any, name: str) -> str:
-        """Id of the experiment, created if need be; its location cannot be changed later."""
+        """Id of the experiment, created if need be; its new runs keep their files in `artifacts`.
+
+        Of an experiment that is there MLflow changes the place by no call: it is done from and to a
+        bucket, where the store is a database of ours.
+        """
+        location = f"{address(self.artifacts)}/{name}"
         found = client.get_experiment_by_name(name)
         if found is None:
             with self.one_at_a_time():
                 found = client.get_experiment_by_name(name)
                 if found is None:
-                    location = f"{address(self.artifacts)}/{name}"
                     return client.create_experiment(name, location, _KIND)
         if not _KIND.items() <= found.tags.items():  # of an earlier release
             for tag, value in _KIND.items():
                 client.set_experiment_tag(found.experiment_id, tag, value)
+        places = {found.artifact_location, location}
+        if len(places) > 1 and any(map(_is_in_bucket, places)) and self._is_database:
+            place_experiment(self.tracking_uri, int(found.experiment_id), location)
         return found.experiment_id
 
-    def one_at_a_time(self) -> AbstractContextManager[None]:
-        """The steps of this machine come one after the other, unless a server keeps the files."""
-        if "://" in self.artifacts:
+    def one_at_a_time(self) -> AbstractContextManager[Any]:
+        """One after the other come those who share the store, unless it is an MLflow server's."""
+        if "://" not in self.artifacts:
+            return exclusive(ensure_folder(Path(self.artifacts).absolute()) / ".lock")
+        if database := local_database(self.tracking_uri):
+            return exclusive(database.with_suffix(".runs.lock"))
+        if postgres.is_postgres(self.tracking_uri):
+            return postgres.one_at_a_time(postgres.ready(self.tracking_uri), "mlflow/runs")
+        return nullcontext()
+
+    def _bucket(self) -> AbstractContextManager[None]:
+        if not _is_in_bucket(self.artifacts):
             return nullcontext()
-        return exclusive(ensure_folder(Path(self.artifacts).absolute()) / ".lock")
+        from resources.bucket import reached
+
+        return reached(self.artifacts)
+
+    @property
+    def _is_database(self) -> bool:
+        return bool(local_database(self.tracking_uri)) or postgres.is_postgres(self.tracking_uri)
 
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 """MLflow shows the pages of classic machine learning, and asks nobody which kind it is."""
+
+
+def _is_in_bucket(place: str) -> bool:
+    return place.startswith("s3://")
 
 
 def store_uri(named: str, database: str) -> str:

@@ -20,7 +20,7 @@ from mlops_assets.records.data import DatasetVersion, FeatureView, stored_name
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.runtime.atomic import write_atomically
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.outcome import PROCESS, Status, is_gone
 from resources.tracking.registry import MLflowRegistry, model_version

@@ -8,7 +8,7 @@ import pandas as pd
 
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.io import ParquetStorage
-from resources.data.partitions import PartitionFiles
+from resources.datasets.partitions import PartitionFiles
 from resources.decisions import DecisionStore
 from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine

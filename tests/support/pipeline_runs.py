@@ -6,8 +6,7 @@ import dagster as dg
 
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
-from mlops_assets.partitioning import tags_of_now
+from mlops_assets.keys import asset_key, tags_of_now
 
 STAGES = [
     "raw_data",

@@ -23,9 +23,10 @@ from mlops_assets.cli.context import exit_code, load_definitions, open_resources
 from mlops_assets.cli.facts.records import Finding
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import MlopsError
-from mlops_assets.home import FRAMEWORK_ROOT, HOST, INTERFACE_PORTS, home
+from mlops_assets.home import FRAMEWORK_ROOT, HOST, INTERFACE_PORTS, bucket, home
 from mlops_assets.runtime.surroundings import chosen_umask
 from mlops_assets.runtime.telemetry import SWITCHES
+from resources.bucket import reached
 
 _LITTLE, _GIGABYTE = 2.0, 1e9
 _CLOCK_SECONDS = 2.0
@@ -42,6 +43,7 @@ def doctor(*, as_json: bool) -> int:
         *clock(home()),
         *telemetry(os.environ.get("DAGSTER_HOME", "")),
         *locks(home()),
+        *files_elsewhere(),
         *runs(),
         *ports(definitions),
     ]
@@ -154,6 +156,18 @@ def _is_held(file: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def files_elsewhere() -> Iterator[Finding]:
+    """Whether the bucket, if one is named, answers who asks."""
+    if not (address := bucket()):
+        return
+    try:
+        with reached(address):
+            yield Finding(about="bucket", good=True, said=f"{address} answers")
+    except MlopsError as err:
+        said, _, remedy = str(err).rpartition("; ")
+        yield Finding(about="bucket", good=False, said=said, remedy=remedy)
 
 
 def runs() -> Iterator[Finding]:

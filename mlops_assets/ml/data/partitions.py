@@ -5,7 +5,7 @@ kept of a file that was read says which of its rows are of which partition: a fi
 costs itself, and the partitions that its rows touch. All partitions together are the rows that
 `delivered.checked_rows` gives of the same files, in the same order.
 
-Where what is kept lies is `resources.data.partitions`.
+Where what is kept lies is `resources.datasets.partitions`.
 """
 
 import base64

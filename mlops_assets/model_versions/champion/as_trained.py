@@ -22,7 +22,7 @@ from mlops_assets.model_versions.provenance import SETTINGS
 from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
 from resources.champion.ledger import PromotionLedger
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
 _BLOCKS = (

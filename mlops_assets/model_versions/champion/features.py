@@ -23,7 +23,7 @@ from mlops_assets.ml.features.keyed import row_keys
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.model_versions.champion.as_trained import by_either_source
 from mlops_assets.records.data import Origin
-from resources.datasets import DvcDatasets
+from resources.datasets.versions import DvcDatasets
 
 
 def champion_features(

@@ -5,6 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.support.postgres_server import PostgresServer
+from tests.support.s3_server import S3Server
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,11 @@ def postgres() -> Generator[PostgresServer]:
 @pytest.fixture
 def database(postgres: PostgresServer) -> str:
     return postgres.new_database()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Generator[S3Server]:
+    server = S3Server()
+    server.start()
+    yield server
+    server.end()

@@ -10,9 +10,8 @@ import pytest
 
 from mlops_assets.cli.runs.freshness import stale_assets
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, partitions_of
 from mlops_assets.metadata import read_facts
-from mlops_assets.partitioning import partitions_of
 from mlops_assets.records.evaluation import EvaluationFacts
 from tests.support.loans import fake_resources, loans_yaml, write_loans
 from tests.support.pipeline_runs import STAGES, build, failure, materialize

@@ -1,48 +1,32 @@
 """Versioned raw data: DVC in-process, no subprocess and no git commit of ours.
 
-DVC works in a folder of this state folder, never in the checkout: two state folders on one checkout
-would stage their data in the same place, and version each other's.
-
-Looking for a source's files, and reading their rows, is `mlops_assets.ml.data`.
+The repository is in `resources.datasets.repository`. With a bucket every version's bytes are there
+too, laid out as in a remote of DVC; the cache is what this machine has of them. They are moved by
+us, since DVC's own push and pull log what fails and do not say it.
 """
 
 import hashlib
 import json
-import logging
-import os
 import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.errors import DatasetError, DatasetLockedError
+from mlops_assets.errors import DatasetError
 from mlops_assets.records.data import DatasetVersion
-from mlops_assets.runtime.atomic import ensure_folder, exclusive, write_atomically
-from mlops_assets.runtime.surroundings import chosen_umask
-from resources.tracking.store import not_exported
+from mlops_assets.runtime.atomic import ensure_folder, write_atomically
+from mlops_assets.runtime.surroundings import read_only
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Copies, since a hard link would let a write to the workspace file corrupt the cache.
-_CONFIG = """\
-[core]
-    analytics = false
-    autostage = false
-    check_update = false
-    no_scm = {no_scm}
-[cache]
-    type = "reflink,copy"
-    dir = "{cache}"
-"""
 
 
 class DvcDatasets(dg.ConfigurableResource):
@@ -54,6 +38,7 @@ class DvcDatasets(dg.ConfigurableResource):
     pinned_now: str = Field(
         "", description="ISO moment that the contract takes for now; empty: the clock."
     )
+    bucket: str = Field("", description="Where every version's bytes are kept too: s3://NAME/...")
 
     def now(self) -> datetime:
         """The moment after which a datetime lies in the future: a repeated training pins it."""
@@ -71,12 +56,15 @@ class DvcDatasets(dg.ConfigurableResource):
         named = dict(zip(names or [file.name for file in files], files, strict=True))
         if len(named) < len(files):
             raise DatasetError(f"several files of {model} share a name: {sorted(map(str, files))}")
-        with self._repo() as repo:
+        from resources.datasets.repository import opened
+
+        with opened(self.root, self.cache) as repo:
             target = self._stage(model, named)
             try:
                 out = repo.add(str(target))[0].outs[0]
             finally:
                 _remove(target)
+            self._share(out.hash_info.value)
             return DatasetVersion(
                 md5=out.hash_info.value,
                 files=tuple(sorted(named)),
@@ -168,7 +156,8 @@ class DvcDatasets(dg.ConfigurableResource):
             return {"the folder's listing": listing}
         try:
             entries = json.loads(listing.read_bytes())
-            return {entry["relpath"]: self._blob(entry["md5"]) for entry in entries}
+            blobs = self._fetched(entry["md5"] for entry in entries)
+            return {entry["relpath"]: blobs[entry["md5"]] for entry in entries}
         except (ValueError, TypeError, KeyError) as err:
             raise DatasetError(
                 f"the list of the files of version {version.md5} is damaged: {listing}; delete it "
@@ -186,8 +175,32 @@ class DvcDatasets(dg.ConfigurableResource):
         return {**named, **self._blobs(version)}
 
     def _blob(self, md5: str) -> Path:
-        # DVC's documented cache layout: files/md5/<first two digits>/<rest>.
-        return Path(self.cache, "files", "md5", md5[:2], md5[2:]).absolute()
+        return self._fetched([md5])[md5]
+
+    def _fetched(self, md5s: Iterable[str]) -> dict[str, Path]:
+        """Where contents stand in the cache; from the bucket come those that do not."""
+        blobs = {md5: Path(self.cache, _key(md5)).absolute() for md5 in md5s}
+        missing = {_key(md5): blob for md5, blob in blobs.items() if not blob.exists()}
+        if self.bucket and missing:
+            from resources.bucket import Bucket
+
+            Bucket(self.bucket).download(missing, read_only())
+        return blobs
+
+    def _share(self, md5: str) -> None:
+        """Put a version into the bucket, of a folder last its listing: then it is whole there."""
+        if not self.bucket:
+            return
+        from resources.bucket import Bucket
+
+        bucket = Bucket(self.bucket)
+        if bucket.holds(_key(md5)):
+            return
+        listing = self._blob(md5)
+        if md5.endswith(".dir"):
+            contents = {_key(entry["md5"]) for entry in json.loads(listing.read_bytes())}
+            bucket.upload({key: Path(self.cache, key) for key in contents})
+        bucket.upload({_key(md5): listing})
 
     def _stage(self, model: str, files: Mapping[str, Path]) -> Path:
         """Copy the files to where DVC shall find them."""
@@ -203,75 +216,10 @@ class DvcDatasets(dg.ConfigurableResource):
             write_atomically(copy, lambda temporary, f=file: shutil.copyfile(f, temporary))
         return target
 
-    @contextmanager
-    def _repo(self) -> Generator[Any]:
-        """The DVC repository, created on first use; one process at a time.
 
-        The lock is in the repository, whoever shares it: also of other state folders.
-        """
-        from dvc.exceptions import DvcException  # 0.9 CPU s
-        from dvc.lock import LockError
-        from dvc.repo import Repo
-
-        logging.getLogger("dvc").setLevel(logging.ERROR)  # it advises to run git commands
-        root, cache = Path(self.root).absolute(), ensure_folder(Path(self.cache).absolute())
-        site = cache.parent / "site"
-        ensure_folder(site / "repo")  # or DVC makes both open to all, whatever the umask
-        overrides = {
-            "core": {"site_cache_dir": str(site), "analytics": False},
-            "cache": {"dir": str(cache)},
-        }
-        with exclusive(root / ".dvc" / "tmp" / "mlops.lock"), _no_other_configuration(site):
-            _configure(root, cache)
-            try:
-                with Repo(str(root), config=overrides) as repo:
-                    # DVC makes what it keeps readable for all.
-                    repo.cache.local.CACHE_MODE = 0o444 & ~chosen_umask()
-                    _drop_damaged_rwlock(Path(repo.tmp_dir))
-                    yield repo
-            except LockError as err:
-                raise DatasetLockedError(f"DVC in {root} is locked: {err}; run again") from err
-            except DvcException as err:
-                raise DatasetError(f"DVC in {root} refused: {err}") from err
-
-
-def _drop_damaged_rwlock(folder: Path) -> None:
-    """Delete the list of what DVC's processes hold where one was ended while it wrote it.
-
-    DVC does not write it whole, and from then on refuses everything.
-    """
-    from dvc.lock import make_lock
-    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
-
-    held = folder / RWLOCK_FILE
-    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
-        try:
-            json.loads(held.read_bytes() if held.exists() else b"{}")
-        except ValueError:
-            held.unlink()
-
-
-@contextmanager
-def _no_other_configuration(folder: Path) -> Generator[None]:
-    """Let DVC read no settings of the user or the machine.
-
-    Links of theirs would let a version be changed, and a home that must not be read would end it.
-    """
-    with ExitStack() as before:
-        for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
-            before.enter_context(not_exported(name))
-            os.environ[name] = str(folder)
-        yield
-
-
-def _configure(root: Path, cache: Path) -> None:
-    """Write DVC's configuration where there is none; the cache relative, so that both can move."""
-    config = root / ".dvc" / "config"
-    if config.exists():
-        return
-    no_scm = str(not (root / ".git").exists()).lower()
-    text = _CONFIG.format(no_scm=no_scm, cache=os.path.relpath(cache, config.parent))
-    write_atomically(config, lambda file: file.write_text(text, encoding="utf-8"))
+def _key(md5: str) -> str:
+    """Where a content is, in a cache as in a remote: DVC's documented layout."""
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
 def _extension(file: Path) -> str:

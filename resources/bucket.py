@@ -1,0 +1,208 @@
+"""A bucket of an S3 server in the place of folders: MLOPS_BUCKET.
+
+Files go there whole and come from there whole; which keys they have stands with their owners,
+`resources.datasets` and `resources.tracking`. Who we are, and where a server is that is not
+Amazon's, is said by the AWS SDK's own variables and files, and is nobody else's business: it is
+read by the SDK alone.
+
+A server that was reached by this process before is waited for while it is away; one that was never
+reached is an error at once.
+"""
+
+import os
+import time
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlops_assets.errors import BucketError, BucketUnavailableError, MlopsError
+from mlops_assets.home import BUCKET
+from mlops_assets.runtime.atomic import replacing
+
+AWAY_SECONDS = 60.0
+"""How long a process that has reached the server waits for its return."""
+_PATIENCE = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "12"}
+"""The same for libraries that ask by themselves: eleven pauses, together 75 s on average."""
+_AT_ONCE = 8
+"""Files that are on their way at one time."""
+_reached: set[str] = set()
+"""The buckets that have answered this process."""
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What is kept below one address, `s3://NAME/PREFIX`; keys are below the prefix."""
+
+    uri: str
+
+    def address(self, key: str) -> str:
+        """Where a file is, for people and for other programs."""
+        return f"{self.uri}/{key}"
+
+    def holds(self, key: str) -> bool:
+        """Whether there is a file."""
+        with reached(self.uri):
+            return self._patiently(lambda: _is_there(*self._place(key)))
+
+    def upload(self, files: Mapping[str, Path]) -> None:
+        """Put files there, by their keys, unless there are ones; all of them when it returns."""
+        with reached(self.uri), ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(self._upload, files, files.values()):
+                pass
+
+    def download(self, files: Mapping[str, Path], mode: int) -> None:
+        """Fetch those files that are there in the places of these, each whole or not at all."""
+        with reached(self.uri), ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(lambda key: self._download(key, files[key], mode), files):
+                pass
+
+    def _download(self, key: str, file: Path, mode: int) -> None:
+        def get() -> None:
+            if not _is_there(*self._place(key)):
+                return
+            with replacing(file) as temporary:
+                _client().download_file(*self._place(key), str(temporary))
+                temporary.chmod(mode)
+
+        self._patiently(get)
+
+    def _upload(self, key: str, file: Path) -> None:
+        def put() -> None:
+            if not _is_there(*self._place(key)):
+                _client().upload_file(str(file), *self._place(key))
+
+        self._patiently(put)
+
+    def _place(self, key: str) -> tuple[str, str]:
+        name, prefix = _parts(self.uri)
+        return name, f"{prefix}{key}"
+
+    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
+        deadline = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                return ask()
+            except Exception as err:
+                cause = _of_the_sdk(err)
+                if cause is None or not _is_away(cause) or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+
+
+@contextmanager
+def reached(uri: str) -> Generator[None]:
+    """Errors of an S3 server in the body become ours; it has answered before the body begins.
+
+    Raises:
+        BucketUnavailableError: It does not answer.
+        BucketError: It refuses, or nothing says who we are.
+    """
+    try:
+        _reach(uri)
+        yield
+    except MlopsError:
+        raise
+    except Exception as err:
+        if (cause := _of_the_sdk(err)) is None:
+            raise
+        said = " ".join(str(cause).split())
+        if _is_away(cause):
+            raise BucketUnavailableError(
+                f"the bucket {uri} cannot be asked: {said}; look whether the server answers, or "
+                f"correct AWS_ENDPOINT_URL or {BUCKET}"
+            ) from err
+        raise BucketError(
+            f"the bucket {uri} cannot be used: {said}; {BUCKET} names it, and the AWS SDK's own "
+            "variables, as AWS_ACCESS_KEY_ID, say who asks"
+        ) from err
+
+
+def _reach(uri: str) -> None:
+    """Ask once in a process, without patience, before anything is begun."""
+    name, prefix = _parts(uri)
+    if name in _reached:
+        return
+    try:
+        from botocore.config import Config
+    except ModuleNotFoundError as err:
+        raise BucketError(
+            f"{BUCKET} needs the client of S3; install it: pip install 'mlops-assets[s3]'"
+        ) from err
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    hasty = Config(connect_timeout=5, read_timeout=10, retries=retries)
+    _made(hasty).list_objects_v2(Bucket=name, Prefix=prefix, MaxKeys=1)
+    for variable, value in _PATIENCE.items():
+        os.environ.setdefault(variable, value)
+    _reached.add(name)
+
+
+@cache
+def _client() -> Any:
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": 2}  # `_patiently` goes on
+    return _made(Config(connect_timeout=10, retries=retries, max_pool_connections=2 * _AT_ONCE))
+
+
+def _made(config: Any) -> Any:
+    import boto3  # 0.2 CPU s
+
+    try:
+        return boto3.session.Session().client("s3", config=config)
+    except ValueError as err:
+        raise BucketError(f"the AWS SDK cannot be used: {err}; correct AWS_ENDPOINT_URL") from err
+
+
+def _is_there(name: str, key: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        _client().head_object(Bucket=name, Key=key)
+    except ClientError as err:
+        if err.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        return False
+    return True
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    """Name and prefix, which is empty or ends with a slash."""
+    name, _, prefix = uri.removeprefix("s3://").partition("/")
+    return name, f"{prefix}/" if prefix else ""
+
+
+def _of_the_sdk(err: BaseException) -> Exception | None:
+    """What the AWS SDK said, which others wrap; None of what has another origin."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    seen: set[int] = set()
+    at: BaseException | None = err
+    while at is not None and id(at) not in seen:
+        if isinstance(at, BotoCoreError | ClientError):
+            return at
+        seen.add(id(at))
+        at = getattr(at, "last_exception", None) or at.__cause__ or at.__context__
+    return None
+
+
+def _is_away(cause: Exception) -> bool:
+    """Whether it may answer if it is asked again."""
+    from botocore.exceptions import (
+        ClientError,
+        ConnectionError,
+        HTTPClientError,
+        IncompleteReadError,
+        SSLError,
+    )
+
+    if isinstance(cause, ClientError):
+        answer = cause.response
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or answer.get("Error", {}).get("Code") == "SlowDown"
+    passing = (ConnectionError, HTTPClientError, IncompleteReadError)
+    return isinstance(cause, passing) and not isinstance(cause, SSLError)
