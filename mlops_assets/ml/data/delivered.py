@@ -23,13 +23,13 @@ def as_delivered(settings: ModelSettings) -> SourceSettings:
 
 
 def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
-    """The rows of a version: exactly the contract's columns, under the source's names.
+    """The rows of a version: exactly what the contract reads, under the source's names.
 
     Raises:
         SourceError: As `read_table`.
     """
     source, contract = as_delivered(settings), settings.contract
-    return read_table(files, source, tuple(contract.source_names.values()), contract.extra_columns)
+    return read_table(files, source, contract.read_columns, contract.extra_columns)
 
 
 def checked_rows(files: Sequence[Path], settings: ModelSettings, now: datetime) -> Checked:

@@ -29,6 +29,7 @@ from mlops_assets.ml.data.casting import cast
 from mlops_assets.ml.data.contract import Checked, no_bad_rows, violations
 from mlops_assets.ml.data.delivered import as_delivered, checked
 from mlops_assets.ml.data.marks import Marks
+from mlops_assets.ml.data.parts import joined
 from mlops_assets.ml.data.reading import one_table, read_file, require_same_columns
 
 UNDATED = ""
@@ -157,9 +158,8 @@ def split(path: Path, settings: ModelSettings) -> tuple[ReadFile, list[pa.Record
     if settings.partitions is None or settings.timestamp is None:
         raise TypeError(f"{settings.name} has no partitions")
     source, contract = as_delivered(settings), settings.contract
-    wanted = tuple(contract.source_names.values())
-    columns, table = read_file(path, source, wanted, contract.extra_columns)
-    moments = _moments(table, settings)
+    columns, table = read_file(path, source, contract.read_columns, contract.extra_columns)
+    moments, examples = _moments(table, settings)
     keys, distinct = pd.factorize(
         partition_keys(moments[settings.timestamp], settings.partitions), sort=True
     )
@@ -178,7 +178,7 @@ def split(path: Path, settings: ModelSettings) -> tuple[ReadFile, list[pa.Record
         rows=table.num_rows,
         parts=parts,
         types=base64.b64encode(table.schema.serialize().to_pybytes()).decode(),
-        moments=_examples(table, moments, settings),
+        moments=examples,
     )
     return known, batches
 
@@ -229,27 +229,21 @@ def _placed(rows: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
     return rows.set_axis(at)
 
 
-def _moments(table: pa.Table, settings: ModelSettings) -> dict[str, pd.Series]:
-    """Each datetime column of the contract; NaT for what is none."""
-    marks, found = Marks.written_in(settings.source), {}
-    for name, rule in settings.contract.columns.items():
-        if rule.dtype == "datetime":
-            column = table.select([settings.contract.source_names[name]])
-            values = column.to_pandas(integer_object_nulls=True).iloc[:, 0].rename(name)
-            result = cast(values, rule, marks)
-            wrong = np.logical_or.reduce([result.missing, *result.problems.values()])
-            found[name] = result.typed.where(~wrong)
-    return found
-
-
-def _examples(
-    table: pa.Table, moments: Mapping[str, pd.Series], settings: ModelSettings
-) -> dict[str, str]:
-    found = {}
-    for name, values in moments.items():
-        rule, sound = settings.contract.columns[name], np.flatnonzero(values.notna())
-        if rule.offsets == "one" and rule.unit is None and len(sound):
-            text = table[settings.contract.source_names[name]][int(sound[0])].as_py()
-            if isinstance(text, str):
-                found[name] = text
-    return found
+def _moments(
+    table: pa.Table, settings: ModelSettings
+) -> tuple[dict[str, pd.Series], dict[str, str]]:
+    """Each datetime column, NaT for what is no moment; and a text of those of one UTC offset."""
+    rules = {n: rule for n, rule in settings.contract.columns.items() if rule.dtype == "datetime"}
+    contract = settings.contract.model_copy(update={"columns": rules, "unique": ()})
+    read = table.select(contract.read_columns).to_pandas(integer_object_nulls=True)
+    written = joined(read, contract)
+    found, examples = {}, {}
+    for name, rule in rules.items():
+        column = written[contract.source_names[name]].rename(name)
+        result = cast(column, rule, Marks())
+        wrong = np.logical_or.reduce([result.missing, *result.problems.values()])
+        found[name] = result.typed.where(~wrong)
+        sound = column[~wrong]
+        if rule.offsets == "one" and rule.unit is None and isinstance(next(iter(sound), None), str):
+            examples[name] = sound.iloc[0]
+    return found, examples
