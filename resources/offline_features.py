@@ -57,16 +57,17 @@ class OfflineFeatures(NamedTuple):
         with pq.ParquetFile(self.file) as file:
             known = self._known(file)
             asked = self._asked(keys, entity, known)
-            order = asked.in_order()
+            if (order := asked.in_order()) is not None:
+                asked, keys = asked.take(order), keys.take(order)
             ttl = self.ttl // _MICROSECOND if self.ttl else None
-            places = newest_known(asked.take(order), known, ttl)
+            places = newest_known(asked, known, ttl)
             del known, asked
             # One at a time, since beside it stand what is read and what is made of it.
             columns = {
                 name: _column(file.read(columns=[stored])[stored], self.features[stored], places)
                 for name, stored in features.items()
             }
-        return keys.take(order).reset_index(drop=True), columns
+        return keys.reset_index(drop=True), columns
 
     def _known(self, file: pq.ParquetFile) -> Rows:
         table = file.read(columns=[self.entity, self.timestamp])
