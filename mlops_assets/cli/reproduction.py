@@ -10,11 +10,13 @@ import re
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
 
+from mlops_assets.blocks.data import PartitionSettings
 from mlops_assets.cli.context import (
     configure_dagster,
     load_definitions,
@@ -43,7 +45,8 @@ _STAGES: tuple[TrainingStage, ...] = ("processed_data", "features", "trained_mod
 _ELSEWHERE = re.compile(
     r"(MLFLOW|DAGSTER|MLOPS_ALERT|MLOPS_UI)_.*|MLOPS_(HOME|PROJECT|EXECUTOR|CONCURRENT_RUNS|SHARED|"
     r"DATABASE|BUCKET|ONLINE_STORE|STORAGE|DVC_CACHE|DATA_ROOT|QUARANTINE|FEAST|LEDGER|DECISIONS|"
-    r"ENDPOINTS?|PREDICTIONS|BENTOS|MANIFEST|POD|PINNED_NOW|DAGSTER_URL|DAGSTER_MLFLOW|KEEP_MB)"
+    r"ENDPOINTS?|PARTITIONS|PREDICTIONS|BENTOS|MANIFEST|POD|PINNED_NOW|DAGSTER_(URL|MLFLOW)|"
+    r"KEEP_MB)"
 )
 """Variables that say where live state is, or who runs what; any other one a version may need."""
 _LAST_LINES = 15
@@ -148,7 +151,7 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
     keys = ",".join(asset_key(model, stage).to_user_string() for stage in _STAGES)
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
     process = subprocess.Popen(  # noqa: S603  a list, no shell
-        [*command, "-m", "mlops_assets.definitions", "--select", keys],
+        [*command, "-m", "mlops_assets.definitions", "--select", keys, *_partition(recorded)],
         cwd=code,
         env=environment(recorded, code, state),
         stdout=subprocess.PIPE,
@@ -164,6 +167,15 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
     if process.returncode:
         last = "\n".join(output.splitlines()[-_LAST_LINES:])
         raise ReproductionError(f"training {model} again failed:\n{last}")
+
+
+def _partition(recorded: TrainingRecord) -> list[str]:
+    """Of a model with partitions, that of the training: all others, missing, are made with it."""
+    said = recorded.settings.get("partitions")
+    if said is None:
+        return []
+    day = datetime.fromisoformat(recorded.checked_at).astimezone(UTC).date()
+    return ["--partition", PartitionSettings.model_validate(said).first_day(day).isoformat()]
 
 
 def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, str]:
