@@ -27,6 +27,7 @@ from resources.champion.ledger import PromotionLedger
 from resources.dagster.dagster_storage import read_migrations_once
 from resources.dagster.executors import followed, pods_of_steps
 from resources.dagster.io import ParquetStorage
+from resources.datasets.partitions import PartitionFiles
 from resources.datasets.versions import DvcDatasets
 from resources.decisions import DecisionStore
 from resources.deployment import EndpointTargets
@@ -63,7 +64,9 @@ def build_resources(state: Path) -> dict[str, Any]:
     os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(
-            root=_variable("MLOPS_STORAGE", state / "assets"), keep_bytes=budget_bytes()
+            root=_variable("MLOPS_STORAGE", state / "assets"),
+            bucket=bucket("assets"),
+            keep_bytes=budget_bytes(),
         ),
         "datasets": DvcDatasets(
             root=_variable("MLOPS_DATA_ROOT", state / "dvc" / "project"),
@@ -72,9 +75,11 @@ def build_resources(state: Path) -> dict[str, Any]:
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
             bucket=bucket("dvc"),
         ),
+        "partitions": PartitionFiles(root=_variable("MLOPS_PARTITIONS", state / "partitions")),
         "engine": FeatureEngine(url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill)),
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),
+            bucket=bucket("feast"),
             online_store=_variable("MLOPS_ONLINE_STORE", ""),
         ),
         "tracking": MLflowTracking(
