@@ -26,6 +26,7 @@ from resources.tracking.outcome import PROCESS, Status, is_gone
 from resources.tracking.registry import MLflowRegistry, model_version
 from resources.tracking.run import MLflowRun, refuse_unsafe
 from resources.tracking.runs import RUN_ID, MLflowRuns, joined_tags
+from resources.tracking.store import ui_page
 from resources.tracking.tracking import MLflowTracking
 
 
@@ -308,8 +309,8 @@ class FakeTracking(MLflowTracking):
 
     def links(self, model: ModelVersion) -> dict[str, str]:
         return {
-            "mlflow_run": f"{self.mlflow_url}/{model.run_id}",
-            "mlflow_version": f"{self.mlflow_url}/{model.version}",
+            "mlflow_run": ui_page("", self.mlflow_url, model.run_id),
+            "mlflow_version": ui_page("", self.mlflow_url, str(model.version)),
         }
 
 

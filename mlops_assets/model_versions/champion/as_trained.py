@@ -45,6 +45,7 @@ def as_trained(
 ) -> ModelSettings:
     """Today's settings, but what the version is fed and predicts as it was trained.
 
+    The snapshots are today's, at which it is asked: of which others there are changes no feature.
     Columns that were added to the source since are no fault, whatever its contract says of them.
     Today's alone for a version of a release that kept none, or others than this one knows.
     """
@@ -56,6 +57,9 @@ def as_trained(
     of_training = {name: getattr(then.training, name) for name in _OF_TRAINING}
     blocks = {block: getattr(then, block) for block in _BLOCKS}
     blocks["contract"] = then.contract.model_copy(update={"extra_columns": "drop"})
+    if then.features.snapshots and settings.features.snapshots:
+        moments = {"snapshots": settings.features.snapshots}
+        blocks["features"] = then.features.model_copy(update=moments)
     training = settings.training.model_copy(update=of_training)
     return settings.model_copy(update={**blocks, "training": training})
 

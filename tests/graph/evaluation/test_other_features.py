@@ -12,8 +12,9 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.training.fit import split
-from mlops_assets.model_versions.champion.as_trained import as_trained
+from mlops_assets.model_versions.champion.as_trained import RowsAsTrained, as_trained
 from mlops_assets.model_versions.champion.features import champion_features
 from tests.support.pipeline_runs import materialize, materialized, metadata
 
@@ -286,3 +287,20 @@ def test_an_aggregate_of_another_window_is_another_feature(
     found = judged(yaml, resources, instance)
     assert found["champion_loss"] == same["champion_loss"]
     assert found["loss_difference"] > 0
+
+
+def test_snapshots_that_came_after_the_training_are_as_the_champion_makes_them(
+    tmp_path: Path, resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    yaml = shop(tmp_path)
+    yaml["features"]["snapshots"]["end"] = "2024-05-09T00:00:00Z"
+    assert materialize(ModelSettings.model_validate(yaml), resources, instance).success
+    yaml["features"]["snapshots"]["end"] = "2024-06-20T00:00:00Z"
+    today = ModelSettings.model_validate(yaml)
+    found = materialize(today, resources, instance, UNTIL_JUDGED[:3])
+    tracking = resources["tracking"]
+    then = as_trained(tracking.registry.version("shop", 1), today, tracking)
+    stored = found.output_for_node("shop__features")
+    rows = RowsAsTrained(then, today, resources["datasets"]).features(stored)
+    assert rows[TIMESTAMP].max() == pd.Timestamp("2024-06-20", tz="UTC")
+    pd.testing.assert_frame_equal(rows, stored.rows)

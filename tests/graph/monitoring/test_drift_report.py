@@ -65,10 +65,11 @@ class Watch:
 
     def page(self, found: dict[str, Any]) -> str:
         """Evidently's page behind the link that the UI shows, as the version's run keeps it."""
-        run, page = found["evidently"].split("/artifacts/")
+        address, _, view = found["evidently"].partition("?")
+        run, page = address.split("/artifacts/")
         tracking = self.resources["tracking"]
         version = tracking.registry.version("loans", 1)
-        assert run == tracking.links(version)["mlflow_run"]
+        assert f"{run}?{view}" == tracking.links(version)["mlflow_run"]
         return tracking.run_of(version).read_text(page)
 
 
