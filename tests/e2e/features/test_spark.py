@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlops_assets.engines import spark
 from mlops_assets.engines.spark import SparkEngine
 from mlops_assets.errors import EngineUnavailableError
 from mlops_assets.ml.features.build import aggregate
@@ -242,7 +243,11 @@ def test_a_version_of_spark_is_reproduced_by_spark(
     assert f"compared within 1e-09, since features were by {cluster.master}" in said
 
 
-def test_spark_connect_gives_the_same(servers: SparkServers) -> None:
+@pytest.mark.thorough
+def test_spark_connect_gives_the_same(
+    servers: SparkServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last one, since a process that has used it starts no other Spark."""
+    monkeypatch.setattr(spark, "PART", 7_000)  # of 20,000 events
     engine = SparkEngine(servers.start_connect())
     compare_features(many_events(), SOME, "int64", engine, scale=0)
