@@ -63,7 +63,9 @@ def build_resources(state: Path) -> dict[str, Any]:
     os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(
-            root=_variable("MLOPS_STORAGE", state / "assets"), keep_bytes=budget_bytes()
+            root=_variable("MLOPS_STORAGE", state / "assets"),
+            bucket=bucket("assets"),
+            keep_bytes=budget_bytes(),
         ),
         "datasets": DvcDatasets(
             root=_variable("MLOPS_DATA_ROOT", state / "dvc" / "project"),
@@ -75,6 +77,7 @@ def build_resources(state: Path) -> dict[str, Any]:
         "engine": FeatureEngine(url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill)),
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),
+            bucket=bucket("feast"),
             online_store=_variable("MLOPS_ONLINE_STORE", ""),
         ),
         "tracking": MLflowTracking(

@@ -75,9 +75,7 @@ def version_and_read(settings: ModelSettings, folder: Path) -> tuple[pd.DataFram
     root = folder / "data"
     root.mkdir(parents=True)
     files = find_files(str(settings.source.uri))
-    rows = read_table(
-        files, settings.source, tuple(settings.contract.source_names.values()), "refuse"
-    )
+    rows = read_table(files, settings.source, settings.contract.read_columns, "refuse")
     copy = shutil.copyfile(files[0], root / "raw_data.txt")
     Repo.init(str(root), no_scm=True).close()
     with Repo(str(root), config={"core": {"analytics": False}}) as repo:

@@ -5,7 +5,7 @@ Also which strptime formats name a moment, told before any data is read, without
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -16,6 +16,7 @@ COUNTED_IN = ("s", "ms", "us", "ns", "excel")
 """What a datetime may be counted in: time since 1970, or the days of a spreadsheet."""
 _KNOWN = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYz%")
 """Directives that pandas reads; `%Z` apart, whose names are ambiguous."""
+_SourceName = Annotated[str, Field(min_length=1)]
 _PROBE = datetime(2001, 12, 30, 22, 58, 57, 123456, tzinfo=UTC)
 
 
@@ -29,11 +30,12 @@ class ColumnContract(Settings):
         description="Of texts, a bool is true/false, yes/no, y/n, t/f, on/off or 1/0 in any case; "
         "an int64 may be written 4.0."
     )
-    source: str | None = Field(
+    source: _SourceName | tuple[_SourceName, ...] | None = Field(
         None,
         alias="from",
-        min_length=1,
-        description="What the source calls the column; default: as it is called here.",
+        description="What the source calls the column; default: as it is called here. Of a "
+        "datetime also the columns that it is in, e.g. `[Date, Time]`: their texts are joined by a "
+        "blank.",
     )
     nullable: bool = False
     min: float | None = None
@@ -85,6 +87,21 @@ class ColumnContract(Settings):
             raise ValueError(f"min and max need a number, not {self.dtype}")
         if wrong := [value for value in self.allowed if not fits(value, self.dtype)]:
             raise ValueError(f"allowed values {wrong} are no {self.dtype}")
+        return self
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The columns of the source that it is in, if those are several."""
+        return self.source if isinstance(self.source, tuple) else ()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if not isinstance(self.source, tuple):
+            return self
+        if len({*self.source}) < max(2, len(self.source)):
+            raise ValueError(f"from {list(self.source)}: name two different columns, or one")
+        if self.dtype != "datetime" or self.unit:
+            raise ValueError(f"from {list(self.source)}: only texts of a datetime are joined")
         return self
 
     @model_validator(mode="after")

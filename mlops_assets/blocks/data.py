@@ -187,7 +187,19 @@ class ContractSettings(Settings):
     @property
     def source_names(self) -> dict[str, str]:
         """Column -> what the source calls it."""
-        return {name: rule.source or name for name, rule in self.columns.items()}
+        return {
+            name: " ".join(rule.parts) or str(rule.source or name)
+            for name, rule in self.columns.items()
+        }
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """What is read of the source: those columns, in parts where they are in several."""
+        return tuple(dict.fromkeys(of for name in self.columns for of in self.sources_of(name)))
+
+    def sources_of(self, name: str) -> tuple[str, ...]:
+        """The columns of the source that a column is in."""
+        return self.columns[name].parts or (self.source_names[name],)
 
 
 class ProcessingSettings(Settings):

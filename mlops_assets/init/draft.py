@@ -9,7 +9,9 @@ import pandas as pd
 from mlops_assets.blocks.base import NUMBERS
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns.kinds import Found, profile
+from mlops_assets.init.columns.parts import find_wholes
 from mlops_assets.init.questions import NONE, Answers
+from mlops_assets.init.reading.codes import NA, na_is_code
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import Missing, missing_texts, without
 from mlops_assets.init.reading.names import safe_names
@@ -136,8 +138,8 @@ class Profiled:
         return int(self.texts(list(self.columns)).duplicated().sum())
 
 
-def profiled(table: Table, answers: Answers) -> Profiled:
-    """What every column of a sample is.
+def profiled(table: Table, answers: Answers, target: str) -> Profiled:
+    """What every column of a sample is; of several that are parts of a moment, what that is.
 
     Raises:
         ConfigError: It has no column at all.
@@ -161,15 +163,31 @@ def profiled(table: Table, answers: Answers) -> Profiled:
         )
         for source, texts in table.columns.items()
     }
-    found = {source: profile(column, answers) for source, column in columns.items()}
+    found = {
+        source: _with_code(profile(column, answers), column, missing)
+        for source, column in columns.items()
+    }
+    for whole in list(find_wholes(columns, found, answers, target)):
+        columns[whole.column.source], found[whole.column.source] = whole.column, whole.found
+        for part in whole.gone:
+            del columns[part], found[part]
     if "uri" not in table.source:
         found = {source: _with_marks(one, table) for source, one in found.items()}
     # New folders come with new values: those of today bound nothing.
-    for source in table.source.get("partitions", ()):
+    for source in found.keys() & {*table.source.get("partitions", ())}:
         contract = found[source].contract.items()
         kept = {key: value for key, value in contract if key not in ("allowed", "min", "max")}
         found[source] = replace(found[source], contract=kept)
     return Profiled(table, columns, found, missing, dict(table.nested))
+
+
+def _with_code(found: Found, column: Column, missing: Missing) -> Found:
+    """In doubt where `NA` is one of its codes, and nobody said that it is none."""
+    if column.source in missing.of or not na_is_code(column.counts):
+        return found
+    option = f"--missing {f'{column.source}={NA}'!r}"
+    why = f"{found.why}; {NA!r} is one of its codes, or say {option}"
+    return replace(found, why=why, likely=True)
 
 
 def _with_marks(found: Found, table: Table) -> Found:
@@ -184,7 +202,8 @@ def _with_marks(found: Found, table: Table) -> Found:
 
 def contract_of(column: Column, contract: dict[str, Any]) -> dict[str, Any]:
     """A column's contract as it stands in the YAML, with the source's name where it differs."""
-    named = {} if column.source == column.name else {"from": column.source}
+    source = list(column.parts) or column.source
+    named = {} if source == column.name else {"from": source}
     missing = {"missing": list(column.missing)} if column.missing else {}
     return {**named, **contract, **missing}
 

@@ -37,7 +37,7 @@ def plan(table: Table, wanted: Wanted, answers: Answers) -> Draft:
     """
     draft = Draft()
     _source(table, wanted, draft)
-    known = profiled(table, answers)
+    known = profiled(table, answers, wanted.target)
     _require_columns(known, wanted, answers)
     if known.missing.everywhere:
         texts = ["", *known.missing.everywhere]

@@ -33,7 +33,8 @@ _PLACE_OR_KIND = re.compile(
 )
 """What is written with leading zeros too, and is of many."""
 _NOW = re.compile(
-    r"^(ts|time|timestamp|datetime|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at)|"
+    r"^(ts|time|timestamp|date_?time|date|when|at|datum|zeit|zeitpunkt|moment|event_?(time|date|at)|"
+    r"datum_(uhr)?zeit|year_month_day(_hour)?(_minute)?|"
     r"fecha|stichtag)$|"
     r"(^|_)(time_?stamp|zeitstempel|datum_der_anfrage|(order|invoice|transaction|purchase|bestell|"
     r"erfassungs|buchungs|mess)_?(date|time|datum|zeit))(_|$)|"

@@ -58,10 +58,15 @@ def _aggregated(aggregate: AggregateSettings) -> str:
 
 def _raw(settings: ModelSettings) -> list[Column]:
     """Before the contract is enforced, so no rule holds yet: each is a text until then."""
-    contract, named = settings.contract, settings.contract.source_names
+    contract = settings.contract
+    dtypes = {
+        of: rule.dtype
+        for name, rule in reversed(contract.columns.items())
+        for of in contract.sources_of(name)
+    }
     return [
-        Column(named[name], "as delivered", f"to be {rule.dtype}", nullable=True)
-        for name, rule in contract.columns.items()
+        Column(of, "as delivered", f"to be {dtypes[of]}", nullable=True)
+        for of in contract.read_columns
     ]
 
 
@@ -74,7 +79,7 @@ def _processed(settings: ModelSettings) -> list[Column]:
             _role(name, settings),
             nullable=rule.nullable and name not in filled,
             rules=_rules(rule),
-            made_of=(Cell("raw_data", contract.source_names[name]),),
+            made_of=tuple(Cell("raw_data", of) for of in contract.sources_of(name)),
         )
         for name, rule in contract.columns.items()
         if name in settings.kept_columns

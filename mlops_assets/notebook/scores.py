@@ -89,9 +89,12 @@ def _features(rows: "pd.DataFrame", servable: "Servable", now: datetime) -> "Bat
 
 def _is_of_source(rows: "pd.DataFrame", settings: "ModelSettings") -> bool:
     """Whether all the columns are there of which features, key and moment are made."""
+    from mlops_assets.ml.data.parts import joined
     from mlops_assets.scoring.table import needed
 
-    return all({*names} & {*rows.columns} for names in needed(settings).source_names.items())
+    contract = needed(settings)
+    here = {*joined(rows.head(0), contract).columns}
+    return all({*names} & here for names in contract.source_names.items())
 
 
 def _of_source(rows: "pd.DataFrame", settings: "ModelSettings", now: datetime) -> "Batch":

@@ -13,6 +13,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.batches import TableFiles
 from mlops_assets.ml.data.contract import Checked, SeenKeys, enforce
 from mlops_assets.ml.data.marks import Marks
+from mlops_assets.ml.data.parts import joined
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.dates import date_features
@@ -85,8 +86,7 @@ class Table(Rows):
         """As `Rows`; the files are written as `source` says, or as their names do."""
         super().__init__(settings, now)
         self._paths = files
-        sources = list(self._contract.source_names.values())
-        self._files = TableFiles(files, settings.source, sources)
+        self._files = TableFiles(files, settings.source, self._contract.read_columns)
 
     @property
     def columns(self) -> list[str]:
@@ -126,9 +126,10 @@ class Frame(Rows):
     def frames(self) -> Iterator[tuple[pd.DataFrame, Marks]]:
         """See `Rows.frames`."""
         sources = self._contract.source_names
-        here = set(self._frame.columns)
+        frame = joined(self._frame, self._contract)
+        here = set(frame.columns)
         ours = {name: of for name, of in sources.items() if of not in here and name in here}
-        named = self._frame.rename(columns=ours)
+        named = frame.rename(columns=ours)
         asked_for = [of for of in sources.values() if of in named.columns]
         yield named[asked_for], Marks.written_in(self._settings.source)
 

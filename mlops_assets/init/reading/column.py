@@ -31,6 +31,8 @@ class Column:
     thousands: str | None = None
     missing: tuple[str, ...] = ()
     """What means no value in this column alone."""
+    parts: tuple[str, ...] = ()
+    """The columns of the source that it is in, if those are several."""
 
     @property
     def present(self) -> pa.Array:

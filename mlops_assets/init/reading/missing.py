@@ -2,7 +2,7 @@
 
 Most are one list for the whole source, as `source.missing` is. A text of many meanings, e.g.
 `None`, counts only where the rest of its column are numbers; where it means something in another
-column, it is of its column alone.
+column, it is of its column alone. `NA` among the codes of countries is Namibia.
 """
 
 import re
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from mlops_assets.init.questions import NONE, Answers
+from mlops_assets.init.reading.codes import NA, na_is_code
 from mlops_assets.init.reading.names import safe_name
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
@@ -63,7 +64,9 @@ def missing_texts(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
     everywhere, given = _given(answers.given("missing"), columns)
     if everywhere is not None:
         return Missing(everywhere, given)
-    found = _found({s: texts for s, texts in columns.items() if s not in given}, answers)
+    given_none = {s: columns[s] for s, own in given.items() if not own}
+    looked_at = {s: texts for s, texts in columns.items() if s not in given}
+    found = _found(looked_at, given_none, answers)
     return Missing(found.everywhere, {**found.of, **given})
 
 
@@ -102,10 +105,19 @@ def _spellings(text: str, columns: Iterable[pa.Array]) -> list[str]:
     return list(dict.fromkeys([text, *(one for each in found for one in each)]))
 
 
-def _found(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
+def _found(
+    columns: Mapping[str, pa.Array], given: Mapping[str, pa.Array], answers: Answers
+) -> Missing:
+    """Of the columns; of the given ones a person says that every text is a value."""
     counted = {source: _counts(texts) for source, texts in columns.items()}
-    plain = [text for counts in counted.values() for text in PLAIN if text in counts.index]
-    own = {source: _words_among_numbers(counts) for source, counts in counted.items()}
+    counted_given = [_counts(texts) for texts in given.values()]
+    there = {source: [t for t in PLAIN if t in counts.index] for source, counts in counted.items()}
+    codes = {s for s, c in counted.items() if na_is_code(c[~c.index.isin({*PLAIN} - {NA})])}
+    values = {t for t in PLAIN if any(t in c.index for c in counted_given)} | {NA for _ in codes}
+    plain = [text for texts in there.values() for text in texts if text not in values]
+    own = {s: _words_among_numbers(c[~c.index.isin(values)]) for s, c in counted.items()}
+    for source in counted.keys() - codes:
+        own[source] += [text for text in there[source] if text in values]
     known = {*plain, *(text for texts in own.values() for text in texts)}
     for source, counts in counted.items():
         sentinel = _sentinel(counts[~counts.index.isin(known)])
@@ -115,7 +127,7 @@ def _found(columns: Mapping[str, pa.Array], answers: Answers) -> Missing:
     of: dict[str, list[str]] = {}
     for source, text in ((s, text) for s, texts in own.items() for text in texts):
         others = [s for s, counts in counted.items() if text in counts.index and text not in own[s]]
-        if not others or text in plain:
+        if text not in values and (not others or text in plain):
             everywhere = list(dict.fromkeys([*everywhere, text]))
         else:
             of.setdefault(source, []).append(text)

@@ -18,6 +18,7 @@ from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.data.casting import Cast, Mask, cast
 from mlops_assets.ml.data.marks import PLAIN, Marks
+from mlops_assets.ml.data.parts import joined
 from mlops_assets.ml.data.reading import check_columns
 
 _DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
@@ -100,7 +101,7 @@ def enforce(
     if now.tzinfo is None:
         raise ContractError(f"now is {now}, without a zone; pass an aware datetime")
     sources = list(contract.source_names.values())
-    frame = check_columns(frame, sources, contract.extra_columns, "the rows")
+    frame = check_columns(joined(frame, contract), sources, contract.extra_columns, "the rows")
     frame = frame.copy(deep=False)  # of which the index and the names are others, and no value
     frame.index, frame.columns = pd.RangeIndex(len(frame)), pd.Index(list(contract.columns))
     reasons = _Reasons(frame)

@@ -16,7 +16,7 @@ from mlops_assets.ml.data.reading import read_table
 
 
 def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
-    """The rows of a version: exactly the contract's columns, under the source's names.
+    """The rows of a version: exactly what the contract reads, under the source's names.
 
     Raises:
         SourceError: As `read_table`.
@@ -25,7 +25,7 @@ def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
     if source.loader is not None:
         source = source.model_copy(update={"format": "parquet"})
     contract = settings.contract
-    return read_table(files, source, tuple(contract.source_names.values()), contract.extra_columns)
+    return read_table(files, source, contract.read_columns, contract.extra_columns)
 
 
 def checked_rows(files: Sequence[Path], settings: ModelSettings, now: datetime) -> Checked:

@@ -52,9 +52,12 @@ class Rows(NamedTuple):
     moments: np.ndarray
     """Microseconds since 1970, int64."""
 
-    def in_order(self) -> np.ndarray:
-        """The rows' places by moment and id; equal ones as they stand."""
-        return np.lexsort((self.ids.ranks(), self.moments))
+    def in_order(self) -> np.ndarray | None:
+        """The rows' places by moment and id, equal ones as they stand; None: they all stand so."""
+        ranks, steps = self.ids.ranks(), np.diff(self.moments)
+        if ((steps > 0) | ((steps == 0) & (ranks[1:] >= ranks[:-1]))).all():
+            return None
+        return np.lexsort((ranks, self.moments))
 
     def take(self, places: np.ndarray) -> Self:
         """The rows at these places."""
@@ -76,7 +79,7 @@ def newest_known(asked: Rows, known: Rows, ttl: int | None) -> np.ndarray:
     """
     if not len(known.moments):
         return np.full(len(asked.moments), -1)
-    distinct, ranks = np.unique(known.moments, return_inverse=True)
+    distinct, ranks = _ranked(known.moments)
     # One number for entity and moment: those of an entity follow each other, after a place for
     # what was before its first.
     width = len(distinct) + 1
@@ -91,6 +94,15 @@ def newest_known(asked: Rows, known: Rows, ttl: int | None) -> np.ndarray:
     if ttl is not None:
         found &= asked.moments - known.moments[newest] <= ttl
     return np.where(found, newest, -1)
+
+
+def _ranked(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `np.unique` with the inverse; without sorting what stands in order, as published."""
+    steps = np.diff(moments)
+    if (steps < 0).any():
+        return np.unique(moments, return_inverse=True)
+    first = np.append(True, steps > 0)
+    return moments[first], np.cumsum(first) - 1
 
 
 def _last_not_above(stored: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -133,8 +133,8 @@ class RowsAsTrained:
         contract, processing = self.settings.contract, self.settings.processing
         target = {self.settings.target_column, *self.settings.target.where}
         kept = {self.settings.key.name, self.settings.timestamp_column, *target}
-        read = self.today.contract.source_names.values()
-        kept |= {name for name, of in contract.source_names.items() if of in read}
+        read = {*self.today.contract.read_columns}
+        kept |= {name for name in contract.columns if {*contract.sources_of(name)} <= read}
         columns = {name: rule for name, rule in contract.columns.items() if name in kept}
         filled = {name: fill for name, fill in processing.fill_na.items() if name in kept}
         dropped = tuple(name for name in processing.drop_columns if name in kept)

@@ -6,6 +6,7 @@ is an error by its status too, so that a client that looks at nothing else notic
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from mlops_assets.serving.online.lookup import EntityId, OnlineRows, StaleEntity
@@ -59,6 +60,7 @@ def _said(length: timedelta) -> str:
     return str(length - timedelta(microseconds=length.microseconds))
 
 
+@lru_cache(maxsize=1024)  # the entities of a request mostly share one
 def iso(moment: datetime) -> str:
     """A time in UTC as the API writes it."""
     return moment.isoformat().replace("+00:00", "Z")

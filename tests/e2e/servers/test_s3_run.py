@@ -52,7 +52,7 @@ def versions(checkout: Checkout) -> list[int]:
     return [move.to_version for move in checkout.ledger.history(MODEL)]
 
 
-def test_data_and_artifacts_are_in_the_bucket(
+def test_data_artifacts_and_values_are_in_the_bucket(
     s3: S3Server, checkout: Checkout, bucket: str
 ) -> None:
     kept = s3.contents(bucket)
@@ -60,6 +60,10 @@ def test_data_and_artifacts_are_in_the_bucket(
     assert data == (checkout.folder / "loans.csv").read_bytes()
     assert any(key.startswith(f"mlflow/{MODEL}/") and key.endswith("model.skops") for key in kept)
     assert not (checkout.home / "mlflow").exists()
+    values = {path.name for path in (checkout.home / "assets" / MODEL).glob("*.*")}
+    assert {key for key in kept if key.startswith("assets/")} == {
+        f"assets/{MODEL}/{v}" for v in values
+    }
 
 
 def test_no_secret_is_in_a_log_a_file_a_command_line_or_an_event(

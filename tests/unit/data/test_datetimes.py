@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mlops_assets.blocks.columns import require_moment
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.data.contract import enforce
+from mlops_assets.ml.data.datetimes import parsed
 from tests.support.contracts import NOW, check, contract, kept, reasons
 
 
@@ -95,7 +96,7 @@ def test_a_format_that_loads_is_read_and_names_the_year(directives: list[str]) -
         return
     moment = datetime(2001, 12, 30, 22, 58, 57, tzinfo=UTC)
     texts = pd.Series([moment.strftime(form)])
-    (read,) = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    (read,) = parsed(texts, form)
     assert read.year == moment.year
 
 

@@ -56,7 +56,9 @@ def test_it_is_what_a_loop_finds(asked: list, known: list, ttl: int | None) -> N
 @given(ROWS)
 def test_the_order_is_by_moment_and_id_and_else_as_they_stand(of: list) -> None:
     expected = sorted(range(len(of)), key=lambda n: (of[n][1], of[n][0] is None, of[n][0] or ""))
-    assert rows(*of).in_order().tolist() == expected
+    found = rows(*of).in_order()
+    assert (list(range(len(of))) if found is None else found.tolist()) == expected
+    assert (found is None) == (expected == sorted(expected))
 
 
 def test_ids_at_the_end_of_their_range_are_told_apart() -> None:

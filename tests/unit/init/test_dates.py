@@ -1,5 +1,6 @@
 """When a row was known, and which other dates are features: a test for each rule."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.plan import Wanted, plan
 from mlops_assets.init.questions import Answers, UndecidedError
 from mlops_assets.init.reading.table import read_sample
 from mlops_assets.init.yaml_text import yaml_text
-from tests.unit.init.tables import AT, LABEL, RNG, ROWS, sound
+from mlops_assets.ml.data.contract import enforce
+from tests.unit.init.tables import AT, LABEL, NOISE, RNG, ROWS, sound
 
 
 def test_rule_timestamp(infer: Any) -> None:
@@ -78,6 +81,67 @@ def test_rule_timestamp_is_asked_where_several_would_do(infer: Any) -> None:
     assert "timestamp" not in infer(two, time="none").attributes
     with pytest.raises(ConfigError, match="--time 'x' holds no moments"):
         infer(two, time="x")
+
+
+def in_parts(day: str, clock: str, at: Any) -> list[list[str]]:
+    return [list(at.strftime(day)), list(at.strftime(clock))]
+
+
+EVERY_HOUR = pd.date_range("2023-11-01 00:30", periods=ROWS, freq="1h")
+
+
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        (("Date", "Time"), ("%d/%m/%Y", "%H.%M.%S")),
+        (("Datum", "Uhrzeit"), ("%d.%m.%Y", "%H:%M")),
+        (("order_date", "order_time"), ("%Y-%m-%d", "%H:%M:%S")),
+        (("Date", "local time"), ("%Y%m%d", "%I:%M %p")),
+    ],
+)
+def test_rule_parts(infer: Any, names: tuple[str, str], form: tuple[str, str]) -> None:
+    table = sound(**dict(zip(names, in_parts(*form, EVERY_HOUR), strict=True)))
+    draft = infer(table)
+    name = draft.attributes["timestamp"]
+    rule = draft.attributes["contract"]["columns"][name]
+    assert rule["from"] == list(names)
+    assert rule["format"] == " ".join(form)
+    assert draft.left_out == {}
+    said = next(one for one in draft.decisions if one.place == "timestamp")
+    assert "2023-11-01 to 2023-11-13, in 2 columns" in said.said
+    assert said.likely == (names[1] == "local time")
+    settings = ContractSettings.model_validate(draft.attributes["contract"])
+    kept = enforce(pd.DataFrame(table).astype(str), settings, datetime.now(UTC))
+    assert kept.rows[name].dt.tz_localize(None).tolist() == EVERY_HOUR.tolist()
+    assert kept.bad.empty
+
+
+def test_rule_parts_of_a_year_a_month_and_a_day(infer: Any) -> None:
+    at = EVERY_HOUR
+    table = sound(year=at.year, month=at.month, day=at.day, hour=at.hour)
+    draft = infer(table)
+    assert draft.attributes["timestamp"] == "year_month_day_hour"
+    rule = draft.attributes["contract"]["columns"]["year_month_day_hour"]
+    assert rule["format"] == "%Y %m %d %H"
+    assert draft.attributes["features"]["columns"] == ["x", "hour"]
+    assert draft.attributes["training"]["split"]["by"] == "time"
+    assert "timestamp" not in infer({**table, "hour": NOISE, "day": NOISE}).attributes
+    beside = infer({**table, "seen_at": at.strftime("%Y-%m-%d %H:%M")})
+    assert beside.attributes["timestamp"] == "seen_at"
+
+
+@pytest.mark.parametrize("option", ["time", "drop", "keep"])
+def test_rule_parts_are_apart_where_a_person_names_one(infer: Any, option: str) -> None:
+    day, clock = in_parts("%Y-%m-%d", "%H:%M", EVERY_HOUR)
+    draft = infer(sound(Date=day, Time=clock), **{option: "Date"})
+    assert draft.attributes["timestamp"] == "date"
+
+
+@pytest.mark.parametrize("other", [("opens_date", "closing_time"), ("Date", "lap")])
+def test_rule_parts_are_of_one_thing(infer: Any, other: tuple[str, str]) -> None:
+    parts = in_parts("%Y-%m-%d", "%H:%M", EVERY_HOUR)
+    draft = infer(sound(**dict(zip(other, parts, strict=True))))
+    assert " ".join(other) not in str(draft.decisions)
 
 
 def test_rule_timestamp_is_not_to_come(infer: Any) -> None:
