@@ -1,8 +1,9 @@
 """A ValidatingAdmissionPolicy with its binding, as an API server compiles and asks it.
 
 Its expressions are evaluated by CEL's own implementation in C++, with two of the libraries that
-Kubernetes has since 1.29 (strings, optional values), and typed as there: `object` and `params` are of any type, all else is
-of its own. A binding that only warns, a `namespaceObject` and an `authorizer` are not known here.
+Kubernetes has since 1.29 (strings, optional values), and typed as there: `object` and `params` are
+of any type, all else is of its own. A binding that only warns, a `namespaceObject` and an
+`authorizer` are not known here.
 """
 
 from collections.abc import Mapping, Sequence
