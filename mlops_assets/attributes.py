@@ -14,6 +14,7 @@ from mlops_assets.blocks.data import (
     ROW,
     ContractSettings,
     EntitySettings,
+    PartitionSettings,
     ProcessingSettings,
     SourceSettings,
 )
@@ -39,6 +40,9 @@ class ModelAttributes(Settings):
         None,
         description="A datetime column: when a row is of. Without one, rows are as of their "
         "delivery, and the split is at random.",
+    )
+    partitions: PartitionSettings | None = Field(
+        None, description="Without them, each run reads and checks all rows."
     )
     contract: ContractSettings
     processing: ProcessingSettings = ProcessingSettings()
@@ -120,7 +124,8 @@ class ModelAttributes(Settings):
                 "processing": {"categorical_encoding"},  # of the model's own pipeline
             },
         )
-        return hashlib.sha256(blocks.encode()).hexdigest()[:12]
+        since = f" since {self.partitions.start}" if self.partitions else ""
+        return hashlib.sha256(f"{blocks}{since}".encode()).hexdigest()[:12]
 
     @property
     def computed_by(self) -> str:

@@ -27,6 +27,7 @@ from resources.champion.ledger import PromotionLedger
 from resources.dagster.dagster_storage import read_migrations_once
 from resources.dagster.executors import followed, pods_of_steps
 from resources.dagster.io import ParquetStorage
+from resources.datasets.partitions import PartitionFiles
 from resources.datasets.versions import DvcDatasets
 from resources.decisions import DecisionStore
 from resources.deployment import EndpointTargets
@@ -74,6 +75,7 @@ def build_resources(state: Path) -> dict[str, Any]:
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
             bucket=bucket("dvc"),
         ),
+        "partitions": PartitionFiles(root=_variable("MLOPS_PARTITIONS", state / "partitions")),
         "engine": FeatureEngine(url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill)),
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),

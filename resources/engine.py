@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 
 class FeatureEngine(dg.ConfigurableResource):
-    """What computes features and labels of event logs: arrays, or DuckDB out of core."""
+    """What computes features and labels of event logs: arrays, DuckDB out of core, or Spark."""
 
-    url: str = Field("arrays", description="`arrays`, `auto` or `duckdb://?memory_limit=4GB`.")
+    url: str = Field(
+        "arrays",
+        description="`arrays`, `auto`, `duckdb://?memory_limit=4GB` or `spark://HOST:PORT`.",
+    )
     spill: str = Field(description="Folder of what does not fit into DuckDB's memory limit.")
 
     def of(self, settings: ModelSettings, rows: int) -> "Engine":

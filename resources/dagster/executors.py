@@ -13,6 +13,7 @@ import dagster as dg
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
+from mlops_assets.keys import tags_of_now
 from resources.dagster.cancellation import INTERRUPTS, Cancellation, send_ignored_again
 from resources.dagster.internals import InMemoryJob, execute_run, without_mirror
 from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run
@@ -81,7 +82,7 @@ def execute_here(
             job,
             run_id=run_id,
             asset_selection=set(assets) if assets else None,
-            tags={**tags, PROCESS: process_of_run(run_id)},
+            tags={**tags_of_now(job.partitions_def), **tags, PROCESS: process_of_run(run_id)},
             run_config=run_config,
         )
         with without_mirror():
