@@ -98,7 +98,9 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=endpoints, root=_variable("MLOPS_BENTOS", state / "bentoml")
         ),
         "predictions": PredictionLog(
-            endpoints=endpoints, root=_variable("MLOPS_PREDICTIONS", state / "predictions")
+            endpoints=endpoints,
+            root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
+            bucket=bucket("predictions"),
         ),
         "reports": EvidentlyReports(),
         "alerts": Alerts(
