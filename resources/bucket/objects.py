@@ -264,6 +264,8 @@ def _is_away(cause: Exception) -> bool:
     if isinstance(cause, ClientError):
         answer = cause.response
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or answer.get("Error", {}).get("Code") == "SlowDown"
+        return (status >= 500 and status != 501) or answer.get("Error", {}).get(
+            "Code"
+        ) == "SlowDown"
     passing = (ConnectionError, HTTPClientError, IncompleteReadError)
     return isinstance(cause, passing) and not isinstance(cause, SSLError)

@@ -26,19 +26,6 @@ from tests.support.servers import free_port
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def address(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket that this process finds, as one that was only just started would."""
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    objects._reached.clear()
-    objects._client.cache_clear()
-    return s3.new_bucket()
-
-
 def datasets(folder: Path, address: str) -> DvcDatasets:
     return DvcDatasets(
         root=str(folder / "project"),

@@ -60,7 +60,7 @@ def test_data_artifacts_and_values_are_in_the_bucket(
     assert data == (checkout.folder / "loans.csv").read_bytes()
     assert any(key.startswith(f"mlflow/{MODEL}/") and key.endswith("model.skops") for key in kept)
     assert not (checkout.home / "mlflow").exists()
-    values = {path.name for path in (checkout.home / "assets" / MODEL).glob("*.*")}
+    values = {path.name for path in (checkout.home / "assets" / MODEL).glob("[!.]*.*")}
     assert {key for key in kept if key.startswith("assets/")} == {
         f"assets/{MODEL}/{v}" for v in values
     }
