@@ -60,7 +60,7 @@ def build_resources(state: Path) -> dict[str, Any]:
     """The resources of this environment; what no variable says lives under `state`."""
     local_store = f"sqlite:///{state / 'mlflow.db'}"
     endpoints = _variable("MLOPS_ENDPOINTS", state / "endpoints")
-    spill = state / "cache" / "spill"
+    spill, kept = state / "cache" / "spill", _variable("MLOPS_PARTITIONS", state / "partitions")
     os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(
@@ -75,8 +75,10 @@ def build_resources(state: Path) -> dict[str, Any]:
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
             bucket=bucket("dvc"),
         ),
-        "partitions": PartitionFiles(root=_variable("MLOPS_PARTITIONS", state / "partitions")),
-        "engine": FeatureEngine(url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill)),
+        "partitions": PartitionFiles(root=kept),
+        "engine": FeatureEngine(
+            url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill), kept=kept
+        ),
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),
             bucket=bucket("feast"),
@@ -96,7 +98,9 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=endpoints, root=_variable("MLOPS_BENTOS", state / "bentoml")
         ),
         "predictions": PredictionLog(
-            endpoints=endpoints, root=_variable("MLOPS_PREDICTIONS", state / "predictions")
+            endpoints=endpoints,
+            root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
+            bucket=bucket("predictions"),
         ),
         "reports": EvidentlyReports(),
         "alerts": Alerts(

@@ -75,7 +75,7 @@ def fake_resources(state: Path) -> dict[str, Any]:
             root=str(state), cache=str(state / "cache"), quarantine=str(state / "quarantine")
         ),
         "partitions": PartitionFiles(root=str(state / "partitions")),
-        "engine": FeatureEngine(spill=str(state / "spill")),
+        "engine": FeatureEngine(spill=str(state / "spill"), kept=str(state / "partitions")),
         "feature_store": FakeFeatureStore(root=str(state / "feast")),
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
         "ledger": PromotionLedger(database=str(state / "ledger.db")),

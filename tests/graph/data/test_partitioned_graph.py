@@ -13,6 +13,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key, partitions_of
 from mlops_assets.metadata import read_facts
 from mlops_assets.records.evaluation import EvaluationFacts
+from resources.dagster.executors import execute_here
 from tests.support.loans import fake_resources, loans_yaml, write_loans
 from tests.support.pipeline_runs import STAGES, build, failure, materialize
 from tests.support.retraining_loop import Loop
@@ -128,6 +129,72 @@ def test_all_is_equal_bit_for_bit_to_the_model_without_partitions(
         assert result.asset_materializations_for_node("loans__deployed_endpoint")
 
 
+def buyers(source: Path) -> ModelSettings:
+    """An event log of purchases, from week to week."""
+    attributes = loans_yaml(source / "*.csv")
+    del attributes["processing"]
+    return ModelSettings.model_validate(
+        {
+            **attributes,
+            "entity": {"name": "customer"},
+            "timestamp": "day",
+            "partitions": {"cadence": "week", "start": START},
+            "contract": {
+                "columns": {
+                    "customer": {"dtype": "int64"},
+                    "day": {"dtype": "datetime"},
+                    "value": {"dtype": "float64"},
+                }
+            },
+            "features": {
+                "snapshots": {"every": "1 week", "start": "2024-01-15"},
+                "aggregates": {
+                    "value_14d": {"agg": "sum", "column": "value", "window": "14d"},
+                    "tenure": {"agg": "days_since_first"},
+                },
+                "ttl": "8d",
+                "clock": "data",
+            },
+            "target": {
+                "name": "again", "task": "binary", "agg": "count", "window": "14d", "at_least": 1
+            },
+            "training": {**attributes["training"], "split": {"by": "time", "test": "6 weeks"}},
+        }
+    )  # fmt: skip
+
+
+def test_features_are_computed_of_the_snapshots_after_a_late_event(
+    source: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    days = pd.date_range(START, periods=120).strftime("%Y-%m-%d")
+    bought = [
+        f"{c},{day},{0.1 * c + n}"
+        for n, day in enumerate(days)
+        for c in range(20)
+        if n % (1 + c % 4) == 0 and not (c % 2 and n > 50 + c)
+    ]
+    late = [row for row in bought if "2024-04-10" in row]
+    lines = ["customer,day,value", *(row for row in bought if row not in late)]
+    put(source, "a.csv", lines, 1, len(lines))
+    made, parts = buyers(source), fake_resources(tmp_path / "parts")
+
+    assert materialize(made, parts, instance, STAGES[:3]).success
+    put(source, "late.csv", [lines[0], *late], 1, len(late))
+    result = materialize(made, parts, instance, STAGES[:3])
+
+    assert facts(result, "processed_data")["partitions_checked"] == 1
+    assert facts(result, "features")["snapshots_computed"] == 3, "of 16: April 15, 22, 29"
+    whole = fake_resources(tmp_path / "whole")
+    plain = made.model_copy(update={"partitions": None})
+    with dg.DagsterInstance.ephemeral() as other:
+        assert materialize(plain, whole, other, STAGES[:3]).success
+    frames = [
+        pd.read_parquet(Path(of["io_manager"].root, "loans", "features.parquet"))
+        for of in (parts, whole)
+    ]
+    pd.testing.assert_frame_equal(*frames, check_exact=True)
+
+
 def test_a_backfill_of_a_year_is_one_run_that_reads_each_file_once(
     source: Path, lines: list[str], resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
@@ -221,6 +288,24 @@ def test_sensor_and_schedule_launch_a_run_that_dagster_can_start(
     assert tags["training"]["mlops/trigger"] == "schedule"
     assert tags["training"]["dagster/partition"] == today
     assert "dagster/partition" not in tags["scoring"]
+
+
+def test_a_run_that_names_no_partition_is_told_of_that_of_now(
+    source: Path, lines: list[str], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    put(source, "a.csv", lines, 1, 20)
+    job = build(partitioned(source), resources).resolve_job_def("loans_training")
+    assets = [asset_key("loans", stage) for stage in DATA]
+    result = execute_here(
+        job, instance, resources["tracking"], assets=assets, tags={}, run_config={}
+    )
+    assert result.success
+    (run,) = instance.get_runs()
+    today = datetime.now(UTC).date().isoformat()
+    assert run.tags["dagster/partition"] == today
+    known = instance.get_materialized_partitions(asset_key("loans", "processed_data"))
+    assert len(known) == 21
+    assert today in known
 
 
 TICKED = ("training", "scoring")
