@@ -20,6 +20,7 @@ from mlops_assets.init.draft import (
 )
 from mlops_assets.init.leaks import Leak, find_copies, find_leaks
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.recurring import entity_as_feature
 from mlops_assets.init.roles import entity_contract, entity_name
 from mlops_assets.init.split import choose_split, repeated_rows
 from mlops_assets.init.target import Target
@@ -197,10 +198,8 @@ def _uniqueness(table: Profiled, roles: Roles, features: list[str], draft: Draft
         twice = int(table.keys(roles.entity, roles.timestamp).duplicated().sum())
         if twice and table.repeated() == twice:
             said = f"{twice} rows are there twice, value by value"
-            draft.decide("processing.drop_duplicates", True, said)
-            return None
+            return draft.decide("processing.drop_duplicates", True, said)
         _put_aside(table, roles, twice, draft)
-    return None
 
 
 def _drop_repeated(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
@@ -239,6 +238,7 @@ def _feature_block(table: Profiled, roles: Roles, features: list[str], draft: Dr
             _date(table, source, roles, draft)
     _encodings(table, plain, draft)
     if roles.entity is not None:
+        entity_as_feature(table, roles.entity, roles.timestamp, draft)
         _serving(table, roles, draft)
 
 
