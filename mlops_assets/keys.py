@@ -32,8 +32,8 @@ BACKTESTS = "Backtests"
 STATUS_PAGE = dg.AssetKey(["status_page"])
 """Of all models, as no other asset."""
 
-PARTITION = "dagster/partition"
-"""Run tag: the partition that is asked for."""
+PARTITION, FIRST_OF_RANGE = "dagster/partition", "dagster/asset_partition_range_start"
+"""Run tags: the partition that is asked for, or the first of several."""
 
 LEFT_OUT = "left_out"
 """Group of the asset that stands for a folder of `defs/` which cannot be loaded."""

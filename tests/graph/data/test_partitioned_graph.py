@@ -13,6 +13,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key, partitions_of
 from mlops_assets.metadata import read_facts
 from mlops_assets.records.evaluation import EvaluationFacts
+from resources.dagster.executors import execute_here
 from tests.support.loans import fake_resources, loans_yaml, write_loans
 from tests.support.pipeline_runs import STAGES, build, failure, materialize
 from tests.support.retraining_loop import Loop
@@ -287,6 +288,24 @@ def test_sensor_and_schedule_launch_a_run_that_dagster_can_start(
     assert tags["training"]["mlops/trigger"] == "schedule"
     assert tags["training"]["dagster/partition"] == today
     assert "dagster/partition" not in tags["scoring"]
+
+
+def test_a_run_that_names_no_partition_is_told_of_that_of_now(
+    source: Path, lines: list[str], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    put(source, "a.csv", lines, 1, 20)
+    job = build(partitioned(source), resources).resolve_job_def("loans_training")
+    assets = [asset_key("loans", stage) for stage in DATA]
+    result = execute_here(
+        job, instance, resources["tracking"], assets=assets, tags={}, run_config={}
+    )
+    assert result.success
+    (run,) = instance.get_runs()
+    today = datetime.now(UTC).date().isoformat()
+    assert run.tags["dagster/partition"] == today
+    known = instance.get_materialized_partitions(asset_key("loans", "processed_data"))
+    assert len(known) == 21
+    assert today in known
 
 
 TICKED = ("training", "scoring")
