@@ -180,14 +180,14 @@ def _contract(table: Profiled, roles: Roles, features: list[str], draft: Draft) 
 
 
 def _said(found: Any) -> str:
-    nullable = found.contract.get("nullable")
-    return found.why + "; some rows have none" * bool(nullable)
+    return found.why + "; some rows have none" * bool(found.contract.get("nullable"))
 
 
 def _uniqueness(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
     """The key of a row, where the sample holds to it; else whole rows that are there again."""
     if roles.entity is None:
-        return _drop_repeated(table, roles, features, draft)
+        _drop_repeated(table, roles, features, draft)
+        return
     column = table.columns[roles.entity]
     ids = pd.Series(column.texts.to_pylist())
     if ids.is_unique:
@@ -198,16 +198,16 @@ def _uniqueness(table: Profiled, roles: Roles, features: list[str], draft: Draft
         twice = int(table.keys(roles.entity, roles.timestamp).duplicated().sum())
         if twice and table.repeated() == twice:
             said = f"{twice} rows are there twice, value by value"
-            return draft.decide("processing.drop_duplicates", True, said)
-        _put_aside(table, roles, twice, draft)
+            draft.decide("processing.drop_duplicates", True, said)
+        else:
+            _put_aside(table, roles, twice, draft)
 
 
 def _drop_repeated(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
     """Count a row once, or held-out rows would be known from training."""
     keys = [key for key in (roles.entity, roles.timestamp) if key is not None]
     rows = table.texts([*keys, *features, roles.target.source])
-    repeated = repeated_rows(rows, roles.target.source)
-    if repeated:
+    if repeated := repeated_rows(rows, roles.target.source):
         said = f"{repeated} of {len(rows)} rows repeat another value by value, more than by chance"
         draft.decide("processing.drop_duplicates", True, said)
 
@@ -262,8 +262,8 @@ def _encodings(table: Profiled, plain: list[str], draft: Draft) -> None:
 
 def _serving(table: Profiled, roles: Roles, draft: Draft) -> None:
     """How old a feature may be when it is served, and by which clock."""
-    said = "a row is what is known of its id until a newer one is delivered, however late"
-    draft.decide("features.ttl", f"{LONGEST.days}d", said, told=False)
+    until = "a row is what is known of its id until a newer one is delivered, however late"
+    draft.decide("features.ttl", f"{LONGEST.days}d", until, told=False)
     if roles.timestamp is None:
         return
     moments = table.moments(roles.timestamp)
