@@ -58,7 +58,10 @@ wheel: $(VENV)/installed  ## Build dist/*.whl, to install the framework beside a
 
 lock: $(VENV)/installed  ## Resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 \
-		--upgrade pyproject.toml -o requirements.lock
+		--no-emit-package pyspark --no-emit-package py4j --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
+		--constraints requirements.lock --upgrade deploy/spark/requirements.in \
+		-o deploy/spark/requirements.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
 		--upgrade deploy/airflow/requirements.in -o deploy/airflow/requirements.lock
 

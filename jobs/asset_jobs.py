@@ -3,12 +3,12 @@
 Those that move the champion by hand are in `jobs.promotion`.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key, monitoring_selection
+from mlops_assets.keys import asset_key, monitoring_selection, partitions_of, tags_of_now
 from resources.tracking.outcome import UNFINISHED
 
 if TYPE_CHECKING:
@@ -76,12 +76,20 @@ def build_schedules(settings: ModelSettings) -> list[dg.ScheduleDefinition]:
             job_name=f"{settings.name}_{job}",
             cron_schedule=cron,
             execution_timezone="UTC",
-            tags={"mlops/trigger": "schedule"},
+            **_launched(settings, job),
             description=f"Launches {settings.name}_{job} at the times of `schedule` in its YAML; "
             "switch it on once a run by hand has gone well.",
         )
         for job, cron in settings.schedule.crons.items()
     ]
+
+
+def _launched(settings: ModelSettings, job: str) -> dict[str, Any]:
+    """Arguments of `ScheduleDefinition`: of a job over partitions each run is told of which."""
+    tags, partitions = {"mlops/trigger": "schedule"}, partitions_of(settings)
+    if partitions is None or job not in ("training", "monitoring"):
+        return {"tags": tags}
+    return {"execution_fn": lambda _: dg.RunRequest(tags=tags | tags_of_now(partitions))}
 
 
 def unfinished_trainings(instance: dg.DagsterInstance, model: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from mlops_assets.blocks.data import (
     ROW,
     ContractSettings,
     EntitySettings,
+    PartitionSettings,
     ProcessingSettings,
     SourceSettings,
 )
@@ -39,6 +40,9 @@ class ModelAttributes(Settings):
         None,
         description="A datetime column: when a row is of. Without one, rows are as of their "
         "delivery, and the split is at random.",
+    )
+    partitions: PartitionSettings | None = Field(
+        None, description="Without them, each run reads and checks all rows."
     )
     contract: ContractSettings
     processing: ProcessingSettings = ProcessingSettings()
@@ -95,7 +99,8 @@ class ModelAttributes(Settings):
         shown = (*entity, *self.features.columns)
         sources = self.contract.source_names
         taken = {*entity, *self.features.names}  # a title that is another's name misleads
-        return {name: sources[name] for name in shown if sources[name] not in taken}
+        first = {sources[name]: name for name in reversed(shown)}
+        return {name: of for of, name in reversed(first.items()) if of not in taken}
 
     @property
     def kept_columns(self) -> list[str]:
@@ -120,7 +125,8 @@ class ModelAttributes(Settings):
                 "processing": {"categorical_encoding"},  # of the model's own pipeline
             },
         )
-        return hashlib.sha256(blocks.encode()).hexdigest()[:12]
+        since = f" since {self.partitions.start}" if self.partitions else ""
+        return hashlib.sha256(f"{blocks}{since}".encode()).hexdigest()[:12]
 
     @property
     def computed_by(self) -> str:

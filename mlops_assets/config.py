@@ -240,6 +240,21 @@ def _time_is_known(model: ModelAttributes) -> Iterator[Misfit]:
         )
 
 
+def _rows_have_partitions(model: ModelAttributes) -> Iterator[Misfit]:
+    if model.partitions is None:
+        return
+    unique = model.contract.unique
+    if model.timestamp is None:
+        said = "a row is of a partition by its `timestamp`; name the column, or leave them out"
+        yield Misfit("partitions", said)
+    elif unique and model.timestamp not in unique:
+        yield Misfit(
+            "contract.unique",
+            f"rows of two partitions are never compared; add {model.timestamp!r}, or leave out "
+            "`partitions`",
+        )
+
+
 def _ids_are_known(model: ModelAttributes) -> Iterator[Misfit]:
     """What happens by id needs one."""
     if model.entity is not None:
@@ -268,6 +283,7 @@ _CHECKS = (
     _columns_exist,
     _keys_have_their_types,
     _time_is_known,
+    _rows_have_partitions,
     _ids_are_known,
     _target_fits_the_shape,
     _target_fits_its_column,

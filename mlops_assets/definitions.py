@@ -27,6 +27,7 @@ from resources.champion.ledger import PromotionLedger
 from resources.dagster.dagster_storage import read_migrations_once
 from resources.dagster.executors import followed, pods_of_steps
 from resources.dagster.io import ParquetStorage
+from resources.datasets.partitions import PartitionFiles
 from resources.datasets.versions import DvcDatasets
 from resources.decisions import DecisionStore
 from resources.deployment import EndpointTargets
@@ -59,11 +60,13 @@ def build_resources(state: Path) -> dict[str, Any]:
     """The resources of this environment; what no variable says lives under `state`."""
     local_store = f"sqlite:///{state / 'mlflow.db'}"
     endpoints = _variable("MLOPS_ENDPOINTS", state / "endpoints")
-    spill = state / "cache" / "spill"
+    spill, kept = state / "cache" / "spill", _variable("MLOPS_PARTITIONS", state / "partitions")
     os.environ.setdefault("MPLCONFIGDIR", str(state / "cache" / "matplotlib"))  # else ~/.cache
     resources: dict[str, Any] = {
         "io_manager": ParquetStorage(
-            root=_variable("MLOPS_STORAGE", state / "assets"), keep_bytes=budget_bytes()
+            root=_variable("MLOPS_STORAGE", state / "assets"),
+            bucket=bucket("assets"),
+            keep_bytes=budget_bytes(),
         ),
         "datasets": DvcDatasets(
             root=_variable("MLOPS_DATA_ROOT", state / "dvc" / "project"),
@@ -72,9 +75,13 @@ def build_resources(state: Path) -> dict[str, Any]:
             pinned_now=_variable("MLOPS_PINNED_NOW", ""),
             bucket=bucket("dvc"),
         ),
-        "engine": FeatureEngine(url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill)),
+        "partitions": PartitionFiles(root=kept),
+        "engine": FeatureEngine(
+            url=_variable("MLOPS_ENGINE", "arrays"), spill=str(spill), kept=kept
+        ),
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),
+            bucket=bucket("feast"),
             online_store=_variable("MLOPS_ONLINE_STORE", ""),
         ),
         "tracking": MLflowTracking(
@@ -91,7 +98,9 @@ def build_resources(state: Path) -> dict[str, Any]:
             endpoints=endpoints, root=_variable("MLOPS_BENTOS", state / "bentoml")
         ),
         "predictions": PredictionLog(
-            endpoints=endpoints, root=_variable("MLOPS_PREDICTIONS", state / "predictions")
+            endpoints=endpoints,
+            root=_variable("MLOPS_PREDICTIONS", state / "predictions"),
+            bucket=bucket("predictions"),
         ),
         "reports": EvidentlyReports(),
         "alerts": Alerts(

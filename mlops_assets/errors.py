@@ -71,6 +71,10 @@ class EngineError(MlopsError):
     """The engine cannot compute features or labels within its limits."""
 
 
+class EngineUnavailableError(EngineError, TransientError):
+    """The Spark of MLOPS_ENGINE does not answer."""
+
+
 class FeatureStoreError(MlopsError):
     """The feature store refused, or answered something that must not be used."""
 

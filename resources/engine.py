@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 
 
 class FeatureEngine(dg.ConfigurableResource):
-    """What computes features and labels of event logs: arrays, or DuckDB out of core."""
+    """What computes features and labels of event logs: arrays, DuckDB out of core, or Spark."""
 
-    url: str = Field("arrays", description="`arrays`, `auto` or `duckdb://?memory_limit=4GB`.")
+    url: str = Field(
+        "arrays",
+        description="`arrays`, `auto`, `duckdb://?memory_limit=4GB` or `spark://HOST:PORT`.",
+    )
     spill: str = Field(description="Folder of what does not fit into DuckDB's memory limit.")
+    kept: str = Field(
+        "", description="Folder of features by snapshot, of models with partitions; empty: none."
+    )
 
     def of(self, settings: ModelSettings, rows: int) -> "Engine":
         """The engine for so many rows of a model; for a flat table that of arrays, always.
@@ -25,7 +31,12 @@ class FeatureEngine(dg.ConfigurableResource):
             ConfigError: The address means none.
         """
         from mlops_assets.engines.choice import chosen_engine
+        from mlops_assets.engines.kept import Kept
         from mlops_assets.ml.features.arrays import ARRAYS
 
         engine = chosen_engine(self.url, rows, Path(self.spill))
-        return engine if settings.features.shape == "event_log" else ARRAYS
+        if settings.features.shape == "flat_table":
+            return ARRAYS
+        if settings.partitions is None or not self.kept:
+            return engine
+        return Kept(engine, Path(self.kept, settings.name, "snapshots"))

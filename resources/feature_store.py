@@ -33,6 +33,7 @@ from mlops_assets.serving.online.secrets import with_secrets
 if TYPE_CHECKING:
     import pandas as pd
 
+    from resources.bucket.mirror import Mirror
     from resources.offline_features import OfflineFeatures
 
 
@@ -40,6 +41,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
     """One definition of a model's features for training (offline) and serving (online)."""
 
     root: str = Field(description="Folder of the registries, feature files and online stores.")
+    bucket: str = Field("", description="Where the first two are for all machines: s3://NAME/...")
     online_store: str = Field(
         "",
         description="Feast's configuration of an online store with a server, as JSON, secrets as "
@@ -60,13 +62,13 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
         folder = ensure_folder(self._folder(view))
         with exclusive(folder / "lock"):
-            write_features(folder / "features.parquet", rows)
+            write_features(folder / "features.parquet", rows, self._files.write)
             # Feast rewrites its registry in place; workers must never read half of one.
             registry, following = folder / "registry.db", folder / "registry.next.db"
             following.unlink(missing_ok=True)
             with self._quiet():
                 self._publish(view, rows, following)
-            following.replace(registry)
+            self._files.write(registry, following.replace)
         return rows[TIMESTAMP].max().floor("us").to_pydatetime()
 
     def _publish(self, view: FeatureView, rows: "pd.DataFrame", registry: Path) -> None:
@@ -101,7 +103,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
         A `FeatureStoreError` if there is none.
         """
         file = self._folder(view) / "features.parquet"
-        if not file.exists():
+        if not self._files.get(file):
             raise FeatureStoreError(
                 f"no features of {view.name!r} in {self.root}; materialize {view.name}/features"
             )
@@ -163,7 +165,15 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
     def serving_config(self, view: FeatureView) -> dict[str, Any]:
         """What a worker needs to open the online store by itself: Feast's RepoConfig as JSON."""
-        return self._config(view, self._folder(view) / "registry.db")
+        registry = self._folder(view) / "registry.db"
+        self._files.get(registry)
+        return self._config(view, registry)
+
+    @property
+    def _files(self) -> "Mirror":
+        from resources.bucket.mirror import Mirror
+
+        return Mirror(Path(self.root).resolve(), self.bucket)
 
     def _folder(self, view: FeatureView) -> Path:
         return Path(self.root, view.name).resolve()
@@ -218,6 +228,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
         """
         folder = self._folder(view)
         registry, following = folder / "registry.db", folder / "registry.next.db"
+        self._files.get(registry)
         known = _offline(self._store(view, registry), view)
         if known.file == folder / "features.parquet":
             return known
@@ -228,6 +239,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             # `/metrics` tells the age of the features by it.
             os.utime(following, ns=(published.st_atime_ns, published.st_mtime_ns))
             following.replace(registry)
+            self._files.keep(registry)
         return _offline(self._store(view, registry), view)
 
     def _objects(self, view: FeatureView) -> list[Any]:

@@ -7,7 +7,7 @@ one that was published last, and of what is asked for a moment finer than a micr
 left out, as it is of what is stored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,7 +21,6 @@ from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import stored_name
-from mlops_assets.runtime.atomic import write_atomically
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -86,14 +85,16 @@ class OfflineFeatures(NamedTuple):
         return Rows(ids, pd.DatetimeIndex(keys[TIMESTAMP]).as_unit("us").asi8)
 
 
-def write_features(path: Path, rows: pd.DataFrame) -> None:
-    """Write the feature file, whole or not at all: the rows in their order, columns as stored."""
+def write_features(
+    path: Path, rows: pd.DataFrame, write: Callable[[Path, Callable[[Path], object]], None]
+) -> None:
+    """Let `write` write the feature file: the rows in their order, columns as they are stored."""
     table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
     # Feast's DuckDB cannot cast nanoseconds; the moments are of whole microseconds.
     moments = pa.array(pd.DatetimeIndex(rows[TIMESTAMP]).as_unit("us"))
     table = table.set_column(table.column_names.index(TIMESTAMP), TIMESTAMP, moments)
     table = table.rename_columns([stored_name(name) for name in table.column_names])
-    write_atomically(path, lambda file: pq.write_table(table, file))
+    write(path, lambda file: pq.write_table(table, file))
 
 
 def _column(column: pa.ChunkedArray, dtype: str, places: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from jobs.asset_jobs import training_job_name
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, partitions_of, tags_of_now
 from mlops_assets.ml.retraining.policy import decide
 from mlops_assets.records.retraining import Decision
 from resources.decisions import DecisionStore
@@ -54,6 +54,7 @@ def to_result(settings: ModelSettings, decision: Decision, *, new: bool) -> dg.S
         skip = f"{decision.action} ({decision.rule}): {decision.reason}"
         return dg.SensorResult(skip_reason=skip, asset_events=events)
     tags = {"mlops/trigger": pending.trigger, DECISION_TAG: pending.id, "mlops/why": pending.why}
+    tags |= tags_of_now(partitions_of(settings))
     # Dagster starts one run for a run key, however often it is asked to.
     request = dg.RunRequest(run_key=pending.id, tags=tags)
     return dg.SensorResult(run_requests=[request], asset_events=events)

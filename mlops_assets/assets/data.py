@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -19,19 +20,20 @@ from resources.dagster.signatures import inspected_once
 from resources.datasets.versions import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
+if TYPE_CHECKING:
+    from mlops_assets.ml.data.contract import Checked
+
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
-    """`raw_data` -> `processed_data` of one model."""
+    """`raw_data` -> `processed_data` of one model without partitions."""
     return [_raw_data(settings), _processed_data(settings)]
 
 
 def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "raw_data"),
-        kinds={"dvc"},
+        **RAW,
         code_version=settings.source.digest(),
-        retry_policy=RETRIES,
-        description="The source as delivered, one DVC version per content.",
     )
     @inspected_once
     def raw_data(
@@ -46,12 +48,7 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
             rows = read_rows(files, settings)  # what cannot be read never becomes a version
             names = [stored_name(file, settings.source.partitions) for file in files]
             version = datasets.add(settings.name, files, names)
-        facts = {
-            **version.model_dump(include={"size_bytes", "md5"}),
-            **stated(SourceFacts(source_fingerprint=fingerprint or "")),
-            **first_rows(rows),
-            "record_in_git": datasets.record_in_git(version),
-        }
+        facts = {**delivered(version, fingerprint, datasets), **first_rows(rows)}
         known = dg.DataVersion(version.md5)
         return dg.MaterializeResult(value=version, data_version=known, metadata=facts)
 
@@ -61,11 +58,49 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
 def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "processed_data", raw="raw_data"),
-        kinds={"pandas"},
-        code_version="-".join(
-            [settings.contract.digest(), settings.processing.digest(), *added_columns(settings)]
-        ),
-        check_specs=[
+        **processed_as(settings),
+    )
+    @inspected_once
+    def processed_data(
+        raw: DatasetVersion, datasets: DvcDatasets
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        from mlops_assets.ml.data.delivered import checked_rows
+
+        with reported(), datasets.open(raw) as files:
+            now = datasets.now()
+            checked = checked_rows(files, settings, now)
+        yield from processed(checked, settings, Origin(raw=raw, checked_at=now), datasets)
+
+    return processed_data
+
+
+RAW: dict[str, Any] = {
+    "kinds": {"dvc"},
+    "retry_policy": RETRIES,
+    "description": "The source as delivered, one DVC version per content.",
+}
+"""What is said of `raw_data`, with partitions or without."""
+
+
+def delivered(
+    version: DatasetVersion, fingerprint: str | None, datasets: DvcDatasets
+) -> dict[str, Any]:
+    """What `raw_data` states of a version."""
+    return {
+        **version.model_dump(include={"size_bytes", "md5"}),
+        **stated(SourceFacts(source_fingerprint=fingerprint or "")),
+        "record_in_git": datasets.record_in_git(version),
+    }
+
+
+def processed_as(settings: ModelSettings) -> dict[str, Any]:
+    """What is said of `processed_data`, with partitions or without."""
+    since = [str(settings.partitions.start)] if settings.partitions else []
+    made_by = [settings.contract.digest(), settings.processing.digest()]
+    return {
+        "kinds": {"pandas"},
+        "code_version": "-".join([*made_by, *added_columns(settings), *since]),
+        "check_specs": [
             dg.AssetCheckSpec(
                 "contract_holds",
                 asset=asset_key(settings.name, "processed_data"),
@@ -73,40 +108,41 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
                 description="No more rows break the contract than it allows.",
             )
         ],
-        description="Rows that keep the contract, cleaned; the others are in quarantine.",
+        "description": "Rows that keep the contract, cleaned; the others are in quarantine.",
+    }
+
+
+def processed(
+    checked: "Checked", settings: ModelSettings, origin: Origin, datasets: DvcDatasets
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """What `processed_data` gives of checked rows: the verdict, and the rows that kept the rules.
+
+    Raises:
+        dg.Failure: The contract does not hold.
+    """
+    from mlops_assets.ml.data.contract import broken_contract, contract_holds, violations
+    from mlops_assets.ml.data.processing import identified, process
+
+    with reported():
+        quarantine = datasets.keep_rejected(settings.name, origin.raw, checked.bad)
+        holds = contract_holds(checked, settings.contract)
+    rejected = RejectedRows(
+        rejected_rows=len(checked.bad),
+        delivered_rows=len(checked.rows) + len(checked.bad),
+        quarantine=quarantine,
+        broken_rules=violations(checked),
     )
-    @inspected_once
-    def processed_data(
-        context: dg.AssetExecutionContext, raw: DatasetVersion, datasets: DvcDatasets
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        from mlops_assets.ml.data.contract import broken_contract, contract_holds, violations
-        from mlops_assets.ml.data.delivered import checked_rows
-        from mlops_assets.ml.data.processing import identified, process
-
-        with reported(), datasets.open(raw) as files:
-            now = datasets.now()
-            checked = checked_rows(files, settings, now)
-            quarantine = datasets.keep_rejected(settings.name, raw, checked.bad)
-            holds = contract_holds(checked, settings.contract)
-        rejected = RejectedRows(
-            rejected_rows=len(checked.bad),
-            delivered_rows=len(checked.rows) + len(checked.bad),
-            quarantine=quarantine,
-            broken_rules=violations(checked),
-        )
-        facts = stated(rejected)
-        yield dg.AssetCheckResult(check_name="contract_holds", passed=holds, metadata=facts)
-        if not holds:  # raised before anything is written: the previous rows stay
-            raise dg.Failure(broken_contract(checked, f"in {quarantine}"), allow_retries=False)
-        with reported():
-            cleaned = process(checked.rows, settings.processing)
-            frame = identified(cleaned, settings, raw.delivered_at)
-        value = TracedRows(frame, Origin(raw=raw, checked_at=now, made_by=settings.processed_by))
-        yield dg.MaterializeResult(
-            value=value, metadata={**profile(frame, settings.kept_columns, {}), **facts}
-        )
-
-    return processed_data
+    facts = stated(rejected)
+    yield dg.AssetCheckResult(check_name="contract_holds", passed=holds, metadata=facts)
+    if not holds:  # raised before anything is written: the previous rows stay
+        raise dg.Failure(broken_contract(checked, f"in {quarantine}"), allow_retries=False)
+    with reported():
+        cleaned = process(checked.rows, settings.processing)
+        frame = identified(cleaned, settings, origin.raw.delivered_at)
+    value = TracedRows(frame, origin.model_copy(update={"made_by": settings.processed_by}))
+    yield dg.MaterializeResult(
+        value=value, metadata={**profile(frame, settings.kept_columns, {}), **facts}
+    )
 
 
 def added_columns(settings: ModelSettings) -> list[str]:

@@ -22,6 +22,7 @@ from resources.feature_store import FeastFeatureStore
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlops_assets.ml.features.engine import Engine
     from mlops_assets.ml.features.usable import Useless
 
 
@@ -66,7 +67,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         yield dg.AssetCheckResult(check_name="no_row_was_lost", passed=complete, metadata=counts)
         if not complete:
             raise dg.Failure(f"the feature store lost rows: {counts}", allow_retries=False)
-        facts = {**_describe(joined, settings, newest), "engine": chosen.name}
+        facts = {**_describe(joined, settings, newest), **_computed_by(chosen)}
         made = {"made_by": settings.computed_by, "engine": chosen.name}
         value = TracedRows(joined, origin.model_copy(update=made))
         yield dg.MaterializeResult(value=value, metadata=facts)
@@ -111,6 +112,13 @@ def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -
             f"than features.ttl, {features.ttl}: nothing could be served; set `features.clock: "
             "data`, which serves historical data as of its newest row, or a longer `features.ttl`"
         )
+
+
+def _computed_by(engine: "Engine") -> dict[str, Any]:
+    from mlops_assets.engines.kept import Kept
+
+    counted = {"snapshots_computed": engine.computed} if isinstance(engine, Kept) else {}
+    return {"engine": engine.name, **counted}
 
 
 def _describe(joined: "pd.DataFrame", settings: ModelSettings, newest: object) -> dict[str, Any]:

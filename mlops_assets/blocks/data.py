@@ -1,5 +1,6 @@
-"""Source, entity, contract and processing; the contract of one column is `columns`."""
+"""Source, partitions, entity, contract and processing; one column's contract is `columns`."""
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -120,6 +121,49 @@ class SourceSettings(Settings):
         return self
 
 
+class PartitionSettings(Settings):
+    """The data in parts by the rows' timestamp: what arrives costs what it touches."""
+
+    cadence: Literal["day", "week", "month"] = Field(
+        description="How long a partition is, in UTC; a week begins on Monday."
+    )
+    start: date = Field(
+        description="First day of the first partition, e.g. 2024-01-01; an older row breaks the "
+        "contract."
+    )
+
+    @model_validator(mode="after")
+    def _start_is_one(self) -> Self:
+        today = datetime.now(UTC).date()
+        if self.start > today:
+            raise ValueError(f"start {self.start} is after today, {today} in UTC; correct it")
+        if (first := self.first_day(self.start)) != self.start:
+            raise ValueError(f"start {self.start} begins no {self.cadence}; write {first}")
+        return self
+
+    @property
+    def since(self) -> datetime:
+        """The moment at which the first partition begins."""
+        return datetime.combine(self.start, time(), UTC)
+
+    def first_day(self, day: date) -> date:
+        """With which day the partition of a day begins."""
+        if self.cadence == "month":
+            return day.replace(day=1)
+        return day - timedelta(days=day.weekday()) if self.cadence == "week" else day
+
+    def keys_until(self, last: str) -> list[str]:
+        """The keys of all partitions from the first to `last`, e.g. 2024-01-31, inclusive."""
+        keys, day, end = [], self.start, date.fromisoformat(last)
+        while day <= end:
+            keys.append(day.isoformat())
+            day = self.first_day(day + timedelta(days=_LONGEST_PARTITION[self.cadence]))
+        return keys
+
+
+_LONGEST_PARTITION = {"day": 1, "week": 7, "month": 31}
+"""Days after which the next one has begun, and not yet the one after that."""
+
 ANSWER_FIELDS = ("prediction", "probabilities", "features_as_of", "unseen_categories", "error")
 """What an endpoint answers of an entity beside its id, which stands under the entity's name."""
 
@@ -177,9 +221,6 @@ class ContractSettings(Settings):
                 f"columns {taken} are added to the rows or to the quarantine; give them other "
                 f"names, with `from: {taken[0]}`"
             )
-        sources = list(self.source_names.values())
-        if twice := sorted({name for name in sources if sources.count(name) > 1}):
-            raise ValueError(f"several columns are from {twice}; remove all but one of each")
         if misfits := unknown(self.unique, self.columns, "unique"):
             raise MisfitError(*misfits)
         return self

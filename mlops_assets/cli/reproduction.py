@@ -10,11 +10,13 @@ import re
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
 
+from mlops_assets.blocks.data import PartitionSettings
 from mlops_assets.cli.context import (
     configure_dagster,
     load_definitions,
@@ -22,6 +24,7 @@ from mlops_assets.cli.context import (
     say_facts,
 )
 from mlops_assets.cli.facts.records import Reproduced
+from mlops_assets.engines.choice import is_spark
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import FRAMEWORK_ROOT, project
 from mlops_assets.interfaces.children import end
@@ -42,7 +45,8 @@ _STAGES: tuple[TrainingStage, ...] = ("processed_data", "features", "trained_mod
 _ELSEWHERE = re.compile(
     r"(MLFLOW|DAGSTER|MLOPS_ALERT|MLOPS_UI)_.*|MLOPS_(HOME|PROJECT|EXECUTOR|CONCURRENT_RUNS|SHARED|"
     r"DATABASE|BUCKET|ONLINE_STORE|STORAGE|DVC_CACHE|DATA_ROOT|QUARANTINE|FEAST|LEDGER|DECISIONS|"
-    r"ENDPOINTS?|PREDICTIONS|BENTOS|MANIFEST|POD|PINNED_NOW|DAGSTER_URL|DAGSTER_MLFLOW|KEEP_MB)"
+    r"ENDPOINTS?|PARTITIONS|PREDICTIONS|BENTOS|MANIFEST|POD|PINNED_NOW|DAGSTER_(URL|MLFLOW)|"
+    r"KEEP_MB)"
 )
 """Variables that say where live state is, or who runs what; any other one a version may need."""
 _LAST_LINES = 15
@@ -147,7 +151,7 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
     keys = ",".join(asset_key(model, stage).to_user_string() for stage in _STAGES)
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
     process = subprocess.Popen(  # noqa: S603  a list, no shell
-        [*command, "-m", "mlops_assets.definitions", "--select", keys],
+        [*command, "-m", "mlops_assets.definitions", "--select", keys, *_partition(recorded)],
         cwd=code,
         env=environment(recorded, code, state),
         stdout=subprocess.PIPE,
@@ -165,6 +169,15 @@ def train_again(model: str, recorded: TrainingRecord, code: Path, state: Path) -
         raise ReproductionError(f"training {model} again failed:\n{last}")
 
 
+def _partition(recorded: TrainingRecord) -> list[str]:
+    """Of a model with partitions, that of the training: all others, missing, are made with it."""
+    said = recorded.settings.get("partitions")
+    if said is None:
+        return []
+    day = datetime.fromisoformat(recorded.checked_at).astimezone(UTC).date()
+    return ["--partition", PartitionSettings.model_validate(said).first_day(day).isoformat()]
+
+
 def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, str]:
     """The caller's, without what points at live state."""
     return {
@@ -173,12 +186,18 @@ def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, 
         "MLOPS_HOME": str(state),
         "MLOPS_DATA_ROOT": str(ensure_folder(state / "project")),
         "MLOPS_PINNED_NOW": recorded.checked_at,
-        "MLOPS_ENGINE": recorded.engine,
+        "MLOPS_ENGINE": _engine(recorded),
         "DAGSTER_HOME": str(configure_dagster(ensure_folder(state / "dagster"))),
         # A checkout holds the framework too, and so its code of that day.
         "PYTHONPATH": str(code if project() == FRAMEWORK_ROOT else FRAMEWORK_ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+def _engine(recorded: TrainingRecord) -> str:
+    """What made the features; of Spark the one of today, whose settings and token no record has."""
+    today = os.environ.get("MLOPS_ENGINE", "")
+    return today if is_spark(recorded.engine) and is_spark(today) else recorded.engine
 
 
 def _new_record(model: str, state: Path) -> tuple[TrainingRecord, np.ndarray | None]:

@@ -62,7 +62,7 @@ def build_model_defs(
         ConfigError: `compute` names an asset that the model has not.
     """
     assets = [
-        *build_data_assets(settings),
+        *_data_assets(settings),
         *build_feature_assets(settings),
         *build_model_assets(settings),
         *build_deployment_assets(settings),
@@ -87,3 +87,11 @@ def build_model_defs(
         sensors=[build_retraining_sensor(settings), build_endpoint_health_sensor(settings)],
         metadata=carried(settings),
     )
+
+
+def _data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
+    if settings.partitions is None:
+        return build_data_assets(settings)
+    from mlops_assets.assets.partitioned import build_partitioned_assets  # few models have them
+
+    return build_partitioned_assets(settings)

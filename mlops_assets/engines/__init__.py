@@ -1,4 +1,5 @@
 """Engines besides that of arrays: the same aggregates of the same YAML, as Ibis expressions.
 
-`aggregates` says what each aggregate is, `relation` which events it is of; `duckdb` runs them.
+`aggregates` says what each aggregate is, `relation` which events it is of; `duckdb` and `spark` run
+them.
 """

@@ -43,10 +43,15 @@ def _days(moment: Any, end: int) -> "ir.Value":
     return (ibis.literal(end, "int64") - moment).cast("float64") / day
 
 
+def _zero_if_null(number: Any) -> "ir.Value":
+    """Also a count: some engines count by a sum, which is null where no condition has a value."""
+    return number.fill_null(0.0)
+
+
 _MEANINGS: dict[Aggregation, Of] = {
-    "count": lambda events, _, which, __: events.count(where=which).cast("float64"),
+    "count": lambda events, _, which, __: _zero_if_null(events.count(where=which).cast("float64")),
     "nunique": lambda _, column, which, __: column.nunique(where=which).cast("float64"),
-    "sum": lambda _, column, which, __: column.sum(where=which).fill_null(0.0),
+    "sum": lambda _, column, which, __: _zero_if_null(column.sum(where=which)),
     "mean": lambda _, column, which, __: column.mean(where=which),
     "min": lambda _, column, which, __: column.min(where=which),
     "max": lambda _, column, which, __: column.max(where=which),

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -19,6 +19,7 @@ from mlops_assets.blocks.base import one_line
 from mlops_assets.config import ModelSettings
 from mlops_assets.engines.event_table import event_table
 from mlops_assets.engines.relation import TABLE, EventRelation
+from mlops_assets.engines.relation_log import RelationLog
 from mlops_assets.errors import EngineError
 from mlops_assets.ml.features.engine import Wanted
 from mlops_assets.runtime.atomic import ensure_folder
@@ -45,7 +46,7 @@ class DuckDBEngine:
     @contextmanager
     def opened(
         self, events: pd.DataFrame, settings: ModelSettings, wanted: Wanted
-    ) -> Generator["DuckDBLog"]:
+    ) -> Generator[RelationLog]:
         """See `Engine`; also an `EngineError`, if DuckDB cannot do it within its limits."""
         table = event_table(events, settings, wanted)
         with tempfile.TemporaryDirectory(dir=ensure_folder(self.spill)) as folder:
@@ -54,7 +55,8 @@ class DuckDBEngine:
                 connection.register("arrow", table)
                 # Its own, compressed and with the span of each part: a frame is read anew by each.
                 connection.execute(f"CREATE TABLE {TABLE} AS SELECT * FROM arrow")  # noqa: S608
-                yield DuckDBLog(connection, EventRelation(table.schema, wanted), settings.key.name)
+                run = partial(_run, connection)
+                yield RelationLog(run, EventRelation(table.schema, wanted), settings.key.name)
 
     def _connected(self, folder: str) -> "duckdb.DuckDBPyConnection":
         import duckdb
@@ -85,43 +87,7 @@ class DuckDBEngine:
             ) from err
 
 
-@dataclass(frozen=True)
-class DuckDBLog:
-    """As `EventLog` says, over the table in DuckDB."""
+def _run(connection: "duckdb.DuckDBPyConnection", expression: "ir.Table") -> pa.Table:
+    import ibis
 
-    connection: "duckdb.DuckDBPyConnection"
-    relation: EventRelation
-    entity: str
-
-    @property
-    def oldest(self) -> pd.Timestamp:
-        """See `EventLog`."""
-        return self._moment("oldest")
-
-    @property
-    def newest(self) -> pd.Timestamp:
-        """See `EventLog`."""
-        return self._moment("newest")
-
-    def before(self, moment: int) -> pd.DataFrame:
-        """See `EventLog`."""
-        found = self._run(self.relation.before(moment))
-        return found.rename_columns([self.entity, *self.relation.wanted]).to_pandas()
-
-    def following(self, moment: int, length: int, entities: pd.Series) -> np.ndarray:
-        """See `EventLog`."""
-        ((_, one),) = self.relation.wanted.items()
-        found = self._run(self.relation.following(moment, length)).to_pandas()
-        values = found.set_index("entity")["wanted_0"].reindex(entities)
-        known = values.index.isin(found["entity"])
-        empty = 0.0 if one.agg in ("count", "sum", "nunique") else np.nan
-        return np.where(known, values.to_numpy(), empty)
-
-    def _moment(self, which: str) -> pd.Timestamp:
-        (moment,) = self._run(self.relation.span())[which].to_pylist()
-        return pd.DatetimeIndex([moment], tz="UTC")[0]
-
-    def _run(self, expression: "ir.Table") -> pa.Table:
-        import ibis
-
-        return self.connection.sql(str(ibis.to_sql(expression, dialect="duckdb"))).to_arrow_table()
+    return connection.sql(str(ibis.to_sql(expression, dialect="duckdb"))).to_arrow_table()

@@ -9,7 +9,7 @@ from mlops_assets.blocks.base import did_you_mean, one_line
 from mlops_assets.errors import ConfigError, StateError
 from mlops_assets.home import storage_root
 from mlops_assets.notebook.frames import FrameKind, as_kind, require_kind
-from mlops_assets.notebook.state import model_settings, require_stored, resource
+from mlops_assets.notebook.state import model_settings, require_stored, resource, values
 from mlops_assets.notebook.versions import load_model
 from mlops_assets.records.data import DatasetVersion
 
@@ -65,6 +65,8 @@ def stored_assets(model: str) -> dict[str, Path]:
     """Asset -> the file of its newest value."""
     folder = storage_root() / model
     files = [*folder.glob("[!.]*.parquet"), *folder.glob("[!.]*.json")]
+    shared = [storage_root() / name for name in values().names()]
+    files += [file for file in shared if file.parent == folder]
     return {file.stem: file for file in sorted(files)}
 
 
@@ -73,6 +75,7 @@ def read_record(file: Path, asset: str) -> Any:
     kind = _records().get(asset)
     if kind is None:
         raise ConfigError(f"{file} is of no asset that this release knows; read it as JSON")
+    values().get(file)
     try:
         return kind.model_validate_json(file.read_bytes())
     except (OSError, ValueError) as err:
@@ -112,6 +115,7 @@ def _frame(file: Path) -> Any:
 def _kept(file: Path, model: str, version: str | None) -> Any:
     from resources.kept_versions import kept_versions
 
+    values().get(file)
     if version is None:
         return _frame(file)
     found = kept_versions(file)
@@ -126,7 +130,8 @@ def _raw(file: Path, model: str, version: str | None) -> Any:
     newest = read_record(file, "raw_data")
     known = {newest.md5: newest}
     for asset in ("processed_data", "features"):
-        known = {**_origins(file.with_name(f"{asset}.parquet")), **known}
+        values().get(rows := file.with_name(f"{asset}.parquet"))
+        known = {**_origins(rows), **known}
     chosen = known[_one_of(version, known, f"{model}/raw_data")] if version else newest
     with resource("datasets").open(chosen) as files:
         return read_rows(files, model_settings(model))
@@ -153,6 +158,12 @@ def _one_of(version: str, known: Mapping[str, object], what: str) -> str:
     )
 
 
+def _labels(file: Path, model: str) -> Any:
+    del model
+    values().get(file)
+    return _frame(file)
+
+
 def _batch(file: Path, model: str) -> Any:
     del model
     return _frame(Path(read_record(file, "batch_predictions").output))
@@ -169,7 +180,7 @@ _VERSIONED: Mapping[str, Callable[[Path, str, str | None], Any]] = {
     "features": _kept,
 }
 _ROWS: Mapping[str, Callable[[Path, str], Any]] = {
-    "labels": lambda file, _: _frame(file),
+    "labels": _labels,
     "batch_predictions": _batch,
     _LOG: _log,
 }

@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.errors import ConfigError
-from mlops_assets.home import endpoints_root, storage_root
+from mlops_assets.home import bucket, endpoints_root, storage_root
 
 if TYPE_CHECKING:
     from mlops_assets.config import ModelSettings
+    from resources.bucket.mirror import Mirror
 
 
 def stored_models() -> list[str]:
     """The models that have left a value or an endpoint."""
     roots = [root for root in (storage_root(), endpoints_root()) if root.is_dir()]
-    return sorted({path.name for root in roots for path in root.iterdir() if path.is_dir()})
+    here = {path.name for root in roots for path in root.iterdir() if path.is_dir()}
+    return sorted(here | {name.partition("/")[0] for name in values().names()})
+
+
+def values() -> "Mirror":
+    """The assets' values, which may be in a bucket."""
+    from resources.bucket.mirror import Mirror
+
+    return Mirror(storage_root(), bucket("assets"))
 
 
 def require_stored(model: str) -> None:

@@ -13,8 +13,9 @@ import dagster as dg
 from mlops_assets.blocks.cluster import ComputeSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
+from mlops_assets.keys import FIRST_OF_RANGE, PARTITION, tags_of_now
 from resources.dagster.cancellation import INTERRUPTS, Cancellation, send_ignored_again
-from resources.dagster.internals import InMemoryJob, execute_run, without_mirror
+from resources.dagster.internals import InMemoryJob, execute_run, with_tags, without_mirror
 from resources.tracking.outcome import CANCELED, PROCESS, finish, mark_process, process_of_run
 from resources.tracking.tracking import MLflowTracking
 
@@ -124,6 +125,16 @@ def _pod(compute: ComputeSettings) -> dict[str, Any]:
     }
 
 
+def _of_a_partition(context: "PlanOrchestrationContext") -> "PlanOrchestrationContext":
+    """The same; a run of a job with partitions that names none is of that of now.
+
+    Whatever launched it: Dagster gives such a run no partition, and its assets none to ask for.
+    """
+    named = any(tag in context.dagster_run.tags for tag in (PARTITION, FIRST_OF_RANGE))
+    now = {} if named else tags_of_now(context.job.get_definition().partitions_def)
+    return with_tags(context, now) if now else context
+
+
 class _Followed(dg.Executor):
     def __init__(self, executor: dg.Executor, tracking: MLflowTracking, name: str) -> None:
         self._executor, self._tracking, self._name = executor, tracking, name
@@ -141,6 +152,7 @@ class _Followed(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         instance, run_id = plan_context.instance, plan_context.run_id
         mark_process(instance, run_id)
+        plan_context = _of_a_partition(plan_context)
         failed, ended, outcome = False, False, None
         try:
             for event in self._canceled_when_asked(plan_context, execution_plan):

@@ -5,7 +5,7 @@ release finds in one place what to look at; `tests/unit/dependencies/test_dagste
 rely on. What `import dagster` does not load anyway (0.2-0.4 CPU s each) is imported by a function.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,7 @@ __all__ = [
     "configure_loggers",
     "deserialize_value",
     "execute_run",
+    "with_tags",
     "without_mirror",
 ]
 
@@ -69,6 +70,18 @@ def without_mirror() -> Generator[None]:
         yield
     finally:
         compute_logs.tail_to_stream = before
+
+
+def with_tags(
+    context: PlanOrchestrationContext, tags: Mapping[str, str]
+) -> PlanOrchestrationContext:
+    """The same, of a run that has these tags too, also where it is stored."""
+    run = context.dagster_run
+    context.instance.add_run_tags(run.run_id, dict(tags))
+    told = context.plan_data._replace(dagster_run=run.with_tags({**run.tags, **tags}))
+    return PlanOrchestrationContext(
+        told, context.log, context.executor, context.output_capture, context.resume_from_failure
+    )
 
 
 @contextmanager

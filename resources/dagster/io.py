@@ -2,7 +2,8 @@
 
 Of processed rows and features the older ones stay too, by the version of the data that they are
 made of (`resources.kept_versions`). Data versions themselves are kept by `resources.datasets`,
-models by `resources.tracking`.
+models by `resources.tracking`. With a bucket the newest values are there, and the folder is what
+this machine has read of them; older versions stay where they were made.
 """
 
 from pathlib import Path
@@ -14,17 +15,19 @@ from pydantic import BaseModel, Field
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import StateError
 from mlops_assets.ml.documented import DocumentedRows, TracedRows
-from mlops_assets.runtime.atomic import write_atomically
 from resources.kept_versions import USUAL_MB, keep
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from resources.bucket.mirror import Mirror
 
 
 class ParquetStorage(dg.ConfigurableIOManager):
     """One file per asset under `root`; a write that fails leaves the previous value in place."""
 
     root: str = Field(description="Folder of the values; created on first use.")
+    bucket: str = Field("", description="Where they are for all machines: s3://NAME/...")
     keep_bytes: int = Field(
         USUAL_MB * 1_000_000,
         ge=0,
@@ -38,13 +41,13 @@ class ParquetStorage(dg.ConfigurableIOManager):
         path = self.path(context.asset_key, type(obj))
         if isinstance(obj, BaseModel):
             text = obj.model_dump_json(indent=2)
-            write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+            self._values.write(path, lambda file: file.write_text(text, encoding="utf-8"))
         else:
             frame = obj.to_stored() if isinstance(obj, DocumentedRows) else obj
-            write_atomically(path, lambda file: frame.to_parquet(file, index=False))
+            self._values.write(path, lambda file: frame.to_parquet(file, index=False))
         if isinstance(obj, TracedRows):
             keep(path, obj.record.raw.md5, self.keep_bytes)
-        context.add_output_metadata({"value": dg.MetadataValue.path(str(path))})
+        context.add_output_metadata({"value": dg.MetadataValue.path(self._values.address(path))})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame | DocumentedRows | BaseModel":
         """Read the value of an upstream asset as the type that the parameter declares.
@@ -55,7 +58,7 @@ class ParquetStorage(dg.ConfigurableIOManager):
 
         wanted = context.dagster_type.typing_type
         path = self.path(context.asset_key, wanted)
-        if not path.exists():
+        if not self._values.get(path):
             raise StateError(
                 f"no value of {context.asset_key.to_user_string()} at {path}; "
                 "materialize that asset first"
@@ -71,6 +74,12 @@ class ParquetStorage(dg.ConfigurableIOManager):
                 f"the value of {context.asset_key.to_user_string()} cannot be read: {path}: "
                 f"{one_line(err)}; materialize that asset again"
             ) from err
+
+    @property
+    def _values(self) -> "Mirror":
+        from resources.bucket.mirror import Mirror
+
+        return Mirror(Path(self.root), self.bucket)
 
     def path(self, key: dg.AssetKey, kind: type) -> Path:
         """Where the value of an asset stands, by its type: rows or a record."""

@@ -75,12 +75,15 @@ class DvcDatasets(dg.ConfigurableResource):
 
     def delivered_at(self, model: str, md5: str) -> datetime:
         """When this content was delivered: now, unless it is what was delivered last."""
+        from resources.bucket.mirror import Mirror
+
         note = Path(self.root, "data", model, "delivered").absolute()
-        known = note.read_text(encoding="utf-8").split() if note.exists() else []
+        notes = Mirror(Path(self.root).absolute(), self.bucket)
+        known = note.read_text(encoding="utf-8").split() if notes.get(note) else []
         if known[:1] != [md5]:
             known = [md5, self.now().replace(microsecond=0).isoformat()]
             text = " ".join(known)
-            write_atomically(note, lambda file: file.write_text(text, encoding="utf-8"))
+            notes.write(note, lambda file: file.write_text(text, encoding="utf-8"))
         try:
             return datetime.fromisoformat(known[-1]).astimezone(UTC)
         except ValueError as err:
@@ -182,7 +185,7 @@ class DvcDatasets(dg.ConfigurableResource):
         blobs = {md5: Path(self.cache, _key(md5)).absolute() for md5 in md5s}
         missing = {_key(md5): blob for md5, blob in blobs.items() if not blob.exists()}
         if self.bucket and missing:
-            from resources.bucket import Bucket
+            from resources.bucket.objects import Bucket
 
             Bucket(self.bucket).download(missing, read_only())
         return blobs
@@ -191,7 +194,7 @@ class DvcDatasets(dg.ConfigurableResource):
         """Put a version into the bucket, of a folder last its listing: then it is whole there."""
         if not self.bucket:
             return
-        from resources.bucket import Bucket
+        from resources.bucket.objects import Bucket
 
         bucket = Bucket(self.bucket)
         if bucket.holds(_key(md5)):

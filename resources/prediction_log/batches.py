@@ -10,8 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_assets.runtime.atomic import exclusive
+
+if TYPE_CHECKING:
+    from resources.bucket.mirror import Mirror
 
 _EVERYBODY = "snapshot"
 """The kind whose batches ask for every entity."""
@@ -22,14 +26,20 @@ class BatchLog:
     """The batches of one model."""
 
     folder: Path
+    shared: "Mirror"
 
     @contextmanager
     def exclusive(self) -> Generator[None]:
-        """Hold it against other batches; waits. What killed ones left half-written is deleted."""
+        """Hold it against other batches; waits. What killed ones left half-written is deleted.
+
+        It begins with what the bucket has, if there is one, and ends with what it has now there.
+        """
         with exclusive(self.folder / "batches.lock"):
             for file in self.folder.glob(".????-??-??-*.parquet.*"):
                 file.unlink(missing_ok=True)
+            self.shared.sync(self.folder)
             yield
+            self.shared.sync(self.folder)
 
     def answers(self, name: str) -> Path:
         """Where the answers stand that nobody wanted elsewhere."""

@@ -5,7 +5,9 @@ A batch is a file of its own beside it: `resources.prediction_log.batches`.
 The endpoint writes `<endpoints>/<model>/predictions/<date>-<pid>-<n>.jsonl`, a pod with its name
 before the pid. `compact` takes over the files that are closed and leaves `<file>.done` beside each:
 from then on it may be deleted. The marker comes after the Parquet is durable, and rows that are
-there already are dropped, so a crash at any point neither loses a row nor doubles one.
+there already are dropped, so a crash at any point neither loses a row nor doubles one. With a
+bucket the days and batches are there, the folder is what this machine has read of them, and each
+machine adds what its own endpoints have written.
 """
 
 import json
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from resources.bucket.mirror import Mirror
     from resources.prediction_log.merging import NewRows
 
 logger = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ class PredictionLog(dg.ConfigurableResource):
 
     endpoints: str = Field(description="Folder of the endpoints, one folder for each model.")
     root: str = Field(description="Folder of the daily Parquet files, one folder for each model.")
+    bucket: str = Field("", description="Where these are for all machines: s3://NAME/...")
 
     def read(self, model: str, start: datetime, end: datetime) -> "pd.DataFrame":
         """Rows with `start <= event_time < end` in order of event time, compacted or not yet.
@@ -106,6 +110,7 @@ class PredictionLog(dg.ConfigurableResource):
         folder, parts = Path(self.root, model), []
         start, end = min(one.start for one in windows), max(one.end for one in windows)
         with exclusive(folder / _LOCK):  # no compaction between the lines and the days
+            self._shared.sync(folder)
             fresh = by_day(self._fresh(model, start, end))
             for day in sorted({day for window in windows for day in days_of(window)}):
                 file = folder / f"{day}.parquet"
@@ -129,14 +134,15 @@ class PredictionLog(dg.ConfigurableResource):
 
     def batches(self, model: str) -> BatchLog:
         """What was asked for in batches."""
-        return BatchLog(Path(self.root, model))
+        return BatchLog(Path(self.root, model), self._shared)
 
     def compact(self, model: str) -> LogSummary:
         """Take over every closed file; doing it twice changes nothing."""
         from resources.prediction_log.merging import new_rows
 
         folder = Path(self.root, model)
-        with exclusive(folder / _LOCK), new_rows(folder) as new:
+        with exclusive(folder / _LOCK), new_rows(folder, self._shared) as new:
+            self._shared.sync(folder)
             files = [file for file in self._files(model) if is_closed(file)]
             taken = [self._set_aside(model, file, new) for file in files]
             added, days = new.merge()
@@ -193,7 +199,14 @@ class PredictionLog(dg.ConfigurableResource):
 
     def _days(self, model: str) -> list[Path]:
         """Every file of Parquet by day: that of the endpoint's lines, and the batches."""
+        self._shared.sync(Path(self.root, model))
         return sorted(Path(self.root, model).glob("*.parquet"))
+
+    @property
+    def _shared(self) -> "Mirror":
+        from resources.bucket.mirror import Mirror
+
+        return Mirror(Path(self.root), self.bucket)
 
     def _files(self, model: str) -> list[Path]:
         """The endpoint's files that are not compacted, by name."""

@@ -25,7 +25,8 @@ from mlops_assets.ml.monitoring.prediction_log import (
     key_digests,
     schema_of,
 )
-from mlops_assets.runtime.atomic import ensure_folder, make_durable, replacing
+from mlops_assets.runtime.atomic import ensure_folder, make_durable
+from resources.bucket.mirror import ChangedMeanwhileError, Mirror
 from resources.prediction_log.days import ROWS_AT_ONCE, by_day, digests_in
 
 _ASIDE = ".new-"
@@ -37,6 +38,7 @@ class NewRows:
 
     folder: Path
     aside: Path
+    shared: Mirror
     days: dict[str, list["_Piece"]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, rows: pa.Table) -> None:
@@ -51,11 +53,21 @@ class NewRows:
 
         Of rows of the same key the one stays that was there first.
         """
-        added = {day: _merge(self.folder / f"{day}.parquet", new) for day, new in self.days.items()}
+        added = {day: self._merge_day(day, new) for day, new in self.days.items()}
         written = sorted(day for day, rows in added.items() if rows)
         if written:
             make_durable(self.folder)
         return sum(added.values()), written
+
+    def _merge_day(self, day: str, new: list["_Piece"]) -> int:
+        """Again, as long as another machine changes that day in the bucket meanwhile."""
+        file = self.folder / f"{day}.parquet"
+        while True:
+            self.shared.get(file)
+            try:
+                return _merge(file, new, self.shared)
+            except ChangedMeanwhileError:
+                continue
 
 
 @dataclass(frozen=True)
@@ -68,16 +80,17 @@ class _Piece:
 
 
 @contextmanager
-def new_rows(folder: Path) -> Generator[NewRows]:
+def new_rows(folder: Path, shared: Mirror) -> Generator[NewRows]:
     """A place for the new rows of the days in `folder`, which nobody else may be writing."""
     for left in ensure_folder(folder).glob(f"{_ASIDE}*"):
         shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=folder, prefix=_ASIDE) as aside:
-        yield NewRows(folder, Path(aside))
+        yield NewRows(folder, Path(aside), shared)
 
 
-def _merge(path: Path, pieces: list[_Piece]) -> int:
+def _merge(path: Path, pieces: list[_Piece], shared: Mirror) -> int:
     """Write a day's old rows and those of the pieces that are new; how many these are."""
+    tag = shared.tag(path)  # first: what is read now must be what is replaced
     known = digests_in(path)
     new = are_new(known, np.concatenate([piece.digests for piece in pieces]))
     if not new.any():
@@ -85,14 +98,14 @@ def _merge(path: Path, pieces: list[_Piece]) -> int:
     old = [pq.read_schema(path)] if path.exists() else []
     schema = schema_of([*old, *(piece.schema for piece in pieces)])
     texts = [one.name for one in schema if one.name.startswith(FEATURE) and one.type == pa.string()]
-    with (
-        replacing(path) as file,
-        pq.ParquetWriter(
-            file, schema, use_dictionary=["source", "role", "predicted", *texts]
-        ) as writer,
-    ):
-        for group in _in_groups(_rows(path, pieces, new), schema):
-            writer.write_table(group)
+    texts = ["source", "role", "predicted", *texts]
+
+    def write(file: Path) -> None:
+        with pq.ParquetWriter(file, schema, use_dictionary=texts) as writer:
+            for group in _in_groups(_rows(path, pieces, new), schema):
+                writer.write_table(group)
+
+    shared.write(path, write, instead_of=tag)
     return int(new.sum())
 
 

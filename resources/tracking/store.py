@@ -143,7 +143,7 @@ class MLflowStore:
     def _bucket(self) -> AbstractContextManager[None]:
         if not _is_in_bucket(self.artifacts):
             return nullcontext()
-        from resources.bucket import reached
+        from resources.bucket.objects import reached
 
         return reached(self.artifacts)
 

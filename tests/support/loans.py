@@ -8,6 +8,7 @@ import pandas as pd
 
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.io import ParquetStorage
+from resources.datasets.partitions import PartitionFiles
 from resources.decisions import DecisionStore
 from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine
@@ -73,7 +74,8 @@ def fake_resources(state: Path) -> dict[str, Any]:
         "datasets": FakeDatasets(
             root=str(state), cache=str(state / "cache"), quarantine=str(state / "quarantine")
         ),
-        "engine": FeatureEngine(spill=str(state / "spill")),
+        "partitions": PartitionFiles(root=str(state / "partitions")),
+        "engine": FeatureEngine(spill=str(state / "spill"), kept=str(state / "partitions")),
         "feature_store": FakeFeatureStore(root=str(state / "feast")),
         "tracking": FakeTracking(tracking_uri="memory:", artifacts=str(state / "artifacts")),
         "ledger": PromotionLedger(database=str(state / "ledger.db")),

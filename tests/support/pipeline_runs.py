@@ -6,7 +6,7 @@ import dagster as dg
 
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
-from mlops_assets.keys import asset_key
+from mlops_assets.keys import asset_key, tags_of_now
 
 STAGES = [
     "raw_data",
@@ -29,10 +29,15 @@ def materialize(
     resources: dict[str, Any],
     instance: dg.DagsterInstance,
     stages: list[str] | None = None,
+    tags: dict[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Materialize stages of the training job, all by default; a failure is in the result."""
-    definitions = build(settings, resources)
-    return definitions.resolve_job_def(f"{settings.name}_training").execute_in_process(
+    """Materialize stages of the training job, all by default; a failure is in the result.
+
+    With partitions it is a run of that of now, unless the tags name others.
+    """
+    job = build(settings, resources).resolve_job_def(f"{settings.name}_training")
+    return job.execute_in_process(
+        tags=tags or tags_of_now(job.partitions_def),
         instance=instance,
         asset_selection=[asset_key(settings.name, stage) for stage in stages or STAGES],
         raise_on_error=False,

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,11 +98,11 @@ class TinyRepository:
         author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
         self.git(*author, "commit", "--quiet", "--allow-empty", "-m", message)
 
-    def train(self) -> None:
+    def train(self, *options: str, stages: Sequence[str] = TRAINING) -> None:
         """A new version, by the assets from `raw_data` to `trained_model`."""
-        keys = ",".join(f"{MODEL}/{stage}" for stage in TRAINING)
+        keys = ",".join(f"{MODEL}/{stage}" for stage in stages)
         launch = ("-m", "dagster", "asset", "materialize", "-m", "mlops_assets.definitions")
-        done = self._run(*launch, "--select", keys)
+        done = self._run(*launch, "--select", keys, *options)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def mlops(self, *arguments: str) -> subprocess.CompletedProcess[str]:

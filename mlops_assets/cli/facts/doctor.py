@@ -26,7 +26,7 @@ from mlops_assets.errors import MlopsError
 from mlops_assets.home import FRAMEWORK_ROOT, HOST, INTERFACE_PORTS, bucket, home
 from mlops_assets.runtime.surroundings import chosen_umask
 from mlops_assets.runtime.telemetry import SWITCHES
-from resources.bucket import reached
+from resources.bucket.objects import reached
 
 _LITTLE, _GIGABYTE = 2.0, 1e9
 _CLOCK_SECONDS = 2.0

@@ -3,7 +3,7 @@
 The same rule as the UI's staleness mark, over public data: the tags of the newest materialization.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 
 import dagster as dg
@@ -13,6 +13,7 @@ from mlops_assets.keys import is_training
 _DATA_VERSION = "dagster/data_version"
 _CODE_VERSION = "dagster/code_version"
 _INPUT_VERSION = "dagster/input_data_version/"
+_INPUT_EVENT = "dagster/input_event_pointer/"
 
 
 def stale_assets(
@@ -42,17 +43,37 @@ def _reason(
         key = dependency.asset_key
         if key in stale:
             return f"{key.to_user_string()} is out of date"
-        made_from = tags.get(_INPUT_VERSION + key.to_user_string())
-        if made_from != _tags(instance, key).get(_DATA_VERSION):
+        if _made_from(instance, key, tags) != _tags(instance, key).get(_DATA_VERSION):
             return f"{key.to_user_string()} has another version"
     return None
 
 
+def _made_from(
+    instance: dg.DagsterInstance, key: dg.AssetKey, tags: Mapping[str, str]
+) -> str | None:
+    """The data version of an input that an asset was made from, by the asset's own tags.
+
+    Of an input with partitions Dagster notes a hash of those that the run could see, and its newest
+    event then, which has the version of all of them.
+    """
+    newest = _newest(instance, key)
+    if newest is None or newest.partition is None:
+        return tags.get(_INPUT_VERSION + key.to_user_string())
+    event = int(tags.get(_INPUT_EVENT + key.to_user_string(), 0))
+    wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=[event])
+    found = instance.fetch_materializations(wanted, limit=1).records
+    seen = found[0].asset_materialization if found else None
+    return (seen.tags or {}).get(_DATA_VERSION) if seen else None
+
+
 def _tags(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, str]:
+    newest = _newest(instance, key)
+    return dict(newest.tags or {}) if newest else {}
+
+
+def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> dg.AssetMaterialization | None:
     event = instance.get_latest_materialization_event(key)
-    if event is None or event.asset_materialization is None:
-        return {}
-    return dict(event.asset_materialization.tags or {})
+    return event.asset_materialization if event else None
 
 
 def _upstream_first(specs: Iterable[dg.AssetSpec]) -> list[dg.AssetSpec]:

@@ -6,6 +6,7 @@ caller, with `contract_holds`; how a value gets its type is `ml.data.casting`.
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -78,6 +79,7 @@ def enforce(
     now: datetime,
     marks: Marks = PLAIN,
     seen: SeenKeys | None = None,
+    since: Mapping[str, datetime] | None = None,
 ) -> Checked:
     """Split `frame` into typed rows that keep the contract and the rest with reasons.
 
@@ -93,6 +95,7 @@ def enforce(
         now: With a zone; a later datetime is bad unless `future: allow`.
         marks: How numbers are written where the rows are text.
         seen: The keys of the batches before this one, if the rows come in some.
+        since: Datetime columns -> the moment before which a value is bad.
 
     Raises:
         SourceError: The columns are not the contract's.
@@ -109,6 +112,9 @@ def enforce(
     for name, rule in contract.columns.items():
         result = cast(frame[name], rule, marks)
         _check_column(name, rule, result, now, reasons)
+        if since and name in since:
+            early = result.typed < since[name]
+            reasons.add((name,), "start", early.to_numpy(), f"is before {since[name].isoformat()}")
         typed[name] = result.typed
     rows = pd.DataFrame(typed, copy=False)
     if contract.unique:
@@ -177,7 +183,7 @@ class _Reasons:
     def quarantine(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The bad rows of `frame` as strings, with `row` and `reason`."""
         if not self.bad.any():
-            return _no_rows(tuple(frame.columns)).copy()
+            return no_bad_rows(tuple(frame.columns)).copy()
         bad = frame[self.bad]
         result = pd.DataFrame({name: _spell_column(bad[name]) for name in bad.columns})
         positions = np.flatnonzero(self.bad)
@@ -188,8 +194,8 @@ class _Reasons:
 
 
 @lru_cache(maxsize=16)
-def _no_rows(columns: tuple[str, ...]) -> pd.DataFrame:
-    """A quarantine without rows, which most batches of rows have."""
+def no_bad_rows(columns: tuple[str, ...]) -> pd.DataFrame:
+    """A quarantine without rows, which most batches of rows have; not to be modified."""
     texts = {name: pd.Series(dtype=object) for name in columns}
     return pd.DataFrame(
         {**texts, "row": pd.Series(dtype=np.int64), "reason": pd.Series(dtype=object)}

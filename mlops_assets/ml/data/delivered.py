@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.contract import Checked, enforce
 from mlops_assets.ml.data.marks import Marks
 from mlops_assets.ml.data.reading import read_table
+
+
+def as_delivered(settings: ModelSettings) -> SourceSettings:
+    """The source as the files of a version are written: what a loader returned is Parquet."""
+    source = settings.source
+    return source.model_copy(update={"format": "parquet"}) if source.loader else source
 
 
 def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
@@ -21,10 +28,7 @@ def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:
     Raises:
         SourceError: As `read_table`.
     """
-    source = settings.source
-    if source.loader is not None:
-        source = source.model_copy(update={"format": "parquet"})
-    contract = settings.contract
+    source, contract = as_delivered(settings), settings.contract
     return read_table(files, source, contract.read_columns, contract.extra_columns)
 
 
@@ -35,5 +39,14 @@ def checked_rows(files: Sequence[Path], settings: ModelSettings, now: datetime) 
         SourceError: As `read_table`.
         ContractError: As `enforce`.
     """
+    return checked(read_rows(files, settings), settings, now)
+
+
+def checked(frame: pd.DataFrame, settings: ModelSettings, now: datetime) -> Checked:
+    """Rows of a version, as they were read, by the contract; `ContractError` as `enforce`.
+
+    What is before the first partition breaks it.
+    """
     marks = Marks.written_in(settings.source)
-    return enforce(read_rows(files, settings), settings.contract, now, marks)
+    first = {settings.timestamp_column: settings.partitions.since} if settings.partitions else {}
+    return enforce(frame, settings.contract, now, marks, since=first)

@@ -11,7 +11,7 @@ import difflib
 import inspect
 import traceback
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -52,24 +52,42 @@ def read_table(
     """
     if not files:
         raise SourceError("no file to read; check `source.uri`.")
-    tables, first = [], None
+    names, tables = {}, []
     for path in files:
-        names, table = _read_whole(path, source, columns, extra)
-        first = first or names
-        # A line of JSON leaves out what has no value, so a file may lack what no row of it has.
-        if set(names) != set(first) and source.format != "jsonl":
-            raise SourceError(
-                f"{path} has the columns {names}, but {files[0]} has {first}. Files of one source "
-                "must have the same columns; correct one, or narrow the glob of `source.uri`."
-            )
+        names[str(path)], table = read_file(path, source, columns, extra)
         tables.append(table)
+    require_same_columns(names, source)
+    return one_table(tables, str(files[0])).to_pandas(integer_object_nulls=True)
+
+
+def require_same_columns(found: Mapping[str, Sequence[str]], source: SourceSettings) -> None:
+    """Check that all files of a source have the columns of the first; of each, its names.
+
+    Raises:
+        SourceError: They have not. A line of JSON leaves out what has no value, so a file of that
+            may lack what no row of it has.
+    """
+    (first, columns), *others = found.items()
+    for path, names in others:
+        if set(names) != set(columns) and source.format != "jsonl":
+            raise SourceError(
+                f"{path} has the columns {list(names)}, but {first} has {list(columns)}. Files of "
+                "one source must have the same columns; correct one, or narrow the glob of "
+                "`source.uri`."
+            )
+
+
+def one_table(tables: Sequence[pa.Table], first: str) -> pa.Table:
+    """All rows of tables of `read_file`; `SourceError` if their types differ, of `first` the name.
+
+    To pandas it goes with `integer_object_nulls`, as `read_table` says.
+    """
     try:
-        table = joined(tables)
+        return joined(tables)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as err:
         raise SourceError(
-            f"{files[0]} and its siblings differ in types: {err}. Write them with one schema."
+            f"{first} and its siblings differ in types: {err}. Write them with one schema."
         ) from err
-    return table.to_pandas(integer_object_nulls=True)
 
 
 def check_columns(
@@ -159,10 +177,14 @@ def frame_to_parquet(frame: pd.DataFrame, path: Path) -> None:
     write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
-def _read_whole(
+def read_file(
     path: Path, source: SourceSettings, columns: Sequence[str], extra: Extra
 ) -> tuple[list[str], pa.Table]:
-    """`_read_one`, and what the names of the folders say."""
+    """The names of all columns of one file and its folders, and the wanted ones as a table.
+
+    Raises:
+        SourceError: As `read_table`.
+    """
     said = partitions_of(path, source.partitions)
     if (unknown := sorted(said.keys() - set(columns))) and extra == "refuse":
         raise SourceError(

@@ -89,16 +89,23 @@ def source_fingerprint(source: SourceSettings) -> str | None:
         return None
     digest = hashlib.md5(usedforsecurity=False)
     for path in (path for uri in uris for path in find_files(uri)):
-        try:
-            stat = path.stat()
-            signature = (stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
-            digest.update(_md5(path, signature))
-            digest.update("".join(partitions_of(path, source.partitions).values()).encode())
-        except OSError as err:
-            raise SourceError(
-                f"cannot read {path}: {err.strerror}. Check its permissions."
-            ) from err
+        digest.update(content_md5(path))
+        digest.update("".join(partitions_of(path, source.partitions).values()).encode())
     return digest.hexdigest()
+
+
+def content_md5(path: Path) -> bytes:
+    """MD5 of one file, which is read again only when its size, inode or times changed.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    try:
+        stat = path.stat()
+        signature = (stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
+        return _md5(path, signature)
+    except OSError as err:
+        raise SourceError(f"cannot read {path}: {err.strerror}. Check its permissions.") from err
 
 
 @lru_cache(maxsize=4096)

@@ -29,6 +29,7 @@ _BLOCKS = (
     "source",
     "entity",
     "timestamp",
+    "partitions",
     "contract",
     "processing",
     "features",

@@ -1,34 +1,30 @@
 """A bucket of an S3 server: data versions and MLflow's files in it, the server away and back."""
 
+import logging
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import cast
 
+import dagster as dg
+import pandas as pd
 import pytest
 
 from mlops_assets.cli.facts.doctor import files_elsewhere
 from mlops_assets.errors import BucketError, BucketUnavailableError
-from resources import bucket as buckets
+from mlops_assets.ml.frames import TIMESTAMP
+from resources.bucket import objects
+from resources.dagster.io import ParquetStorage
 from resources.datasets.versions import DvcDatasets
+from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
 from tests.support.s3_server import S3Server
+from tests.support.served_models import VIEW, online_frame
 from tests.support.servers import free_port
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def address(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket that this process finds, as one that was only just started would."""
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    buckets._reached.clear()
-    buckets._client.cache_clear()
-    return s3.new_bucket()
 
 
 def datasets(folder: Path, address: str) -> DvcDatasets:
@@ -71,6 +67,19 @@ def test_any_data_version_is_got_again_by_a_machine_that_has_nothing(
     assert elsewhere.damaged_files(first) == []
 
 
+def test_a_file_more_costs_what_it_is_and_not_all_of_them(
+    address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = datasets(tmp_path, address)
+    contents = [f"a\n{number}\n" for number in range(100)]
+    store.add("m", deliver(tmp_path / "source", *contents[:-1]))
+    with caplog.at_level(logging.INFO, "werkzeug"):
+        caplog.clear()
+        store.add("m", deliver(tmp_path / "source", *contents))
+        asked = [record for record in caplog.messages if " /shop-" in record]
+    assert len(asked) <= 12, "listing and file: a look and a put; the moment of the delivery"
+
+
 def test_it_is_a_remote_of_dvc(address: str, tmp_path: Path) -> None:
     version = datasets(tmp_path, address).add("m", deliver(tmp_path / "source", "a\n", "b\n"))
     (tmp_path / "dvc" / "cache").rename(tmp_path / "lost")
@@ -91,7 +100,8 @@ def test_a_server_that_comes_back_was_waited_for(
     back.start()
     store.add("m", deliver(tmp_path / "source", "a\n2\n"))
     back.join()
-    assert set(s3.contents(address).values()) == {b"a\n1\n", b"a\n2\n"}
+    kept = {content for key, content in s3.contents(address).items() if "/md5/" in key}
+    assert kept == {b"a\n1\n", b"a\n2\n"}
 
 
 def test_a_server_that_is_not_there_is_one_sentence_at_once(
@@ -154,3 +164,83 @@ def test_a_run_of_mlflow_waits_for_a_server_that_comes_back(
         run.log_text("after.txt", "2")
         back.join()
     assert sorted(s3.contents(address).values()) == [b"1", b"2"]
+
+
+def storage(folder: Path, address: str) -> ParquetStorage:
+    return ParquetStorage(root=str(folder / "assets"), bucket=f"{address}/assets")
+
+
+def write(store: ParquetStorage, *amounts: int) -> None:
+    with dg.build_output_context(asset_key=dg.AssetKey(["shop", "rows"])) as context:
+        store.handle_output(context, pd.DataFrame({"amount": amounts}))
+
+
+def read(store: ParquetStorage) -> list[int]:
+    kind = dg.DagsterType(lambda _context, _value: True, "any", typing_type=pd.DataFrame)
+    key = dg.AssetKey(["shop", "rows"])
+    with dg.build_input_context(asset_key=key, dagster_type=kind) as context:
+        return cast("pd.DataFrame", store.load_input(context))["amount"].tolist()
+
+
+def test_a_value_is_what_was_written_last_on_whatever_machine(address: str, tmp_path: Path) -> None:
+    here, elsewhere = storage(tmp_path / "here", address), storage(tmp_path / "elsewhere", address)
+    write(here, 1)
+    assert read(elsewhere) == [1]
+    file = tmp_path / "elsewhere" / "assets" / "shop" / "rows.parquet"
+    kept = file.stat().st_ino
+    assert read(elsewhere) == [1]
+    assert file.stat().st_ino == kept, "what has not changed is not sent again"
+    write(here, 2)
+    assert read(elsewhere) == [2]
+    write(elsewhere, 3)
+    assert read(here) == [3]
+    file.write_bytes(b"damaged")
+    assert read(elsewhere) == [3]
+
+
+def test_a_value_that_cannot_be_put_there_is_not_here_either(
+    s3: S3Server, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = storage(tmp_path, address)
+    write(here, 1)
+    monkeypatch.setattr(objects, "AWAY_SECONDS", 0)
+    s3.end()
+    try:
+        with pytest.raises(BucketUnavailableError):
+            write(here, 2)
+        with pytest.raises(BucketUnavailableError):
+            read(here)
+    finally:
+        s3.start()
+    assert read(here) == [1]
+    assert pd.read_parquet(tmp_path / "assets" / "shop" / "rows.parquet")["amount"].tolist() == [1]
+
+
+def test_values_of_before_are_read_where_the_bucket_has_none(address: str, tmp_path: Path) -> None:
+    write(ParquetStorage(root=str(tmp_path / "assets")), 1)
+    assert read(storage(tmp_path, address)) == [1]
+
+
+def test_the_moment_of_a_delivery_is_the_same_on_every_machine(
+    address: str, tmp_path: Path
+) -> None:
+    files = deliver(tmp_path / "source", "a\n1\n")
+    first = datasets(tmp_path / "here", address).add("m", files)
+    time.sleep(1)  # it is of whole seconds
+    assert datasets(tmp_path / "elsewhere", address).add("m", files) == first
+
+
+def test_features_are_joined_by_a_machine_that_did_not_publish_them(
+    address: str, tmp_path: Path
+) -> None:
+    def store(folder: str) -> FeastFeatureStore:
+        return FeastFeatureStore(root=str(tmp_path / folder), bucket=f"{address}/feast")
+
+    store("here").publish(VIEW, online_frame())
+    keys = online_frame()[[VIEW.key.name, TIMESTAMP]]
+    expected = store("here").training_rows(VIEW, keys)
+    for _ in range(2):
+        joined = store("elsewhere").training_rows(VIEW, keys)
+        pd.testing.assert_frame_equal(joined, expected)
+    registry = Path(store("elsewhere").serving_config(VIEW)["registry"]["path"])
+    assert registry.is_relative_to(tmp_path / "elsewhere")

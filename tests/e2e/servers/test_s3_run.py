@@ -52,7 +52,7 @@ def versions(checkout: Checkout) -> list[int]:
     return [move.to_version for move in checkout.ledger.history(MODEL)]
 
 
-def test_data_and_artifacts_are_in_the_bucket(
+def test_data_artifacts_and_values_are_in_the_bucket(
     s3: S3Server, checkout: Checkout, bucket: str
 ) -> None:
     kept = s3.contents(bucket)
@@ -60,6 +60,10 @@ def test_data_and_artifacts_are_in_the_bucket(
     assert data == (checkout.folder / "loans.csv").read_bytes()
     assert any(key.startswith(f"mlflow/{MODEL}/") and key.endswith("model.skops") for key in kept)
     assert not (checkout.home / "mlflow").exists()
+    values = {path.name for path in (checkout.home / "assets" / MODEL).glob("[!.]*.*")}
+    assert {key for key in kept if key.startswith("assets/")} == {
+        f"assets/{MODEL}/{v}" for v in values
+    }
 
 
 def test_no_secret_is_in_a_log_a_file_a_command_line_or_an_event(
@@ -98,15 +102,3 @@ def test_a_while_without_the_server_loses_and_doubles_nothing(
     assert len(models) == len(before) + 1
     data = [key for key in s3.contents(bucket) if key.startswith("dvc/files/md5/")]
     assert len(data) == len(before) + 1
-
-
-def test_a_run_without_the_server_ends_with_one_sentence(
-    s3: S3Server, checkout: Checkout, bucket: str
-) -> None:
-    checkout.new_data()
-    nowhere = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
-    process = checkout.start("mlops", "run", MODEL, **{**s3.told(bucket), **nowhere})
-    assert process.wait(120) == 1
-    said = [line for line in log_of(checkout).splitlines() if "BucketUnavailableError" in line]
-    assert said
-    assert f"the bucket {bucket}/dvc cannot be asked: " in said[-1]

@@ -31,3 +31,21 @@ def test_variables_of_a_version_stay_and_those_of_live_state_do_not(
     assert {name: found.get(name) for name in NEEDED} == dict.fromkeys(NEEDED, "live")
     assert found["MLOPS_HOME"] == str(tmp_path)
     assert "live" not in (found["DAGSTER_HOME"], found["MLOPS_PROJECT"])
+
+
+@pytest.mark.parametrize(
+    ("made_by", "today", "taken"),
+    [
+        ("duckdb://", "spark://here:7077", "duckdb://"),
+        ("arrays", "duckdb://", "arrays"),
+        ("spark://gone:7077", "duckdb://", "spark://gone:7077"),
+        ("spark://gone:7077", "sc://here:15002/;token=t", "sc://here:15002/;token=t"),
+        ("local[2]", "local[4]?spark.driver.memory=4g", "local[4]?spark.driver.memory=4g"),
+    ],
+)
+def test_features_are_by_the_engine_that_made_them_or_by_the_spark_of_today(
+    made_by: str, today: str, taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_ENGINE", today)
+    recorded = RECORD.model_copy(update={"engine": made_by})
+    assert environment(recorded, tmp_path / "code", tmp_path)["MLOPS_ENGINE"] == taken

@@ -102,6 +102,10 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
         ("source.thousands", ".", "decimal and thousands are both '.'"),
         ("source.thousands", "0", "thousands '0' is part of a number"),
         ("source", {"uri": "x", "format": "jsonl", "columns": ["a"]}, "without a header line"),
+        ("partitions", {"cadence": "hour", "start": "2024-01-01"}, "'day', 'week' or 'month'"),
+        ("partitions", {"cadence": "day", "start": "2999-01-01"}, "is after today"),
+        ("partitions", {"cadence": "week", "start": "2024-01-03"}, "no week; write 2024-01-01"),
+        ("partitions", {"cadence": "month", "start": "2024-01-03"}, "no month; write 2024-01-01"),
         ("contract.columns.grade.allowed", ["a", 1], "allowed values [1] are no string"),
         ("contract.columns.label.allowed", [True], "allowed values [True] are no int64"),
         (
@@ -148,7 +152,6 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
         ("contract.columns.time.format", "%%Y", "it has no year"),
         ("contract.columns.time.timezone", "New York", "timezone 'New York' is not known"),
         ("contract.columns.reason", {"dtype": "string"}, "added to the rows or to the quarantine"),
-        ("contract.columns.grade.from", "amount", "several columns are from ['amount']"),
         ("contract.columns.grade.from", "", "at least 1 character"),
         ("timestamp", "Zeit", "'Zeit' cannot name a feature, key or target"),
         ("target.column", "Ausfall?", "with the source's name as its `from`"),
@@ -329,3 +332,14 @@ def test_the_clusters_block_waits_for_its_target(loans: dict[str, Any]) -> None:
     changed(loans, "deployment.cluster", {"image": "mlops:1", "claim": "state"})
     attributes = changed(loans, "deployment.workers", 2)
     assert ModelSettings.model_validate(attributes).deployment.target == "local"
+
+
+def test_partitions_need_a_timestamp_and_keys_that_lie_in_one(loans: dict[str, Any]) -> None:
+    loans["partitions"] = {"cadence": "day", "start": "2024-01-01"}
+    ModelSettings.model_validate(changed(loans, "contract.unique", ["id", "time"]))
+    with pytest.raises(ValidationError, match="rows of two partitions are never compared"):
+        ModelSettings.model_validate(changed(loans, "contract.unique", ["id"]))
+    loans["training"]["split"] = {"by": "random", "fraction": 0.2}
+    del loans["timestamp"]
+    with pytest.raises(ValidationError, match="of a partition by its `timestamp`"):
+        ModelSettings.model_validate(loans)

@@ -1,6 +1,6 @@
 """Every engine aggregates as arrays do: over any event log, every aggregate, in every window."""
 
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,48 +10,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.engines.choice import AUTO_EVENTS, chosen_engine
+from mlops_assets.engines.choice import AUTO_EVENTS, chosen_engine, is_spark
 from mlops_assets.engines.duckdb import DuckDBEngine
-from mlops_assets.errors import ConfigError, EngineError, FeatureError
+from mlops_assets.engines.spark import SparkEngine
+from mlops_assets.errors import ConfigError, EngineError
 from mlops_assets.ml.features.arrays import ARRAYS
-from mlops_assets.ml.features.build import aggregate, build_features, label_events
+from mlops_assets.ml.features.build import aggregate
 from mlops_assets.ml.features.engine import Engine
+from tests.support.engines import (
+    AGGREGATES,
+    ENTITIES,
+    EVENTS,
+    NAMES,
+    TARGETS,
+    Rows,
+    compare_chosen,
+    compare_features,
+    compare_labels,
+    frame_of,
+    many_events,
+)
 from tests.support.toy_models import event_log
 from tests.worlds.effort import worlds
-
-MOMENTS = st.one_of(
-    st.integers(0, 40 * 24 * 3_600_000_000),  # to the microsecond
-    st.integers(0, 40).map(lambda day: day * 24 * 3_600_000_000),  # on a snapshot, or at a window
-).map(lambda us: pd.Timestamp("2024-01-01T00:00Z") + pd.Timedelta(us, unit="us"))
-SIZES = st.floats(1e-3, 1e9)
-AMOUNTS = st.one_of(SIZES, SIZES.map(lambda x: -x), st.sampled_from([0.0, -0.0]), st.none())
-TEXTS = st.one_of(st.sampled_from(["a", "A", "ä", "a ", "", "a\0", "😀"]), st.none())
-EVENTS = st.lists(
-    st.tuples(
-        st.integers(-2, 3), MOMENTS, AMOUNTS, TEXTS, st.booleans() | st.none(), st.integers(0, 2)
-    ),
-    min_size=1,
-    max_size=25,
-)
-COLUMNS = ["customer", "at", "amount", "item", "paid", "shop"]
-EXACT = ("count", "min", "max", "nunique", "days_since_first", "days_since_last")
-AGGREGATES = {
-    f"{agg}_{of}{'_of_' + column if column else ''}": {
-        "agg": agg, **({"column": column} if column else {}), **narrowed
-    }
-    for agg, columns in {
-        **dict.fromkeys(("count", "days_since_first", "days_since_last"), (None,)),
-        **dict.fromkeys(("sum", "mean", "min", "max", "std"), ("amount", "shop")),
-        "nunique": ("item", "amount", "paid", "shop", "at"),
-    }.items()
-    for column in columns
-    for of, narrowed in {
-        "all": {},
-        "window": {"window": "5d"},
-        "chosen": {"where": {"item": ["a", "A"]}},
-        "both": {"window": "7d", "where": {"shop": [1, 2], "paid": True}},
-    }.items()
-}  # fmt: skip
 
 
 @pytest.fixture(params=["duckdb"])
@@ -60,116 +40,22 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     return DuckDBEngine(tmp_path / "spill", "200MB", 2)
 
 
-def frame_of(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    """As the contract leaves an event log: of what may be missing, booleans are floats."""
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    at = pd.DatetimeIndex(frame["at"]).as_unit("ns")
-    numbers = {name: frame[name].astype("float64") for name in ("amount", "paid")}
-    return frame.assign(at=at, **numbers)
-
-
-def outcome(compute: Callable[[], pd.DataFrame]) -> pd.DataFrame | str:
-    try:
-        return compute()
-    except FeatureError as err:
-        return str(err)
-
-
-def assert_alike(
-    expected: pd.DataFrame | str, found: pd.DataFrame | str, scale: float, exact: set[str]
-) -> None:
-    """The same rows and missing values; `exact` columns equal, others within 1e-12 of `scale`.
-
-    Of terms that cancel out a sum may be anything: the scale is what was summed. 0: of themselves.
-    """
-    if isinstance(expected, str) or isinstance(found, str):
-        assert expected == found
-        return
-    keys = list(expected.columns[:2])
-    pd.testing.assert_frame_equal(expected[keys], found[keys])
-    assert list(found.columns) == list(expected.columns)
-    for name in expected.columns[2:]:
-        assert found[name].dtype == expected[name].dtype
-        a, b = expected[name].to_numpy(), found[name].to_numpy()
-        assert (np.isnan(a) == np.isnan(b)).all(), name
-        near = 0 if name in exact else 1e-12
-        np.testing.assert_allclose(b, a, rtol=near, atol=near * scale, err_msg=name)
-
-
 @worlds(25)
-@given(
-    rows=EVENTS,
-    names=st.lists(st.sampled_from(sorted(AGGREGATES)), min_size=1, max_size=8, unique=True),
-    entity=st.sampled_from(["int64", "string"]),
-)
+@given(rows=EVENTS, names=NAMES, entity=st.sampled_from(ENTITIES))
 def test_features_are_those_of_arrays(
-    engine: Engine, rows: list[tuple[Any, ...]], names: list[str], entity: str
+    engine: Engine, rows: Rows, names: list[str], entity: str
 ) -> None:
-    events = frame_of(rows)
-    if entity == "string":
-        events["customer"] = "c" + events["customer"].astype(str)
-    chosen = {name: AGGREGATES[name] for name in names}
-    compare_features(events, chosen, entity, engine, scale=events["amount"].abs().sum() + 1)
+    compare_chosen(rows, names, entity, engine)
 
 
 def test_every_aggregate_of_many_events_is_that_of_arrays(engine: Engine) -> None:
-    rows, random = 20_000, np.random.default_rng(0)
-    us = pd.to_timedelta(random.integers(0, 40 * 86_400_000_000, rows), unit="us")
-    events = pd.DataFrame(
-        {
-            "customer": random.integers(0, 900, rows),
-            "at": (pd.Timestamp("2024-01-01T00Z") + us).as_unit("ns"),
-            "amount": np.where(random.random(rows) < 0.1, np.nan, random.lognormal(size=rows)),
-            "item": random.choice(np.array(["a", "A", "b", None], dtype=object), rows),
-            "paid": random.choice([0.0, 1.0, np.nan], rows),
-            "shop": random.integers(0, 4, rows),
-        }
-    )
-    compare_features(events, AGGREGATES, "int64", engine, scale=0)
-
-
-def compare_features(
-    events: pd.DataFrame, aggregates: dict[str, Any], entity: str, engine: Engine, scale: float
-) -> None:
-    config = event_log(aggregates, entity=entity)
-    assert_alike(
-        outcome(lambda: aggregate(events, config)),
-        outcome(lambda: aggregate(events, config, engine)),
-        scale,
-        {name for name in aggregates if name.startswith(EXACT)},
-    )
+    compare_features(many_events(), AGGREGATES, "int64", engine, scale=0)
 
 
 @worlds(25)
-@given(
-    rows=EVENTS,
-    target=st.sampled_from(
-        [
-            {"agg": "count"},
-            {"agg": "sum", "column": "amount"},
-            {"agg": "mean", "column": "amount", "missing": "unlabelled"},
-            {"agg": "max", "column": "amount"},
-            {"agg": "nunique", "column": "item", "where": {"paid": True}},
-            {"agg": "nunique", "column": "item", "at_least": 2, "task": "binary"},
-        ]
-    ),
-)
-def test_labels_are_those_of_arrays(
-    engine: Engine, rows: list[tuple[Any, ...]], target: dict[str, Any]
-) -> None:
-    events = frame_of(rows)
-    config = event_log(target={"task": "regression", "window": "10d", **target})
-    strangers = events.assign(customer=events["customer"] + 2)  # some have no event at all
-    features = outcome(lambda: build_features(strangers, config))
-    if isinstance(features, str):
-        return
-    keys = features[["customer", "event_timestamp"]]
-    assert_alike(
-        outcome(lambda: label_events(events, keys, config)),
-        outcome(lambda: label_events(events, keys, config, engine)),
-        events["amount"].abs().sum() + 1,
-        set() if target["agg"] in ("sum", "mean") else {"y"},
-    )
+@given(rows=EVENTS, target=st.sampled_from(TARGETS))
+def test_labels_are_those_of_arrays(engine: Engine, rows: Rows, target: dict[str, Any]) -> None:
+    compare_labels(rows, target, engine)
 
 
 def test_names_that_sql_would_not_tell_apart(engine: Engine) -> None:
@@ -216,15 +102,39 @@ def test_an_address_means_an_engine(tmp_path: Path) -> None:
     assert chosen_engine("auto", AUTO_EVENTS, tmp_path) == DuckDBEngine(tmp_path, "4GB", None)
     limited = chosen_engine("duckdb://?memory_limit=2GB&threads=3", 1, tmp_path)
     assert limited == DuckDBEngine(tmp_path, "2GB", 3)
+    for address in ("spark://master:7077", "spark://a.b:1,c:2", "local[2]", "local", "local[*]"):
+        assert chosen_engine(address, 1, tmp_path) == SparkEngine(address)
+        assert is_spark(address)
+    more = chosen_engine("local[2]?spark.driver.memory=4g&spark.ui.port=1", 1, tmp_path)
+    assert more == SparkEngine("local[2]", {"spark.driver.memory": "4g", "spark.ui.port": "1"})
+    assert (more.name, is_spark(more.name), is_spark("duckdb://")) == ("local[2]", True, False)
+
+
+def test_a_token_of_spark_connect_is_in_no_name(tmp_path: Path) -> None:
+    engine = chosen_engine("sc://spark:15002/;token=s3cret", 1, tmp_path)
+    assert engine == SparkEngine("sc://spark:15002/;token=s3cret")
+    assert engine.name == "sc://spark:15002"
 
 
 @pytest.mark.parametrize(
     "url",
-    ["duckdb", "duckdb://file.db", "duckdb://?memory=2GB", "duckdb://?threads=0", "spark://a"],
-)
+    [
+        "duckdb", "duckdb://file.db", "duckdb://?memory=2GB", "duckdb://?threads=0", "spark://a",
+        "spark://a:1?memory=4g", "spark://a:1,", "local[two]", "local[0", "sc://a", "yarn",
+    ],
+)  # fmt: skip
 def test_an_address_of_no_engine_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"is no engine; set arrays, auto, or duckdb://"):
+    with pytest.raises(ConfigError, match=r"is no engine; set arrays, auto, duckdb://, spark://"):
         chosen_engine(url, 1, tmp_path)
+
+
+def test_spark_without_pyspark_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    events = frame_of([(1, pd.Timestamp("2024-01-02T00Z"), 2.0, "a", True, 1)])
+    with pytest.raises(
+        EngineError, match=r"^MLOPS_ENGINE=local needs PySpark, .*-assets\[spark\]'$"
+    ):
+        aggregate(events, event_log(), SparkEngine("local"))
 
 
 def test_a_limit_that_duckdb_cannot_read_is_refused(tmp_path: Path) -> None:

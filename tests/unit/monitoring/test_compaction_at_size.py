@@ -1,6 +1,6 @@
 """`benchmarks.compaction` in small: what is read, written and held at once, and never the time."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.compaction.parts import day, make, next_hour
 from mlops_assets.errors import PredictionLogError
+from resources.bucket import mirror
 from resources.prediction_log import days, lines, merging
 from resources.prediction_log.log import PredictionLog
 from tests.unit.monitoring.test_prediction_log import line, text, write
@@ -21,13 +22,13 @@ ROWS = 64
 def replaced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were written, of a log that holds 64 rows and 4 kB at once."""
     names: list[str] = []
-    replacing = merging.replacing
+    write_atomically = mirror.write_atomically
 
-    def counting(path: Path) -> AbstractContextManager[Path]:
+    def counting(path: Path, write: Callable[[Path], object]) -> None:
         names.append(path.name)
-        return replacing(path)
+        write_atomically(path, write)
 
-    monkeypatch.setattr(merging, "replacing", counting)
+    monkeypatch.setattr(mirror, "write_atomically", counting)
     monkeypatch.setattr(lines, "_BYTES_AT_ONCE", 4_000)
     for module in (merging, days):
         monkeypatch.setattr(module, "ROWS_AT_ONCE", ROWS)

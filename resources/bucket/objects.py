@@ -1,15 +1,14 @@
-"""A bucket of an S3 server in the place of folders: MLOPS_BUCKET.
+"""Files in a bucket: put there whole, got from there whole, and errors are ours.
 
-Files go there whole and come from there whole; which keys they have stands with their owners,
-`resources.datasets` and `resources.tracking`. Who we are, and where a server is that is not
-Amazon's, is said by the AWS SDK's own variables and files, and is nobody else's business: it is
-read by the SDK alone.
+Who we are, and where a server is that is not Amazon's, is said by the AWS SDK's own variables and
+files, and is nobody else's business: it is read by the SDK alone.
 
 A server that was reached by this process before is waited for while it is away; one that was never
 reached is an error at once.
 """
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,10 @@ _PATIENCE = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "12"}
 """The same for libraries that ask by themselves: eleven pauses, together 75 s on average."""
 _AT_ONCE = 8
 """Files that are on their way at one time."""
+_MANY = 20
+"""Files of which it is cheaper to list what is there, a thousand at once, than to ask for each."""
+_AT_A_TIME = 1_000_000
+"""Bytes of a file in memory."""
 _reached: set[str] = set()
 """The buckets that have answered this process."""
 _Answer = TypeVar("_Answer")
@@ -51,8 +54,10 @@ class Bucket:
 
     def upload(self, files: Mapping[str, Path]) -> None:
         """Put files there, by their keys, unless there are ones; all of them when it returns."""
+        there = self.tags() if len(files) > _MANY else {}
+        missing = [key for key in files if key not in there]
         with reached(self.uri), ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(self._upload, files, files.values()):
+            for _ in pool.map(lambda key: self._upload(key, files[key]), missing):
                 pass
 
     def download(self, files: Mapping[str, Path], mode: int) -> None:
@@ -60,6 +65,61 @@ class Bucket:
         with reached(self.uri), ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(lambda key: self._download(key, files[key], mode), files):
                 pass
+
+    def get(self, key: str, file: Path, known: str = "") -> str:
+        """Write what is there into `file`, or nothing if it still has the tag that is known.
+
+        Returns:
+            Its tag, which changes with its content; empty where there is nothing.
+        """
+
+        def ask() -> str:
+            name, path = self._place(key)
+            asked = {"IfNoneMatch": known} if known else {}
+            found = _unless(lambda: _client().get_object(Bucket=name, Key=path, **asked), 304, 404)
+            if isinstance(found, int):
+                return known if found == 304 else ""
+            with file.open("wb") as written:
+                shutil.copyfileobj(found["Body"], written, _AT_A_TIME)
+            made = found["LastModified"].timestamp()
+            os.utime(file, (made, made))
+            return found["ETag"]
+
+        with reached(self.uri):
+            return self._patiently(ask)
+
+    def put(self, key: str, file: Path, instead_of: str | None = None) -> str:
+        """Put a file there, in the place of any, or only `instead_of` the one with this tag.
+
+        Returns:
+            Its tag; empty where there is another one by now, or none.
+        """
+        name, path = self._place(key)
+        only = {} if instead_of is None else {"IfMatch": instead_of}
+        only = {"IfNoneMatch": "*"} if instead_of == "" else only
+
+        def ask() -> str:
+            with file.open("rb") as content:
+                done = _unless(
+                    lambda: _client().put_object(Bucket=name, Key=path, Body=content, **only),
+                    *(404, 409, 412) if only else (),
+                )
+            return "" if isinstance(done, int) else done["ETag"]
+
+        with reached(self.uri):
+            return self._patiently(ask)
+
+    def tags(self) -> dict[str, str]:
+        """All keys and their tags."""
+        name, prefix = _parts(self.uri)
+
+        def ask() -> dict[str, str]:
+            pages = _client().get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix)
+            found = [one for page in pages for one in page.get("Contents", [])]
+            return {one["Key"].removeprefix(prefix): one["ETag"] for one in found}
+
+        with reached(self.uri):
+            return self._patiently(ask)
 
     def _download(self, key: str, file: Path, mode: int) -> None:
         def get() -> None:
@@ -159,15 +219,20 @@ def _made(config: Any) -> Any:
 
 
 def _is_there(name: str, key: str) -> bool:
+    return not isinstance(_unless(lambda: _client().head_object(Bucket=name, Key=key), 404), int)
+
+
+def _unless(ask: Callable[[], _Answer], *statuses: int) -> _Answer | int:
+    """The answer, or of these statuses the one that it has."""
     from botocore.exceptions import ClientError
 
     try:
-        _client().head_object(Bucket=name, Key=key)
+        return ask()
     except ClientError as err:
-        if err.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+        status = err.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status not in statuses:
             raise
-        return False
-    return True
+        return status
 
 
 def _parts(uri: str) -> tuple[str, str]:
@@ -203,6 +268,8 @@ def _is_away(cause: Exception) -> bool:
     if isinstance(cause, ClientError):
         answer = cause.response
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or answer.get("Error", {}).get("Code") == "SlowDown"
+        return (status >= 500 and status != 501) or answer.get("Error", {}).get(
+            "Code"
+        ) == "SlowDown"
     passing = (ConnectionError, HTTPClientError, IncompleteReadError)
     return isinstance(cause, passing) and not isinstance(cause, SSLError)

@@ -1,0 +1,260 @@
+"""Spark, for real: what it computes is what arrays compute, and a lost worker changes nothing.
+
+A session costs seconds, so few of the worlds of `tests/unit/features/test_engines.py` are tried.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mlops_assets.engines import spark
+from mlops_assets.engines.spark import SparkEngine
+from mlops_assets.errors import EngineError, EngineUnavailableError
+from mlops_assets.ml.features.build import aggregate
+from mlops_assets.records.evaluation import Evaluation
+from resources.champion.ledger import PromotionLedger
+from tests.support.engines import (
+    AGGREGATES,
+    ENTITIES,
+    EVENTS,
+    NAMES,
+    TARGETS,
+    Rows,
+    compare_chosen,
+    compare_features,
+    compare_labels,
+    many_events,
+)
+from tests.support.servers import ROOT, free_port, wait_for
+from tests.support.spark_cluster import (
+    PACKAGES,
+    PYTHON,
+    SparkServers,
+    install_pyspark,
+    spark_events,
+)
+from tests.support.toy_models import event_log
+from tests.worlds.effort import worlds
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # py4j's
+]
+DAY = pd.Timestamp("2024-01-02T00Z")
+SOME = {name: one for name, one in AGGREGATES.items() if "both" in name and "shop" not in name}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[SparkServers]:
+    """None runs yet; PySpark can be imported here."""
+    install_pyspark()
+    sys.path.append(str(PACKAGES))
+    before = dict(os.environ)
+    made = SparkServers(tmp_path_factory.mktemp("spark"))
+    yield made
+    made.end()
+    for child in psutil.Process().children():
+        if child.name() == "java":  # of the sessions of this process
+            child.terminate()
+            child.wait(30)
+    sys.path.remove(str(PACKAGES))
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]  # that this process uses Spark Connect, and nothing else
+
+
+@pytest.fixture(scope="module")
+def engine(servers: SparkServers) -> SparkEngine:
+    return SparkEngine("local[2]", {"spark.sql.shuffle.partitions": "2"})
+
+
+@worlds(3, shrink=False)
+@given(rows=EVENTS, names=NAMES, entity=st.sampled_from(ENTITIES))
+@example(rows=[(1, DAY, 1.0, None, None, 0)], names=["count_chosen"], entity="int64")
+def test_features_are_those_of_arrays(
+    engine: SparkEngine, rows: Rows, names: list[str], entity: str
+) -> None:
+    compare_chosen(rows, names, entity, engine)
+
+
+@worlds(3, shrink=False)
+@given(rows=EVENTS, target=st.sampled_from(TARGETS))
+def test_labels_are_those_of_arrays(
+    engine: SparkEngine, rows: Rows, target: dict[str, Any]
+) -> None:
+    compare_labels(rows, target, engine)
+
+
+def test_aggregates_of_many_events_are_those_of_arrays(engine: SparkEngine) -> None:
+    compare_features(many_events(), SOME, "int64", engine, scale=0)
+
+
+def test_a_spark_that_is_not_there_is_one_sentence(servers: SparkServers) -> None:
+    nowhere = f"spark://127.0.0.1:{free_port()}"
+    with pytest.raises(
+        EngineUnavailableError, match=rf"^no Spark answers at {nowhere} .*; start it"
+    ):
+        aggregate(many_events(), event_log(), SparkEngine(nowhere))
+
+
+def test_a_failure_says_sparks_own_reason(servers: SparkServers) -> None:
+    engine = SparkEngine("local[2]", {"spark.executor.memory": "1k"})
+    said = r"^Spark at local\[2\] failed: .* Executor memory 1024 must be at least .*; see its log"
+    with pytest.raises(EngineError, match=said):
+        aggregate(many_events(), event_log(), engine)
+
+
+@dataclass(frozen=True)
+class Project:
+    """The repository's own example over a state folder of the test's."""
+
+    home: Path
+    port: int
+
+    def start(self, *command: str, engine: str = "arrays") -> subprocess.Popen[str]:
+        told = {
+            "MLOPS_HOME": str(self.home),
+            "MLOPS_DATA_ROOT": str(self.home / "project"),
+            "DAGSTER_HOME": str(self.home / "dagster"),
+            "MLOPS_PORT_CUSTOMERS": str(self.port),
+            "MLOPS_ENGINE": engine,
+        }
+        return subprocess.Popen(
+            [str(PYTHON), "-W", "ignore", "-m", *command],
+            cwd=ROOT,
+            env=os.environ | told,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, engine: str = "arrays") -> str:
+        return ended(self.start(*command, engine=engine))
+
+    def features(self) -> pd.DataFrame:
+        return pd.read_parquet(self.home / "assets" / "customers" / "features.parquet")
+
+    def evaluation(self) -> Evaluation:
+        path = self.home / "assets" / "customers" / "evaluation_report.json"
+        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.fixture(scope="module")
+def cluster(servers: SparkServers) -> SparkServers:
+    servers.start_cluster(workers=2)
+    return servers
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Generator[Project]:
+    made = Project(tmp_path_factory.mktemp("home"), free_port())
+    yield made
+    made.run("mlops_assets", "stop")
+
+
+@pytest.fixture(scope="module")
+def survived(
+    cluster: SparkServers, project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
+    """What Spark tells of a run from data to endpoint, in which a worker of two was killed."""
+    log = tmp_path_factory.mktemp("events")
+    settings = "&".join(
+        f"spark.{name}"
+        for name in (
+            "sql.shuffle.partitions=4",
+            "eventLog.enabled=true",
+            f"eventLog.dir=file://{log}",
+            "eventLog.compress=false",
+            "eventLog.rolling.enabled=false",
+        )
+    )
+    process = project.start(
+        "mlops_assets", "run", "customers", engine=f"{cluster.master}?{settings}"
+    )
+
+    def both_have_worked() -> bool:
+        done = [event for event in spark_events(log) if event["Event"] == "SparkListenerTaskEnd"]
+        return process.poll() is not None or len({e["Task Info"]["Executor ID"] for e in done}) == 2
+
+    wait_for("tasks of both workers", both_have_worked, 300, every=0.05)
+    cluster.kill("worker0")
+    ended(process)
+    return spark_events(log)
+
+
+def test_a_worker_that_is_killed_loses_and_doubles_nothing(
+    survived: list[dict[str, Any]], project: Project
+) -> None:
+    kinds = [event["Event"] for event in survived]
+    lost = kinds.index("SparkListenerExecutorRemoved")
+    assert "SparkListenerTaskEnd" in kinds[:lost]
+    assert "SparkListenerTaskEnd" in kinds[lost:]
+    assert project.evaluation().decision.promoted
+    promoted = PromotionLedger(database=str(project.home / "ledger.db")).history("customers")
+    assert [move.to_version for move in promoted] == [1]
+
+
+@pytest.fixture(scope="module")
+def back_to_arrays(
+    survived: list[dict[str, Any]], project: Project
+) -> tuple[Project, pd.DataFrame, Evaluation]:
+    """The same project after another version by arrays; features and verdict that were Spark's."""
+    features, evaluation = project.features(), project.evaluation()
+    stages = ",".join(
+        f"customers/{stage}" for stage in ("features", "trained_model", "evaluation_report")
+    )
+    command = ("dagster", "asset", "materialize", "-m", "mlops_assets.definitions", "--select")
+    project.run(*command, stages)
+    return project, features, evaluation
+
+
+def test_the_same_yaml_goes_back_to_arrays_and_gives_the_same_rows_and_verdict(
+    back_to_arrays: tuple[Project, pd.DataFrame, Evaluation],
+) -> None:
+    project, features, evaluation = back_to_arrays
+    again, other = project.features(), project.evaluation()
+    summed = ["total_spend", "avg_purchase_value", "spend_90d"]
+    exact = [name for name in again.columns if name not in summed]
+    pd.testing.assert_frame_equal(features[exact], again[exact], check_exact=True)
+    pd.testing.assert_frame_equal(features[summed], again[summed], rtol=1e-12, atol=0)
+    assert (evaluation.model.version, other.model.version) == (1, 2)
+    assert other.decision == evaluation.decision
+    measured = {name: other.metrics[name] for name in ("roc_auc", "log_loss", "calibration_ratio")}
+    assert measured == pytest.approx({name: evaluation.metrics[name] for name in measured})
+
+
+@pytest.mark.thorough
+def test_a_version_of_spark_is_reproduced_by_spark(
+    back_to_arrays: tuple[Project, pd.DataFrame, Evaluation], cluster: SparkServers
+) -> None:
+    project, *_ = back_to_arrays
+    said = project.run("mlops_assets", "reproduce", "customers@1", engine=cluster.master)
+    assert said.startswith("customers@1: equal")
+    assert f"compared within 1e-09, since features were by {cluster.master}" in said
+
+
+@pytest.mark.thorough
+def test_spark_connect_gives_the_same(
+    servers: SparkServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one, since a process that has used it starts no other Spark."""
+    monkeypatch.setattr(spark, "PART", 7_000)  # of 20,000 events
+    engine = SparkEngine(servers.start_connect())
+    compare_features(many_events(), SOME, "int64", engine, scale=0)
