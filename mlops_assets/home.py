@@ -29,7 +29,7 @@ PROMETHEUS_PORT = ("MLOPS_PORT_PROMETHEUS", 9090)
 """The same of `mlops observe`."""
 
 
-_BUCKET_ADDRESS = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[A-Za-z0-9!_.*'()=+-]+)*/?")
+_BUCKET_ADDRESS = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{2,}(/[A-Za-z0-9!_.*'()=+-]+)*/?")
 _NO_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f]")
 """What an address of a sqlite file means otherwise; SQLAlchemy's and Dagster's know no escape."""
 

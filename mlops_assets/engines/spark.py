@@ -4,11 +4,12 @@ It runs the SQL that Ibis makes of `EventRelation`. Events go to the cluster as 
 that has them, so that workers need no folder in common with it.
 """
 
+import re
 import socket
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,13 +28,14 @@ from mlops_assets.ml.features.engine import Wanted
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_CONNECT_PORT = "15002"
+PART = 250_000
+"""Events in a partition."""
 _USUAL = {
     "spark.app.name": "mlops-assets",
     "spark.log.level": "ERROR",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "250000",  # of which each is a partition
+    "spark.sql.execution.arrow.maxRecordsPerBatch": str(PART),
 }
 _LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
@@ -60,13 +62,21 @@ class SparkEngine:
         """See `Engine`; also an `EngineError`, if Spark is missing, away, or cannot do it."""
         table = event_table(events, settings, wanted)
         with self._reported(), self._session() as session:
-            frame = session.createDataFrame(table).cache()  # each moment reads it
+            frame = self._sent(session, table).cache()  # each moment reads it
             try:
                 frame.createOrReplaceTempView(TABLE)
                 run = partial(_run, session)
                 yield RelationLog(run, EventRelation(table.schema, wanted), settings.key.name)
             finally:
                 frame.unpersist()  # a server of Spark Connect would keep it
+
+    def _sent(self, session: Any, table: pa.Table) -> Any:
+        """The table as Spark's, in parts that a task can hold; those of a driver Spark makes."""
+        if not self.address.startswith("sc:"):
+            return session.createDataFrame(table)
+        session.conf.set("spark.sql.session.localRelationCacheThreshold", "1")  # none in a message
+        parts = [table.slice(start, PART) for start in range(0, len(table), PART)]
+        return reduce(lambda a, b: a.union(b), map(session.createDataFrame, parts))
 
     @contextmanager
     def _session(self) -> Generator[Any]:
@@ -117,9 +127,16 @@ class SparkEngine:
             yield
         except (errors.PySparkException, py4j.Py4JError) as err:
             raise EngineError(
-                f"Spark at {self.name} failed: {one_line(err)}; see what it logged, and whether "
-                "Java 17 is here"
+                f"Spark at {self.name} failed: {_said(err)}; see its log, and give it Java 17 and "
+                "memory for the events (spark.driver.memory)"
             ) from err
+
+
+def _said(err: Exception) -> str:
+    """In one line: what Spark Connect puts among details, and Py4J below its own first line."""
+    if details := re.search(r'details = "([^"\n]+)', str(err)):
+        return details[1]
+    return " ".join(str(err).splitlines()[:2]) if "Py4J" in type(err).__name__ else one_line(err)
 
 
 def _run(session: Any, expression: "ir.Table") -> pa.Table:

@@ -28,6 +28,8 @@ _PATIENCE = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "12"}
 """The same for libraries that ask by themselves: eleven pauses, together 75 s on average."""
 _AT_ONCE = 8
 """Files that are on their way at one time."""
+_MANY = 20
+"""Files of which it is cheaper to list what is there, a thousand at once, than to ask for each."""
 _AT_A_TIME = 1_000_000
 """Bytes of a file in memory."""
 _reached: set[str] = set()
@@ -52,8 +54,10 @@ class Bucket:
 
     def upload(self, files: Mapping[str, Path]) -> None:
         """Put files there, by their keys, unless there are ones; all of them when it returns."""
+        there = self.tags() if len(files) > _MANY else {}
+        missing = [key for key in files if key not in there]
         with reached(self.uri), ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(self._upload, files, files.values()):
+            for _ in pool.map(lambda key: self._upload(key, files[key]), missing):
                 pass
 
     def download(self, files: Mapping[str, Path], mode: int) -> None:

@@ -94,6 +94,8 @@ def runs() -> Generator[Runs]:
         yield Runs()
     finally:
         kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=300)
+        for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
+            kubectl("delete", kind, "mlops-given-secrets", "--ignore-not-found")
 
 
 def wait_until_available() -> None:

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.cluster.conftest import Runs, found, in_namespace, wait_until_available
+from tests.unit.cluster.test_cluster_admission import making
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
@@ -86,3 +87,17 @@ def test_nobody_may_do_more_than_the_roles_say(runs: Runs) -> None:
     assert not may("code", "list", "pods")
     for account in ("code", "webserver", "daemon", "run"):
         assert not may(account, "get", "secrets")
+
+
+def test_no_secret_is_mounted_that_the_account_is_not_given(runs: Runs) -> None:
+    def ask(**pod: object) -> None:
+        job = {"apiVersion": "batch/v1", "kind": "Job"} | making("Job", **pod)
+        create = ("create", "--dry-run=server", "--filename", "-")
+        daemon = "--as=system:serviceaccount:mlops:mlops-daemon"
+        in_namespace(*create, daemon, given=json.dumps(job))
+
+    ask(serviceAccountName="mlops-run")
+    with pytest.raises(AssertionError, match="mlops-daemon is not given the Secret theirs; add it"):
+        ask(imagePullSecrets=[{"name": "theirs"}])
+    with pytest.raises(AssertionError, match="cannot run as mlops-daemon"):
+        ask(serviceAccountName="mlops-daemon")

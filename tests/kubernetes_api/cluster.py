@@ -1,13 +1,13 @@
 """A fake Kubernetes cluster, over HTTP, for tests where there is no real one.
 
-It keeps objects, refuses what the API's schemas or the given Roles refuse, rolls Deployments, and
-runs each container as a real process with its environment, on an address of its own; a Gateway is a
-proxy that shares requests out as the routes say which it accepts. It says
-something about our code: what it asks for, how it reads the answers, and that its process really
-serves. It says nothing about a cluster: a container sees the whole machine (no image, user,
-read-only file system, network policy or limit of CPU is enforced; nodes are names), a token is the
-name of its account, there is no admission webhook or policy, no ReplicaSet (a Deployment owns its
-pods), nothing measures load, server-side apply knows one manager, and KServe's controller is a
+It keeps objects, refuses what the API's schemas, the given Roles or the given admission policies
+refuse, rolls Deployments, and runs each container as a real process with its environment, on an
+address of its own; a Gateway is a proxy that shares requests out as the routes say which it
+accepts. It says something about our code: what it asks for, how it reads the answers, and that its
+process really serves. It says nothing about a cluster: a container sees the whole machine (no
+image, user, read-only file system, network policy or limit of CPU is enforced; nodes are names), a
+token is the name of its account, there is no admission webhook, no ReplicaSet (a Deployment owns
+its pods), nothing measures load, server-side apply knows one manager, and KServe's controller is a
 stand-in written from its source. Where the two differ, the real one is right.
 
 Seen on a real 1.36 cluster and kept here: deleting without a propagation policy leaves a Job's pods
@@ -18,14 +18,16 @@ deleted; the API server may be away for seconds; a ReadWriteOnce claim is attach
 yet keeps no pod on it; localhost of a pod does not reach what listens on its address only.
 """
 
+import copy
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 import yaml
 
+from tests.kubernetes_api.admission import Policy
 from tests.kubernetes_api.containers import Node
 from tests.kubernetes_api.controllers import Controllers
 from tests.kubernetes_api.gateways import Gateways
@@ -52,6 +54,7 @@ class Cluster:
         kserve: bool = True,
         nodes: int = 1,
         allowed: Mapping[str, set[Asked]] | None = None,
+        admission: Sequence[Object] = (),
     ) -> None:
         self.folder, self.namespace = folder, namespace
         self.objects = Objects()
@@ -60,13 +63,16 @@ class Cluster:
         self.controllers = Controllers(self.objects, self.network, kserve)
         node = Node(folder / "pods", images, claims, self.kubeconfig)
         self.kubelet = Kubelet(self.objects, node, Nodes(self.objects, nodes))
-        self.server = ApiServer(self, allowed)
+        self.server = ApiServer(self, allowed, Policy.of(admission))
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failures: list[Exception] = []
         """Of the fake itself; a test that leaves any behind has failed."""
         for name in claims:
             self.claim(name, ["ReadWriteOnce"])
+        for one in admission:
+            if one["kind"] == "ConfigMap":
+                self.objects.create("configmaps", namespace, copy.deepcopy(one))
 
     def claim(self, name: str, modes: list[str]) -> None:
         spec = {"accessModes": modes, "resources": {"requests": {"storage": "1Gi"}}}

@@ -5,11 +5,12 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from tests.kubernetes_api.admission import Policy, Request
 from tests.kubernetes_api.objects import KINDS, Object, Refused, matches
 
 if TYPE_CHECKING:
@@ -53,7 +54,12 @@ class ApiServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, cluster: "Cluster", allowed: Mapping[str, set[Asked]] | None) -> None:
+    def __init__(
+        self,
+        cluster: "Cluster",
+        allowed: Mapping[str, set[Asked]] | None,
+        policies: Sequence[Policy] = (),
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.cluster = cluster
         self.asked: set[Asked] = set()
@@ -61,6 +67,7 @@ class ApiServer(ThreadingHTTPServer):
         """By account."""
         self.allowed = allowed
         """By Roles, of each account; None: everything."""
+        self.policies = policies
         self.away_until, self.drops = 0.0, False
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
         self._thread.start()
@@ -127,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._require(Asked(verb, target.group, resource))
 
     def _require(self, asked: Asked) -> None:
-        account = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        account = self._account()
         self.server.asked.add(asked)
         self.server.asked_by.setdefault(account, set()).add(asked)
         allowed = self.server.allowed
@@ -135,10 +142,21 @@ class _Handler(BaseHTTPRequestHandler):
             what = f'"{asked.resource}" in {asked.group}'
             raise Refused(403, f"{account} cannot {asked.verb} resource {what}")
 
+    def _account(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def _admit(self, verb: str, target: Target, wanted: Object) -> None:
+        account, (group, namespace, plural, *_) = self._account(), target
+        request = Request(account, verb, group, plural, namespace, wanted)
+        for policy in self.server.policies:
+            params = self.server.cluster.objects.get("configmaps", namespace, policy.params)
+            policy.require(request, params)
+
     def _do(self, target: Target, query: dict[str, str], body: Object) -> object:
         objects = self.server.cluster.objects
         _, namespace, plural, name, part = target
         if self.command == "POST":
+            self._admit("create", target, body)
             return objects.create(plural, namespace, body)
         if not name:
             return {"kind": "List", "items": self._list(target, query)}
@@ -171,12 +189,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers["Content-Type"] == "application/apply-patch+yaml":
             if there is None:
                 self._require(Asked("create", target.group, target.plural))
-            return objects.apply(target.plural, target.namespace, target.name, body)
-        if there is None:
+            wanted = body
+        elif there is None:
             raise Refused(404, f'{target.plural} "{target.name}" not found')
-        return objects.apply(
-            target.plural, target.namespace, target.name, _merged(copy.deepcopy(there), body)
-        )
+        else:
+            wanted = _merged(copy.deepcopy(there), body)
+        self._admit("patch" if there else "create", target, wanted)
+        return objects.apply(target.plural, target.namespace, target.name, wanted)
 
 
 def _field(one: Object, path: str) -> object:

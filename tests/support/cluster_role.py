@@ -38,6 +38,11 @@ def shipped_accounts() -> dict[str, set[Asked]]:
     return accounts
 
 
+def shipped_admission() -> list[dict[str, Any]]:
+    """Who may mount which Secret, as a policy says."""
+    return list(yaml.safe_load_all((FOLDER / "admission.yaml").read_text(encoding="utf-8")))
+
+
 def _named(kind: str) -> dict[str, dict[str, Any]]:
     texts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml"))]
     found = [one for text in texts for one in yaml.safe_load_all(text)]

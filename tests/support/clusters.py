@@ -18,7 +18,7 @@ from mlops_assets.blocks.cluster import (
 )
 from mlops_assets.blocks.operation import DeploymentSettings
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_role import shipped_accounts
+from tests.support.cluster_role import shipped_accounts, shipped_admission
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE, CLAIM = "mlops:test", "state"
@@ -37,8 +37,8 @@ def fake_cluster(
 ) -> Generator[Cluster]:
     """One whose claim is `shared`; while it is open, KUBECONFIG names it.
 
-    Whoever asks by that may do what the shipped Roles allow a run, and nothing else; each pod, what
-    they allow its account.
+    Whoever asks by that may do what the shipped Roles and the policy allow a run, and nothing else;
+    each pod, what they allow its account.
     """
     folder.mkdir()
     (folder / "mlops_assets").mkdir()  # of the image that holds nothing else
@@ -53,6 +53,7 @@ def fake_cluster(
             kserve=kserve,
             nodes=nodes,
             allowed=shipped_accounts(),
+            admission=shipped_admission(),
         ) as cluster,
         pytest.MonkeyPatch.context() as patch,
     ):

@@ -22,6 +22,7 @@ from tests.support.served_models import VIEW, Built, build, with_content
 from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
+KINDS = ("deployments", "services", "inferenceservices", "networkpolicies")
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +68,8 @@ def store(folder: Path) -> dict[str, Any]:
         ),
         (
             "kubernetes",
-            {"secrets": {"PASSWORD": SecretKey(name="redis", key="password")}},
-            r"CreateContainerConfigError of pod .*\"redis\".*Create the Secret",
+            {"secrets": {"PASSWORD": SecretKey(name="mlops-secrets", key="password")}},
+            r"CreateContainerConfigError of pod .*\"mlops-secrets\".*Create the Secret",
         ),
     ],
 )
@@ -84,9 +85,18 @@ def test_a_pod_that_cannot_run_ends_the_wait(
         deploy(target, tmp_path, built, scheduling_timeout="1s", **settings)
 
     assert all("deletionTimestamp" in pod["metadata"] for pod in cluster.pods())
-    kinds = ("deployments", "services", "inferenceservices", "networkpolicies")
-    assert [one for kind in kinds for one in cluster.objects.of(kind)] == []
+    assert [one for kind in KINDS for one in cluster.objects.of(kind)] == []
     assert deployer(tmp_path).status("toy") is None
+
+
+@pytest.mark.parametrize("target", ["kubernetes", "kserve"])
+def test_a_secret_that_the_account_is_not_given_is_refused(
+    cluster: Cluster, target: Literal["kubernetes", "kserve"], tmp_path: Path, built: Built
+) -> None:
+    message = r"cluster answered 422.*not given the Secret theirs; add it to mlops-run in the Conf"
+    with pytest.raises(DeploymentError, match=message):
+        deploy(target, tmp_path, built, image_pull_secret="theirs")
+    assert [one for kind in KINDS for one in cluster.objects.of(kind)] == []
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,18 @@ def test_a_run_whose_pod_never_starts_says_why_and_leaves_no_job(
     wait_for("its end", lambda: not _pods_of(cluster, run) + _jobs_of(cluster, run), 10)
 
 
+def test_a_run_whose_tags_ask_for_somebody_elses_secret_is_not_started(
+    instance: dg.DagsterInstance, cluster: Cluster
+) -> None:
+    from dagster_k8s.client import DagsterK8sUnrecoverableAPIError
+
+    theirs = {"container_config": {"env_from": [{"secret_ref": {"name": "theirs"}}]}}
+    tags = {"dagster-k8s/config": json.dumps(theirs)}
+    with pytest.raises(DagsterK8sUnrecoverableAPIError) as caught:
+        launch(instance, "sleeping", tags=tags, sleep={"ended": ""})
+    assert "mlops-daemon is not given the Secret theirs; add it to" in str(caught.value.__cause__)
+
+
 def test_a_run_that_is_ended_before_it_starts_leaves_nothing(
     instance: dg.DagsterInstance, cluster: Cluster
 ) -> None:

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlops_assets.engines import spark
 from mlops_assets.engines.spark import SparkEngine
-from mlops_assets.errors import EngineUnavailableError
+from mlops_assets.errors import EngineError, EngineUnavailableError
 from mlops_assets.ml.features.build import aggregate
 from mlops_assets.records.evaluation import Evaluation
 from resources.champion.ledger import PromotionLedger
@@ -104,6 +105,13 @@ def test_a_spark_that_is_not_there_is_one_sentence(servers: SparkServers) -> Non
         EngineUnavailableError, match=rf"^no Spark answers at {nowhere} .*; start it"
     ):
         aggregate(many_events(), event_log(), SparkEngine(nowhere))
+
+
+def test_a_failure_says_sparks_own_reason(servers: SparkServers) -> None:
+    engine = SparkEngine("local[2]", {"spark.executor.memory": "1k"})
+    said = r"^Spark at local\[2\] failed: .* Executor memory 1024 must be at least .*; see its log"
+    with pytest.raises(EngineError, match=said):
+        aggregate(many_events(), event_log(), engine)
 
 
 @dataclass(frozen=True)
@@ -242,7 +250,11 @@ def test_a_version_of_spark_is_reproduced_by_spark(
     assert f"compared within 1e-09, since features were by {cluster.master}" in said
 
 
-def test_spark_connect_gives_the_same(servers: SparkServers) -> None:
+@pytest.mark.thorough
+def test_spark_connect_gives_the_same(
+    servers: SparkServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last one, since a process that has used it starts no other Spark."""
+    monkeypatch.setattr(spark, "PART", 7_000)  # of 20,000 events
     engine = SparkEngine(servers.start_connect())
     compare_features(many_events(), SOME, "int64", engine, scale=0)

@@ -1,5 +1,6 @@
 """A bucket of an S3 server: data versions and MLflow's files in it, the server away and back."""
 
+import logging
 import subprocess
 import sys
 import threading
@@ -64,6 +65,19 @@ def test_any_data_version_is_got_again_by_a_machine_that_has_nothing(
         assert [file.read_text() for file in files] == contents
         assert {file.stat().st_mode & 0o777 for file in files} == {0o400}
     assert elsewhere.damaged_files(first) == []
+
+
+def test_a_file_more_costs_what_it_is_and_not_all_of_them(
+    address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = datasets(tmp_path, address)
+    contents = [f"a\n{number}\n" for number in range(100)]
+    store.add("m", deliver(tmp_path / "source", *contents[:-1]))
+    with caplog.at_level(logging.INFO, "werkzeug"):
+        caplog.clear()
+        store.add("m", deliver(tmp_path / "source", *contents))
+        asked = [record for record in caplog.messages if " /shop-" in record]
+    assert len(asked) <= 12, "listing and file: a look and a put; the moment of the delivery"
 
 
 def test_it_is_a_remote_of_dvc(address: str, tmp_path: Path) -> None:

@@ -102,15 +102,3 @@ def test_a_while_without_the_server_loses_and_doubles_nothing(
     assert len(models) == len(before) + 1
     data = [key for key in s3.contents(bucket) if key.startswith("dvc/files/md5/")]
     assert len(data) == len(before) + 1
-
-
-def test_a_run_without_the_server_ends_with_one_sentence(
-    s3: S3Server, checkout: Checkout, bucket: str
-) -> None:
-    checkout.new_data()
-    nowhere = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
-    process = checkout.start("mlops", "run", MODEL, **{**s3.told(bucket), **nowhere})
-    assert process.wait(120) == 1
-    said = [line for line in log_of(checkout).splitlines() if "BucketUnavailableError" in line]
-    assert said
-    assert f"the bucket {bucket}/dvc cannot be asked: " in said[-1]

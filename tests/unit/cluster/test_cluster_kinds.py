@@ -89,9 +89,11 @@ def test_a_deployment_serves_when_all_its_pods_do(
 
 
 def test_a_deployment_does_not_take_away_what_the_autoscaler_has_added(tmp_path: Path) -> None:
+    unnamed = {"secrets": {}, "image_pull_secret": None}  # which nobody is given
+
     def apply(**cluster: Any) -> int:
         api = ClusterApi.connect("mlops")
-        for one in kubernetes_objects(plan(image="mlops:gone", **cluster)):
+        for one in kubernetes_objects(plan(image="mlops:gone", **unnamed, **cluster)):
             KINDS["kubernetes"].apply(api, one, 2)
         found = api.get("Deployment", "a-model")
         return found["spec"]["replicas"] if found else 0

@@ -194,7 +194,7 @@ def test_no_role_allows_everything_or_reads_secrets(role: str) -> None:
 
 
 def test_whoever_answers_people_starts_nothing() -> None:
-    """A Job or a Deployment may mount any Secret of its namespace."""
+    """Whoever makes pods has what they are given, whatever the policy of admission.yaml refuses."""
     accounts = shipped_accounts()
     starts = {name for name, may in accounts.items() if {one.verb for one in may} & {"create"}}
     assert starts == {"mlops-daemon", "mlops-run"}
