@@ -296,7 +296,7 @@ def test_two_files_of_one_name_are_refused(
     for folder in ("a", "b"):
         (source / folder).mkdir()
         put(source / folder, "day.csv", lines, 1, 5)
-    made = partitioned(source, source={"uri": str(source / "*" / "day.csv")})
+    made = partitioned(source / "*")
     result = materialize(made, resources, instance, DATA)
     assert "share a name" in failure(result)
 
