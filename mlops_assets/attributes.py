@@ -99,7 +99,8 @@ class ModelAttributes(Settings):
         shown = (*entity, *self.features.columns)
         sources = self.contract.source_names
         taken = {*entity, *self.features.names}  # a title that is another's name misleads
-        return {name: sources[name] for name in shown if sources[name] not in taken}
+        first = {sources[name]: name for name in reversed(shown)}
+        return {name: of for of, name in reversed(first.items()) if of not in taken}
 
     @property
     def kept_columns(self) -> list[str]:

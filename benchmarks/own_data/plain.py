@@ -30,10 +30,21 @@ def _nested(file: Path) -> pd.DataFrame:
     return pd.concat([frame.drop(columns=["profile", "tags"]), flat], axis=1)
 
 
+def _untidy(file: Path) -> pd.DataFrame:
+    return pd.read_csv(file, thousands="'", dtype={"client_id": str, "zip": str})
+
+
+def _weeks(file: Path) -> pd.DataFrame:
+    frame = pd.read_csv(file)
+    return frame.assign(week=pd.to_datetime(frame["week"] + "-1", format="%G-W%V-%u"))
+
+
 READ: dict[str, Callable[[Path], pd.DataFrame]] = {
     "kunden.csv": lambda file: pd.read_csv(file, sep=";", decimal=",", encoding="cp1252"),
     "adult.csv": lambda file: pd.read_csv(file, na_values="?"),
     "users.parquet": _nested,
+    "untidy.csv": _untidy,
+    "weeks.csv": _weeks,
     "sales.tsv": lambda file: pd.read_csv(file, sep="\t"),
     "daily": lambda folder: pd.concat(
         [pd.read_json(file, lines=True) for file in sorted(folder.glob("*.jsonl"))],
@@ -52,7 +63,7 @@ def read(file: Path) -> pd.DataFrame:
 def prepared(frame: pd.DataFrame) -> pd.DataFrame:
     """Numbers as they are, moments as days, few texts one-hot; other texts are dropped.
 
-    So are columns without a value, which scikit-learn's trees do not take.
+    So are columns without a value, which scikit-learn's trees do not take. No infinity stays.
     """
     columns: dict[str, Any] = {}
     for name, column in frame.dropna(axis=1, how="all").items():
@@ -65,7 +76,7 @@ def prepared(frame: pd.DataFrame) -> pd.DataFrame:
         elif column.nunique() <= _MOST_CATEGORIES:
             dummies = pd.get_dummies(column, prefix=str(name), dtype="float64")
             columns.update({str(one): dummies[one] for one in dummies})
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns).replace([np.inf, -np.inf], np.nan)
 
 
 def _moments(column: pd.Series) -> pd.Series | None:

@@ -15,6 +15,7 @@ import dagster as dg
 from mlops_assets.assets.data import RAW, delivered, processed, processed_as, source_files
 from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import DatasetError
 from mlops_assets.failures import reported
 from mlops_assets.keys import Stage, asset_key, partitioned, partitions_of
 from mlops_assets.ml.data.sources import source_fingerprint, stored_name
@@ -144,4 +145,9 @@ class _Parts(NamedTuple):
 
 
 def _named(files: Sequence[Path], settings: ModelSettings) -> dict[str, Path]:
-    return {stored_name(file, settings.source.partitions): file for file in files}
+    named = {stored_name(file, settings.source.partitions): file for file in files}
+    if len(named) < len(files):
+        raise DatasetError(
+            f"several files of {settings.name} share a name: {[*map(str, files)]}; rename one"
+        )
+    return named

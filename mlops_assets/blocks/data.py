@@ -229,9 +229,6 @@ class ContractSettings(Settings):
                 f"columns {taken} are added to the rows or to the quarantine; give them other "
                 f"names, with `from: {taken[0]}`"
             )
-        sources = list(self.source_names.values())
-        if twice := sorted({name for name in sources if sources.count(name) > 1}):
-            raise ValueError(f"several columns are from {twice}; remove all but one of each")
         if misfits := unknown(self.unique, self.columns, "unique"):
             raise MisfitError(*misfits)
         return self

@@ -20,6 +20,7 @@ from mlops_assets.init.draft import (
 )
 from mlops_assets.init.leaks import Leak, find_copies, find_leaks
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.recurring import entity_as_feature
 from mlops_assets.init.roles import entity_contract, entity_name
 from mlops_assets.init.split import choose_split, repeated_rows
 from mlops_assets.init.target import Target
@@ -179,14 +180,14 @@ def _contract(table: Profiled, roles: Roles, features: list[str], draft: Draft) 
 
 
 def _said(found: Any) -> str:
-    nullable = found.contract.get("nullable")
-    return found.why + "; some rows have none" * bool(nullable)
+    return found.why + "; some rows have none" * bool(found.contract.get("nullable"))
 
 
 def _uniqueness(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
     """The key of a row, where the sample holds to it; else whole rows that are there again."""
     if roles.entity is None:
-        return _drop_repeated(table, roles, features, draft)
+        _drop_repeated(table, roles, features, draft)
+        return
     column = table.columns[roles.entity]
     ids = pd.Series(column.texts.to_pylist())
     if ids.is_unique:
@@ -198,17 +199,15 @@ def _uniqueness(table: Profiled, roles: Roles, features: list[str], draft: Draft
         if twice and table.repeated() == twice:
             said = f"{twice} rows are there twice, value by value"
             draft.decide("processing.drop_duplicates", True, said)
-            return None
-        _put_aside(table, roles, twice, draft)
-    return None
+        else:
+            _put_aside(table, roles, twice, draft)
 
 
 def _drop_repeated(table: Profiled, roles: Roles, features: list[str], draft: Draft) -> None:
     """Count a row once, or held-out rows would be known from training."""
     keys = [key for key in (roles.entity, roles.timestamp) if key is not None]
     rows = table.texts([*keys, *features, roles.target.source])
-    repeated = repeated_rows(rows, roles.target.source)
-    if repeated:
+    if repeated := repeated_rows(rows, roles.target.source):
         said = f"{repeated} of {len(rows)} rows repeat another value by value, more than by chance"
         draft.decide("processing.drop_duplicates", True, said)
 
@@ -240,6 +239,7 @@ def _feature_block(table: Profiled, roles: Roles, features: list[str], draft: Dr
             _date(table, source, roles, draft)
     _encodings(table, plain, draft)
     if roles.entity is not None:
+        entity_as_feature(table, roles.entity, roles.timestamp, draft)
         _serving(table, roles, draft)
 
 
@@ -263,8 +263,8 @@ def _encodings(table: Profiled, plain: list[str], draft: Draft) -> None:
 
 def _serving(table: Profiled, roles: Roles, draft: Draft) -> None:
     """How old a feature may be when it is served, and by which clock."""
-    said = "a row is what is known of its id until a newer one is delivered, however late"
-    draft.decide("features.ttl", f"{LONGEST.days}d", said, told=False)
+    until = "a row is what is known of its id until a newer one is delivered, however late"
+    draft.decide("features.ttl", f"{LONGEST.days}d", until, told=False)
     if roles.timestamp is None:
         return
     moments = table.moments(roles.timestamp)

@@ -128,10 +128,12 @@ class Frame(Rows):
         sources = self._contract.source_names
         frame = joined(self._frame, self._contract)
         here = set(frame.columns)
-        ours = {name: of for name, of in sources.items() if of not in here and name in here}
-        named = frame.rename(columns=ours)
-        asked_for = [of for of in sources.values() if of in named.columns]
-        yield named[asked_for], Marks.written_in(self._settings.source)
+        ours = {
+            of: name for name, of in reversed(sources.items()) if of not in here and name in here
+        }
+        named = frame.rename(columns={name: of for of, name in ours.items()})
+        asked_for = dict.fromkeys(of for of in sources.values() if of in named.columns)
+        yield named[[*asked_for]], Marks.written_in(self._settings.source)
 
 
 def needed(settings: ModelSettings) -> ContractSettings:

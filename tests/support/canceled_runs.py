@@ -22,6 +22,7 @@ _LAUNCH = """mutation($p: ExecutionParams!) {launchRun(executionParams: $p)
   {__typename ... on LaunchRunSuccess {run {runId}}}}"""
 _TERMINATE = """mutation($r: String!, $p: TerminateRunPolicy!)
   {terminateRun(runId: $r, terminatePolicy: $p) {__typename}}"""
+_HEARD = (dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED)
 _POLICIES = {True: "MARK_AS_CANCELED_IMMEDIATELY", False: "SAFE_TERMINATE"}
 
 
@@ -117,7 +118,7 @@ def cancel_launched(
         asked = time.time()
         if run_status(checkout, run_id) in ENDED:
             return Canceled(0.0, ITS_END, ["it ended before it could be canceled"])
-    return _judged(checkout, run_id, asked)
+    return _judged(checkout, run_id, asked, at_server=True)
 
 
 def cancel_command(
@@ -155,7 +156,7 @@ def run_status(checkout: Checkout, run_id: str) -> str:
     return run.status.value if run else "unknown"
 
 
-def _judged(checkout: Checkout, run_id: str, asked: float) -> Canceled:
+def _judged(checkout: Checkout, run_id: str, asked: float, *, at_server: bool = False) -> Canceled:
     """Wait for the end, also of its process, and compare all that must agree."""
     wait_for("the end", lambda: run_status(checkout, run_id) in ENDED, MOST_SECONDS)
     within = time.time() - asked
@@ -165,12 +166,14 @@ def _judged(checkout: Checkout, run_id: str, asked: float) -> Canceled:
         logs = instance.all_logs(run_id)
     events = [(log.timestamp, log.dagster_event) for log in logs if log.dagster_event]
     faults = _faults_of(events, asked)
+    # Of what is asked of a server the champion may move until the server has it.
+    heard = min(at for at, event in events if event.event_type in _HEARD) if at_server else asked
     if (ended := run_status(checkout, run_id)) != "CANCELED":
         faults.append(f"it ended {ended}")
     wait_for("MLflow's end", lambda: "RUNNING" not in _mlflow_says(checkout, run_id), 90, 1)
     faults += [f"MLflow says {one}" for one in _mlflow_says(checkout, run_id) if one != "KILLED"]
     head = checkout.ledger.head(MODEL)
-    if head and head.time.timestamp() > asked:
+    if head and head.time.timestamp() > heard:
         faults.append(f"the champion moved to {head.to_version}")
     before = [event.step_key for at, event in events if at < asked and event.is_step_event]
     last = (before[-1] if before else None) or "the queue"

@@ -20,7 +20,7 @@ def worlds(few: int, *, shrink: bool = True) -> settings:
         max_examples=EXAMPLES or few,
         derandomize=not EXAMPLES,
         deadline=None,
-        phases=[Phase.reuse, Phase.generate, *([Phase.shrink] if shrink else [])],
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if shrink else [])],
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )

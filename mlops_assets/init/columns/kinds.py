@@ -23,11 +23,11 @@ from mlops_assets.init.columns.moments import (
     find_serial,
     find_unread,
 )
+from mlops_assets.init.columns.words import FALSE, OTHER_LANGUAGES, TRUE
 from mlops_assets.init.doubts.moments import said_of_far
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column, is_row_number, number_range
 from mlops_assets.init.reading.units import find_written
-from mlops_assets.init.reading.words import FALSE, OTHER_LANGUAGES, TRUE
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 

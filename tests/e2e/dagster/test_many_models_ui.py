@@ -1,4 +1,4 @@
-"""The web page of 100 models: what its main pages ask is answered in full."""
+"""The web page of 200 models: what its main pages ask is answered in full."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from tests.support.servers import end_group, free_port, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough]
 
-MODELS = 100
+MODELS = 200
 _REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
 Ask = Callable[..., dict[str, Any]]
 
@@ -113,6 +113,6 @@ def test_one_model(ask: Ask) -> None:
         assetKey { path } staleStatus assetChecksOrError { ... on AssetChecks {
         checks { name } } } latestMaterializationByPartition: assetMaterializations(limit: 1) {
         timestamp } } }"""
-    nodes = ask(query, g={**_REPOSITORY, "groupName": "m099"})["assetNodes"]
-    assert {node["assetKey"]["path"][0] for node in nodes} == {"m099"}
+    nodes = ask(query, g={**_REPOSITORY, "groupName": "m199"})["assetNodes"]
+    assert {node["assetKey"]["path"][0] for node in nodes} == {"m199"}
     assert sum(len(node["assetChecksOrError"]["checks"]) for node in nodes) >= 10

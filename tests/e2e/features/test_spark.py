@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.engines import spark
@@ -51,7 +51,6 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # py4j's
 ]
-DAY = pd.Timestamp("2024-01-02T00Z")
 SOME = {name: one for name, one in AGGREGATES.items() if "both" in name and "shop" not in name}
 
 
@@ -80,7 +79,6 @@ def engine(servers: SparkServers) -> SparkEngine:
 
 @worlds(3, shrink=False)
 @given(rows=EVENTS, names=NAMES, entity=st.sampled_from(ENTITIES))
-@example(rows=[(1, DAY, 1.0, None, None, 0)], names=["count_chosen"], entity="int64")
 def test_features_are_those_of_arrays(
     engine: SparkEngine, rows: Rows, names: list[str], entity: str
 ) -> None:
@@ -93,6 +91,14 @@ def test_labels_are_those_of_arrays(
     engine: SparkEngine, rows: Rows, target: dict[str, Any]
 ) -> None:
     compare_labels(rows, target, engine)
+
+
+def test_none_of_events_without_a_value_to_choose_by_is_a_count_of_zero(
+    engine: SparkEngine,
+) -> None:
+    days = ("2024-01-02T00Z", "2024-01-12T00Z")
+    rows: Rows = [(1, pd.Timestamp(day), 1.0, None, None, 0) for day in days]
+    compare_chosen(rows, ["count_chosen"], "int64", engine)
 
 
 def test_aggregates_of_many_events_are_those_of_arrays(engine: SparkEngine) -> None:

@@ -290,6 +290,17 @@ def test_sensor_and_schedule_launch_a_run_that_dagster_can_start(
     assert "dagster/partition" not in tags["scoring"]
 
 
+def test_two_files_of_one_name_are_refused(
+    source: Path, lines: list[str], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    for folder in ("a", "b"):
+        (source / folder).mkdir()
+        put(source / folder, "day.csv", lines, 1, 5)
+    made = partitioned(source / "*")
+    result = materialize(made, resources, instance, DATA)
+    assert "share a name" in failure(result)
+
+
 def test_a_run_that_names_no_partition_is_told_of_that_of_now(
     source: Path, lines: list[str], resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:

@@ -152,7 +152,6 @@ def test_the_digest_changes_with_the_meaning_only(loans: dict[str, Any]) -> None
         ("contract.columns.time.format", "%%Y", "it has no year"),
         ("contract.columns.time.timezone", "New York", "timezone 'New York' is not known"),
         ("contract.columns.reason", {"dtype": "string"}, "added to the rows or to the quarantine"),
-        ("contract.columns.grade.from", "amount", "several columns are from ['amount']"),
         ("contract.columns.grade.from", "", "at least 1 character"),
         ("timestamp", "Zeit", "'Zeit' cannot name a feature, key or target"),
         ("target.column", "Ausfall?", "with the source's name as its `from`"),

@@ -177,6 +177,21 @@ def test_a_row_of_the_future_is_checked_again_until_its_time_has_come(tmp_path: 
     assert [found.new for found in early[1:]] == [["2024-12-01"], ["2024-12-01"], []]
 
 
+def test_a_moment_in_two_columns_is_of_one_partition(tmp_path: Path) -> None:
+    attributes = model(tmp_path).model_dump(mode="json", by_alias=True)
+    attributes["contract"]["columns"]["time"] |= {
+        "from": ["day", "clock"],
+        "timezone": "Asia/Tokyo",
+    }
+    made, kept = ModelSettings.model_validate(attributes), PartitionFiles(root=str(tmp_path / "k"))
+    file = tmp_path / "1.csv"
+    rows = ["0,2024-03-02,08:59,1,a,0", "1,2024-03-02,09:00,1,a,0", "2,,09:00,1,a,0"]
+    file.write_text("\n".join(["id,day,clock,amount,grade,label", *rows]) + "\n")
+    found = check(kept, made, {"1.csv": file})
+    assert found.new == [UNDATED, "2024-03-01", "2024-03-02"]
+    require_equal(found, {"1.csv": file}, made)
+
+
 def test_files_must_agree_as_without_partitions(tmp_path: Path) -> None:
     made, kept = model(tmp_path / "source"), PartitionFiles(root=str(tmp_path / "kept"))
     row = (0, "2024-03-02T00:00:00Z", "1", "a", "0")
