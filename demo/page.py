@@ -125,6 +125,8 @@ def markdown(stories: Sequence[Story]) -> str:
 
 
 def _markdown_section(story: Story) -> list[str]:
+    said, _, lines = story.backtest.partition("\nto take over:\n")
+    taken = ["", "To take over:", "", "```yaml", lines.strip(), "```"] if lines else []
     return [
         f"## {story.model}: {story.description}",
         "",
@@ -136,7 +138,8 @@ def _markdown_section(story: Story) -> list[str]:
         "",
         f"### {BACKTEST}",
         "",
-        story.backtest,
+        said.strip(),
+        *taken,
         "",
         "What the replay changes in the YAML:",
         "",

@@ -128,3 +128,10 @@ def test_the_picture_is_a_small_png(story: Story) -> None:
     content = figure(story)
     assert content.startswith(b"\x89PNG")
     assert len(content) < 120_000
+
+
+def test_the_lines_to_take_over_are_yaml(story: Story) -> None:
+    lines = "train regularly: shown to cost\nto take over:\n\nschedule:\n  train: 0 0 1 * *\n"
+    text = markdown([story.model_copy(update={"backtest": lines})])
+    assert "To take over:\n\n```yaml\nschedule:\n  train: 0 0 1 * *\n```\n" in text
+    assert "```yaml\n```" not in markdown([story])
