@@ -310,8 +310,8 @@ def test_the_image_has_the_command_and_no_tool_of_development() -> None:
     image = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(re.findall(r"--extra (\w+)", image))
-    for_people = {"dev", "polars"}  # frames of notebooks
-    assert extras == set(project["optional-dependencies"]) - for_people
+    apart = {"dev", "polars", "spark"}  # of notebooks; 400 MB and Java, for an image of their own
+    assert extras == set(project["optional-dependencies"]) - apart
     assert "--constraints requirements.lock -r pyproject.toml" in " ".join(image.split())
     assert "pip sync" not in image
     assert "--editable ." in image
