@@ -8,7 +8,8 @@ import pandas as pd
 
 from mlops_assets.blocks.base import NUMBERS
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.columns.kinds import Found, profile
+from mlops_assets.init.columns.found import Found
+from mlops_assets.init.columns.kinds import profile
 from mlops_assets.init.columns.parts import find_wholes
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.codes import NA, na_is_code

@@ -214,10 +214,8 @@ def _drop_repeated(table: Profiled, roles: Roles, features: list[str], draft: Dr
 
 def _put_aside(table: Profiled, roles: Roles, twice: int, draft: Draft) -> None:
     """Reject all but the first row of an id and a moment."""
-    names = [
-        entity_name(table.columns[str(roles.entity)]),
-        table.columns[str(roles.timestamp)].name,
-    ]
+    entity, timestamp = (table.columns[str(key)] for key in (roles.entity, roles.timestamp))
+    names = [entity_name(entity), timestamp.name]
     share = twice / table.rows
     said = "no id and moment came twice"
     if twice:

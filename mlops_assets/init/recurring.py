@@ -5,7 +5,7 @@ which it is. Of rows that are held out at random this tells nothing, for an enti
 with all its rows.
 """
 
-from mlops_assets.init.columns.kinds import ONE_HOT_BELOW
+from mlops_assets.init.columns.categories import ONE_HOT_BELOW
 from mlops_assets.init.draft import Draft, Profiled
 from mlops_assets.init.roles import entity_contract, entity_name
 

@@ -9,7 +9,7 @@ import pandas as pd
 from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.blocks.data import ANSWER_FIELDS
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.columns.kinds import Found
+from mlops_assets.init.columns.found import Found
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.column import ROW_NUMBER, Column
 from mlops_assets.init.reading.names import safe_name

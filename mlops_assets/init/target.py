@@ -6,7 +6,7 @@ import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.columns.kinds import Found
+from mlops_assets.init.columns.found import Found
 from mlops_assets.init.doubts.classes import (
     POSITIVE,
     class_meant,

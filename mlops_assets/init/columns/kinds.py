@@ -4,15 +4,15 @@ A rule looks at the texts alone and says what the contract is, whether the colum
 and how it is encoded, and why. Who is the entity, the moment or the target is `roles`.
 """
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pyarrow.compute
 
-from mlops_assets.blocks.base import Encoding
+from mlops_assets.init.columns.categories import category, code_of, leading_zeros
+from mlops_assets.init.columns.found import Found, Use
 from mlops_assets.init.columns.moments import (
     Epoch,
     Moments,
@@ -31,42 +31,14 @@ from mlops_assets.init.reading.units import find_written
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
-ONE_HOT_BELOW = 20
-NEAR_UNIQUE = 0.5
-_FEW_CODES = 12
-_STABLE = 0.01
 _MOSTLY = 0.9
 _WHOLE = r"^[+-]?[0-9]+(\.0+)?$"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_LEADING_ZERO = r"^0[0-9]+$"
 _SIGN = r"([%‰€$£¥₹]|EUR|USD|GBP|CHF|kr|zł|R\$)"
 _DIGITS = r"[0-9][0-9.,' \x{a0}\x{202f}]*"
 _SIGNED = (
     rf"^[+-]?{_SIGN}\s?[+-]?{_DIGITS}$|^[+-]?{_DIGITS}{_SIGN}$|^\({_SIGN}?\s?{_DIGITS}{_SIGN}?\)$"
 )
-_CODE = re.compile(
-    r"code|typ|kind|class|klasse|zip|plz|postal|categor|kategorie|group|gruppe|region|district|"
-    r"store|channel|sku|segment|cluster|(^|[ _])(id|nr|no)[.]?$",
-    re.IGNORECASE,
-)
-
-Use = Literal["feature", "moment", "left out"]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a rule says of a column."""
-
-    rule: str
-    why: str
-    use: Use = "feature"
-    contract: dict[str, Any] = field(default_factory=dict)
-    encoding: Encoding | None = None
-    numbers: pd.Series | None = None
-    """Of a number or a boolean, NaN where there is no value."""
-    moments: pd.Series | None = None
-    likely: bool = False
-    """Whether it may well be otherwise."""
 
 
 def profile(column: Column, answers: Answers) -> Found:
@@ -119,13 +91,6 @@ def yes_no(column: Column, answers: Answers) -> Found | None:
     return None
 
 
-def leading_zeros(column: Column, answers: Answers) -> Found | None:
-    """Digits whose leading zeros count: a code, not a number."""
-    if column.share(r"^[0-9]+$") < 1 or column.share(_LEADING_ZERO) < 0.01:
-        return None
-    return _category(column, "leading_zeros", "digits with leading zeros, so a code")
-
-
 def moment(column: Column, answers: Answers) -> Found | None:
     """Moments of one format, in 99 % of the values."""
     found: Moments | None = find_moments(column.source, column.texts, answers)
@@ -176,7 +141,7 @@ def number(column: Column, answers: Answers) -> Found | None:
         return None
     numbers = _numbers(plain)
     whole = plain.share(_WHOLE) == 1 and numbers.abs().max() < 2**53
-    if whole and (code := _code(column, numbers)):
+    if whole and (code := code_of(column, numbers)):
         return code
     if whole and is_row_number(column, numbers):
         said = f"counts the rows, from {numbers.min():g}"
@@ -224,14 +189,6 @@ def signed_number(column: Column, answers: Answers) -> Found | None:
 def unread_moment(column: Column, answers: Answers) -> Found | None:
     """Texts called a time that are of no format that is read, such as `2024-08-31 20:00 EDT`."""
     return _left_out("unread_moment", find_unread(column.source, column.texts))
-
-
-def category(column: Column, answers: Answers) -> Found | None:
-    """Texts that recur."""
-    distinct, rows = column.distinct, len(column.present)
-    if distinct > max(ONE_HOT_BELOW, NEAR_UNIQUE * rows) or distinct > 0.9 * rows:
-        return None
-    return _category(column, "category", f"{distinct} texts that recur")
 
 
 def text(column: Column, answers: Answers) -> Found | None:
@@ -308,25 +265,3 @@ def _mapped(column: Column, meaning: dict[str, float]) -> pd.Series:
 def _numbers(column: Column) -> pd.Series:
     texts = pd.Series(column.texts.to_pylist(), dtype=object)
     return pd.to_numeric(texts, errors="coerce").astype("float64")
-
-
-def _category(column: Column, rule: str, said: str) -> Found:
-    counts = column.counts
-    encoding: Encoding = "one_hot" if len(counts) < ONE_HOT_BELOW else "target"
-    contract: dict[str, Any] = {"dtype": "string"}
-    stable = column.whole or counts.min() >= _STABLE * len(column.present)
-    if len(counts) <= _FEW_CODES and stable and counts.min() >= 5:
-        contract["allowed"] = sorted(counts.index)
-    return Found(rule, said, contract=contract, encoding=encoding)
-
-
-def _code(column: Column, numbers: pd.Series) -> Found | None:
-    """A category written in numbers: few, and called a code, a kind, a class, an id."""
-    values = numbers.dropna().unique()
-    if len(values) <= 2 or len(values) > ONE_HOT_BELOW or not _CODE.search(column.source):
-        return None
-    if len(numbers) < 10 * len(values):
-        return None
-    said = f"{len(values)} whole numbers that are called a code"
-    contract = {"dtype": "int64"}
-    return Found("code", said, contract=contract, encoding="one_hot", numbers=numbers, likely=True)

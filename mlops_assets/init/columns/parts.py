@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow.compute
 
-from mlops_assets.init.columns.kinds import Found
+from mlops_assets.init.columns.found import Found
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.names import safe_name

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.blocks.data import ContractSettings
-from mlops_assets.init.columns.kinds import RULES, Found, profile
+from mlops_assets.init.columns.found import Found
+from mlops_assets.init.columns.kinds import RULES, profile
 from mlops_assets.init.questions import Answers, UndecidedError
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.missing import missing_texts, without
