@@ -51,6 +51,10 @@ class BucketUnavailableError(BucketError, TransientError):
     """The S3 server of MLOPS_BUCKET does not answer."""
 
 
+class ForeignBucketError(BucketError):
+    """What is below MLOPS_BUCKET's address belongs to another store of facts."""
+
+
 class SourceError(MlopsError):
     """The source cannot be read as the table it is declared to be."""
 

@@ -18,9 +18,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mlops_assets.errors import BucketError, BucketUnavailableError, MlopsError
-from mlops_assets.home import BUCKET
+from mlops_assets.errors import (
+    BucketError,
+    BucketUnavailableError,
+    ForeignBucketError,
+    MlopsError,
+)
+from mlops_assets.home import BUCKET, DATABASE, bucket
 from mlops_assets.runtime.atomic import replacing
+from resources.bucket.answers import is_away, of_the_sdk, unless
+from resources.bucket.store_of_facts import this_store
 
 AWAY_SECONDS = 60.0
 """How long a process that has reached the server waits for its return."""
@@ -34,6 +41,10 @@ _AT_A_TIME = 1_000_000
 """Bytes of a file in memory."""
 _reached: set[str] = set()
 """The buckets that have answered this process."""
+_ours: set[str] = set()
+"""What MLOPS_BUCKET said when its mark was found to be ours."""
+_MARK = "store.txt"
+"""Below MLOPS_BUCKET's address: whose all files there are, by `Store.said`."""
 _Answer = TypeVar("_Answer")
 
 
@@ -50,13 +61,13 @@ class Bucket:
     def holds(self, key: str) -> bool:
         """Whether there is a file."""
         with reached(self.uri):
-            return self._patiently(lambda: _is_there(*self._place(key)))
+            return _patiently(lambda: _is_there(*self._place(key)))
 
     def upload(self, files: Mapping[str, Path]) -> None:
         """Put files there, by their keys, unless there are ones; all of them when it returns."""
         there = self.tags() if len(files) > _MANY else {}
         missing = [key for key in files if key not in there]
-        with reached(self.uri), ThreadPoolExecutor(_AT_ONCE) as pool:
+        with reached(self.uri, writes=True), ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(lambda key: self._upload(key, files[key]), missing):
                 pass
 
@@ -76,7 +87,7 @@ class Bucket:
         def ask() -> str:
             name, path = self._place(key)
             asked = {"IfNoneMatch": known} if known else {}
-            found = _unless(lambda: _client().get_object(Bucket=name, Key=path, **asked), 304, 404)
+            found = unless(lambda: _client().get_object(Bucket=name, Key=path, **asked), 304, 404)
             if isinstance(found, int):
                 return known if found == 304 else ""
             with file.open("wb") as written:
@@ -86,7 +97,7 @@ class Bucket:
             return found["ETag"]
 
         with reached(self.uri):
-            return self._patiently(ask)
+            return _patiently(ask)
 
     def put(self, key: str, file: Path, instead_of: str | None = None) -> str:
         """Put a file there, in the place of any, or only `instead_of` the one with this tag.
@@ -100,14 +111,14 @@ class Bucket:
 
         def ask() -> str:
             with file.open("rb") as content:
-                done = _unless(
+                done = unless(
                     lambda: _client().put_object(Bucket=name, Key=path, Body=content, **only),
                     *(404, 409, 412) if only else (),
                 )
             return "" if isinstance(done, int) else done["ETag"]
 
-        with reached(self.uri):
-            return self._patiently(ask)
+        with reached(self.uri, writes=True):
+            return _patiently(ask)
 
     def tags(self) -> dict[str, str]:
         """All keys and their tags."""
@@ -119,7 +130,7 @@ class Bucket:
             return {one["Key"].removeprefix(prefix): one["ETag"] for one in found}
 
         with reached(self.uri):
-            return self._patiently(ask)
+            return _patiently(ask)
 
     def _download(self, key: str, file: Path, mode: int) -> None:
         def get() -> None:
@@ -129,49 +140,42 @@ class Bucket:
                 _client().download_file(*self._place(key), str(temporary))
                 temporary.chmod(mode)
 
-        self._patiently(get)
+        _patiently(get)
 
     def _upload(self, key: str, file: Path) -> None:
         def put() -> None:
             if not _is_there(*self._place(key)):
                 _client().upload_file(str(file), *self._place(key))
 
-        self._patiently(put)
+        _patiently(put)
 
     def _place(self, key: str) -> tuple[str, str]:
         name, prefix = _parts(self.uri)
         return name, f"{prefix}{key}"
 
-    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
-        deadline = time.monotonic() + AWAY_SECONDS
-        while True:
-            try:
-                return ask()
-            except Exception as err:
-                cause = _of_the_sdk(err)
-                if cause is None or not _is_away(cause) or time.monotonic() > deadline:
-                    raise
-                time.sleep(1)
-
 
 @contextmanager
-def reached(uri: str) -> Generator[None]:
+def reached(uri: str, *, writes: bool = False) -> Generator[None]:
     """Errors of an S3 server in the body become ours; it has answered before the body begins.
 
+    What is below MLOPS_BUCKET's address is this store's then: of who `writes` there first.
+
     Raises:
+        ForeignBucketError: It is another store's.
         BucketUnavailableError: It does not answer.
         BucketError: It refuses, or nothing says who we are.
     """
     try:
         _reach(uri)
+        _require_ours(uri, writes=writes)
         yield
     except MlopsError:
         raise
     except Exception as err:
-        if (cause := _of_the_sdk(err)) is None:
+        if (cause := of_the_sdk(err)) is None:
             raise
         said = " ".join(str(cause).split())
-        if _is_away(cause):
+        if is_away(cause):
             raise BucketUnavailableError(
                 f"the bucket {uri} cannot be asked: {said}; look whether the server answers, or "
                 f"correct AWS_ENDPOINT_URL or {BUCKET}"
@@ -201,6 +205,51 @@ def _reach(uri: str) -> None:
     _reached.add(name)
 
 
+def _require_ours(uri: str, *, writes: bool) -> None:
+    """Compare the mark, once in a process that has found one; who writes makes it."""
+    address = bucket()
+    if not address or address in _ours or not f"{uri}/".startswith(f"{address}/"):
+        return
+    name, prefix = _parts(address)
+    place = {"Bucket": name, "Key": f"{prefix}{_MARK}"}
+    while (mark := _patiently(lambda: _read(place))) is None:
+        if not writes:
+            return
+        _patiently(lambda: _mark(place))
+    its, _, where = mark.partition(" ")
+    store = this_store(make=False)
+    if its != store.id:
+        raise ForeignBucketError(
+            f"the files in {address} belong to another store ({where}), and this one is "
+            f"{store.place}; set the same {DATABASE} as there, or give this project a prefix of "
+            f"its own in {BUCKET}"
+        )
+    _ours.add(address)
+
+
+def _read(place: Mapping[str, str]) -> str | None:
+    found = unless(lambda: _client().get_object(**place), 404)
+    return None if isinstance(found, int) else found["Body"].read().decode(errors="replace")
+
+
+def _mark(place: Mapping[str, str]) -> None:
+    """Let it be ours, unless another was there first."""
+    said = this_store(make=True).said.encode()
+    unless(lambda: _client().put_object(**place, Body=said, IfNoneMatch="*"), 409, 412)
+
+
+def _patiently(ask: Callable[[], _Answer]) -> _Answer:
+    deadline = time.monotonic() + AWAY_SECONDS
+    while True:
+        try:
+            return ask()
+        except Exception as err:
+            cause = of_the_sdk(err)
+            if cause is None or not is_away(cause) or time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
 @cache
 def _client() -> Any:
     from botocore.config import Config
@@ -219,57 +268,10 @@ def _made(config: Any) -> Any:
 
 
 def _is_there(name: str, key: str) -> bool:
-    return not isinstance(_unless(lambda: _client().head_object(Bucket=name, Key=key), 404), int)
-
-
-def _unless(ask: Callable[[], _Answer], *statuses: int) -> _Answer | int:
-    """The answer, or of these statuses the one that it has."""
-    from botocore.exceptions import ClientError
-
-    try:
-        return ask()
-    except ClientError as err:
-        status = err.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status not in statuses:
-            raise
-        return status
+    return not isinstance(unless(lambda: _client().head_object(Bucket=name, Key=key), 404), int)
 
 
 def _parts(uri: str) -> tuple[str, str]:
     """Name and prefix, which is empty or ends with a slash."""
     name, _, prefix = uri.removeprefix("s3://").partition("/")
     return name, f"{prefix}/" if prefix else ""
-
-
-def _of_the_sdk(err: BaseException) -> Exception | None:
-    """What the AWS SDK said, which others wrap; None of what has another origin."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    seen: set[int] = set()
-    at: BaseException | None = err
-    while at is not None and id(at) not in seen:
-        if isinstance(at, BotoCoreError | ClientError):
-            return at
-        seen.add(id(at))
-        at = getattr(at, "last_exception", None) or at.__cause__ or at.__context__
-    return None
-
-
-def _is_away(cause: Exception) -> bool:
-    """Whether it may answer if it is asked again."""
-    from botocore.exceptions import (
-        ClientError,
-        ConnectionError,
-        HTTPClientError,
-        IncompleteReadError,
-        SSLError,
-    )
-
-    if isinstance(cause, ClientError):
-        answer = cause.response
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return (status >= 500 and status != 501) or answer.get("Error", {}).get(
-            "Code"
-        ) == "SlowDown"
-    passing = (ConnectionError, HTTPClientError, IncompleteReadError)
-    return isinstance(cause, passing) and not isinstance(cause, SSLError)

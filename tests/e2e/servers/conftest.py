@@ -38,5 +38,6 @@ def address(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     objects._reached.clear()
+    objects._ours.clear()
     objects._client.cache_clear()
     return s3.new_bucket()
