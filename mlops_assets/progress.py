@@ -5,6 +5,7 @@ It writes where the command was started, not where a step's own output goes.
 
 import logging
 import time
+from collections import Counter
 
 import dagster as dg
 
@@ -20,6 +21,8 @@ class _Progress(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._began: dict[str | None, float] = {}
+        self._partitions: Counter[str | None] = Counter()
+        """By step, how many of its asset were told of."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say what the record is about, if a person wants to know."""
@@ -31,9 +34,17 @@ class _Progress(logging.Handler):
         elif event.is_step_start:
             self._began[event.step_key] = time.monotonic()
             terminal.doing(str(event.step_key).replace("__", "/", 1))
+        elif event.is_step_materialization and event.partition is not None:
+            self._partitions[event.step_key] += 1  # of years there may be thousands
         elif event.is_step_materialization:
-            took = time.monotonic() - self._began.get(event.step_key, time.monotonic())
-            terminal.line(f"{event.asset_key.to_user_string()}: materialized in {took:.1f} s")
+            self._line(event, event.asset_key.to_user_string(), "materialized")
+        elif event.is_step_success and (partitions := self._partitions.pop(event.step_key, 0)):
+            said = f"{partitions} partitions materialized"
+            self._line(event, str(event.step_key).replace("__", "/", 1), said)
+
+    def _line(self, event: dg.DagsterEvent, asset: str, said: str) -> None:
+        took = time.monotonic() - self._began.get(event.step_key, time.monotonic())
+        terminal.line(f"{asset}: {said} in {took:.1f} s")
 
 
 @dg.logger(config_schema=None, description="One line per materialized asset or trial.")

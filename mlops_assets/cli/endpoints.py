@@ -76,14 +76,16 @@ def stop(models: Sequence[str], *, as_json: bool = False) -> int:
     definitions = load_definitions()
     found: list[StoppedEndpoint] = []
     with open_resources(definitions, "deployment") as built:
-        chosen = chosen_models(definitions, models, held_models())
+        held = held_models()
+        chosen = chosen_models(definitions, models, held)
         end = partial(_stop, built.deployment, found)
         ended = [survived(model, partial(end, model)) for model in chosen]
     left = "no endpoint answered; what was left of one is ended"
-    lines = [f"{one.model}: {'stopped' if one.answered else left}" for one in found]
+    told = [one for one in found if one.answered or one.model in {*models, *held}]
+    lines = [f"{one.model}: {'stopped' if one.answered else left}" for one in told]
     if lines or as_json:
         say_facts(found, "\n".join(lines), as_json=as_json)
-    elif not chosen:
+    elif all(ended):
         say("nothing was ever deployed")
     return 0 if all(ended) else 1
 

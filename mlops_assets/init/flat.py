@@ -165,14 +165,8 @@ def _contract(table: Profiled, roles: Roles, features: list[str], draft: Draft) 
             contract = target_contract(found.contract, roles.target)
             draft.decide(place, contract_of(column, contract), "the target", told=False)
         elif source in features:
-            contract = found.contract
-            draft.decide(
-                place,
-                contract_of(column, contract),
-                _said(found),
-                likely=found.likely,
-                told=found.likely,
-            )
+            block, doubt = contract_of(column, found.contract), found.likely
+            draft.decide(place, block, _said(found), likely=doubt, told=doubt)
     block = draft.attributes["contract"]
     if draft.left_out:
         block["extra_columns"] = "drop"
@@ -242,11 +236,17 @@ def _feature_block(table: Profiled, roles: Roles, features: list[str], draft: Dr
 
 
 def _date(table: Profiled, source: str, roles: Roles, draft: Draft) -> None:
-    """A date becomes its age at the row's moment; the raw moment is never a feature."""
+    """A date becomes its age at the row's moment; the raw moment is never a feature.
+
+    Rows without a timestamp are as of their delivery.
+    """
     name = f"{table.columns[source].name[:50]}_age_days"
     block = {"column": table.columns[source].name, "part": "age_days"}
     said = f"{source}: its age at the row's moment"
-    draft.decide(f"features.dates.{name}", block, said)
+    if roles.timestamp is None:
+        said = f"{source}: its age when a row is delivered, as none has a moment of its own; if "
+        said += f"rows are scored much later than those trained on, --drop {source!r} leaves it out"
+    draft.decide(f"features.dates.{name}", block, said, likely=roles.timestamp is None)
     if roles.timestamp and grows(_age(table, source, roles), table.moments(roles.timestamp)):
         said = "the newer a row, the older it is, a day a day"
         draft.decide(f"monitoring.drift.ageing.{name}", "1d", said, told=False)

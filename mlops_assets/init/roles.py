@@ -10,6 +10,7 @@ from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.blocks.data import ANSWER_FIELDS
 from mlops_assets.errors import ConfigError
 from mlops_assets.init.columns.found import Found
+from mlops_assets.init.columns.words import is_other
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.column import ROW_NUMBER, Column
 from mlops_assets.init.reading.names import safe_name
@@ -43,22 +44,6 @@ _NOW = re.compile(
     r"cree|saisi|enregistre|creado|registrado|medido|creato|registrato)(_?(at|on|am|um|le|el|il))?$"
 )
 """Of a safe name: when a row was recorded."""
-_OTHER = re.compile(
-    r"(^|_)(birth|birthday|birth_?date|dob|born|geburt(s?_?(tag|datum))?|geboren|sign_?(ed_)?up|since|"
-    r"joined|joining|register|registered|registration|start|started|begin|began|expiry|expires?|"
-    r"expired|expiration|valid|until|end|ended|due|first|last|updated?|modified|closed?|closing|"
-    r"cancel|cancell?ed|cancell?ation|deliver|delivered|delivery|paid|outcome|resolved|hire|hired|"
-    r"refund|refunded|returned|shipped|last(login|seen|visit|updated?)|"
-    r"(start|end|hire|due|expiry|delivery|closing|registration)date|"
-    r"((vertrags?|kunden|eintritts?|austritts?|kuendigungs?|start|end|liefer|zahlungs?|ablauf|"
-    r"registrierungs?|anmelde|storno)_?)(beginn|ende|datum|tag)|"
-    r"seit|beginn|anfang|start|ende|eintritt|austritt|beitritt|anmeldung|angemeldet|registriert|"
-    r"registrierung|ablauf|bis|gueltig|faellig|geliefert|lieferung|bezahlt|storniert|gekuendigt|"
-    r"kuendigung|erster?|erste[ns]|letzter?|letzte[ns]|geaendert|abgeschlossen|"
-    r"naissance|depuis|debut|fin|jusqu|inscription|expire|nacimiento|desde|inicio|hasta|"
-    r"nascita|inizio|scadenza)(_|$)"
-)
-"""Of a safe name, a word: a birth, a beginning, an end, or what comes after the row."""
 _MANY = 50
 """Different values of an id that recurs, unless it is called one of persons or things."""
 _YEAR = re.compile(r"^(year|yr|jahr|season)$", re.IGNORECASE)
@@ -169,7 +154,7 @@ def find_timestamp(
     if given:
         return None
     candidates = [source for source in columns if _may_be_now(columns[source], profiles[source])]
-    candidates = [source for source in candidates if not _is_called(_OTHER, source)]
+    candidates = [source for source in candidates if not is_other(source)]
     candidates = [s for s in candidates if _is_called(_NOW, s)] or candidates
     if len(candidates) <= 1:
         return next(iter(candidates), None)
@@ -191,7 +176,7 @@ def time_rivals(
         if source != chosen and _may_be_now(columns[source], profiles[source])
     ]
     clear = _is_called(_NOW, chosen)
-    return [source for source in others if not (clear and _is_called(_OTHER, source))]
+    return [source for source in others if not (clear and is_other(source))]
 
 
 def _is_called(words: re.Pattern[str], source: str) -> bool:

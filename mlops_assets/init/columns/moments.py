@@ -51,6 +51,8 @@ _CALLED_SO = re.compile(
     r"(^|_)(time|ts|timestamp|date|datetime|datum|zeit|zeitpunkt|zeitstempel|fecha)(_|$)|_at$"
 )
 """Of a safe name, a word."""
+_CLOCK = r"^[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?( ?[AaPp][Mm])?$"
+_MIDNIGHT = r"^24:00(:00)?$"
 _DATED = r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}|(19|20)[0-9]{2}"
 _DATE = re.compile(r"date|datum|fecha|dia$|jour|(^|[_ ])day$|[_ ](at|on)$", re.IGNORECASE)
 _NUMBERED = re.compile(
@@ -165,14 +167,26 @@ def find_unread(source: str, texts: pa.Array) -> str:
     They are some if they have a date or a year, or if most of them are different.
     """
     present = texts.drop_null()
-    dated = pc.mean(pc.match_substring_regex(present, _DATED)).as_py() or 0
     many = len(pc.unique(present)) > max(_FEW, len(present) / 2)
+    if many and (pc.mean(pc.match_substring_regex(present, _CLOCK)).as_py() or 0) >= _MOST:
+        return _said_of_clock(texts)
+    dated = pc.mean(pc.match_substring_regex(present, _DATED)).as_py() or 0
     if not _CALLED_SO.search(safe_name(source)) or not (dated >= _MOST or many):
         return ""
     return (
         f"called a time, but of no one format that is read, e.g. {present[0].as_py()[:40]!r}; to "
         f"use it write ISO 8601, e.g. 2024-08-31T20:00:00-04:00, and say --time {source!r}"
     )
+
+
+def _said_of_clock(texts: pa.Array) -> str:
+    """Why times of day are of no use, and what hinders to read them beside their date."""
+    said = f"a time of day, or how long something took, e.g. {texts.drop_null()[0].as_py()!r}"
+    if texts.null_count:
+        said += f", that {texts.null_count} rows have none of"
+    if midnights := pc.sum(pc.match_substring_regex(texts, _MIDNIGHT)).as_py():
+        said += f"; {midnights} are 24:00, which is 00:00 of the next day"
+    return f"{said}; write it as a number, e.g. of hours, to use it"
 
 
 def find_serial(source: str, numbers: pd.Series) -> Epoch | None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.compute
 
 from mlops_assets.init.columns.found import Found
+from mlops_assets.init.columns.words import is_other
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.column import Column
 from mlops_assets.init.reading.names import safe_name
@@ -18,7 +19,7 @@ pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type 
 
 _ENOUGH = 0.99
 _DAY = re.compile(r"_?(date|datum|fecha|giorno|data|day|tag|jour|dia)_?")
-_CLOCK = re.compile(r"_?(time|uhrzeit|zeit|uhr|clock|hora|heure|hour|ora)_?")
+_CLOCK = re.compile(r"_?(time_?of_?day|time|uhrzeit|zeit|uhr|clock|hora|heure|hour|ora)_?")
 _CLOCKS = {
     "%H:%M": r"^[0-9]{1,2}:[0-9]{2}$",
     "%H:%M:%S": r"^[0-9]{1,2}:[0-9]{2}:[0-9]{2}$",
@@ -27,6 +28,11 @@ _CLOCKS = {
     "%I:%M %p": r"^[0-9]{1,2}:[0-9]{2} [AaPp][Mm]$",
     "%I:%M:%S %p": r"^[0-9]{1,2}:[0-9]{2}:[0-9]{2} [AaPp][Mm]$",
 }
+_DIGITS = {
+    "%H%M": r"^([01][0-9]|2[0-3])[0-5][0-9]$",
+    "%H%M%S": r"^([01][0-9]|2[0-3])([0-5][0-9]){2}$",
+}
+"""Without a mark they may be any number, so not one may be another."""
 _UNITS = {
     "%Y": ({"year", "yr", "jahr", "annee", "ano", "anno"}, r"^(19|20)[0-9]{2}$"),
     "%m": ({"month", "mon", "mo", "mnth", "monat", "mois", "mes", "mese"}, r"^(0?[1-9]|1[0-2])$"),
@@ -61,8 +67,8 @@ def find_wholes(
     clocks = {source: form for source in free if (form := _clock_form(free[source]))}
     pairs = list(_pairs(list(days), list(clocks)))
     wholes = [
-        _whole([columns[day], columns[clock]], f"{days[day]} {clocks[clock]}", sure=sure)
-        for day, clock, sure in pairs
+        _whole([columns[day], columns[clock]], f"{days[day]} {clocks[clock]}")
+        for day, clock in pairs
     ]
     if not pairs and all(one.use != "moment" for one in found.values()):
         wholes = [_of_units(free)]
@@ -72,16 +78,17 @@ def find_wholes(
             yield whole
 
 
-def _pairs(days: list[str], clocks: list[str]) -> Iterator[tuple[str, str, bool]]:
-    """Columns that are called the day and the time of one thing; or the only ones."""
-    things = {source: _DAY.sub("", safe_name(source)) for source in days}
+def _pairs(days: list[str], clocks: list[str]) -> Iterator[tuple[str, str]]:
+    """Columns that are called the day and the time of one thing, or of nothing else.
+
+    What is called otherwise, e.g. `finish_time`, may be how long something took.
+    """
+    things = {source: _DAY.sub("", safe_name(source)) for source in days if not is_other(source)}
     for clock in clocks:
         thing = _CLOCK.sub("", safe_name(clock))
-        same = [day for day in days if things[day] == thing]
+        same = [day for day in things if things[day] == thing]
         if len(same) == 1:
-            yield same[0], clock, True
-        elif len(days) == len(clocks) == 1 and "" in (thing, things[days[0]]):
-            yield days[0], clock, False
+            yield same[0], clock
 
 
 def _day_form(column: Column, found: Found) -> str | None:
@@ -97,7 +104,9 @@ def _day_form(column: Column, found: Found) -> str | None:
 def _clock_form(column: Column) -> str | None:
     if not _CLOCK.search(safe_name(column.source)):
         return None
-    return next((f for f, like in _CLOCKS.items() if column.share(like) >= _ENOUGH), None)
+    forms = [form for form, like in _CLOCKS.items() if column.share(like) >= _ENOUGH]
+    forms += [form for form, like in _DIGITS.items() if column.share(like) == 1]
+    return next(iter(forms), None)
 
 
 def _of_units(columns: Mapping[str, Column]) -> Whole | None:
@@ -109,19 +118,30 @@ def _of_units(columns: Mapping[str, Column]) -> Whole | None:
             for source, column in columns.items()
             if safe_name(source) in names and column.share(like) == 1
         ]
-        if len(fits) != 1:
+        if len(fits) != 1 or _has_gaps([*parts.values(), fits[0]]):
             break
         parts[directive] = fits[0]
-    whole = _whole(list(parts.values()), " ".join(parts), sure=True) if len(parts) > 2 else None
+    whole = _whole(list(parts.values()), " ".join(parts)) if len(parts) > 2 else None
     return whole._replace(gone=whole.column.parts[:3]) if whole else None
 
 
-def _whole(parts: list[Column], form: str, *, sure: bool) -> Whole | None:
-    """The parts as one column, if nearly all of its texts are moments, and those differ."""
-    names = tuple(part.source for part in parts)
-    texts = reduce(
+def _has_gaps(parts: list[Column]) -> bool:
+    """Whether rows that have the first part lack another: they would have no moment."""
+    return len(_joined(parts).drop_null()) < len(parts[0].present)
+
+
+def _joined(parts: list[Column]) -> Any:
+    return reduce(
         lambda one, other: pc.binary_join_element_wise(one, other, " "), (p.texts for p in parts)
     )
+
+
+def _whole(parts: list[Column], form: str) -> Whole | None:
+    """The parts as one column, if nearly all of its texts are moments, and those differ."""
+    if _has_gaps(parts):
+        return None
+    names = tuple(part.source for part in parts)
+    texts = _joined(parts)
     moments = parsed(pd.Series(texts.to_pylist(), dtype=object), form)
     if moments.notna().sum() < _ENOUGH * len(texts.drop_null()) or moments.nunique() < 2:
         return None
@@ -131,5 +151,5 @@ def _whole(parts: list[Column], form: str, *, sure: bool) -> Whole | None:
     if texts.null_count:
         contract["nullable"] = True
     said = f"in {len(names)} columns, written {form}"
-    found = Found("parts", said, "moment", contract, moments=moments, likely=not sure)
+    found = Found("parts", said, "moment", contract, moments=moments)
     return Whole(column, found, names)

@@ -76,6 +76,8 @@ def test_it_is_named_by_the_status(start: Start, capsys: pytest.CaptureFixture[s
 def test_it_is_stopped(start: Start, verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     process, other = start("gone"), start("other")
     assert main(verb) == 0
+    # Of the two on board, which never ran, nothing is said.
+    assert "".join(capsys.readouterr().out.split()) in ("gone:stopped", "gone:stoppedother:stopped")
     assert process.wait(10) is not None
     assert (other.poll() is None) == ("gone" in verb)
     assert main(["status", "gone"]) == 1

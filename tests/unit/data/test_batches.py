@@ -67,7 +67,7 @@ def test_a_needed_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"the columns \['text'\] are missing"):
         tables(TableFiles([file], SOURCE, COLUMNS))
     FRAME.head(0).to_parquet(file)
-    with pytest.raises(SourceError, match=r"no rows\. Write the file again"):
+    with pytest.raises(SourceError, match=r"no rows\. Fetch or write the file again"):
         tables(TableFiles([file], SOURCE, COLUMNS))
 
 

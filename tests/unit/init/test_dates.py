@@ -96,7 +96,9 @@ EVERY_HOUR = pd.date_range("2023-11-01 00:30", periods=ROWS, freq="1h")
         (("Date", "Time"), ("%d/%m/%Y", "%H.%M.%S")),
         (("Datum", "Uhrzeit"), ("%d.%m.%Y", "%H:%M")),
         (("order_date", "order_time"), ("%Y-%m-%d", "%H:%M:%S")),
-        (("Date", "local time"), ("%Y%m%d", "%I:%M %p")),
+        (("Date", "Time of day"), ("%Y%m%d", "%I:%M %p")),
+        (("date", "time"), ("%Y%m%d", "%H%M%S")),
+        (("DATE_MAX", "TIME_MAX"), ("%Y-%m-%d", "%H%M")),
     ],
 )
 def test_rule_parts(infer: Any, names: tuple[str, str], form: tuple[str, str]) -> None:
@@ -109,7 +111,7 @@ def test_rule_parts(infer: Any, names: tuple[str, str], form: tuple[str, str]) -
     assert draft.left_out == {}
     said = next(one for one in draft.decisions if one.place == "timestamp")
     assert "2023-11-01 to 2023-11-13, in 2 columns" in said.said
-    assert said.likely == (names[1] == "local time")
+    assert not said.likely
     settings = ContractSettings.model_validate(draft.attributes["contract"])
     kept = enforce(pd.DataFrame(table).astype(str), settings, datetime.now(UTC))
     assert kept.rows[name].dt.tz_localize(None).tolist() == EVERY_HOUR.tolist()
@@ -137,11 +139,50 @@ def test_rule_parts_are_apart_where_a_person_names_one(infer: Any, option: str) 
     assert draft.attributes["timestamp"] == "date"
 
 
-@pytest.mark.parametrize("other", [("opens_date", "closing_time"), ("Date", "lap")])
-def test_rule_parts_are_of_one_thing(infer: Any, other: tuple[str, str]) -> None:
-    parts = in_parts("%Y-%m-%d", "%H:%M", EVERY_HOUR)
-    draft = infer(sound(**dict(zip(other, parts, strict=True))))
-    assert " ".join(other) not in str(draft.decisions)
+@pytest.mark.parametrize(
+    ("day", "clock"),
+    [
+        *(("opens_date", "closing_time"), ("Date", "lap"), ("date", "finish_time")),
+        *(("date", "local time"), ("birth_date", "time"), ("birth_date", "birth_time")),
+        *(("start_date", "start_time"), ("flight_date", "dep_time")),
+    ],
+)
+def test_rule_parts_are_of_one_thing(infer: Any, day: str, clock: str) -> None:
+    parts = in_parts("%Y-%m-%d", "%H:%M:%S", EVERY_HOUR + pd.to_timedelta(np.arange(ROWS), "s"))
+    draft = infer(sound(**{day: parts[0], clock: parts[1]}))
+    assert f"{day} {clock}" not in str(draft.decisions)
+    assert "a time of day, or how long something took, e.g. '00:30:00'" in draft.left_out[clock]
+    assert "write it as a number, e.g. of hours" in draft.left_out[clock]
+
+
+def test_rule_parts_leave_a_whole_date_the_timestamp_where_times_are_missing(infer: Any) -> None:
+    at = EVERY_HOUR + pd.to_timedelta(np.arange(ROWS), "s")
+    day, clock = in_parts("%Y-%m-%d", "%H:%M:%S", at)
+    gaps: list[Any] = [None, None, *clock[2:]]
+    draft = infer(sound(date=day, time=gaps))
+    assert draft.attributes["timestamp"] == "date"
+    assert draft.attributes["training"]["split"]["by"] == "time"
+    assert "that 2 rows have none of" in draft.left_out["time"]
+    both = infer(sound(date=[None, None, *day[2:]], time=gaps))
+    assert both.attributes["contract"]["columns"]["date_time"]["nullable"]
+    hours = [None, *at.hour[1:]]
+    units = infer(sound(year=at.year, month=at.month, day=at.day, hour=hours))
+    assert units.attributes["timestamp"] == "year_month_day"
+
+
+@pytest.mark.parametrize("odd", ["2460", "2530", "930"])
+def test_rule_parts_of_digits_alone_are_clocks_in_every_row(infer: Any, odd: str) -> None:
+    day, clock = in_parts("%Y%m%d", "%H%M", EVERY_HOUR)
+    draft = infer(sound(date=day, time=[odd, *clock[1:]]))
+    assert draft.attributes["timestamp"] == "date"
+
+
+def test_rule_parts_say_what_is_24_00(infer: Any) -> None:
+    at = EVERY_HOUR + pd.to_timedelta(np.arange(ROWS) * 7, "min")
+    day, clock = in_parts("%Y-%m-%d", "%H:%M", at)
+    draft = infer(sound(date=day, time=[*["24:00"] * 9, *clock[9:]]))
+    assert draft.attributes["timestamp"] == "date"
+    assert "; 9 are 24:00, which is 00:00 of the next day" in draft.left_out["time"]
 
 
 def test_rule_timestamp_is_not_to_come(infer: Any) -> None:
@@ -189,6 +230,19 @@ def test_rule_dates_are_not_ageing_where_no_row_has_another_moment(infer: Any) -
     attributes = infer(sound(birth_date=born)).attributes
     assert list(attributes["features"]["dates"]) == ["birth_date_age_days"]
     assert "ageing" not in attributes.get("monitoring", {}).get("drift", {})
+
+
+def test_rule_dates_of_rows_without_a_moment_are_likely(infer: Any) -> None:
+    born = pd.date_range("1960-01-01", periods=ROWS, freq="9D").strftime("%Y-%m-%d")
+
+    def said(**columns: Any) -> Any:
+        decisions = infer(sound(birth_date=born, **columns)).decisions
+        return next(one for one in decisions if one.place == "features.dates.birth_date_age_days")
+
+    assert not said(asked_at=AT).likely
+    assert said().likely
+    assert "its age when a row is delivered" in said().said
+    assert "--drop 'birth_date' leaves it out" in said().said
 
 
 def test_rule_known_after_of_a_date_is_left_out_of_the_contract(infer: Any) -> None:

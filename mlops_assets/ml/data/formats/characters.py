@@ -58,6 +58,10 @@ def clip(text: str) -> str:
     return repr(text if len(text) <= 120 else f"{text[:120]}...")
 
 
+NO_ROWS = "Fetch or write the file again; one of a time without events belongs in no source"
+"""The remedy for a file without rows: it may be damaged, so nobody takes it for one of none."""
+
+
 def refuse(where: str, what: str) -> NoReturn:
     """Refuse a file.
 

@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
-from mlops_assets.ml.data.formats.characters import clip, read_text, refuse
+from mlops_assets.ml.data.formats.characters import NO_ROWS, clip, read_text, refuse
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
 
@@ -76,7 +76,7 @@ def open_text(path: Path, source: SourceSettings, columns: Sequence[str]) -> Tex
         remedy = "If it is a row, name the columns in `source.columns`; if the header stands below"
         refuse(where, f"{said}. {remedy}, say how many lines are above it by `source.skip_rows`")
     if not body:
-        refuse(where, f"only the header {first.decode()!r} and no rows. Fetch the file again")
+        refuse(where, f"only the header {first.decode()!r} and no rows. {NO_ROWS}")
     return TextFile(where, names, body, first_line, delimiter, quoted)
 
 
@@ -254,7 +254,11 @@ def _check_delimiter(
         return
     remedy = "source.format: whitespace" if best == " " else f"source.delimiter: {best!r}"
     used = "white space" if source.format == "whitespace" else repr(source.delimiter)
-    refuse(where, f"not delimited by {used}: {clip(line)}. Set `{remedy}`")
+    refuse(
+        where,
+        f"not delimited by {used}: {clip(line)}. Set `{remedy}`, or write the file again if "
+        "the others are as declared",
+    )
 
 
 def _check_lines(file: TextFile) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
+from mlops_assets.ml.data.formats.characters import NO_ROWS
 
 
 class ParquetTable:
@@ -65,7 +66,7 @@ class ParquetTable:
         return [name for name in self._stored if _is_needed(name, keep)]
 
     def _empty(self) -> SourceError:
-        return SourceError(f"{self._path}: no rows. Write the file again.")
+        return SourceError(f"{self._path}: no rows. {NO_ROWS}.")
 
     def _unreadable(self, err: Exception) -> SourceError:
         return SourceError(
