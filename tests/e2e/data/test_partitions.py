@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.tiny_repository import TinyRepository
 
-pytestmark = pytest.mark.e2e
+# The gate has tests/graph/data/test_partitioned_graph.py.
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough]
 
 _PARTITIONS = "  timestamp: time\n  partitions: {cadence: month, start: 2024-01-01}\n"
 
