@@ -105,7 +105,7 @@ def train(
     from mlops_assets.ml.inference.scoring import Scored
     from mlops_assets.ml.training.early_stopping import rounds_of
     from mlops_assets.ml.training.fit import split
-    from mlops_assets.ml.training.sampling import sampled_rows
+    from mlops_assets.ml.training.many_rows.sampling import sampled_rows
     from mlops_assets.ml.training.train import train_pipeline
     from mlops_assets.model_versions.choice import choice_metadata, log_choice
     from mlops_assets.model_versions.provenance import choose_inference, record_training

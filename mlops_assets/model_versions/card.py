@@ -3,7 +3,7 @@
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.model_card import markdown, model_card
 from mlops_assets.ml.frames import Split
-from mlops_assets.ml.training.sampling import sampled_rows
+from mlops_assets.ml.training.many_rows.sampling import sampled_rows
 from mlops_assets.model_versions.choice import as_fitted
 from mlops_assets.model_versions.provenance import INFERENCE_TAG
 from mlops_assets.records.data import Origin

@@ -33,7 +33,7 @@ from mlops_assets.ml.training.early_stopping import (
 )
 from mlops_assets.ml.training.estimators import build_estimator
 from mlops_assets.ml.training.held_out import places
-from mlops_assets.ml.training.sampling import sampled
+from mlops_assets.ml.training.many_rows.sampling import sampled
 from mlops_assets.ml.training.unfit_rows import explained, require_finite, require_narrow
 from mlops_assets.ml.training.weights import fit_arguments
 

@@ -13,7 +13,7 @@ from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.frames import Split, label_array
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.fit import fit
-from mlops_assets.ml.training.sampling import Sample, sampled
+from mlops_assets.ml.training.many_rows.sampling import Sample, sampled
 from mlops_assets.records.evaluation import CurvePoint
 
 FITTED = 4_000

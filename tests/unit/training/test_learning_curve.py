@@ -12,7 +12,7 @@ from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training import learning_curve as module
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.learning_curve import FITTED, learning_curve
-from mlops_assets.ml.training.sampling import sampled
+from mlops_assets.ml.training.many_rows.sampling import sampled
 from tests.support.toy_models import flat_table
 
 

@@ -14,7 +14,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.training.fit import build_pipeline, fit, split
-from mlops_assets.ml.training.sampling import Sample, sampled, sampled_rows
+from mlops_assets.ml.training.many_rows.sampling import Sample, sampled, sampled_rows
 from mlops_assets.ml.training.train import train_pipeline
 from tests.support.toy_models import flat_table
 
