@@ -76,7 +76,7 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
     columns[settings.target.name] = _target(labelled, settings)
     if settings.training.weight is not None:
         columns[settings.training.weight] = number_array(labelled[settings.training.weight])
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame(columns, copy=False)  # the two parts are the only copy of the rows
     by_time = settings.split.by == "time"
     in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
     if not in_train.any() or not in_test.any():
@@ -138,7 +138,9 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
         )
     rows, target, _, weights = sampled(train, settings)
     features = select_features(rows, settings.feature_dtypes)
-    numeric = features[_plain(settings)]
+    numeric = pd.DataFrame(
+        {name: features[name] for name in _plain(settings)}, features.index, copy=False
+    )
     require_finite(numeric, settings)
     require_narrow(features, settings)
     pipeline = build_pipeline(settings)
