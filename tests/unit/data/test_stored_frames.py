@@ -22,6 +22,9 @@ ODD = pd.DataFrame(
     }
 )
 
+POOL = pa.proxy_memory_pool(pa.default_memory_pool())
+"""It counts, and has to outlive what it gave."""
+
 
 @pytest.mark.parametrize("frame", [ODD, ODD.head(0)], ids=["odd", "no rows"])
 def test_it_is_as_pandas_reads_it(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -35,11 +38,11 @@ def test_of_two_row_groups_there_is_one_copy_and_no_more(tmp_path: Path) -> None
     file = stored(tmp_path, wide)
     pq.write_table(pa.Table.from_pandas(wide), file, row_group_size=10_000)
 
-    before, pool = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
-    pa.set_memory_pool(pool)
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(POOL)
     try:
         frame = loaded(tmp_path, pd.DataFrame)
     finally:
         pa.set_memory_pool(before)
     assert frame.equals(wide)
-    assert pool.max_memory() < 1.3 * numbers.nbytes
+    assert POOL.max_memory() < 1.3 * numbers.nbytes
