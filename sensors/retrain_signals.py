@@ -17,6 +17,7 @@ from mlops_assets.records.data import SourceFacts
 from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.records.monitoring import DriftFacts, DriftSummary, OutcomeFacts
 from mlops_assets.records.retraining import Outcome, Pending, Result, Signals
+from resources.databases.rows import fingerprint
 
 DECISION_TAG = "mlops/decision"
 """Run tag: the id of the decision that asked for the run."""
@@ -54,11 +55,13 @@ def read_signals(
 
 def _source(settings: ModelSettings) -> tuple[str | None, str]:
     """The fingerprint of the source's content, or why there is none."""
+    source = settings.source
     try:
-        fingerprint = source_fingerprint(settings.source)
+        look = source_fingerprint if source.database is None else fingerprint
+        found = look(source)
     except SourceError as err:  # it may be in the middle of being replaced
         return None, str(err)
-    return fingerprint, "" if fingerprint else "the loader names no `source.watch` to look at"
+    return found, "" if found else "the source names no `watch` to look at"
 
 
 class _Events(NamedTuple):

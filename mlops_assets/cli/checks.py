@@ -1,7 +1,7 @@
-"""The verb `check`, and what of it a run looks at first: estimator, parameters and loader.
+"""The verb `check`, and what of it a run looks at first: estimator, parameters, loader, database.
 
-A YAML names those in Python. Loading the definitions cannot look at them, since it imports no
-library of a user's model.
+A YAML names those in Python or elsewhere. Loading the definitions cannot look at them, since it
+imports no library of a user's model and asks no server.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,18 @@ from mlops_assets.components.model_files import Part, ReadModel, read_parts
 from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
 from mlops_assets.home import models_folder
 from mlops_assets.keys import TrainingStage
+from resources.databases.rows import require_rows
+from resources.databases.source import require_usable
 
 
 def check(models: Sequence[str], *, as_json: bool = False) -> int:
-    """Print every fault of the models' YAML files, and what of their Python cannot be used."""
+    """Print every fault of the models' YAML files, and what cannot be used of what they name."""
     definitions = load_definitions()
     chosen, sound, claimed = chosen_models(definitions, models), sound_models(), disputes()
-    faults = {model: [*claimed[model], *python_faults(sound[model])] for model in chosen}
+    faults = {
+        name: [*claimed[name], *python_faults(sound[name]), *database_faults(sound[name])]
+        for name in chosen
+    }
     good = [f"{model}: sound" for model in chosen if not faults[model]]
     bad = [str(fault) for model in chosen for fault in faults[model]]
     if as_json:
@@ -57,13 +62,8 @@ def python_faults(
 ) -> Iterator[Fault]:
     """What cannot be imported or built of what these stages use; imports scikit-learn for one."""
     settings = model.settings
-    if "raw_data" in stages and settings.source.loader is not None:
-        from mlops_assets.ml.data.reading import find_loader
-
-        try:
-            find_loader(settings.source.loader)
-        except MlopsError as err:
-            yield model.fault("source.loader", str(err))
+    if "raw_data" in stages:
+        yield from _source_faults(model)
     if "trained_model" not in stages:
         return
     from mlops_assets.ml.training.choice import candidates
@@ -79,6 +79,31 @@ def python_faults(
     if settings.training.tune and find_spec("optuna") is None:
         said = "needs Optuna, which is not installed; pip install 'mlops-assets[tune]'"
         yield model.fault("training.tune", said)
+
+
+def database_faults(model: ReadModel) -> Iterator[Fault]:
+    """What the database of a model's source says of its table or query, once it can be asked."""
+    settings = model.settings
+    if settings.source.database is None or any(_source_faults(model)):
+        return
+    try:
+        require_rows(settings.source, settings.contract)
+    except MlopsError as err:
+        yield model.fault("source.database", str(err))
+
+
+def _source_faults(model: ReadModel) -> Iterator[Fault]:
+    """What is wrong with it that is known on this machine."""
+    source = model.settings.source
+    try:
+        if source.loader is not None:
+            from mlops_assets.ml.data.reading import find_loader
+
+            find_loader(source.loader)
+        if source.database is not None:
+            require_usable(source)
+    except MlopsError as err:
+        yield model.fault("source.loader" if source.loader else "source.database", str(err))
 
 
 def _parameters(model: ReadModel, err: ParameterError) -> str:
