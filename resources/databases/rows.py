@@ -6,7 +6,8 @@ How the database is reached is `resources.databases.source`; what a value become
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -140,7 +141,7 @@ def _table(
     if not known.has_table(name, schema=schema):
         near = did_you_mean([name], [*known.get_table_names(schema), *known.get_view_names(schema)])
         raise SourceError(
-            f"{place(source)} has no table {source.table}{near}; correct `source.table`"
+            f"{place(source)} has no table {source.table}{near or '; correct `source.table`'}"
         )
     return table(name, *map(column, columns), schema=schema)
 
@@ -157,9 +158,9 @@ def _rows(
 ) -> Iterator[Sequence[Sequence[Any]]]:
     from mlops_assets.ml.data.formats.rows import BATCH
 
-    yield from _batches(
-        connection.execute(statement, execution_options={"yield_per": BATCH}), source
-    )
+    with _readable(source):
+        result = connection.execute(statement, execution_options={"yield_per": BATCH})
+    yield from _batches(result, source)
 
 
 def _asked(connection: "Connection", query: str, source: SourceSettings) -> "CursorResult[Any]":
@@ -167,7 +168,8 @@ def _asked(connection: "Connection", query: str, source: SourceSettings) -> "Cur
     from mlops_assets.ml.data.formats.rows import BATCH
 
     options = {"yield_per": BATCH, "no_parameters": True}
-    result = connection.exec_driver_sql(query, execution_options=options)
+    with _readable(source):
+        result = connection.exec_driver_sql(query, execution_options=options)
     if not result.returns_rows:
         raise SourceError(f"{where(source)} answers with no rows; write a `select`")
     return result
@@ -180,16 +182,23 @@ def _batches(
 
     batches = result.partitions(BATCH)
     while True:
-        try:
+        with _readable(source):
             rows = next(batches, None)
-        except (ValueError, OverflowError) as err:  # a driver's, of what Python has no value for
-            raise SourceError(
-                f"{where(source)} has a value that cannot be read: {err}; cast its column to text "
-                "in `source.query`"
-            ) from err
         if rows is None:
             return
         yield rows
+
+
+@contextmanager
+def _readable(source: SourceSettings) -> Generator[None]:
+    """A driver's error becomes ours where Python has no value for what the database holds."""
+    try:
+        yield
+    except (ValueError, OverflowError) as err:
+        raise SourceError(
+            f"{where(source)} has a value that cannot be read: {err}; cast its column to text in "
+            "`source.query`"
+        ) from err
 
 
 def _fingerprint(connection: "Connection", source: SourceSettings) -> str | None:
