@@ -19,7 +19,7 @@ from mlops_assets.errors import SourceError
 from resources.databases.source import connected, place
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable, TableClause
+    from sqlalchemy import Executable, Select, TableClause
     from sqlalchemy.engine import Connection, CursorResult
 
 
@@ -58,7 +58,7 @@ def deliver(source: SourceSettings, contract: ContractSettings, file: Path) -> s
 
 
 def sample(source: SourceSettings, most: int, file: Path) -> bool:
-    """Write at most so many rows of a query, with all columns; whether these are all.
+    """Write at most so many rows as they come, with all columns; whether these are all.
 
     Raises:
         SourceError: As `deliver`.
@@ -69,7 +69,7 @@ def sample(source: SourceSettings, most: int, file: Path) -> bool:
     read = 0
     with tempfile.TemporaryDirectory(prefix="rows-") as folder:
         with connected(source) as connection:
-            result = _asked(connection, str(source.query), source)
+            result = _all_of(connection, source)
             kept = RowFile(Path(folder), list(result.keys()), where(source))
             for batch in islice(_batches(result, source), -(-most // BATCH)):
                 kept.add(batch[: most - read])
@@ -147,20 +147,38 @@ def _table(
 
 
 def _columns_of(connection: "Connection", table: "TableClause") -> list[str]:
-    from sqlalchemy import false, literal_column, select
+    from sqlalchemy import false
 
-    nothing = select(literal_column("*")).select_from(table).where(false())
-    return list(connection.execute(nothing).keys())
+    return list(connection.execute(_everything(table).where(false())).keys())
+
+
+def _everything(table: "TableClause") -> "Select":
+    from sqlalchemy import literal_column, select
+
+    return select(literal_column("*")).select_from(table)
 
 
 def _rows(
     connection: "Connection", statement: "Executable", source: SourceSettings
 ) -> Iterator[Sequence[Sequence[Any]]]:
+    """In batches; asked for once the first is wanted."""
+    yield from _batches(_streamed(connection, statement, source), source)
+
+
+def _all_of(connection: "Connection", source: SourceSettings) -> "CursorResult[Any]":
+    """Every row with all columns, as they come."""
+    if source.table is None:
+        return _asked(connection, str(source.query), source)
+    return _streamed(connection, _everything(_table(connection, source, [])), source)
+
+
+def _streamed(
+    connection: "Connection", statement: "Executable", source: SourceSettings
+) -> "CursorResult[Any]":
     from mlops_assets.ml.data.formats.rows import BATCH
 
     with _readable(source):
-        result = connection.execute(statement, execution_options={"yield_per": BATCH})
-    yield from _batches(result, source)
+        return connection.execute(statement, execution_options={"yield_per": BATCH})
 
 
 def _asked(connection: "Connection", query: str, source: SourceSettings) -> "CursorResult[Any]":
