@@ -1,11 +1,12 @@
-"""The verb `check`, and what of it a run looks at first: estimator, parameters, loader, database.
+"""The verb `check`, and what of it a run looks at first: estimator, parameters and loader.
 
-A YAML names those in Python or elsewhere. Loading the definitions cannot look at them, since it
-imports no library of a user's model and asks no server.
+A YAML names those in Python. Loading the definitions cannot look at them, since it imports no
+library of a user's model; nor at the source, which only `check` does.
 """
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from mlops_assets.cli.context import (
     chosen_models,
@@ -17,7 +18,13 @@ from mlops_assets.cli.context import (
 from mlops_assets.cli.facts.records import CheckedModel
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
-from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
+from mlops_assets.errors import (
+    DottedPathError,
+    MlopsError,
+    ParameterError,
+    SourceError,
+    SourceUnavailableError,
+)
 from mlops_assets.home import models_folder
 from mlops_assets.keys import TrainingStage
 from resources.databases.rows import require_rows
@@ -28,14 +35,20 @@ def check(models: Sequence[str], *, as_json: bool = False) -> int:
     """Print every fault of the models' YAML files, and what cannot be used of what they name."""
     definitions = load_definitions()
     chosen, sound, claimed = chosen_models(definitions, models), sound_models(), disputes()
+    sources = {model: look_at_source(sound[model]) for model in chosen}
     faults = {
-        name: [*claimed[name], *python_faults(sound[name]), *database_faults(sound[name])]
-        for name in chosen
+        model: [*claimed[model], *python_faults(sound[model]), *sources[model].faults]
+        for model in chosen
     }
+    notes = {model: sources[model].notes for model in chosen}
     good = [f"{model}: sound" for model in chosen if not faults[model]]
+    good += [f"note: {note}" for model in chosen for note in notes[model]]
     bad = [str(fault) for model in chosen for fault in faults[model]]
     if as_json:
-        found = [CheckedModel(model=name, faults=[*map(str, faults[name])]) for name in chosen]
+        found = [
+            CheckedModel(model=m, faults=[*map(str, faults[m])], notes=[*map(str, notes[m])])
+            for m in chosen
+        ]
         say_facts(found, "", as_json=True)
     else:
         say_both(good, bad)
@@ -52,6 +65,37 @@ def disputes() -> dict[str, tuple[Fault, ...]]:
     return {m.settings.name: part.disputes for part in _sound_parts() for m in part.models}
 
 
+class LookedAt(NamedTuple):
+    """What was found of a model's source."""
+
+    faults: list[Fault]
+    notes: list[Fault]
+    """Why it cannot be looked at from here: no fault of the YAML, since others may be elsewhere."""
+
+
+def look_at_source(model: ReadModel) -> LookedAt:
+    """Whether its files are here, or its database has the table or query with those columns."""
+    from mlops_assets.ml.data.sources import find_files
+
+    source = model.settings.source
+    place = "source.uri" if source.uri is not None else "source.database"
+    try:
+        if source.uri is not None:
+            find_files(source.uri)
+        if source.database is not None:
+            require_usable(source)
+    except SourceError as err:
+        return LookedAt([], [model.fault(place, str(err))])
+    try:
+        if source.database is not None:
+            require_rows(source, model.settings.contract)
+    except SourceError as err:
+        found = [model.fault(place, str(err))]
+        away = isinstance(err, SourceUnavailableError)
+        return LookedAt([], found) if away else LookedAt(found, [])
+    return LookedAt([], [])
+
+
 def _sound_parts() -> list[Part]:
     parts = read_parts(models_folder())
     return [part for part in parts if not part.faults]
@@ -62,8 +106,13 @@ def python_faults(
 ) -> Iterator[Fault]:
     """What cannot be imported or built of what these stages use; imports scikit-learn for one."""
     settings = model.settings
-    if "raw_data" in stages:
-        yield from _source_faults(model)
+    if "raw_data" in stages and settings.source.loader is not None:
+        from mlops_assets.ml.data.reading import find_loader
+
+        try:
+            find_loader(settings.source.loader)
+        except MlopsError as err:
+            yield model.fault("source.loader", str(err))
     if "trained_model" not in stages:
         return
     from mlops_assets.ml.training.choice import candidates
@@ -79,31 +128,6 @@ def python_faults(
     if settings.training.tune and find_spec("optuna") is None:
         said = "needs Optuna, which is not installed; pip install 'mlops-assets[tune]'"
         yield model.fault("training.tune", said)
-
-
-def database_faults(model: ReadModel) -> Iterator[Fault]:
-    """What the database of a model's source says of its table or query, once it can be asked."""
-    settings = model.settings
-    if settings.source.database is None or any(_source_faults(model)):
-        return
-    try:
-        require_rows(settings.source, settings.contract)
-    except MlopsError as err:
-        yield model.fault("source.database", str(err))
-
-
-def _source_faults(model: ReadModel) -> Iterator[Fault]:
-    """What is wrong with it that is known on this machine."""
-    source = model.settings.source
-    try:
-        if source.loader is not None:
-            from mlops_assets.ml.data.reading import find_loader
-
-            find_loader(source.loader)
-        if source.database is not None:
-            require_usable(source)
-    except MlopsError as err:
-        yield model.fault("source.loader" if source.loader else "source.database", str(err))
 
 
 def _parameters(model: ReadModel, err: ParameterError) -> str:
