@@ -17,7 +17,6 @@ from mlops_assets.records.data import SourceFacts
 from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.records.monitoring import DriftFacts, DriftSummary, OutcomeFacts
 from mlops_assets.records.retraining import Outcome, Pending, Result, Signals
-from resources.databases.rows import fingerprint
 
 DECISION_TAG = "mlops/decision"
 """Run tag: the id of the decision that asked for the run."""
@@ -55,9 +54,11 @@ def read_signals(
 
 def _source(settings: ModelSettings) -> tuple[str | None, str]:
     """The fingerprint of the source's content, or why there is none."""
+    from resources.databases.rows import fingerprint
+
     source = settings.source
+    look = source_fingerprint if source.database is None else fingerprint
     try:
-        look = source_fingerprint if source.database is None else fingerprint
         found = look(source)
     except SourceError as err:  # it may be in the middle of being replaced
         return None, str(err)

@@ -17,7 +17,6 @@ from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, RejectedRows, SourceFacts
 from resources.dagster.signatures import inspected_once
-from resources.databases.rows import deliver
 from resources.datasets.versions import DvcDatasets
 from resources.tracking.tracking import MLflowTracking
 
@@ -176,4 +175,6 @@ def source_files(settings: ModelSettings) -> Generator[Delivery]:
             frame_to_parquet(run_loader(source.loader), file)
             yield Delivery([file], source_fingerprint(source))
         else:
+            from resources.databases.rows import deliver
+
             yield Delivery([file], deliver(source, settings.contract, file))

@@ -15,7 +15,7 @@ from mlops_assets.blocks.base import (
     unknown,
 )
 from mlops_assets.blocks.columns import ColumnContract, check_marks
-from mlops_assets.blocks.database import DatabaseAddress, Query, TableName, require_reading
+from mlops_assets.blocks.sources.database import DatabaseAddress, Query, TableName, require_reading
 
 
 class SourceSettings(Settings):

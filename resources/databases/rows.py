@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.blocks.data import ContractSettings, SourceSettings
-from mlops_assets.blocks.database import table_parts
+from mlops_assets.blocks.sources.database import table_parts
 from mlops_assets.errors import SourceError
 from resources.databases.source import connected, place
 

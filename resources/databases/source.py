@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.blocks.data import SourceSettings
-from mlops_assets.blocks.database import variable_of
+from mlops_assets.blocks.sources.database import variable_of
 from mlops_assets.errors import SourceError, SourceUnavailableError
 from resources.databases import postgres
 

@@ -13,7 +13,7 @@ from sqlalchemy import event  # noqa: TID253
 from sqlalchemy.engine import Engine  # noqa: TID253
 
 from mlops_assets.blocks.data import ContractSettings, SourceSettings
-from mlops_assets.blocks.database import table_parts
+from mlops_assets.blocks.sources.database import table_parts
 from mlops_assets.errors import SourceError, SourceUnavailableError
 from mlops_assets.ml.data.formats.rows import BATCH
 from resources.databases.rows import deliver, fingerprint, require_rows, sample
