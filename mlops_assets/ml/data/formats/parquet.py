@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
 from mlops_assets.ml.data.formats.characters import NO_ROWS
+from mlops_assets.ml.row_file import row_batches
 
 
 class ParquetTable:
@@ -27,7 +28,7 @@ class ParquetTable:
         """
         self._path = path
         try:
-            schema = pq.read_schema(path)
+            schema = self._schema = pq.read_schema(path)
         except FileNotFoundError as err:
             raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
         except (pa.ArrowException, OSError) as err:
@@ -51,6 +52,10 @@ class ParquetTable:
             raise self._empty()
         return _without_storage(table)
 
+    def no_rows(self, keep: Sequence[str]) -> pa.Table:
+        """A table of the same types."""
+        return _without_storage(self._schema.empty_table().flatten().select(keep))
+
     def batches(self, keep: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """The same rows, at most so many at once; raises what `table` raises."""
         try:
@@ -72,19 +77,6 @@ class ParquetTable:
         return SourceError(
             f"{self._path}: not a readable parquet file ({err}). Check `source.format`, "
             "or write the file again."
-        )
-
-
-def row_batches(
-    file: pq.ParquetFile, rows: int, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """All rows of these columns, at most so many at once.
-
-    Group by group: over several pyarrow keeps what it has decoded until the last of them.
-    """
-    for group in range(file.num_row_groups):
-        yield from file.iter_batches(
-            rows, row_groups=[group], columns=list(columns), use_threads=False
         )
 
 

@@ -1,0 +1,111 @@
+"""Rows by the Parquet file that they are in: a frame is made of them where one is needed.
+
+What they mean, and what made them, says whoever hands them on.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlops_assets.blocks.base import one_line
+from mlops_assets.errors import StateError
+from mlops_assets.ml.row_file import row_batches
+
+ROWS = 500_000
+"""That are in memory at once, read batch by batch."""
+
+
+class StoredRows:
+    """The rows of one file, as it was when it was opened: another may take its place meanwhile."""
+
+    def __init__(self, path: Path, until: tuple[str, datetime] | None = None) -> None:
+        """Read what the file says of itself; an `OSError` or `ValueError` if that is damaged.
+
+        Args:
+            path: Parquet, as pandas writes a frame.
+            until: A column, and the moment after which a row is left out.
+        """
+        self.path, self._until = path, until
+        self._file = pq.ParquetFile(path)
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        return self._file.schema_arrow.names
+
+    @property
+    def count(self) -> int:
+        """How many rows the file has."""
+        return self._file.metadata.num_rows
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What a frame that was stored there said of itself; empty if nothing."""
+        return json.loads((self._file.schema_arrow.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+
+    def until(self, column: str, moment: datetime) -> "StoredRows":
+        """Without the rows whose moment in a column is later."""
+        view = object.__new__(StoredRows)
+        view.path, view._file, view._until = self.path, self._file, (column, moment)
+        return view
+
+    def frames(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """All rows of these columns in their order, some at once; no frame is without rows."""
+        read = [*columns, *([self._until[0]] if self._until else [])]
+        for batch in self._batches([*dict.fromkeys(read)]):
+            frame = self._kept(pa.Table.from_batches([batch]).to_pandas(split_blocks=True))
+            if len(frame):
+                yield frame[[*columns]]
+
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The same as one frame, of all columns if none are named."""
+        wanted = self.columns if columns is None else [*columns]
+        read = [*dict.fromkeys([*wanted, *([self._until[0]] if self._until else [])])]
+        try:
+            table = self._file.read(columns=read)
+        except (pa.ArrowException, OSError) as err:
+            raise self._damaged(err) from err
+        return self._kept(table.to_pandas())[wanted]
+
+    def _kept(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if self._until is None:
+            return frame
+        column, moment = self._until
+        return frame[frame[column] <= moment]
+
+    def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from row_batches(self._file, ROWS, columns)
+        except (pa.ArrowException, OSError) as err:
+            raise self._damaged(err) from err
+
+    def _damaged(self, err: Exception) -> StateError:
+        return StateError(
+            f"{self.path} cannot be read: {one_line(err)}; materialize that asset again"
+        )
+
+
+AnyRows = pd.DataFrame | StoredRows
+
+
+def frames_of(rows: AnyRows, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Frames with at least these columns, some rows at once: of a frame itself, if it has any."""
+    if isinstance(rows, StoredRows):
+        return rows.frames(columns)
+    return iter([rows] if len(rows) else [])
+
+
+def frame_of(rows: AnyRows, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Rows of either kind as one frame with at least these columns; with all if none are named."""
+    return rows.frame(columns) if isinstance(rows, StoredRows) else rows
+
+
+def newest_of(rows: AnyRows, column: str) -> pd.Timestamp | None:
+    """The last moment in a column; None without rows."""
+    return max((frame[column].max() for frame in frames_of(rows, [column])), default=None)
