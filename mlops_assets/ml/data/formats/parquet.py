@@ -28,14 +28,16 @@ class ParquetTable:
         """
         self._path = path
         try:
-            schema = self._schema = pq.read_schema(path)
+            known = pq.read_metadata(path)
         except FileNotFoundError as err:
             raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
         except (pa.ArrowException, OSError) as err:
             raise self._unreadable(err) from err
-        self._stored: list[str] = schema.names
-        self.names: list[str] = schema.empty_table().flatten().column_names
+        self._schema = known.schema.to_arrow_schema()
+        self.names: list[str] = self._schema.empty_table().flatten().column_names
         """All columns, in their order."""
+        self.count: int = known.num_rows
+        """How many rows."""
 
     def table(self, keep: Sequence[str]) -> pa.Table:
         """The columns `keep`, in that order.
@@ -68,7 +70,7 @@ class ParquetTable:
             raise self._unreadable(err) from err
 
     def _needed(self, keep: Sequence[str]) -> list[str]:
-        return [name for name in self._stored if _is_needed(name, keep)]
+        return [name for name in self._schema.names if _is_needed(name, keep)]
 
     def _empty(self) -> SourceError:
         return SourceError(f"{self._path}: no rows. {NO_ROWS}.")
