@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from msgspec.json import Encoder
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.records.data import FeatureView, stored_name
@@ -72,9 +73,22 @@ def _slices(whole: bytes, size: int) -> list[bytes]:
 
 def texts(values: np.ndarray) -> tuple[list[bytes], list[str | None]]:
     """Texts as Feast stores them: messages `feast.types.Value`, and themselves; null is none."""
-    found = [None if value is None or value != value else str(value) for value in values]
+    found = words(values)
     messages = {text: _message(text) for text in set(found)}
     return [messages[text] for text in found], found
+
+
+def words(values: np.ndarray) -> list[str | None]:
+    """Texts, of which null is none."""
+    return [None if value is None or value != value else str(value) for value in values]
+
+
+def json_rows(columns: Sequence[np.ndarray], rows: int) -> list[bytes]:
+    """The texts of each row as a JSON array; null is none."""
+    if not columns:
+        return [b"[]"] * rows
+    encode = Encoder().encode
+    return [encode(row) for row in zip(*(words(column) for column in columns), strict=True)]
 
 
 def _message(text: str | None) -> bytes:

@@ -2,22 +2,19 @@
 
 The SDK makes a protobuf message of each value and executes a statement for each: a million entities
 of ten features take it more than 10 GB. Here columns become bytes, a few thousand entities at a
-time, and sqlite is given an entity's in one statement, in the order of the table. All is one
-transaction: beside a write-ahead log readers see the state before until it ends. A first
-publication has no readers: its file is filled aside, without a log, and put into its place, for
-half of what pages cost that are written twice. Of an entity whose row is as it was published last
-nothing is read or written but its digest.
+time, and sqlite is given an entity's in one statement, in the order of the table. Beside its cells
+it is written as one row, for those who ask for many. Of an entity whose row is as it was published
+last nothing is read or written but its digest.
 
-`resources.online_cells` says what the cells are made of.
+`resources.online_cells` says what the cells are made of, and `resources.online_file` how a
+publication is one change.
 """
 
-import contextlib
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,24 +24,30 @@ from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView, stored_name
-from mlops_assets.runtime.atomic import replacing
+from mlops_assets.serving.online.rows import (
+    COLUMNS,
+    EVENTS,
+    EntityRows,
+    in_order,
+    layout_of,
+    rows_table,
+    trigger_of,
+)
 from mlops_assets.serving.online.sqlite import table_of
 from resources.online_cells import (
     MISSING,
     NUMBER_SIZE,
     digests_of,
+    json_rows,
     keys_of,
     numbers,
     spelled,
     texts,
 )
+from resources.online_file import changing
 
 _AT_ONCE = 10_000
 """Entities of which all values are held in Python at one time."""
-_WAIT_SECONDS = 60.0
-"""For another writer, e.g. a Feast of one's own."""
-_PAGE_BYTES = 16_384
-"""Of a file that is made here: sqlite's own 4,096 make a publication a fifth dearer."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FEATURES_AT_ONCE = 1_000
@@ -81,7 +84,7 @@ def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datet
     late = newest.take(np.flatnonzero(~fresh))
     table = _Table(table_of(view.name, view.name), view)
     try:
-        with _changing(path) as connection:
+        with changing(path) as connection:
             table.make_ready(connection)
             written = table.write(connection, rows, newest.take(np.flatnonzero(fresh)))
             table.watch(connection)
@@ -92,41 +95,6 @@ def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datet
             f"writes to it, and materialize {view.name}/features again"
         ) from err
     return written
-
-
-def _changing(path: str) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-    """A transaction, after which all is in the file; if the body raises, nothing of it is."""
-    return _in_place(path) if Path(path).exists() else _made(path)
-
-
-@contextlib.contextmanager
-def _in_place(path: str) -> Generator[sqlite3.Connection]:
-    with contextlib.closing(_opened(path)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield connection
-        connection.execute("COMMIT")
-        # What the log holds goes into the file now; a reader in the way leaves it for later.
-        connection.execute("PRAGMA busy_timeout = 1000")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-
-
-@contextlib.contextmanager
-def _made(path: str) -> Generator[sqlite3.Connection]:
-    for log in ("-wal", "-shm"):
-        # Of a file that was deleted; sqlite would take them for this one's.
-        Path(f"{path}{log}").unlink(missing_ok=True)
-    with replacing(Path(path)) as aside, contextlib.closing(_opened(str(aside))) as connection:
-        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = OFF")  # it is synced before it is put in its place
-        connection.execute("BEGIN IMMEDIATE")
-        yield connection
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _opened(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, timeout=_WAIT_SECONDS)
 
 
 class _Newest(NamedTuple):
@@ -158,14 +126,17 @@ class _Table(NamedTuple):
 
     @property
     def _published(self) -> str:
-        return f'"mlops_published {self.name[1:]}'
+        return rows_table(self.name)
 
     def make_ready(self, connection: sqlite3.Connection) -> None:
         """Give the table a single tree, in the order of its key: Feast's has three, one useless."""
-        key = "(entity_key BLOB PRIMARY KEY, digest INTEGER) WITHOUT ROWID"
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {self._published} {key}")
-        for event in ("INSERT", "UPDATE", "DELETE"):
-            connection.execute(f"DROP TRIGGER IF EXISTS {self._trigger(event)}")
+        if not EntityRows(self.view, self.name).are_kept(connection):
+            # Who made the table anew, or made it before there were rows, asked nobody.
+            for gone in (self._published, f'"mlops_published {self.name[1:]}'):
+                connection.execute(f"DROP TABLE IF EXISTS {gone}")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {self._published} {COLUMNS}")
+        for event in EVENTS:
+            connection.execute(f"DROP TRIGGER IF EXISTS {trigger_of(event, self.name)}")
         connection.execute(f"CREATE TABLE IF NOT EXISTS {self.name} {_FEASTS_TABLE} WITHOUT ROWID")
         self._make_single(connection)
         # Feast would make this index of all rows; the key begins with its column.
@@ -186,11 +157,11 @@ class _Table(NamedTuple):
         connection.execute(f"ALTER TABLE {single} RENAME TO {self.name}")
 
     def watch(self, connection: sqlite3.Connection) -> None:
-        """Forget the digest of an entity when another program writes to it."""
-        for event, row in {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}.items():
-            forget = f"DELETE FROM {self._published} WHERE entity_key = {row}.entity_key"  # noqa: S608
+        """Forget the row of an entity when another program writes to its cells."""
+        for event, cell in EVENTS.items():
+            forget = f"DELETE FROM {self._published} WHERE entity_key = {cell}.entity_key"  # noqa: S608
             connection.execute(
-                f"CREATE TRIGGER {self._trigger(event)} AFTER {event} ON {self.name} "
+                f"CREATE TRIGGER {trigger_of(event, self.name)} AFTER {event} ON {self.name} "
                 f"BEGIN {forget}; END"
             )
 
@@ -210,16 +181,16 @@ class _Table(NamedTuple):
                 given = {name: columns[name][changed.places] for name in names}
                 connection.executemany(self._upsert(names), self._rows(changed, given))
             written += connection.total_changes - before
-            digests = zip(changed.keys, changed.digests.tolist(), strict=True)
             connection.executemany(
-                f"INSERT OR REPLACE INTO {self._published} VALUES (?, ?)",  # noqa: S608
-                digests,
+                f"INSERT OR REPLACE INTO {self._published} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+                self._whole(changed, {name: columns[name][changed.places] for name in columns}),
             )
         return written
 
     def _changed(self, connection: sqlite3.Connection, part: _Newest) -> _Newest:
         """Those of which something else was published, or nothing, or nothing is known."""
-        select = f"SELECT * FROM {self._published} WHERE entity_key BETWEEN ? AND ?"  # noqa: S608
+        keyed = "WHERE entity_key BETWEEN ? AND ?"
+        select = f"SELECT entity_key, digest FROM {self._published} {keyed}"  # noqa: S608
         known = dict(connection.execute(select, (part.keys[0], part.keys[-1])))
         if not known:
             return part
@@ -254,8 +225,22 @@ class _Table(NamedTuple):
         moments = spelled(part.moments)
         return zip(part.keys, moments, joined, *chain.from_iterable(cells), strict=True)
 
-    def _trigger(self, event: str) -> str:
-        return f'"mlops_{event.lower()} {self.name[1:]}'
+    def _whole(self, part: _Newest, columns: dict[str, np.ndarray]) -> Iterable[tuple[Any, ...]]:
+        """Each entity as one row; the columns of the table are `COLUMNS`."""
+        of_numbers, of_texts = (
+            [columns[name] for name in in_order(self.view, dtype)]
+            for dtype in ("float64", "string")
+        )
+        rows = len(part.keys)
+        return zip(
+            part.keys,
+            part.digests.tolist(),
+            [layout_of(self.view)] * rows,
+            spelled(part.moments),
+            numbers(of_numbers, rows),
+            json_rows(of_texts, rows),
+            strict=True,
+        )
 
 
 def _in_blocks(names: list[str]) -> list[list[str]]:

@@ -17,7 +17,7 @@ from mlops_assets.cli.context import (
 from mlops_assets.cli.facts.records import CheckedModel
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
-from mlops_assets.errors import DottedPathError, MlopsError, ParameterError
+from mlops_assets.errors import DottedPathError, MlopsError, ParameterError, SourceError
 from mlops_assets.home import models_folder
 from mlops_assets.keys import TrainingStage
 
@@ -27,10 +27,15 @@ def check(models: Sequence[str], *, as_json: bool = False) -> int:
     definitions = load_definitions()
     chosen, sound, claimed = chosen_models(definitions, models), sound_models(), disputes()
     faults = {model: [*claimed[model], *python_faults(sound[model])] for model in chosen}
+    notes = {model: [*absent_sources(sound[model])] for model in chosen}
     good = [f"{model}: sound" for model in chosen if not faults[model]]
+    good += [f"note: {note}" for model in chosen for note in notes[model]]
     bad = [str(fault) for model in chosen for fault in faults[model]]
     if as_json:
-        found = [CheckedModel(model=name, faults=[*map(str, faults[name])]) for name in chosen]
+        found = [
+            CheckedModel(model=m, faults=[*map(str, faults[m])], notes=[*map(str, notes[m])])
+            for m in chosen
+        ]
         say_facts(found, "", as_json=True)
     else:
         say_both(good, bad)
@@ -45,6 +50,17 @@ def sound_models() -> dict[str, ReadModel]:
 def disputes() -> dict[str, tuple[Fault, ...]]:
     """Sound model -> what of it another file claims too, which is left out for that."""
     return {m.settings.name: part.disputes for part in _sound_parts() for m in part.models}
+
+
+def absent_sources(model: ReadModel) -> Iterator[Fault]:
+    """That no file of the source is here: no fault of the YAML, since others may be elsewhere."""
+    from mlops_assets.ml.data.sources import find_files
+
+    if (uri := model.settings.source.uri) is not None:
+        try:
+            find_files(uri)
+        except SourceError as err:
+            yield model.fault("source.uri", str(err))
 
 
 def _sound_parts() -> list[Part]:

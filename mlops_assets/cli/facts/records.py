@@ -116,6 +116,7 @@ class CheckedModel(Record):
 
     model: str
     faults: list[str] = Field(description="A line each, `FILE:LINE: what; remedy`; empty: sound.")
+    notes: list[str] = Field(description="Likewise, of what a run would lack here: its source.")
 
 
 class Decisions(Record):

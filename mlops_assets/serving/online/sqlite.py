@@ -5,21 +5,20 @@ Feast keeps one row per entity and feature: the entity's key as `serialize_entit
 Of these forms only what a view can hold is read, and anything else is an error. That Feast finds
 the same is compared before this lookup is chosen (`choice`).
 
-Beside Feast's table stands one of ours: when the features of those entities were from that had
-expired before they were published. Both are written by `resources.online_table`.
+Beside Feast's table stand two of ours: what was published of each entity as one row (`rows`), and
+when the features of those entities were from that had expired before they were published. All are
+written by `resources.online_table`.
 """
 
 import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from struct import Struct, pack, unpack_from
-from typing import Any
 from urllib.parse import quote
 
 from mlops_assets.blocks.data import EntitySettings
@@ -35,6 +34,7 @@ from mlops_assets.serving.online.lookup import (
     collect,
 )
 from mlops_assets.serving.online.moments import parse
+from mlops_assets.serving.online.rows import EntityRows, picking
 
 _KEY_VERSION = 3
 _STRING, _INT64 = 2, 4
@@ -61,6 +61,7 @@ class SqliteLookup:
         self._file = str(self._path)
         self._entity = online.view.key
         table = table_of(online.store["project"], online.view.name)
+        self._rows = EntityRows(online.view, table)
         self._where = f"FROM {table} WHERE entity_key = ?"
         self._select = f"SELECT feature_name, value, event_ts {self._where}"
         self._local = threading.local()
@@ -90,25 +91,45 @@ class SqliteLookup:
         connection, found = self._connection(), dict[EntityId, Stored | Expired | None]()
         moments: dict[str | int, datetime] = {}
         if len(entities) == 1:  # one statement sees one state, and needs no transaction
-            cells = connection.execute(self._select, (entity_key(self._entity, entities[0]),))
-            if (stored := self._cells.stored(cells.fetchall(), moments)) is not None:
+            key, has_rows = entity_key(self._entity, entities[0]), self._has_rows(connection)
+            if (stored := self._stored(connection, key, moments, has_rows)) is not None:
                 return {entities[0]: stored}
         cursor = connection.execute("BEGIN")
         try:
+            has_rows = self._has_rows(connection)
             for entity in dict.fromkeys(entities):
                 key = entity_key(self._entity, entity)
-                cells = cursor.execute(self._select, (key,)).fetchall()
-                found[entity] = self._cells.stored(cells, moments) or _expired(connection, key)
+                stored = self._stored(connection, key, moments, has_rows)
+                found[entity] = stored or _expired(connection, key)
             return found
         finally:
-            connection.rollback()
+            cursor.execute("ROLLBACK")
+
+    def _stored(
+        self,
+        connection: sqlite3.Connection,
+        key: bytes,
+        moments: dict[str | int, datetime],
+        has_rows: bool,
+    ) -> Stored | None:
+        """An entity by its row, else by its cells."""
+        if has_rows and (stored := self._rows.find(connection, key, moments)) is not None:
+            return stored
+        return self._cells.stored(connection.execute(self._select, (key,)).fetchall(), moments)
+
+    def _has_rows(self, connection: sqlite3.Connection) -> bool:
+        """Whether `EntityRows.are_kept`, which is asked again whenever the file's tables change."""
+        (schema,) = connection.execute("PRAGMA schema_version").fetchone()
+        if self._local.schema != schema:
+            self._local.schema, self._local.rows = schema, self._rows.are_kept(connection)
+        return self._local.rows
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's; another one where the file was deleted and published anew."""
         file = os.stat(self._file).st_ino  # noqa: PTH116 a path's own costs as much again
         if getattr(self._local, "file", None) != file:
             self._local.connection = _open(self._path)
-            self._local.file = file
+            self._local.file, self._local.schema = file, None
         return self._local.connection
 
 
@@ -124,10 +145,10 @@ class Cells:
         numbers = [name for name, dtype in view.features.items() if dtype == "float64"]
         self._texts = [name for name in view.features if name not in numbers]
         place = {name: self._in_table.index(self._names[name]) for name in view.features}
-        self._pick_numbers = _picking([place[name] for name in numbers])
-        self._pick_texts = _picking([place[name] for name in self._texts])
+        self._pick_numbers = picking([place[name] for name in numbers])
+        self._pick_texts = picking([place[name] for name in self._texts])
         read = [*numbers, *self._texts]
-        self._as_in_view = _picking([read.index(name) for name in view.features])
+        self._as_in_view = picking([read.index(name) for name in view.features])
         self._unpack = Struct("<" + "xd" * len(numbers)).unpack
         self._tags = bytes([DOUBLE_VAL]) * len(numbers)
         self._sizes = {_DOUBLE_SIZE} if numbers else set[int]()
@@ -170,13 +191,6 @@ class Cells:
         return {
             name: decode(values[stored], self._dtypes[name]) for name, stored in self._names.items()
         }
-
-
-def _picking(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """The values at these places, as `itemgetter` has them of two and more."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda values: tuple(values[place] for place in places)
 
 
 def why_not_direct(online: OnlineFeatures) -> str | None:

@@ -245,7 +245,7 @@ def test_moments_are_spelled_as_readers_parse_them(tmp_path: Path) -> None:
 def test_a_store_that_another_writes_to_is_left_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.online_table._WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("resources.online_file._WAIT_SECONDS", 0.1)
     store, path = FeastFeatureStore(root=str(tmp_path)), tmp_path / "shop" / "online.db"
     store.publish(VIEW, rows(2))
     before = table(path, "shop_shop")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.cli.checks import disputes, python_faults
+from mlops_assets.cli.checks import absent_sources, disputes, python_faults
 from mlops_assets.components.model_files import ReadModel, read_parts
 from tests.support.yaml_faults import SOUND
 
@@ -26,6 +26,19 @@ def model(folder: Path, old: str = "", new: str = "") -> ReadModel:
 
 def test_a_sound_model_has_none(tmp_path: Path) -> None:
     assert list(python_faults(model(tmp_path))) == []
+
+
+def test_a_source_of_which_no_file_is_here_is_told_in_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    read = model(tmp_path, URI, "uri: data/*.csv")
+    (note,) = absent_sources(read)
+    assert note.place.endswith("defs.yaml:5")
+    assert f"no file matches {tmp_path}/data/*.csv" in note.said
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.csv").touch()
+    assert not [*absent_sources(read)]
 
 
 ESTIMATOR = "sklearn.linear_model.LogisticRegression"

@@ -1,0 +1,107 @@
+"""What was published of an entity last as one row, beside Feast's cells, of which there are many.
+
+`resources.online_table` writes both, and triggers forget the row of an entity when another program
+writes to its cells: what is not here is read from there (`sqlite`).
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from operator import itemgetter
+from struct import Struct
+from typing import Any
+
+from msgspec.json import Decoder
+
+from mlops_assets.records.data import FeatureView, stored_name
+from mlops_assets.serving.online.lookup import FeatureValue, Stored
+from mlops_assets.serving.online.moments import parse
+
+COLUMNS = (
+    "(entity_key BLOB PRIMARY KEY, digest INTEGER, layout INTEGER, event_ts TEXT, numbers BLOB, "
+    "texts BLOB) WITHOUT ROWID"
+)
+"""Digest: of what was published. Layout: `layout_of` the view. Numbers: the messages of
+`resources.online_cells.numbers`. Texts: a JSON array. Both in the order of `in_order`."""
+EVENTS = {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}
+"""What forgets a row -> which of the two versions of a cell says whose it is."""
+
+
+def rows_table(table: str) -> str:
+    """What the table of rows is called beside Feast's `table`; both quoted."""
+    return f'"mlops_rows {table[1:]}'
+
+
+def trigger_of(event: str, table: str) -> str:
+    """What the trigger on Feast's `table` is called; both quoted."""
+    return f'"mlops_rows {event.lower()} {table[1:]}'
+
+
+def in_order(view: FeatureView, dtype: str) -> list[str]:
+    """The features of a type as they follow each other in a row."""
+    return sorted((n for n, kind in view.features.items() if kind == dtype), key=stored_name)
+
+
+def layout_of(view: FeatureView) -> int:
+    """64 bits that say which features a row holds, and of which types."""
+    features = {stored_name(name): dtype for name, dtype in view.features.items()}
+    digest = hashlib.sha256(json.dumps(features, sort_keys=True).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+class EntityRows:
+    """The rows of a view, of the features that it has."""
+
+    def __init__(self, view: FeatureView, table: str) -> None:
+        """Of Feast's `table`, quoted; nothing is read yet."""
+        self._table = table
+        numbers, self._texts = in_order(view, "float64"), in_order(view, "string")
+        stored = [*numbers, *self._texts]
+        self._names = list(view.features)
+        self._as_in_view = picking([stored.index(name) for name in self._names])
+        self._messages = Struct("<" + "xd" * len(numbers))
+        self._decode = Decoder(list[str | None]).decode
+        self._select = (
+            f"SELECT event_ts, numbers, texts FROM {rows_table(table)} "  # noqa: S608
+            f"WHERE entity_key = ? AND layout = {layout_of(view)}"
+        )
+
+    def are_kept(self, connection: sqlite3.Connection) -> bool:
+        """Whether there are rows, which change with the cells."""
+        names = [rows_table(self._table), *(trigger_of(event, self._table) for event in EVENTS)]
+        plain = [name[1:-1].replace('""', '"') for name in names]
+        among = ", ".join("?" * len(plain))
+        select = f"SELECT COUNT(*) FROM sqlite_master WHERE name IN ({among})"  # noqa: S608
+        (found,) = connection.execute(select, plain).fetchone()
+        return found == len(plain)
+
+    def find(
+        self, connection: sqlite3.Connection, key: bytes, moments: dict[str | int, datetime]
+    ) -> Stored | None:
+        """An entity; None if it has no row. `moments` are those that were parsed."""
+        row = connection.execute(self._select, (key,)).fetchone()
+        if row is None:
+            return None
+        time, numbers, texts = row
+        if (moment := moments.get(time)) is None:
+            moment = moments[time] = parse(time)
+        return Stored(moment, self._features(numbers, texts))
+
+    def _features(self, messages: bytes, texts: bytes) -> dict[str, FeatureValue]:
+        if len(messages) != self._messages.size:
+            raise ValueError(f"a row has {len(messages)} bytes of numbers")
+        numbers = self._messages.unpack(messages)
+        total = sum(numbers)
+        if total != total:  # one may be NaN, which is null
+            numbers = tuple(None if value != value else value for value in numbers)
+        values = (*numbers, *self._decode(texts)) if self._texts else numbers
+        return dict(zip(self._names, self._as_in_view(values), strict=True))
+
+
+def picking(places: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """The values at these places, as `itemgetter` has them of two and more."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple(values[place] for place in places)
