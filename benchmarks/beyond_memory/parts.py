@@ -1,22 +1,26 @@
 """What is measured, each part in a process of its own: `python -m benchmarks.beyond_memory.parts`.
 
-A run materializes the assets of a model by Dagster, in one process, over the resources of a state
-folder: DVC, values as Parquet, Feast. It prints what each asset took of CPU, the most memory that
-the process held meanwhile, and what lay in the folder of what is spilled.
+A run materializes the assets of a model by Dagster's own command over real resources: DVC, values
+as Parquet, Feast. It prints what each asset took: CPU, the most memory that the command and all its
+processes held at once, and the most that lay in the folder of what is spilled.
 """
 
 import json
+import os
+import resource
 import sys
-import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from benchmarks.page import ROOT
 
 AT_ONCE = 1_000_000
 PER_FILE = 5_000_000
@@ -114,55 +118,65 @@ def settings(source: str, kind: str, moments: int) -> Any:
 
 
 def run(source: str, state: str, url: str, kind: str, moments: str) -> Facts:
-    """The assets from raw files to features and labels, one after the other."""
-    import dagster as dg
-
-    from resources.datasets.versions import DvcDatasets
-    from resources.engine import FeatureEngine
-    from resources.feature_store import FeastFeatureStore
-    from tests.support.loans import fake_resources
-    from tests.support.pipeline_runs import materialize, metadata
-
+    """The assets from raw files to features and labels, each by a command of its own."""
     home = Path(state)
-    real = {
-        "datasets": DvcDatasets(
-            root=str(home / "project"), cache=str(home / "cache"), quarantine=str(home / "bad")
-        ),
-        "engine": FeatureEngine(url=url, spill=str(home / "spill")),
-        "feature_store": FeastFeatureStore(root=str(home / "feast")),
-    }
-    model, told = settings(source, kind, int(moments)), fake_resources(home) | real
-    facts: Facts = {}
-    with dg.DagsterInstance.ephemeral() as instance:
-        for stage in STAGES:
-            with measured(facts, stage, home / "spill"):
-                result = materialize(model, told, instance, [stage])
-            if not result.success:
-                raise SystemExit(f"{stage} failed")
-            facts[stage]["rows"] = metadata(result, "shop", stage)["dagster/row_count"]
-    facts["labelled"] = metadata(result, "shop", "features")["labelled_rows"]
-    facts["rejected"] = len(pq.read_table(next(home.glob("bad/shop/*.parquet")), columns=["row"]))
+    home.mkdir(parents=True)
+    told = settings(source, kind, int(moments)).model_dump(mode="json")
+    (home / "shop.yaml").write_text(json.dumps(told), encoding="utf-8")
+    facts = {stage: materialized(stage, home, url) for stage in STAGES}
+    values = {stage: home / "assets" / "shop" / f"{stage}.parquet" for stage in STAGES[1:]}
+    for stage, file in values.items():
+        facts[stage]["rows"] = pq.read_metadata(file).num_rows
+    facts["features"]["labelled"] = _known(values["features"], "returns")
+    (bad,) = home.rglob("quarantine/shop/*.parquet")
+    facts["processed_data"]["rejected"] = pq.read_metadata(bad).num_rows
+    facts["features"]["sum"] = _sum(values["features"], "spent")
     return facts
 
 
-@contextmanager
-def measured(facts: Facts, name: str, spill: Path) -> Generator[None]:
-    """Add what the body takes: CPU, the peak of the process, the most that is spilled."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
-    most, ended = [0], threading.Event()
+def materialized(stage: str, home: Path, url: str) -> Facts:
+    """What one asset takes: CPU of all processes, their memory, what is spilled."""
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
+    command += ["-m", "tests.support.small_project", "--select", f"shop/{stage}"]
+    places = {"MLOPS_HOME": home, "DAGSTER_HOME": home, "SMALL_PROJECT": home / "shop.yaml"}
+    environment = os.environ | {name: str(place) for name, place in places.items()}
+    log, began = home / f"{stage}.log", time.monotonic()
+    with log.open("wb") as said:
+        child = psutil.Popen(
+            command, env=environment | {"MLOPS_ENGINE": url}, cwd=ROOT, stdout=said, stderr=said
+        )
+        memory = spilled = 0
+        while child.poll() is None:
+            memory = max(memory, _resident(child))
+            spilled = max(spilled, _bytes_below(home / "cache" / "spill"))
+            time.sleep(0.05)
+    if child.returncode:
+        raise SystemExit(f"{stage} failed: {log.read_text(encoding='utf-8')[-2000:]}")
+    return {
+        "seconds": time.monotonic() - began,
+        "peak_mb": memory / 1e6,
+        "spill_mb": spilled / 1e6,
+        **_rest_of(resource.getrusage(resource.RUSAGE_CHILDREN)),
+    }
 
-    def look() -> None:
-        while not ended.wait(0.1):
-            most[0] = max(most[0], _bytes_below(spill))
 
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    started, began = time.process_time(), time.monotonic()
-    yield
-    taken = {"cpu_s": time.process_time() - started, "seconds": time.monotonic() - began}
-    ended.set()
-    watcher.join()
-    facts[name] = {**taken, "peak_mb": _peak_mb(), "spill_mb": most[0] / 1e6}
+_before = [0.0]
+
+
+def _rest_of(usage: resource.struct_rusage) -> Facts:
+    """The CPU since this was asked last."""
+    spent = usage.ru_utime + usage.ru_stime
+    since, _before[0] = spent - _before[0], spent
+    return {"cpu_s": since}
+
+
+def _resident(child: psutil.Popen) -> int:
+    sizes = 0
+    with suppress(psutil.Error):
+        for process in [child, *child.children(recursive=True)]:
+            with suppress(psutil.Error):
+                sizes += process.memory_info().rss
+    return sizes
 
 
 def _bytes_below(folder: Path) -> int:
@@ -173,10 +187,17 @@ def _bytes_below(folder: Path) -> int:
     return sizes
 
 
-def _peak_mb() -> float:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024 / 1e6
+def _known(file: Path, column: str) -> int:
+    return sum(len(batch) - batch[column].null_count for batch in _batches(file, column))
+
+
+def _sum(file: Path, column: str) -> float:
+    return sum(float(np.nansum(batch[column].to_numpy(False))) for batch in _batches(file, column))
+
+
+def _batches(file: Path, column: str) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(file) as stored:
+        yield from stored.iter_batches(AT_ONCE, columns=[column])
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
             keys = labelled_keys(rows, computed, settings, origin.checked_at, chosen)
             newest = feature_store.publish(view, computed)
+            del computed  # or what is joined stands beside it in memory
             joined = feature_store.training_rows(view, keys)
         counts = {"asked_rows": len(keys), "joined_rows": len(joined)}
         complete = len(keys) == len(joined)
