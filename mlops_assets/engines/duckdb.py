@@ -80,7 +80,7 @@ class DuckDBEngine:
 
         try:
             yield
-        except duckdb.OutOfMemoryException as err:
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as err:
             raise EngineError(
                 f"the memory limit of DuckDB, {self.memory_limit}, or the disk of {self.spill} is "
                 f"too small: {one_line(err)}; raise it, e.g. MLOPS_ENGINE=duckdb://?memory_limit=8GB"

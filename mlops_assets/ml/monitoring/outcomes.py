@@ -44,6 +44,8 @@ def known_labels(
     nothing = with_columns(keys.head(0), {target.name: pd.Series(dtype="float64")})
     if target.window is not None:
         newest = newest_of(rows, settings.timestamp_column)
+        if newest is None:
+            return nothing
         matured = keys[TIMESTAMP] + target.window <= newest
         there = np.zeros(len(keys), dtype=bool)
         for frame in frames_of(rows, [name]):
