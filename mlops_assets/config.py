@@ -28,10 +28,8 @@ class ModelSettings(ModelAttributes):
 
 
 def _columns_exist(model: ModelAttributes) -> Iterator[Misfit]:
-    kept = model.kept_columns
-    yield from unknown(
-        model.processing.drop_columns, model.contract.columns, "processing.drop_columns"
-    )
+    kept, dropped = model.kept_columns, model.processing.drop_columns
+    yield from unknown(dropped, model.contract.columns, "processing.drop_columns")
     yield from unknown([model.entity.name] if model.entity else [], kept, "entity.name")
     yield from unknown([model.timestamp] if model.timestamp else [], kept, "timestamp")
     yield from unknown(model.processing.fill_na, kept, "processing.fill_na")
@@ -157,20 +155,21 @@ def _features_can_be_encoded(model: ModelAttributes) -> Iterator[Misfit]:
         said = f"text features {plain} need processing.categorical_encoding"
         yield Misfit("features.columns", said)
     columns = model.contract.columns
-    if times := [
-        n for n in model.features.columns if n in columns and columns[n].dtype == "datetime"
-    ]:
+    used = {name: columns[name].dtype for name in model.features.columns if name in columns}
+    if times := [name for name, dtype in used.items() if dtype == "datetime"]:
         said = (
             f"datetime columns {times} cannot be features; make numbers of them by features.dates"
         )
         yield Misfit("features.columns", said)
 
 
-def _class_weights_fit(model: ModelAttributes) -> Iterator[Misfit]:
+def _classes_can_be_told(model: ModelAttributes) -> Iterator[Misfit]:
     given, at = model.training.class_weight, "training.class_weight"
-    if given is not None and model.target.task == "regression":
-        said = "the target of a regression has no classes; use training.weight, a column"
-        yield Misfit(at, said)
+    none = "the target of a regression has no classes"
+    if model.target.task == "regression" and given is not None:
+        yield Misfit(at, f"{none}; use training.weight, a column")
+    if model.target.task == "regression" and model.training.stratified:
+        yield Misfit("training.sample.stratify", f"{none}; leave it out")
     if isinstance(given, dict) and model.target.task == "binary" and set(given) != {"0", "1"}:
         said = (
             f"weights of {sorted(given)}, but the classes of a binary target are 0 and 1, which is "
@@ -292,7 +291,7 @@ _CHECKS = (
     _aggregates_fit_their_columns,
     _events_can_be_chosen,
     _features_can_be_encoded,
-    _class_weights_fit,
+    _classes_can_be_told,
     _weights_fit,
     _metrics_exist,
     _name_fits_the_cluster,

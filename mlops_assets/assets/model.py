@@ -105,6 +105,7 @@ def train(
     from mlops_assets.ml.inference.scoring import Scored
     from mlops_assets.ml.training.early_stopping import rounds_of
     from mlops_assets.ml.training.fit import split
+    from mlops_assets.ml.training.many_rows.sampling import sampled_rows
     from mlops_assets.ml.training.train import train_pipeline
     from mlops_assets.model_versions.choice import choice_metadata, log_choice
     from mlops_assets.model_versions.provenance import choose_inference, record_training
@@ -117,12 +118,14 @@ def train(
     inference, files = choose_inference(held_out, settings, run)
     training, params = trained.training, trained.training.plain_params
     rounds = {"rounds": rounds_of(model)} if settings.training.early_stopping else {}
-    run.log_params({"estimator": training.estimator, "seed": training.seed, **params, **rounds})
+    sample = sampled_rows(fitted_on, settings)
+    known = {**rounds, **({"fitted_rows": sample.drawn, "sample": sample.said} if sample else {})}
+    run.log_params({"estimator": training.estimator, "seed": training.seed, **params, **known})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)
     example = select_features(fitted_on.head(), settings.feature_dtypes)
     own = own_types(settings.training)
     version = run.log_model(model, registered_name=name, example=example, beside=files, own=own)
     record_training(features.record, settings, params, held_out.scores, run, choice)
-    told = {"train_rows": len(fitted_on), "inference": inference.spelled, **rounds}
+    told = {"train_rows": len(fitted_on), "inference": inference.spelled, **known}
     return version, {**told, **tuning_metadata(search), **choice_metadata(choice)}

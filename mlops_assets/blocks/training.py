@@ -118,6 +118,18 @@ class EarlyStopping(Settings):
     rounds: int = Field(20, ge=1, description="Without anything getting better.")
 
 
+class SampleSettings(Settings):
+    """At most how many training rows are fitted; what is held out is never sampled."""
+
+    rows: int = Field(ge=2)
+    stratify: bool = Field(
+        False,
+        description="Draw as many of each class, of a rare one all, and weight each row by the "
+        "inverse of its chance, so that probabilities stay what they are. Without it each row has "
+        "the same chance.",
+    )
+
+
 class TrainingSettings(Settings):
     """Estimator, preparation and split."""
 
@@ -153,6 +165,11 @@ class TrainingSettings(Settings):
         None,
         description="A column of a flat table that says how much a row counts in the training.",
     )
+    sample: SampleSettings | None = Field(
+        None,
+        exclude_if=lambda sample: sample is None,  # what was trained without it is not stale
+        description="Off without it. Which rows are drawn follows from their keys and the seed.",
+    )
     early_stopping: EarlyStopping | None = Field(
         None,
         description="Of XGBoost, LightGBM, CatBoost and HistGradientBoosting. All training rows "
@@ -174,6 +191,11 @@ class TrainingSettings(Settings):
     def plain_params(self) -> dict[str, Any]:
         """The parameters as plain values, as they are written down."""
         return self.model_dump(include={"params"})["params"]
+
+    @property
+    def stratified(self) -> bool:
+        """Whether training rows are drawn by class, and so have weights."""
+        return self.sample is not None and self.sample.stratify
 
     @property
     def named_classes(self) -> tuple[str, ...]:

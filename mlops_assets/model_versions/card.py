@@ -3,6 +3,7 @@
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.model_card import markdown, model_card
 from mlops_assets.ml.frames import Split
+from mlops_assets.ml.training.many_rows.sampling import sampled_rows
 from mlops_assets.model_versions.choice import as_fitted
 from mlops_assets.model_versions.provenance import INFERENCE_TAG
 from mlops_assets.records.data import Origin
@@ -37,6 +38,7 @@ def log_card(
         git_sha=git_sha,
         inference=tags.get(INFERENCE_TAG, ""),
         choice=choice,
+        sample=sampled_rows(rows.train, settings),
         rejected=made_of.rejected if made_of.raw.md5 == data_version else None,
     )
     other = champion if champion and champion.version != model.version else None

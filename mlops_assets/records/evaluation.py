@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from mlops_assets.blocks.base import Markdown, Moment, Record
 from mlops_assets.blocks.card import CardSettings
 from mlops_assets.records.data import RejectedRows
-from mlops_assets.records.reproduction import EstimatorChoice
+from mlops_assets.records.reproduction import EstimatorChoice, SampledRows
 
 
 class ModelVersion(Record):
@@ -194,5 +194,6 @@ class ModelCard(Record):
     features: dict[str, str] = Field(description="Name -> how it is computed.")
     inference: str = Field("", description="By what it is served, and why.")
     choice: EstimatorChoice | None = Field(None, description="Of `training.estimator: auto`.")
+    sample: SampledRows | None = Field(None, description="Of `training.sample`; None: all rows.")
     train_period: Period
     test_period: Period

@@ -19,6 +19,40 @@ class SourceState(Record):
     patch: str = Field("", description="For `git apply`; empty unless the state is `patched`.")
 
 
+class Stratum(Record):
+    """Training rows of one class, or all of them, and how many of them were drawn."""
+
+    name: str = Field(description="Of the class; empty: all rows.")
+    rows: int
+    drawn: int
+
+    weight: float = Field(description="Of each drawn row: the inverse of its chance.")
+
+    @property
+    def said(self) -> str:
+        """In a few words, for a person."""
+        what = f" of class {self.name}" if self.name else " rows"
+        if self.drawn == self.rows:
+            return f"all {self.rows:,}{what}"
+        return f"{self.drawn:,} of {self.rows:,}{what}, each for {self.weight:.4g}"
+
+
+class SampledRows(Record):
+    """Which part of the training rows was fitted."""
+
+    strata: tuple[Stratum, ...]
+
+    @property
+    def drawn(self) -> int:
+        """How many rows were fitted."""
+        return sum(stratum.drawn for stratum in self.strata)
+
+    @property
+    def said(self) -> str:
+        """In a line, for a person."""
+        return "; ".join(stratum.said for stratum in self.strata)
+
+
 class CandidateLoss(Record):
     """One estimator that was compared with others."""
 

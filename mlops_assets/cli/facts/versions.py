@@ -165,6 +165,7 @@ def _data(card: ModelCard) -> dict[str, Any]:
         "data version": card.data_version,
         "git commit": card.git_sha,
         "training rows": card.evaluation.train_rows,
+        "fitted rows": card.sample.said if card.sample else "all",
         "held-out rows": card.evaluation.test_rows,
         "trained on": f"{card.train_period.first:%Y-%m-%d} to {card.train_period.last:%Y-%m-%d}",
         "measured on": f"{card.test_period.first:%Y-%m-%d} to {card.test_period.last:%Y-%m-%d}",

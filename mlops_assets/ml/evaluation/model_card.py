@@ -16,7 +16,7 @@ from mlops_assets.ml.markdown import table
 from mlops_assets.ml.summary import spelled_period
 from mlops_assets.records.data import RejectedRows
 from mlops_assets.records.evaluation import Baseline, Comparison, Evaluation, ModelCard, Period
-from mlops_assets.records.reproduction import EstimatorChoice
+from mlops_assets.records.reproduction import EstimatorChoice, SampledRows
 
 Row = Sequence[object]
 _UNKNOWN = "not recorded"
@@ -31,6 +31,7 @@ def model_card(
     git_sha: str | None,
     inference: str = "",
     choice: EstimatorChoice | None = None,
+    sample: SampledRows | None = None,
     rejected: RejectedRows | None = None,
 ) -> ModelCard:
     """Gather the facts of an evaluated version; `rows` are those it was trained and measured on."""
@@ -48,6 +49,7 @@ def model_card(
         params={"seed": training.seed, **training.plain_params},
         inference=inference,
         choice=choice,
+        sample=sample,
         features={name: computed(name, settings) for name in settings.features.names},
         train_period=_period(rows.train),
         test_period=_period(rows.test),
@@ -84,6 +86,7 @@ def differences(card: ModelCard, before: ModelCard) -> list[tuple[str, str, str]
         ("target", before.target, card.target),
         ("estimator", before.estimator, card.estimator),
         ("training rows", before.evaluation.train_rows, card.evaluation.train_rows),
+        ("fitted rows", _fitted(before), _fitted(card)),
         *_paired("parameter", before.params, card.params),
         *_paired("feature", before.features, card.features),
         *_paired("metric", _rounded(before), _rounded(card)),
@@ -106,7 +109,12 @@ def _identity(card: ModelCard) -> list[Row]:
         ("parameters", ", ".join(f"{name}={value}" for name, value in card.params.items())),
         ("served by", card.inference or _UNKNOWN),
         ("trained on", f"{found.train_rows:,} rows, {_spelled_period(card.train_period)}"),
+        *([("of these fitted", card.sample.said)] if card.sample else []),
     ]
+
+
+def _fitted(card: ModelCard) -> str:
+    return card.sample.said if card.sample else "all"
 
 
 def _rejected(found: RejectedRows | None) -> str:

@@ -33,8 +33,9 @@ from mlops_assets.ml.training.early_stopping import (
 )
 from mlops_assets.ml.training.estimators import build_estimator
 from mlops_assets.ml.training.held_out import places
+from mlops_assets.ml.training.many_rows.sampling import sampled
 from mlops_assets.ml.training.unfit_rows import explained, require_finite, require_narrow
-from mlops_assets.ml.training.weights import fit_arguments, row_weights
+from mlops_assets.ml.training.weights import fit_arguments
 
 
 def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
@@ -129,19 +130,18 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
             f"{missing} of {len(train)} training rows have no target {settings.target.name!r}; "
             "train on the rows of `split`, which leaves them out"
         )
-    target = _target(train, settings)
-    classes = np.unique(target)
+    classes = np.unique(_target(train, settings))
     if settings.target.task != "regression" and len(classes) < 2:
         raise TrainingError(
             f"the {len(train)} training rows have only the classes {classes.tolist()}; provide "
             "rows of another class, or change `positive` or the threshold of `target`"
         )
-    features = select_features(train, settings.feature_dtypes)
+    rows, target, _, weights = sampled(train, settings)
+    features = select_features(rows, settings.feature_dtypes)
     numeric = features[_plain(settings)]
     require_finite(numeric, settings)
     require_narrow(features, settings)
     pipeline = build_pipeline(settings)
-    weights = row_weights(train, target, settings)
     try:
         with np.errstate(
             over="ignore", invalid="ignore"
@@ -169,15 +169,14 @@ def _best_rounds(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStop
     if settings.target.task != "regression":  # a class that the fitting does not know has no score
         name = settings.target.name
         judged = judged[judged[name].isin(fitted[name])].reset_index(drop=True)
+    fitted, target, _, weights = sampled(fitted, settings)
+    judged, judged_target, _, judged_weights = sampled(judged, settings)
     pipeline, dtypes = build_pipeline(settings), settings.feature_dtypes
-    target, judged_target = _target(fitted, settings), _target(judged, settings)
     features, judged_features = (select_features(part, dtypes) for part in (fitted, judged))
     if pipeline.steps[:-1]:
         prepare = pipeline[:-1]
         features = prepare.fit_transform(features, target)
         judged_features = prepare.transform(judged_features)
-    weights = row_weights(fitted, target, settings)
-    judged_weights = row_weights(judged, judged_target, settings)
     if settings.target.task != "regression":
         classes = np.unique(target)
         target, judged_target = (np.searchsorted(classes, each) for each in (target, judged_target))

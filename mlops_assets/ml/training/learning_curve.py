@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mlops_assets.blocks.training import SampleSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import MlopsError
 from mlops_assets.ml.estimators import Estimator
@@ -12,6 +13,7 @@ from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.frames import Split, label_array
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.fit import fit
+from mlops_assets.ml.training.many_rows.sampling import Sample, sampled
 from mlops_assets.records.evaluation import CurvePoint
 
 FITTED = 4_000
@@ -30,16 +32,22 @@ def learning_curve(model: Scored, rows: Split, settings: ModelSettings) -> tuple
         rows: What it was trained on, and the held-out rows.
         settings: With the estimator and parameters that it was fitted with.
     """
-    train, judged = rows.train, _spread(rows.test, _JUDGED)
-    points = []
-    for size in _sizes(len(train)):
-        part = train.sample(size, random_state=settings.training.seed).sort_index()
+    train, judged = rows.train, rows.test.iloc[_spread(len(rows.test))]
+    learnt, points = sampled(train, settings), []
+    for size in _sizes(len(learnt.rows)):
+        fewer = _with_rows(settings, size)
         try:
-            fitted = fit(part, settings)
+            part, fitted = sampled(train, fewer), fit(train, fewer)
             points.append(_point(fitted, part, judged, settings))
         except MlopsError:  # too few rows for it, or for one of its classes
             continue
-    return (*points, _point(model.model, train, judged, settings))
+    return (*points, _point(model.model, learnt, judged, settings))
+
+
+def _with_rows(settings: ModelSettings, rows: int) -> ModelSettings:
+    fewer = SampleSettings(rows=rows, stratify=settings.training.stratified)
+    training = settings.training.model_copy(update={"sample": fewer})
+    return settings.model_copy(update={"training": training})
 
 
 def _sizes(rows: int) -> Sequence[int]:
@@ -48,24 +56,24 @@ def _sizes(rows: int) -> Sequence[int]:
 
 
 def _point(
-    model: Estimator, train: pd.DataFrame, test: pd.DataFrame, settings: ModelSettings
+    model: Estimator, learnt: Sample, test: pd.DataFrame, settings: ModelSettings
 ) -> CurvePoint:
-    learnt = _spread(train, _JUDGED)
+    some, stand_for = _spread(len(learnt.rows)), learnt.design_weights
+    of_learnt = _losses(model, learnt.rows.iloc[some], settings)
+    each = None if stand_for is None else stand_for[some]
     return CurvePoint(
-        rows=len(train),
-        loss=round(_loss(model, test, settings), 6),
-        training_loss=round(_loss(model, learnt, settings), 6),
+        rows=len(learnt.rows),
+        loss=round(float(_losses(model, test, settings).mean()), 6),
+        training_loss=round(float(np.average(of_learnt, weights=each)), 6),
     )
 
 
-def _loss(model: Estimator, rows: pd.DataFrame, settings: ModelSettings) -> float:
+def _losses(model: Estimator, rows: pd.DataFrame, settings: ModelSettings) -> np.ndarray:
     scored = Scored.of(model, rows, settings)
     actual = label_array(rows[settings.target.name], settings.target.task)
-    return float(row_losses(scored.scores, actual, scored.task, scored.classes).mean())
+    return row_losses(scored.scores, actual, scored.task, scored.classes)
 
 
-def _spread(rows: pd.DataFrame, at_most: int) -> pd.DataFrame:
-    """So many rows from all over."""
-    if len(rows) <= at_most:
-        return rows
-    return rows.iloc[np.linspace(0, len(rows) - 1, at_most).astype(int)]
+def _spread(rows: int) -> np.ndarray:
+    """The places of so many rows from all over."""
+    return np.linspace(0, rows - 1, min(rows, _JUDGED)).astype(int)

@@ -54,6 +54,7 @@ def require_weighable(model: Any, settings: ModelSettings) -> None:
     """
     training = settings.training
     asked = [name for name in ("weight", "class_weight") if getattr(training, name) is not None]
+    asked += ["sample.stratify"] * training.stratified
     while type(model).__name__ == "Pipeline":
         model = model.steps[-1][1]
     if asked and not _takes_weights(model):

@@ -12,6 +12,7 @@ from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training import learning_curve as module
 from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.learning_curve import FITTED, learning_curve
+from mlops_assets.ml.training.many_rows.sampling import sampled
 from tests.support.toy_models import flat_table
 
 
@@ -48,7 +49,7 @@ def test_more_rows_are_drawn_up_to_a_bound(count: int, monkeypatch: pytest.Monke
     fitted: list[int] = []
 
     def counted(train: pd.DataFrame, of: ModelSettings) -> Any:
-        fitted.append(len(train))
+        fitted.append(len(sampled(train, of).rows))
         return fit(train, of)
 
     monkeypatch.setattr(module, "fit", counted)
