@@ -23,7 +23,7 @@ from resources.tracking.tracking import MLflowTracking
 
 if TYPE_CHECKING:
     from mlops_assets.ml.data.contract import Checked
-    from mlops_assets.ml.data.streamed import Streamed
+    from mlops_assets.ml.data.piecewise.streamed import Streamed
 
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -65,7 +65,7 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
         raw: DatasetVersion, datasets: DvcDatasets, engine: FeatureEngine
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         from mlops_assets.ml.data.delivered import checked_rows
-        from mlops_assets.ml.data.streamed import stream_rows
+        from mlops_assets.ml.data.piecewise.streamed import stream_rows
 
         now = datasets.now()
         with ExitStack() as until_stored:

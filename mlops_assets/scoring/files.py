@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mlops_assets.ml.data.contract import Checked, violations
 from mlops_assets.ml.monitoring.prediction_log import FEATURE
-from mlops_assets.ml.row_file import Options, RowFile
+from mlops_assets.ml.stored_rows import Options, RowFile
 from mlops_assets.runtime.atomic import replacing
 
 _ANSWER_DICTIONARIES = ("features_as_of", "model_version", "scored_at")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from mlops_assets.ml.data.batches import ROWS
 from mlops_assets.ml.frames import TIMESTAMP, feature_columns
-from mlops_assets.ml.row_file import row_batches
+from mlops_assets.ml.stored_rows import row_batches
 from mlops_assets.records.data import FeatureView, stored_name
 from mlops_assets.scoring.asked import Asked, Batch
 

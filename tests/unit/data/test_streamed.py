@@ -21,8 +21,8 @@ from mlops_assets.errors import ContractError, MlopsError, SourceError
 from mlops_assets.ml import stored_rows
 from mlops_assets.ml.data import batches
 from mlops_assets.ml.data.delivered import checked_rows
+from mlops_assets.ml.data.piecewise.streamed import Evenly, stream_rows
 from mlops_assets.ml.data.processing import process
-from mlops_assets.ml.data.streamed import Evenly, stream_rows
 from mlops_assets.ml.data.verdict import Tally
 from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.ml.features.arrays import ARRAYS
@@ -200,7 +200,7 @@ def test_no_more_than_a_batch_is_in_memory(tmp_path: Path, monkeypatch: pytest.M
         held.append(len(rows))
         return found(rows, *args)
 
-    monkeypatch.setattr("mlops_assets.ml.data.streamed.process", counting)
+    monkeypatch.setattr("mlops_assets.ml.data.piecewise.streamed.process", counting)
     streamed = stream_rows(sorted(tmp_path.glob("*.parquet")), settings, NOW, tmp_path, 50)
     assert (max(held), sum(held), streamed.count) == (100, 2499, 1999)
     assert 50 <= len(streamed.sample) <= 100

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
 from mlops_assets.ml.data.formats.characters import NO_ROWS
-from mlops_assets.ml.row_file import row_batches
+from mlops_assets.ml.stored_rows import row_batches
 
 
 class ParquetTable:

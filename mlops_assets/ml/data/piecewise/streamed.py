@@ -25,7 +25,7 @@ from mlops_assets.ml.data.marks import PLAIN
 from mlops_assets.ml.data.parts import joined
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.verdict import Tally
-from mlops_assets.ml.row_file import RowFile
+from mlops_assets.ml.stored_rows import RowFile
 
 _LOOKED_AT = 1000
 _PLAIN_SCHEMA = {"store_schema": False}
