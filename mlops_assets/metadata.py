@@ -125,9 +125,10 @@ def markdown_table(frame: "pd.DataFrame") -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(table(["column", *numbered], columns))
 
 
-def first_rows(rows: "pd.DataFrame") -> dict[str, Any]:
-    """How long a table is, and how it begins."""
-    return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
+def first_rows(rows: "pd.DataFrame", count: int | None = None) -> dict[str, Any]:
+    """How long a table is, and how it begins; its length, if these are not all rows of it."""
+    length = len(rows) if count is None else count
+    return {"dagster/row_count": length, "preview": markdown_table(rows.head())}
 
 
 def profile(

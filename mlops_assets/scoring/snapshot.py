@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops_assets.ml.data.batches import ROWS
-from mlops_assets.ml.data.formats.parquet import row_batches
 from mlops_assets.ml.frames import TIMESTAMP, feature_columns
+from mlops_assets.ml.stored_rows import row_batches
 from mlops_assets.records.data import FeatureView, stored_name
 from mlops_assets.scoring.asked import Asked, Batch
 

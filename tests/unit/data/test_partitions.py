@@ -14,7 +14,7 @@ from mlops_assets.blocks.sources.partitions import PartitionSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ContractError, SourceError
 from mlops_assets.ml.data.delivered import checked_rows
-from mlops_assets.ml.data.partitions import UNDATED, partition_keys
+from mlops_assets.ml.data.piecewise.partitions import UNDATED, partition_keys
 from resources.datasets.partitions import PartitionFiles, Renewed
 from tests.support.loans import loans_yaml
 from tests.worlds.zones import process_zone
