@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _Facts = TypeVar("_Facts", bound=Record)
+WIDE = 12
+"""Columns that the Dagster UI shows beside each other without a scroll bar, about."""
 
 
 def stated(facts: Record) -> dict[str, Any]:
@@ -114,13 +116,19 @@ def named_values(values: Mapping[str, Any]) -> dg.TableMetadataValue:
 
 
 def markdown_table(frame: "pd.DataFrame") -> dg.MarkdownMetadataValue:
-    """A small frame as the table that the Dagster UI shows."""
-    return dg.MetadataValue.md(table(frame.columns, frame.itertuples(index=False)))
+    """A few rows as the table that the Dagster UI shows; one of many columns lies on its side."""
+    rows = [*frame.itertuples(index=False, name=None)]
+    if len(frame.columns) <= WIDE:
+        return dg.MetadataValue.md(table(frame.columns, rows))
+    numbered = [f"row {number}" for number in range(1, len(rows) + 1)]
+    columns = zip(frame.columns, *rows, strict=True)
+    return dg.MetadataValue.md(table(["column", *numbered], columns))
 
 
-def first_rows(rows: "pd.DataFrame") -> dict[str, Any]:
-    """How long a table is, and how it begins."""
-    return {"dagster/row_count": len(rows), "preview": markdown_table(rows.head())}
+def first_rows(rows: "pd.DataFrame", count: int | None = None) -> dict[str, Any]:
+    """How long a table is, and how it begins; its length, if these are not all rows of it."""
+    length = len(rows) if count is None else count
+    return {"dagster/row_count": length, "preview": markdown_table(rows.head())}
 
 
 def profile(

@@ -1,5 +1,8 @@
 """Which engine aggregates event logs; what engines do is `mlops_assets.engines`."""
 
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.runtime.atomic import ensure_folder
 
 if TYPE_CHECKING:
     from mlops_assets.ml.features.engine import Engine
@@ -40,3 +44,27 @@ class FeatureEngine(dg.ConfigurableResource):
         if settings.partitions is None or not self.kept:
             return engine
         return Kept(engine, Path(self.kept, settings.name, "snapshots"))
+
+    @contextmanager
+    def checking(self, settings: ModelSettings, files: Sequence[Path]) -> Generator[Path | None]:
+        """A folder for the rows of these files, if they are to be checked batch by batch.
+
+        They are where another engine than arrays will aggregate them. None: they fit into memory.
+
+        Raises:
+            ConfigError: The address means no engine.
+            SourceError: A file cannot be read.
+        """
+        from mlops_assets.ml.data.batches import about_rows
+        from mlops_assets.ml.data.delivered import as_delivered
+        from mlops_assets.ml.features.arrays import ARRAYS
+
+        if settings.features.shape == "flat_table" or settings.partitions is not None:
+            yield None
+            return
+        rows = about_rows(files, as_delivered(settings))
+        if self.of(settings, rows) is ARRAYS:
+            yield None
+            return
+        with tempfile.TemporaryDirectory(dir=ensure_folder(Path(self.spill))) as folder:
+            yield Path(folder)

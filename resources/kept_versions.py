@@ -4,7 +4,6 @@ A version is a second name of the file that was written for it, which costs no s
 the newest. Which values are kept, and for how many bytes, the I/O manager says.
 """
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -40,10 +39,9 @@ def kept_versions(file: Path) -> dict[str, Path]:
 
 def attributes(file: Path) -> dict[str, Any]:
     """What a stored frame says of itself; empty if nothing."""
-    import pyarrow.parquet as pq
+    from mlops_assets.ml.stored_rows import StoredRows
 
-    metadata = pq.read_schema(file).metadata or {}
-    return json.loads(metadata.get(b"PANDAS_ATTRS", b"{}"))
+    return StoredRows(file).attributes
 
 
 def budget_bytes() -> int:

@@ -26,10 +26,11 @@ import yaml
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.home import FRAMEWORK_ROOT
-from mlops_assets.ml.data.contract import contract_holds, enforce
+from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reading import read_table
 from mlops_assets.ml.data.sources import find_files
+from mlops_assets.ml.data.verdict import Tally, contract_holds
 from mlops_assets.ml.evaluation.metrics import breaches, evaluate
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP, Split, select_features
@@ -48,7 +49,7 @@ def main(folder: Path, port: int) -> None:
     settings = customers(port)
     rows, md5 = version_and_read(settings, folder)
     checked = enforce(rows, settings.contract, now=datetime.now(UTC))
-    _require(contract_holds(checked, settings.contract), "the contract is broken")
+    _require(contract_holds(Tally.of(checked), settings.contract), "the contract is broken")
     joined, online = through_feast(process(checked.rows, settings.processing), settings, folder)
     parts = split(joined, settings)
     model_file, version = train_and_evaluate(parts, settings, md5, folder)

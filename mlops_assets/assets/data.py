@@ -1,10 +1,10 @@
 """Raw and processed data: versioned as delivered, then typed, checked and cleaned."""
 
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
 
@@ -14,14 +14,16 @@ from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import first_rows, profile, stated
 from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_name
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, RejectedRows, SourceFacts
 from resources.dagster.signatures import inspected_once
 from resources.datasets.versions import DvcDatasets
+from resources.engine import FeatureEngine
 from resources.tracking.tracking import MLflowTracking
 
 if TYPE_CHECKING:
     from mlops_assets.ml.data.contract import Checked
+    from mlops_assets.ml.data.piecewise.streamed import Streamed
 
 
 def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -39,16 +41,13 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
     def raw_data(
         datasets: DvcDatasets, tracking: MLflowTracking
     ) -> dg.MaterializeResult[DatasetVersion]:
-        from mlops_assets.ml.data.delivered import read_rows
-
-        with reported(), source_files(settings) as files:
+        with reported(), source_files(settings) as (files, fingerprint):
             # Or a run finds out after all but the training is done.
             tracking.store.require_server()
-            fingerprint = source_fingerprint(settings.source)
-            rows = read_rows(files, settings)  # what cannot be read never becomes a version
+            begin = _readable(files, settings)  # what cannot be read never becomes a version
             names = [stored_name(file, settings.source.partitions) for file in files]
             version = datasets.add(settings.name, files, names)
-        facts = {**delivered(version, fingerprint, datasets), **first_rows(rows)}
+        facts = {**delivered(version, fingerprint, datasets), **begin}
         known = dg.DataVersion(version.md5)
         return dg.MaterializeResult(value=version, data_version=known, metadata=facts)
 
@@ -62,16 +61,36 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
     )
     @inspected_once
     def processed_data(
-        raw: DatasetVersion, datasets: DvcDatasets
+        raw: DatasetVersion, datasets: DvcDatasets, engine: FeatureEngine
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         from mlops_assets.ml.data.delivered import checked_rows
+        from mlops_assets.ml.data.piecewise.streamed import stream_rows
 
-        with reported(), datasets.open(raw) as files:
-            now = datasets.now()
-            checked = checked_rows(files, settings, now)
-        yield from processed(checked, settings, Origin(raw=raw, checked_at=now), datasets)
+        now = datasets.now()
+        with ExitStack() as until_stored:
+            with reported(), datasets.open(raw) as files:
+                folder = until_stored.enter_context(engine.checking(settings, files))
+                if folder is None:
+                    found = checked_rows(files, settings, now)
+                else:
+                    found = stream_rows(files, settings, now, folder, _SAMPLED)
+            yield from processed(found, settings, Origin(raw=raw, checked_at=now), datasets)
 
     return processed_data
+
+
+_SAMPLED = 100_000
+"""Rows that are looked at for the metadata of more than memory holds; at most twice as many."""
+
+
+def _readable(files: Sequence[Path], settings: ModelSettings) -> dict[str, Any]:
+    """How long a source is and how it begins; `SourceError` if it cannot be read to its end."""
+    from mlops_assets.ml.data.delivered import row_batches
+
+    batches = row_batches(files, settings)
+    first = next(batches)
+    rows = len(first) + sum(map(len, batches))
+    return first_rows(first, rows)
 
 
 RAW: dict[str, Any] = {
@@ -113,37 +132,52 @@ def processed_as(settings: ModelSettings) -> dict[str, Any]:
 
 
 def processed(
-    checked: "Checked", settings: ModelSettings, origin: Origin, datasets: DvcDatasets
+    found: "Checked | Streamed", settings: ModelSettings, origin: Origin, datasets: DvcDatasets
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """What `processed_data` gives of checked rows: the verdict, and the rows that kept the rules.
 
     Raises:
         dg.Failure: The contract does not hold.
     """
-    from mlops_assets.ml.data.contract import broken_contract, contract_holds, violations
-    from mlops_assets.ml.data.processing import identified, process
+    from mlops_assets.ml.data.contract import Checked
+    from mlops_assets.ml.data.verdict import Tally, broken_contract, contract_holds
 
+    tally = Tally.of(found) if isinstance(found, Checked) else found.tally
     with reported():
-        quarantine = datasets.keep_rejected(settings.name, origin.raw, checked.bad)
-        holds = contract_holds(checked, settings.contract)
+        quarantine = datasets.keep_rejected(settings.name, origin.raw, found.bad)
+        holds = contract_holds(tally, settings.contract)
     rejected = RejectedRows(
-        rejected_rows=len(checked.bad),
-        delivered_rows=len(checked.rows) + len(checked.bad),
+        rejected_rows=tally.bad,
+        delivered_rows=tally.good + tally.bad,
         quarantine=quarantine,
-        broken_rules=violations(checked),
+        broken_rules=dict(tally.broken),
     )
     facts = stated(rejected)
     yield dg.AssetCheckResult(check_name="contract_holds", passed=holds, metadata=facts)
     if not holds:  # raised before anything is written: the previous rows stay
-        raise dg.Failure(broken_contract(checked, f"in {quarantine}"), allow_retries=False)
-    with reported():
-        cleaned = process(checked.rows, settings.processing)
-        frame = identified(cleaned, settings, origin.raw.delivered_at)
+        raise dg.Failure(broken_contract(tally, f"in {quarantine}"), allow_retries=False)
     made = {"made_by": settings.processed_by, "rejected": rejected.kept}
-    value = TracedRows(frame, origin.model_copy(update=made))
-    yield dg.MaterializeResult(
-        value=value, metadata={**profile(frame, settings.kept_columns, {}), **facts}
-    )
+    record = origin.model_copy(update=made)
+    with reported():
+        value, seen = _cleaned(found, settings, record)
+    yield dg.MaterializeResult(value=value, metadata={**seen, **facts})
+
+
+def _cleaned(
+    found: "Checked | Streamed", settings: ModelSettings, record: Origin
+) -> tuple[TracedRows | TracedFile, dict[str, Any]]:
+    """The processed rows, and what they look like."""
+    from mlops_assets.ml.data.contract import Checked
+    from mlops_assets.ml.data.processing import identified, process
+
+    names = settings.kept_columns
+    if isinstance(found, Checked):
+        cleaned = process(found.rows, settings.processing)
+        frame = identified(cleaned, settings, record.raw.delivered_at)
+        return TracedRows(frame, record), profile(frame, names, {})
+    file = TracedFile.of(found.finished(record.model_dump(mode="json")))
+    looked_at = {**profile(found.sample, names, {}), "profiled_rows": len(found.sample)}
+    return file, {**looked_at, **first_rows(found.head, found.count)}
 
 
 def added_columns(settings: ModelSettings) -> list[str]:
@@ -154,16 +188,28 @@ def added_columns(settings: ModelSettings) -> list[str]:
     ]
 
 
+class Delivery(NamedTuple):
+    """The source as files, and the fingerprint of what was looked at."""
+
+    files: list[Path]
+    fingerprint: str | None
+
+
 @contextmanager
-def source_files(settings: ModelSettings) -> Generator[list[Path]]:
-    """The source as files: those of its URI, or what its loader returned, as Parquet."""
+def source_files(settings: ModelSettings) -> Generator[Delivery]:
+    """The source as files: those of its URI, or one of Parquet that holds the rows of another."""
     from mlops_assets.ml.data.reading import frame_to_parquet, run_loader
 
     source = settings.source
     if source.uri is not None:
-        yield find_files(source.uri)
+        yield Delivery(find_files(source.uri), source_fingerprint(source))
         return
-    with tempfile.TemporaryDirectory(prefix="loader-") as folder:
+    with tempfile.TemporaryDirectory(prefix="source-") as folder:
         file = Path(folder, "raw_data.parquet")
-        frame_to_parquet(run_loader(str(source.loader)), file)
-        yield [file]
+        if source.loader is not None:
+            frame_to_parquet(run_loader(source.loader), file)
+            yield Delivery([file], source_fingerprint(source))
+        else:
+            from resources.databases.rows import deliver
+
+            yield Delivery([file], deliver(source, settings.contract, file))

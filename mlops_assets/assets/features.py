@@ -12,7 +12,7 @@ from mlops_assets.errors import FeatureError
 from mlops_assets.failures import reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import profile, stated
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.records.data import FeatureFacts, FeatureView
 from resources.dagster.signatures import inspected_once
 from resources.datasets.versions import DvcDatasets
@@ -39,7 +39,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     )
     @inspected_once
     def features(
-        processed: TracedRows,
+        processed: TracedFile,
         datasets: DvcDatasets,
         engine: FeatureEngine,
         feature_store: FeastFeatureStore,
@@ -51,7 +51,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
         rows, origin = processed.rows, processed.record
         with reported():
-            chosen = engine.of(settings, len(rows))
+            chosen = engine.of(settings, rows.count)
             computed = build_features(rows, settings, chosen)
             useless = useless_features(computed, settings)
         yield _have_values(useless)
@@ -61,6 +61,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
             require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
             keys = labelled_keys(rows, computed, settings, origin.checked_at, chosen)
             newest = feature_store.publish(view, computed)
+            del computed  # or what is joined stands beside it in memory
             joined = feature_store.training_rows(view, keys)
         counts = {"asked_rows": len(keys), "joined_rows": len(joined)}
         complete = len(keys) == len(joined)

@@ -14,7 +14,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import named_values
-from mlops_assets.ml.documented import Labels, TracedRows
+from mlops_assets.ml.documented import Labels, TracedFile, TracedRows
 from mlops_assets.records.data import Maturity
 from mlops_assets.records.monitoring import (
     LogSummary,
@@ -85,7 +85,7 @@ def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
     )
     @inspected_once
     def labels(
-        processed: TracedRows,
+        processed: TracedFile,
         engine: FeatureEngine,
         predictions: PredictionLog,
         tracking: MLflowTracking,
@@ -109,7 +109,7 @@ def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
             asked = predicted_moments(recent, then)
             rows = RowsAsTrained(then, settings, datasets).processed(processed)
             until = known_until(rows, then, processed.record.checked_at)
-            chosen = engine.of(then, len(rows))
+            chosen = engine.of(then, processed.rows.count)
             known = known_labels(rows_until(rows, then, until), asked, then, chosen)
         counts = {"dagster/row_count": len(known), "waiting": len(asked) - len(known)}
         value = Labels(known, Maturity(known_until=until))

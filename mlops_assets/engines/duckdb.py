@@ -5,23 +5,23 @@ costs 0.5 CPU s, and fails with DuckDB 2.
 """
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.config import ModelSettings
-from mlops_assets.engines.event_table import event_table
+from mlops_assets.engines.event_table import event_tables
 from mlops_assets.engines.relation import TABLE, EventRelation
 from mlops_assets.engines.relation_log import RelationLog
 from mlops_assets.errors import EngineError
 from mlops_assets.ml.features.engine import Wanted
+from mlops_assets.ml.stored_rows import AnyRows
 from mlops_assets.runtime.atomic import ensure_folder
 
 if TYPE_CHECKING:
@@ -45,18 +45,16 @@ class DuckDBEngine:
 
     @contextmanager
     def opened(
-        self, events: pd.DataFrame, settings: ModelSettings, wanted: Wanted
+        self, events: AnyRows, settings: ModelSettings, wanted: Wanted
     ) -> Generator[RelationLog]:
         """See `Engine`; also an `EngineError`, if DuckDB cannot do it within its limits."""
-        table = event_table(events, settings, wanted)
+        tables = event_tables(events, settings, wanted)
         with tempfile.TemporaryDirectory(dir=ensure_folder(self.spill)) as folder:
             connection = self._connected(folder)
             with connection, self._reported():
-                connection.register("arrow", table)
-                # Its own, compressed and with the span of each part: a frame is read anew by each.
-                connection.execute(f"CREATE TABLE {TABLE} AS SELECT * FROM arrow")  # noqa: S608
+                schema = _filled(connection, tables)
                 run = partial(_run, connection)
-                yield RelationLog(run, EventRelation(table.schema, wanted), settings.key.name)
+                yield RelationLog(run, EventRelation(schema, wanted), settings.key.name)
 
     def _connected(self, folder: str) -> "duckdb.DuckDBPyConnection":
         import duckdb
@@ -65,7 +63,9 @@ class DuckDBEngine:
         threads = {"threads": str(self.threads)} if self.threads else {}
         alone = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         try:
-            connection = duckdb.connect(":memory:", config={**limits, **threads, **alone})
+            connection = duckdb.connect(
+                f"{folder}/{TABLE}.duckdb", config={**limits, **threads, **alone}
+            )
         except duckdb.Error as err:
             raise EngineError(
                 f"DuckDB refuses memory_limit={self.memory_limit!r}, threads={self.threads}: "
@@ -80,11 +80,25 @@ class DuckDBEngine:
 
         try:
             yield
-        except duckdb.OutOfMemoryException as err:
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as err:
             raise EngineError(
                 f"the memory limit of DuckDB, {self.memory_limit}, or the disk of {self.spill} is "
                 f"too small: {one_line(err)}; raise it, e.g. MLOPS_ENGINE=duckdb://?memory_limit=8GB"
             ) from err
+
+
+def _filled(connection: "duckdb.DuckDBPyConnection", tables: Iterator[pa.Table]) -> pa.Schema:
+    """Put all tables into one of its own, compressed and with the span of each part; its schema."""
+    connection.execute("BEGIN")
+    put, schema = f"CREATE TABLE {TABLE} AS", None
+    for table in tables:
+        schema = schema or table.schema
+        connection.register("arrow", table.cast(schema))
+        connection.execute(f"{put} SELECT * FROM arrow")  # noqa: S608
+        put = f"INSERT INTO {TABLE}"
+    connection.unregister("arrow")
+    connection.execute("COMMIT")
+    return schema
 
 
 def _run(connection: "duckdb.DuckDBPyConnection", expression: "ir.Table") -> pa.Table:

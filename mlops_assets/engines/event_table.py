@@ -1,4 +1,6 @@
-"""A frame of events -> the Arrow table that `EventRelation` describes."""
+"""Events, in a frame or a file -> Arrow tables as `EventRelation` describes them."""
+
+from collections.abc import Iterator
 
 import pandas as pd
 import pyarrow as pa
@@ -6,18 +8,25 @@ import pyarrow as pa
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.features.engine import Roles, Wanted
-from mlops_assets.ml.features.keyed import require_columns, row_keys
+from mlops_assets.ml.features.keyed import event_frames, row_keys
 from mlops_assets.ml.frames import TIMESTAMP, number_array
+from mlops_assets.ml.stored_rows import AnyRows
 
 
-def event_table(events: pd.DataFrame, settings: ModelSettings, wanted: Wanted) -> pa.Table:
+def event_tables(events: AnyRows, settings: ModelSettings, wanted: Wanted) -> Iterator[pa.Table]:
     """The columns that are wanted, by role and number, null where they have no value.
+
+    One table after another of one schema, of some events each; at least one.
 
     Raises:
         FeatureError: No events, or a column that is missing or not what is wanted of it.
     """
     roles = Roles.of(wanted)
-    require_columns(events, roles.columns)
+    for frame in event_frames(events, settings, roles.columns):
+        yield _event_table(frame, settings, roles)
+
+
+def _event_table(events: pd.DataFrame, settings: ModelSettings, roles: Roles) -> pa.Table:
     keys = row_keys(events, settings)
     at = keys[TIMESTAMP].to_numpy("datetime64[ns]").astype("int64")
     columns = {"entity": pa.array(keys[settings.key.name]), "at": pa.array(at)}

@@ -18,8 +18,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import StateError
 from mlops_assets.ml import features
 from mlops_assets.ml.features.engine import Engine, EventLog, Roles, Wanted
-from mlops_assets.ml.features.keyed import row_keys
+from mlops_assets.ml.features.keyed import event_frame, row_keys
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.stored_rows import AnyRows
 from mlops_assets.runtime.atomic import write_atomically
 
 
@@ -90,9 +91,10 @@ class Kept:
 
     @contextmanager
     def opened(
-        self, events: pd.DataFrame, settings: ModelSettings, wanted: Wanted
+        self, events: AnyRows, settings: ModelSettings, wanted: Wanted
     ) -> Generator[KeptLog]:
-        """See `Engine`."""
+        """See `Engine`; what is read of the events is in memory, to tell what is new."""
+        events = event_frame(events, settings, Roles.of(wanted).columns)
         said = " ".join(f"{name} {one.digest()}" for name, one in wanted.items())
         made_by = f"{self.name} {settings.key.digest()} {said} {_code()}"
         with self._engine.opened(events, settings, wanted) as log:

@@ -14,16 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.config import ModelSettings
-from mlops_assets.engines.event_table import event_table
+from mlops_assets.engines.event_table import event_tables
 from mlops_assets.engines.relation import TABLE, EventRelation
 from mlops_assets.engines.relation_log import RelationLog
 from mlops_assets.errors import EngineError, EngineUnavailableError
 from mlops_assets.ml.features.engine import Wanted
+from mlops_assets.ml.stored_rows import AnyRows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -57,10 +57,10 @@ class SparkEngine:
 
     @contextmanager
     def opened(
-        self, events: pd.DataFrame, settings: ModelSettings, wanted: Wanted
+        self, events: AnyRows, settings: ModelSettings, wanted: Wanted
     ) -> Generator[RelationLog]:
         """See `Engine`; also an `EngineError`, if Spark is missing, away, or cannot do it."""
-        table = event_table(events, settings, wanted)
+        table = pa.concat_tables(event_tables(events, settings, wanted))
         with self._reported(), self._session() as session:
             frame = self._sent(session, table).cache()  # each moment reads it
             try:

@@ -16,9 +16,9 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError, MlopsError
 from mlops_assets.init.draft import LINEAR, TREES, Draft
-from mlops_assets.ml.data.contract import broken_contract, contract_holds
 from mlops_assets.ml.data.delivered import checked_rows
 from mlops_assets.ml.data.processing import identified, process
+from mlops_assets.ml.data.verdict import Tally, broken_contract, contract_holds
 from mlops_assets.ml.evaluation.baseline import prior
 from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.evaluation.metrics import metrics_of
@@ -146,8 +146,8 @@ def decide_gate(draft: Draft, rehearsal: Rehearsal | None, task: str) -> None:
 
 def _rows(settings: ModelSettings, files: Sequence[Path], now: datetime) -> Split:
     checked = checked_rows(files, settings, now)
-    if not contract_holds(checked, settings.contract):
-        raise ConfigError(broken_contract(checked, "in the sample"))
+    if not contract_holds(Tally.of(checked), settings.contract):
+        raise ConfigError(broken_contract(Tally.of(checked), "in the sample"))
     rows = identified(process(checked.rows, settings.processing), settings, now)
     return split(with_targets(build_features(rows, settings), rows, settings, now), settings)
 

@@ -3,14 +3,18 @@
 What a record says is in `records`; where both are stored is in `resources.dagster.io`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from mlops_assets.blocks.base import Record
 from mlops_assets.records.data import Maturity, Origin
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlops_assets.ml.stored_rows import StoredRows
 
 _Record = TypeVar("_Record", bound=Record)
 
@@ -30,13 +34,9 @@ class DocumentedRows(Generic[_Record]):
         Raises:
             ValueError: Its attributes do not hold the record.
         """
-        fields = cls.kind.model_fields
-        if any(one.is_required() and name not in frame.attrs for name, one in fields.items()):
-            raise ValueError(
-                "it was stored before versions were recorded, and so may be what it is made of"
-            )
-        known = {name: frame.attrs[name] for name in fields if name in frame.attrs}
-        return cls(frame, cls.kind.model_validate(known))
+        return cls(
+            frame, _record(cls.kind, {str(name): value for name, value in frame.attrs.items()})
+        )
 
     def to_stored(self) -> "pd.DataFrame":
         """One frame, whose attributes, which Parquet keeps, are the record."""
@@ -51,7 +51,33 @@ class TracedRows(DocumentedRows[Origin]):
     kind = Origin
 
 
+@dataclass(frozen=True)
+class TracedFile:
+    """Rows as `TracedRows` are stored, by their file: a frame of them is made only where needed."""
+
+    rows: "StoredRows"
+    record: Origin
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """What a file holds; an `OSError` or `ValueError` if it is damaged, or has no record."""
+        from mlops_assets.ml.stored_rows import StoredRows  # imports pandas
+
+        rows = StoredRows(path)
+        return cls(rows, _record(Origin, rows.attributes))
+
+
 class Labels(DocumentedRows[Maturity]):
     """The known targets of what was predicted, and until when all of them are known."""
 
     kind = Maturity
+
+
+def _record(kind: type[_Record], attributes: Mapping[str, Any]) -> _Record:
+    """The record that these attributes hold; a `ValueError` if they do not."""
+    fields = kind.model_fields
+    if any(one.is_required() and name not in attributes for name, one in fields.items()):
+        raise ValueError(
+            "it was stored before versions were recorded, and so may be what it is made of"
+        )
+    return kind.model_validate({name: attributes[name] for name in fields if name in attributes})

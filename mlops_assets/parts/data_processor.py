@@ -8,9 +8,10 @@ import pandas as pd
 
 from mlops_assets.blocks.data import ContractSettings, ProcessingSettings, SourceSettings
 from mlops_assets.errors import ContractError
-from mlops_assets.ml.data.contract import broken_contract, contract_holds, enforce
+from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.data.marks import PLAIN, Marks
 from mlops_assets.ml.data.processing import process
+from mlops_assets.ml.data.verdict import Tally, broken_contract, contract_holds
 from mlops_assets.parts.blocks import Block, moment_or_now, require_frame, validated
 
 
@@ -57,8 +58,8 @@ class DataProcessor:
         checked = enforce(frame, contract, moment_or_now(now), self._marks())
         if frame.empty:
             raise ContractError("the frame has no rows; see what it was made of")
-        if not contract_holds(checked, contract):
-            raise ContractError(broken_contract(checked, "in the frame"))
+        if not contract_holds(Tally.of(checked), contract):
+            raise ContractError(broken_contract(Tally.of(checked), "in the frame"))
         return Processed(process(checked.rows, processing), checked.bad)
 
     def _marks(self) -> Marks:

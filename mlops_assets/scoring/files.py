@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mlops_assets.ml.data.contract import Checked, violations
 from mlops_assets.ml.monitoring.prediction_log import FEATURE
+from mlops_assets.ml.stored_rows import Options, RowFile
 from mlops_assets.runtime.atomic import replacing
 
 _ANSWER_DICTIONARIES = ("features_as_of", "model_version", "scored_at")
@@ -19,46 +19,6 @@ _LOG_DICTIONARIES = (
     *("request_id", "logged_at", "event_time", "features_as_of", "source", "role", "predicted"),
     *("model_version", "generation"),
 )
-_GROUP = 131_072
-"""Rows of a row group."""
-
-
-class RowFile:
-    """Parquet that is appended to; smaller tables wait until they make a row group."""
-
-    def __init__(self, path: Path, dictionaries: Sequence[str] = ()) -> None:
-        """Nothing is written before the first rows; `dictionaries` name columns of few values."""
-        self._path, self._dictionaries = path, dictionaries
-        self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.Table] = []
-
-    def append(self, rows: pa.Table) -> None:
-        """Add rows, of the same schema each time."""
-        self._waiting.append(rows)
-        if sum(map(len, self._waiting)) >= _GROUP:
-            self._flush()
-
-    def close(self) -> None:
-        """Write what waits, and the end."""
-        self._flush()
-        if self._writer:
-            self._writer.close()
-
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        rows = pa.concat_tables(self._waiting)
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(
-                self._path,
-                rows.schema,
-                compression="snappy",  # as the log's days; half the CPU of zstd
-                use_dictionary=[name for name in self._dictionaries if name in rows.column_names],
-                # Nobody looks for rows by their features.
-                write_statistics=[one for one in rows.column_names if not one.startswith(FEATURE)],
-            )
-        self._writer.write_table(rows)
-        self._waiting = []
 
 
 class BatchFiles:
@@ -73,10 +33,14 @@ class BatchFiles:
         self.quarantine = quarantine_of(output)
         self._columns = columns
         self._places, self._apart = ExitStack(), ExitStack()
-        self._answers = RowFile(self._places.enter_context(replacing(output)), _ANSWER_DICTIONARIES)
+        self._answers = RowFile(
+            self._places.enter_context(replacing(output)), _written(_ANSWER_DICTIONARIES)
+        )
         self._log: RowFile | None = None
         if log is not None:
-            self._log = RowFile(self._places.enter_context(replacing(log)), _LOG_DICTIONARIES)
+            self._log = RowFile(
+                self._places.enter_context(replacing(log)), _written(_LOG_DICTIONARIES)
+            )
         self._bad: RowFile | None = None
 
     def append(self, answers: pa.Table, lines: pa.Table | None) -> None:
@@ -121,6 +85,14 @@ class BatchFiles:
         """Leave what was there before."""
         with self._places, self._apart:
             raise err
+
+
+def _written(dictionaries: Sequence[str]) -> Options:
+    """These columns by dictionaries, if they are there; nobody looks for rows by their features."""
+    return lambda names: {
+        "use_dictionary": [name for name in dictionaries if name in names],
+        "write_statistics": [name for name in names if not name.startswith(FEATURE)],
+    }
 
 
 def quarantine_of(output: Path) -> Path:

@@ -6,6 +6,7 @@ models by `resources.tracking`. With a bucket the newest values are there, and t
 this machine has read of them; older versions stay where they were made.
 """
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,15 @@ from pydantic import BaseModel, Field
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import StateError
-from mlops_assets.ml.documented import DocumentedRows, TracedRows
+from mlops_assets.ml.documented import DocumentedRows, TracedFile, TracedRows
 from resources.kept_versions import USUAL_MB, keep
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from resources.bucket.mirror import Mirror
+
+    Value = pd.DataFrame | DocumentedRows | TracedFile | BaseModel
 
 
 class ParquetStorage(dg.ConfigurableIOManager):
@@ -34,22 +37,22 @@ class ParquetStorage(dg.ConfigurableIOManager):
         description="How much is kept of the older versions of each asset of traced rows.",
     )
 
-    def handle_output(
-        self, context: dg.OutputContext, obj: "pd.DataFrame | DocumentedRows | BaseModel"
-    ) -> None:
-        """Write the value of one asset."""
+    def handle_output(self, context: dg.OutputContext, obj: "Value") -> None:
+        """Write the value of one asset; a file is moved to where values are."""
         path = self.path(context.asset_key, type(obj))
         if isinstance(obj, BaseModel):
             text = obj.model_dump_json(indent=2)
             self._values.write(path, lambda file: file.write_text(text, encoding="utf-8"))
+        elif isinstance(obj, TracedFile):
+            self._values.write(path, lambda file: shutil.move(obj.rows.path, file))
         else:
             frame = obj.to_stored() if isinstance(obj, DocumentedRows) else obj
             self._values.write(path, lambda file: frame.to_parquet(file, index=False))
-        if isinstance(obj, TracedRows):
+        if isinstance(obj, TracedRows | TracedFile):
             keep(path, obj.record.raw.md5, self.keep_bytes)
         context.add_output_metadata({"value": dg.MetadataValue.path(self._values.address(path))})
 
-    def load_input(self, context: dg.InputContext) -> "pd.DataFrame | DocumentedRows | BaseModel":
+    def load_input(self, context: dg.InputContext) -> "Value":
         """Read the value of an upstream asset as the type that the parameter declares.
 
         What was not materialized into this folder, or is damaged, is a `StateError`.
@@ -64,6 +67,8 @@ class ParquetStorage(dg.ConfigurableIOManager):
         try:
             if issubclass(wanted, BaseModel):
                 return wanted.model_validate_json(path.read_bytes())
+            if issubclass(wanted, TracedFile):
+                return wanted.of(path)
             frame = _read_frame(path)
             return wanted.from_stored(frame) if issubclass(wanted, DocumentedRows) else frame
         except (OSError, ValueError) as err:  # of pyarrow and pydantic, too
@@ -82,7 +87,7 @@ class ParquetStorage(dg.ConfigurableIOManager):
         """Where the value of an asset stands, by its type: rows or a record."""
         import pandas as pd
 
-        if not issubclass(kind, pd.DataFrame | DocumentedRows | BaseModel):
+        if not issubclass(kind, pd.DataFrame | DocumentedRows | TracedFile | BaseModel):
             raise TypeError(f"{key.to_user_string()}: {kind} is neither a DataFrame nor a record")
         suffix = ".json" if issubclass(kind, BaseModel) else ".parquet"
         return Path(self.root, *key.path).with_suffix(suffix)

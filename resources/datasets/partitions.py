@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_assets.ml.data.contract import Checked
-    from mlops_assets.ml.data.partitions import CheckedPart, Delivery, ReadFile
+    from mlops_assets.ml.data.piecewise.partitions import CheckedPart, Delivery, ReadFile
 
 _Kept = TypeVar("_Kept", bound=Record)
 EMPTY = "empty"
@@ -84,7 +84,7 @@ class PartitionFiles(dg.ConfigurableResource):
             SourceError: A file cannot be read, or is not as the others.
             ContractError: Two files differ in the UTC offset of a column.
         """
-        from mlops_assets.ml.data.partitions import Delivery
+        from mlops_assets.ml.data.piecewise.partitions import Delivery
 
         new, found = [], {}
         for name, path in files.items():
@@ -116,7 +116,7 @@ class PartitionFiles(dg.ConfigurableResource):
             SourceError: As `read`.
             ContractError: As `enforce`.
         """
-        from mlops_assets.ml.data.partitions import together
+        from mlops_assets.ml.data.piecewise.partitions import together
 
         delivery, new = self.read(settings, files).delivery, []
         folder, parts, versions, counts = self._folder(settings, "checked"), [], {}, {}
@@ -161,7 +161,7 @@ class PartitionFiles(dg.ConfigurableResource):
         made_of: str,
         now: datetime,
     ) -> PartFacts:
-        from mlops_assets.ml.data.partitions import checked_part
+        from mlops_assets.ml.data.piecewise.partitions import checked_part
 
         kept = {
             name: self._read_file(settings, name, files[name]) for name in delivery.files_of(key)
@@ -209,7 +209,7 @@ def _code() -> str:
 def _keep_split(kept: Path, path: Path, settings: ModelSettings) -> None:
     import pyarrow as pa
 
-    from mlops_assets.ml.data.partitions import split
+    from mlops_assets.ml.data.piecewise.partitions import split
 
     known, batches = split(path, settings)
 
@@ -228,7 +228,7 @@ def _keep_split(kept: Path, path: Path, settings: ModelSettings) -> None:
 
 
 def _load_split(kept: Path) -> "ReadFile":
-    from mlops_assets.ml.data.partitions import ReadFile
+    from mlops_assets.ml.data.piecewise.partitions import ReadFile
 
     return _parsed(ReadFile, kept)
 
@@ -260,7 +260,7 @@ def _keep_part(folder: Path, key: str, part: "CheckedPart", facts: PartFacts) ->
 def _load_part(folder: Path, key: str, facts: PartFacts) -> "CheckedPart":
     import pandas as pd
 
-    from mlops_assets.ml.data.partitions import CheckedPart
+    from mlops_assets.ml.data.piecewise.partitions import CheckedPart
 
     stem = _stem(key)
     good = pd.read_parquet(folder / f"{stem}.rows.parquet")

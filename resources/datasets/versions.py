@@ -145,10 +145,18 @@ class DvcDatasets(dg.ConfigurableResource):
             if _md5(blob) != _expected_md5(blob)
         ]
 
-    def keep_rejected(self, model: str, version: DatasetVersion, rows: "pd.DataFrame") -> str:
-        """Store rows that broke the contract, one file per data version, and return its path."""
+    def keep_rejected(
+        self, model: str, version: DatasetVersion, rows: "pd.DataFrame | Path"
+    ) -> str:
+        """Store rows that broke the contract, one file per data version, and return its path.
+
+        A file of rows is moved there.
+        """
         file = Path(self.quarantine, model, f"{version.md5}.parquet").absolute()
-        write_atomically(file, lambda temporary: rows.to_parquet(temporary, index=False))
+        if isinstance(rows, Path):
+            write_atomically(file, lambda temporary: shutil.move(rows, temporary))
+        else:
+            write_atomically(file, lambda temporary: rows.to_parquet(temporary, index=False))
         return str(file)
 
     def _blobs(self, version: DatasetVersion) -> Mapping[str, Path]:

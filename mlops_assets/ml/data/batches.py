@@ -14,7 +14,14 @@ from mlops_assets.ml.data.formats.delimited import cut, open_text, parse_text
 from mlops_assets.ml.data.formats.json_lines import JsonLines
 from mlops_assets.ml.data.formats.parquet import ParquetTable
 from mlops_assets.ml.data.formats.workbook import open_sheet
-from mlops_assets.ml.data.reading import match_columns
+from mlops_assets.ml.data.reading import (
+    Extra,
+    folder_values,
+    match_columns,
+    one_table,
+    require_same_columns,
+    with_folders,
+)
 
 ROWS = 131_072
 """Of a Parquet file at once."""
@@ -31,6 +38,8 @@ _FORMATS = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "excel"),
 }
 _ARCHIVES = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_ROW_BYTES, _PACKED_ROW_BYTES = 40, 8
+"""Of a short event in a text, and in a compressed one."""
 
 
 class TableFiles:
@@ -55,27 +64,83 @@ class TableFiles:
         """Each batch, and how it was written; `SourceError` of what cannot be read as declared."""
         for path in self._files:
             source = as_named(path, self._source)
-            for table in self._batches(path, source):
+            names, tables = _opened(path, source, self._columns, "drop")
+            self.ignored |= dict.fromkeys(name for name in names if name not in self._columns)
+            for table in tables:
                 yield table, source
 
-    def _batches(self, path: Path, source: SourceSettings) -> Iterator[pa.Table]:
-        if source.format == "parquet":
-            stored = ParquetTable(path)
-            return stored.batches(self._match(stored.names, path), ROWS)
-        if source.format == "jsonl":
-            lines = JsonLines(path, source.encoding)
-            return lines.batches(self._match(lines.names, path), source.missing)
-        if source.format == "excel":
-            sheet = open_sheet(path, source.sheet, source.skip_rows, source.columns)
-            return iter([sheet.table(self._match(sheet.names, path), source.missing)])
-        text = open_text(path, source, self._columns)
-        keep = self._match(text.names, path)
-        return (parse_text(piece, keep, source.missing) for piece in cut(text, _PIECE))
 
-    def _match(self, names: Sequence[str], path: Path) -> list[str]:
-        keep = match_columns(names, self._columns, "drop", str(path))
-        self.ignored |= dict.fromkeys(name for name in names if name not in keep)
-        return keep
+def read_batches(
+    files: Sequence[Path], source: SourceSettings, columns: Sequence[str], extra: Extra
+) -> Iterator[pa.Table]:
+    """All rows of the files of a source, as `read_table` reads them, with one schema.
+
+    Raises:
+        SourceError: As `read_table`.
+    """
+    names: dict[str, Sequence[str]] = {}
+    schema = _one_schema(files, source, columns, extra)
+    for path in files:
+        said = folder_values(path, source, columns, extra)
+        inside = [name for name in columns if name not in said]
+        found, tables = _opened(path, source, inside, extra)
+        names[str(path)] = [*found, *said]
+        require_same_columns(names, source)
+        for table in tables:
+            whole = with_folders(table, said, source, columns)
+            differs = schema is not None and whole.schema != schema
+            yield one_table([schema.empty_table(), whole], str(path)) if differs else whole
+
+
+def _one_schema(
+    files: Sequence[Path], source: SourceSettings, columns: Sequence[str], extra: Extra
+) -> pa.Schema | None:
+    """Of all files together, where they have types; None for texts."""
+    if source.format != "parquet" or len(files) < 2:
+        return None
+    tables = {}
+    for path in files:
+        said = folder_values(path, source, columns, extra)
+        stored = ParquetTable(path)
+        keep = [name for name in columns if name not in said]
+        keep = match_columns(stored.names, keep, extra, str(path))
+        tables[path] = with_folders(stored.no_rows(keep), said, source, columns)
+    return one_table([*tables.values()], str(files[0])).schema
+
+
+def _opened(
+    path: Path, source: SourceSettings, columns: Sequence[str], extra: Extra
+) -> tuple[Sequence[str], Iterator[pa.Table]]:
+    """The names of all columns of one file, and its rows batch by batch."""
+    if source.format == "parquet":
+        stored = ParquetTable(path)
+        keep = match_columns(stored.names, columns, extra, str(path))
+        return stored.names, stored.batches(keep, ROWS)
+    if source.format == "jsonl":
+        lines = JsonLines(path, source.encoding)
+        keep = match_columns(lines.names, columns, extra, str(path))
+        return lines.names, lines.batches(keep, source.missing)
+    if source.format == "excel":
+        sheet = open_sheet(path, source.sheet, source.skip_rows, source.columns)
+        keep = match_columns(sheet.names, columns, extra, sheet.where)
+        return sheet.names, iter([sheet.table(keep, source.missing)])
+    text = open_text(path, source, columns)
+    keep = match_columns(text.names, columns, extra, str(path))
+    return text.names, (parse_text(piece, keep, source.missing) for piece in cut(text, _PIECE))
+
+
+def about_rows(files: Sequence[Path], source: SourceSettings) -> int:
+    """How many rows files have: of Parquet as it says, of others by their bytes, rather too many.
+
+    Raises:
+        SourceError: It is no Parquet.
+    """
+    if source.format == "parquet":
+        return sum(ParquetTable(path).count for path in files)
+    return sum(
+        path.stat().st_size // (_PACKED_ROW_BYTES if path.suffix in _ARCHIVES else _ROW_BYTES)
+        for path in files
+    )
 
 
 def as_named(path: Path, source: SourceSettings) -> SourceSettings:

@@ -73,7 +73,9 @@ def cast(column: pd.Series, rule: ColumnContract, marks: Marks) -> Cast:
         values, problems = epochs(column, text_of(column) if _is_object(column) else None, rule)
     elif rule.dtype == "datetime":
         column = column if rule.format is None else _numbers_as_written(column)
-        values, problems = datetimes(column, text_of(column) if _is_object(column) else None, rule)
+        numbers = pd.api.types.infer_dtype(column, skipna=True) in ("integer", "boolean")
+        text = text_of(column) if _is_object(column) and not numbers else None
+        values, problems = datetimes(column, text, rule)
     elif rule.dtype == "string":
         values, problems = _strings(column, missing)
     else:

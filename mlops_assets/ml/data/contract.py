@@ -1,7 +1,7 @@
 """The data contract: rows that keep every rule, typed, and the others with the reasons why not.
 
 Nothing is repaired, and no value is changed. What a bad row means for the run is decided by the
-caller, with `contract_holds`; how a value gets its type is `ml.data.casting`.
+caller, with `ml.data.verdict`; how a value gets its type is `ml.data.casting`.
 """
 
 import re
@@ -22,8 +22,6 @@ from mlops_assets.ml.data.marks import PLAIN, Marks
 from mlops_assets.ml.data.parts import joined
 from mlops_assets.ml.data.reading import check_columns
 
-_DECIMAL_COMMA = re.compile(r"'[-+]?[0-9.]*,[0-9]+' is not a finite float64")
-
 
 class Checked(NamedTuple):
     """Every row of the input, in exactly one of two frames, each in the input's order."""
@@ -37,14 +35,15 @@ class Checked(NamedTuple):
 
 
 class SeenKeys:
-    """The `unique` keys of good rows, for rows that come in batches; 16 bytes a row.
+    """The keys of rows that come in batches; 16 bytes a row.
 
     A key is known by 128 bits of it: of 1e9 rows two would be confused once in 1e20 times.
     """
 
     def __init__(self) -> None:
-        self._runs: list[np.ndarray] = []
-        """Sorted, each at least twice as long as the next: a key is in one of a few."""
+        self._runs: list[list[np.ndarray]] = [[] for _ in range(_SHARDS)]
+        """By the first bits of a key, so that little is copied at once. Each run is sorted, and at
+        least twice as long as the next: a key is in one of a few."""
 
     def again(self, keys: pd.DataFrame) -> Mask:
         """Which rows have the key of a row before, here or in another batch; notes the others."""
@@ -52,20 +51,36 @@ class SeenKeys:
         asked = np.stack([_digest(keys, salt) for salt in (0, 0x9E3779B97F4A7C15)])
         order = np.argsort(asked[0])  # what is looked up in order is near in memory
         asked, known = asked[:, order], found[order]
-        for run in self._runs:
-            places = np.searchsorted(run[0], asked[0])
-            places[places == run.shape[1]] = 0
-            known |= (run[:, places] == asked).all(axis=0)
-        self._add(asked[:, ~known])
+        ends = np.searchsorted(asked[0], _ENDS, side="right").tolist()
+        for runs, start, end in zip(self._runs, [0, *ends], ends, strict=False):
+            if start < end:
+                part = asked[:, start:end]
+                known[start:end] |= _in_any(runs, part)
+                _add(runs, part[:, ~known[start:end]])
         found[order] = known
         return found
 
-    def _add(self, run: np.ndarray) -> None:
-        while self._runs and 2 * run.shape[1] >= self._runs[-1].shape[1]:
-            run = np.concatenate([self._runs.pop(), run], axis=1)
-            run = run[:, np.argsort(run[0], kind="stable")]
-        if run.size:
-            self._runs.append(run)
+
+_SHARDS = 64
+_ENDS = (np.arange(1, _SHARDS + 1, dtype=np.uint64) << np.uint64(58)) - np.uint64(1)
+"""The last digest of each shard; 2**64 is 0, and 0 - 1 the last of all."""
+
+
+def _in_any(runs: list[np.ndarray], asked: np.ndarray) -> Mask:
+    known = np.zeros(asked.shape[1], dtype=bool)
+    for run in runs:
+        places = np.searchsorted(run[0], asked[0])
+        places[places == run.shape[1]] = 0
+        known |= (run[:, places] == asked).all(axis=0)
+    return known
+
+
+def _add(runs: list[np.ndarray], run: np.ndarray) -> None:
+    while runs and 2 * run.shape[1] >= runs[-1].shape[1]:
+        run = np.concatenate([runs.pop(), run], axis=1)
+        run = run[:, np.argsort(run[0], kind="stable")]
+    if run.size:
+        runs.append(run)
 
 
 def enforce(
@@ -130,29 +145,12 @@ def violations(checked: Checked) -> dict[str, int]:
         for reason in checked.bad["reason"]
         for rule in re.findall(r"(?:^|; )(.+?\.[a-z]+): ", reason)
     )
-    return dict(counts.most_common())
+    return most_first(counts)
 
 
-def contract_holds(checked: Checked, contract: ContractSettings) -> bool:
-    """Whether the good rows may be used: few enough are bad, and at least one is good."""
-    if checked.rows.empty:
-        return False
-    bad = len(checked.bad)
-    return contract.tolerates(violations(checked), bad, len(checked.rows) + bad)
-
-
-def broken_contract(checked: Checked, where: str) -> str:
-    """What to tell when too many rows break the contract; `where` the bad ones are now."""
-    first = checked.bad.iloc[0]
-    broken = ", ".join(f"{rule} {count:,}" for rule, count in violations(checked).items())
-    remedy = "correct the source, or `contract` if it is too strict"
-    if _DECIMAL_COMMA.search(first["reason"]):
-        remedy = 'if its decimals are written with a comma, set `source.decimal: ","`'
-    return (
-        f"{len(checked.bad)} of {len(checked.bad) + len(checked.rows)} rows break the contract "
-        f"({broken}), e.g. row {first['row']}: {first['reason']}. They are {where}; "
-        f"{remedy}."
-    )
+def most_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """The same, the greatest first, equal ones by name: so the parts of a table sum up to it."""
+    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
 
 
 class _Reasons:

@@ -17,10 +17,13 @@ from mlops_assets.blocks.base import Scalar
 from mlops_assets.blocks.data import DELIVERED, ROW, EntitySettings, ProcessingSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ContractError, DatasetError
+from mlops_assets.ml.data.contract import SeenKeys
 from mlops_assets.ml.frames import with_columns
 
 
-def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
+def process(
+    rows: pd.DataFrame, settings: ProcessingSettings, seen: SeenKeys | None = None
+) -> pd.DataFrame:
     """Drop columns, then exact duplicates, then fill missing values; empty settings change nothing.
 
     Of duplicates the first stays. `categorical_encoding` is not applied here but in the model's own
@@ -30,6 +33,7 @@ def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
     Args:
         rows: Typed, from `ml.data.contract.enforce`. Not modified.
         settings: What to do.
+        seen: The rows of the batches before this one, if they come in some.
 
     Returns:
         A new frame in the same order, index from 0.
@@ -37,16 +41,18 @@ def process(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
     Raises:
         ContractError: A column is unknown, or a fill value does not fit its column.
     """
-    return cleaned(rows, settings).reset_index(drop=True)
+    return cleaned(rows, settings, seen).reset_index(drop=True)
 
 
-def cleaned(rows: pd.DataFrame, settings: ProcessingSettings) -> pd.DataFrame:
+def cleaned(
+    rows: pd.DataFrame, settings: ProcessingSettings, seen: SeenKeys | None = None
+) -> pd.DataFrame:
     """As `process`, but each row is called as it was before: by its index."""
     _require_known(settings.drop_columns, rows, "drop_columns")
     result = rows.drop(columns=list(settings.drop_columns))
     _require_known(tuple(settings.fill_na), result, "fill_na")
     if settings.drop_duplicates:
-        result = result.drop_duplicates()
+        result = result.drop_duplicates() if seen is None else result[~seen.again(result)]
     filled = {name: _fill(result[name], value) for name, value in settings.fill_na.items()}
     return with_columns(result, filled)
 

@@ -185,19 +185,34 @@ def read_file(
     Raises:
         SourceError: As `read_table`.
     """
+    said = folder_values(path, source, columns, extra)
+    inside = [name for name in columns if name not in said]
+    names, table = _read_one(path, source, inside, extra)
+    return [*names, *said], with_folders(table, said, source, columns)
+
+
+def folder_values(
+    path: Path, source: SourceSettings, columns: Sequence[str], extra: Extra
+) -> dict[str, str]:
+    """What the folders of a file say of its rows; `SourceError` for what nobody wants to know."""
     said = partitions_of(path, source.partitions)
     if (unknown := sorted(said.keys() - set(columns))) and extra == "refuse":
         raise SourceError(
             f"{path}: its folders say {unknown}, which are not in the contract. Add them to "
             "`contract.columns`, or remove them from `source.partitions`."
         )
-    inside = [name for name in columns if name not in said]
-    names, table = _read_one(path, source, inside, extra)
+    return said
+
+
+def with_folders(
+    table: pa.Table, said: Mapping[str, str], source: SourceSettings, columns: Sequence[str]
+) -> pa.Table:
+    """The rows of a file with what its folders say, the columns in this order."""
     for name, value in said.items():
         known = None if value in ("", *source.missing) else value
         values = pa.repeat(pa.scalar(known, pa.string()), table.num_rows)
         table = table.append_column(name, values)
-    return [*names, *said], table.select(list(columns)) if said else table
+    return table.select(list(columns)) if said else table
 
 
 def _read_one(

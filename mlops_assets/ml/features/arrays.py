@@ -15,8 +15,9 @@ import pandas as pd
 from mlops_assets.blocks.features import Where
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.features.engine import Roles, Wanted
-from mlops_assets.ml.features.keyed import require_columns, row_keys
+from mlops_assets.ml.features.keyed import event_frame, row_keys
 from mlops_assets.ml.features.windows import SortedEvents
+from mlops_assets.ml.stored_rows import AnyRows
 
 ARRAYS_NAME = "arrays"
 
@@ -66,11 +67,11 @@ class Arrays:
 
     @contextmanager
     def opened(
-        self, events: pd.DataFrame, settings: ModelSettings, wanted: Wanted
+        self, events: AnyRows, settings: ModelSettings, wanted: Wanted
     ) -> Generator[ArrayLog]:
         """See `Engine`."""
         roles = Roles.of(wanted)
-        require_columns(events, roles.columns)
+        events = event_frame(events, settings, roles.columns)
         distinct = sorted({str(one.column) for one in wanted.values() if one.agg == "nunique"})
         chosen = {name: _chosen(events, one.where) for name, one in wanted.items() if one.where}
         keys = row_keys(events, settings)

@@ -24,11 +24,10 @@ from mlops_assets.ml.frames import (
     select_features,
     with_columns,
 )
+from mlops_assets.ml.stored_rows import AnyRows, frame_of, frames_of
 
 
-def build_features(
-    rows: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
-) -> pd.DataFrame:
+def build_features(rows: AnyRows, settings: ModelSettings, engine: Engine = ARRAYS) -> pd.DataFrame:
     """Features of every entity and moment, whatever the shape of `rows`.
 
     A flat table's need no engine.
@@ -37,11 +36,13 @@ def build_features(
         FeatureError: As `aggregate` and `flat_features`.
     """
     event_log = settings.features.shape == "event_log"
-    return aggregate(rows, settings, engine) if event_log else flat_features(rows, settings)
+    if event_log:
+        return aggregate(rows, settings, engine)
+    return flat_features(frame_of(rows), settings)
 
 
 def build_labels(
-    rows: pd.DataFrame, features: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
+    rows: AnyRows, features: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
 ) -> pd.DataFrame:
     """The known targets of `features`, a frame of `build_features` from the same rows.
 
@@ -49,14 +50,13 @@ def build_labels(
         FeatureError: As `label_events` and `flat_labels`, or no row has `target.positive`.
     """
     if settings.features.shape == "flat_table":
+        rows = frame_of(rows)
         _require_positive(rows, settings)
         return _with_weights(flat_labels(rows, settings), rows, settings)
     return label_events(rows, features[[settings.key.name, TIMESTAMP]], settings, engine)
 
 
-def aggregate(
-    events: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
-) -> pd.DataFrame:
+def aggregate(events: AnyRows, settings: ModelSettings, engine: Engine = ARRAYS) -> pd.DataFrame:
     """Aggregate an event log as of each snapshot.
 
     Args:
@@ -79,9 +79,9 @@ def aggregate(
         )
     with engine.opened(events, settings, aggregates) as log:
         moments = snapshot_times(snapshots, log.newest)
-        parts = [_as_of(log.before(moment.value), moment) for moment in moments]
+        parts = [log.before(moment.value) for moment in moments]
         oldest = log.oldest
-    frame = pd.concat(parts, ignore_index=True)
+    frame = _one_frame(parts, moments)
     if frame.empty:
         raise FeatureError(
             f"no event lies before a snapshot; the first event is at "
@@ -90,15 +90,24 @@ def aggregate(
     return frame
 
 
-def _as_of(features: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
-    """The same with the moment as second column."""
-    times = pd.DatetimeIndex([moment]).as_unit("ns").repeat(len(features))
-    features.insert(1, TIMESTAMP, times)
-    return features
+def _one_frame(parts: list[pd.DataFrame], moments: pd.DatetimeIndex) -> pd.DataFrame:
+    """The rows of all, with the moment of each as second column.
+
+    Column by column, and each is taken out of the parts: beside all that there is stands one more.
+    """
+    entity, *names = parts[0].columns
+    times = moments.as_unit("ns").repeat([len(part) for part in parts])
+    columns = {entity: _taken(parts, entity), TIMESTAMP: times}
+    columns |= {name: _taken(parts, name) for name in names}
+    return pd.DataFrame(columns, copy=False)
+
+
+def _taken(parts: list[pd.DataFrame], name: str) -> np.ndarray:
+    return np.concatenate([part.pop(name).to_numpy() for part in parts])
 
 
 def label_events(
-    events: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
+    events: AnyRows, keys: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
 ) -> pd.DataFrame:
     """Label entities and snapshots by the events that follow.
 
@@ -119,7 +128,7 @@ def label_events(
     agg, window = target.agg, target.window
     if agg is None or window is None:
         raise FeatureError("the target is a column of a flat table; call build_labels")
-    if events.empty:
+    if next(frames_of(events, [settings.timestamp_column]), None) is None:
         raise FeatureError("no event has happened yet, so nothing has a target; wait for events")
     moments = keys[TIMESTAMP].to_numpy(dtype="datetime64[ns]").astype(np.int64)
     values = np.full(len(keys), np.nan)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.stored_rows import AnyRows
 
 Wanted = Mapping[str, AggregateSettings]
 """Name -> what is computed of the events under it."""
@@ -83,9 +84,9 @@ class Engine(Protocol):
         ...
 
     def opened(
-        self, events: pd.DataFrame, settings: ModelSettings, wanted: Wanted
+        self, events: AnyRows, settings: ModelSettings, wanted: Wanted
     ) -> AbstractContextManager[EventLog]:
-        """The event log of a frame, a row for each event, in any order.
+        """The event log of a frame or a file, a row for each event, in any order.
 
         Raises:
             FeatureError: No events, or a column that is missing or not what is wanted of it.

@@ -1,6 +1,6 @@
 """Whose each row is, and when: the keys of an event log or a flat table, and what they must be."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.frames import TIMESTAMP, text_array
+from mlops_assets.ml.stored_rows import AnyRows, frame_of, frames_of
 
 
 def row_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
@@ -51,7 +52,30 @@ def unique_keys(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     return keys
 
 
-def require_columns(rows: pd.DataFrame, names: Iterable[str]) -> None:
+def event_frame(rows: AnyRows, settings: ModelSettings, names: Sequence[str]) -> pd.DataFrame:
+    """The keys and these columns at least, of all events; `FeatureError` if one is not there."""
+    return frame_of(rows, _required(rows, settings, names))
+
+
+def event_frames(
+    rows: AnyRows, settings: ModelSettings, names: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    """The same, some events at once; without any event one frame without rows."""
+    needed = _required(rows, settings, names)
+    found = frames_of(rows, needed)
+    first = next(found, None)
+    yield frame_of(rows, needed) if first is None else first
+    yield from found
+
+
+def _required(rows: AnyRows, settings: ModelSettings, names: Sequence[str]) -> list[str]:
+    require_columns(rows, names)
+    keys = [settings.key.name, settings.timestamp_column]
+    require_columns(rows, keys)
+    return [*dict.fromkeys([*keys, *names])]
+
+
+def require_columns(rows: AnyRows, names: Iterable[str]) -> None:
     """`FeatureError` naming the columns that `rows` has not."""
     if missing := [name for name in names if name not in rows.columns]:
         raise FeatureError(

@@ -12,10 +12,11 @@ from mlops_assets.ml.features.arrays import ARRAYS
 from mlops_assets.ml.features.build import build_labels
 from mlops_assets.ml.features.engine import Engine
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.stored_rows import AnyRows, StoredRows
 
 
 def labelled_keys(
-    rows: pd.DataFrame,
+    rows: AnyRows,
     features: pd.DataFrame,
     settings: ModelSettings,
     known: datetime | None,
@@ -79,8 +80,10 @@ def with_targets(
     return joined.sort_values(keys[::-1], ignore_index=True)
 
 
-def rows_until(rows: pd.DataFrame, settings: ModelSettings, known: datetime | None) -> pd.DataFrame:
+def rows_until(rows: AnyRows, settings: ModelSettings, known: datetime | None) -> AnyRows:
     """Without what an event log already holds of times after `known`, which is not all of it."""
     if settings.target.window is None or known is None:
         return rows
+    if isinstance(rows, StoredRows):
+        return rows.until(settings.timestamp_column, known)
     return rows[rows[settings.timestamp_column] <= known]

@@ -34,7 +34,8 @@ class Useless(NamedTuple):
 
 def useless_features(rows: pd.DataFrame, settings: ModelSettings) -> Useless:
     """The features of `rows`, a frame of `build_features`, that no model can learn from."""
-    values = rows[list(settings.features.names)]
-    empty = values.isna().all()
-    constant = values.eq(values.iloc[0]).all()  # not of a gap, which equals nothing
-    return Useless(*(tuple(values.columns[which]) for which in (empty, constant)))
+    columns = [rows[name] for name in settings.features.names]
+    empty = [str(one.name) for one in columns if one.isna().all()]
+    # A gap is not constant: it equals nothing.
+    constant = [str(one.name) for one in columns if one.eq(one.iloc[0]).all()]
+    return Useless(tuple(empty), tuple(constant))

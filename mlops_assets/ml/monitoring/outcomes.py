@@ -16,6 +16,7 @@ from mlops_assets.ml.features.arrays import ARRAYS
 from mlops_assets.ml.features.build import flat_labels, label_events
 from mlops_assets.ml.features.engine import Engine
 from mlops_assets.ml.frames import TIMESTAMP, with_columns
+from mlops_assets.ml.stored_rows import AnyRows, frame_of, frames_of, newest_of
 
 KEYS = ("entity", "features_as_of")
 """Columns of the prediction log that identify what was predicted."""
@@ -30,7 +31,7 @@ def predicted_moments(predictions: pd.DataFrame, settings: ModelSettings) -> pd.
 
 
 def known_labels(
-    rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
+    rows: AnyRows, keys: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
 ) -> pd.DataFrame:
     """The labels of `predicted_moments` that are known by now; the others arrive later.
 
@@ -42,9 +43,16 @@ def known_labels(
     name, target = settings.key.name, settings.target
     nothing = with_columns(keys.head(0), {target.name: pd.Series(dtype="float64")})
     if target.window is not None:
-        matured = keys[TIMESTAMP] + target.window <= rows[settings.timestamp_column].max()
-        ready = keys[matured & keys[name].isin(rows[name])].reset_index(drop=True)
+        newest = newest_of(rows, settings.timestamp_column)
+        if newest is None:
+            return nothing
+        matured = keys[TIMESTAMP] + target.window <= newest
+        there = np.zeros(len(keys), dtype=bool)
+        for frame in frames_of(rows, [name]):
+            there |= keys[name].isin(frame[name]).to_numpy()
+        ready = keys[matured & there].reset_index(drop=True)
         return label_events(rows, ready, settings, engine) if len(ready) else nothing
+    rows = frame_of(rows)
     arrived = rows[rows[str(settings.target_column)].notna()]
     if arrived.empty or keys.empty:
         return nothing
@@ -56,7 +64,7 @@ def known_labels(
     return labels.merge(keys, on=[name, TIMESTAMP])
 
 
-def known_until(rows: pd.DataFrame, settings: ModelSettings, now: datetime) -> datetime | None:
+def known_until(rows: AnyRows, settings: ModelSettings, now: datetime) -> datetime | None:
     """The moment up to which `rows` tell what became of predictions; None if they tell nothing.
 
     It is their newest moment, and never later than `now`, when they were read. A table that may
@@ -65,8 +73,10 @@ def known_until(rows: pd.DataFrame, settings: ModelSettings, now: datetime) -> d
     contract = settings.contract.columns.get(settings.timestamp_column)
     may_be_ahead = contract is not None and contract.future == "allow"
     if may_be_ahead and settings.target.window is None:
-        rows = rows[rows[str(settings.target_column)].notna()]
-    return min(rows[settings.timestamp_column].max().to_pydatetime(), now) if len(rows) else None
+        frame = frame_of(rows)
+        rows = frame[frame[str(settings.target_column)].notna()]
+    newest = newest_of(rows, settings.timestamp_column)
+    return None if newest is None else min(newest.to_pydatetime(), now)
 
 
 def with_outcomes(

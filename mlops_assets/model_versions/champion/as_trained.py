@@ -15,9 +15,10 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError, MlopsError
 from mlops_assets.ml.data.delivered import checked_rows
 from mlops_assets.ml.data.processing import identified, process
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.labelled import with_targets
+from mlops_assets.ml.stored_rows import AnyRows
 from mlops_assets.model_versions.provenance import SETTINGS
 from mlops_assets.records.data import Origin
 from mlops_assets.records.evaluation import ModelVersion
@@ -103,7 +104,7 @@ class RowsAsTrained:
     today: ModelSettings
     datasets: DvcDatasets
 
-    def processed(self, stored: TracedRows) -> pd.DataFrame:
+    def processed(self, stored: TracedFile) -> AnyRows:
         """Of `processed_data`, at least the columns that a label is made of.
 
         Those that today's YAML does not name any more may be gone from the source.

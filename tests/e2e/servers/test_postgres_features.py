@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.engines.event_table import event_table
+from mlops_assets.engines.event_table import event_tables
 from mlops_assets.engines.relation import TABLE, EventRelation
 from mlops_assets.engines.relation_log import RelationLog
 from mlops_assets.ml.features.engine import Wanted
@@ -39,7 +39,7 @@ class Postgres:
     def opened(
         self, events: pd.DataFrame, settings: ModelSettings, wanted: Wanted
     ) -> Generator[RelationLog]:
-        table = event_table(events, settings, wanted)
+        (table,) = event_tables(events, settings, wanted)
         columns = ", ".join(f"{field.name} {TYPES[str(field.type)]}" for field in table.schema)
         rows = io.StringIO(table.to_pandas().to_csv(index=False, header=False))
         with closing(psycopg2.connect(self.address)) as connection, connection.cursor() as cursor:

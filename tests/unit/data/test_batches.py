@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import SourceError
 from mlops_assets.ml.data import batches
-from mlops_assets.ml.data.batches import TableFiles, as_named
+from mlops_assets.ml.data.batches import TableFiles, about_rows, as_named
 from mlops_assets.ml.data.contract import SeenKeys
 from mlops_assets.ml.data.formats.delimited import cut, open_text, parse_text
 from mlops_assets.ml.data.reading import read_table
+from resources.engine import FeatureEngine
+from tests.support.toy_models import event_log, flat_table
 from tests.worlds.effort import worlds
 
 SOURCE = SourceSettings(uri="x.csv")
@@ -59,6 +61,31 @@ def test_a_dialect_is_that_of_the_source() -> None:
     assert as_named(Path("b.parquet"), semicolons).format == "parquet"
     blanks = SourceSettings(uri="x.txt", format="whitespace")
     assert as_named(Path("new.2024.csv"), blanks) == as_named(Path("new"), blanks) == blanks
+
+
+def test_how_many_rows_there_are_is_known_before_they_are_read(tmp_path: Path) -> None:
+    FRAME.to_parquet(tmp_path / "a.parquet")
+    stored = SOURCE.model_copy(update={"format": "parquet"})
+    assert about_rows([tmp_path / "a.parquet"] * 2, stored) == 100
+    (tmp_path / "a.csv").write_bytes(b"x" * 4000)
+    (tmp_path / "a.csv.gz").write_bytes(b"x" * 4000)
+    assert about_rows([tmp_path / "a.csv", tmp_path / "a.csv.gz"], SOURCE) == 100 + 500
+
+
+@pytest.mark.parametrize("url", ["arrays", "auto", "duckdb://", "spark://a:1"])
+def test_only_what_another_engine_aggregates_is_checked_in_batches(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.csv"
+    FRAME.to_csv(file)
+    engine = FeatureEngine(url=url, spill=str(tmp_path / "spill"))
+    with engine.checking(flat_table({"x": "float64", "y": "float64"}), [file]) as folder:
+        assert folder is None
+    for least, by_size in ((10, True), (10_000, False)):
+        monkeypatch.setattr("mlops_assets.engines.choice.AUTO_EVENTS", least)
+        with engine.checking(event_log(), [file]) as folder:
+            assert (folder is not None) == (by_size if url == "auto" else url != "arrays")
+    assert not (tmp_path / "spill").exists() or not any((tmp_path / "spill").iterdir())
 
 
 def test_a_needed_column_that_is_not_there_is_named(tmp_path: Path) -> None:

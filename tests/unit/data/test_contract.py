@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError, SourceError
-from mlops_assets.ml.data.contract import contract_holds, enforce, violations
+from mlops_assets.ml.data.contract import enforce, violations
+from mlops_assets.ml.data.verdict import Tally, contract_holds
 from tests.support.contracts import NOW, check, contract, kept, reasons
 
 
@@ -123,7 +124,7 @@ def test_contract_holds(values: list[str], bad_rows: str, most: float, *, holds:
         {"columns": {"x": {"dtype": "int64"}}, "bad_rows": bad_rows, "max_bad_fraction": most}
     )
     checked = enforce(pd.DataFrame({"x": pd.Series(values, dtype=object)}), rules, NOW)
-    assert contract_holds(checked, rules) is holds
+    assert contract_holds(Tally.of(checked), rules) is holds
 
 
 @pytest.mark.parametrize(
@@ -139,9 +140,9 @@ def test_what_repeats_is_tolerated_for_itself(repeated: int, negative: int, *, h
     ours = ContractSettings.model_validate(rules)
     checked = enforce(frame, ours, NOW)
     assert len(checked.bad) == repeated + negative
-    assert contract_holds(checked, ours) is holds
+    assert contract_holds(Tally.of(checked), ours) is holds
     together = ContractSettings.model_validate(rules | {"max_repeated_fraction": None})
-    assert not contract_holds(checked, together)
+    assert not contract_holds(Tally.of(checked), together)
 
 
 @pytest.mark.parametrize("without", ["unique", "quarantine"])

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mlops_assets.blocks.data import PartitionSettings
+from mlops_assets.blocks.sources.partitions import PartitionSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ContractError, SourceError
 from mlops_assets.ml.data.delivered import checked_rows
-from mlops_assets.ml.data.partitions import UNDATED, partition_keys
+from mlops_assets.ml.data.piecewise.partitions import UNDATED, partition_keys
 from resources.datasets.partitions import PartitionFiles, Renewed
 from tests.support.loans import loans_yaml
 from tests.worlds.zones import process_zone

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.errors import FeatureStoreError, StateError
-from mlops_assets.ml.documented import DocumentedRows, Labels, TracedRows
+from mlops_assets.ml.documented import DocumentedRows, Labels, TracedFile, TracedRows
 from mlops_assets.records.data import DatasetVersion, FeatureView, Maturity, Origin
 from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest, OnlineFeatures
@@ -52,7 +52,7 @@ def unreadable(file: Path) -> None:
     file.mkdir()
 
 
-def stored(root: Path, value: pd.DataFrame | DocumentedRows | BaseModel) -> Path:
+def stored(root: Path, value: pd.DataFrame | DocumentedRows | TracedFile | BaseModel) -> Path:
     storage = ParquetStorage(root=str(root))
     with dg.build_output_context(asset_key=KEY) as output:
         storage.handle_output(output, value)
@@ -83,6 +83,24 @@ def test_rows_and_their_record_are_one_file_and_come_back_as_either(
     pd.testing.assert_frame_equal(loaded(tmp_path, pd.DataFrame), FRAME)
 
 
+def test_a_file_of_rows_is_what_a_frame_of_them_is(tmp_path: Path) -> None:
+    path = stored(tmp_path / "frame", TRACED)
+    file = loaded(tmp_path / "frame", TracedFile)
+    assert (file.rows.count, file.rows.columns, file.record) == (100, ["a"], TRACED.record)
+    stored(tmp_path / "frame", replace(TRACED, rows=FRAME + 1))
+    pd.testing.assert_frame_equal(file.rows.frame(), FRAME)  # as it was when it was asked for
+    moved = stored(tmp_path / "file", loaded(tmp_path / "frame", TracedFile))
+    assert not path.exists()
+    assert len({found.stat().st_ino for found in tmp_path.joinpath("file").rglob("*.*")}) == 1
+    again = loaded(tmp_path / "file", TracedRows)
+    pd.testing.assert_frame_equal(again.rows, FRAME + 1)
+    assert again.record == TRACED.record
+    with moved.open("r+b") as content:
+        content.write(b"\0" * 300)
+    with pytest.raises(StateError, match=r"rows.parquet cannot be read: .*materialize"):
+        loaded(tmp_path / "file", TracedFile).rows.frame()
+
+
 def test_rows_of_an_earlier_state_folder_say_what_they_were_made_of(tmp_path: Path) -> None:
     old = FRAME.copy()
     old.attrs = {
@@ -102,15 +120,20 @@ def test_rows_that_do_not_say_what_they_were_made_of_must_be_made_again(tmp_path
 
 @pytest.mark.parametrize("damage", [cut, empty, garbage, unreadable])
 @pytest.mark.parametrize(
-    "value", [FRAME, TRACED, VERSION], ids=["frame", "frame and record", "record"]
+    ("value", "wanted"),
+    [(FRAME, None), (TRACED, None), (TRACED, TracedFile), (VERSION, None)],
+    ids=["frame", "frame and record", "file", "record"],
 )
 def test_a_damaged_value_is_one_sentence(
-    tmp_path: Path, value: pd.DataFrame | DocumentedRows | BaseModel, damage: Callable[[Path], None]
+    tmp_path: Path,
+    value: pd.DataFrame | DocumentedRows | BaseModel,
+    wanted: type | None,
+    damage: Callable[[Path], None],
 ) -> None:
     file = stored(tmp_path, value)
     damage(file)
     with pytest.raises(StateError, match=r"shop/rows cannot be read: .*materialize") as caught:
-        loaded(tmp_path, type(value))
+        loaded(tmp_path, wanted or type(value))
     assert str(file) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 

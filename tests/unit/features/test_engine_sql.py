@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.blocks.features import AggregateSettings
-from mlops_assets.engines.event_table import event_table
+from mlops_assets.engines.event_table import event_tables
 from mlops_assets.engines.relation import EventRelation
 from mlops_assets.ml.features.engine import Wanted
 from tests.support.engines import AGGREGATES, frame_of
@@ -26,7 +26,7 @@ NAMES = (
 
 def relation(wanted: Wanted) -> EventRelation:
     events = frame_of([(1, MOMENT, 2.0, "a", True, 1)])
-    return EventRelation(event_table(events, event_log(), wanted).schema, wanted)
+    return EventRelation(next(event_tables(events, event_log(), wanted)).schema, wanted)
 
 
 @pytest.mark.parametrize(

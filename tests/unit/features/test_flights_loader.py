@@ -7,9 +7,10 @@ import yaml
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.defs.flights import loader
-from mlops_assets.ml.data.contract import contract_holds, enforce
+from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.data.reading import read_table
 from mlops_assets.ml.data.sources import find_files
+from mlops_assets.ml.data.verdict import Tally, contract_holds
 
 DEFS = Path(loader.__file__).parents[1]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,7 +33,7 @@ def test_every_flight_keeps_the_contract(flights: pd.DataFrame):
     assert list(flights.columns) == list(contract.columns)
     checked = enforce(flights, contract, NOW)
     assert (len(checked.rows), len(checked.bad)) == (336_776, 0)
-    assert contract_holds(checked, contract)
+    assert contract_holds(Tally.of(checked), contract)
     pd.testing.assert_frame_equal(checked.rows, flights)
 
 

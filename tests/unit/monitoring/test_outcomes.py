@@ -1,12 +1,23 @@
 """Labels of logged predictions: those of training, as far as they are known."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from mlops_assets.errors import FeatureError
+from mlops_assets.ml import stored_rows
 from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.features.labelled import rows_until
 from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.ml.monitoring.outcomes import known_labels, predicted_moments, with_outcomes
+from mlops_assets.ml.monitoring.outcomes import (
+    known_labels,
+    known_until,
+    predicted_moments,
+    with_outcomes,
+)
+from mlops_assets.ml.stored_rows import StoredRows
 from tests.support.toy_models import SHOP, event_log, flat_table
 
 
@@ -17,13 +28,24 @@ def logged(*rows: tuple[object, str]) -> pd.DataFrame:
     return pd.DataFrame({**columns, "event_time": times, "model_version": 1, "score": 0.5})
 
 
-def test_the_label_is_the_one_that_training_gives():
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_label_is_the_one_that_training_gives(
+    stored: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     model = event_log()
     features = build_features(SHOP, model)
     expected = build_labels(SHOP, features, model)
     asked = features[["customer", TIMESTAMP]].set_axis(["entity", "features_as_of"], axis=1)
     keys = predicted_moments(asked.astype({"entity": object}), model)
-    assert known_labels(SHOP, keys, model).equals(expected)
+    monkeypatch.setattr(stored_rows, "ROWS", 2)
+    SHOP.to_parquet(tmp_path / "rows.parquet", index=False)
+    rows = StoredRows(tmp_path / "rows.parquet") if stored else SHOP
+    assert known_labels(rows, keys, model).equals(expected)
+    newest = SHOP["at"].max().to_pydatetime()
+    assert known_until(rows, model, datetime(2030, 1, 1, tzinfo=UTC)) == newest
+    nothing = rows_until(rows, model, datetime(2000, 1, 1, tzinfo=UTC))
+    assert known_until(nothing, model, newest) is None
+    assert known_labels(nothing, keys, model).empty
 
 
 def test_a_label_is_not_known_before_its_window_ends():

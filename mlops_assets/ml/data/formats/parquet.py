@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
 from mlops_assets.ml.data.formats.characters import NO_ROWS
+from mlops_assets.ml.stored_rows import row_batches
 
 
 class ParquetTable:
@@ -27,14 +28,16 @@ class ParquetTable:
         """
         self._path = path
         try:
-            schema = pq.read_schema(path)
+            known = pq.read_metadata(path)
         except FileNotFoundError as err:
             raise SourceError(f"{path}: there is no such file. Check `source.uri`.") from err
         except (pa.ArrowException, OSError) as err:
             raise self._unreadable(err) from err
-        self._stored: list[str] = schema.names
-        self.names: list[str] = schema.empty_table().flatten().column_names
+        self._schema = known.schema.to_arrow_schema()
+        self.names: list[str] = self._schema.empty_table().flatten().column_names
         """All columns, in their order."""
+        self.count: int = known.num_rows
+        """How many rows."""
 
     def table(self, keep: Sequence[str]) -> pa.Table:
         """The columns `keep`, in that order.
@@ -51,6 +54,10 @@ class ParquetTable:
             raise self._empty()
         return _without_storage(table)
 
+    def no_rows(self, keep: Sequence[str]) -> pa.Table:
+        """A table of the same types."""
+        return _without_storage(self._schema.empty_table().flatten().select(keep))
+
     def batches(self, keep: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """The same rows, at most so many at once; raises what `table` raises."""
         try:
@@ -63,7 +70,7 @@ class ParquetTable:
             raise self._unreadable(err) from err
 
     def _needed(self, keep: Sequence[str]) -> list[str]:
-        return [name for name in self._stored if _is_needed(name, keep)]
+        return [name for name in self._schema.names if _is_needed(name, keep)]
 
     def _empty(self) -> SourceError:
         return SourceError(f"{self._path}: no rows. {NO_ROWS}.")
@@ -72,19 +79,6 @@ class ParquetTable:
         return SourceError(
             f"{self._path}: not a readable parquet file ({err}). Check `source.format`, "
             "or write the file again."
-        )
-
-
-def row_batches(
-    file: pq.ParquetFile, rows: int, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """All rows of these columns, at most so many at once.
-
-    Group by group: over several pyarrow keeps what it has decoded until the last of them.
-    """
-    for group in range(file.num_row_groups):
-        yield from file.iter_batches(
-            rows, row_groups=[group], columns=list(columns), use_threads=False
         )
 
 

@@ -1,0 +1,1 @@
+"""An event log beyond memory, from raw files to features and labels."""

@@ -1,0 +1,1 @@
+"""A delivery whose rows are checked piece by piece: by partitions of time, or by batches."""

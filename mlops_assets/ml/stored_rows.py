@@ -1,0 +1,162 @@
+"""Rows in Parquet files: appended table by table, and read again as far as they are needed.
+
+That a file is put into its place whole or not at all is the caller's; what rows mean, and what made
+them, says whoever hands them on.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlops_assets.blocks.base import one_line
+from mlops_assets.errors import StateError
+
+ROWS = 500_000
+"""That are in memory at once, read batch by batch."""
+_GROUP = 131_072
+"""Rows of a row group."""
+Options = Callable[[Sequence[str]], Mapping[str, Any]]
+"""Names of the columns -> options of `ParquetWriter`."""
+
+
+class RowFile:
+    """One file; smaller tables wait until they make a row group."""
+
+    def __init__(self, path: Path, options: Options = lambda _: {}) -> None:
+        """Nothing is written before the first rows."""
+        self.path, self._options = path, options
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+
+    def append(self, rows: pa.Table) -> None:
+        """Add rows, of the same schema each time."""
+        self._waiting.append(rows)
+        if sum(map(len, self._waiting)) >= _GROUP:
+            self._flush()
+
+    def close(self, metadata: Mapping[bytes, bytes] | None = None) -> None:
+        """Write what waits, and the end, which may say something of the rows."""
+        self._flush()
+        if self._writer:
+            self._writer.add_key_value_metadata(dict(metadata or {}))
+            self._writer.close()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        rows = pa.concat_tables(self._waiting)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self.path, rows.schema, **self._options(rows.column_names)
+            )
+        self._writer.write_table(rows)
+        self._waiting = []
+
+
+class StoredRows:
+    """The rows of one file, as it was when it was opened: another may take its place meanwhile."""
+
+    def __init__(self, path: Path, until: tuple[str, datetime] | None = None) -> None:
+        """Read what the file says of itself; an `OSError` or `ValueError` if that is damaged.
+
+        Args:
+            path: Parquet, as pandas writes a frame.
+            until: A column, and the moment after which a row is left out.
+        """
+        self.path, self._until = path, until
+        self._file = pq.ParquetFile(path)
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        return self._file.schema_arrow.names
+
+    @property
+    def count(self) -> int:
+        """How many rows the file has."""
+        return self._file.metadata.num_rows
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What a frame that was stored there said of itself; empty if nothing."""
+        return json.loads((self._file.schema_arrow.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+
+    def until(self, column: str, moment: datetime) -> "StoredRows":
+        """Without the rows whose moment in a column is later."""
+        view = object.__new__(StoredRows)
+        view.path, view._file, view._until = self.path, self._file, (column, moment)
+        return view
+
+    def frames(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """All rows of these columns in their order, some at once; no frame is without rows."""
+        read = [*columns, *([self._until[0]] if self._until else [])]
+        for batch in self._batches([*dict.fromkeys(read)]):
+            frame = self._kept(pa.Table.from_batches([batch]).to_pandas(split_blocks=True))
+            if len(frame):
+                yield frame[[*columns]]
+
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The same as one frame, of all columns if none are named."""
+        wanted = self.columns if columns is None else [*columns]
+        read = [*dict.fromkeys([*wanted, *([self._until[0]] if self._until else [])])]
+        try:
+            table = self._file.read(columns=read)
+        except (pa.ArrowException, OSError) as err:
+            raise self._damaged(err) from err
+        return self._kept(table.to_pandas())[wanted]
+
+    def _kept(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if self._until is None:
+            return frame
+        column, moment = self._until
+        return frame[frame[column] <= moment]
+
+    def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from row_batches(self._file, ROWS, columns)
+        except (pa.ArrowException, OSError) as err:
+            raise self._damaged(err) from err
+
+    def _damaged(self, err: Exception) -> StateError:
+        return StateError(
+            f"{self.path} cannot be read: {one_line(err)}; materialize that asset again"
+        )
+
+
+AnyRows = pd.DataFrame | StoredRows
+
+
+def frames_of(rows: AnyRows, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Frames with at least these columns, some rows at once: of a frame itself, if it has any."""
+    if isinstance(rows, StoredRows):
+        return rows.frames(columns)
+    return iter([rows] if len(rows) else [])
+
+
+def frame_of(rows: AnyRows, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Rows of either kind as one frame with at least these columns; with all if none are named."""
+    return rows.frame(columns) if isinstance(rows, StoredRows) else rows
+
+
+def newest_of(rows: AnyRows, column: str) -> pd.Timestamp | None:
+    """The last moment in a column; None without rows."""
+    return max((frame[column].max() for frame in frames_of(rows, [column])), default=None)
+
+
+def row_batches(
+    file: pq.ParquetFile, rows: int, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """All rows of these columns, at most so many at once.
+
+    Group by group: over several pyarrow keeps what it has decoded until the last of them.
+    """
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(
+            rows, row_groups=[group], columns=list(columns), use_threads=False
+        )
