@@ -149,7 +149,7 @@ def materialized(stage: str, home: Path, url: str) -> Facts:
         while child.poll() is None:
             memory = max(memory, _resident(child))
             spilled = max(spilled, _bytes_below(home / "cache" / "spill"))
-            time.sleep(0.05)
+            time.sleep(0.2)
     if child.returncode:
         raise SystemExit(f"{stage} failed: {log.read_text(encoding='utf-8')[-2000:]}")
     return {
