@@ -14,7 +14,6 @@ from mlops_assets.blocks.data import (
     ROW,
     ContractSettings,
     EntitySettings,
-    PartitionSettings,
     ProcessingSettings,
     SourceSettings,
 )
@@ -22,6 +21,7 @@ from mlops_assets.blocks.evaluation import EvaluationSettings
 from mlops_assets.blocks.features import FeatureSettings, TargetSettings
 from mlops_assets.blocks.monitoring import MonitoringSettings
 from mlops_assets.blocks.operation import DeploymentSettings, ScheduleSettings
+from mlops_assets.blocks.sources.partitions import PartitionSettings
 from mlops_assets.blocks.training import SplitSettings, TrainingSettings
 
 

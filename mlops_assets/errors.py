@@ -59,6 +59,10 @@ class SourceError(MlopsError):
     """The source cannot be read as the table it is declared to be."""
 
 
+class SourceUnavailableError(SourceError, TransientError):
+    """The database of a source does not answer."""
+
+
 class LoaderError(SourceError, TransientError):
     """A user's loader raised something; when it asks another machine, that may pass."""
 

@@ -54,11 +54,15 @@ def read_signals(
 
 def _source(settings: ModelSettings) -> tuple[str | None, str]:
     """The fingerprint of the source's content, or why there is none."""
+    from resources.databases.rows import fingerprint
+
+    source = settings.source
+    look = source_fingerprint if source.database is None else fingerprint
     try:
-        fingerprint = source_fingerprint(settings.source)
+        found = look(source)
     except SourceError as err:  # it may be in the middle of being replaced
         return None, str(err)
-    return fingerprint, "" if fingerprint else "the loader names no `source.watch` to look at"
+    return found, "" if found else "the source names no `watch` to look at"
 
 
 class _Events(NamedTuple):

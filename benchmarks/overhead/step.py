@@ -23,7 +23,6 @@ from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.delivered import checked_rows, read_rows
 from mlops_assets.ml.data.processing import process
-from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.ml.features.agreement import newest_rows
 from mlops_assets.ml.features.build import build_features
@@ -90,8 +89,7 @@ def call_directly(settings: ModelSettings, fakes: dict[str, Any]) -> None:
 
 def _features(settings: ModelSettings, fakes: dict[str, Any]) -> TracedRows:
     datasets, store, view = fakes["datasets"], fakes["feature_store"], FeatureView.of(settings)
-    with source_files(settings) as files:
-        source_fingerprint(settings.source)
+    with source_files(settings) as (files, _):
         read_rows(files, settings)
         raw = datasets.add(settings.name, files)
     datasets.damaged_files(raw)

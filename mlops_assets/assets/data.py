@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
 
@@ -41,10 +41,9 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
     def raw_data(
         datasets: DvcDatasets, tracking: MLflowTracking
     ) -> dg.MaterializeResult[DatasetVersion]:
-        with reported(), source_files(settings) as files:
+        with reported(), source_files(settings) as (files, fingerprint):
             # Or a run finds out after all but the training is done.
             tracking.store.require_server()
-            fingerprint = source_fingerprint(settings.source)
             begin = _readable(files, settings)  # what cannot be read never becomes a version
             names = [stored_name(file, settings.source.partitions) for file in files]
             version = datasets.add(settings.name, files, names)
@@ -189,16 +188,28 @@ def added_columns(settings: ModelSettings) -> list[str]:
     ]
 
 
+class Delivery(NamedTuple):
+    """The source as files, and the fingerprint of what was looked at."""
+
+    files: list[Path]
+    fingerprint: str | None
+
+
 @contextmanager
-def source_files(settings: ModelSettings) -> Generator[list[Path]]:
-    """The source as files: those of its URI, or what its loader returned, as Parquet."""
+def source_files(settings: ModelSettings) -> Generator[Delivery]:
+    """The source as files: those of its URI, or one of Parquet that holds the rows of another."""
     from mlops_assets.ml.data.reading import frame_to_parquet, run_loader
 
     source = settings.source
     if source.uri is not None:
-        yield find_files(source.uri)
+        yield Delivery(find_files(source.uri), source_fingerprint(source))
         return
-    with tempfile.TemporaryDirectory(prefix="loader-") as folder:
+    with tempfile.TemporaryDirectory(prefix="source-") as folder:
         file = Path(folder, "raw_data.parquet")
-        frame_to_parquet(run_loader(str(source.loader)), file)
-        yield [file]
+        if source.loader is not None:
+            frame_to_parquet(run_loader(source.loader), file)
+            yield Delivery([file], source_fingerprint(source))
+        else:
+            from resources.databases.rows import deliver
+
+            yield Delivery([file], deliver(source, settings.contract, file))

@@ -18,7 +18,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DatasetError
 from mlops_assets.failures import reported
 from mlops_assets.keys import Stage, asset_key, partitioned, partitions_of
-from mlops_assets.ml.data.sources import source_fingerprint, stored_name
+from mlops_assets.ml.data.sources import stored_name
 from mlops_assets.records.data import DatasetVersion, Origin
 from resources.dagster.signatures import inspected_once
 from resources.datasets.partitions import EMPTY, PartitionFiles
@@ -49,10 +49,9 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
         tracking: MLflowTracking,
         partitions: PartitionFiles,
     ) -> dg.MaterializeResult[DatasetVersion]:
-        with reported(), source_files(settings) as files:
+        with reported(), source_files(settings) as (files, fingerprint):
             # Or a run finds out after all but the training is done.
             tracking.store.require_server()
-            fingerprint = source_fingerprint(settings.source)
             named = _named(files, settings)
             delivery, read = partitions.read(settings, named)
             version = datasets.add(settings.name, files, list(named))

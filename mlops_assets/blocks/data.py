@@ -1,7 +1,6 @@
-"""Source, partitions, entity, contract and processing; one column's contract is `columns`."""
+"""Source, entity, contract and processing; one column's contract is `columns`."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,10 +15,11 @@ from mlops_assets.blocks.base import (
     unknown,
 )
 from mlops_assets.blocks.columns import ColumnContract, check_marks
+from mlops_assets.blocks.sources.database import DatabaseAddress, Query, TableName, require_reading
 
 
 class SourceSettings(Settings):
-    """Where the raw rows come from: `uri` or `loader`, exactly one."""
+    """Where the raw rows come from: `uri`, `loader` or `database`, exactly one."""
 
     uri: str | None = Field(
         None, description="A path, a glob, or `package://PACKAGE/FILE` inside an installed package."
@@ -27,8 +27,24 @@ class SourceSettings(Settings):
     loader: DottedPath | None = Field(
         None, description="A function without arguments that returns a pandas DataFrame."
     )
+    database: DatabaseAddress | None = Field(
+        None,
+        description="`env:NAME` of the variable that holds its address, as SQLAlchemy writes it; "
+        "or an address without a password, e.g. `sqlite:///shop.db`.",
+    )
+    table: TableName | None = Field(
+        None,
+        description="Of the database: a table or view, e.g. `shop.orders`; a name that has a dot "
+        'in it stands in double quotes: `shop."orders.2024"`.',
+    )
+    query: Query | None = Field(
+        None, description="Of the database, in the place of `table`: a `select` in its SQL."
+    )
     watch: tuple[str, ...] = Field(
-        (), description="Only with `loader`: the URIs it reads, for the new-data sensor."
+        (),
+        description="For the new-data sensor: the URIs that a `loader` reads; of a `database` "
+        "queries of one row each that changes when the rows do, e.g. `select max(changed_at), "
+        "count(*) from shop.orders`.",
     )
     format: Literal["csv", "whitespace", "jsonl", "parquet", "excel"] = Field(
         "csv",
@@ -66,14 +82,35 @@ class SourceSettings(Settings):
         "required", description="A csv that does not end its last line may have been cut."
     )
 
+    @property
+    def is_files(self) -> bool:
+        """Whether it is files of the user's; what else is read is kept as Parquet."""
+        return self.uri is not None
+
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.uri is None) == (self.loader is None):
-            raise ValueError("give exactly one of `uri` and `loader`")
-        if self.watch and self.loader is None:
-            raise ValueError("`watch` goes with `loader`; a `uri` is watched by itself")
-        if self.partitions and self.loader:
-            raise ValueError("`partitions` are of files; let the loader add such columns")
+        given = [name for name in ("uri", "loader", "database") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of `uri`, `loader` and `database`")
+        if self.watch and self.is_files:
+            raise ValueError(
+                "`watch` goes with `loader` or `database`; a `uri` is watched by itself"
+            )
+        if self.partitions and not self.is_files:
+            raise ValueError(
+                "`partitions` are of files; let the loader or the query add such columns"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rows_of_a_database(self) -> Self:
+        asked = [self.table, self.query].count(None) == 1
+        if self.database is None and (self.table or self.query):
+            raise ValueError("`table` and `query` are of a `database`; name that too")
+        if self.database is not None and not asked:
+            raise ValueError("give a `database` exactly one of `table` and `query`")
+        for query in self.watch if self.database is not None else ():
+            require_reading(query)
         return self
 
     @model_validator(mode="after")
@@ -82,15 +119,15 @@ class SourceSettings(Settings):
             raise ValueError(f"delimiter {self.delimiter!r} cannot separate values")
         if self.delimiter != "," and self.format != "csv":
             raise ValueError(f"format {self.format} takes no delimiter")
-        if self.trim and (self.format != "csv" or self.loader):
+        if self.trim and (self.format != "csv" or not self.is_files):
             raise ValueError("`trim` is of a csv; remove it")
-        if self.encoding != "utf-8" and (self.format in ("parquet", "excel") or self.loader):
+        if self.encoding != "utf-8" and (self.format in ("parquet", "excel") or not self.is_files):
             raise ValueError("`encoding` is of a text file; remove it")
         return self
 
     @model_validator(mode="after")
     def _header_fits(self) -> Self:
-        kind = "loader" if self.loader else self.format
+        kind = self.format if self.is_files else "rows"
         if self.columns and kind not in ("csv", "whitespace", "excel"):
             raise ValueError("`columns` names those of a text file without a header line")
         if self.skip_rows and kind not in ("csv", "whitespace", "excel"):
@@ -116,54 +153,11 @@ class SourceSettings(Settings):
     def _numbers_fit(self) -> Self:
         if (self.decimal, self.thousands) == (".", ""):
             return self
-        if self.format not in ("csv", "whitespace") or self.loader:
+        if self.format not in ("csv", "whitespace") or not self.is_files:
             raise ValueError("`decimal` and `thousands` are of csv and whitespace; remove them")
         check_marks(self.decimal, self.thousands)
         return self
 
-
-class PartitionSettings(Settings):
-    """The data in parts by the rows' timestamp: what arrives costs what it touches."""
-
-    cadence: Literal["day", "week", "month"] = Field(
-        description="How long a partition is, in UTC; a week begins on Monday."
-    )
-    start: date = Field(
-        description="First day of the first partition, e.g. 2024-01-01; an older row breaks the "
-        "contract."
-    )
-
-    @model_validator(mode="after")
-    def _start_is_one(self) -> Self:
-        today = datetime.now(UTC).date()
-        if self.start > today:
-            raise ValueError(f"start {self.start} is after today, {today} in UTC; correct it")
-        if (first := self.first_day(self.start)) != self.start:
-            raise ValueError(f"start {self.start} begins no {self.cadence}; write {first}")
-        return self
-
-    @property
-    def since(self) -> datetime:
-        """The moment at which the first partition begins."""
-        return datetime.combine(self.start, time(), UTC)
-
-    def first_day(self, day: date) -> date:
-        """With which day the partition of a day begins."""
-        if self.cadence == "month":
-            return day.replace(day=1)
-        return day - timedelta(days=day.weekday()) if self.cadence == "week" else day
-
-    def keys_until(self, last: str) -> list[str]:
-        """The keys of all partitions from the first to `last`, e.g. 2024-01-31, inclusive."""
-        keys, day, end = [], self.start, date.fromisoformat(last)
-        while day <= end:
-            keys.append(day.isoformat())
-            day = self.first_day(day + timedelta(days=_LONGEST_PARTITION[self.cadence]))
-        return keys
-
-
-_LONGEST_PARTITION = {"day": 1, "week": 7, "month": 31}
-"""Days after which the next one has begun, and not yet the one after that."""
 
 ANSWER_FIELDS = ("prediction", "probabilities", "features_as_of", "unseen_categories", "error")
 """What an endpoint answers of an entity beside its id, which stands under the entity's name."""

@@ -1,11 +1,12 @@
 """The verb `check`, and what of it a run looks at first: estimator, parameters and loader.
 
 A YAML names those in Python. Loading the definitions cannot look at them, since it imports no
-library of a user's model.
+library of a user's model; nor at the source, which only `check` does.
 """
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from mlops_assets.cli.context import (
     chosen_models,
@@ -17,17 +18,29 @@ from mlops_assets.cli.context import (
 from mlops_assets.cli.facts.records import CheckedModel
 from mlops_assets.components.faults import Fault
 from mlops_assets.components.model_files import Part, ReadModel, read_parts
-from mlops_assets.errors import DottedPathError, MlopsError, ParameterError, SourceError
+from mlops_assets.errors import (
+    DottedPathError,
+    MlopsError,
+    ParameterError,
+    SourceError,
+    SourceUnavailableError,
+)
 from mlops_assets.home import models_folder
 from mlops_assets.keys import TrainingStage
+from resources.databases.rows import require_rows
+from resources.databases.source import require_usable
 
 
 def check(models: Sequence[str], *, as_json: bool = False) -> int:
-    """Print every fault of the models' YAML files, and what of their Python cannot be used."""
+    """Print every fault of the models' YAML files, and what cannot be used of what they name."""
     definitions = load_definitions()
     chosen, sound, claimed = chosen_models(definitions, models), sound_models(), disputes()
-    faults = {model: [*claimed[model], *python_faults(sound[model])] for model in chosen}
-    notes = {model: [*absent_sources(sound[model])] for model in chosen}
+    sources = {model: look_at_source(sound[model]) for model in chosen}
+    faults = {
+        model: [*claimed[model], *python_faults(sound[model]), *sources[model].faults]
+        for model in chosen
+    }
+    notes = {model: sources[model].notes for model in chosen}
     good = [f"{model}: sound" for model in chosen if not faults[model]]
     good += [f"note: {note}" for model in chosen for note in notes[model]]
     bad = [str(fault) for model in chosen for fault in faults[model]]
@@ -52,15 +65,35 @@ def disputes() -> dict[str, tuple[Fault, ...]]:
     return {m.settings.name: part.disputes for part in _sound_parts() for m in part.models}
 
 
-def absent_sources(model: ReadModel) -> Iterator[Fault]:
-    """That no file of the source is here: no fault of the YAML, since others may be elsewhere."""
+class LookedAt(NamedTuple):
+    """What was found of a model's source."""
+
+    faults: list[Fault]
+    notes: list[Fault]
+    """Why it cannot be looked at from here: no fault of the YAML, since others may be elsewhere."""
+
+
+def look_at_source(model: ReadModel) -> LookedAt:
+    """Whether its files are here, or its database has the table or query with those columns."""
     from mlops_assets.ml.data.sources import find_files
 
-    if (uri := model.settings.source.uri) is not None:
-        try:
-            find_files(uri)
-        except SourceError as err:
-            yield model.fault("source.uri", str(err))
+    source = model.settings.source
+    place = "source.uri" if source.uri is not None else "source.database"
+    try:
+        if source.uri is not None:
+            find_files(source.uri)
+        if source.database is not None:
+            require_usable(source)
+    except SourceError as err:
+        return LookedAt([], [model.fault(place, str(err))])
+    try:
+        if source.database is not None:
+            require_rows(source, model.settings.contract)
+    except SourceError as err:
+        found = [model.fault(place, str(err))]
+        away = isinstance(err, SourceUnavailableError)
+        return LookedAt([], found) if away else LookedAt(found, [])
+    return LookedAt([], [])
 
 
 def _sound_parts() -> list[Part]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlops_assets.blocks.data import PartitionSettings
+from mlops_assets.blocks.sources.partitions import PartitionSettings
 from mlops_assets.cli.context import (
     configure_dagster,
     load_definitions,

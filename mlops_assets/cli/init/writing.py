@@ -78,7 +78,7 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
 
 
 def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["Table", str]:
-    """A sample of the data; and the Python that loads all of them, if they are no local files.
+    """A sample of the data; and the Python that loads all of them, if they need any.
 
     Raises:
         SourceError: They are no table that can be read.
@@ -99,7 +99,7 @@ def looked_at(data: str, target: str, answers: Answers, package: str) -> tuple["
             files = _absolute(data), _absolute(labels)
             remote = join_labels(*files, target, answers, Path(folder))
         table = read_sample(str(remote.sample), target, answers)
-    source: dict[str, object] = {"loader": f"{package}.loader.load"}
+    source: dict[str, object] = dict(remote.source) or {"loader": f"{package}.loader.load"}
     if remote.watch:
         source["watch"] = list(remote.watch)
     table = table._replace(source=source, whole=remote.whole, of_rows=table.rows)

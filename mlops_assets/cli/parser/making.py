@@ -20,7 +20,8 @@ _INFERRED = {
     "shape": "events: the target is what comes next",
     "labels": "a second file, which holds the target of each id; default: none",
     "port": "of the endpoint; default: the next free one",
-    "query": "what is asked of a database, e.g. 'select * from customers'",
+    "table": "of a database, e.g. shop.customers; default: none",
+    "query": "what is asked of a database instead, e.g. 'select * from customers'; default: none",
     "sheet": "of a workbook; default: the first",
     "columns": "names for a file without a header, comma-separated",
     "missing": "texts that mean no value, or COLUMN=TEXT of one column, comma-separated",
@@ -49,8 +50,8 @@ INIT = Verb(
             "data",
             help="a file, folder or glob; package://PACKAGE/FILE; one file at an https:// address, "
             "or at s3://, gs://, az://, ... where s3fs, gcsfs, adlfs, ... is installed; a "
-            "database, by --query: sqlite:///FILE, postgresql://..., FILE.duckdb; env:NAME of a "
-            "variable with such an address or URL",
+            "database, by --table or --query: sqlite:///FILE, postgresql://..., FILE.duckdb; "
+            "env:NAME of a variable with such an address or URL",
         ),
         takes("--target", required=True, help="the column to predict, or of events COLUMN=VALUE"),
         takes("--name", help="of the model; default: after the file"),

@@ -1,22 +1,25 @@
-"""Tables that are no one local file: a bounded sample, and the Python that loads all of it.
+"""Tables that are no one local file: a bounded sample, and how all of it is read.
 
-An address of fsspec (http, https, s3, gs, ...), or a query of a database: SQLAlchemy's URL,
-`env:NAME` of a variable that holds either, or a file of DuckDB. The code becomes the model's
-`source.loader`; no password gets into it.
+An address of fsspec (http, https, s3, gs, ...) or a file of DuckDB is read by code that becomes the
+model's `source.loader`; a database of SQLAlchemy is its `source.database`. `env:NAME` is a variable
+that holds either; no password gets into a file.
 """
 
 import os
 import re
-from itertools import islice
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.errors import ConfigError, SourceError
-from mlops_assets.init.doubts.addresses import require_database, require_no_secret
+from mlops_assets.init.doubts.addresses import require_no_secret
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.reading.files.found import is_workbook
 from mlops_assets.init.reading.files.sampling import MOST_ROWS
@@ -24,6 +27,7 @@ from mlops_assets.init.reading.missing import missing_texts, without
 from mlops_assets.init.reading.table import read_sample
 from mlops_assets.ml.data.formats.delimited import without_preamble
 from mlops_assets.redaction import forget_secrets, without_secrets
+from resources.databases.rows import sample
 
 _MOST_BYTES = 8_000_000
 _FILES = re.compile(
@@ -41,13 +45,15 @@ class Remote(NamedTuple):
     sample: Path
     """Parquet, typed as the loader returns it."""
     code: str
-    """A module with a function `load`."""
+    """A module with a function `load`; empty where `source` says all."""
     whole: bool
     """Whether the sample is all of it."""
     watch: tuple[str, ...] = ()
     """Local files that the code reads."""
     marks: tuple[str, str | None] = (".", None)
     """Of decimals and thousands in the sample's texts."""
+    source: Mapping[str, Any] = MappingProxyType({})
+    """The YAML's block, where no code is needed."""
 
 
 def is_remote(data: str) -> bool:
@@ -73,7 +79,7 @@ def fetch(data: str, target: str, answers: Answers, folder: Path) -> Remote:
         if _FILES.match(data):
             require_no_secret(data)
             return _from_address(data, repr(data), target, answers, folder)
-        return _from_database(data, _query(answers), folder)
+        return _from_database(data, answers, folder)
     except (ConfigError, SourceError) as err:
         forget_secrets(err)
         raise
@@ -87,7 +93,7 @@ def fetch(data: str, target: str, answers: Answers, folder: Path) -> Remote:
 def _query(answers: Answers) -> str:
     if query := answers.given("query"):
         return query
-    raise ConfigError("a database needs --query, e.g. 'select * from customers'")
+    raise ConfigError("a file of DuckDB needs --query, e.g. 'select * from customers'")
 
 
 def _from_duckdb(file: str, query: str, folder: Path) -> Remote:
@@ -108,41 +114,16 @@ def _from_duckdb(file: str, query: str, folder: Path) -> Remote:
     return Remote(stored_frame(frame, folder), code, len(frame) < MOST_ROWS)
 
 
-def _from_database(data: str, query: str, folder: Path) -> Remote:
-    from sqlalchemy import create_engine, make_url, text
-
-    named = data.removeprefix("env:") if data.startswith("env:") else ""
-    url = os.environ.get(named, "") if named else data
-    if named and not url:
-        raise ConfigError(f"the variable {named} is not set; set it to the URL of a database")
-    if not named and make_url(url).password:
-        raise ConfigError(
-            "the URL holds a password, which would stand in a file; put the URL into a variable, "
-            "e.g. SHOP_DB, and name that: mlops init env:SHOP_DB ..."
-        )
-    require_database(url)
-    engine = create_engine(url)
+def _from_database(data: str, answers: Answers, folder: Path) -> Remote:
+    named = {name: answers.given(name) for name in ("table", "query") if answers.given(name)}
     try:
-        with engine.connect().execution_options(stream_results=True) as connection:
-            chunks = pd.read_sql(text(query), connection, chunksize=MOST_ROWS)
-            frame = next(iter(islice(chunks, 1)))
-    finally:
-        engine.dispose()
-    address = f"os.environ[{named!r}]" if named else repr(url)
-    code = HEAD + (
-        ("import os\n\n" if named else "")
-        + "import pandas as pd\nfrom sqlalchemy import create_engine, text\n\n"
-        f"QUERY = {query!r}\n\n\n"
-        "def load() -> pd.DataFrame:\n"
-        '    """Every row of the query."""\n'
-        f"    engine = create_engine({address})\n"
-        "    try:\n"
-        "        with engine.connect() as connection:\n"
-        "            return pd.read_sql(text(QUERY), connection)\n"
-        "    finally:\n"
-        "        engine.dispose()\n"
-    )
-    return Remote(stored_frame(frame, folder), code, len(frame) < MOST_ROWS)
+        source = SourceSettings.model_validate({"database": data, **named})
+    except ValidationError as err:
+        said = err.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{said}: mlops init env:SHOP_DB --table customers ...") from None
+    file = folder / "sample.parquet"
+    whole = sample(source, MOST_ROWS, file)
+    return Remote(file, "", whole, source=source.model_dump(include={"database", *named}))
 
 
 def _from_address(data: str, uri: str, target: str, answers: Answers, folder: Path) -> Remote:

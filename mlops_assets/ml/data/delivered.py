@@ -18,9 +18,9 @@ from mlops_assets.ml.data.reading import read_table
 
 
 def as_delivered(settings: ModelSettings) -> SourceSettings:
-    """The source as the files of a version are written: what a loader returned is Parquet."""
+    """The source as the files of a version are written: Parquet, where it is no files itself."""
     source = settings.source
-    return source.model_copy(update={"format": "parquet"}) if source.loader else source
+    return source if source.is_files else source.model_copy(update={"format": "parquet"})
 
 
 def read_rows(files: Sequence[Path], settings: ModelSettings) -> pd.DataFrame:

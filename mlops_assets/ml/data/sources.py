@@ -73,7 +73,7 @@ def stored_name(path: Path, partitions: Sequence[str]) -> str:
 
 
 def source_fingerprint(source: SourceSettings) -> str | None:
-    """MD5 of what the files of `source` hold, in order of their paths.
+    """MD5 of what the files of `source` hold, in order of their paths; it is no database.
 
     Of their names only what `partitions` says of the rows counts.
     A file is read again only when its size, inode or times changed, so a sensor may ask often.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.cli.checks import absent_sources, disputes, python_faults
+from mlops_assets.cli.checks import disputes, look_at_source, python_faults
 from mlops_assets.components.model_files import ReadModel, read_parts
 from tests.support.yaml_faults import SOUND
 
@@ -33,12 +33,12 @@ def test_a_source_of_which_no_file_is_here_is_told_in_its_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     read = model(tmp_path, URI, "uri: data/*.csv")
-    (note,) = absent_sources(read)
+    _, (note,) = look_at_source(read)
     assert note.place.endswith("defs.yaml:5")
     assert f"no file matches {tmp_path}/data/*.csv" in note.said
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.csv").touch()
-    assert not [*absent_sources(read)]
+    assert not look_at_source(read).notes
 
 
 ESTIMATOR = "sklearn.linear_model.LogisticRegression"

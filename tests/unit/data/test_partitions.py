@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mlops_assets.blocks.data import PartitionSettings
+from mlops_assets.blocks.sources.partitions import PartitionSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ContractError, SourceError
 from mlops_assets.ml.data.delivered import checked_rows

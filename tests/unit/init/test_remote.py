@@ -14,9 +14,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.cli.main import main
+from mlops_assets.components.model_files import read_parts
 from mlops_assets.init.doubts.addresses import require_no_secret
 from mlops_assets.ml.data.reading import run_loader
+from resources.databases.rows import deliver
 
 ROWS = 400
 
@@ -108,17 +111,27 @@ def test_a_database_is_asked_and_its_password_stays_outside(
 ) -> None:
     url = f"sqlite:///{tmp_path}/shop.db"
     with sqlite3.connect(tmp_path / "shop.db") as connection:
-        table().to_sql("customers", connection, index=False)
+        table().to_sql("All customers", connection, index=False)
     connection.close()
-    query = ["--target", "left", "--query", "select * from customers"]
     monkeypatch.setenv("SHOP_DB", url)
-    assert main(["init", "env:SHOP_DB", "--name", "shop", *query]) == 0
-    assert len(loaded(project, "shop")) == ROWS
-    assert url not in (project / "defs" / "shop" / "loader.py").read_text(encoding="utf-8")
-    assert len(run_loader("defs.shop.loader.load")) == ROWS
+    query = 'select * from "All customers" order by customer_id'
+    for name, asked in (("asked", {"query": query}), ("whole", {"table": "All customers"})):
+        options = [word for key, said in asked.items() for word in (f"--{key}", said)]
+        init = ["init", "env:SHOP_DB", "--name", name, "--target", "left", *options]
+        assert main(init) == 0
+        (part,) = [one for one in read_parts(project / "defs") if name in one.names]
+        source, contract = part.models[0].settings.source, part.models[0].settings.contract
+        assert source == SourceSettings.model_validate({"database": "env:SHOP_DB", **asked})
+        deliver(source, contract, tmp_path / "rows.parquet")
+        rows = pd.read_parquet(tmp_path / "rows.parquet")
+        assert rows.equals(table()[rows.columns])
+        written = [file for file in (project / "defs" / name).iterdir() if file.is_file()]
+        assert not [file for file in written if url in file.read_text(encoding="utf-8")]
+        assert not (project / "defs" / name / "loader.py").exists()
 
     capsys.readouterr()
-    assert main(["init", "postgresql://u:s3cret@nowhere/db", *query]) == 1
+    options = ["--target", "left", "--table", "customers"]
+    assert main(["init", "postgresql://u:s3cret@nowhere/db", *options]) == 1
     said = capsys.readouterr().err
     assert "s3cret" not in said
     assert "mlops init env:SHOP_DB" in said
@@ -199,10 +212,10 @@ def test_labels_that_cannot_be_joined_are_refused(
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ("sqlite:///no.db", "a database needs --query"),
-        ("env:NO_SUCH", "a database needs --query"),
+        ("sqlite:///no.db", "exactly one of `table` and `query`: mlops init env:SHOP_DB --table"),
+        ("env:NO_SUCH", "exactly one of `table` and `query`: mlops init env:SHOP_DB --table"),
         ("http://127.0.0.1:9/x.csv", "cannot be read"),
-        ("no.duckdb", "a database needs --query"),
+        ("no.duckdb", "a file of DuckDB needs --query"),
         ("https://example.com/*.csv", "of an address one file is read"),
         ("s3://bucket/folder/", "of an address one file is read"),
         ("gs://bucket/a.csv", "gcsfs"),

@@ -26,7 +26,9 @@ NO_TEXT = {
     (b"\xd0\xcf\x11\xe0",): "an Excel workbook; set `source.format: excel`",
     (b"\x89PNG", b"\xff\xd8\xff", b"%PDF-"): "a picture or PDF; see what `source.uri` names",
     (b"<!DOCTYPE", b"<!doctype", b"<html"): "a web page of a failed download; fetch it again",
-    (b"SQLite format 3\0",): "a SQLite database; read it by a `source.loader`",
+    (
+        b"SQLite format 3\0",
+    ): "a SQLite database; write `source.database: sqlite:///FILE` and its `table`",
 }
 """How files of other kinds begin, which people name *.csv."""
 

@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.blocks.base import Record
-from mlops_assets.blocks.data import PartitionSettings
+from mlops_assets.blocks.sources.partitions import PartitionSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.casting import cast
 from mlops_assets.ml.data.contract import Checked, no_bad_rows, violations

@@ -1,0 +1,160 @@
+"""The database that a model's source names: reached, and its errors as ours, without a secret.
+
+What is asked of it is `resources.databases.rows`; rows of ours are in `resources.databases.own`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.blocks.data import SourceSettings
+from mlops_assets.blocks.sources.database import variable_of
+from mlops_assets.errors import SourceError, SourceUnavailableError
+from resources.databases import postgres
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Connection, Engine
+
+_SNAPSHOT: dict[str, dict[str, Any]] = {
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+}
+"""Of a transaction, by the dialect."""
+_SESSION = {
+    # Whatever the user or the server is set to: the same moments, and each digit of a float.
+    "postgresql": ("SET TIME ZONE 'UTC'", "SET extra_float_digits = 1"),
+    "sqlite": ("PRAGMA query_only = ON",),
+}
+_PACKAGES = {
+    "MySQLdb": "mysqlclient",
+    "bigquery": "sqlalchemy-bigquery",
+    "clickhouse": "clickhouse-sqlalchemy",
+    "databricks": "databricks-sqlalchemy",
+    "duckdb": "duckdb-engine",
+    "psycopg2": "'mlops-assets[cluster]'",
+    "redshift": "sqlalchemy-redshift",
+    "snowflake": "snowflake-sqlalchemy",
+    "trino": "'trino[sqlalchemy]'",
+}
+"""Module or scheme -> what pip calls it, where that is another name."""
+_CONNECT_SECONDS = "10"
+
+
+@contextmanager
+def connected(source: SourceSettings) -> Generator["Connection"]:
+    """A connection for one transaction that only reads; nothing of it is ever committed.
+
+    Raises:
+        SourceError: There is no such database, or it refuses.
+        SourceUnavailableError: It does not answer, or went away meanwhile.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = require_usable(source)
+    dialect = engine.dialect.name
+    try:
+        with engine.connect() as fresh:
+            connection = fresh.execution_options(**_SNAPSHOT.get(dialect, {}))
+            for statement in _SESSION.get(dialect, ()):
+                connection.exec_driver_sql(statement)
+            yield connection
+    except SQLAlchemyError as err:
+        raise _ours(err, source) from err
+
+
+def require_usable(source: SourceSettings) -> "Engine":
+    """What a connection is made by, if the address and its driver are there; asks no server.
+
+    Raises:
+        SourceError: They are not.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+    from sqlalchemy.pool import NullPool
+
+    url = _url(source)
+    try:
+        return create_engine(url, poolclass=NullPool)
+    except ModuleNotFoundError as err:
+        raise _not_installed(source, str(err.name)) from err
+    except NoSuchModuleError:
+        raise _not_installed(source, url.get_backend_name()) from None
+    except (SQLAlchemyError, TypeError, ValueError) as err:
+        raise SourceError(f"{place(source)} has no usable address: {err}; correct it") from err
+
+
+def place(source: SourceSettings) -> str:
+    """How a person finds the database: by its variable, or its address, which tells no secret."""
+    return f"the database {source.database}"
+
+
+def _url(source: SourceSettings) -> "URL":
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    address = _address(source)
+    if address.startswith(("postgres://", "postgresql://")):
+        address = f"{postgres.DRIVER}://{address.partition('://')[2]}"
+    try:
+        url = make_url(address)
+    except (SQLAlchemyError, ValueError):  # they quote what may be a password
+        raise SourceError(
+            f"{place(source)} has no address; write postgresql://USER:PASSWORD@HOST:PORT/NAME, "
+            "with `/`, `?`, `#` and `@` of a password as %2F, %3F, %23 and %40"
+        ) from None
+    if url.drivername == postgres.DRIVER and "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": _CONNECT_SECONDS})
+    _require_file(url)
+    return url
+
+
+def _address(source: SourceSettings) -> str:
+    named = variable_of(str(source.database))
+    if named is None:
+        return str(source.database)
+    if address := os.environ.get(named):
+        return address
+    raise SourceError(
+        f"the variable {named} is not set; set it to the address of the database, e.g. "
+        "postgresql://USER:PASSWORD@HOST/NAME"
+    )
+
+
+def _require_file(url: "URL") -> None:
+    """Refuse a file of SQLite that is not there: connecting would make an empty one."""
+    file = url.database or ""
+    if url.get_backend_name() != "sqlite" or file.startswith("file:"):
+        return
+    if not Path(file).is_file():
+        raise SourceError(f"{file or 'sqlite://'}: there is no such file; correct the path")
+
+
+def _not_installed(source: SourceSettings, module: str) -> SourceError:
+    package = _PACKAGES.get(module, module)
+    return SourceError(
+        f"{place(source)} needs {module}, which is not installed; pip install {package}"
+    )
+
+
+def _ours(err: Exception, source: SourceSettings) -> SourceError:
+    cause = getattr(err, "orig", None) or err
+    said = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
+    if _passes(err, cause):
+        return SourceUnavailableError(
+            f"{place(source)} does not answer: {said}; start it, or correct the address"
+        )
+    asked = "source.table" if source.table else "source.query"
+    return SourceError(
+        f"{place(source)} refuses: {said}; correct the address or `{asked}`, or give its user the "
+        "right to read"
+    )
+
+
+def _passes(err: Exception, cause: BaseException) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    # Of class 40: a standby that had to end the snapshot, or a deadlock.
+    conflicts = str(getattr(cause, "pgcode", None) or "").startswith("40")
+    return conflicts or postgres.is_away(err)
