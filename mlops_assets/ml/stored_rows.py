@@ -119,7 +119,8 @@ class StoredRows:
         if self._until is None:
             return frame
         column, moment = self._until
-        return frame[frame[column] <= moment]
+        kept = frame[column] <= moment
+        return frame if kept.all() else frame[kept]
 
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
