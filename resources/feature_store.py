@@ -217,6 +217,9 @@ class FeastFeatureStore(dg.ConfigurableResource):
     def _store(self, view: FeatureView, registry: Path) -> Any:
         self.offline_file(view)
         config = with_secrets(self._config(view, registry))
+        if (config["online_store"] or {}).get("type") == "redis":
+            # Else it keeps what it has of the same moment or a later one, be it wrong.
+            config["online_store"]["skip_dedup"] = True
         # Else the SDK, where it writes, holds a message for each value of all entities.
         return open_feast({**config, "materialization": {"online_write_batch_size": 10_000}})
 

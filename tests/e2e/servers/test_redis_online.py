@@ -73,6 +73,26 @@ def test_redis_answers_what_the_file_answers(
     assert in_file.stale
 
 
+def test_a_correction_is_published_in_the_place_of_what_was(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    store = FeastFeatureStore(root=str(tmp_path / "feast"), online_store=redis.online_store)
+    view = VIEW.model_copy(update={"ttl": timedelta(days=30)})
+    rows = online_frame()
+    amounts = [name for name, dtype in view.features.items() if dtype == "float64"]
+    for earlier in (timedelta(), timedelta(), timedelta(hours=1)):
+        rows = rows.assign(
+            event_timestamp=rows["event_timestamp"] - earlier,
+            **{name: rows[name] + 1 for name in amounts},
+        )
+        store.publish(view, rows)
+        online = store.online_rows(view, [1, 2, 3])
+        newest = rows.sort_values("event_timestamp").groupby(view.key.name).last()
+        for name in [*amounts, "event_timestamp"]:
+            wanted = newest.loc[[1, 2, 3], name]
+            assert online[name].equals(wanted.reset_index(drop=True)), (name, earlier)
+
+
 @pytest.mark.timeout(120)
 def test_who_publishes_waits_for_a_server_that_is_away(
     redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
