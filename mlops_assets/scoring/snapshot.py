@@ -35,7 +35,11 @@ class Snapshot:
 
     @property
     def columns(self) -> list[str]:
-        """See `Source.columns`."""
+        """See `Source.columns`; without an entity the key of a row is its `row`."""
+        return self._read[self.view.entity is None :]
+
+    @property
+    def _read(self) -> list[str]:
         return [self.view.key.name, TIMESTAMP, *self.view.features]
 
     def digest(self) -> str:
@@ -46,11 +50,11 @@ class Snapshot:
     def batches(self) -> Iterator[Batch]:
         """See `Source.batches`."""
         newest, start = self._newest(), 0
-        names = [stored_name(name) for name in self.columns]
+        names = [stored_name(name) for name in self._read]
         with pq.ParquetFile(self.file) as stored:
             for found in row_batches(stored, ROWS, names):
                 mask, start = newest[start : start + len(found)], start + len(found)
-                rows = pa.Table.from_batches([found]).select(names).rename_columns(self.columns)
+                rows = pa.Table.from_batches([found]).select(names).rename_columns(self._read)
                 rows = rows if mask.all() else rows.filter(pa.array(mask))
                 places = start - len(found) + np.flatnonzero(mask)
                 yield self._batch(rows.to_pandas(split_blocks=True), places)
@@ -65,16 +69,12 @@ class Snapshot:
         return np.isin(np.arange(len(keys)), last.index)
 
     def _batch(self, rows: pd.DataFrame, places: np.ndarray) -> Batch:
-        key = rows[self.view.key.name]
+        key = rows[self.view.key.name].to_numpy()
         moments = rows[TIMESTAMP].dt.tz_convert(None).to_numpy("datetime64[us]")
-        if self.view.entity is None:
-            places = key.to_numpy()
-        asked = Asked(
-            feature_columns(rows, self.view.features),
-            places,
-            key.to_numpy() if self.view.entity else None,
-            moments,
-        )
+        features = feature_columns(rows, self.view.features)
+        if self.view.entity is None:  # a row is what it is, however old
+            return Batch(Asked(features, key, None, moments), pd.DataFrame())
+        asked = Asked(features, places, key, moments)
         oldest = np.datetime64((self.now - self.view.ttl).replace(tzinfo=None), "us")
         if not (stale := moments < oldest).any():
             return Batch(asked, pd.DataFrame())

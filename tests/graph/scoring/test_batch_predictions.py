@@ -149,3 +149,33 @@ def test_entities_whose_features_have_expired_are_set_apart(
     bad = pd.read_parquet(str(summary.quarantine))
     assert bad["id"].tolist() == [str(n) for n in range(299)]
     assert bad["reason"].iloc[0].endswith("is older than features.ttl, 100 days, 0:00:00")
+
+
+def test_rows_without_an_entity_are_scored_however_old_but_for_those_that_the_model_refuses(
+    loans: dict[str, Any],
+    loans_csv: Path,
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+) -> None:
+    table = pd.read_csv(loans_csv)
+    table.loc[[3, 7], ["amount", "label"]] = None  # LogisticRegression takes no gap
+    table.drop(columns="id").to_csv(loans_csv, index=False)
+    columns = {name: {**column, "nullable": True} for name, column in
+               loans["contract"]["columns"].items() if name != "id"}  # fmt: skip
+    columns["time"]["nullable"] = False
+    settings = ModelSettings.model_validate(
+        {
+            **{name: block for name, block in loans.items() if name != "entity"},
+            "contract": {"columns": columns},
+            "features": {**loans["features"], "ttl": "100d"},
+            "target": {**loans["target"], "missing": "unlabelled"},
+        }
+    )
+    assert materialize(settings, resources, instance).success
+    asked = batches(settings, resources)
+    summary = asked.score(asked.snapshot(resources["feature_store"]))
+    assert (summary.rows, summary.quarantined) == (398, 2)
+    bad = pd.read_parquet(str(summary.quarantine))
+    assert bad["row"].tolist() == [3, 7]
+    assert bad["reason"].str.contains("not finite").all()
+    assert set(pd.read_parquet(summary.output)["row"]) == set(range(400)) - {3, 7}
