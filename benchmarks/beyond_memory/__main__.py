@@ -135,7 +135,7 @@ Events of four columns (id, moment, amount, one of three texts), in no order, in
 the least amount, which go to quarantine. {len(STAGES)} assets by `dagster asset materialize`, each
 a command of its own: ten features as of {MOMENTS} months, and the label. CPU is of all processes,
 with some 4 s for each command to start; the peak is of all processes of a command at once, looked
-at twenty times a second; spilled is the most that lay in `cache/spill`. DuckDB: `{DUCKDB}`.
+at five times a second; spilled is the most that lay in `cache/spill`. DuckDB: `{DUCKDB}`.
 
 {table(columns, rows)}
 

@@ -7,7 +7,7 @@ processes held at once, and the most that lay in the folder of what is spilled.
 
 import json
 import os
-import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -142,40 +142,34 @@ def materialized(stage: str, home: Path, url: str) -> Facts:
     environment = os.environ | {name: str(place) for name, place in places.items()}
     log, began = home / f"{stage}.log", time.monotonic()
     with log.open("wb") as said:
-        child = psutil.Popen(
+        child = subprocess.Popen(
             command, env=environment | {"MLOPS_ENGINE": url}, cwd=ROOT, stdout=said, stderr=said
         )
-        memory = spilled = 0
-        while child.poll() is None:
-            memory = max(memory, _resident(child))
+        memory = spilled = ended = 0
+        while not ended:
+            time.sleep(0.2)
+            memory = max(memory, _held(child.pid))
             spilled = max(spilled, _bytes_below(home / "cache" / "spill"))
-            time.sleep(0.05)
+            ended, status, usage = os.wait4(child.pid, os.WNOHANG)
+    child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{stage} failed: {log.read_text(encoding='utf-8')[-2000:]}")
     return {
         "seconds": time.monotonic() - began,
-        "peak_mb": memory / 1e6,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_mb": max(memory, usage.ru_maxrss * 1024) / 1e6,
         "spill_mb": spilled / 1e6,
-        **_rest_of(resource.getrusage(resource.RUSAGE_CHILDREN)),
     }
 
 
-_before = [0.0]
-
-
-def _rest_of(usage: resource.struct_rusage) -> Facts:
-    """The CPU since this was asked last."""
-    spent = usage.ru_utime + usage.ru_stime
-    since, _before[0] = spent - _before[0], spent
-    return {"cpu_s": since}
-
-
-def _resident(child: psutil.Popen) -> int:
+def _held(pid: int) -> int:
+    """Memory of a process and its children; what they share once, such as one that just forked."""
     sizes = 0
     with suppress(psutil.Error):
-        for process in [child, *child.children(recursive=True)]:
+        process = psutil.Process(pid)
+        for one in [process, *process.children(recursive=True)]:
             with suppress(psutil.Error):
-                sizes += process.memory_info().rss
+                sizes += one.memory_full_info().pss
     return sizes
 
 

@@ -28,15 +28,13 @@ class DocumentedRows(Generic[_Record]):
     kind: ClassVar[type[Record]]
 
     @classmethod
-    def from_stored(cls, frame: "pd.DataFrame") -> Self:
-        """The rows and record of a frame as `to_stored` gave it.
+    def of(cls, path: Path) -> Self:
+        """What a file holds; an `OSError` or `ValueError` if it is damaged, or has no record."""
+        from mlops_assets.ml.stored_rows import StoredRows  # imports pandas
 
-        Raises:
-            ValueError: Its attributes do not hold the record.
-        """
-        return cls(
-            frame, _record(cls.kind, {str(name): value for name, value in frame.attrs.items()})
-        )
+        rows = StoredRows(path)
+        record = _record(cls.kind, rows.attributes)
+        return cls(rows.frame(), record)
 
     def to_stored(self) -> "pd.DataFrame":
         """One frame, whose attributes, which Parquet keeps, are the record."""

@@ -21,6 +21,8 @@ ROWS = 500_000
 """That are in memory at once, read batch by batch."""
 _GROUP = 131_072
 """Rows of a row group."""
+_MANY = 50_000_000
+"""Values: a frame of more is made column by column, or twice as many were in memory."""
 Options = Callable[[Sequence[str]], Mapping[str, Any]]
 """Names of the columns -> options of `ParquetWriter`."""
 
@@ -106,16 +108,19 @@ class StoredRows:
         wanted = self.columns if columns is None else [*columns]
         read = [*dict.fromkeys([*wanted, *([self._until[0]] if self._until else [])])]
         try:
-            table = self._file.read(columns=read)
+            if self.count * len(read) < _MANY:
+                return self._kept(self._file.read(columns=read).to_pandas())[wanted]
+            parts = {name: self._file.read(columns=[name]).to_pandas()[name] for name in read}
         except (pa.ArrowException, OSError) as err:
             raise self._damaged(err) from err
-        return self._kept(table.to_pandas())[wanted]
+        return self._kept(pd.DataFrame(parts, copy=False))[wanted]
 
     def _kept(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self._until is None:
             return frame
         column, moment = self._until
-        return frame[frame[column] <= moment]
+        kept = frame[column] <= moment
+        return frame if kept.all() else frame[kept]
 
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:

@@ -69,11 +69,10 @@ class ParquetStorage(dg.ConfigurableIOManager):
         try:
             if issubclass(wanted, BaseModel):
                 return wanted.model_validate_json(path.read_bytes())
-            if issubclass(wanted, TracedFile):
+            if issubclass(wanted, TracedFile | DocumentedRows):
                 return wanted.of(path)
             with path.open("rb") as file:  # a folder is a frame to pandas
-                frame = pd.read_parquet(file)
-            return wanted.from_stored(frame) if issubclass(wanted, DocumentedRows) else frame
+                return pd.read_parquet(file)
         except (OSError, ValueError) as err:  # of pyarrow and pydantic, too
             raise StateError(
                 f"the value of {context.asset_key.to_user_string()} cannot be read: {path}: "

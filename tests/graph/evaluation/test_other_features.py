@@ -147,7 +147,7 @@ def test_a_row_without_a_key_is_known_by_its_place(
     tracking = resources["tracking"]
     then = as_trained(tracking.registry.version("loans", 1), today, tracking)
     path = resources["io_manager"].path(dg.AssetKey(["loans", "features"]), pd.DataFrame)
-    stored = TracedRows.from_stored(pd.read_parquet(path))
+    stored = TracedRows.of(path)
     test = split(stored.rows, today).test
     own = champion_features(test, then, today, stored.record, resources["datasets"])
     beyond = (test["rate"] - 2 * own["amount"]).round(6)

@@ -31,8 +31,12 @@ def resources(state: Path, url: str) -> dict[str, Any]:
     return fake_resources(state) | {"engine": engine}
 
 
+def file_of(state: Path, stage: str) -> Path:
+    return state / "assets" / "shop" / f"{stage}.parquet"
+
+
 def kept(state: Path, stage: str) -> pd.DataFrame:
-    return pd.read_parquet(state / "assets" / "shop" / f"{stage}.parquet")
+    return pd.read_parquet(file_of(state, stage))
 
 
 @pytest.mark.parametrize("kind", ["int64", "string"])
@@ -56,13 +60,13 @@ def test_what_is_stored_is_what_arrays_store(
     assert len(bad[0]) > 0
     features = [kept(state, "features") for state in (duckdb, arrays)]
     pd.testing.assert_frame_equal(*features, rtol=1e-12)
-    records = [TracedRows.from_stored(kept(state, "features")).record for state in (duckdb, arrays)]
+    records = [TracedRows.of(file_of(state, "features")).record for state in (duckdb, arrays)]
     assert records[0].rejected == records[1].rejected
     same = ("dagster/row_count", "preview", "rejected_rows", "broken_rules", "columns")
     for stage, one, other in zip(STAGED, by_duckdb, by_arrays, strict=True):
         told = same if stage != "features" else same[:1]
         assert {n: one.get(n) for n in told} == {n: other.get(n) for n in told}, stage
-    file = pq.ParquetFile(duckdb / "assets" / "shop" / "processed_data.parquet")
+    file = pq.ParquetFile(file_of(duckdb, "processed_data"))
     assert file.metadata.num_rows == by_duckdb[1]["dagster/row_count"]
     assert list((duckdb / "spill").iterdir()) == []
 
@@ -91,9 +95,12 @@ def test_the_events_are_never_one_frame(
     make(str(tmp_path / "events"), "2000", "60", "int64")
     model = settings(str(tmp_path / "events"), "int64", 4)
 
-    def whole(*_: object) -> None:
-        raise AssertionError("all rows were made a frame")
+    made = stored_rows.StoredRows.frame
 
-    monkeypatch.setattr(stored_rows.StoredRows, "frame", whole)
+    def framed(rows: stored_rows.StoredRows, *columns: Any) -> pd.DataFrame:
+        assert "processed_data" not in rows.path.name, "all events were made a frame"
+        return made(rows, *columns)
+
+    monkeypatch.setattr(stored_rows.StoredRows, "frame", framed)
     result = materialize(model, resources(tmp_path, "duckdb://"), instance, STAGED)
     assert result.success

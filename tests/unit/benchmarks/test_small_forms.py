@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import benchmarks.beyond_memory.__main__ as beyond
 from benchmarks import peers
 from benchmarks.__main__ import benchmarks, main
 from benchmarks.overhead.plain_customers import customers
@@ -112,6 +113,27 @@ def test_figures_of_peers_are_those_of_the_pages(tmp_path: Path) -> None:
     assert (
         "| training join, daily | 1,000,000 | Feast | 0.30 s, 456 MB | 15.00 s, 4,560 MB |" in page
     )
+
+
+def test_the_page_of_a_log_beyond_memory_compares_what_is_alike() -> None:
+    def facts(scale: int) -> beyond.Facts:
+        took = {"cpu_s": 10.0 * scale, "peak_mb": 500.0 * scale, "spill_mb": 1.0, "rows": 7}
+        return {stage: {**took, "labelled": 5, "sum": 2.5} for stage in beyond.STAGES}
+
+    logs = [
+        beyond.Log(events, 9, "int64", engine)
+        for events in (1_000_000, 10_000_000)
+        for engine in (beyond.DUCKDB, beyond.ARRAYS)
+    ]
+    found = {log: facts(log.events // 1_000_000) for log in logs}
+    beyond.require_equal(found)
+    page = beyond.page(found)
+    assert page.count("| 10,000,000 |") == 2
+    assert "* duckdb, 1,000,000 to 10,000,000 events: 10.0 times the CPU" in page
+    assert beyond.picture(found).startswith(b"\x89PNG")
+    found[logs[0]]["features"]["sum"] = 2.6
+    with pytest.raises(SystemExit, match="features differ"):
+        beyond.require_equal(found)
 
 
 def test_every_kept_page_that_names_a_peer_is_read() -> None:

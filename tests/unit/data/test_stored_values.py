@@ -101,6 +101,20 @@ def test_a_file_of_rows_is_what_a_frame_of_them_is(tmp_path: Path) -> None:
         loaded(tmp_path / "file", TracedFile).rows.frame()
 
 
+def test_a_frame_made_column_by_column_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = pd.to_datetime(["2024-01-01T00:00:00.000000001Z", None], utc=True)
+    frame = pd.DataFrame({"a": [1.5, None], "t": moments, "s": ["x", None], "b": [True, False]})
+    stored(tmp_path, replace(TRACED, rows=frame))
+    whole = loaded(tmp_path, TracedRows).rows
+    monkeypatch.setattr("mlops_assets.ml.stored_rows._MANY", 1)
+    pd.testing.assert_frame_equal(loaded(tmp_path, TracedRows).rows, whole)
+    pd.testing.assert_frame_equal(whole, frame)
+    known = loaded(tmp_path, TracedFile).rows.until("t", NOON)
+    pd.testing.assert_frame_equal(known.frame(["s", "a"]), frame[["s", "a"]].head(1))
+
+
 def test_rows_of_an_earlier_state_folder_say_what_they_were_made_of(tmp_path: Path) -> None:
     old = FRAME.copy()
     old.attrs = {

@@ -161,7 +161,7 @@ def test_batch_by_batch_is_as_at_once(log: Log) -> None:
         expected = stored(at_once.to_stored(), folder)
         file = TracedFile.of(found.finished(ORIGIN.model_dump(mode="json")))
         pd.testing.assert_frame_equal(pd.read_parquet(file.rows.path), expected)
-        assert TracedRows.from_stored(pd.read_parquet(file.rows.path)).record == ORIGIN
+        assert TracedRows.of(file.rows.path).record == ORIGIN
         assert (file.record, file.rows.count) == (ORIGIN, len(rows) == found.count and found.count)
         pd.testing.assert_frame_equal(found.head, rows.head(len(found.head)))
         engine = DuckDBEngine(folder / "spill", "100MB", 1)
