@@ -26,7 +26,6 @@ from pydantic import Field
 from mlops_assets.errors import ConfigError, FeatureStoreError
 from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
-from mlops_assets.serving.online.feast import import_feast, open_feast, stored_of
 from mlops_assets.serving.online.moments import resolution
 from mlops_assets.serving.online.secrets import with_secrets
 from mlops_assets.serving.online.waiting import patiently
@@ -142,6 +141,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
         import pandas as pd
 
         from mlops_assets.ml.frames import TIMESTAMP
+        from mlops_assets.serving.online.feast import stored_of
 
         store = self._store(view, self._folder(view) / "registry.db")
         keys = [{stored_name(view.key.name): entity} for entity in entities]
@@ -215,6 +215,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
             ) from err
 
     def _store(self, view: FeatureView, registry: Path) -> Any:
+        from mlops_assets.serving.online.feast import open_feast
+
         self.offline_file(view)
         config = with_secrets(self._config(view, registry))
         if (config["online_store"] or {}).get("type") == "redis":
@@ -276,6 +278,8 @@ class FeastFeatureStore(dg.ConfigurableResource):
     @contextlib.contextmanager
     def _quiet(self) -> Generator[None]:
         """Feast prints its progress and what it uses is deprecated; neither helps a user."""
+        from mlops_assets.serving.online.feast import import_feast
+
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             import_feast()  # here, since importing it changes the filters of everybody
             warnings.simplefilter("ignore", DeprecationWarning)
