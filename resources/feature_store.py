@@ -28,7 +28,6 @@ from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
 from mlops_assets.serving.online.moments import resolution
 from mlops_assets.serving.online.secrets import with_secrets
-from mlops_assets.serving.online.waiting import patiently
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +72,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
     def _publish(self, view: FeatureView, rows: "pd.DataFrame", registry: Path) -> None:
         from mlops_assets.ml.frames import TIMESTAMP
+        from mlops_assets.serving.online.waiting import patiently
         from resources.online_table import write_newest
 
         newest = rows[TIMESTAMP].max().to_pydatetime(warn=False)
@@ -142,6 +142,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
         from mlops_assets.ml.frames import TIMESTAMP
         from mlops_assets.serving.online.feast import stored_of
+        from mlops_assets.serving.online.waiting import patiently
 
         store = self._store(view, self._folder(view) / "registry.db")
         keys = [{stored_name(view.key.name): entity} for entity in entities]
