@@ -26,7 +26,6 @@ from pydantic import Field
 from mlops_assets.errors import ConfigError, FeatureStoreError
 from mlops_assets.records.data import FeatureView, references, stored_name
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
-from mlops_assets.serving.online.feast import import_feast, open_feast, stored_of
 from mlops_assets.serving.online.moments import resolution
 from mlops_assets.serving.online.secrets import with_secrets
 
@@ -73,6 +72,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
     def _publish(self, view: FeatureView, rows: "pd.DataFrame", registry: Path) -> None:
         from mlops_assets.ml.frames import TIMESTAMP
+        from mlops_assets.serving.online.waiting import patiently
         from resources.online_table import write_newest
 
         newest = rows[TIMESTAMP].max().to_pydatetime(warn=False)
@@ -87,7 +87,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             registered = store.get_feature_view(view.name)
             store.registry.apply_materialization(registered, view.name, oldest, newest)
         elif view.entity is not None:
-            store.materialize(start_date=oldest, end_date=newest)
+            patiently(lambda: store.materialize(start_date=oldest, end_date=newest))
 
     def _online_file(self, view: FeatureView) -> str | None:
         """The sqlite file of the online store, where it is nothing more than one."""
@@ -141,12 +141,13 @@ class FeastFeatureStore(dg.ConfigurableResource):
         import pandas as pd
 
         from mlops_assets.ml.frames import TIMESTAMP
+        from mlops_assets.serving.online.feast import stored_of
+        from mlops_assets.serving.online.waiting import patiently
 
         store = self._store(view, self._folder(view) / "registry.db")
-        answer = store.get_online_features(
-            features=references(view),
-            entity_rows=[{stored_name(view.key.name): entity} for entity in entities],
-        )
+        keys = [{stored_name(view.key.name): entity} for entity in entities]
+        names = references(view)
+        answer = patiently(lambda: store.get_online_features(features=names, entity_rows=keys))
         found = {e: row for e, row in stored_of(view, entities, answer).items() if row is not None}
         known = [entity for entity in entities if entity in found]
         moments = pd.to_datetime([found[entity].as_of for entity in known], utc=True)
@@ -215,8 +216,13 @@ class FeastFeatureStore(dg.ConfigurableResource):
             ) from err
 
     def _store(self, view: FeatureView, registry: Path) -> Any:
+        from mlops_assets.serving.online.feast import open_feast
+
         self.offline_file(view)
         config = with_secrets(self._config(view, registry))
+        if (config["online_store"] or {}).get("type") == "redis":
+            # Else it keeps what it has of the same moment or a later one, be it wrong.
+            config["online_store"]["skip_dedup"] = True
         # Else the SDK, where it writes, holds a message for each value of all entities.
         return open_feast({**config, "materialization": {"online_write_batch_size": 10_000}})
 
@@ -226,10 +232,12 @@ class FeastFeatureStore(dg.ConfigurableResource):
         Feast knows it by the full path that was registered, also where the folder was moved or
         copied; then it is registered again.
         """
+        from resources.offline_features import registered
+
         folder = self._folder(view)
         registry, following = folder / "registry.db", folder / "registry.next.db"
         self._files.get(registry)
-        known = _offline(self._store(view, registry), view)
+        known = registered(self._store(view, registry), view)
         if known.file == folder / "features.parquet":
             return known
         with exclusive(folder / "lock"), self._quiet():
@@ -240,7 +248,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             os.utime(following, ns=(published.st_atime_ns, published.st_mtime_ns))
             following.replace(registry)
             self._files.keep(registry)
-        return _offline(self._store(view, registry), view)
+        return registered(self._store(view, registry), view)
 
     def _objects(self, view: FeatureView) -> list[Any]:
         from feast import Entity, FileSource, ValueType
@@ -271,24 +279,9 @@ class FeastFeatureStore(dg.ConfigurableResource):
     @contextlib.contextmanager
     def _quiet(self) -> Generator[None]:
         """Feast prints its progress and what it uses is deprecated; neither helps a user."""
+        from mlops_assets.serving.online.feast import import_feast
+
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             import_feast()  # here, since importing it changes the filters of everybody
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
-
-
-def _offline(store: Any, view: FeatureView) -> "OfflineFeatures":
-    from feast.types import String
-
-    from resources.offline_features import OfflineFeatures
-
-    known = store.get_feature_view(view.name)
-    return OfflineFeatures(
-        file=Path(known.batch_source.path),
-        entity=known.join_keys[0],
-        timestamp=known.batch_source.timestamp_field,
-        features={
-            field.name: "string" if field.dtype == String else "float64" for field in known.features
-        },
-        ttl=known.ttl or None,
-    )

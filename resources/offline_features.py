@@ -10,7 +10,7 @@ left out, as it is of what is stored.
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
 from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.records.data import stored_name
+from mlops_assets.records.data import FeatureView, stored_name
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -104,3 +104,19 @@ def _column(column: pa.ChunkedArray, dtype: str, places: np.ndarray) -> np.ndarr
         values = np.array([*texts.distinct.to_pylist(), None], dtype=object)
         return values[np.append(texts.codes, len(values) - 1)[places]]
     return np.append(column.cast(pa.float64()).to_numpy(), np.nan)[places]
+
+
+def registered(store: Any, view: FeatureView) -> OfflineFeatures:
+    """What Feast says a view is, of the file that was registered."""
+    from feast.types import String
+
+    known = store.get_feature_view(view.name)
+    return OfflineFeatures(
+        file=Path(known.batch_source.path),
+        entity=known.join_keys[0],
+        timestamp=known.batch_source.timestamp_field,
+        features={
+            field.name: "string" if field.dtype == String else "float64" for field in known.features
+        },
+        ttl=known.ttl or None,
+    )

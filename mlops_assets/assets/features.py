@@ -9,7 +9,7 @@ import dagster as dg
 from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
-from mlops_assets.failures import reported
+from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import profile, stated
 from mlops_assets.ml.documented import TracedFile, TracedRows
@@ -34,6 +34,7 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         **asset_of(settings, "features", processed="processed_data"),
         kinds={"feast", "duckdb"},
         code_version=_code_version(settings),
+        retry_policy=RETRIES,
         check_specs=_checks(asset_key(settings.name, "features")),
         description="One row per entity and moment: features known then, and the target if known.",
     )

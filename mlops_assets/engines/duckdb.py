@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,17 +89,32 @@ class DuckDBEngine:
 
 
 def _filled(connection: "duckdb.DuckDBPyConnection", tables: Iterator[pa.Table]) -> pa.Schema:
-    """Put all tables into one of its own, compressed and with the span of each part; its schema."""
-    connection.execute("BEGIN")
-    put, schema = f"CREATE TABLE {TABLE} AS", None
-    for table in tables:
-        schema = schema or table.schema
-        connection.register("arrow", table.cast(schema))
-        connection.execute(f"{put} SELECT * FROM arrow")  # noqa: S608
-        put = f"INSERT INTO {TABLE}"
+    """Put all tables into one of its own, compressed and with the span of each part; its schema.
+
+    As one stream: of tables that are registered one by one DuckDB holds each to the transaction's
+    end.
+    """
+    import duckdb
+
+    first, failed = next(tables), list[Exception]()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for table in chain([first], tables):
+                yield from table.cast(first.schema).to_batches()
+        except Exception as err:  # of which DuckDB would tell the text alone
+            failed.append(err)
+            raise
+
+    connection.register("arrow", pa.RecordBatchReader.from_batches(first.schema, batches()))
+    try:
+        connection.execute(f"CREATE TABLE {TABLE} AS SELECT * FROM arrow")  # noqa: S608
+    except duckdb.Error:
+        if failed:
+            raise failed[0] from None
+        raise
     connection.unregister("arrow")
-    connection.execute("COMMIT")
-    return schema
+    return first.schema
 
 
 def _run(connection: "duckdb.DuckDBPyConnection", expression: "ir.Table") -> pa.Table:

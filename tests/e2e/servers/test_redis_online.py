@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlops_assets.errors import FeatureStoreError
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.choice import choose_lookup, open_online
@@ -69,6 +71,57 @@ def test_redis_answers_what_the_file_answers(
         assert getattr(on_server, part) == getattr(in_file, part), part
     assert in_file.unknown, "which Feast gives as present, with nulls and of the year 1970"
     assert in_file.stale
+
+
+def test_a_correction_is_published_in_the_place_of_what_was(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    store = FeastFeatureStore(root=str(tmp_path / "feast"), online_store=redis.online_store)
+    view = VIEW.model_copy(update={"ttl": timedelta(days=30)})
+    rows = online_frame()
+    amounts = [name for name, dtype in view.features.items() if dtype == "float64"]
+    for earlier in (timedelta(), timedelta(), timedelta(hours=1)):
+        rows = rows.assign(
+            event_timestamp=rows["event_timestamp"] - earlier,
+            **{name: rows[name] + 1 for name in amounts},
+        )
+        store.publish(view, rows)
+        online = store.online_rows(view, [1, 2, 3])
+        newest = rows.sort_values("event_timestamp").groupby(view.key.name).last()
+        for name in [*amounts, "event_timestamp"]:
+            wanted = newest.loc[[1, 2, 3], name]
+            assert online[name].equals(wanted.reset_index(drop=True)), (name, earlier)
+
+
+@pytest.mark.timeout(120)
+def test_who_publishes_waits_for_a_server_that_is_away(
+    redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeastFeatureStore(root=str(tmp_path / "feast"), online_store=redis.online_store)
+    view = VIEW.model_copy(update={"ttl": timedelta(days=30)})
+    store.publish(view, online_frame())
+    before = store.online_rows(view, [1, 2, 3])
+    redis.end()
+    back = threading.Timer(20, redis.start)
+    back.start()
+    try:
+        store.publish(view, online_frame())
+        assert store.online_rows(view, [1, 2, 3]).equals(before)
+    finally:
+        back.join()
+    monkeypatch.setenv("REDIS_PASSWORD", "wrong-one")
+    with pytest.raises(FeatureStoreError, match="correct MLOPS_ONLINE_STORE, and run") as raised:
+        store.publish(view, online_frame())
+    assert "wrong-one" not in str(raised.value)
+    monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)
+    monkeypatch.setattr("mlops_assets.serving.online.waiting.AWAY_SECONDS", 0)
+    redis.end()
+    try:
+        with pytest.raises(FeatureStoreError, match=r"does not answer: .*refused; start its"):
+            store.publish(view, online_frame())
+    finally:
+        redis.start()
+    assert store.online_rows(view, [1, 2, 3]).equals(before), "what was published stays"
 
 
 def predicted(url: str) -> tuple[int, Any]:

@@ -54,7 +54,7 @@ def test_what_differs_is_told_with_both_values_and_what_is_the_same_is_counted()
     }
     text = _beside(found)
     assert "parameter  C        1      2" in text
-    assert "8 more features, parameters, slices and facts are the same" in text
+    assert "9 more features, parameters, slices and facts are the same" in text
     assert "different held-out rows" not in text
 
 

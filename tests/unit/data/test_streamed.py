@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.engines import event_table
 from mlops_assets.engines.duckdb import DuckDBEngine
-from mlops_assets.errors import ContractError, MlopsError, SourceError
+from mlops_assets.errors import ContractError, FeatureError, MlopsError, SourceError
 from mlops_assets.ml import stored_rows
 from mlops_assets.ml.data import batches
 from mlops_assets.ml.data.delivered import checked_rows
@@ -29,7 +30,7 @@ from mlops_assets.ml.features.arrays import ARRAYS
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.engine import Engine
 from mlops_assets.ml.features.labelled import labelled_keys
-from mlops_assets.ml.stored_rows import AnyRows
+from mlops_assets.ml.stored_rows import AnyRows, StoredRows
 from mlops_assets.records.data import DatasetVersion, Origin
 from tests.support.toy_models import event_log
 from tests.worlds.effort import worlds
@@ -204,6 +205,39 @@ def test_no_more_than_a_batch_is_in_memory(tmp_path: Path, monkeypatch: pytest.M
     streamed = stream_rows(sorted(tmp_path.glob("*.parquet")), settings, NOW, tmp_path, 50)
     assert (max(held), sum(held), streamed.count) == (100, 2499, 1999)
     assert 50 <= len(streamed.sample) <= 100
+
+
+def test_an_engine_holds_no_more_than_a_few_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, text = 40_000, "a" * 1000
+    monkeypatch.setattr(stored_rows, "ROWS", 1000)
+    frame = pd.DataFrame({"customer": np.arange(rows), "shop": 1, "item": text, "paid": 1.0})
+    frame = frame.assign(at=pd.Timestamp("2024-01-05", tz="UTC").as_unit("ns"), amount=1.0)
+    frame.loc[0, "at"] = pd.Timestamp("2024-01-12", tz="UTC")
+    frame.to_parquet(tmp_path / "rows.parquet", index=False)
+    table, before = event_table._event_table, pa.total_allocated_bytes()
+    held: list[int] = []
+
+    def counting(*told: Any) -> pa.Table:
+        held.append(pa.total_allocated_bytes() - before)
+        return table(*told)
+
+    monkeypatch.setattr(event_table, "_event_table", counting)
+    engine = DuckDBEngine(tmp_path / "spill", "100MB", 1)
+    found = build_features(StoredRows(tmp_path / "rows.parquet"), event_log(AGGREGATES), engine)
+    assert (len(found), len(held)) == (rows - 1, 40)
+    assert max(held) < 10 * 1000 * len(text), "of 40 batches"
+
+
+def test_what_is_wrong_in_a_later_batch_is_told_as_it_is(tmp_path: Path) -> None:
+    moments = pd.to_datetime(["2024-01-05"] * 8 + [None], utc=True).as_unit("ns")
+    frame = pd.DataFrame({"customer": range(9), "at": moments, "amount": 1.0, "item": "a"})
+    frame.assign(shop=1).to_parquet(tmp_path / "rows.parquet", index=False)
+    engine = DuckDBEngine(tmp_path / "spill", "100MB", 1)
+    with pytest.raises(FeatureError, match=r"columns \['at'\] have missing values"):
+        build_features(StoredRows(tmp_path / "rows.parquet"), event_log(AGGREGATES), engine)
+    assert list((tmp_path / "spill").iterdir()) == []
 
 
 def test_an_offset_that_changes_in_a_later_file_is_refused(tmp_path: Path) -> None:
