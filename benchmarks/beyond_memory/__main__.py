@@ -2,7 +2,8 @@
 
 Events of customers who recur, in no order of time, as Parquet; ten features of each customer at the
 beginning of each month, and whether they return. Each asset is materialized by a command of its
-own. Data and figures stay in the folder that is given, and what is there is not measured again.
+own; beside them are scripts of pandas and Polars. Data and figures stay in the folder that is
+given, and what is there is not measured again.
 
     python -m benchmarks.beyond_memory [FOLDER]     # two hours; writes results/beyond_memory.md
 """
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.beyond_memory.parts import STAGES, Facts
+from benchmarks.beyond_memory.scripts import SCRIPTS
 from benchmarks.page import ROOT, place, publish, sized
 from mlops_assets.ml.markdown import table
 from mlops_assets.ml.plots.style import INK, MODEL, REFERENCE, figure_and_axes, png
 
 DUCKDB, ARRAYS = "duckdb://?memory_limit=1GB", "arrays"
 LIMIT_MB = 4_000
+COLOURS = {DUCKDB: MODEL, ARRAYS: REFERENCE, "pandas": "#16a34a", "polars": "#ea580c"}
 
 
 class Log(NamedTuple):
@@ -43,14 +46,16 @@ class Log(NamedTuple):
 
 
 FULL = (
-    *(Log(events, events // 50, "int64", ARRAYS) for events in (1_000_000, 10_000_000)),
-    Log(1_000_000, 20_000, "int64", DUCKDB),
-    Log(10_000_000, 200_000, "int64", DUCKDB),
+    *(
+        Log(events, events // 50, "int64", engine)
+        for events in (1_000_000, 10_000_000)
+        for engine in (*SCRIPTS, ARRAYS, DUCKDB)
+    ),
     Log(10_000_000, 200_000, "string", DUCKDB),
     Log(50_000_000, 1_000_000, "int64", DUCKDB),
     Log(100_000_000, 1_000_000, "int64", DUCKDB),
 )
-LITTLE = (Log(4_000, 80, "int64", ARRAYS), Log(4_000, 80, "int64", DUCKDB))
+LITTLE = tuple(Log(4_000, 80, "int64", engine) for engine in (*SCRIPTS, ARRAYS, DUCKDB))
 MOMENTS = sized(12, 4)
 
 
@@ -79,7 +84,11 @@ def measured(log: Log, folder: Path) -> Facts:
     state = folder / f"{log.name}-{log.engine_name}"
     kept = state.with_suffix(".json")
     if not kept.exists():
-        kept.write_text(part("run", source, state, log.engine, log.kind, MOMENTS), encoding="utf-8")
+        if log.engine in SCRIPTS:
+            told = part("script", source, state, log.engine, MOMENTS)
+        else:
+            told = part("run", source, state, log.engine, log.kind, MOMENTS)
+        kept.write_text(told, encoding="utf-8")
     return json.loads(kept.read_text(encoding="utf-8"))
 
 
@@ -91,11 +100,11 @@ def part(name: str, *arguments: object) -> str:
 
 
 def require_equal(found: dict[Log, Facts]) -> None:
-    """Both engines make the same rows of the same events."""
+    """Both engines, and the scripts, make the same rows of the same events."""
     same: dict[str, Facts] = {}
     for log, facts in found.items():
         other = same.setdefault(log.name, facts)
-        for stage in STAGES[1:]:
+        for stage in [stage for stage in STAGES[1:] if stage in facts and stage in other]:
             counts = [(one[stage]["rows"], one[stage].get("labelled")) for one in (facts, other)]
             if counts[0] != counts[1]:
                 raise SystemExit(f"{log}: {stage} differs: {counts}")
@@ -106,12 +115,17 @@ def require_equal(found: dict[Log, Facts]) -> None:
 
 def cpu(facts: Facts) -> float:
     """Of all assets."""
-    return sum(facts[stage]["cpu_s"] for stage in STAGES)
+    return sum(stage["cpu_s"] for stage in facts.values())
 
 
 def peak(facts: Facts) -> float:
     """The most that any asset's processes held."""
-    return max(facts[stage]["peak_mb"] for stage in STAGES)
+    return max(stage["peak_mb"] for stage in facts.values())
+
+
+def took(stage: Facts) -> str:
+    """What one asset took."""
+    return f"{stage['cpu_s']:.0f} s, {stage['peak_mb']:,.0f} MB"
 
 
 def page(found: dict[Log, Facts]) -> str:
@@ -122,9 +136,9 @@ def page(found: dict[Log, Facts]) -> str:
         [
             f"{log.events:,}", f"{log.entities:,}", log.kind, log.engine_name,
             f"{facts['features']['rows']:,}",
-            *(f"{facts[s]['cpu_s']:.0f} s, {facts[s]['peak_mb']:,.0f} MB" for s in STAGES),
+            *(took(facts[stage]) if stage in facts else "" for stage in STAGES),
             f"{cpu(facts):.0f}", f"{peak(facts):,.0f}",
-            f"{max(facts[s]['spill_mb'] for s in STAGES):,.0f}",
+            f"{max(stage['spill_mb'] for stage in facts.values()):,.0f}",
         ]
         for log, facts in found.items()
     ]  # fmt: skip
@@ -141,8 +155,10 @@ at five times a second; spilled is the most that lay in `cache/spill`. DuckDB: `
 
 {ratios(found)}
 
-Both engines make the same rows, labels and sums, which the benchmark requires. What an asset holds
-at its peak: `raw_data` a batch; `processed_data` a batch and 16 bytes a row, to know what is there
+`pandas` and `polars` are scripts (`benchmarks/beyond_memory/scripts.py`): one process that reads,
+drops, aggregates, labels and writes one file; no version, quarantine, profile, check or feature
+store. All make the same rows, labels and sums, which the benchmark requires. What an asset holds at
+its peak: `raw_data` a batch; `processed_data` a batch and 16 bytes a row, to know what is there
 twice; `features` DuckDB's limit and one snapshot, then all feature rows about twice.
 
 ![CPU and memory by events](beyond_memory.png)
@@ -167,12 +183,14 @@ def picture(found: dict[Log, Facts]) -> bytes:
     figure, panels = figure_and_axes(1, 2)
     figure.set_size_inches(10, 4)
     for axes, of, said in zip(panels, (cpu, peak), ("CPU s", "peak MB"), strict=True):
-        for name, colour in ((DUCKDB, MODEL), (ARRAYS, REFERENCE)):
+        for name, colour in COLOURS.items():
             points = sorted(
                 (log.events, of(facts))
                 for log, facts in found.items()
                 if (log.engine, log.kind) == (name, "int64")
             )
+            if not points:
+                continue
             label = name.partition(":")[0]
             axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=label)
         axes.set(xscale="log", yscale="log", xlabel="events", ylabel=said)

@@ -134,26 +134,42 @@ def run(source: str, state: str, url: str, kind: str, moments: str) -> Facts:
     return facts
 
 
+def script(source: str, state: str, name: str, moments: str) -> Facts:
+    """The same by a script of pandas or Polars, in one process."""
+    home, module = Path(state), "benchmarks.beyond_memory.scripts"
+    home.mkdir(parents=True)
+    file = home / "features.parquet"
+    command = [sys.executable, "-m", module, name, source, str(file), moments]
+    took = watched(command, dict(os.environ), home / "script.log", home)
+    rows, known = pq.read_metadata(file).num_rows, _known(file, "returns")
+    made = {"rows": rows, "labelled": known, "sum": _sum(file, "spent")}
+    return {"features": {**took, "spill_mb": 0.0, **made}}
+
+
 def materialized(stage: str, home: Path, url: str) -> Facts:
-    """What one asset takes: CPU of all processes, their memory, what is spilled."""
+    """What one asset takes."""
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
     command += ["-m", "tests.support.small_project", "--select", f"shop/{stage}"]
     places = {"MLOPS_HOME": home, "DAGSTER_HOME": home, "SMALL_PROJECT": home / "shop.yaml"}
     environment = os.environ | {name: str(place) for name, place in places.items()}
-    log, began = home / f"{stage}.log", time.monotonic()
+    environment["MLOPS_ENGINE"] = url
+    return watched(command, environment, home / f"{stage}.log", home / "cache" / "spill")
+
+
+def watched(command: list[str], environment: dict[str, str], log: Path, spill: Path) -> Facts:
+    """What a command takes: CPU of all processes, their memory, what lies below a folder."""
+    began = time.monotonic()
     with log.open("wb") as said:
-        child = subprocess.Popen(
-            command, env=environment | {"MLOPS_ENGINE": url}, cwd=ROOT, stdout=said, stderr=said
-        )
+        child = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=said, stderr=said)
         memory = spilled = ended = 0
         while not ended:
             time.sleep(0.2)
             memory = max(memory, _held(child.pid))
-            spilled = max(spilled, _bytes_below(home / "cache" / "spill"))
+            spilled = max(spilled, _bytes_below(spill))
             ended, status, usage = os.wait4(child.pid, os.WNOHANG)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise SystemExit(f"{stage} failed: {log.read_text(encoding='utf-8')[-2000:]}")
+        raise SystemExit(f"{log.stem} failed: {log.read_text(encoding='utf-8')[-2000:]}")
     return {
         "seconds": time.monotonic() - began,
         "cpu_s": usage.ru_utime + usage.ru_stime,
@@ -196,4 +212,4 @@ def _batches(file: Path, column: str) -> Iterator[pa.RecordBatch]:
 
 if __name__ == "__main__":
     part, *arguments = sys.argv[1:]
-    print(json.dumps({"make": make, "run": run}[part](*arguments)))
+    print(json.dumps({"make": make, "run": run, "script": script}[part](*arguments)))

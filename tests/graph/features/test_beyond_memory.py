@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.beyond_memory.parts import STAGES, make, settings
+from benchmarks.beyond_memory.parts import AGGREGATES, STAGES, make, settings
+from benchmarks.beyond_memory.scripts import SCRIPTS
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml import stored_rows
 from mlops_assets.ml.data import batches
@@ -69,6 +70,24 @@ def test_what_is_stored_is_what_arrays_store(
     file = pq.ParquetFile(file_of(duckdb, "processed_data"))
     assert file.metadata.num_rows == by_duckdb[1]["dagster/row_count"]
     assert list((duckdb / "spill").iterdir()) == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_of_a_peer_computes_the_same_features_and_labels(
+    script: str, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    make(str(tmp_path / "events"), "3000", "60", "int64")
+    model = settings(str(tmp_path / "events"), "int64", 12)
+    assert materialize(model, resources(tmp_path, "arrays"), instance, STAGED).success
+    SCRIPTS[script](str(tmp_path / "events"), str(tmp_path / "script.parquet"), 12)
+    ours, theirs = (
+        pd.read_parquet(file).sort_values(["event_timestamp", "customer"], ignore_index=True)
+        for file in (file_of(tmp_path, "features"), tmp_path / "script.parquet")
+    )
+    times = [frame["event_timestamp"].dt.as_unit("ns") for frame in (ours, theirs)]
+    pd.testing.assert_series_equal(*times, check_names=False)
+    names = ["customer", *AGGREGATES, "returns"]
+    pd.testing.assert_frame_equal(ours[names], theirs[names], check_dtype=False, rtol=1e-12)
 
 
 def test_rows_that_break_the_contract_leave_what_was_there(
