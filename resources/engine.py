@@ -1,6 +1,5 @@
 """Which engine aggregates event logs; what engines do is `mlops_assets.engines`."""
 
-import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.config import ModelSettings
-from mlops_assets.runtime.atomic import ensure_folder
+from mlops_assets.runtime.atomic import folder_aside
 
 if TYPE_CHECKING:
     from mlops_assets.ml.features.engine import Engine
@@ -66,5 +65,5 @@ class FeatureEngine(dg.ConfigurableResource):
         if self.of(settings, rows) is ARRAYS:
             yield None
             return
-        with tempfile.TemporaryDirectory(dir=ensure_folder(Path(self.spill))) as folder:
-            yield Path(folder)
+        with folder_aside(Path(self.spill)) as folder:
+            yield folder

@@ -19,6 +19,7 @@ USUAL_LIMIT = "4GB"
 _PLACE = r"[\w.-]+:\d+"
 _SPARK = re.compile(rf"spark://{_PLACE}(,{_PLACE})*|local(\[(\d+|\*)\])?")
 _CONNECT = re.compile(rf"sc://{_PLACE}(/\S*)?")
+_LIMIT = re.compile(r"\d+(\.\d+)? ?([KMGT]i?)?B", re.IGNORECASE)
 
 
 def chosen_engine(url: str, events: int, spill: Path) -> Engine:
@@ -69,4 +70,6 @@ def _duckdb(limits: Mapping[str, str], spill: Path) -> DuckDBEngine | None:
     if not threads.isdecimal() or not int(threads):
         return None
     limit = limits.get("memory_limit", USUAL_LIMIT)
+    if not _LIMIT.fullmatch(limit):
+        return None
     return DuckDBEngine(spill, limit, int(threads) if "threads" in limits else None)

@@ -4,7 +4,6 @@ It runs the SQL that Ibis makes of `EventRelation`; Ibis's own connection to Duc
 costs 0.5 CPU s, and fails with DuckDB 2.
 """
 
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from mlops_assets.engines.relation_log import RelationLog
 from mlops_assets.errors import EngineError
 from mlops_assets.ml.features.engine import Wanted
 from mlops_assets.ml.stored_rows import AnyRows
-from mlops_assets.runtime.atomic import ensure_folder
+from mlops_assets.runtime.atomic import folder_aside
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,17 +49,17 @@ class DuckDBEngine:
     ) -> Generator[RelationLog]:
         """See `Engine`; also an `EngineError`, if DuckDB cannot do it within its limits."""
         tables = event_tables(events, settings, wanted)
-        with tempfile.TemporaryDirectory(dir=ensure_folder(self.spill)) as folder:
+        with folder_aside(self.spill) as folder:
             connection = self._connected(folder)
             with connection, self._reported():
                 schema = _filled(connection, tables)
                 run = partial(_run, connection)
                 yield RelationLog(run, EventRelation(schema, wanted), settings.key.name)
 
-    def _connected(self, folder: str) -> "duckdb.DuckDBPyConnection":
+    def _connected(self, folder: Path) -> "duckdb.DuckDBPyConnection":
         import duckdb
 
-        limits = {"memory_limit": self.memory_limit, "temp_directory": folder}
+        limits = {"memory_limit": self.memory_limit, "temp_directory": str(folder)}
         threads = {"threads": str(self.threads)} if self.threads else {}
         alone = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         try:

@@ -5,13 +5,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mlops_assets.errors import StateError
 
 _LITTLE = 100_000
 """Bytes; with less, sqlite speaks of an I/O error, since it cannot even write its journal."""
+_IN_USE = "in-use"
+"""Lock in a folder whose process lives."""
 
 
 def is_full(path: Path) -> bool:
@@ -104,6 +106,20 @@ def is_held(lock: Path) -> bool:
     except FileNotFoundError:
         return False
     return False
+
+
+@contextmanager
+def folder_aside(parent: Path) -> Generator[Path]:
+    """A folder below `parent` for what is needed now; what killed processes left is deleted."""
+    with exclusive(parent.with_name(f"{parent.name}.lock")):
+        for left in ensure_folder(parent).iterdir():
+            if left.is_dir() and not is_held(left / _IN_USE):
+                shutil.rmtree(left, ignore_errors=True)
+        own = tempfile.TemporaryDirectory(dir=parent)
+        held = ExitStack()
+        held.enter_context(exclusive(Path(own.name, _IN_USE)))
+    with own, held:
+        yield Path(own.name)
 
 
 @contextmanager

@@ -23,8 +23,13 @@ _SNAPSHOT: dict[str, dict[str, Any]] = {
 }
 """Of a transaction, by the dialect."""
 _SESSION = {
-    # Whatever the user or the server is set to: the same moments, and each digit of a float.
-    "postgresql": ("SET TIME ZONE 'UTC'", "SET extra_float_digits = 1"),
+    # Whatever the user or the server is set to: the same moments, and each digit of a float. A
+    # query that ends the transaction is followed by others that only read.
+    "postgresql": (
+        "SET default_transaction_read_only = on",
+        "SET TIME ZONE 'UTC'",
+        "SET extra_float_digits = 1",
+    ),
     "sqlite": ("PRAGMA query_only = ON",),
 }
 _PACKAGES = {
@@ -40,6 +45,8 @@ _PACKAGES = {
 }
 """Module or scheme -> what pip calls it, where that is another name."""
 _CONNECT_SECONDS = "10"
+_NO_ORDER = "42883"
+"""Of Postgres: a kind without an operator, such as json."""
 
 
 @contextmanager
@@ -56,10 +63,10 @@ def connected(source: SourceSettings) -> Generator["Connection"]:
     dialect = engine.dialect.name
     try:
         with engine.connect() as fresh:
-            connection = fresh.execution_options(**_SNAPSHOT.get(dialect, {}))
             for statement in _SESSION.get(dialect, ()):
-                connection.exec_driver_sql(statement)
-            yield connection
+                fresh.exec_driver_sql(statement)
+            fresh.commit()  # for good, and not until a rollback
+            yield fresh.execution_options(**_SNAPSHOT.get(dialect, {}))
     except SQLAlchemyError as err:
         raise _ours(err, source) from err
 
@@ -99,6 +106,8 @@ def _url(source: SourceSettings) -> "URL":
         address = f"{postgres.DRIVER}://{address.partition('://')[2]}"
     try:
         url = make_url(address)
+        if url.host and "@" in f"{url.host}{url.database}":  # the end of a password
+            raise ValueError
     except (SQLAlchemyError, ValueError):  # they quote what may be a password
         raise SourceError(
             f"{place(source)} has no address; write postgresql://USER:PASSWORD@HOST:PORT/NAME, "
@@ -144,6 +153,11 @@ def _ours(err: Exception, source: SourceSettings) -> SourceError:
     if _passes(err, cause):
         return SourceUnavailableError(
             f"{place(source)} does not answer: {said}; start it, or correct the address"
+        )
+    if getattr(cause, "pgcode", None) == _NO_ORDER and source.table:
+        return SourceError(
+            f"{place(source)} cannot put the rows of {source.table} in order: {said}; cast that "
+            "column in a `source.query`, e.g. payload::text"
         )
     asked = "source.table" if source.table else "source.query"
     return SourceError(

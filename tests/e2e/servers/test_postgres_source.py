@@ -136,6 +136,26 @@ def test_no_statement_writes(shop: Any, tmp_path: Path) -> None:
     assert shop("select count(*) from orders") == [(0,)]
 
 
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_what_ends_the_transaction_can_write_nothing_either(
+    shop: Any, tmp_path: Path, end: str
+) -> None:
+    shop("create table orders (id int)")
+    shop("grant insert on orders to ada")
+    smuggled = f"select 1 as id; {end}; insert into orders values (8)"
+    with pytest.raises(SourceError):
+        read(source(query=smuggled), contract("id"), tmp_path)
+    with pytest.raises(SourceError):
+        fingerprint(source(table="orders", watch=[smuggled]))
+    assert shop("select count(*) from orders") == [(0,)]
+
+
+def test_a_column_without_an_order_is_to_be_cast(shop: Any, tmp_path: Path) -> None:
+    shop("create table notes as select 1 as id, '{}'::json as payload")
+    with pytest.raises(SourceError, match=r"type json.*cast that column in a `source.query`"):
+        read(source(table="notes"), contract("id", "payload"), tmp_path)
+
+
 def test_all_is_of_one_moment(shop: Any, tmp_path: Path) -> None:
     """A row that comes between two statements of a reading is in none of them."""
     shop("create table orders as select i as id from generate_series(1, 100) i")

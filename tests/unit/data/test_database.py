@@ -20,6 +20,7 @@ from resources.databases.rows import deliver, fingerprint, require_rows, sample
 from resources.databases.source import require_usable
 
 PASSWORD = "s3cret/p@ss"
+QUOTED = "s3cret%2Fp%40ss"
 
 
 @pytest.fixture
@@ -166,12 +167,14 @@ def test_a_database_that_somebody_holds_may_be_asked_again(shop: Path, tmp_path:
         ("", "the variable SHOP_DB is not set; set it"),
         (f"postgresql://ada:{PASSWORD}@host:port/shop", "has no address; write postgresql://"),
         (f"ada:{PASSWORD}", "has no address; write postgresql://"),
+        (f"postgresql://ada:{PASSWORD}@host/shop", "has no address; write postgresql://"),
+        (f"postgresql://ada:raw@{PASSWORD}@host/shop", "has no address; write postgresql://"),
         ("sqlite:////no/such/file.db", "/no/such/file.db: there is no such file"),
         ("sqlite://", "there is no such file"),
-        (f"nosuch://ada:{PASSWORD}@host/shop", "needs nosuch, which is not installed; pip install"),
-        (f"snowflake://ada:{PASSWORD}@host/s", "pip install snowflake-sqlalchemy"),
-        (f"mysql://ada:{PASSWORD}@host/shop", "needs MySQLdb.* pip install mysqlclient"),
-        (f"postgresql+asyncpg://ada:{PASSWORD}@host/s", "needs asyncpg.* pip install asyncpg"),
+        (f"nosuch://ada:{QUOTED}@host/shop", "needs nosuch, which is not installed; pip install"),
+        (f"snowflake://ada:{QUOTED}@host/s", "pip install snowflake-sqlalchemy"),
+        (f"mysql://ada:{QUOTED}@host/shop", "needs MySQLdb.* pip install mysqlclient"),
+        (f"postgresql+asyncpg://ada:{QUOTED}@host/s", "needs asyncpg.* pip install asyncpg"),
     ],
 )
 def test_an_address_that_cannot_be_used_says_so_without_its_password(

@@ -121,6 +121,7 @@ def test_a_token_of_spark_connect_is_in_no_name(tmp_path: Path) -> None:
     [
         "duckdb", "duckdb://file.db", "duckdb://?memory=2GB", "duckdb://?threads=0", "spark://a",
         "spark://a:1?memory=4g", "spark://a:1,", "local[two]", "local[0", "sc://a", "yarn",
+        "duckdb://?memory_limit=plenty", "duckdb://?memory_limit=-1GB", "duckdb://?memory_limit=",
     ],
 )  # fmt: skip
 def test_an_address_of_no_engine_is_refused(url: str, tmp_path: Path) -> None:
@@ -139,5 +140,7 @@ def test_spark_without_pyspark_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_limit_that_duckdb_cannot_read_is_refused(tmp_path: Path) -> None:
     events = frame_of([(1, pd.Timestamp("2024-01-02T00Z"), 2.0, "a", True, 1)])
-    with pytest.raises(EngineError, match=r"refuses memory_limit='plenty'.*correct MLOPS_ENGINE"):
-        aggregate(events, event_log(), chosen_engine("duckdb://?memory_limit=plenty", 1, tmp_path))
+    with pytest.raises(
+        EngineError, match=r"refuses memory_limit=.*threads=1.*correct MLOPS_ENGINE"
+    ):
+        aggregate(events, event_log(), chosen_engine(f"duckdb://?threads={10**30}", 1, tmp_path))

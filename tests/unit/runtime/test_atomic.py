@@ -4,12 +4,19 @@ import multiprocessing
 import resource
 import signal
 import threading
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.errors import StateError
-from mlops_assets.runtime.atomic import ensure_folder, exclusive, exclusive_as, write_atomically
+from mlops_assets.runtime.atomic import (
+    ensure_folder,
+    exclusive,
+    exclusive_as,
+    folder_aside,
+    write_atomically,
+)
 
 
 def test_a_writer_that_fails_leaves_the_previous_content(tmp_path: Path) -> None:
@@ -91,3 +98,31 @@ def test_who_waits_for_a_lock_is_told_who_holds_it(tmp_path: Path) -> None:
         assert told == ["the first"]
     second.join()
     assert told == ["the first", "the second"]
+
+
+def keep_aside(parent: Path, ready: Event) -> None:
+    with folder_aside(parent) as folder:
+        (folder / "rows").write_text("much")
+        ready.set()
+        signal.pause()
+
+
+def test_what_a_killed_process_left_aside_is_deleted_by_the_next(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ready = [spawn.Event(), spawn.Event()]
+    killed, living = (
+        spawn.Process(target=keep_aside, args=(tmp_path / "spill", one)) for one in ready
+    )
+    for process, one in zip((killed, living), ready, strict=True):
+        process.start()
+        assert one.wait(30)
+    killed.kill()
+    killed.join()
+    with folder_aside(tmp_path / "spill") as own:
+        (other,) = {*(tmp_path / "spill").iterdir()} - {own}
+        assert (other / "rows").exists(), "of a process that lives it is left"
+    living.kill()
+    living.join()
+    with folder_aside(tmp_path / "spill"):
+        pass
+    assert list((tmp_path / "spill").iterdir()) == []
