@@ -94,6 +94,7 @@ def test_a_copy_lives_and_leaves_the_original_alone(live: State, tmp_path: Path)
     assert "version=1" in live.run("mlops", "predict", "customers", "1")
 
 
+@pytest.mark.thorough
 def test_a_moved_one_goes_on_as_before(live: State) -> None:
     said = live.run("mlops", "predict", "customers", "1", "2")
     history = live.run("mlops", "history", "customers")
