@@ -16,7 +16,7 @@ from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.blocks.data import ContractSettings, SourceSettings
 from mlops_assets.blocks.sources.database import table_parts
 from mlops_assets.errors import SourceError
-from resources.databases.source import connected, place
+from resources.databases.source import connected, place, require_one_statement
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Select, TableClause
@@ -187,6 +187,7 @@ def _asked(connection: "Connection", query: str, source: SourceSettings) -> "Cur
 
     options = {"yield_per": BATCH, "no_parameters": True}
     with _readable(source):
+        require_one_statement(connection, query)
         result = connection.exec_driver_sql(query, execution_options=options)
     if not result.returns_rows:
         raise SourceError(f"{where(source)} answers with no rows; write a `select`")

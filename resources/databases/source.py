@@ -4,6 +4,7 @@ What is asked of it is `resources.databases.rows`; rows of ours are in `resource
 """
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -23,13 +24,9 @@ _SNAPSHOT: dict[str, dict[str, Any]] = {
 }
 """Of a transaction, by the dialect."""
 _SESSION = {
-    # Whatever the user or the server is set to: the same moments, and each digit of a float. A
-    # query that ends the transaction is followed by others that only read.
-    "postgresql": (
-        "SET default_transaction_read_only = on",
-        "SET TIME ZONE 'UTC'",
-        "SET extra_float_digits = 1",
-    ),
+    # Whatever the user or the server is set to: the same moments, and each digit of a float. Until
+    # the transaction ends, since a pool may give the connection to others then.
+    "postgresql": ("SET TIME ZONE 'UTC'", "SET extra_float_digits = 1"),
     "sqlite": ("PRAGMA query_only = ON",),
 }
 _PACKAGES = {
@@ -63,12 +60,28 @@ def connected(source: SourceSettings) -> Generator["Connection"]:
     dialect = engine.dialect.name
     try:
         with engine.connect() as fresh:
+            connection = fresh.execution_options(**_SNAPSHOT.get(dialect, {}))
             for statement in _SESSION.get(dialect, ()):
-                fresh.exec_driver_sql(statement)
-            fresh.commit()  # for good, and not until a rollback
-            yield fresh.execution_options(**_SNAPSHOT.get(dialect, {}))
+                connection.exec_driver_sql(statement)
+            yield connection
     except SQLAlchemyError as err:
         raise _ours(err, source) from err
+
+
+def require_one_statement(connection: "Connection", query: str) -> None:
+    """Refuse a query with another behind it, which could end the transaction that only reads.
+
+    Postgres takes several at once; here its own parser looks at them, and none is run. Of other
+    databases the driver refuses them.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: There are several, or it is no query.
+    """
+    if connection.dialect.name == "postgresql":
+        inner, outer = (f"$q{secrets.token_hex(8)}$" for _ in range(2))  # so that none is in it
+        opened = f"OPEN c FOR EXECUTE {inner}{query}{inner}; CLOSE c;"
+        looked_at = f"DO {outer} DECLARE c refcursor; BEGIN {opened} END {outer}"
+        connection.exec_driver_sql(looked_at, execution_options={"no_parameters": True})
 
 
 def require_usable(source: SourceSettings) -> "Engine":
