@@ -149,8 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         account, (group, namespace, plural, *_) = self._account(), target
         request = Request(account, verb, group, plural, namespace, wanted)
         for policy in self.server.policies:
-            params = self.server.cluster.objects.get("configmaps", namespace, policy.params)
-            policy.require(request, params)
+            policy.require(request)
 
     def _do(self, target: Target, query: dict[str, str], body: Object) -> object:
         objects = self.server.cluster.objects

@@ -137,7 +137,7 @@ def test_nobody_reaches_dagsters_pods_but_who_asks_the_code_server() -> None:
     (rule,) = policies["mlops-code"]["ingress"]
     (asks,) = rule["from"]
     assert asks["podSelector"]["matchExpressions"] == [own]
-    assert rule["ports"] == [{"port": 4000}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 4000}]
 
 
 def test_an_image_that_was_loaded_into_the_nodes_is_not_asked_for_elsewhere() -> None:
