@@ -89,7 +89,7 @@ class EntityRows:
         for first in range(0, len(keys), _AT_ONCE):
             some = keys[first : first + _AT_ONCE]
             size = 1 << (len(some) - 1).bit_length()
-            asked = [*some, *some[:1] * (size - len(some))]
+            asked = [*some, *[some[0]] * (size - len(some))]
             for key, time, numbers, texts in connection.execute(self._selects[size], asked):
                 found[key] = Stored(parse(time), self._features(numbers, texts))
         return found
