@@ -192,7 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif there is None:
             raise Refused(404, f'{target.plural} "{target.name}" not found')
         else:
-            wanted = _merged(copy.deepcopy(there), body)
+            told = {
+                part: there[part] for part in there if part != "status"
+            }  # a resource of its own
+            wanted = _merged(copy.deepcopy(told), body)
         self._admit("patch" if there else "create", target, wanted)
         return objects.apply(target.plural, target.namespace, target.name, wanted)
 
