@@ -276,7 +276,7 @@ def example_table(name: str, every: int) -> pa.Table:
     settings = written(name)
     with source_files(settings) as (files, _):
         rows = checked_rows(files, settings, datetime.now(UTC)).rows.iloc[::every]
-    rows = pd.concat([rows, rows.iloc[:20]], ignore_index=True)  # which repeat a key, if there is one
+    rows = pd.concat([rows, rows.iloc[:20]], ignore_index=True)  # keys repeat
     for place, column in enumerate(rows):
         kind = rows[column].dtype.kind
         rows[column] = rows[column].where(rows.index % 211 != place, -1 if kind in "if" else None)

@@ -90,7 +90,9 @@ class ColumnReading:
             "start": lambda: at(value) < us(self.since),
         }
         said = said_of(self.rule, self.now, self.since)
-        found = {rule: (what, rules[rule]()) for rule, what in said.items()}
+        found: dict[str, tuple[str, Any]] = {
+            rule: (what, rules[rule]()) for rule, what in said.items()
+        }
         return {
             rule: (what, which if rule == "nullable" else which.fill_null(False))
             for rule, (what, which) in found.items()

@@ -141,8 +141,9 @@ class ContractReading:
         names = list(self.settings.contract.columns)
         key = [names.index(name) for name in self.settings.contract.unique]
         order = [*key, *(place for place in range(len(names)) if place not in key)]
-        bad = ibis.or_(*(rows[f"broken_{place}"] for place in range(rules)))
-        rows = steps.add("mlops_bad", rows.mutate(bad=bad if rules else ibis.literal(False)))
+        flags: list[Any] = [ibis.literal(False), *(rows[f"broken_{at}"] for at in range(rules))]
+        bad: Any = ibis.or_(*flags)
+        rows = steps.add("mlops_bad", rows.mutate(bad=bad))
         window = ibis.window(
             group_by=[rows["bad"], *(rows[f"value_{place}"] for place in key)],
             order_by=[rows[f"raw_{place}"] for place in order],

@@ -14,7 +14,7 @@ class Dialect:
 
     name: str
     """As Ibis calls it."""
-    microseconds: Callable[[Any], "ir.Value"]
+    microseconds: Callable[[Any], Any]
     """A moment as microseconds since 1970, int64, whatever the session is set to; what has no zone
     is UTC. Null where there is none."""
     present: str
@@ -28,9 +28,7 @@ class Dialect:
 
     def now(self) -> "ir.Value":
         """The moment of the query as microseconds since 1970."""
-        import ibis.expr.datatypes as dt
-
-        return self.microseconds(called(self.present, returns=dt.Timestamp("UTC")))
+        return self.microseconds(called(self.present, returns="timestamp('UTC')"))
 
     def spelled(self, name: str) -> str:
         """A name of the YAML as the warehouse has it, where it was created without quotes.

@@ -83,7 +83,7 @@ class Query:
             for name, rule in self._read.contract.columns.items()
         }
         if self.table is None and source.query is not None:
-            return steps.given("mlops_source", source.query, ibis.schema(columns))
+            return steps.given("mlops_source", source.query, columns)
         named = self.table or source.table
         if named is None:
             what = f"the loader {source.loader}" if source.loader else f"the file {source.uri}"

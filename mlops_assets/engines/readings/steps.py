@@ -1,5 +1,6 @@
 """A query in named steps: each reads the ones before it, and the last one is the answer."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlops_assets.engines.readings.dialects import Dialect
@@ -23,7 +24,7 @@ class Steps:
         self._written[name] = self._sql(expression)
         return ibis.table(expression.schema(), name=name)
 
-    def given(self, name: str, query: str, columns: "ir.Schema") -> "ir.Table":
+    def given(self, name: str, query: str, columns: Mapping[str, str]) -> "ir.Table":
         """The same of a query that somebody wrote."""
         import ibis
 

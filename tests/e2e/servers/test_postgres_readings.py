@@ -1,4 +1,4 @@
-"""What `mlops sql` prints for Postgres gives there what arrays give, whatever a session is set to."""
+"""What `mlops sql` prints for Postgres gives there what arrays give, in any session."""
 
 from contextlib import closing
 from typing import Any

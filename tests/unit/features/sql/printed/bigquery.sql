@@ -132,7 +132,8 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
-  `t0`.`broken_0`
+  FALSE
+  OR `t0`.`broken_0`
   OR `t0`.`broken_1`
   OR `t0`.`broken_2`
   OR `t0`.`broken_3`
@@ -375,7 +376,8 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
-  `t0`.`broken_0`
+  FALSE
+  OR `t0`.`broken_0`
   OR `t0`.`broken_1`
   OR `t0`.`broken_2`
   OR `t0`.`broken_3`

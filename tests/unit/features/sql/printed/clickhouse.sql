@@ -120,7 +120,8 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
-  "t0"."broken_0"
+  FALSE
+  OR "t0"."broken_0"
   OR "t0"."broken_1"
   OR "t0"."broken_2"
   OR "t0"."broken_3"
@@ -364,7 +365,8 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
-  "t0"."broken_0"
+  FALSE
+  OR "t0"."broken_0"
   OR "t0"."broken_1"
   OR "t0"."broken_2"
   OR "t0"."broken_3"
