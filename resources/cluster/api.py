@@ -31,6 +31,7 @@ _PATHS = {
 }
 _TIMEOUT_SECONDS = (5, 30)
 _BUSY = (429, 500, 502, 503, 504)
+_DENIED = (401, 403)
 _AWAY_SECONDS, _PAUSE_SECONDS = 120.0, 1.0
 """How long an API server may be away, as while its own nodes are renewed, and how often to ask."""
 
@@ -129,11 +130,24 @@ class ClusterApi:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                return self._ask_once(method, path, query or {}, body, missing)
+                try:
+                    return self._ask_once(method, path, query or {}, body, missing)
+                except _DeniedError as err:
+                    # One that was just started knows no Role yet, and denies everything.
+                    if not self._is_ready():
+                        raise ClusterUnavailableError(str(err)) from err
+                    return self._ask_once(method, path, query or {}, body, missing)
             except ClusterUnavailableError:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(_PAUSE_SECONDS)
+
+    def _is_ready(self) -> bool:
+        """Whether the API server says that it has read what it decides by; anybody may ask."""
+        try:
+            return bool(self._ask_once("GET", "/readyz", {}, None, None))
+        except DeploymentError:
+            return False
 
     def _ask_once(
         self,
@@ -169,6 +183,10 @@ class ClusterApi:
             raise ClusterUnavailableError(f"the cluster at {host} does not answer: {err}") from err
 
 
+class _DeniedError(DeploymentError):
+    """What the asker may not do, or not yet."""
+
+
 def _refused(err: Any, what: str) -> DeploymentError:
     """The cluster's answer as an error of ours, with the remedy."""
     try:
@@ -184,4 +202,5 @@ def _refused(err: Any, what: str) -> DeploymentError:
         404: "Create the namespace; for an InferenceService install KServe first, for an HTTPRoute "
         "the Gateway API.",
     }
-    return DeploymentError(f"{text}. {remedies.get(err.status, '')}".rstrip())
+    kind = _DeniedError if err.status in _DENIED else DeploymentError
+    return kind(f"{text}. {remedies.get(err.status, '')}".rstrip())

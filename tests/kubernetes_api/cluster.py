@@ -14,7 +14,8 @@ Seen on a real 1.36 cluster and kept here: deleting without a propagation policy
 behind; the log of a container that never ran is an error 400; a rolling update without a pause
 before a pod ends loses requests, since its Service learns late of it; every Service is in the
 environment of later pods, unless they want no service links; an evicted pod stays, ended and never
-deleted; the API server may be away for seconds; a ReadWriteOnce claim is attached to one node and
+deleted; the API server may be away for seconds, and denies everything for a moment when it comes
+back, until it has read the Roles; a ReadWriteOnce claim is attached to one node and
 yet keeps no pod on it; localhost of a pod does not reach what listens on its address only.
 """
 

@@ -20,6 +20,7 @@ _PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)/namespaces/(?P<namespace>[^/]+)"
     r"/(?P<plural>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<part>[^/]+))?)?"
 )
+_START_SECONDS = 1.5
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -68,7 +69,7 @@ class ApiServer(ThreadingHTTPServer):
         self.allowed = allowed
         """By Roles, of each account; None: everything."""
         self.policies = policies
-        self.away_until, self.drops = 0.0, False
+        self.away_until, self.starts_until, self.drops = 0.0, 0.0, False
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
         self._thread.start()
 
@@ -77,8 +78,16 @@ class ApiServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def go_away(self, seconds: float, *, drops: bool) -> None:
-        """Answer nothing for a while, or 503 as a load balancer in front of it would."""
+        """Answer nothing for a while, or 503 as a load balancer in front of it would.
+
+        Then it starts: for a moment it knows no Role, and denies everything.
+        """
         self.drops, self.away_until = drops, time.monotonic() + seconds
+        self.starts_until = self.away_until + _START_SECONDS
+
+    @property
+    def is_starting(self) -> bool:
+        return self.away_until <= time.monotonic() < self.starts_until
 
     def close(self) -> None:
         self.shutdown()
@@ -108,6 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refused(
                     500, f"the fake cluster itself failed: {self.server.cluster.failures}"
                 )
+            if url.path == "/readyz":
+                self._send(500 if self.server.is_starting else 200, b"[]")
+                return
             target = Target.of(url.path)
             self._record(target)
             with self.server.cluster.objects.lock:
@@ -135,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _require(self, asked: Asked) -> None:
         account = self._account()
+        if self.server.is_starting:
+            raise Refused(403, f"{account} cannot {asked.verb}: RBAC: role not found")
         self.server.asked.add(asked)
         self.server.asked_by.setdefault(account, set()).add(asked)
         allowed = self.server.allowed
