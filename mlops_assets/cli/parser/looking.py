@@ -170,13 +170,14 @@ WHY = Verb(
 SQL = Verb(
     "sql",
     "mlops_assets.cli.facts.sql.sql",
-    "the YAML's contract as a query for a table of your own warehouse",
+    "the YAML's contract, features or labels as a query for a table of your own warehouse",
     (
         MODEL,
         takes(
             "part",
-            choices=["contract", "quarantine"],
-            help="of the YAML: the good rows, or the others with the reasons",
+            choices=["contract", "quarantine", "features", "labels", "training"],
+            help="of the YAML: the good rows, the others with the reasons, features, targets, or "
+            "both",
         ),
         takes(
             "--dialect",
@@ -198,7 +199,10 @@ SQL = Verb(
             help="its datetimes have a zone; default: they have none, and are UTC",
         ),
     ),
-    examples=("mlops sql customers contract --table sales",),
+    examples=(
+        "mlops sql customers contract --table sales",
+        "mlops sql customers training --table sales --dialect postgres",
+    ),
     more="Reads the YAML alone, asks no warehouse and writes nothing. The table's columns have the "
     "names of the source and the types of the contract.",
     anywhere=True,

@@ -3,9 +3,8 @@
 What the table is and which types its columns have is only said here: nobody asks the warehouse.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.blocks.columns import ColumnContract
@@ -13,6 +12,9 @@ from mlops_assets.blocks.sources.database import table_parts
 from mlops_assets.config import ModelSettings
 from mlops_assets.engines.readings.contract import CheckedTable, ContractReading
 from mlops_assets.engines.readings.dialects import DIALECTS
+from mlops_assets.engines.readings.event_log import EventLogReading
+from mlops_assets.engines.readings.flat_table import FlatReading
+from mlops_assets.engines.readings.processing import processed
 from mlops_assets.engines.readings.steps import Steps
 from mlops_assets.errors import ConfigError
 
@@ -51,12 +53,36 @@ class Query:
         steps = Steps(DIALECTS[self.dialect])
         source = self._source(steps)
         checked = ContractReading(self._read, self.now).of(source, steps)
-        return f"{self._said()}\n{steps.ending(PARTS[self.part].rows(checked))};\n"
+        return f"{self._said()}\n{steps.ending(self._rows(checked, steps))};\n"
+
+    def _rows(self, checked: CheckedTable, steps: Steps) -> "ir.Table":
+        if self.part == "contract":
+            return checked.good
+        if self.part == "quarantine":
+            return checked.bad
+        self._require_keys()
+        rows = processed(checked, self._read, steps)
+        if self.settings.features.shape == "flat_table":
+            reading: Any = FlatReading(self._read, rows, self.zoned)
+        else:
+            reading = EventLogReading(self._read, rows, steps, self.now, self.zoned)
+        asked = {
+            "features": reading.named_features,
+            "labels": reading.named_labels,
+            "training": reading.training,
+        }
+        return asked[self.part]()
 
     @property
     def _read(self) -> ModelSettings:
         """The settings as they are of the table."""
         return self.settings if self.table is None else _as_table(self.settings)
+
+    @property
+    def _made_by(self) -> str:
+        """As runs record it of what they make."""
+        of_rows = self.part in ("contract", "quarantine")
+        return self.settings.processed_by if of_rows else self.settings.computed_by
 
     def _said(self) -> str:
         tried = "run by the tests" if self.dialect in RUN else "only compiled, never run"
@@ -67,10 +93,14 @@ class Query:
         )
         lines = [
             f"mlops sql {self.settings.name} {self.part} --dialect {self.dialect}: "
-            f"{PARTS[self.part].said}; settings {self.settings.processed_by}; "
+            f"{PARTS[self.part]}; settings {self._made_by}; "
             f"the SQL of this dialect is {tried}",
             f"of a table with the columns {types}; datetimes are {moments}",
         ]
+        snapshots = self.settings.features.snapshots
+        if self.part in _OF_SNAPSHOTS and snapshots is not None and snapshots.end is None:
+            today = self.now or datetime.now(UTC)
+            lines.append(f"snapshots until {today:%Y-%m-%d}; print it again for later ones")
         return "\n".join(f"-- {' '.join(line.split())}" for line in lines)
 
     def _source(self, steps: Steps) -> "ir.Table":
@@ -99,6 +129,15 @@ class Query:
         database: Any = places if len(places) > 1 else places[0]
         return ibis.table(columns, name=dialect.spelled(name), database=database)
 
+    def _require_keys(self) -> None:
+        """Refuse rows that the graph knows by their place in a delivery, or by when it came."""
+        named = {"entity": self.settings.entity, "timestamp": self.settings.timestamp}
+        if missing := [name for name, said in named.items() if said is None]:
+            raise ConfigError(
+                f"{self.settings.name} has no `{missing[0]}`, and a table tells neither the number "
+                "of a row nor when it was delivered; name a column of the table as that"
+            )
+
     def _require_names(self) -> None:
         """Refuse columns that this warehouse takes to be one."""
         if DIALECTS[self.dialect].tells_case:
@@ -115,19 +154,15 @@ class Query:
                     )
 
 
-@dataclass(frozen=True)
-class _Part:
-    said: str
-    rows: Callable[[CheckedTable], "ir.Table"]
-
-
-PARTS: Mapping[str, _Part] = {
-    "contract": _Part("the rows that keep the contract, typed", lambda found: found.good),
-    "quarantine": _Part(
-        "the rows that break the contract, as they came, with the reasons", lambda found: found.bad
-    ),
+PARTS = {
+    "contract": "the rows that keep the contract, typed",
+    "quarantine": "the rows that break the contract, as they came, with the reasons",
+    "features": "features of every entity and moment",
+    "labels": "the targets that are known",
+    "training": "features with their targets, null where not known",
 }
-"""What can be asked for."""
+"""What can be asked for, and what it is."""
+_OF_SNAPSHOTS = ("features", "labels", "training")
 
 
 def _kept_as(rule: ColumnContract) -> str | None:
