@@ -132,7 +132,7 @@ def event_logs(draw: st.DrawFn, without: str | None = None) -> tuple[pa.Table, M
     frame = pd.DataFrame(rows, columns=["customer", "at", "amount", "item", "paid", "shop"])
     if entity == "string":
         frame["customer"] = "c" + frame["customer"].astype(str)
-    frame["at"] = pd.DatetimeIndex(frame["at"]).tz_convert(None).as_unit("us")
+    frame["at"] = pd.to_datetime(frame["at"], utc=True).dt.tz_convert(None).dt.as_unit("us")
     kinds = {"amount": pa.float64(), "item": pa.string(), "paid": pa.bool_(), "shop": pa.int64()}
     columns: dict[str, Any] = {
         "customer": pa.array(frame["customer"].tolist(), VALUE_OF[entity]),
