@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import reduce
+from importlib import import_module
 from pathlib import Path
 
 LEAST = 0.05
@@ -98,8 +99,7 @@ def by_polars(source: str, file: str, moments: int) -> None:
 
 def by_spark(source: str, file: str, moments: int) -> None:
     """Spark alone on this machine, which keeps the rows that it read once."""
-    from pyspark.sql import SparkSession
-    from pyspark.sql import functions as f
+    f = import_module("pyspark.sql.functions")  # not everybody has it
 
     told = {
         "spark.driver.memory": "4g",
@@ -107,7 +107,12 @@ def by_spark(source: str, file: str, moments: int) -> None:
         "spark.sql.shuffle.partitions": 8,
     }
     told |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    session = SparkSession.builder.master("local[2]").config(map=told).getOrCreate()
+    session = (
+        import_module("pyspark.sql")
+        .SparkSession.builder.master("local[2]")
+        .config(map=told)
+        .getOrCreate()
+    )
     at, amount = f.col("at"), f.col("amount")
     rows = session.read.parquet(source).where(amount >= LEAST).distinct()
     rows = rows.withColumn("at", f.unix_micros(at)).cache()
