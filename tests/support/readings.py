@@ -1,9 +1,11 @@
 """Tables of any type, and what a query makes of them compared with what the arrays make."""
 
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import pyarrow as pa
 from mlops_assets.config import ModelSettings
 from mlops_assets.engines.readings.contract import ContractReading
 from mlops_assets.engines.readings.dialects import DIALECTS
+from mlops_assets.engines.readings.point_in_time import newest_known
 from mlops_assets.engines.readings.query import Query
 from mlops_assets.engines.readings.steps import Steps
 from mlops_assets.errors import FeatureError
@@ -22,7 +25,11 @@ from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reasons import reason_of
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.features.labelled import rows_until, with_targets
+from mlops_assets.ml.features.point_in_time import Ids, Rows
+from mlops_assets.ml.features.point_in_time import newest_known as arrays_find
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.records.data import FeatureView, stored_name
+from mlops_assets.scoring.snapshot import Snapshot
 from tests.worlds.typed_tables import NOW, WHICH
 
 NAME = "the table"
@@ -162,6 +169,8 @@ def compare_parts(table: pa.Table, settings: ModelSettings, run: Run, **said: An
     except FeatureError:
         return
     expected = {"features": features, "labels": labels, "training": training}
+    if settings.features.shape == "event_log":
+        expected["scoring"] = _scored(features, settings)
     for part, frame in expected.items():
         got = run(NAME, table, Query(settings, part, **said).text())
         _assert_alike(got, frame, settings, _summed(table))
@@ -191,6 +200,45 @@ def _assert_alike(
 
 
 _SUMMED = ("sum", "mean", "std")
+
+
+def _scored(features: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """What `mlops score` would feed the model."""
+    view = FeatureView.of(settings)
+    now = features[TIMESTAMP].max() if settings.features.clock == "data" else pd.Timestamp(NOW)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "features.parquet")
+        features.rename(columns=stored_name).to_parquet(file, index=False)
+        batches = [*Snapshot(file, view, now.to_pydatetime()).batches()]
+    asked = [batch.asked for batch in batches]
+    keys = {view.key.name: np.concatenate([one.entities for one in asked])}
+    moments = np.concatenate([one.moments for one in asked])
+    keys[TIMESTAMP] = pd.DatetimeIndex(moments, tz="UTC")
+    for name in settings.features.names:
+        keys[name] = np.concatenate([one.features[name] for one in asked])
+    return pd.DataFrame(keys)
+
+
+def compare_newest_known(asked: pa.Table, known: pa.Table, ttl: int | None) -> None:
+    """The rows that the query finds are those that the arrays find."""
+    import duckdb
+    import ibis
+
+    tables = {"asked": asked, "known": known}
+    bound = [ibis.table(ibis.Schema.from_pyarrow(t.schema), name=n) for n, t in tables.items()]
+    with duckdb.connect() as connection:
+        for name, table in tables.items():
+            connection.register(name, table)
+        query = str(ibis.to_sql(newest_known(*bound, ttl), dialect="duckdb"))
+        found = connection.sql(query).to_arrow_table().select(["whose", "asked_at", "place"])
+    sides = [
+        Rows(Ids.of(table[key]), table[at].to_numpy())
+        for table, key, at in ((asked, "whose", "asked_at"), (known, "entity", "at"))
+    ]
+    places = arrays_find(*sides, ttl)
+    whose, at = asked["whose"].to_pylist(), asked["asked_at"].to_pylist()
+    rows = zip(whose, at, [None if p < 0 else int(p) for p in places], strict=True)
+    assert_same([tuple(row.values()) for row in found.to_pylist()], set(rows))
 
 
 def _summed(table: pa.Table) -> float:

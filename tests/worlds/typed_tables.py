@@ -152,6 +152,9 @@ def event_logs(draw: st.DrawFn, without: str | None = None) -> tuple[pa.Table, M
         snapshots=draw(st.sampled_from(_SNAPSHOTS)),
         entity=entity,
     )
+    clock = draw(st.sampled_from(["data", "wall"]))
+    block = settings.features.model_copy(update={"clock": clock})
+    settings = settings.model_copy(update={"features": block})
     return pa.table(columns), _of_table(settings, draw(st.sampled_from(_PROCESSED))), zoned
 
 

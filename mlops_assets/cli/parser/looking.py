@@ -175,9 +175,9 @@ SQL = Verb(
         MODEL,
         takes(
             "part",
-            choices=["contract", "quarantine", "features", "labels", "training"],
-            help="of the YAML: the good rows, the others with the reasons, features, targets, or "
-            "both",
+            choices=["contract", "quarantine", "features", "labels", "training", "scoring"],
+            help="of the YAML: the good rows, the others with the reasons, features, targets, "
+            "both, or what would be scored now",
         ),
         takes(
             "--dialect",
@@ -192,6 +192,12 @@ SQL = Verb(
             "--table",
             metavar="TABLE",
             help="which holds the rows, e.g. shop.orders; default: that of `source`",
+        ),
+        takes(
+            "--asked",
+            metavar="TABLE",
+            help="of `features`: a table of entities and `event_timestamp`, at whose moments they "
+            "are wanted; default: at every moment",
         ),
         takes(
             "--zoned",

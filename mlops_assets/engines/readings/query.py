@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 from mlops_assets.blocks.columns import ColumnContract
 from mlops_assets.blocks.sources.database import table_parts
 from mlops_assets.config import ModelSettings
+from mlops_assets.engines.readings.columns import us
 from mlops_assets.engines.readings.contract import CheckedTable, ContractReading
 from mlops_assets.engines.readings.dialects import DIALECTS
 from mlops_assets.engines.readings.event_log import EventLogReading
 from mlops_assets.engines.readings.flat_table import FlatReading
+from mlops_assets.engines.readings.point_in_time import newest_known, newest_of_each
 from mlops_assets.engines.readings.processing import processed
 from mlops_assets.engines.readings.steps import Steps
 from mlops_assets.errors import ConfigError
+from mlops_assets.ml.features.arrays import ns
+from mlops_assets.ml.frames import TIMESTAMP
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -39,6 +43,8 @@ class Query:
     """As `source.table` names one; None: that one, or `source.query`."""
     zoned: bool = False
     """Whether the table's datetimes are moments; else they have no zone, and are UTC."""
+    asked: str | None = None
+    """A table of the key and `event_timestamp`, whose moments the features are wanted of."""
     now: datetime | None = None
     """As of `ContractReading`."""
 
@@ -66,12 +72,64 @@ class Query:
             reading: Any = FlatReading(self._read, rows, self.zoned)
         else:
             reading = EventLogReading(self._read, rows, steps, self.now, self.zoned)
-        asked = {
+        if self.part == "scoring":
+            return self._scored(reading.named_features(), steps)
+        if self.part == "features" and self.asked is not None:
+            return self._asked(reading.named_features(), steps)
+        wanted = {
             "features": reading.named_features,
             "labels": reading.named_labels,
             "training": reading.training,
         }
-        return asked[self.part]()
+        return wanted[self.part]()
+
+    def _known(self, features: "ir.Table", steps: Steps) -> "ir.Table":
+        """The features as `point_in_time` has them."""
+        named = steps.add("mlops_named", features)
+        at = steps.dialect.microseconds(named[TIMESTAMP])
+        key = {"entity": named[self.settings.key.name], "at": at}
+        return steps.add("mlops_known", named.select(**key, **{n: named[n] for n in named.columns}))
+
+    def _scored(self, features: "ir.Table", steps: Steps) -> "ir.Table":
+        """Of each entity the newest features, if they may still be served."""
+        known = self._known(features, steps)
+        block = self.settings.features
+        now: Any = steps.dialect.now() if self.now is None else us(self.now)
+        if block.clock == "data":
+            now = known["at"].max().as_scalar()
+        newest = newest_of_each(known, now - self._ttl)
+        return newest.select(*features.columns)
+
+    def _asked(self, features: "ir.Table", steps: Steps) -> "ir.Table":
+        """For each row of the other table the features that were known at its moment."""
+        import ibis
+
+        key = self.settings.key
+        kinds = {key.name: key.dtype, TIMESTAMP: self._moment}
+        named = {steps.dialect.spelled(name): kind for name, kind in kinds.items()}
+        table = ibis.table(named, **self._place(str(self.asked), "--asked"))
+        whose, moment = (table[name] for name in named)
+        at = steps.dialect.microseconds(moment)
+        asked = steps.add("mlops_asked", table.select(whose=whose, asked_at=at, moment=moment))
+        found = newest_known(asked, self._known(features, steps), self._ttl)
+        names = [name for name in features.columns if name not in (key.name, TIMESTAMP)]
+        return found.select(
+            **{key.name: found["whose"], TIMESTAMP: found["moment"]},
+            features_as_of=found[TIMESTAMP],
+            **{name: found[name] for name in names},
+        )
+
+    @property
+    def _ttl(self) -> int:
+        """Microseconds."""
+        ttl = self.settings.features.ttl
+        if ttl is None:
+            raise ConfigError(f"{self.settings.name} has no `features.ttl`; say how old is too old")
+        return ns(ttl) // 1000
+
+    @property
+    def _moment(self) -> str:
+        return "timestamp('UTC')" if self.zoned else "timestamp"
 
     @property
     def _read(self) -> ModelSettings:
@@ -107,9 +165,8 @@ class Query:
         import ibis
 
         source, dialect = self.settings.source, steps.dialect
-        moment = "timestamp('UTC')" if self.zoned else "timestamp"
         columns = {
-            dialect.spelled(self._read.contract.source_names[name]): _kept_as(rule) or moment
+            dialect.spelled(self._read.contract.source_names[name]): _kept_as(rule) or self._moment
             for name, rule in self._read.contract.columns.items()
         }
         if self.table is None and source.query is not None:
@@ -121,13 +178,17 @@ class Query:
                 f"{self.settings.name} reads {what}, which no SQL does; load its rows into a table "
                 "with the contract's types, and name that: --table shop.orders"
             )
+        return ibis.table(columns, **self._place(named, "--table"))
+
+    def _place(self, named: str, option: str) -> dict[str, Any]:
+        """Name and database of a table, as Ibis takes them."""
+        spelled = DIALECTS[self.dialect].spelled
         try:
             schema, name = table_parts(named)
         except ValueError as err:
-            raise ConfigError(f"--table: {err}") from err
-        places = tuple(map(dialect.spelled, schema.split("."))) if schema else (None,)
-        database: Any = places if len(places) > 1 else places[0]
-        return ibis.table(columns, name=dialect.spelled(name), database=database)
+            raise ConfigError(f"{option}: {err}") from err
+        places = tuple(map(spelled, schema.split("."))) if schema else (None,)
+        return {"name": spelled(name), "database": places if len(places) > 1 else places[0]}
 
     def _require_keys(self) -> None:
         """Refuse rows that the graph knows by their place in a delivery, or by when it came."""
@@ -160,9 +221,10 @@ PARTS = {
     "features": "features of every entity and moment",
     "labels": "the targets that are known",
     "training": "features with their targets, null where not known",
+    "scoring": "of every entity the newest features, if they may still be served",
 }
 """What can be asked for, and what it is."""
-_OF_SNAPSHOTS = ("features", "labels", "training")
+_OF_SNAPSHOTS = ("features", "labels", "training", "scoring")
 
 
 def _kept_as(rule: ColumnContract) -> str | None:

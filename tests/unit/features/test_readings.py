@@ -2,14 +2,18 @@
 
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from mlops_assets.cli.facts.sql import written
 from mlops_assets.config import ModelSettings
+from mlops_assets.engines.readings.query import Query
 from tests.support.readings import (
     compare_contract,
+    compare_newest_known,
     compare_parts,
     compare_query,
     example_table,
@@ -50,9 +54,46 @@ def test_the_printed_features_of_an_event_log_are_those_of_arrays(
     compare_parts(table, settings, in_duckdb, zoned=zoned)
 
 
-@worlds(25, shrink=False)
+@worlds(15, shrink=False)
 @given(world=flat_tables())
 def test_the_printed_features_of_a_flat_table_are_those_of_arrays(
     world: tuple[pa.Table, ModelSettings],
 ) -> None:
     compare_parts(*world, in_duckdb)
+
+
+_AT, _WHO = st.integers(0, 12), st.sampled_from(["a", "b", "ä"])
+_KNOWN = st.lists(st.tuples(_WHO, _AT), max_size=12, unique=True)
+
+
+@worlds(40)
+@given(known=_KNOWN, asked=st.lists(st.tuples(_WHO, _AT), max_size=8), ttl=st.none() | _AT)
+def test_what_is_found_at_a_moment_is_what_arrays_find(
+    known: list[tuple[str, int]], asked: list[tuple[str, int]], ttl: int | None
+) -> None:
+    def table(rows: list[tuple[str, int]], who: str, at: str) -> pa.Table:
+        schema = pa.schema([(who, pa.string()), (at, pa.int64())])
+        return pa.table([[row[0] for row in rows], [row[1] for row in rows]], schema=schema)
+
+    places = pa.array(range(len(known)), pa.int64())
+    stored = table(known, "entity", "at").append_column("place", places)
+    compare_newest_known(table(asked, "whose", "asked_at"), stored, ttl)
+
+
+def test_features_are_found_for_the_moments_of_another_table() -> None:
+    import duckdb
+
+    events = example_table("customers", 7)
+    at = "TIMESTAMP '1997-08-15 12:00' AS event_timestamp"
+    asked = Query(written("customers"), "features", "duckdb", "sales", asked="asked").text()
+    every = Query(written("customers"), "features", "duckdb", "sales").text()
+    with duckdb.connect() as connection:
+        connection.register("sales", events)
+        connection.execute(f"CREATE TABLE asked AS SELECT DISTINCT customer_id, {at} FROM sales")
+        found = connection.sql(asked).df().dropna().set_index("customer_id").sort_index()
+        known = connection.sql(every).df()
+    as_of = known[known["event_timestamp"] == "1997-08-01"].set_index("customer_id").sort_index()
+    names = [*written("customers").features.names]
+    pd.testing.assert_frame_equal(found[names], as_of[names].loc[found.index])
+    assert (found["features_as_of"] == "1997-08-01").all()
+    assert len(found) == len(as_of.dropna())
