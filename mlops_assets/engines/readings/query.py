@@ -84,21 +84,23 @@ class Query:
         return wanted[self.part]()
 
     def _known(self, features: "ir.Table", steps: Steps) -> "ir.Table":
-        """The features as `point_in_time` has them."""
+        """As `point_in_time` has them, with numbered columns: a feature may have any name."""
         named = steps.add("mlops_named", features)
-        at = steps.dialect.microseconds(named[TIMESTAMP])
-        key = {"entity": named[self.settings.key.name], "at": at}
-        return steps.add("mlops_known", named.select(**key, **{n: named[n] for n in named.columns}))
+        columns = {"entity": named[self.settings.key.name]}
+        columns["at"] = steps.dialect.microseconds(named[TIMESTAMP])
+        columns |= {f"known_{at}": named[name] for at, name in enumerate(named.columns)}
+        return steps.add("mlops_known", named.select(**columns))
 
     def _scored(self, features: "ir.Table", steps: Steps) -> "ir.Table":
         """Of each entity the newest features, if they may still be served."""
         known = self._known(features, steps)
-        block = self.settings.features
         now: Any = steps.dialect.now() if self.now is None else us(self.now)
-        if block.clock == "data":
+        if self.settings.features.clock == "data":
             now = known["at"].max().as_scalar()
         newest = newest_of_each(known, now - self._ttl)
-        return newest.select(*features.columns)
+        return newest.select(
+            **{name: newest[f"known_{at}"] for at, name in enumerate(features.columns)}
+        )
 
     def _asked(self, features: "ir.Table", steps: Steps) -> "ir.Table":
         """For each row of the other table the features that were known at its moment."""
@@ -112,12 +114,12 @@ class Query:
         at = steps.dialect.microseconds(moment)
         asked = steps.add("mlops_asked", table.select(whose=whose, asked_at=at, moment=moment))
         found = newest_known(asked, self._known(features, steps), self._ttl)
-        names = [name for name in features.columns if name not in (key.name, TIMESTAMP)]
-        return found.select(
-            **{key.name: found["whose"], TIMESTAMP: found["moment"]},
-            features_as_of=found[TIMESTAMP],
-            **{name: found[name] for name in names},
-        )
+        columns = {key.name: found["whose"], TIMESTAMP: found["moment"]}
+        as_of = "features_as_of_" if "features_as_of" in features.columns else "features_as_of"
+        for place, name in enumerate(features.columns):
+            if name != key.name:
+                columns[as_of if name == TIMESTAMP else name] = found[f"known_{place}"]
+        return found.select(**columns)
 
     @property
     def _ttl(self) -> int:

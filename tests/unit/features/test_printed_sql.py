@@ -154,6 +154,25 @@ def test_a_clock_is_read_where_it_is_known_which() -> None:
         Query(flat(), "features", "postgres", zoned=True).text()
 
 
+def test_a_feature_may_be_called_as_a_column_of_ours() -> None:
+    import duckdb
+
+    names = ["at", "entity", "moment", "whose", "asked_at", "known_0", "wanted_1", "mlops_place"]
+    aggregates = {name: {"agg": "count"} for name in names}
+    settings = orders(features={**ORDERS["features"], "aggregates": aggregates})
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA shop")
+        at = "TIMESTAMP '2024-01-15'"
+        row = f"""1 AS customer_id, {at} AS "Placed At", 2.5 AS amount, 'it''s' AS item"""
+        connection.execute(f"CREATE TABLE shop.orders AS SELECT {row}")
+        asked = f"SELECT 1 AS customer, {at} + INTERVAL 20 DAY AS event_timestamp"
+        connection.execute(f"CREATE TABLE asked AS {asked}")
+        for part, table in (("features", "asked"), ("features", None), ("training", None)):
+            found = connection.sql(Query(settings, part, "duckdb", asked=table).text()).df()
+            assert (found[names] == 1).all(axis=None)
+            assert len(found)
+
+
 def test_rows_without_a_key_are_refused() -> None:
     nobody = flat(entity=None, monitoring={})
     assert Query(nobody, "contract", "duckdb").text()

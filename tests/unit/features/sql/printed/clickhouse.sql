@@ -1828,21 +1828,21 @@ SELECT
   toUnixTimestamp64Micro(
     toTimeZone(CAST("t0"."event_timestamp" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')
   ) AS "at",
-  "t0"."customer" AS "customer",
-  "t0"."event_timestamp" AS "event_timestamp",
-  "t0"."orders" AS "orders",
-  "t0"."spend_30d" AS "spend_30d",
-  "t0"."items" AS "items",
-  "t0"."recency" AS "recency"
+  "t0"."customer" AS "known_0",
+  "t0"."event_timestamp" AS "known_1",
+  "t0"."orders" AS "known_2",
+  "t0"."spend_30d" AS "known_3",
+  "t0"."items" AS "known_4",
+  "t0"."recency" AS "known_5"
 FROM "mlops_named" AS "t0"
 )
 SELECT
-  "t3"."customer" AS "customer",
-  "t3"."event_timestamp" AS "event_timestamp",
-  "t3"."orders" AS "orders",
-  "t3"."spend_30d" AS "spend_30d",
-  "t3"."items" AS "items",
-  "t3"."recency" AS "recency"
+  "t3"."known_0" AS "customer",
+  "t3"."known_1" AS "event_timestamp",
+  "t3"."known_2" AS "orders",
+  "t3"."known_3" AS "spend_30d",
+  "t3"."known_4" AS "items",
+  "t3"."known_5" AS "recency"
 FROM (
   SELECT
     *
@@ -1850,22 +1850,22 @@ FROM (
     SELECT
       "t1"."entity" AS "entity",
       "t1"."at" AS "at",
-      "t1"."customer" AS "customer",
-      "t1"."event_timestamp" AS "event_timestamp",
-      "t1"."orders" AS "orders",
-      "t1"."spend_30d" AS "spend_30d",
-      "t1"."items" AS "items",
-      "t1"."recency" AS "recency"
+      "t1"."known_0" AS "known_0",
+      "t1"."known_1" AS "known_1",
+      "t1"."known_2" AS "known_2",
+      "t1"."known_3" AS "known_3",
+      "t1"."known_4" AS "known_4",
+      "t1"."known_5" AS "known_5"
     FROM (
       SELECT
         "t0"."entity" AS "entity",
         "t0"."at" AS "at",
-        "t0"."customer" AS "customer",
-        "t0"."event_timestamp" AS "event_timestamp",
-        "t0"."orders" AS "orders",
-        "t0"."spend_30d" AS "spend_30d",
-        "t0"."items" AS "items",
-        "t0"."recency" AS "recency",
+        "t0"."known_0" AS "known_0",
+        "t0"."known_1" AS "known_1",
+        "t0"."known_2" AS "known_2",
+        "t0"."known_3" AS "known_3",
+        "t0"."known_4" AS "known_4",
+        "t0"."known_5" AS "known_5",
         ROW_NUMBER() OVER (
           PARTITION BY "t0"."entity"
           ORDER BY "t0"."at" DESC
@@ -2199,22 +2199,22 @@ SELECT
   toUnixTimestamp64Micro(
     toTimeZone(CAST("t0"."event_timestamp" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')
   ) AS "at",
-  "t0"."customer" AS "customer",
-  "t0"."event_timestamp" AS "event_timestamp",
-  "t0"."orders" AS "orders",
-  "t0"."spend_30d" AS "spend_30d",
-  "t0"."items" AS "items",
-  "t0"."recency" AS "recency"
+  "t0"."customer" AS "known_0",
+  "t0"."event_timestamp" AS "known_1",
+  "t0"."orders" AS "known_2",
+  "t0"."spend_30d" AS "known_3",
+  "t0"."items" AS "known_4",
+  "t0"."recency" AS "known_5"
 FROM "mlops_named" AS "t0"
 )
 SELECT
   "t6"."whose" AS "customer",
   "t6"."moment" AS "event_timestamp",
-  "t6"."event_timestamp" AS "features_as_of",
-  "t6"."orders" AS "orders",
-  "t6"."spend_30d" AS "spend_30d",
-  "t6"."items" AS "items",
-  "t6"."recency" AS "recency"
+  "t6"."known_1" AS "features_as_of",
+  "t6"."known_2" AS "orders",
+  "t6"."known_3" AS "spend_30d",
+  "t6"."known_4" AS "items",
+  "t6"."known_5" AS "recency"
 FROM (
   SELECT
     "t5"."whose" AS "whose",
@@ -2222,12 +2222,12 @@ FROM (
     "t5"."moment" AS "moment",
     "t5"."entity" AS "entity",
     "t5"."at" AS "at",
-    "t5"."customer" AS "customer",
-    "t5"."event_timestamp" AS "event_timestamp",
-    "t5"."orders" AS "orders",
-    "t5"."spend_30d" AS "spend_30d",
-    "t5"."items" AS "items",
-    "t5"."recency" AS "recency",
+    "t5"."known_0" AS "known_0",
+    "t5"."known_1" AS "known_1",
+    "t5"."known_2" AS "known_2",
+    "t5"."known_3" AS "known_3",
+    "t5"."known_4" AS "known_4",
+    "t5"."known_5" AS "known_5",
     ROW_NUMBER() OVER (
       PARTITION BY "t5"."whose", "t5"."asked_at", "t5"."moment"
       ORDER BY "t5"."at" DESC
@@ -2240,12 +2240,12 @@ FROM (
       "t4"."moment" AS "moment",
       "t2"."entity" AS "entity",
       "t2"."at" AS "at",
-      "t2"."customer" AS "customer",
-      "t2"."event_timestamp" AS "event_timestamp",
-      "t2"."orders" AS "orders",
-      "t2"."spend_30d" AS "spend_30d",
-      "t2"."items" AS "items",
-      "t2"."recency" AS "recency"
+      "t2"."known_0" AS "known_0",
+      "t2"."known_1" AS "known_1",
+      "t2"."known_2" AS "known_2",
+      "t2"."known_3" AS "known_3",
+      "t2"."known_4" AS "known_4",
+      "t2"."known_5" AS "known_5"
     FROM (
       SELECT DISTINCT
         *

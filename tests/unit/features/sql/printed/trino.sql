@@ -1848,21 +1848,21 @@ FROM "mlops_features" AS "t0"
 SELECT
   "t0"."customer" AS "entity",
   CAST(ROUND(TO_UNIXTIME("t0"."event_timestamp") * 1000000, 0) AS BIGINT) AS "at",
-  "t0"."customer",
-  "t0"."event_timestamp",
-  "t0"."orders",
-  "t0"."spend_30d",
-  "t0"."items",
-  "t0"."recency"
+  "t0"."customer" AS "known_0",
+  "t0"."event_timestamp" AS "known_1",
+  "t0"."orders" AS "known_2",
+  "t0"."spend_30d" AS "known_3",
+  "t0"."items" AS "known_4",
+  "t0"."recency" AS "known_5"
 FROM "mlops_named" AS "t0"
 )
 SELECT
-  "t3"."customer",
-  "t3"."event_timestamp",
-  "t3"."orders",
-  "t3"."spend_30d",
-  "t3"."items",
-  "t3"."recency"
+  "t3"."known_0" AS "customer",
+  "t3"."known_1" AS "event_timestamp",
+  "t3"."known_2" AS "orders",
+  "t3"."known_3" AS "spend_30d",
+  "t3"."known_4" AS "items",
+  "t3"."known_5" AS "recency"
 FROM (
   SELECT
     *
@@ -1870,22 +1870,22 @@ FROM (
     SELECT
       "t1"."entity",
       "t1"."at",
-      "t1"."customer",
-      "t1"."event_timestamp",
-      "t1"."orders",
-      "t1"."spend_30d",
-      "t1"."items",
-      "t1"."recency"
+      "t1"."known_0",
+      "t1"."known_1",
+      "t1"."known_2",
+      "t1"."known_3",
+      "t1"."known_4",
+      "t1"."known_5"
     FROM (
       SELECT
         "t0"."entity",
         "t0"."at",
-        "t0"."customer",
-        "t0"."event_timestamp",
-        "t0"."orders",
-        "t0"."spend_30d",
-        "t0"."items",
-        "t0"."recency",
+        "t0"."known_0",
+        "t0"."known_1",
+        "t0"."known_2",
+        "t0"."known_3",
+        "t0"."known_4",
+        "t0"."known_5",
         ROW_NUMBER() OVER (PARTITION BY "t0"."entity" ORDER BY "t0"."at" DESC) - 1 AS "mlops_place"
       FROM "mlops_known" AS "t0"
     ) AS "t1"
@@ -2215,22 +2215,22 @@ FROM "mlops_features" AS "t0"
 SELECT
   "t0"."customer" AS "entity",
   CAST(ROUND(TO_UNIXTIME("t0"."event_timestamp") * 1000000, 0) AS BIGINT) AS "at",
-  "t0"."customer",
-  "t0"."event_timestamp",
-  "t0"."orders",
-  "t0"."spend_30d",
-  "t0"."items",
-  "t0"."recency"
+  "t0"."customer" AS "known_0",
+  "t0"."event_timestamp" AS "known_1",
+  "t0"."orders" AS "known_2",
+  "t0"."spend_30d" AS "known_3",
+  "t0"."items" AS "known_4",
+  "t0"."recency" AS "known_5"
 FROM "mlops_named" AS "t0"
 )
 SELECT
   "t6"."whose" AS "customer",
   "t6"."moment" AS "event_timestamp",
-  "t6"."event_timestamp" AS "features_as_of",
-  "t6"."orders",
-  "t6"."spend_30d",
-  "t6"."items",
-  "t6"."recency"
+  "t6"."known_1" AS "features_as_of",
+  "t6"."known_2" AS "orders",
+  "t6"."known_3" AS "spend_30d",
+  "t6"."known_4" AS "items",
+  "t6"."known_5" AS "recency"
 FROM (
   SELECT
     "t5"."whose",
@@ -2238,12 +2238,12 @@ FROM (
     "t5"."moment",
     "t5"."entity",
     "t5"."at",
-    "t5"."customer",
-    "t5"."event_timestamp",
-    "t5"."orders",
-    "t5"."spend_30d",
-    "t5"."items",
-    "t5"."recency",
+    "t5"."known_0",
+    "t5"."known_1",
+    "t5"."known_2",
+    "t5"."known_3",
+    "t5"."known_4",
+    "t5"."known_5",
     ROW_NUMBER() OVER (PARTITION BY "t5"."whose", "t5"."asked_at", "t5"."moment" ORDER BY "t5"."at" DESC) - 1 AS "mlops_place"
   FROM (
     SELECT
@@ -2252,12 +2252,12 @@ FROM (
       "t4"."moment",
       "t2"."entity",
       "t2"."at",
-      "t2"."customer",
-      "t2"."event_timestamp",
-      "t2"."orders",
-      "t2"."spend_30d",
-      "t2"."items",
-      "t2"."recency"
+      "t2"."known_0",
+      "t2"."known_1",
+      "t2"."known_2",
+      "t2"."known_3",
+      "t2"."known_4",
+      "t2"."known_5"
     FROM (
       SELECT DISTINCT
         *
