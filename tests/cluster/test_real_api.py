@@ -17,6 +17,7 @@ from mlops_assets.errors import DeploymentError
 from resources.cluster.api import ClusterApi, Object
 from resources.cluster.kinds import KINDS
 from resources.cluster.objects import kserve_objects, kubernetes_objects
+from resources.cluster.routes import Backend, http_route
 from tests.cluster.accounts import As, Refused
 from tests.cluster.conftest import in_namespace, kubectl
 from tests.support.cluster_role import shipped_accounts, shipped_admission
@@ -231,6 +232,19 @@ def test_kserves_objects_are_valid_by_its_schema() -> None:
     for one in kserve_objects(plan(**UNNAMED)):
         if one["kind"] == "InferenceService":
             As("mlops-run").create("InferenceService", one)
+
+
+def test_a_route_is_valid_by_the_gateways_schema() -> None:
+    if "gateway.networking.k8s.io/v1" not in kubectl("api-versions"):
+        pytest.skip("the cluster has no Gateway API")
+    known_to = plan(gateway={"name": "public", "namespace": "gateways", "hosts": ["a.example"]})
+    shares = (Backend("a-model", 8080, 0.95), Backend("a-model--c", 8080, 0.05))
+    api = As("mlops-run").api()
+    try:
+        api.apply(http_route(known_to, *shares))
+        api.apply(http_route(known_to, shares[0], copies=shares[1]))
+    finally:
+        api.delete("HTTPRoute", "a-model")
 
 
 def test_every_pod_passes_the_restricted_profile() -> None:
