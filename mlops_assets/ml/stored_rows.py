@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,10 +18,10 @@ import pyarrow.parquet as pq
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import StateError
 
-ROWS = 500_000
-"""That are in memory at once, read batch by batch."""
+ROWS, VALUES = 500_000, 1_000_000
+"""That are in memory at once at most, read batch by batch."""
 _GROUP = 131_072
-"""Rows of a row group."""
+"""Rows of a row group at most."""
 _MANY = 50_000_000
 """Values: a frame of more is made column by column, or twice as many were in memory."""
 Options = Callable[[Sequence[str]], Mapping[str, Any]]
@@ -39,7 +40,7 @@ class RowFile:
     def append(self, rows: pa.Table) -> None:
         """Add rows, of the same schema each time."""
         self._waiting.append(rows)
-        if sum(map(len, self._waiting)) >= _GROUP:
+        if sum(map(len, self._waiting)) >= group_rows(len(rows.column_names)):
             self._flush()
 
     def close(self, metadata: Mapping[bytes, bytes] | None = None) -> None:
@@ -116,6 +117,32 @@ class StoredRows:
         rows = self._kept(pd.DataFrame(parts, copy=False))
         return rows if wanted == read else rows[wanted]  # a choice of columns copies them
 
+    def take(self, places: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
+        """The rows at these places of the file, in their order; of others their groups are read.
+
+        Args:
+            places: In any order. What `until` leaves out has a place, too.
+            columns: Those of the frame.
+        """
+        groups = [self._file.metadata.row_group(g).num_rows for g in range(self._groups)]
+        starts = np.cumsum([0, *groups])
+        order = np.argsort(places, kind="stable")
+        of_group = np.searchsorted(starts, places[order], side="right") - 1
+        try:
+            parts = [
+                self._file.read_row_group(group, columns=list(columns), use_threads=False).take(
+                    places[order][of_group == group] - starts[group]
+                )
+                for group in (np.unique(of_group) if len(places) else [0])
+            ]
+        except (pa.ArrowException, OSError) as err:
+            raise self._damaged(err) from err
+        return pa.concat_tables(parts).to_pandas().take(np.argsort(order))
+
+    @property
+    def _groups(self) -> int:
+        return self._file.num_row_groups
+
     def _kept(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self._until is None:
             return frame
@@ -125,7 +152,7 @@ class StoredRows:
 
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
-            yield from row_batches(self._file, ROWS, columns)
+            yield from row_batches(self._file, _at_once(len(columns)), columns)
         except (pa.ArrowException, OSError) as err:
             raise self._damaged(err) from err
 
@@ -133,6 +160,15 @@ class StoredRows:
         return StateError(
             f"{self.path} cannot be read: {one_line(err)}; materialize that asset again"
         )
+
+
+def group_rows(columns: int) -> int:
+    """How many rows of so many columns a row group has at most."""
+    return min(_GROUP, _at_once(columns))
+
+
+def _at_once(columns: int) -> int:
+    return min(ROWS, max(VALUES // max(columns, 1), 1))
 
 
 AnyRows = pd.DataFrame | StoredRows
