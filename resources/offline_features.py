@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.stored_rows import ROWS, row_batches
 from mlops_assets.records.data import FeatureView, stored_name
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -62,8 +63,9 @@ class OfflineFeatures(NamedTuple):
             places = newest_known(asked, known, ttl)
             del known, asked
             # One at a time, since beside it stand what is read and what is made of it.
+            read = {"string": _texts, "float64": _Numbers(file.metadata.num_rows).read}
             columns = {
-                name: _column(file.read(columns=[stored])[stored], self.features[stored], places)
+                name: read[self.features[stored]](file, stored, places)
                 for name, stored in features.items()
             }
         return keys.reset_index(drop=True), columns
@@ -97,13 +99,27 @@ def write_features(
     write(path, lambda file: pq.write_table(table, file))
 
 
-def _column(column: pa.ChunkedArray, dtype: str, places: np.ndarray) -> np.ndarray:
-    """A feature of the rows at these places; without a value at -1."""
-    if dtype == "string":
-        texts = Ids.of(column.cast(pa.string()))
-        values = np.array([*texts.distinct.to_pylist(), None], dtype=object)
-        return values[np.append(texts.codes, len(values) - 1)[places]]
-    return np.append(column.cast(pa.float64()).to_numpy(), np.nan)[places]
+def _texts(file: pq.ParquetFile, name: str, places: np.ndarray) -> np.ndarray:
+    """A feature of the rows at these places; None at -1."""
+    texts = Ids.of(file.read(columns=[name])[name].cast(pa.string()))
+    values = np.array([*texts.distinct.to_pylist(), None], dtype=object)
+    return values[np.append(texts.codes, len(values) - 1)[places]]
+
+
+class _Numbers:
+    """Reads one column after the other into the same memory: fresh one costs more than the rest."""
+
+    def __init__(self, rows: int) -> None:
+        self._values = np.full(rows + 1, np.nan)
+
+    def read(self, file: pq.ParquetFile, name: str, places: np.ndarray) -> np.ndarray:
+        """A feature of the rows at these places; NaN at -1, which is the last place."""
+        start = 0
+        for batch in row_batches(file, ROWS, [name]):
+            numbers = batch.column(0).cast(pa.float64()).to_numpy(zero_copy_only=False)
+            self._values[start : start + len(numbers)] = numbers
+            start += len(numbers)
+        return self._values[places]
 
 
 def registered(store: Any, view: FeatureView) -> OfflineFeatures:

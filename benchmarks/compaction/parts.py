@@ -102,12 +102,12 @@ def next_hour(folder: str) -> Facts:
 PARTS: dict[str, Callable[..., Facts]] = {one.__name__: one for one in (make, day, next_hour)}
 
 
-def run(part: str, *arguments: str | int, python: str = sys.executable) -> Facts:
+def run(part: str, *arguments: str | int) -> Facts:
     """A part in a process of its own, by one thread."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
     module = ["-m", MODULE, part] if part in PARTS else [str(Path(__file__).with_name(part))]
     done = subprocess.run(
-        [python, "-W", "ignore", *module, *map(str, arguments)],
+        [sys.executable, "-W", "ignore", *module, *map(str, arguments)],
         stdout=subprocess.PIPE,
         env={**os.environ, **threads},
         text=True,

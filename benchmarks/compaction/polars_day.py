@@ -1,4 +1,4 @@
-"""The same by Polars, run by an interpreter that has it: it is none of this project's libraries."""
+"""The same by Polars, a process of its own."""
 
 import json
 import resource

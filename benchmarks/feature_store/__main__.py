@@ -1,12 +1,11 @@
 """What the feature store takes at size, beside Feast's own plan and Polars.
 
 Every part runs in a process of its own, by one thread, ours and its peers in turn; a figure is the
-median of the rounds. Polars is asked by an interpreter that has it, `--polars PYTHON`.
+median of the rounds.
 
     python -m benchmarks.feature_store      # an hour; writes results/feature_store.md
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -40,11 +39,8 @@ SMALL = Size({10_000: 1}, most_for_feast=10_000, entities=1_000, logged=10_000)
 
 def main() -> None:
     """Measure, and write the page."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--polars", default="", help="An interpreter that has Polars.")
-    asked = parser.parse_args()
     size = SMALL if small() else LARGE
-    joins = [join(shape, rows, size, asked.polars) for rows in size.rows for shape in SHAPES]
+    joins = [join(shape, rows, size) for rows in size.rows for shape in SHAPES]
     with tempfile.TemporaryDirectory() as folder:
         published = run("publish", folder, size.entities)
     with tempfile.TemporaryDirectory() as folder:
@@ -52,17 +48,15 @@ def main() -> None:
     publish("feature_store", page(joins, published, logged, size))
 
 
-def join(shape: str, rows: int, size: Size, polars: str) -> dict[str, Any]:
+def join(shape: str, rows: int, size: Size) -> dict[str, Any]:
     """The medians of each way to join, which all find the same rows."""
     found: dict[str, list[Facts]] = {}
     with tempfile.TemporaryDirectory() as folder:
         made = run("prepare", folder, shape, rows)
         for _ in range(size.rows[rows]):
             found.setdefault("ours", []).append(run("join", folder, shape))
-            if polars:
-                days = SHAPES[shape][2].removesuffix("d")
-                of = run("polars_join.py", folder, shape, days, python=polars)
-                found.setdefault("Polars", []).append(of)
+            days = SHAPES[shape][2].removesuffix("d")
+            found.setdefault("Polars", []).append(run("polars_join.py", folder, shape, days))
         if rows <= size.most_for_feast:
             found["Feast"] = [run("join_by_feast", folder, shape)]
     for one in (facts for rounds in found.values() for facts in rounds):

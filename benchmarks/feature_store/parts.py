@@ -173,12 +173,19 @@ PARTS: dict[str, Callable[..., Facts]] = {
 }
 
 
-def run(part: str, *arguments: str | int, python: str = sys.executable) -> Facts:
+def run(part: str, *arguments: str | int) -> Facts:
     """A part in a process of its own, by one thread."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
     module = ["-m", MODULE] if part in PARTS else [str(Path(__file__).with_name(part))]
     done = subprocess.run(
-        [python, "-W", "ignore", *module, *([part] if part in PARTS else []), *map(str, arguments)],
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            *module,
+            *([part] if part in PARTS else []),
+            *map(str, arguments),
+        ],
         stdout=subprocess.PIPE,
         env={**os.environ, **threads},
         text=True,

@@ -1,4 +1,4 @@
-"""The join by Polars, run by an interpreter that has it: it is none of this project's libraries.
+"""The same join by Polars, a process of its own.
 
 FOLDER is what `parts.prepare` made, DAYS the TTL.
 """

@@ -109,7 +109,7 @@ def whole_graph(folder: Path, rounds: int) -> Row:
         graph.append(graph_cpu)
         plain.append(plain_cpu)
         shutil.rmtree(work)
-    return _ratio("`customers`, by the asset graph", graph, "by a script", plain, target=1.3)
+    return _ratio("`customers`, by the asset graph", graph, "by a script", plain, target=1.18)
 
 
 def cpu_seconds(

@@ -20,6 +20,7 @@ from mlops_assets.ml.monitoring.prediction_log import (
     to_frame,
     without_duplicates,
 )
+from mlops_assets.ml.stored_rows import row_batches
 from mlops_assets.records.monitoring import Window
 
 ROWS_AT_ONCE = 131_072
@@ -58,7 +59,7 @@ def digests_in(file: Path) -> np.ndarray:
     if not file.exists():
         return nothing
     with pq.ParquetFile(file) as opened:
-        batches = opened.iter_batches(ROWS_AT_ONCE, columns=KEY, use_threads=False)
+        batches = row_batches(opened, ROWS_AT_ONCE, KEY)
         found = [key_digests(pa.Table.from_batches([batch])) for batch in batches]
     return np.concatenate([nothing, *found])
 

@@ -25,6 +25,7 @@ from mlops_assets.ml.monitoring.prediction_log import (
     key_digests,
     schema_of,
 )
+from mlops_assets.ml.stored_rows import row_batches
 from mlops_assets.runtime.atomic import ensure_folder, make_durable
 from resources.bucket.mirror import ChangedMeanwhileError, Mirror
 from resources.prediction_log.days import ROWS_AT_ONCE, by_day, digests_in
@@ -113,7 +114,7 @@ def _rows(path: Path, pieces: list[_Piece], new: np.ndarray) -> Iterator[pa.Tabl
     """What a day has, then what is new to it."""
     if path.exists():
         with pq.ParquetFile(path) as opened:
-            for batch in opened.iter_batches(ROWS_AT_ONCE, use_threads=False):
+            for batch in row_batches(opened, ROWS_AT_ONCE, opened.schema_arrow.names):
                 yield pa.Table.from_batches([batch])
     first = 0
     for piece in pieces:

@@ -124,7 +124,7 @@ def _log(
     active: Active,
     asked: Asked,
     scores: Sequence[list[float]],
-    rows: Sequence[FeatureRow],
+    rows: Sequence[dict[str, Any]],
     online: Sequence[tuple[int, EntityId, datetime]] | None = None,
 ) -> None:
     """Append one line per row, or refuse or go on without, as configured.
@@ -166,9 +166,9 @@ def _log(
             raise RequestError(507, "prediction_log_full", str(err)) from err
 
 
-def _only(features: Mapping[str, str], row: FeatureRow) -> dict[str, float | str | None]:
+def _only(features: Mapping[str, str], row: dict[str, Any]) -> dict[str, Any]:
     """The row without what the model is not fed; itself, as a rule."""
-    return dict(row) if len(row) == len(features) else {name: row[name] for name in features}
+    return row if len(row) == len(features) else {name: row[name] for name in features}
 
 
 def _prediction(servable: Servable, scores: list[float]) -> dict[str, Any]:

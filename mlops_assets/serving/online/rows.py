@@ -8,7 +8,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from operator import itemgetter
 from struct import Struct
 from typing import Any
@@ -27,6 +26,10 @@ COLUMNS = (
 `resources.online_cells.numbers`. Texts: a JSON array. Both in the order of `in_order`."""
 EVENTS = {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}
 """What forgets a row -> which of the two versions of a cell says whose it is."""
+
+
+_AT_ONCE = 512
+"""Entities of one statement at most; a power of two."""
 
 
 def rows_table(table: str) -> str:
@@ -63,10 +66,13 @@ class EntityRows:
         self._as_in_view = picking([stored.index(name) for name in self._names])
         self._messages = Struct("<" + "xd" * len(numbers))
         self._decode = Decoder(list[str | None]).decode
-        self._select = (
-            f"SELECT event_ts, numbers, texts FROM {rows_table(table)} "  # noqa: S608
-            f"WHERE entity_key = ? AND layout = {layout_of(view)}"
+        select = (
+            f"SELECT entity_key, event_ts, numbers, texts FROM {rows_table(table)} "  # noqa: S608
+            f"WHERE layout = {layout_of(view)} AND entity_key IN "
         )
+        # Of few sizes, so that sqlite has compiled the statement before.
+        sizes = [1 << power for power in range(_AT_ONCE.bit_length())]
+        self._selects = {size: f"{select} ({', '.join('?' * size)})" for size in sizes}
 
     def are_kept(self, connection: sqlite3.Connection) -> bool:
         """Whether there are rows, which change with the cells."""
@@ -77,17 +83,16 @@ class EntityRows:
         (found,) = connection.execute(select, plain).fetchone()
         return found == len(plain)
 
-    def find(
-        self, connection: sqlite3.Connection, key: bytes, moments: dict[str | int, datetime]
-    ) -> Stored | None:
-        """An entity; None if it has no row. `moments` are those that were parsed."""
-        row = connection.execute(self._select, (key,)).fetchone()
-        if row is None:
-            return None
-        time, numbers, texts = row
-        if (moment := moments.get(time)) is None:
-            moment = moments[time] = parse(time)
-        return Stored(moment, self._features(numbers, texts))
+    def find(self, connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Stored]:
+        """The entities that have a row, by their keys."""
+        found = dict[bytes, Stored]()
+        for first in range(0, len(keys), _AT_ONCE):
+            some = keys[first : first + _AT_ONCE]
+            size = 1 << (len(some) - 1).bit_length()
+            asked = [*some, *[some[0]] * (size - len(some))]
+            for key, time, numbers, texts in connection.execute(self._selects[size], asked):
+                found[key] = Stored(parse(time), self._features(numbers, texts))
+        return found
 
     def _features(self, messages: bytes, texts: bytes) -> dict[str, FeatureValue]:
         if len(messages) != self._messages.size:

@@ -88,34 +88,33 @@ class SqliteLookup:
         return count > 1
 
     def _read(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | Expired | None]:
-        connection, found = self._connection(), dict[EntityId, Stored | Expired | None]()
-        moments: dict[str | int, datetime] = {}
-        if len(entities) == 1:  # one statement sees one state, and needs no transaction
-            key, has_rows = entity_key(self._entity, entities[0]), self._has_rows(connection)
-            if (stored := self._stored(connection, key, moments, has_rows)) is not None:
-                return {entities[0]: stored}
+        connection, keys = self._connection(), self._keys(entities)
+        if len(keys) == 1:  # one statement sees one state, and needs no transaction
+            found = self._rows_of(connection, keys)
+            if None not in found.values():
+                return found
         cursor = connection.execute("BEGIN")
         try:
-            has_rows = self._has_rows(connection)
-            for entity in dict.fromkeys(entities):
-                key = entity_key(self._entity, entity)
-                stored = self._stored(connection, key, moments, has_rows)
-                found[entity] = stored or _expired(connection, key)
+            found = self._rows_of(connection, keys)
+            for entity in [entity for entity, stored in found.items() if stored is None]:
+                found[entity] = self._by_cells(connection, keys[entity])
             return found
         finally:
             cursor.execute("ROLLBACK")
 
-    def _stored(
-        self,
-        connection: sqlite3.Connection,
-        key: bytes,
-        moments: dict[str | int, datetime],
-        has_rows: bool,
-    ) -> Stored | None:
-        """An entity by its row, else by its cells."""
-        if has_rows and (stored := self._rows.find(connection, key, moments)) is not None:
-            return stored
-        return self._cells.stored(connection.execute(self._select, (key,)).fetchall(), moments)
+    def _keys(self, entities: Sequence[EntityId]) -> dict[EntityId, bytes]:
+        return {entity: entity_key(self._entity, entity) for entity in entities}
+
+    def _rows_of(
+        self, connection: sqlite3.Connection, keys: Mapping[EntityId, bytes]
+    ) -> dict[EntityId, Stored | Expired | None]:
+        """What is kept of them in one row; None of one that has none."""
+        rows = self._rows.find(connection, [*keys.values()]) if self._has_rows(connection) else {}
+        return {entity: rows.get(key) for entity, key in keys.items()}
+
+    def _by_cells(self, connection: sqlite3.Connection, key: bytes) -> Stored | Expired | None:
+        cells = connection.execute(self._select, (key,)).fetchall()
+        return self._cells.stored(cells) or _expired(connection, key)
 
     def _has_rows(self, connection: sqlite3.Connection) -> bool:
         """Whether `EntityRows.are_kept`, which is asked again whenever the file's tables change."""
@@ -153,15 +152,13 @@ class Cells:
         self._tags = bytes([DOUBLE_VAL]) * len(numbers)
         self._sizes = {_DOUBLE_SIZE} if numbers else set[int]()
 
-    def stored(self, cells: Sequence[_Cell], moments: dict[str | int, datetime]) -> Stored | None:
-        """An entity, or None if a feature is missing; `moments` are those that were parsed."""
+    def stored(self, cells: Sequence[_Cell]) -> Stored | None:
+        """An entity, or None if a feature is missing."""
         if len(cells) == len(self._in_table):
             names, values, times = zip(*cells, strict=True)
             if names == self._in_table and times.count(times[0]) == len(times):
-                if (moment := moments.get(times[0])) is None:
-                    moment = moments[times[0]] = parse(times[0])
-                return Stored(moment, self._features(values))
-        return self._one_by_one(cells, moments)
+                return Stored(parse(times[0]), self._features(values))
+        return self._one_by_one(cells)
 
     def _features(self, values: tuple[bytes, ...]) -> dict[str, FeatureValue]:
         """Of the values in the order of the table."""
@@ -175,17 +172,13 @@ class Cells:
                 return dict(zip(self._names, self._as_in_view((*found, *texts)), strict=True))
         return self._decoded(dict(zip(self._in_table, values, strict=True)))
 
-    def _one_by_one(
-        self, cells: Sequence[_Cell], moments: dict[str | int, datetime]
-    ) -> Stored | None:
+    def _one_by_one(self, cells: Sequence[_Cell]) -> Stored | None:
         """Of cells among which may be others, of several times, or not all."""
         values = {name: value for name, value, _ in cells}
         if not values.keys() >= self._stored_names:
             return None
         times = {time for name, _, time in cells if name in self._stored_names}
-        for time in times - moments.keys():
-            moments[time] = parse(time)
-        return Stored(min(map(moments.__getitem__, times)), self._decoded(values))
+        return Stored(min(map(parse, times)), self._decoded(values))
 
     def _decoded(self, values: Mapping[str, bytes]) -> dict[str, FeatureValue]:
         return {

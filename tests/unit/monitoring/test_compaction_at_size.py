@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -107,3 +108,25 @@ def test_what_a_killed_pass_set_aside_is_deleted_by_the_next(
     assert not left.exists()
     assert replaced == ["2026-03-01.parquet"]
     assert np.all([not path.name.startswith(".new-") for path in left.parent.iterdir()])
+
+
+def test_a_day_is_added_to_without_being_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (merging, days):
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", 1_000)
+    make(str(tmp_path), 40_000)
+    day(str(tmp_path))
+    make(str(tmp_path), 500, seed=1)
+    held = list[int]()
+    as_schema = merging.as_schema
+
+    def counting(table: pa.Table, schema: pa.Schema) -> pa.Table:
+        held.append(pa.total_allocated_bytes())
+        return as_schema(table, schema)
+
+    monkeypatch.setattr(merging, "as_schema", counting)
+    before = pa.total_allocated_bytes()
+    assert next_hour(str(tmp_path))["rows"] == 500
+    (file,) = Path(tmp_path, "log", "toy").glob("*.parquet")
+    assert max(held) - before < file.stat().st_size / 4

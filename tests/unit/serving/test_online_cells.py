@@ -50,7 +50,7 @@ def test_any_values_are_read_as_they_are_in_the_order_of_the_view(
     data: st.DataObject, features: dict[str, str]
 ) -> None:
     values = {name: data.draw(VALUES[dtype]) for name, dtype in features.items()}
-    found = Cells(view_of(features)).stored(cells_of(values, NOON), {})
+    found = Cells(view_of(features)).stored(cells_of(values, NOON))
     assert found is not None
     assert found.as_of == NOON
     assert [*found.features.items()] == [
@@ -62,12 +62,12 @@ def test_of_several_times_it_is_the_oldest_and_other_cells_are_passed_over() -> 
     cells = Cells(view_of({"b": "float64", "a": "float64"}))
     old, older = NOON - timedelta(days=1), NOON - timedelta(days=2)
     both = [*cells_of({"a": 1.0}, old), *cells_of({"b": 2.0}, NOON)]
-    found = cells.stored(both, {})
+    found = cells.stored(both)
     assert found is not None
     assert (found.as_of, found.features) == (old, {"b": 2.0, "a": 1.0})
-    assert cells.stored([*both, *cells_of({"c": 3.0}, older)], {}) == found
-    assert cells.stored([*cells_of({"a": 1.0, "c": 3.0}, NOON)], {}) is None
-    assert cells.stored([], {}) is None
+    assert cells.stored([*both, *cells_of({"c": 3.0}, older)]) == found
+    assert cells.stored([*cells_of({"a": 1.0, "c": 3.0}, NOON)]) is None
+    assert cells.stored([]) is None
 
 
 def test_numbers_are_decoded_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_numbers_are_decoded_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "decode", counted)
     features = {f"x{place}": "float64" for place in range(20)} | {"kind": "string"}
     values = {name: "a" if name == "kind" else 1.5 for name in features}
-    assert Cells(view_of(features)).stored(cells_of(values, NOON), {})
+    assert Cells(view_of(features)).stored(cells_of(values, NOON))
     assert decoded == ["string"]
 
 
@@ -91,4 +91,4 @@ def test_messages_of_other_sizes_are_refused_also_if_they_add_up(sizes: tuple[in
     first, second = content[: sizes[0]], content[sizes[0] :]
     cells = [("a", first, spell(NOON)), ("b", second, spell(NOON))]
     with pytest.raises(ValueError, match="is no float64 as Feast stores one"):
-        Cells(view_of({"a": "float64", "b": "float64"})).stored(cells, {})
+        Cells(view_of({"a": "float64", "b": "float64"})).stored(cells)
