@@ -64,7 +64,7 @@ def main(folder: Path, rows: int) -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before = _bytes("VmRSS")
     used(stored)
-    print(_bytes("VmHWM") - before)
+    sys.stdout.write(str(_bytes("VmHWM") - before))
 
 
 def _bytes(name: str) -> int:
