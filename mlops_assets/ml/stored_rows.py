@@ -5,7 +5,7 @@ them, says whoever hands them on.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,11 @@ _MANY = 50_000_000
 """Values: a frame of more is made column by column, or twice as many were in memory."""
 Options = Callable[[Sequence[str]], Mapping[str, Any]]
 """Names of the columns -> options of `ParquetWriter`."""
+
+
+def plain(_: Sequence[str]) -> Mapping[str, Any]:
+    """Options of a file whose schema is told at its end, with what is said of the rows."""
+    return {"store_schema": False}
 
 
 class RowFile:
@@ -58,8 +63,39 @@ class RowFile:
             self._writer = pq.ParquetWriter(
                 self.path, rows.schema, **self._options(rows.column_names)
             )
-        self._writer.write_table(rows)
+        self._writer.write_table(rows, row_group_size=group_rows(len(rows.column_names)))
         self._waiting = []
+
+
+def schema_of(rows: pd.DataFrame) -> pa.Schema:
+    """As pandas stores it, where objects are texts, also if there is none."""
+    schema = pa.Schema.from_pandas(rows, preserve_index=False)
+    for place, name in enumerate(rows.columns):
+        if rows[name].dtype == object:
+            schema = schema.set(place, pa.field(name, pa.string()))
+    return schema
+
+
+def table_of(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """The rows as they are stored by a schema of `schema_of`."""
+    return pa.Table.from_pandas(rows, schema, preserve_index=False)
+
+
+def end_of(schema: pa.Schema, attributes: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """What is said at the end of a `plain` file, so that it is a frame with these attributes."""
+    return {**(schema.metadata or {}), b"PANDAS_ATTRS": json.dumps(attributes).encode()}
+
+
+def write_frames(
+    path: Path, frames: Iterable[pd.DataFrame], attributes: Mapping[str, Any] | None = None
+) -> "StoredRows":
+    """Frames of the same columns, at least one, in one file, as one frame would be stored."""
+    file, schema = RowFile(path, plain), pa.schema([])
+    for frame in frames:
+        schema = schema if len(schema) else schema_of(frame)
+        file.append(table_of(frame, schema))
+    file.close(end_of(schema, attributes or {}))
+    return StoredRows(path)
 
 
 class StoredRows:
@@ -79,6 +115,9 @@ class StoredRows:
     def columns(self) -> list[str]:
         """Their names."""
         return self._file.schema_arrow.names
+
+    def __len__(self) -> int:
+        return self.count
 
     @property
     def count(self) -> int:
@@ -184,6 +223,16 @@ def frames_of(rows: AnyRows, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
 def frame_of(rows: AnyRows, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Rows of either kind as one frame with at least these columns; with all if none are named."""
     return rows.frame(columns) if isinstance(rows, StoredRows) else rows
+
+
+def some_of(rows: AnyRows, most: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The first five rows, at most so many from all over, and the last one; of a frame all."""
+    if not isinstance(rows, StoredRows):
+        return rows, rows, rows
+    even = np.arange(0, rows.count, -(-rows.count // most) or 1)
+    first, last = np.arange(min(5, rows.count)), np.array([rows.count - 1])
+    head, sample, end = (rows.take(places, rows.columns) for places in (first, even, last))
+    return head, sample, end
 
 
 def newest_of(rows: AnyRows, column: str) -> pd.Timestamp | None:
