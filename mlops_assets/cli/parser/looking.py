@@ -167,11 +167,47 @@ WHY = Verb(
     examples=("mlops why customers", "mlops why customers --last 3"),
     facts="mlops_assets.cli.facts.records.Decisions",
 )
+SQL = Verb(
+    "sql",
+    "mlops_assets.cli.facts.sql.sql",
+    "the YAML's contract as a query for a table of your own warehouse",
+    (
+        MODEL,
+        takes(
+            "part",
+            choices=["contract", "quarantine"],
+            help="of the YAML: the good rows, or the others with the reasons",
+        ),
+        takes(
+            "--dialect",
+            choices=[
+                *("duckdb", "postgres", "snowflake", "bigquery", "databricks", "trino"),
+                "clickhouse",
+            ],
+            default="duckdb",
+            help="whose SQL; default: duckdb",
+        ),
+        takes(
+            "--table",
+            metavar="TABLE",
+            help="which holds the rows, e.g. shop.orders; default: that of `source`",
+        ),
+        takes(
+            "--zoned",
+            action="store_true",
+            help="its datetimes have a zone; default: they have none, and are UTC",
+        ),
+    ),
+    examples=("mlops sql customers contract --table sales",),
+    more="Reads the YAML alone, asks no warehouse and writes nothing. The table's columns have the "
+    "names of the source and the types of the contract.",
+    anywhere=True,
+)
 
 GROUPS = (
     Group("Ask a live model", (PREDICT, SCORE, EXPLAIN)),
     Group(
         "See how things are, and why",
-        (LIST, STATUS, MONITOR, SHOW, COMPARE, HISTORY, WHY, LOGS, OPEN),
+        (LIST, STATUS, MONITOR, SHOW, COMPARE, HISTORY, WHY, LOGS, OPEN, SQL),
     ),
 )

@@ -46,7 +46,7 @@ class Verb:
     facts: str = ""
     """Dotted path of the record that `--json` prints; a list of them if it ends in `[]`."""
     anywhere: bool = False
-    """Whether it works outside a project."""
+    """Whether it works outside a project, or in one without making its state folder."""
     asks: bool = False
     """Whether it asks a person, so that nothing else may be written to the terminal meanwhile."""
 

@@ -37,9 +37,12 @@ _SHORT_INTEGER = r"^-?[0-9]{1,18}$"  # surely within int64
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _TRUE, _FALSE = ("true", "yes", "y", "t", "on", "1"), ("false", "no", "n", "f", "off", "0")
 _BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
-_ROUNDED = "is a float beyond 2**53, so perhaps another integer, rounded"
+NOT_INT64, OUTSIDE = "is not an int64", "is outside the range of int64"
+ROUNDED = "is a float beyond 2**53, so perhaps another integer, rounded"
+INEXACT = "is beyond 2**53, which a nullable int64 cannot hold exactly"
+NOT_FLOAT64, NOT_STRING = "is not a finite float64", "is not a string"
 _INT64 = np.iinfo(np.int64)
-_EXACT = 2**53  # beyond it a float64 skips integers
+EXACT = 2**53  # beyond it a float64 skips integers
 
 
 class Cast(NamedTuple):
@@ -90,7 +93,9 @@ def _without_missing(column: pd.Series, texts: tuple[str, ...]) -> pd.Series:
     """None in place of these texts, and of the numbers that they are."""
     numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").dropna()
     meant = column.isin([*texts, *numbers])
-    return column.astype(object).mask(meant, None) if meant.any() else column
+    if not meant.any():
+        return column
+    return column.mask(meant) if _kind(column) == "f" else column.astype(object).mask(meant, None)
 
 
 def _numbers_as_written(column: pd.Series) -> pd.Series:
@@ -168,15 +173,15 @@ def _integers(column: pd.Series, text: pa.Array | None) -> tuple[np.ndarray, Pro
         return _integers_of_text(text)
     size = len(column)
     if _kind(column) not in "iuf":
-        return np.zeros(size, np.int64), {"is not an int64": np.ones(size, dtype=bool)}
+        return np.zeros(size, np.int64), {NOT_INT64: np.ones(size, dtype=bool)}
     numbers = column.to_numpy()
     problems: Problems = {}
     good = np.ones(size, dtype=bool)
     if _kind(column) == "f":
         good = np.isfinite(numbers) & (numbers == np.floor(numbers))
-        problems["is not an int64"] = ~good
-        rounded = good & (np.abs(numbers) >= _EXACT)
-        problems[_ROUNDED] = rounded
+        problems[NOT_INT64] = ~good
+        rounded = good & (np.abs(numbers) >= EXACT)
+        problems[ROUNDED] = rounded
         good &= ~rounded
     # As floats the bounds are powers of two, so the comparison is exact; max itself is not one.
     inside = (numbers >= float(_INT64.min)) & (numbers < 2.0**63)
@@ -184,7 +189,7 @@ def _integers(column: pd.Series, text: pa.Array | None) -> tuple[np.ndarray, Pro
         inside = numbers <= np.uint64(_INT64.max)
     if _kind(column) == "i":
         inside = good
-    problems["is outside the range of int64"] = good & ~inside
+    problems[OUTSIDE] = good & ~inside
     return np.where(good & inside, numbers, 0).astype(np.int64), problems
 
 
@@ -204,9 +209,9 @@ def _integers_of_text(text: pa.Array) -> tuple[np.ndarray, Problems]:
             values[row] = value
     as_float = pc.not_equal(text, written).fill_null(False).to_numpy(zero_copy_only=False)
     return values, {
-        "is not an int64": ~integer,
-        "is outside the range of int64": outside,
-        _ROUNDED: as_float & ((values >= _EXACT) | (values <= -_EXACT)),
+        NOT_INT64: ~integer,
+        OUTSIDE: outside,
+        ROUNDED: as_float & ((values >= EXACT) | (values <= -EXACT)),
     }
 
 
@@ -214,17 +219,16 @@ def _floats(column: pd.Series, text: pa.Array | None) -> tuple[np.ndarray, Probl
     if text is not None:
         good = _matches(text, _FLOAT)
         values = _parsed(text, good, pa.float64())
-        return values, {"is not a finite float64": ~(good & np.isfinite(values))}
+        return values, {NOT_FLOAT64: ~(good & np.isfinite(values))}
     if _kind(column) not in "iuf":
         size = len(column)
-        return np.zeros(size), {"is not a finite float64": np.ones(size, dtype=bool)}
+        return np.zeros(size), {NOT_FLOAT64: np.ones(size, dtype=bool)}
     values = column.to_numpy(dtype=np.float64)
-    return values, {"is not a finite float64": ~np.isfinite(values)}
+    return values, {NOT_FLOAT64: ~np.isfinite(values)}
 
 
 def _booleans(column: pd.Series, rule: ColumnContract) -> tuple[np.ndarray, Problems]:
-    said = ", ".join(rule.meanings) or "true/false, yes/no, y/n, t/f, on/off, 1/0"
-    problem = f"is not a bool ({said})"
+    problem = not_a_bool(rule)
     if _is_object(column) and pd.api.types.infer_dtype(column, skipna=True) == "boolean":
         column = column.eq(True)  # false where there is no value
     if _kind(column) == "b" or (_kind(column) in "iuf" and not rule.meanings):
@@ -238,6 +242,12 @@ def _booleans(column: pd.Series, rule: ColumnContract) -> tuple[np.ndarray, Prob
     return values == 1, {problem: values < 0}
 
 
+def not_a_bool(rule: ColumnContract) -> str:
+    """What is said of a value that is neither true nor false."""
+    said = ", ".join(rule.meanings) or "true/false, yes/no, y/n, t/f, on/off, 1/0"
+    return f"is not a bool ({said})"
+
+
 def _folded(text: str) -> str:
     """Without case, and a whole number without the `.0` that it has where there are gaps."""
     return re.sub(r"^([0-9]+)[.]0+$", r"\1", text.casefold())
@@ -245,18 +255,18 @@ def _folded(text: str) -> str:
 
 def _strings(column: pd.Series, missing: Mask) -> tuple[pd.Series, Problems]:
     if not _is_object(column):
-        return column.astype(object), {"is not a string": np.ones(len(column), dtype=bool)}
+        return column.astype(object), {NOT_STRING: np.ones(len(column), dtype=bool)}
     if pd.api.types.infer_dtype(column, skipna=True) in ("string", "empty"):
         good = np.ones(len(column), dtype=bool)
     else:
         good = np.fromiter((isinstance(value, str) for value in column), bool, len(column))
     values = column.where(~missing, None) if missing.any() else column
-    return values, {"is not a string": ~good}
+    return values, {NOT_STRING: ~good}
 
 
 def _with_nan(array: np.ndarray, missing: Mask, problems: Problems) -> np.ndarray:
     """As float64, NaN where missing; adds the problem of integers that it cannot hold."""
     if array.dtype == np.int64:
-        at = (array > _EXACT) | (array < -_EXACT)
-        problems["is beyond 2**53, which a nullable int64 cannot hold exactly"] = at
+        at = (array > EXACT) | (array < -EXACT)
+        problems[INEXACT] = at
     return np.where(missing, np.nan, array.astype(np.float64))

@@ -6,7 +6,7 @@ caller, with `ml.data.verdict`; how a value gets its type is `ml.data.casting`.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from mlops_assets.ml.data.casting import Cast, Mask, cast
 from mlops_assets.ml.data.marks import PLAIN, Marks
 from mlops_assets.ml.data.parts import joined
 from mlops_assets.ml.data.reading import check_columns
+from mlops_assets.ml.data.reasons import REPEATS, reason_of, said_of
 
 
 class Checked(NamedTuple):
@@ -121,10 +122,7 @@ def enforce(
     typed = {}
     for name, rule in contract.columns.items():
         result = cast(frame[name], rule, marks)
-        _check_column(name, rule, result, now, reasons)
-        if since and name in since:
-            early = result.typed < since[name]
-            reasons.add((name,), "start", early.to_numpy(), f"is before {since[name].isoformat()}")
+        _check_column(name, rule, result, (now, since.get(name) if since else None), reasons)
         typed[name] = result.typed
     rows = pd.DataFrame(typed, copy=False)
     if contract.unique:
@@ -166,11 +164,9 @@ class _Reasons:
         if not at.any():
             return
         self.bad |= at
-        where = f"{'+'.join(columns)}.{rule}"
         values = zip(*(self._frame[name][at] for name in columns), strict=True)
         for row, value in zip(np.flatnonzero(at), values, strict=True):
-            text = ", ".join(_quote(part) for part in value)
-            self._texts.setdefault(int(row), []).append(f"{where}: {text} {what}")
+            self._texts.setdefault(int(row), []).append(reason_of(columns, rule, value, what))
 
     def quarantine(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The bad rows of `frame` as strings, with `row` and `reason`."""
@@ -195,29 +191,30 @@ def no_bad_rows(columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _check_column(
-    name: str, rule: ColumnContract, result: Cast, now: datetime, reasons: _Reasons
+    name: str,
+    rule: ColumnContract,
+    result: Cast,
+    times: tuple[datetime, datetime | None],
+    reasons: _Reasons,
 ) -> None:
-    """Note every rule of one column that a value breaks."""
-    columns = (name,)
-    if not rule.nullable:
-        reasons.add(columns, "nullable", result.missing, "is missing")
+    """Note every rule of one column that a value breaks; `times` are those of `said_of`."""
+    columns, said = (name,), said_of(rule, *times)
+    if "nullable" in said:
+        reasons.add(columns, "nullable", result.missing, said["nullable"])
     sound = ~result.missing
     for what, at in result.problems.items():
         reasons.add(columns, "dtype", at, what)
         sound &= ~at
-    values = result.typed
-    if rule.min is not None:
-        below = values.to_numpy() < rule.min
-        reasons.add(columns, "min", sound & below, f"is below {rule.min:.15g}")
-    if rule.max is not None:
-        above = values.to_numpy() > rule.max
-        reasons.add(columns, "max", sound & above, f"is above {rule.max:.15g}")
-    if rule.allowed:
-        known = values.isin(_allowed(name, rule)).to_numpy()
-        reasons.add(columns, "allowed", sound & ~known, f"is not one of {_listed(rule.allowed)}")
-    if rule.dtype == "datetime" and rule.future == "refuse":
-        later = (values > pd.Timestamp(now)).to_numpy()
-        reasons.add(columns, "future", sound & later, f"is after now, {now.isoformat()}")
+    values, (now, since) = result.typed, times
+    broken: dict[str, Callable[[], Any]] = {
+        "min": lambda: values.to_numpy() < rule.min,
+        "max": lambda: values.to_numpy() > rule.max,
+        "allowed": lambda: ~values.isin(allowed_values(name, rule)).to_numpy(),
+        "future": lambda: (values > pd.Timestamp(now)).to_numpy(),
+        "start": lambda: (values < since).to_numpy(),
+    }
+    for kind in (one for one in said if one in broken):
+        reasons.add(columns, kind, sound & broken[kind](), said[kind])
 
 
 def _check_unique(
@@ -229,7 +226,7 @@ def _check_unique(
         repeated[sound] = rows.loc[sound, list(unique)].duplicated().to_numpy()
     else:
         repeated[sound] = seen.again(rows.loc[sound, list(unique)])
-    reasons.add(unique, "unique", repeated, "repeats an earlier row")
+    reasons.add(unique, "unique", repeated, REPEATS)
 
 
 def _digest(keys: pd.DataFrame, salt: int) -> np.ndarray:
@@ -248,7 +245,7 @@ def _bits(column: pd.Series, salt: int) -> np.ndarray:
     return values.view(np.uint64) ^ np.uint64(salt)
 
 
-def _allowed(name: str, rule: ColumnContract) -> pd.Series:
+def allowed_values(name: str, rule: ColumnContract) -> pd.Series:
     """The allowed values, typed like the column."""
     result = cast(pd.Series(list(rule.allowed), dtype=object, name=name), rule, PLAIN)
     if any(at.any() for at in result.problems.values()):
@@ -257,18 +254,6 @@ def _allowed(name: str, rule: ColumnContract) -> pd.Series:
             f"of which some are no {rule.dtype}; correct them."
         )
     return result.typed
-
-
-def _listed(values: tuple[Any, ...]) -> str:
-    shown = ", ".join(_quote(value) for value in values[:10])
-    return shown + (", ..." if len(values) > 10 else "")
-
-
-def _quote(value: object) -> str:
-    """A value for a reason: short, and without the separators of reasons."""
-    text = repr(value) if isinstance(value, str) else str(None if value is pd.NA else value)
-    text = text if len(text) <= 80 else f"{text[:77]}..."
-    return re.sub(r"([;:]) +", r"\1", text)
 
 
 def _spell_column(column: pd.Series) -> pd.Series:

@@ -40,10 +40,10 @@ _DIRECTIVES = {
 """What a directive of strptime matches, as far as is needed to find the offset between others."""
 # Whole days inside what 64 bits of nanoseconds can count.
 _SERIAL_0, _MARCH_1900 = pd.Timestamp("1899-12-30"), 61
-_FIRST, _LAST = pd.Timestamp("1677-09-22"), pd.Timestamp("2262-04-11")
+FIRST, LAST = pd.Timestamp("1677-09-22"), pd.Timestamp("2262-04-11")
 
-_DTYPE = "is not a datetime between the years 1678 and 2262"
-_NUMBER_IS_NONE = f"{_DTYPE}, but a number, which needs a format, e.g. %Y"
+NO_DATETIME = "is not a datetime between the years 1678 and 2262"
+NUMBER_IS_NONE = f"{NO_DATETIME}, but a number, which needs a format, e.g. %Y"
 _ZONE = "is skipped or occurs twice when the clocks change in the column's timezone"
 
 
@@ -64,15 +64,15 @@ def datetimes(
         return _of_text(column, text, rule)
     if getattr(column.dtype, "kind", "") != "M":
         values = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns, UTC]")
-        return values, {_NUMBER_IS_NONE: np.ones(len(column), dtype=bool)}
+        return values, {NUMBER_IS_NONE: np.ones(len(column), dtype=bool)}
     zone = column.dt.tz
     utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if zone is not None else column
-    inside = ((utc >= _FIRST) & (utc < _LAST)).to_numpy()
+    inside = ((utc >= FIRST) & (utc < LAST)).to_numpy()
     utc = utc.where(inside).dt.as_unit("ns")
     if zone is not None:
-        return utc.dt.tz_localize("UTC"), {_DTYPE: ~inside}
+        return utc.dt.tz_localize("UTC"), {NO_DATETIME: ~inside}
     values = _localize(utc, rule)
-    return values, {_DTYPE: ~inside, _ZONE: inside & values.isna().to_numpy()}
+    return values, {NO_DATETIME: ~inside, _ZONE: inside & values.isna().to_numpy()}
 
 
 def epochs(
@@ -99,7 +99,7 @@ def epochs(
     else:
         count = part = np.zeros(len(column), np.int64)
         good = count > 0
-    first, last = (bound.value // 10**places for bound in (_FIRST, _LAST))
+    first, last = (bound.value // 10**places for bound in (FIRST, LAST))
     good &= (count > first) & (count < last)
     moments = np.where(good, count, 0) * 10**places + np.where(good, part, 0)
     values = pd.Series(moments.astype("datetime64[ns]"), column.index).dt.tz_localize("UTC")
@@ -116,7 +116,7 @@ def _serials(column: pd.Series, text: pa.Array | None) -> tuple[pd.Series, dict[
         days = column.to_numpy(np.float64)
     else:
         days = np.zeros(len(column))
-    good = (days >= _MARCH_1900) & (days < (_LAST - _SERIAL_0).days)
+    good = (days >= _MARCH_1900) & (days < (LAST - _SERIAL_0).days)
     milliseconds = np.round(np.where(good, days, 0.0) * 86_400_000).astype(np.int64)
     moments = pd.Series(_SERIAL_0 + pd.to_timedelta(milliseconds, unit="ms"), column.index)
     values = moments.dt.as_unit("ns").dt.tz_localize("UTC")
@@ -202,7 +202,7 @@ def _of_text(
         local = _localize(naive, rule)
         unzoned = (naive.notna() & local.isna()).to_numpy()
         values = values.where(aware, local)
-    return values, {_DTYPE: values.isna().to_numpy() & ~unzoned, _ZONE: unzoned}
+    return values, {NO_DATETIME: values.isna().to_numpy() & ~unzoned, _ZONE: unzoned}
 
 
 def _parse(texts: pd.Series, form: str | None) -> pd.Series:

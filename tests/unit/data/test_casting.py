@@ -228,6 +228,12 @@ def test_a_typed_number_may_mean_no_value(values: Any, good: int):
     assert all("is missing" in reason for reason in reasons(checked))
 
 
+def test_a_float_is_no_text_where_others_mean_no_value():
+    checked = check(np.array([-999.0, 2.0**60]), dtype="int64", nullable=True, missing=["-999"])
+    (reason,) = reasons(checked)
+    assert "is a float beyond 2**53" in reason
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [

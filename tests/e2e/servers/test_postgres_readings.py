@@ -1,0 +1,73 @@
+"""What `mlops sql` prints for Postgres gives there what arrays give, in any session."""
+
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+import psycopg2.extras
+import pyarrow as pa
+import pytest
+from hypothesis import given
+
+from mlops_assets.cli.facts.sql import written
+from tests.support.readings import KEPT_AS, Run, compare_query, example_table, model_of, tables
+from tests.worlds.effort import worlds
+
+pytestmark = pytest.mark.e2e
+TYPES = {
+    "int8": "smallint",
+    "int32": "integer",
+    "int64": "bigint",
+    "float": "real",
+    "double": "double precision",
+    "bool": "boolean",
+    "string": "text",
+    "date32[day]": "date",
+    "timestamp[us]": "timestamp",
+    "timestamp[us, tz=UTC]": "timestamptz",
+}
+NAMES = ["a", "A", 'say "a"', "Größe (cm)", "select", "it's", "100 %", "💡"]
+"""Two differ in case alone, which Postgres tells."""
+
+
+@pytest.fixture
+def in_postgres(database: str) -> Run:
+    def run(name: str, table: pa.Table, query: str) -> pa.Table:
+        kinds = [TYPES.get(str(field.type), "numeric") for field in table.schema]
+        columns = ", ".join(
+            f"{_quoted(field.name)} {kind}" for field, kind in zip(table.schema, kinds, strict=True)
+        )
+        rows = [tuple(row.values()) for row in table.to_pylist()]
+        with closing(psycopg2.connect(database)) as connection, connection.cursor() as cursor:
+            cursor.execute("SET TIME ZONE 'America/St_Johns'")
+            cursor.execute(f"CREATE TEMPORARY TABLE {_quoted(name)} ({columns})")
+            insert = f"INSERT INTO {_quoted(name)} VALUES %s"
+            if rows:
+                psycopg2.extras.execute_values(cursor, insert, rows)
+            cursor.execute(query)
+            names = [column.name for column in cursor.description or ()]
+            found = cursor.fetchall()
+        values = zip(*found, strict=True) if found else [[] for _ in names]
+        return pa.table(dict(zip(names, map(list, values), strict=True)))
+
+    return run
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+@worlds(40, shrink=False)
+@given(world=tables(KEPT_AS, NAMES))
+def test_the_printed_contract_splits_a_table_as_arrays_do(
+    in_postgres: Run, world: tuple[pa.Table, dict[str, Any]]
+) -> None:
+    table, contract = world
+    compare_query(table, model_of(contract), in_postgres, dialect="postgres")
+
+
+@pytest.mark.parametrize(("name", "every"), [("customers", 40), ("flights", 400)])
+def test_the_rows_of_an_example_are_split_as_in_its_graph(
+    in_postgres: Run, name: str, every: int
+) -> None:
+    compare_query(example_table(name, every), written(name), in_postgres, dialect="postgres")

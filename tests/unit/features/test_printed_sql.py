@@ -1,0 +1,155 @@
+"""`mlops sql`: the query of each dialect as a file to read, and what SQL cannot say.
+
+To write a file anew, delete it and run this test.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_assets.config import ModelSettings
+from mlops_assets.engines.readings.dialects import DIALECTS
+from mlops_assets.engines.readings.query import PARTS, Query
+from mlops_assets.errors import ConfigError, ContractError, MlopsError
+from mlops_assets.home import FRAMEWORK_ROOT
+
+FILES = Path(__file__).parent / "sql" / "printed"
+ORDERS: dict[str, Any] = {
+    "name": "orders",
+    "source": {"database": "env:SHOP_DB", "table": "shop.orders"},
+    "entity": {"name": "customer", "dtype": "int64"},
+    "timestamp": "at",
+    "contract": {
+        "columns": {
+            "customer": {"dtype": "int64", "from": "customer_id", "min": 1},
+            "at": {"dtype": "datetime", "from": "Placed At"},
+            "amount": {"dtype": "float64", "nullable": True, "max": 10_000},
+            "item": {"dtype": "string", "allowed": ["it's", "back\\slash"]},
+        },
+        "unique": ["customer", "at"],
+    },
+    "features": {
+        "snapshots": {"every": "1 month", "start": "2024-02-01", "end": "2024-03-01"},
+        "aggregates": {
+            "orders": {"agg": "count"},
+            "spend_30d": {"agg": "sum", "column": "amount", "window": "30d"},
+            "items": {"agg": "nunique", "column": "item", "where": {"item": ["it's"]}},
+            "recency": {"agg": "days_since_last"},
+        },
+        "ttl": "31d",
+    },
+    "target": {"name": "buys", "task": "binary", "agg": "count", "window": "30d", "at_least": 1},
+    "training": {
+        "estimator": "sklearn.linear_model.LogisticRegression",
+        "split": {"by": "time", "test": "1 month"},
+    },
+    "evaluation": {"primary": "roc_auc"},
+    "deployment": {"port": 3000},
+}
+
+
+def orders(**blocks: Any) -> ModelSettings:
+    return ModelSettings.model_validate({**ORDERS, **blocks})
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_part_is_this_sql(dialect: str) -> None:
+    found = "\n".join(Query(orders(), part, dialect).text() for part in PARTS)
+    path = FILES / f"{dialect}.sql"
+    if not path.exists():
+        path.write_text(found, encoding="utf-8")
+        pytest.fail(f"{path} was not there, and is now: read it")
+    assert found == path.read_text(encoding="utf-8")
+
+
+def test_names_in_small_letters_are_those_of_a_warehouse_that_writes_them_large() -> None:
+    query = Query(orders(), "contract", "snowflake").text()
+    assert '"CUSTOMER_ID" AS "raw_0"' in query
+    assert '"Placed At" AS "raw_1"' in query
+    assert 'FROM "SHOP"."ORDERS"' in query
+    assert '"value_0" AS "customer"' in query
+
+
+def test_a_query_of_the_source_is_the_first_step() -> None:
+    source = {"database": "env:SHOP_DB", "query": "select * from a join b using (id);"}
+    text = Query(orders(source=source), "contract", "postgres").text()
+    assert 'WITH "mlops_source" AS (\nselect * from a join b using (id)\n), ' in text
+
+
+def columns(**rules: Any) -> dict[str, Any]:
+    return {"contract": {"columns": {**ORDERS["contract"]["columns"], **rules}}}
+
+
+LOADER, FILE = {"loader": "shop.rows.load"}, {"uri": "orders.csv"}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "dialect", "said"),
+    [
+        (
+            {"source": LOADER},
+            "duckdb",
+            r"reads the loader shop.rows.load, which no SQL does; .*--t",
+        ),
+        ({"source": FILE}, "duckdb", r"reads the file orders.csv, which no SQL does; .*--table"),
+        (
+            columns(at={"dtype": "datetime", "timezone": "Europe/Berlin"}),
+            "postgres",
+            r"columns.at: SQL does not read local times of Europe/Berlin, .*give the table, or a",
+        ),
+        (
+            columns(at={"dtype": "datetime", "unit": "s"}),
+            "duckdb",
+            r"columns.at: SQL does not read numbers as datetime",
+        ),
+        (
+            columns(at={"dtype": "datetime", "from": ["Day", "Time"]}),
+            "duckdb",
+            r"columns.at: SQL joins no texts of \['Day', 'Time'\] into a datetime",
+        ),
+        (
+            columns(paid={"dtype": "bool", "values": {"ja": True, "nein": False}}),
+            "duckdb",
+            r"columns.paid: SQL does not read texts as bool",
+        ),
+        (columns(AMOUNT={"dtype": "float64"}), "trino", "trino takes 'amount' and 'AMOUNT' to be"),
+    ],
+)
+def test_what_no_sql_says_is_one_sentence(blocks: dict[str, Any], dialect: str, said: str) -> None:
+    with pytest.raises((ConfigError, ContractError), match=said) as raised:
+        Query(orders(**blocks), "contract", dialect).text()
+    assert isinstance(raised.value, MlopsError)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_table_of_ones_own_has_the_types_of_the_contract() -> None:
+    paid = {"dtype": "bool", "values": {"ja": True, "nein": False}}
+    at = {"dtype": "datetime", "from": ["Day", "Time"]}
+    text = Query(orders(**columns(paid=paid, at=at)), "contract", "duckdb", "loaded").text()
+    assert "at datetime, " in text.splitlines()[1]
+    assert 'FROM "loaded"' in text
+
+
+def test_a_table_that_is_named_wrongly_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--table: 'a\.\"b' names no table"):
+        Query(orders(), "contract", "duckdb", table='a."b').text()
+
+
+def test_the_verb_prints_and_leaves_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    command = [sys.executable, "-m", "mlops_assets", "sql", "customers", "contract"]
+    done = subprocess.run(
+        [*command, "--table", "sales"],
+        cwd=FRAMEWORK_ROOT,
+        env={**os.environ, "MLOPS_HOME": str(state)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("-- mlops sql customers contract --dialect duckdb: ")
+    assert done.stdout.rstrip().endswith(";")
+    assert not state.exists()
