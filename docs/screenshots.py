@@ -86,8 +86,8 @@ def look(folder: Path, dagster: str, mlflow: str) -> None:
         pages |= {
             "jobs": f"{dagster}/locations/mlops_assets/jobs",
             "automation": f"{dagster}/automation",
-            "mlflow-runs": f"{mlflow}/#/experiments/1",
-            "mlflow-version": f"{mlflow}/#/models/{MODEL}/versions/1",
+            "mlflow-runs": f"{mlflow}/#/experiments/1?workflowType=machine_learning",
+            "mlflow-version": f"{mlflow}/#/models/{MODEL}/versions/1?workflowType=machine_learning",
         }
         for name, url in pages.items():
             sized(opened, 1500, 2400)

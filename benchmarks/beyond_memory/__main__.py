@@ -2,8 +2,8 @@
 
 Events of customers who recur, in no order of time, as Parquet; ten features of each customer at the
 beginning of each month, and whether they return. Each asset is materialized by a command of its
-own; beside them are scripts of pandas and Polars. Data and figures stay in the folder that is
-given, and what is there is not measured again.
+own; beside them are scripts of pandas, Polars and Spark, which needs Java. Data and figures stay in
+the folder that is given, and what is there is not measured again.
 
     python -m benchmarks.beyond_memory [FOLDER]     # two hours; writes results/beyond_memory.md
 """
@@ -23,7 +23,13 @@ from mlops_assets.ml.plots.style import INK, MODEL, REFERENCE, figure_and_axes, 
 
 DUCKDB, ARRAYS = "duckdb://?memory_limit=1GB", "arrays"
 LIMIT_MB = 4_000
-COLOURS = {DUCKDB: MODEL, ARRAYS: REFERENCE, "pandas": "#16a34a", "polars": "#ea580c"}
+COLOURS = {
+    DUCKDB: MODEL,
+    ARRAYS: REFERENCE,
+    "pandas": "#16a34a",
+    "polars": "#ea580c",
+    "spark": "#9333ea",
+}
 
 
 class Log(NamedTuple):
@@ -55,7 +61,7 @@ FULL = (
     Log(50_000_000, 1_000_000, "int64", DUCKDB),
     Log(100_000_000, 1_000_000, "int64", DUCKDB),
 )
-LITTLE = tuple(Log(4_000, 80, "int64", engine) for engine in (*SCRIPTS, ARRAYS, DUCKDB))
+LITTLE = tuple(Log(4_000, 80, "int64", engine) for engine in ("pandas", "polars", ARRAYS, DUCKDB))
 MOMENTS = sized(12, 4)
 
 
@@ -155,11 +161,12 @@ at five times a second; spilled is the most that lay in `cache/spill`. DuckDB: `
 
 {ratios(found)}
 
-`pandas` and `polars` are scripts (`benchmarks/beyond_memory/scripts.py`): one process that reads,
-drops, aggregates, labels and writes one file; no version, quarantine, profile, check or feature
-store. All make the same rows, labels and sums, which the benchmark requires. What an asset holds at
-its peak: `raw_data` a batch; `processed_data` a batch and 16 bytes a row, to know what is there
-twice; `features` DuckDB's limit and one snapshot, then all feature rows about twice.
+`pandas`, `polars` and `spark` are scripts (`benchmarks/beyond_memory/scripts.py`): one process, of
+Spark also its Java (`local[2]`, 4 GB), that reads, drops, aggregates, labels and writes one file;
+no version, quarantine, profile, check or feature store. All make the same rows, labels and sums,
+which the benchmark requires. What an asset holds at its peak: `raw_data` a batch; `processed_data`
+a batch and 16 bytes a row, to know what is there twice; `features` DuckDB's limit and one snapshot,
+then all feature rows about twice.
 
 ![CPU and memory by events](beyond_memory.png)
 """

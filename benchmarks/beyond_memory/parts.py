@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.page import ROOT
+from tests.support.spark_cluster import PYTHON, install_pyspark
 
 AT_ONCE = 1_000_000
 PER_FILE = 5_000_000
@@ -135,11 +136,14 @@ def run(source: str, state: str, url: str, kind: str, moments: str) -> Facts:
 
 
 def script(source: str, state: str, name: str, moments: str) -> Facts:
-    """The same by a script of pandas or Polars, in one process."""
+    """The same by a script of pandas, Polars or Spark, in one process, and Spark's Java."""
     home, module = Path(state), "benchmarks.beyond_memory.scripts"
     home.mkdir(parents=True)
     file = home / "features.parquet"
     command = [sys.executable, "-m", module, name, source, str(file), moments]
+    if name == "spark":
+        install_pyspark()
+        command[0] = str(PYTHON)
     took = watched(command, dict(os.environ), home / "script.log", home)
     rows, known = pq.read_metadata(file).num_rows, _known(file, "returns")
     made = {"rows": rows, "labelled": known, "sum": _sum(file, "spent")}

@@ -1,17 +1,20 @@
-"""The same features and labels by a script of pandas or Polars, as one would write it for this log.
+"""The same features and labels by a script of pandas, Polars or Spark, as one would write it.
 
 It drops what the contract and `drop_duplicates` drop, and ends with one Parquet file of training
 rows. It keeps no version, quarantine, profile or feature store.
 
-    python -m benchmarks.beyond_memory.scripts pandas|polars SOURCE FILE MOMENTS
+    python -m benchmarks.beyond_memory.scripts pandas|polars|spark SOURCE FILE MOMENTS
 """
 
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from importlib import import_module
 from pathlib import Path
 
 LEAST = 0.05
+_MICROSECOND = timedelta(microseconds=1)
 MONTH, QUARTER, DAY = timedelta(days=30), timedelta(days=90), timedelta(days=1)
 
 
@@ -94,7 +97,62 @@ def by_polars(source: str, file: str, moments: int) -> None:
     pl.concat(parts).sort("event_timestamp", "customer").write_parquet(file)
 
 
-SCRIPTS = {"pandas": by_pandas, "polars": by_polars}
+def by_spark(source: str, file: str, moments: int) -> None:
+    """Spark alone on this machine, which keeps the rows that it read once."""
+    f = import_module("pyspark.sql.functions")  # not everybody has it
+
+    told = {
+        "spark.driver.memory": "4g",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": 8,
+    }
+    told |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    session = (
+        import_module("pyspark.sql")
+        .SparkSession.builder.master("local[2]")
+        .config(map=told)
+        .getOrCreate()
+    )
+    at, amount = f.col("at"), f.col("amount")
+    rows = session.read.parquet(source).where(amount >= LEAST).distinct()
+    rows = rows.withColumn("at", f.unix_micros(at)).cache()
+    newest, parts = rows.agg(f.max(at)).first()[0], []
+    for moment in (int(each.timestamp() * 1e6) for each in moments_of(moments)):
+        month, quarter = (at >= moment - span // _MICROSECOND for span in (MONTH, QUARTER))
+        features = (
+            rows.where(at < moment)
+            .groupBy("customer")
+            .agg(
+                f.count("*").alias("events"),
+                f.count_if(month).alias("events_30d"),
+                f.count_if(quarter).alias("events_90d"),
+                f.sum(amount).alias("spent"),
+                f.coalesce(f.sum(f.when(month, amount)), f.lit(0.0)).alias("spent_30d"),
+                f.avg(f.when(quarter, amount)).alias("mean_90d"),
+                f.max(amount).alias("largest"),
+                f.count_if(f.col("kind") == "bought").alias("bought"),
+                ((moment - f.max(at)) / (DAY // _MICROSECOND)).alias("recency"),
+                ((moment - f.min(at)) / (DAY // _MICROSECOND)).alias("tenure"),
+            )
+            .withColumn("event_timestamp", f.timestamp_micros(f.lit(moment)))
+        )
+        ends = moment + MONTH // _MICROSECOND
+        after = rows.where((at >= moment) & (at < ends)).groupBy("customer")
+        again = (f.coalesce("after", f.lit(0)) >= 2).cast("long")
+        known = again if ends <= newest else f.lit(None).cast("long")
+        features = features.join(after.agg(f.count("*").alias("after")), "customer", "left")
+        parts.append(features.withColumn("returns", known).drop("after"))
+    whole = reduce(lambda one, other: one.unionByName(other), parts)
+    whole.coalesce(1).write.parquet(f"{file}.parts")
+    (part,) = Path(f"{file}.parts").glob("part-*.parquet")
+    part.rename(file)
+    java = session.sparkContext._gateway.proc
+    session.stop()
+    java.stdin.close()
+    java.wait()  # so that its CPU is counted
+
+
+SCRIPTS = {"pandas": by_pandas, "polars": by_polars, "spark": by_spark}
 
 
 if __name__ == "__main__":

@@ -85,14 +85,21 @@ class Measured:
         )
         mlflow = self.cpu_ratio(("one row", "mlflow", 1), row)
         bentoml = self.cpu_ratio(("one row", "bentoml", 1), row)
-        feast = self.cpu_ratio(("one entity", "feast", 1), entity)
         limit = f" (bare: {self.tail(bare):.3g})"
         largest = max(rss for rss, _ in self.memory["ours"])
         return [
             _at_least("CPU of `mlflow models serve` / ours", 25, mlflow),
             _at_least("CPU of a tutorial's BentoML service / ours", 25, bentoml),
             _at_most("CPU of ours / the bare server", 2, self.cpu_ratio(row, bare)),
-            _at_least("by entity: CPU of `to_df` and scikit-learn / ours", 10, feast),
+            *(
+                _at_least(
+                    f"{group}: CPU of `to_df` and scikit-learn / ours, clients: {clients}",
+                    bound,
+                    self.cpu_ratio((group, "feast", clients), (group, "ours", clients)),
+                )
+                for group, bound in (("one entity", 20), ("100 entities", 10))
+                for clients in (1, 16)
+            ),
             _at_most("p99 / p50 of ours, one client", 5, self.tail(row), limit),
             _at_most("by entity: p99 / p50 of ours, one client", 5, self.tail(entity), limit),
             _at_most("s until a new version is live, slowest swap", 1, max(self.swaps)),

@@ -34,6 +34,8 @@ from resources.champion.ledger import PromotionLedger
 from resources.deployment import EndpointTargets
 from resources.endpoints.deployer import EndpointDeployer
 
+_NEVER = "nothing was ever deployed"
+
 
 def predict(model: str, entities: Sequence[str], *, as_json: bool) -> int:
     """Print one line per entity; exit code 1 when one is refused."""
@@ -82,11 +84,14 @@ def stop(models: Sequence[str], *, as_json: bool = False) -> int:
         ended = [survived(model, partial(end, model)) for model in chosen]
     left = "no endpoint answered; what was left of one is ended"
     told = [one for one in found if one.answered or one.model in {*models, *held}]
-    lines = [f"{one.model}: {'stopped' if one.answered else left}" for one in told]
+    lines = [
+        f"{one.model}: {'stopped' if one.answered else left if one.model in held else _NEVER}"
+        for one in told
+    ]
     if lines or as_json:
         say_facts(found, "\n".join(lines), as_json=as_json)
     elif all(ended):
-        say("nothing was ever deployed")
+        say(_NEVER)
     return 0 if all(ended) else 1
 
 

@@ -13,12 +13,14 @@ from mlops_assets.ml.features.windows import DAY_NS
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-Of = Callable[["ir.Table", Any, Any, int], "ir.Value"]
+End = Any
+"""Of a window, in ns since the epoch: an integer, or a column that has one for each group."""
+Of = Callable[["ir.Table", Any, Any, End], "ir.Value"]
 """Events, the column (None: of the events themselves), which of them, and the window's end."""
 
 
 def aggregate(
-    agg: Aggregation, events: "ir.Table", column: Any, which: "ir.BooleanValue", end: int
+    agg: Aggregation, events: "ir.Table", column: Any, which: "ir.BooleanValue", end: End
 ) -> "ir.Value":
     """Aggregate the events of each group that are chosen; missing values do not count.
 
@@ -27,7 +29,7 @@ def aggregate(
         events: With `at`, int64 nanoseconds since the epoch.
         column: One of `events`: float64, or for nunique of any type, null where missing.
         which: Whether each event is chosen.
-        end: Of the window, in ns since the epoch.
+        end: Of the window.
 
     Returns:
         float64, as `AggregationWindow.compute` defines it, with null for NaN.
@@ -35,12 +37,13 @@ def aggregate(
     return _MEANINGS[agg](events, column, which, end)
 
 
-def _days(moment: Any, end: int) -> "ir.Value":
+def _days(moment: Any, end: End) -> "ir.Value":
     import ibis
 
     # Of a plain 86400 some engines make a decimal, and of the quotient another number.
     day = ibis.literal(float(DAY_NS), "float64")
-    return (ibis.literal(end, "int64") - moment).cast("float64") / day
+    last = ibis.literal(end, "int64") if isinstance(end, int) else end.max()
+    return (last - moment).cast("float64") / day
 
 
 def _zero_if_null(number: Any) -> "ir.Value":

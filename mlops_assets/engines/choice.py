@@ -56,7 +56,10 @@ def is_spark(url: str) -> bool:
 
 def _with_parameters(url: str, spill: Path) -> Engine | None:
     address, _, query = url.partition("?")
-    given = dict(parse_qsl(query, keep_blank_values=True))
+    pairs = parse_qsl(query, keep_blank_values=True)
+    given = dict(pairs)
+    if len(given) < len(pairs):  # which of two holds, nobody can tell
+        return None
     if address == DUCKDB_NAME:
         return _duckdb(given, spill)
     known = _SPARK.fullmatch(address) and all(name.startswith("spark.") for name in given)

@@ -4,13 +4,14 @@ Names are numbered and moments are integers, since engines differ in which names
 in what they make of time zones. Nothing is run here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mlops_assets.blocks.features import AggregateSettings, Where
-from mlops_assets.engines.aggregates import aggregate
+from mlops_assets.engines.aggregates import End, aggregate
 from mlops_assets.ml.features.arrays import ns
 from mlops_assets.ml.features.engine import Roles, Wanted
 
@@ -54,31 +55,50 @@ class EventRelation:
         )
 
     def _grouped(self, events: "ir.Table", end: int) -> "ir.Table":
-        computed = {
-            f"wanted_{place}": self._one(events, one, end)
-            for place, one in enumerate(self.wanted.values())
-        }
+        computed = computed_of(events, self.wanted, Roles.of(self.wanted), end)
         return events.group_by("entity").agg(**computed).order_by("entity")
 
-    def _one(self, events: "ir.Table", one: AggregateSettings, end: int) -> Any:
-        roles, column = Roles.of(self.wanted), None
-        if one.column is not None and one.agg == "nunique":
-            column = events[f"compared_{roles.compared.index(one.column)}"]
-        elif one.column is not None:
-            column = events[f"number_{roles.numbers.index(one.column)}"]
-        return aggregate(one.agg, events, column, self._chosen(events, one, end), end)
 
-    def _chosen(self, events: "ir.Table", one: AggregateSettings, end: int) -> Any:
-        """Those of the window that have the values of `where`; None: all."""
-        chosen = _tested(events, one.where, Roles.of(self.wanted))
-        if one.window is not None:
-            chosen = [events["at"] >= end - ns(one.window), *chosen]
-        if not chosen:
-            return None
-        whole = chosen[0]
-        for condition in chosen[1:]:
-            whole &= condition
-        return whole
+def computed_of(
+    events: "ir.Table", wanted: Wanted, roles: Roles, end: End, only: Sequence[Any] = ()
+) -> dict[str, Any]:
+    """`wanted_0`, ...: what is wanted of the events of each group.
+
+    Args:
+        events: With the columns of `TABLE`; those that are too late are not among them.
+        wanted: What is computed.
+        roles: By which the columns are numbered.
+        end: Of all windows, in ns since the epoch; as a column it is one number in each group.
+        only: Conditions on the events beside those of `wanted`.
+    """
+    return {
+        f"wanted_{place}": _one(events, one, roles, end, only)
+        for place, one in enumerate(wanted.values())
+    }
+
+
+def _one(
+    events: "ir.Table", one: AggregateSettings, roles: Roles, end: End, only: Sequence[Any]
+) -> Any:
+    column = None
+    if one.column is not None and one.agg == "nunique":
+        column = events[f"compared_{roles.compared.index(one.column)}"]
+    elif one.column is not None:
+        column = events[f"number_{roles.numbers.index(one.column)}"]
+    chosen = [*only, *_tested(events, one.where, roles)]
+    if one.window is not None:
+        chosen = [events["at"] >= end - ns(one.window), *chosen]
+    return aggregate(one.agg, events, column, _all(chosen), end)
+
+
+def _all(conditions: Sequence[Any]) -> Any:
+    """Where all hold; None: everywhere."""
+    if not conditions:
+        return None
+    whole, *others = conditions
+    for condition in others:
+        whole &= condition
+    return whole
 
 
 def _tested(events: "ir.Table", where: Where, roles: Roles) -> list[Any]:

@@ -79,6 +79,11 @@ class ClusterApi:
         body = wanted | {"metadata": wanted["metadata"] | {"namespace": self.namespace}}
         return json.loads(self._ask("PATCH", path, query, body))
 
+    def change(self, kind: str, name: str, change: Object) -> Object | None:
+        """Change these fields of an object and no others; returns what it then is, None of none."""
+        content = self._ask("PATCH", self._path(kind, name), {}, change, missing=b"null")
+        return json.loads(content)
+
     def get(self, kind: str, name: str) -> Object | None:
         """One object; None if there is none."""
         content = self._ask("GET", self._path(kind, name), missing=b"null")
@@ -141,7 +146,8 @@ class ClusterApi:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
-        patch = {"Content-Type": "application/apply-patch+yaml"} if method == "PATCH" else {}
+        form = "apply-patch+yaml" if "fieldManager" in query else "merge-patch+json"
+        patch = {"Content-Type": f"application/{form}"} if method == "PATCH" else {}
         try:
             answer = self._client.call_api(
                 path,

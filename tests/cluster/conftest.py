@@ -81,8 +81,8 @@ class Runs:
 
 
 @pytest.fixture(scope="session")
-def runs() -> Generator[Runs]:
-    """The trial of the page, in a namespace that must not be there yet."""
+def applied() -> Generator[None]:
+    """The trial of the page, in a namespace that must not be there yet; its pods still start."""
     there = kubectl("get", "namespaces", "--output", "name").split()
     assert f"namespace/{NAMESPACE}" not in there, "the namespace mlops is somebody's; delete it"
     try:
@@ -90,12 +90,18 @@ def runs() -> Generator[Runs]:
         password = f"--from-literal=DAGSTER_PG_PASSWORD={secrets.token_hex(16)}"
         in_namespace("create", "secret", "generic", "mlops-secrets", password)
         kubectl("apply", "--kustomize", str(ROOT / "deploy/trial"))
-        wait_until_available()
-        yield Runs()
+        yield
     finally:
         kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=300)
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
             kubectl("delete", kind, "mlops-given-secrets", "--ignore-not-found")
+
+
+@pytest.fixture(scope="session")
+def runs(applied: None) -> Runs:
+    """Of a Dagster whose processes are there."""
+    wait_until_available()
+    return Runs()
 
 
 def wait_until_available() -> None:

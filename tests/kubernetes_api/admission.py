@@ -1,8 +1,9 @@
 """A ValidatingAdmissionPolicy with its binding, as an API server compiles and asks it.
 
 Its expressions are evaluated by CEL's own implementation in C++, with two of the libraries that
-Kubernetes has since 1.29 (strings, optional values), and typed as there: `object` and `params` are
-of any type, all else is of its own. A binding that only warns, a `namespaceObject` and an
+Kubernetes has since 1.29 (strings, optional values), and typed as there: `object` is of any type,
+all else is of its own. A binding that only warns, parameters (which a real API server, 1.36, reads
+no more once the last policy with some of that kind was deleted), a `namespaceObject` and an
 `authorizer` are not known here.
 """
 
@@ -17,7 +18,6 @@ from tests.kubernetes_api.objects import Object, Refused
 _OPERATIONS = {"create": "CREATE", "patch": "UPDATE", "update": "UPDATE"}
 _KNOWN = {
     "object": cel.Type.DYN,
-    "params": cel.Type.DYN,
     "request.operation": cel.Type.STRING,
     "request.namespace": cel.Type.STRING,
     "request.resource.group": cel.Type.STRING,
@@ -45,9 +45,8 @@ class Policy:
         self._name, self._binding = policy["metadata"]["name"], binding["metadata"]["name"]
         assert self._bound["policyName"] == self._name
         assert self._bound["validationActions"] == ["Deny"]
-        assert self._bound["paramRef"] == {"name": self.params, "parameterNotFoundAction": "Deny"}
         assert self._spec["failurePolicy"] == "Fail"
-        assert self._spec["paramKind"] == {"apiVersion": "v1", "kind": "ConfigMap"}
+        assert "paramKind" not in self._spec
         known = dict(_KNOWN)
         self._conditions = [
             _compile(one["expression"], known, cel.Type.BOOL)
@@ -75,12 +74,7 @@ class Policy:
         assert len(policies) == len(bindings)
         return [cls(named[one["spec"]["policyName"]], one) for one in bindings]
 
-    @property
-    def params(self) -> str:
-        """The name of the ConfigMap that it reads, of the namespace of what is asked for."""
-        return self._bound["paramRef"]["name"]
-
-    def require(self, request: Request, params: Object | None) -> None:
+    def require(self, request: Request) -> None:
         """Refuse what the policy denies."""
         labels = {"kubernetes.io/metadata.name": request.namespace}
         wanted = self._bound["matchResources"]["namespaceSelector"]["matchLabels"]
@@ -89,9 +83,6 @@ class Policy:
         known = _data(request)
         if not all(_value(one, known) for one in self._conditions):
             return
-        if params is None:
-            raise self._refused(request, f"no params found for policy binding: {self.params}")
-        known["params"] = params
         for variable, expression in self._variables.items():
             known[variable] = _value(expression, known)
         for holds, message in self._validations:

@@ -18,7 +18,6 @@ deleted; the API server may be away for seconds; a ReadWriteOnce claim is attach
 yet keeps no pod on it; localhost of a pod does not reach what listens on its address only.
 """
 
-import copy
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -70,9 +69,6 @@ class Cluster:
         """Of the fake itself; a test that leaves any behind has failed."""
         for name in claims:
             self.claim(name, ["ReadWriteOnce"])
-        for one in admission:
-            if one["kind"] == "ConfigMap":
-                self.objects.create("configmaps", namespace, copy.deepcopy(one))
 
     def claim(self, name: str, modes: list[str]) -> None:
         spec = {"accessModes": modes, "resources": {"requests": {"storage": "1Gi"}}}

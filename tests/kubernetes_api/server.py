@@ -149,8 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         account, (group, namespace, plural, *_) = self._account(), target
         request = Request(account, verb, group, plural, namespace, wanted)
         for policy in self.server.policies:
-            params = self.server.cluster.objects.get("configmaps", namespace, policy.params)
-            policy.require(request, params)
+            policy.require(request)
 
     def _do(self, target: Target, query: dict[str, str], body: Object) -> object:
         objects = self.server.cluster.objects
@@ -193,7 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif there is None:
             raise Refused(404, f'{target.plural} "{target.name}" not found')
         else:
-            wanted = _merged(copy.deepcopy(there), body)
+            told = {
+                part: there[part] for part in there if part != "status"
+            }  # a resource of its own
+            wanted = _merged(copy.deepcopy(told), body)
         self._admit("patch" if there else "create", target, wanted)
         return objects.apply(target.plural, target.namespace, target.name, wanted)
 

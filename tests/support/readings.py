@@ -1,154 +1,40 @@
 """Tables of any type, and what a query makes of them compared with what the arrays make."""
 
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-from hypothesis import strategies as st
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.engines.readings.contract import ContractReading
 from mlops_assets.engines.readings.dialects import DIALECTS
+from mlops_assets.engines.readings.point_in_time import newest_known
 from mlops_assets.engines.readings.query import Query
 from mlops_assets.engines.readings.steps import Steps
+from mlops_assets.errors import FeatureError
 from mlops_assets.ml.data.contract import Checked, violations
 from mlops_assets.ml.data.delivered import checked
+from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reasons import reason_of
+from mlops_assets.ml.features.build import build_features, build_labels
+from mlops_assets.ml.features.labelled import rows_until, with_targets
+from mlops_assets.ml.features.point_in_time import Ids, Rows
+from mlops_assets.ml.features.point_in_time import newest_known as arrays_find
+from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.records.data import FeatureView, stored_name
+from mlops_assets.scoring.snapshot import Snapshot
+from tests.worlds.typed_tables import NOW, WHICH
 
-NAME, WHICH = "the table", "which row"
-NOW = datetime(2024, 6, 1, tzinfo=UTC)
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
+NAME = "the table"
 Run = Callable[[str, pa.Table, str], pa.Table]
 """Puts a table there under a name, asks a query, and takes it away."""
-
-_NEAR_NOW = [timedelta(0), timedelta(microseconds=1), timedelta(microseconds=-1)]
-_DAYS = st.integers(-120_000, 120_000)
-_MOMENTS = st.one_of(
-    st.tuples(_DAYS, st.integers(0, 86_400_000_000 - 1)).map(
-        lambda at: EPOCH + timedelta(days=at[0], microseconds=at[1])
-    ),
-    st.sampled_from([NOW.replace(tzinfo=None) + near for near in _NEAR_NOW]),
-    st.sampled_from([datetime(2024, 1, 1), datetime(2020, 2, 29, 12)]),  # noqa: DTZ001
-)
-_INTEGERS = st.one_of(
-    st.integers(-3, 3), st.sampled_from([2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)])
-)
-_FLOATS = st.one_of(
-    st.integers(-3, 3).map(float),
-    st.floats(-4, 4),
-    st.sampled_from([float("nan"), float("inf"), -float("inf"), -0.0, 2.0**53, -(2.0**60), 1e300]),
-)
-_TEXTS = st.sampled_from(["a", "A", "ä", "a ", "", "'", "; x.y: z", "nan", "-", "😀", "\\n", "1"])
-VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
-    pa.int8(): st.integers(-3, 3),
-    pa.int32(): st.integers(-3, 3),
-    pa.int64(): _INTEGERS,
-    pa.uint64(): st.integers(0, 3) | st.sampled_from([2**63 - 1, 2**63, 2**64 - 1]),
-    pa.float32(): st.floats(-4, 4, width=32) | st.sampled_from([float("nan"), float("inf")]),
-    pa.float64(): _FLOATS,
-    pa.decimal128(20, 0): _INTEGERS.map(Decimal) | st.just(Decimal(2**64)),
-    pa.decimal128(18, 0): (st.integers(-3, 3) | st.just(2**53 + 1)).map(Decimal),
-    pa.decimal128(18, 2): st.sampled_from(["1", "0", "1.50", "-2.25", str(2**53)]).map(Decimal),
-    pa.bool_(): st.booleans(),
-    pa.string(): _TEXTS,
-    pa.timestamp("us"): _MOMENTS,
-    pa.timestamp("us", "UTC"): _MOMENTS.map(lambda at: at.replace(tzinfo=UTC)),
-    pa.date32(): _DAYS.map(lambda days: date(1970, 1, 1) + timedelta(days=days)),
-}
-SUITED = {
-    "int64": [kind for kind in VALUES if not pa.types.is_string(kind)],
-    "float64": [kind for kind in VALUES if not pa.types.is_string(kind)],
-    "bool": [kind for kind in VALUES if not pa.types.is_string(kind)],
-    "string": list(VALUES),
-    "datetime": [
-        kind for kind in VALUES if not pa.types.is_string(kind) and not pa.types.is_decimal(kind)
-    ],
-}
-"""What a query can read as each type of the contract."""
-ALLOWED = {
-    "int64": [[0, 1, 2]],
-    "float64": [[0.0, 1.5, 2]],
-    "bool": [[True]],
-    "string": [["a", "'", ""]],
-    "datetime": [["2024-01-01", "2020-02-29T12:00"]],
-}
-ODD_NAMES = ['say "a"', "it's", "Größe (cm)", "select", "a.b", "x; y", "💡", "value_0", "end"]
-
-
-@st.composite
-def rules(draw: st.DrawFn, dtype: str, kind: pa.DataType) -> dict[str, Any]:
-    """A contract of a column of that type."""
-    rule: dict[str, Any] = {"dtype": dtype, "nullable": draw(st.booleans())}
-    if dtype in ("int64", "float64"):
-        rule |= draw(st.sampled_from([{}, {"min": -1}, {"max": 1.5}, {"min": 0, "max": 2**53}]))
-    if draw(st.integers(0, 3)) == 0:
-        rule["allowed"] = draw(st.sampled_from(ALLOWED[dtype]))
-    if dtype == "datetime":
-        rule["future"] = draw(st.sampled_from(["refuse", "allow"]))
-    if dtype == "string" and pa.types.is_string(kind) and draw(st.booleans()):
-        rule["missing"] = ["-", "nan"]
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        rule |= draw(st.sampled_from([{}, {}, {"missing": ["-1", "n/a"]}]))
-    return rule
-
-
-@st.composite
-def tables(
-    draw: st.DrawFn, suited: Mapping[str, list[pa.DataType]], names: Sequence[str] = ODD_NAMES
-) -> tuple[pa.Table, dict[str, Any]]:
-    """Up to twelve rows of columns that may break any rule, and their contract."""
-    size = draw(st.integers(0, 12))
-    columns, contract = {}, {}
-    for place, name in enumerate(draw(st.permutations(names))[: draw(st.integers(1, 4))]):
-        dtype = draw(st.sampled_from(sorted(suited)))
-        kind = draw(st.sampled_from(suited[dtype]))
-        values = draw(st.lists(VALUES[kind] | st.none(), min_size=size, max_size=size))
-        columns[name] = pa.array(values, kind)
-        contract[f"C{place}"] = {**draw(rules(dtype, kind)), "from": name}
-    columns[WHICH] = pa.array(range(size), pa.int64())
-    unique = draw(st.lists(st.sampled_from(sorted(contract)), max_size=2, unique=True))
-    rest = {"unique": unique, "extra_columns": "drop"}
-    return pa.table(columns), {"columns": contract, **rest}
-
-
-KEPT_AS = {
-    "int64": [pa.int8(), pa.int32(), pa.int64(), pa.decimal128(18, 0)],
-    "float64": [pa.int32(), pa.float32(), pa.float64(), pa.decimal128(18, 2)],
-    "bool": [pa.bool_()],
-    "string": [pa.string()],
-    "datetime": [pa.timestamp("us"), pa.date32()],
-}
-"""What a warehouse is likely to have for each type of the contract; datetimes without a zone."""
-
-
-def model_of(contract: dict[str, Any]) -> ModelSettings:
-    """The least model that has this contract, and is not looked at."""
-    plain = {"dtype": "float64", "nullable": True}
-    return ModelSettings.model_validate(
-        {
-            "name": "toy",
-            "source": {"uri": "toy.parquet", "format": "parquet"},
-            "contract": {
-                "columns": {"y": plain, "x": plain},
-            },
-            "features": {"columns": ["x"]},
-            "target": {"name": "y", "task": "regression"},
-            "training": {"estimator": "sklearn.linear_model.LinearRegression"},
-            "evaluation": {"primary": "rmse"},
-            "deployment": {"port": 3000},
-        }
-    ).model_copy(update={"contract": contract_of(contract)})
-
-
-def contract_of(contract: dict[str, Any]) -> Any:
-    from mlops_assets.blocks.data import ContractSettings
-
-    return ContractSettings.model_validate(contract)
 
 
 def compare_contract(
@@ -265,6 +151,100 @@ def plain(value: Any) -> Any:
     if isinstance(value, date):
         return plain(datetime(value.year, value.month, value.day, tzinfo=UTC))
     return value if isinstance(value, str) else float(value) + 0.0
+
+
+def compare_parts(table: pa.Table, settings: ModelSettings, run: Run, **said: Any) -> None:
+    """Features, labels and training rows of the printed queries are those of the arrays.
+
+    Where arrays refuse the rows, there is nothing to compare.
+    """
+    said = {"dialect": "duckdb", "table": f'"{NAME}"', "now": NOW, **said}
+    found = as_arrays(table, settings, run, said["dialect"]).rows
+    try:
+        rows = process(found, settings.processing)
+        features = build_features(rows, settings)
+        happened = rows_until(rows, settings, NOW)
+        labels = build_labels(happened, features, settings)
+        training = with_targets(features, rows, settings, NOW)
+    except FeatureError:
+        return
+    expected = {"features": features, "labels": labels, "training": training}
+    if settings.features.shape == "event_log":
+        expected["scoring"] = _scored(features, settings)
+    for part, frame in expected.items():
+        got = run(NAME, table, Query(settings, part, **said).text())
+        _assert_alike(got, frame, settings, _summed(table))
+
+
+def _assert_alike(
+    found: pa.Table, expected: pd.DataFrame, settings: ModelSettings, scale: float
+) -> None:
+    keys = [settings.key.name, TIMESTAMP]
+    assert found.column_names == list(expected.columns)
+    rows = found.to_pandas(integer_object_nulls=True)
+    rows[TIMESTAMP] = pd.to_datetime(rows[TIMESTAMP], utc=True).astype("datetime64[us, UTC]")
+    rows = rows.sort_values(keys, ignore_index=True)
+    wanted = expected.astype({TIMESTAMP: "datetime64[us, UTC]"})
+    wanted = wanted.sort_values(keys, ignore_index=True)
+    for name in keys:
+        assert rows[name].tolist() == wanted[name].tolist()
+    for name in wanted.columns[2:]:
+        if wanted[name].dtype == object:
+            assert [*map(plain, rows[name])] == [*map(plain, wanted[name])]
+            continue
+        a, b = (each[name].astype("float64").to_numpy() for each in (wanted, rows))
+        one = settings.features.aggregates.get(name)
+        summed = (one and one.agg in _SUMMED) or name == settings.target.name
+        near = 1e-12 if summed else 0
+        np.testing.assert_allclose(b, a, rtol=near, atol=near * scale, err_msg=name)
+
+
+_SUMMED = ("sum", "mean", "std")
+
+
+def _scored(features: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """What `mlops score` would feed the model."""
+    view = FeatureView.of(settings)
+    now = features[TIMESTAMP].max() if settings.features.clock == "data" else pd.Timestamp(NOW)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "features.parquet")
+        features.rename(columns=stored_name).to_parquet(file, index=False)
+        batches = [*Snapshot(file, view, now.to_pydatetime()).batches()]
+    asked = [batch.asked for batch in batches]
+    keys = {view.key.name: np.concatenate([one.entities for one in asked])}
+    moments = np.concatenate([one.moments for one in asked])
+    keys[TIMESTAMP] = pd.DatetimeIndex(moments, tz="UTC")
+    for name in settings.features.names:
+        keys[name] = np.concatenate([one.features[name] for one in asked])
+    return pd.DataFrame(keys)
+
+
+def compare_newest_known(asked: pa.Table, known: pa.Table, ttl: int | None) -> None:
+    """The rows that the query finds are those that the arrays find."""
+    import duckdb
+    import ibis
+
+    tables = {"asked": asked, "known": known}
+    bound = [ibis.table(ibis.Schema.from_pyarrow(t.schema), name=n) for n, t in tables.items()]
+    with duckdb.connect() as connection:
+        for name, table in tables.items():
+            connection.register(name, table)
+        query = str(ibis.to_sql(newest_known(*bound, ttl), dialect="duckdb"))
+        found = connection.sql(query).to_arrow_table().select(["whose", "asked_at", "place"])
+    sides = [
+        Rows(Ids.of(table[key]), table[at].to_numpy())
+        for table, key, at in ((asked, "whose", "asked_at"), (known, "entity", "at"))
+    ]
+    places = arrays_find(*sides, ttl)
+    whose, at = asked["whose"].to_pylist(), asked["asked_at"].to_pylist()
+    rows = zip(whose, at, [None if p < 0 else int(p) for p in places], strict=True)
+    assert_same([tuple(row.values()) for row in found.to_pylist()], set(rows))
+
+
+def _summed(table: pa.Table) -> float:
+    """The most that a sum can have been made of, where terms cancel out."""
+    amounts = table["amount"].to_pylist() if "amount" in table.column_names else []
+    return 1 + sum(abs(value) for value in amounts if value is not None)
 
 
 def example_table(name: str, every: int) -> pa.Table:

@@ -9,10 +9,14 @@ from mlops_assets.home import models_folder
 from mlops_assets.runtime import terminal
 
 
-def sql(model: str, part: str, dialect: str, table: str | None, *, zoned: bool) -> int:
+def sql(
+    model: str, part: str, dialect: str, table: str | None, asked: str | None, *, zoned: bool
+) -> int:
     """Print the query."""
-    settings = written(model)
-    terminal.document(Query(settings, part, dialect, table, zoned).text().rstrip("\n"))
+    if asked is not None and part != "features":
+        raise ConfigError("--asked is of `features`; leave it out, or ask for those")
+    query = Query(written(model), part, dialect, table, zoned, asked)
+    terminal.document(query.text().rstrip("\n"))
     return 0
 
 

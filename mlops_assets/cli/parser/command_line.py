@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from mlops_assets.cli.parser.exit_codes import ExitCode
 from mlops_assets.cli.parser.groups import GROUPS, VERBS
@@ -92,11 +92,20 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
+    _given: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._given = args
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        """Say it in a line, with the likely spelling of an option."""
-        wrong = message.partition("unrecognized arguments: ")[2].split()
+        """Say it in a line, with the likely spelling of an option that there is not."""
         known = [name for action in self._actions for name in action.option_strings]
-        near = _near(wrong[0], known) if wrong and wrong[0].startswith("-") else ""
+        options = [text.partition("=")[0] for text in self._given if text.startswith("--")]
+        wrong = [option for option in options if option not in {*known, "--"}]
+        near = _near(wrong[0], known) if wrong else ""
+        if near and wrong[0] not in message:
+            near = near.replace("?", f" by {wrong[0]!r}?")
         _refuse(f"{self.prog}: {message}{near}; `{self.prog} --help` has an example")
 
 

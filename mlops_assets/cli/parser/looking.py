@@ -170,13 +170,14 @@ WHY = Verb(
 SQL = Verb(
     "sql",
     "mlops_assets.cli.facts.sql.sql",
-    "the YAML's contract as a query for a table of your own warehouse",
+    "the YAML's contract, features or labels as a query for a table of your own warehouse",
     (
         MODEL,
         takes(
             "part",
-            choices=["contract", "quarantine"],
-            help="of the YAML: the good rows, or the others with the reasons",
+            choices=["contract", "quarantine", "features", "labels", "training", "scoring"],
+            help="of the YAML: the good rows, the others with the reasons, features, targets, "
+            "both, or what would be scored now",
         ),
         takes(
             "--dialect",
@@ -193,12 +194,21 @@ SQL = Verb(
             help="which holds the rows, e.g. shop.orders; default: that of `source`",
         ),
         takes(
+            "--asked",
+            metavar="TABLE",
+            help="of `features`: a table of entities and `event_timestamp`, at whose moments they "
+            "are wanted; default: at every moment",
+        ),
+        takes(
             "--zoned",
             action="store_true",
             help="its datetimes have a zone; default: they have none, and are UTC",
         ),
     ),
-    examples=("mlops sql customers contract --table sales",),
+    examples=(
+        "mlops sql customers contract --table sales",
+        "mlops sql customers training --table sales --dialect postgres",
+    ),
     more="Reads the YAML alone, asks no warehouse and writes nothing. The table's columns have the "
     "names of the source and the types of the contract.",
     anywhere=True,

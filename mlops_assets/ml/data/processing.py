@@ -110,8 +110,11 @@ def _fill(column: pd.Series, value: Scalar) -> pd.Series:
     what, fits = wanted[column.dtype.kind]
     if not fits:
         _refuse(column, value, what)
-    # A column that can hold missing values is of objects or float64, and stays so.
-    return column.fillna(value) if column.isna().any() else column
+    if not column.isna().any():
+        return column
+    # A column that can hold missing values is of objects or float64, and stays so: of a true that
+    # pandas puts among floats it makes objects.
+    return column.fillna(value if isinstance(value, str) else float(value))
 
 
 def _moment(column: pd.Series, value: Scalar) -> pd.Timestamp:

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 
 from mlops_assets.cli.facts.sql import written
-from tests.support.readings import KEPT_AS, Run, compare_query, example_table, model_of, tables
+from mlops_assets.config import ModelSettings
+from tests.support.readings import (
+    Run,
+    compare_parts,
+    compare_query,
+    example_table,
+)
 from tests.worlds.effort import worlds
+from tests.worlds.typed_tables import KEPT_AS, event_logs, flat_tables, model_of, tables
 
 pytestmark = pytest.mark.e2e
 TYPES = {
@@ -57,7 +64,7 @@ def _quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
 
 
-@worlds(40, shrink=False)
+@worlds(15, shrink=False)
 @given(world=tables(KEPT_AS, NAMES))
 def test_the_printed_contract_splits_a_table_as_arrays_do(
     in_postgres: Run, world: tuple[pa.Table, dict[str, Any]]
@@ -71,3 +78,21 @@ def test_the_rows_of_an_example_are_split_as_in_its_graph(
     in_postgres: Run, name: str, every: int
 ) -> None:
     compare_query(example_table(name, every), written(name), in_postgres, dialect="postgres")
+    compare_parts(example_table(name, every), written(name), in_postgres, dialect="postgres")
+
+
+@worlds(15, shrink=False)
+@given(world=event_logs(without="a\0"))
+def test_the_printed_features_of_an_event_log_are_those_of_arrays(
+    in_postgres: Run, world: tuple[pa.Table, ModelSettings, bool]
+) -> None:
+    table, settings, zoned = world
+    compare_parts(table, settings, in_postgres, dialect="postgres", zoned=zoned)
+
+
+@worlds(15, shrink=False)
+@given(world=flat_tables())
+def test_the_printed_features_of_a_flat_table_are_those_of_arrays(
+    in_postgres: Run, world: tuple[pa.Table, ModelSettings]
+) -> None:
+    compare_parts(*world, in_postgres, dialect="postgres")

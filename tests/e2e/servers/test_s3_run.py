@@ -78,6 +78,7 @@ def test_no_secret_is_in_a_log_a_file_a_command_line_or_an_event(
         assert not any(word.encode() in content for content in [*contents, *lines])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stage", MOMENTS)
 def test_a_while_without_the_server_loses_and_doubles_nothing(
     s3: S3Server, checkout: Checkout, bucket: str, stage: str

@@ -87,6 +87,7 @@ def test_no_verb_is_in_two_groups() -> None:
         (["rol"], "mlops has no verb 'rol'; did you mean 'rollback'?"),
         (["xyzzy"], "mlops has no verb 'xyzzy'; `mlops --help` lists them"),
         (["--versoin"], "mlops has no option '--versoin'; did you mean '--version'?"),
+        (["init", "x.csv", "--taget=y"], "--target; did you mean '--target' by '--taget'?"),
         (["score", "loans", "--jsn"], "unrecognized arguments: --jsn; did you mean '--json'?"),
         (
             ["predict"],

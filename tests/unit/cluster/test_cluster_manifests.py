@@ -137,7 +137,7 @@ def test_nobody_reaches_dagsters_pods_but_who_asks_the_code_server() -> None:
     (rule,) = policies["mlops-code"]["ingress"]
     (asks,) = rule["from"]
     assert asks["podSelector"]["matchExpressions"] == [own]
-    assert rule["ports"] == [{"port": 4000}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 4000}]
 
 
 def test_an_image_that_was_loaded_into_the_nodes_is_not_asked_for_elsewhere() -> None:
@@ -215,6 +215,9 @@ def test_the_image_holds_what_the_manifests_need() -> None:
     files = [line for line in copied if not line[0].startswith("--from")]
     sources = {source for line in files for source in line}
     assert {f"!{source}" for source in sources} <= set(ignored)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*wheel["force-include"], *wheel["packages"]} <= sources, "or no image is built"
     (state,) = (one["mountPath"] for one in LAUNCHER["volume_mounts"] if one["name"] == "state")
     assert f"MLOPS_HOME={state}" in image
     assert f"DAGSTER_HOME={LAUNCHER['dagster_home']}" in image

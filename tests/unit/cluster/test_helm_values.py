@@ -52,7 +52,9 @@ KEYS = {
     "global": {
         *("fullnameOverride", "dagsterHome", "postgresqlSecretName", "serviceAccountName"),
     },
-    "dagster-user-deployments": {"serviceAccount", "deployments", "imagePullSecrets", "enabled"},
+    "dagster-user-deployments": {
+        *("serviceAccount", "deployments", "imagePullSecrets", "enabled", "rbacEnabled"),
+    },
     "dagsterWebserver": POD_KEYS | {"service", "replicaCount", "pathPrefix", "workspace"},
     "dagsterDaemon": POD_KEYS | {"runMonitoring", "runCoordinator", "runRetries", "sensors"},
     "postgresql": {
@@ -69,6 +71,18 @@ def test_the_chart_has_every_key() -> None:
     for name, known in KEYS.items():
         assert set(VALUES[name] if name else VALUES) <= known, name
     assert set(CODE) <= CODE_KEYS
+
+
+def test_the_chart_and_its_subchart_give_no_account_more_than_the_roles() -> None:
+    """Each has a switch of its own; what it gives, it gives the daemon's account."""
+    assert VALUES["rbacEnabled"] is False
+    assert VALUES["dagster-user-deployments"]["rbacEnabled"] is False
+
+
+def test_the_webserver_is_asked_where_it_listens() -> None:
+    """The chart's own probe asks port 80 whatever the Service's port is."""
+    webserver = VALUES["dagsterWebserver"]
+    assert webserver["readinessProbe"]["httpGet"]["port"] == webserver["service"]["port"]
 
 
 def test_the_launcher_is_that_of_the_manifests() -> None:

@@ -85,3 +85,9 @@ def test_infinity_fills_nothing(rows: pd.DataFrame):
 def test_an_unknown_column_is_refused(rows: pd.DataFrame, settings: dict[str, Any]):
     with pytest.raises(ContractError, match=r"\['gone'\] not among .*correct the spelling"):
         run(rows, **settings)
+
+
+def test_what_fills_the_gaps_of_booleans_leaves_numbers():
+    rows = pd.DataFrame({"paid": [1.0, np.nan, 0.0]})  # as the contract leaves nullable booleans
+    filled = process(rows, ProcessingSettings(fill_na={"paid": True}))["paid"]
+    assert (filled.dtype, filled.tolist()) == (np.dtype("float64"), [1.0, 1.0, 0.0])

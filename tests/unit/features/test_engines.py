@@ -122,6 +122,7 @@ def test_a_token_of_spark_connect_is_in_no_name(tmp_path: Path) -> None:
         "duckdb", "duckdb://file.db", "duckdb://?memory=2GB", "duckdb://?threads=0", "spark://a",
         "spark://a:1?memory=4g", "spark://a:1,", "local[two]", "local[0", "sc://a", "yarn",
         "duckdb://?memory_limit=plenty", "duckdb://?memory_limit=-1GB", "duckdb://?memory_limit=",
+        "duckdb://?memory_limit=1GB&memory_limit=2GB",
     ],
 )  # fmt: skip
 def test_an_address_of_no_engine_is_refused(url: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ To write a file anew, delete it and run this test.
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def orders(**blocks: Any) -> ModelSettings:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_part_is_this_sql(dialect: str) -> None:
-    found = "\n".join(Query(orders(), part, dialect).text() for part in PARTS)
+    parts = [Query(orders(), part, dialect) for part in PARTS]
+    asked = Query(orders(), "features", dialect, asked="shop.mailings")
+    found = "\n".join(query.text() for query in (*parts, asked))
     path = FILES / f"{dialect}.sql"
     if not path.exists():
         path.write_text(found, encoding="utf-8")
@@ -132,6 +135,58 @@ def test_a_table_of_ones_own_has_the_types_of_the_contract() -> None:
     text = Query(orders(**columns(paid=paid, at=at)), "contract", "duckdb", "loaded").text()
     assert "at datetime, " in text.splitlines()[1]
     assert 'FROM "loaded"' in text
+
+
+def flat(**blocks: Any) -> ModelSettings:
+    columns = {**ORDERS["contract"]["columns"], "late": {"dtype": "bool"}}
+    dates = {"hour": {"column": "at", "part": "hour"}}
+    return orders(
+        contract={"columns": columns},
+        features={"columns": ["amount"], "dates": dates, "ttl": "1d"},
+        target={"name": "late", "task": "binary"},
+        **blocks,
+    )
+
+
+def test_a_clock_is_read_where_it_is_known_which() -> None:
+    assert "HOUR" in Query(flat(), "features", "postgres").text().upper()
+    with pytest.raises(ConfigError, match=r"features.dates.hour: of a moment with a zone"):
+        Query(flat(), "features", "postgres", zoned=True).text()
+
+
+def test_a_feature_may_be_called_as_a_column_of_ours() -> None:
+    import duckdb
+
+    names = ["at", "entity", "moment", "whose", "asked_at", "known_0", "wanted_1", "mlops_place"]
+    aggregates = {name: {"agg": "count"} for name in names}
+    settings = orders(features={**ORDERS["features"], "aggregates": aggregates})
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA shop")
+        at = "TIMESTAMP '2024-01-15'"
+        row = f"""1 AS customer_id, {at} AS "Placed At", 2.5 AS amount, 'it''s' AS item"""
+        connection.execute(f"CREATE TABLE shop.orders AS SELECT {row}")
+        asked = f"SELECT 1 AS customer, {at} + INTERVAL 20 DAY AS event_timestamp"
+        connection.execute(f"CREATE TABLE asked AS {asked}")
+        for part, table in (("features", "asked"), ("features", None), ("training", None)):
+            found = connection.sql(Query(settings, part, "duckdb", asked=table).text()).df()
+            assert (found[names] == 1).all(axis=None)
+            assert len(found)
+
+
+def test_rows_without_a_key_are_refused() -> None:
+    nobody = flat(entity=None, monitoring={})
+    assert Query(nobody, "contract", "duckdb").text()
+    with pytest.raises(ConfigError, match="orders has no `entity`, and a table tells neither"):
+        Query(nobody, "training", "duckdb").text()
+
+
+def test_a_query_of_open_snapshots_says_until_when() -> None:
+    features = {**ORDERS["features"], "snapshots": {"every": "1 month", "start": "2024-02-01"}}
+    now = datetime(2024, 4, 15, tzinfo=UTC)
+    text = Query(orders(features=features), "features", "duckdb", now=now).text()
+    assert text.splitlines()[2].startswith("-- snapshots until 2024-04-15; print it again")
+    assert text.count('AS "moment"') == 3
+    assert "snapshots until" not in Query(orders(), "features", "duckdb").text()
 
 
 def test_a_table_that_is_named_wrongly_is_refused() -> None:

@@ -2,34 +2,37 @@
 
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from mlops_assets.cli.facts.sql import written
+from mlops_assets.config import ModelSettings
+from mlops_assets.engines.readings.query import Query
 from tests.support.readings import (
-    KEPT_AS,
-    SUITED,
     compare_contract,
+    compare_newest_known,
+    compare_parts,
     compare_query,
     example_table,
     in_duckdb,
-    model_of,
-    tables,
 )
 from tests.worlds.effort import worlds
+from tests.worlds.typed_tables import KEPT_AS, SUITED, event_logs, flat_tables, model_of, tables
 
 World = tuple[pa.Table, dict[str, Any]]
 
 
-@worlds(60, shrink=False)
+@worlds(40, shrink=False)
 @given(world=tables(SUITED))
 def test_a_contract_splits_a_table_of_any_types_as_arrays_do(world: World) -> None:
     table, contract = world
     compare_contract(table, model_of(contract), in_duckdb)
 
 
-@worlds(40, shrink=False)
+@worlds(25, shrink=False)
 @given(world=tables(KEPT_AS))
 def test_the_printed_query_splits_a_table_as_arrays_do(world: World) -> None:
     table, contract = world
@@ -39,3 +42,58 @@ def test_the_printed_query_splits_a_table_as_arrays_do(world: World) -> None:
 @pytest.mark.parametrize(("name", "every"), [("customers", 7), ("flights", 40)])
 def test_the_rows_of_an_example_are_split_as_in_its_graph(name: str, every: int) -> None:
     compare_query(example_table(name, every), written(name), in_duckdb)
+    compare_parts(example_table(name, every), written(name), in_duckdb)
+
+
+@worlds(25, shrink=False)
+@given(world=event_logs())
+def test_the_printed_features_of_an_event_log_are_those_of_arrays(
+    world: tuple[pa.Table, ModelSettings, bool],
+) -> None:
+    table, settings, zoned = world
+    compare_parts(table, settings, in_duckdb, zoned=zoned)
+
+
+@worlds(15, shrink=False)
+@given(world=flat_tables())
+def test_the_printed_features_of_a_flat_table_are_those_of_arrays(
+    world: tuple[pa.Table, ModelSettings],
+) -> None:
+    compare_parts(*world, in_duckdb)
+
+
+_AT, _WHO = st.integers(0, 12), st.sampled_from(["a", "b", "ä"])
+_KNOWN = st.lists(st.tuples(_WHO, _AT), max_size=12, unique=True)
+
+
+@worlds(40)
+@given(known=_KNOWN, asked=st.lists(st.tuples(_WHO, _AT), max_size=8), ttl=st.none() | _AT)
+def test_what_is_found_at_a_moment_is_what_arrays_find(
+    known: list[tuple[str, int]], asked: list[tuple[str, int]], ttl: int | None
+) -> None:
+    def table(rows: list[tuple[str, int]], who: str, at: str) -> pa.Table:
+        schema = pa.schema([(who, pa.string()), (at, pa.int64())])
+        return pa.table([[row[0] for row in rows], [row[1] for row in rows]], schema=schema)
+
+    places = pa.array(range(len(known)), pa.int64())
+    stored = table(known, "entity", "at").append_column("place", places)
+    compare_newest_known(table(asked, "whose", "asked_at"), stored, ttl)
+
+
+def test_features_are_found_for_the_moments_of_another_table() -> None:
+    import duckdb
+
+    events = example_table("customers", 7)
+    at = "TIMESTAMP '1997-08-15 12:00' AS event_timestamp"
+    asked = Query(written("customers"), "features", "duckdb", "sales", asked="asked").text()
+    every = Query(written("customers"), "features", "duckdb", "sales").text()
+    with duckdb.connect() as connection:
+        connection.register("sales", events)
+        connection.execute(f"CREATE TABLE asked AS SELECT DISTINCT customer_id, {at} FROM sales")
+        found = connection.sql(asked).df().dropna().set_index("customer_id").sort_index()
+        known = connection.sql(every).df()
+    as_of = known[known["event_timestamp"] == "1997-08-01"].set_index("customer_id").sort_index()
+    names = [*written("customers").features.names]
+    pd.testing.assert_frame_equal(found[names], as_of[names].loc[found.index])
+    assert (found["features_as_of"] == "1997-08-01").all()
+    assert len(found) == len(as_of.dropna())
