@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from mlops_assets.ml.file_part import Part, frames_in
 from mlops_assets.ml.frames import FeatureDtypes, number_array, text_array
 from mlops_assets.ml.monitoring.column_bins import number_bins, sample, text_bins
 from mlops_assets.records.profile import Ageing, Bins, ColumnProfile, Profile
@@ -21,7 +22,7 @@ NEAR = 1e-9
 
 
 def profile_reference(
-    columns: pd.DataFrame,
+    columns: Part,
     dtypes: FeatureDtypes,
     *,
     ageing: Mapping[str, Ageing] | None = None,
@@ -39,7 +40,11 @@ def profile_reference(
             bins[name] = number_bins(young).model_copy(update={"ageing": aged[name]})
         else:
             bins[name] = text_bins(some[name]) if kind == "string" else number_bins(some[name])
-    return profile(columns, bins, moments)
+    parts = [
+        profile(frame, bins, None if moments is None else moments.loc[frame.index])
+        for frame in frames_in(columns)
+    ]
+    return merge(parts)
 
 
 def profile(
