@@ -9,6 +9,7 @@ import pandas as pd
 from demo.story import Month, Quality
 from demo.system import System
 from mlops_assets.ml.evaluation.metrics import metrics_of
+from mlops_assets.ml.file_part import in_memory
 from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.drift import summarize
 from mlops_assets.ml.monitoring.outcomes import known_labels, predicted_moments, with_outcomes
@@ -55,11 +56,12 @@ def _measured(system: System, month: Month, rows: pd.DataFrame, first: int) -> M
     names = {f"{FEATURE}{name}": name for name in system.settings.features.names}
     with fetched(system.registered(first), system.tools.tracking, system.settings) as one:
         said = one.scored(rows.rename(columns=names), system.settings)
+    features = in_memory(said.features)
     return month.model_copy(
         update={
             "labelled": int(rows["label"].notna().sum()),
-            "live": _quality(system, month.version, rows, said.features, live),
-            "first": _quality(system, first, rows, said.features, said.scores[:, 0]),
+            "live": _quality(system, month.version, rows, features, live),
+            "first": _quality(system, first, rows, features, said.scores[:, 0]),
         }
     )
 

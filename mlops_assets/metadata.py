@@ -131,6 +131,10 @@ def first_rows(rows: "pd.DataFrame", count: int | None = None) -> dict[str, Any]
     return {"dagster/row_count": length, "preview": markdown_table(rows.head())}
 
 
+PROFILED = 100_000
+"""Rows that are looked at for the metadata of more than memory holds; at most twice as many."""
+
+
 def profile(
     rows: "pd.DataFrame", names: Sequence[str], titles: Mapping[str, str]
 ) -> dict[str, Any]:

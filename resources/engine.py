@@ -48,7 +48,8 @@ class FeatureEngine(dg.ConfigurableResource):
     def checking(self, settings: ModelSettings, files: Sequence[Path]) -> Generator[Path | None]:
         """A folder for the rows of these files, if they are to be checked batch by batch.
 
-        They are where another engine than arrays will aggregate them. None: they fit into memory.
+        They are where another engine than arrays will aggregate them, or where they are a table
+        that stays in its file. None: they fit into memory.
 
         Raises:
             ConfigError: The address means no engine.
@@ -58,11 +59,21 @@ class FeatureEngine(dg.ConfigurableResource):
         from mlops_assets.ml.data.delivered import as_delivered
         from mlops_assets.ml.features.arrays import ARRAYS
 
-        if settings.features.shape == "flat_table" or settings.partitions is not None:
+        by_batch = settings.training.external_memory
+        if settings.features.shape == "event_log":
+            by_batch = self.of(settings, about_rows(files, as_delivered(settings))) is not ARRAYS
+        elif settings.timestamp is None and settings.entity is not None:
+            by_batch = False  # which of an entity's rows is the newest is known at the end
+        if settings.partitions is not None or not by_batch:
             yield None
             return
-        rows = about_rows(files, as_delivered(settings))
-        if self.of(settings, rows) is ARRAYS:
+        with folder_aside(Path(self.spill)) as folder:
+            yield folder
+
+    @contextmanager
+    def beside(self, settings: ModelSettings) -> Generator[Path | None]:
+        """A folder for features, if they are not to be in memory; None: they are."""
+        if not settings.training.external_memory:
             yield None
             return
         with folder_aside(Path(self.spill)) as folder:

@@ -15,7 +15,7 @@ import os
 import shutil
 import sqlite3
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +32,10 @@ from mlops_assets.serving.online.secrets import with_secrets
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlops_assets.ml.file_part import Part
+    from mlops_assets.ml.stored_rows import StoredRows
     from resources.bucket.mirror import Mirror
-    from resources.offline_features import OfflineFeatures
+    from resources.offline_features import Columns, OfflineFeatures
 
 
 class FeastFeatureStore(dg.ConfigurableResource):
@@ -47,7 +49,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
         "`${NAME}`; default: a sqlite file for each model.",
     )
 
-    def publish(self, view: FeatureView, rows: "pd.DataFrame") -> datetime:
+    def publish(self, view: FeatureView, rows: "Part") -> datetime:
         """Make `rows` the view's features, offline and by id online; returns their newest moment.
 
         Online, each entity's newest row that is not older than the view's TTL, counted from now or
@@ -70,17 +72,17 @@ class FeastFeatureStore(dg.ConfigurableResource):
             self._files.write(registry, following.replace)
         return rows[TIMESTAMP].max().floor("us").to_pydatetime()
 
-    def _publish(self, view: FeatureView, rows: "pd.DataFrame", registry: Path) -> None:
+    def _publish(self, view: FeatureView, rows: "Part", registry: Path) -> None:
         from mlops_assets.ml.frames import TIMESTAMP
         from mlops_assets.serving.online.waiting import patiently
-        from resources.online_table import write_newest
+        from resources.online_table import newest_of_each, write_newest
 
         newest = rows[TIMESTAMP].max().to_pydatetime(warn=False)
         oldest = min(newest, datetime.now(UTC)) - view.ttl
         file = self._online_file(view)
         if file is not None:  # before Feast opens it: a file that others use is not made anew
             self._keep_readers_going(view)
-            write_newest(file, view, rows, oldest)
+            write_newest(file, view, newest_of_each(rows, view), oldest)
         store = self._store(view, registry)
         store.apply(self._objects(view))
         if file is not None:
@@ -128,13 +130,24 @@ class FeastFeatureStore(dg.ConfigurableResource):
         """
         import pandas as pd
 
+        rows, columns = self._as_of(view, keys)
+        return pd.DataFrame({**dict(rows.items()), **dict(columns)}, copy=False)
+
+    def training_file(
+        self, view: FeatureView, keys: "pd.DataFrame", path: Path, said: Mapping[str, Any]
+    ) -> "StoredRows":
+        """The rows of `training_rows` in a file, which says of itself what is `said` of them."""
+        from resources.offline_features import joined_file
+
+        return joined_file(path, *self._as_of(view, keys), said)
+
+    def _as_of(self, view: FeatureView, keys: "pd.DataFrame") -> "tuple[pd.DataFrame, Columns]":
         from mlops_assets.ml.frames import TIMESTAMP
 
         features = {name: stored_name(name) for name in view.features}
         rows, columns = self._registered(view).as_of(keys, view.key.name, features)
-        joined = pd.DataFrame({**dict(rows.items()), **columns}, copy=False)
-        joined[TIMESTAMP] = joined[TIMESTAMP].dt.as_unit("ns")
-        return joined
+        rows[TIMESTAMP] = rows[TIMESTAMP].dt.as_unit("ns")
+        return rows, columns
 
     def online_rows(self, view: FeatureView, entities: Sequence[int | str]) -> "pd.DataFrame":
         """The values that serving would read, one row per known entity, in the order asked for."""

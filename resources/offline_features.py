@@ -7,8 +7,11 @@ one that was published last, and of what is asked for a moment finer than a micr
 left out, as it is of what is stored.
 """
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,11 +22,24 @@ import pyarrow.parquet as pq
 
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
+from mlops_assets.ml.file_part import Part, frames_in
 from mlops_assets.ml.frames import TIMESTAMP
-from mlops_assets.ml.stored_rows import ROWS, row_batches
+from mlops_assets.ml.stored_rows import (
+    ROWS,
+    RowFile,
+    StoredRows,
+    row_batches,
+    schema_of,
+    table_of,
+    write_frames,
+)
 from mlops_assets.records.data import FeatureView, stored_name
 
 _MICROSECOND = timedelta(microseconds=1)
+_FILES, _GROUP = 100, 10_000
+"""With a column each before more share one, and how many rows are put side by side."""
+Columns = Iterator[tuple[str, np.ndarray]]
+"""Each with its name."""
 
 
 class OfflineFeatures(NamedTuple):
@@ -38,7 +54,7 @@ class OfflineFeatures(NamedTuple):
 
     def as_of(
         self, keys: pd.DataFrame, entity: str, features: Mapping[str, str]
-    ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    ) -> tuple[pd.DataFrame, Columns]:
         """The keys by time and entity, and for each the features that were known then.
 
         Args:
@@ -47,28 +63,31 @@ class OfflineFeatures(NamedTuple):
             features: What each is called that is wanted -> as which it is stored.
 
         Returns:
-            The columns of features are float64 with NaN, or `str` with None, for no value.
+            The columns of features, read when they are asked for, are float64 with NaN, or `str`
+            with None, for no value.
         """
         if missing := [name for name, stored in features.items() if stored not in self.features]:
             raise FeatureStoreError(
                 f"{self.file} was published without the features {missing}; "
                 "materialize the features again"
             )
-        with pq.ParquetFile(self.file) as file:
-            known = self._known(file)
-            asked = self._asked(keys, entity, known)
-            if (order := asked.in_order()) is not None:
-                asked, keys = asked.take(order), keys.take(order)
-            ttl = self.ttl // _MICROSECOND if self.ttl else None
-            places = newest_known(asked, known, ttl)
-            del known, asked
-            # One at a time, since beside it stand what is read and what is made of it.
+        file = pq.ParquetFile(self.file)  # as it is now: another may take its place
+        known = self._known(file)
+        asked = self._asked(keys, entity, known)
+        if (order := asked.in_order()) is not None:
+            asked, keys = asked.take(order), keys.take(order)
+        ttl = self.ttl // _MICROSECOND if self.ttl else None
+        places = newest_known(asked, known, ttl)
+        return keys.reset_index(drop=True), self._columns(file, features, places)
+
+    def _columns(
+        self, file: pq.ParquetFile, features: Mapping[str, str], places: np.ndarray
+    ) -> Columns:
+        """One at a time, since beside it stand what is read and what is made of it."""
+        with file:
             read = {"string": _texts, "float64": _Numbers(file.metadata.num_rows).read}
-            columns = {
-                name: read[self.features[stored]](file, stored, places)
-                for name, stored in features.items()
-            }
-        return keys.reset_index(drop=True), columns
+            for name, stored in features.items():
+                yield name, read[self.features[stored]](file, stored, places)
 
     def _known(self, file: pq.ParquetFile) -> Rows:
         table = file.read(columns=[self.entity, self.timestamp])
@@ -88,15 +107,59 @@ class OfflineFeatures(NamedTuple):
 
 
 def write_features(
-    path: Path, rows: pd.DataFrame, write: Callable[[Path, Callable[[Path], object]], None]
+    path: Path, rows: Part, write: Callable[[Path, Callable[[Path], object]], None]
 ) -> None:
     """Let `write` write the feature file: the rows in their order, columns as they are stored."""
-    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
-    # Feast's DuckDB cannot cast nanoseconds; the moments are of whole microseconds.
-    moments = pa.array(pd.DatetimeIndex(rows[TIMESTAMP]).as_unit("us"))
-    table = table.set_column(table.column_names.index(TIMESTAMP), TIMESTAMP, moments)
-    table = table.rename_columns([stored_name(name) for name in table.column_names])
-    write(path, lambda file: pq.write_table(table, file))
+    write(path, lambda file: _write_features(file, rows))
+
+
+def _write_features(path: Path, rows: Part) -> None:
+    file = RowFile(path)
+    for frame in frames_in(rows):
+        table = table_of(frame, schema_of(frame)).replace_schema_metadata()
+        # Feast's DuckDB cannot cast nanoseconds; the moments are of whole microseconds.
+        moments = pa.array(pd.DatetimeIndex(frame[TIMESTAMP]).as_unit("us"))
+        table = table.set_column(table.column_names.index(TIMESTAMP), TIMESTAMP, moments)
+        file.append(table.rename_columns([stored_name(name) for name in table.column_names]))
+    file.close()
+
+
+def joined_file(
+    path: Path, keys: pd.DataFrame, columns: Columns, attributes: Mapping[str, Any]
+) -> StoredRows:
+    """Keys and columns side by side in a file, as a frame with these attributes is stored.
+
+    Beside the keys a column is in memory, of very many features some; the others lie in files
+    beside that one until it is written.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, ExitStack() as opened:
+        files = [
+            opened.enter_context(pq.ParquetFile(file)) for file in _spilled(columns, Path(folder))
+        ]
+        return write_frames(path, _side_by_side(keys, files), attributes)
+
+
+def _spilled(columns: Columns, folder: Path) -> Iterator[Path]:
+    for number in count():
+        some = {
+            name: pa.array(values, pa.string(), from_pandas=True)
+            if values.dtype == object
+            else values
+            for name, values in islice(columns, 1 + number // _FILES)
+        }
+        if not some:
+            return
+        file = folder / f"{number}.parquet"
+        pq.write_table(pa.table(some), file, row_group_size=_GROUP, compression="none")
+        yield file
+
+
+def _side_by_side(keys: pd.DataFrame, files: Sequence[pq.ParquetFile]) -> Iterator[pd.DataFrame]:
+    for group in range(-(-len(keys) // _GROUP)):
+        frame = keys.iloc[group * _GROUP : (group + 1) * _GROUP]
+        parts = [file.read_row_group(group, use_threads=False) for file in files]
+        columns = {name: part[name].to_numpy() for part in parts for name in part.column_names}
+        yield pd.DataFrame({**dict(frame.items()), **columns}, index=frame.index, copy=False)
 
 
 def _texts(file: pq.ParquetFile, name: str, places: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
+from mlops_assets.ml.file_part import Part, in_memory
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView, stored_name
 from mlops_assets.serving.online.rows import (
@@ -95,6 +96,16 @@ def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datet
             f"writes to it, and materialize {view.name}/features again"
         ) from err
     return written
+
+
+def newest_of_each(rows: Part, view: FeatureView) -> pd.DataFrame:
+    """What `write_newest` needs of rows in memory: of a part of a file one row for each entity."""
+    if isinstance(rows, pd.DataFrame):
+        return rows
+    keys = in_memory(rows[[view.key.name, TIMESTAMP]])
+    by_time = keys.sort_values(TIMESTAMP, kind="stable")
+    last = by_time.index[~by_time[view.key.name].duplicated(keep="last")]
+    return rows.take(np.sort(last.to_numpy()))
 
 
 class _Newest(NamedTuple):

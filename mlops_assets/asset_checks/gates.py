@@ -8,7 +8,7 @@ import dagster as dg
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without, rounded
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile
 from mlops_assets.records.data import DatasetVersion, FeatureView
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
@@ -48,13 +48,14 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
     )
     @inspected_once
     def online_equals_offline(
-        features: TracedRows, feature_store: FeastFeatureStore
+        features: TracedFile, feature_store: FeastFeatureStore
     ) -> dg.AssetCheckResult:
         from mlops_assets.ml.features.agreement import newest_rows
         from mlops_assets.ml.frames import TIMESTAMP
+        from mlops_assets.ml.training.many_rows.labelled import all_rows
 
         names = [view.key.name, TIMESTAMP, *view.features]
-        offline = newest_rows(features.rows, view)[names]
+        offline = newest_rows(all_rows(features.rows, settings), view)[names]
         online = feature_store.online_rows(view, offline[view.key.name].tolist())
         finest = feature_store.resolution(view)
         different = unequal_columns(at(finest, offline), at(finest, online[names]))

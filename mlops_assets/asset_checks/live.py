@@ -7,7 +7,7 @@ import dagster as dg
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
@@ -33,21 +33,24 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
     @inspected_once
     def live_equals_offline(
         endpoint: Endpoint,
-        features: TracedRows,
+        features: TracedFile,
         feature_store: FeastFeatureStore,
         tracking: MLflowTracking,
         deployment: EndpointDeployer,
     ) -> dg.AssetCheckResult:
         from mlops_assets.ml.export.parity import read_inference
         from mlops_assets.ml.features.agreement import answers_alike, newest_rows
+        from mlops_assets.ml.file_part import in_memory
         from mlops_assets.ml.frames import TIMESTAMP, feature_rows
         from mlops_assets.ml.inference.scoring import class_names
+        from mlops_assets.ml.training.many_rows.labelled import all_rows
         from mlops_assets.model_versions.fetched import fetched
 
         # Without an entity nothing is looked up, and nothing expires.
         expires = settings.entity is not None and settings.features.clock == "wall"
         now = datetime.now(UTC) if expires else None
-        newest = newest_rows(features.rows, view, now).tail(settings.deployment.max_rows)
+        rows = all_rows(features.rows, settings)
+        newest = newest_rows(rows, view, now).tail(settings.deployment.max_rows)
         offline = feature_store.training_rows(view, newest[[view.key.name, TIMESTAMP]])
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another
         version = registered(settings.name, live.model_version, tracking)
@@ -56,7 +59,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         names = class_names(said.model, said.task)
         entities = offline[view.key.name].tolist()
         if settings.entity is None:
-            sent = feature_rows(said.features)
+            sent = feature_rows(in_memory(said.features))
             answers = deployment.predict_features(settings.name, sent, logged=False)
         else:
             answers = deployment.predict(settings.name, entities, logged=False)

@@ -12,7 +12,7 @@ from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import first_rows, profile, stated
+from mlops_assets.metadata import PROFILED, first_rows, profile, stated
 from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_name
 from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, RejectedRows, SourceFacts
@@ -66,21 +66,17 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
         from mlops_assets.ml.data.delivered import checked_rows
         from mlops_assets.ml.data.piecewise.streamed import stream_rows
 
-        now = datasets.now()
+        origin = Origin(raw=raw, checked_at=datasets.now())
         with ExitStack() as until_stored:
             with reported(), datasets.open(raw) as files:
                 folder = until_stored.enter_context(engine.checking(settings, files))
                 if folder is None:
-                    found = checked_rows(files, settings, now)
+                    found = checked_rows(files, settings, origin.checked_at)
                 else:
-                    found = stream_rows(files, settings, now, folder, _SAMPLED)
-            yield from processed(found, settings, Origin(raw=raw, checked_at=now), datasets)
+                    found = stream_rows(files, settings, origin, folder, PROFILED)
+            yield from processed(found, settings, origin, datasets)
 
     return processed_data
-
-
-_SAMPLED = 100_000
-"""Rows that are looked at for the metadata of more than memory holds; at most twice as many."""
 
 
 def _readable(files: Sequence[Path], settings: ModelSettings) -> dict[str, Any]:

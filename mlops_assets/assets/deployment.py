@@ -6,7 +6,7 @@ from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
 from resources.champion.ledger import PromotionLedger
@@ -37,7 +37,7 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
     @inspected_once
     def deployed_endpoint(
         context: dg.AssetExecutionContext,
-        features: TracedRows,
+        features: TracedFile,
         model: ModelVersion,
         evaluation: Evaluation,
         tracking: MLflowTracking,
@@ -45,13 +45,15 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         feature_store: FeastFeatureStore,
         deployment: EndpointDeployer,
     ) -> dg.MaterializeResult[Endpoint]:
+        from mlops_assets.ml.training.many_rows.labelled import all_rows
         from mlops_assets.model_versions.champion.deployment import ChampionDeployment
 
         run_id = context.run.run_id
         wanted = Cancellation(context.instance, run_id).require_not_asked
         by = ChampionDeployment(run_id, wanted, tracking, ledger, feature_store, deployment)
         with reported():
-            endpoint, online = by.of(model, evaluation, features.rows, settings)
+            rows = all_rows(features.rows, settings)
+            endpoint, online = by.of(model, evaluation, rows, settings)
         metadata = {
             "version": endpoint.model_version,
             "generation": endpoint.generation,

@@ -10,7 +10,7 @@ from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.files import PROFILE_FILE
 from mlops_assets.records.monitoring import DriftReport
@@ -51,7 +51,7 @@ def _reference_profile(settings: ModelSettings) -> dg.AssetsDefinition:
     )
     @inspected_once
     def reference_profile(
-        features: TracedRows, model: ModelVersion, tracking: MLflowTracking
+        features: TracedFile, model: ModelVersion, tracking: MLflowTracking
     ) -> dg.MaterializeResult[Profile]:
         from mlops_assets.monitoring.drift_facts import reference_metadata
         from mlops_assets.monitoring.live_window import held_out_profile
@@ -81,7 +81,7 @@ def _drift_report(settings: ModelSettings) -> dg.AssetsDefinition:
     @inspected_once
     def drift_report(
         config: PageConfig,
-        features: TracedRows,
+        features: TracedFile,
         predictions: PredictionLog,
         ledger: PromotionLedger,
         tracking: MLflowTracking,

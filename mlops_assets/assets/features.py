@@ -1,7 +1,9 @@
 """Features: computed once, published to the feature store, joined point in time for training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -11,9 +13,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import profile, stated
+from mlops_assets.metadata import PROFILED, first_rows, profile, stated
 from mlops_assets.ml.documented import TracedFile, TracedRows
-from mlops_assets.records.data import FeatureFacts, FeatureView
+from mlops_assets.records.data import FeatureFacts, FeatureView, Origin
 from resources.dagster.signatures import inspected_once
 from resources.datasets.versions import DvcDatasets
 from resources.engine import FeatureEngine
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from mlops_assets.ml.features.engine import Engine
     from mlops_assets.ml.features.usable import Useless
+    from mlops_assets.ml.stored_rows import AnyRows
 
 
 def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -45,34 +48,33 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         engine: FeatureEngine,
         feature_store: FeastFeatureStore,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        from mlops_assets.ml.features.build import build_features
+        from mlops_assets.ml.features.build import built_features
         from mlops_assets.ml.features.labelled import labelled_keys
         from mlops_assets.ml.features.usable import useless_features
         from mlops_assets.ml.frames import TIMESTAMP
 
         rows, origin = processed.rows, processed.record
-        with reported():
-            chosen = engine.of(settings, rows.count)
-            computed = build_features(rows, settings, chosen)
-            useless = useless_features(computed, settings)
-        yield _have_values(useless)
-        if useless.empty:  # raised before anything is published: the previous features stay
-            raise dg.Failure(useless.said, allow_retries=False)
-        with reported():
-            require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
-            keys = labelled_keys(rows, computed, settings, origin.checked_at, chosen)
-            newest = feature_store.publish(view, computed)
-            del computed  # or what is joined stands beside it in memory
-            joined = feature_store.training_rows(view, keys)
-        counts = {"asked_rows": len(keys), "joined_rows": len(joined)}
-        complete = len(keys) == len(joined)
-        yield dg.AssetCheckResult(check_name="no_row_was_lost", passed=complete, metadata=counts)
-        if not complete:
-            raise dg.Failure(f"the feature store lost rows: {counts}", allow_retries=False)
-        facts = {**_describe(joined, settings, newest), **_computed_by(chosen)}
-        made = {"made_by": settings.computed_by, "engine": chosen.name}
-        value = TracedRows(joined, origin.model_copy(update=made))
-        yield dg.MaterializeResult(value=value, metadata=facts)
+        with ExitStack() as until_stored:
+            with reported():
+                folder = until_stored.enter_context(engine.beside(settings))
+                chosen = engine.of(settings, rows.count)
+                computed = built_features(rows, settings, chosen, folder)
+                useless = useless_features(computed, settings)
+            yield _have_values(useless)
+            if useless.empty:  # raised before anything is published: the previous features stay
+                raise dg.Failure(useless.said, allow_retries=False)
+            with reported():
+                require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
+                keys = labelled_keys(rows, computed, settings, origin.checked_at, chosen)
+                newest = feature_store.publish(view, computed)
+                del computed  # or what is joined stands beside it in memory
+                made = {"made_by": settings.computed_by, "engine": chosen.name}
+                record = origin.model_copy(update=made)
+                value = _joined(view, keys, feature_store, record, folder)
+            counts = {"asked_rows": len(keys), "joined_rows": len(value.rows)}
+            yield _complete(counts)
+            facts = {**_describe(value.rows, settings, newest), **_computed_by(chosen)}
+            yield dg.MaterializeResult(value=value, metadata=facts)
 
     return [features]
 
@@ -92,6 +94,27 @@ def _checks(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(name, asset=key, blocking=True, description=description)
         for name, description in said.items()
     ]
+
+
+def _joined(
+    view: FeatureView,
+    keys: "pd.DataFrame",
+    feature_store: FeastFeatureStore,
+    record: Origin,
+    folder: Path | None,
+) -> TracedRows | TracedFile:
+    """The rows of these keys with what the store knows of them: in memory, or in a folder."""
+    if folder is None:
+        return TracedRows(feature_store.training_rows(view, keys), record)
+    said, file = record.model_dump(mode="json"), folder / "joined.parquet"
+    return TracedFile(feature_store.training_file(view, keys, file, said), record)
+
+
+def _complete(counts: Mapping[str, int]) -> dg.AssetCheckResult:
+    complete = len({*counts.values()}) == 1
+    if not complete:
+        raise dg.Failure(f"the feature store lost rows: {counts}", allow_retries=False)
+    return dg.AssetCheckResult(check_name="no_row_was_lost", passed=complete, metadata=counts)
 
 
 def _have_values(useless: "Useless") -> dg.AssetCheckResult:
@@ -123,10 +146,18 @@ def _computed_by(engine: "Engine") -> dict[str, Any]:
     return {"engine": engine.name, **counted}
 
 
-def _describe(joined: "pd.DataFrame", settings: ModelSettings, newest: object) -> dict[str, Any]:
+def _describe(joined: "AnyRows", settings: ModelSettings, newest: object) -> dict[str, Any]:
+    from mlops_assets.ml.stored_rows import frame_of, some_of
+
+    names = [*settings.features.names, settings.target.name]
+    head, sample, last = some_of(joined, PROFILED)
+    partly = {"profiled_rows": len(sample), **first_rows(head, len(joined))}
     return {
-        "labelled_rows": int(joined[settings.target.name].notna().sum()),
+        "labelled_rows": int(
+            frame_of(joined, [settings.target.name])[settings.target.name].notna().sum()
+        ),
         "newest": str(newest),
-        **stated(FeatureFacts(newest_entity=str(joined[settings.key.name].iloc[-1]))),
-        **profile(joined, [*settings.features.names, settings.target.name], settings.titles),
+        **stated(FeatureFacts(newest_entity=str(last[settings.key.name].iloc[-1]))),
+        **profile(sample, names, settings.titles),
+        **(partly if len(sample) < len(joined) else {}),
     }

@@ -10,7 +10,7 @@ from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.metadata import pictures, stated, urls
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
@@ -35,7 +35,7 @@ def _trained_model(settings: ModelSettings) -> dg.AssetsDefinition:
     )
     @inspected_once
     def trained_model(
-        context: dg.AssetExecutionContext, features: TracedRows, tracking: MLflowTracking
+        context: dg.AssetExecutionContext, features: TracedFile, tracking: MLflowTracking
     ) -> dg.MaterializeResult[ModelVersion]:
         from resources.champion.described import name_run
 
@@ -61,7 +61,7 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
     )
     @inspected_once
     def evaluation_report(
-        features: TracedRows,
+        features: TracedFile,
         model: ModelVersion,
         tracking: MLflowTracking,
         ledger: PromotionLedger,
@@ -94,7 +94,7 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
 
 
 def train(
-    features: TracedRows, settings: ModelSettings, run: MLflowRun
+    features: TracedFile | TracedRows, settings: ModelSettings, run: MLflowRun
 ) -> tuple[ModelVersion, dict[str, Any]]:
     """Choose, tune, fit and register a version in the open run, with what its repetition needs.
 
@@ -120,6 +120,7 @@ def train(
     rounds = {"rounds": rounds_of(model)} if settings.training.early_stopping else {}
     sample = sampled_rows(fitted_on, settings)
     known = {**rounds, **({"fitted_rows": sample.drawn, "sample": sample.said} if sample else {})}
+    known |= {"external_memory": True} if training.external_memory else {}
     run.log_params({"estimator": training.estimator, "seed": training.seed, **params, **known})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)

@@ -14,7 +14,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import named_values
-from mlops_assets.ml.documented import Labels, TracedFile, TracedRows
+from mlops_assets.ml.documented import Labels, TracedFile
 from mlops_assets.records.data import Maturity
 from mlops_assets.records.monitoring import (
     LogSummary,
@@ -133,7 +133,7 @@ def _performance_report(settings: ModelSettings) -> dg.AssetsDefinition:
     @inspected_once
     def performance_report(
         known: Labels,
-        features: TracedRows,
+        features: TracedFile,
         predictions: PredictionLog,
         ledger: PromotionLedger,
         tracking: MLflowTracking,
@@ -168,7 +168,7 @@ def _skew_report(settings: ModelSettings) -> dg.AssetsDefinition:
     )
     @inspected_once
     def skew_report(
-        features: TracedRows,
+        features: TracedFile,
         predictions: PredictionLog,
         ledger: PromotionLedger,
         tracking: MLflowTracking,

@@ -170,6 +170,12 @@ class TrainingSettings(Settings):
         exclude_if=lambda sample: sample is None,  # what was trained without it is not stale
         description="Off without it. Which rows are drawn follows from their keys and the seed.",
     )
+    external_memory: bool = Field(
+        False,
+        exclude_if=lambda wanted: not wanted,  # as of `sample`
+        description="Training and evaluation read rows from their file batch by batch. Fitted so "
+        "are XGBoost's XGBClassifier and XGBRegressor; any other estimator needs a `sample`.",
+    )
     early_stopping: EarlyStopping | None = Field(
         None,
         description="Of XGBoost, LightGBM, CatBoost and HistGradientBoosting. All training rows "
@@ -185,6 +191,23 @@ class TrainingSettings(Settings):
         searched = self.tune.params if self.tune else {}
         if both := sorted(set(self.params) & set(searched)):
             raise ValueError(f"training.params and training.tune.params both give {both}")
+        return self
+
+    @model_validator(mode="after")
+    def _in_memory_or_not(self) -> Self:
+        every = self.sample is None  # row is fitted
+        wanted = {
+            "estimator: auto": self.estimator == AUTO,
+            "scale": self.scale and every,
+            "impute": self.impute in ("median", "mean") and every,
+            "early_stopping": self.early_stopping,
+            "tune": self.tune,
+        }
+        if self.external_memory and (both := [name for name, asked in wanted.items() if asked]):
+            raise ValueError(
+                f"training.{both[0]} needs the rows in memory, and with training.external_memory "
+                "they are not; remove one of the two"
+            )
         return self
 
     @property

@@ -24,6 +24,7 @@ from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.evaluation.metrics import metrics_of
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.labelled import with_targets
+from mlops_assets.ml.file_part import in_memory
 from mlops_assets.ml.frames import Split, label_array
 from mlops_assets.ml.inference.scoring import Scored, score
 from mlops_assets.ml.training.fit import fit, split
@@ -180,7 +181,7 @@ def _strongest(held_out: Scored, actual: np.ndarray) -> str:
 
     Of many features the half is followed that costs more, as one prediction each takes too long.
     """
-    rows, order = held_out.features, np.random.default_rng(0).permutation(len(actual))
+    rows, order = in_memory(held_out.features), np.random.default_rng(0).permutation(len(actual))
 
     def loss(names: list[str]) -> float:
         mixed = rows[names].iloc[order].set_axis(rows.index)

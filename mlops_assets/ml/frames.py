@@ -3,14 +3,15 @@
 Nothing here knows what a row means; computing features is in `features`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.base import Task
 from mlops_assets.errors import FeatureError
+from mlops_assets.ml.file_part import FilePart, Part
 from mlops_assets.records.data import TIMESTAMP as TIMESTAMP
 
 _EXACT = 2**53 - 1
@@ -71,29 +72,44 @@ def feature_frame(rows: Sequence[Mapping[str, Any]], dtypes: FeatureDtypes) -> p
     return pd.DataFrame(columns)
 
 
-def select_features(frame: pd.DataFrame, dtypes: FeatureDtypes) -> pd.DataFrame:
+@overload
+def select_features(frame: pd.DataFrame, dtypes: FeatureDtypes) -> pd.DataFrame: ...
+@overload
+def select_features(frame: Part, dtypes: FeatureDtypes) -> Part: ...
+def select_features(frame: Part, dtypes: FeatureDtypes) -> Part:
     """Build the model's input from a frame; equals `feature_frame` of its rows, but fast.
 
     Returns:
-        A new frame with a fresh index, one row per row of `frame`.
+        A new frame with a fresh index, one row per row of `frame`; of a part of a file these
+        columns of it, which are as whoever made it reads them.
 
     Raises:
         FeatureError: A feature is no column of `frame`, or holds what is no number.
     """
+    if isinstance(frame, FilePart):
+        require_features(frame.columns, dtypes)
+        return frame[list(dtypes)]
     return column_frame(feature_columns(frame, dtypes), dtypes)
 
 
 def feature_columns(frame: pd.DataFrame, dtypes: FeatureDtypes) -> dict[str, np.ndarray]:
     """The columns of `select_features`, each an array; it raises what that does."""
-    if missing := [name for name in dtypes if name not in frame.columns]:
+    require_features(frame.columns, dtypes)
+    return {name: feature_reader(dtype)(frame[name]) for name, dtype in dtypes.items()}
+
+
+def require_features(columns: Collection[str], dtypes: FeatureDtypes) -> None:
+    """`FeatureError` naming the features that are not among the columns."""
+    if missing := [name for name in dtypes if name not in columns]:
         raise FeatureError(
-            f"no feature columns {missing} among {list(frame.columns)}; "
+            f"no feature columns {missing} among {list(columns)}; "
             "compute the features again with the present settings"
         )
-    return {
-        name: text_array(frame[name]) if dtype == "string" else number_array(frame[name])
-        for name, dtype in dtypes.items()
-    }
+
+
+def feature_reader(dtype: Literal["float64", "string"]) -> Callable[[pd.Series], np.ndarray]:
+    """How a column of this type becomes what a model is fed."""
+    return text_array if dtype == "string" else number_array
 
 
 def column_frame(columns: Mapping[str, np.ndarray], dtypes: FeatureDtypes) -> pd.DataFrame:
@@ -148,11 +164,14 @@ def _not_a_number(name: str, err: Exception) -> FeatureError:
     )
 
 
-class Split(NamedTuple):
+_Rows = TypeVar("_Rows", bound=Part)
+
+
+class Split(NamedTuple, Generic[_Rows]):
     """Disjoint rows to train on and to evaluate on, sorted by time and entity."""
 
-    train: pd.DataFrame
-    test: pd.DataFrame
+    train: _Rows
+    test: _Rows
 
 
 def with_columns(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:

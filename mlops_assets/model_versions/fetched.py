@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
-
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.export.latency import latency_p99_ms
 from mlops_assets.ml.export.parity import read_inference
+from mlops_assets.ml.file_part import Part, in_memory
 from mlops_assets.ml.frames import feature_rows
 from mlops_assets.ml.inference.categories import seen_categories
 from mlops_assets.ml.inference.model_files import load_estimator
@@ -63,7 +62,7 @@ class FetchedVersion:
             found[ONNX_FILE] = onnx.read_bytes()
         return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
 
-    def scored(self, rows: pd.DataFrame, settings: ModelSettings) -> Scored:
+    def scored(self, rows: Part, settings: ModelSettings) -> Scored:
         """What the pipeline says of `rows`, which hold the features."""
         return Scored.of(self.estimator, rows, settings)
 
@@ -83,15 +82,17 @@ class FetchedVersion:
             inference=read_inference(self.file),
         )
 
-    def recorded(self, rows: pd.DataFrame, settings: ModelSettings) -> list[RecordedRequest]:
+    def recorded(self, rows: Part, settings: ModelSettings) -> list[RecordedRequest]:
         """The newest of `rows` as requests, with the answers to them."""
         newest = self.scored(rows.tail(RECORDED_REQUESTS), settings)
         return [
             RecordedRequest(features=features, scores=tuple(map(float, answer)))
-            for features, answer in zip(feature_rows(newest.features), newest.scores, strict=True)
+            for features, answer in zip(
+                feature_rows(in_memory(newest.features)), newest.scores, strict=True
+            )
         ]
 
-    def facts(self, rows: pd.DataFrame, settings: ModelSettings) -> dict[str, float]:
+    def facts(self, rows: Part, settings: ModelSettings) -> dict[str, float]:
         """What `evaluation.gate` may bound beside metrics.
 
         `size_mb` of the model file and, if `gate.latency_p99_ms` is set, that of scoring one row.

@@ -2,13 +2,12 @@
 
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import NotComparableError
 from mlops_assets.metadata import rounded
 from mlops_assets.ml.evaluation.champion import compare_models
 from mlops_assets.ml.evaluation.verdict import verdict
+from mlops_assets.ml.file_part import Part
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.model_versions.champion.as_trained import as_trained
@@ -75,7 +74,7 @@ def _compare(
     model: ModelVersion,
     held_out: Scored,
     champion: ModelVersion,
-    test: pd.DataFrame,
+    test: Part,
     settings: ModelSettings,
     against: Against,
 ) -> tuple[Comparison | None, str]:

@@ -1,8 +1,9 @@
 """How the endpoint of a version will read its features, decided before it is deployed."""
 
-import pandas as pd
+import numpy as np
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.file_part import Part, frames_in
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
@@ -14,7 +15,7 @@ COMPARED = 100
 
 
 def online_features(
-    rows: pd.DataFrame, settings: ModelSettings, feature_store: FeastFeatureStore
+    rows: Part, settings: ModelSettings, feature_store: FeastFeatureStore
 ) -> OnlineFeatures:
     """How workers read features, compared once with Feast, and what they measure age against.
 
@@ -30,8 +31,12 @@ def online_features(
     return choose_lookup(online, entities_to_compare(rows, view))
 
 
-def entities_to_compare(rows: pd.DataFrame, view: FeatureView) -> list[int | str]:
+def entities_to_compare(rows: Part, view: FeatureView) -> list[int | str]:
     """The newest entities, the newest with a feature that is missing, and some of all times."""
-    missing = rows[rows[list(view.features)].isna().any(axis=1)]
-    parts = [rows.tail(COMPARED), missing.tail(COMPARED), rows.iloc[:: len(rows) // COMPARED + 1]]
-    return pd.concat(parts)[view.key.name].drop_duplicates().tolist()
+    parts = frames_in(rows[list(view.features)])
+    gaps = np.concatenate([frame.isna().to_numpy().any(axis=1) for frame in parts])
+    missing = np.flatnonzero(gaps)[-COMPARED:]
+    newest = np.arange(max(len(rows) - COMPARED, 0), len(rows))
+    some = np.arange(0, len(rows), len(rows) // COMPARED + 1)
+    places = np.concatenate([newest, missing, some])
+    return rows.take(places)[view.key.name].drop_duplicates().tolist()

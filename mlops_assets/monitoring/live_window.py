@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrackingError
+from mlops_assets.ml.file_part import Part, in_memory, with_column
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.monitoring.drift import Finding, examine
 from mlops_assets.ml.monitoring.judged import judged_parts, judged_rows
@@ -21,6 +22,7 @@ from mlops_assets.ml.monitoring.seasons import (
     earlier_windows,
     features_digest,
 )
+from mlops_assets.ml.stored_rows import AnyRows
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.evaluation import ModelVersion
@@ -133,7 +135,7 @@ def stored_profile(version: ModelVersion, tracking: MLflowTracking) -> Profile:
 
 
 def held_out_profile(
-    rows: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
+    rows: AnyRows, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
 ) -> Profile:
     """The reference profile of a version, from features and targets known today."""
     held_out = split(rows, settings).test
@@ -152,18 +154,18 @@ def held_out_profile(
 
 
 def held_out_columns(
-    held_out: pd.DataFrame, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
-) -> pd.DataFrame:
+    held_out: Part, model: ModelVersion, settings: ModelSettings, tracking: MLflowTracking
+) -> Part:
     """Features of the held-out rows and what the version says of them."""
     with fetched(model, tracking, settings) as one:
         said = one.scored(held_out, settings)
-    return said.features.assign(**{PREDICTION: said.scores.max(axis=1)})
+    return with_column(said.features, PREDICTION, said.scores.max(axis=1))
 
 
 def draw(
     seen: Seen,
     columns: Collection[str],
-    rows: Callable[[], pd.DataFrame],
+    rows: Callable[[], AnyRows],
     settings: ModelSettings,
     predictions: PredictionLog,
     tracking: MLflowTracking,
@@ -175,7 +177,8 @@ def draw(
     if seen.season:
         before = _rows(predictions, settings, seen.season[:enough], seen.versions)
     else:
-        before = held_out_columns(split(rows(), settings).test, seen.version, settings, tracking)
+        held_out = split(rows(), settings).test
+        before = in_memory(held_out_columns(held_out, seen.version, settings, tracking))
     threshold = settings.monitoring.drift.threshold
     dtypes = settings.feature_dtypes
     html = reports.render(summary, columns, before, live, dtypes, threshold, settings.titles)

@@ -16,6 +16,7 @@ from mlops_assets.ml.documented import Labels
 from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.monitoring.outcomes import with_outcomes
 from mlops_assets.ml.monitoring.performance import calibration_map, summarize_windows
+from mlops_assets.ml.stored_rows import AnyRows
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.monitoring.answers import held_out_metrics, judged_answers
@@ -32,7 +33,7 @@ FINAL_FILE = "final_windows.json"
 
 def judged_windows(
     known: Labels,
-    features: Callable[[], pd.DataFrame],
+    features: Callable[[], AnyRows],
     settings: ModelSettings,
     predictions: PredictionLog,
     ledger: PromotionLedger,
@@ -96,7 +97,7 @@ def _settle(report: PerformanceReport, tracking: MLflowTracking) -> None:
 
 def calibrated(
     live: pd.DataFrame,
-    features: Callable[[], pd.DataFrame],
+    features: Callable[[], AnyRows],
     settings: ModelSettings,
     tracking: MLflowTracking,
 ) -> np.ndarray:

@@ -7,13 +7,14 @@ again as it was trained: a version that was refused may have published what is s
 import pandas as pd
 
 from mlops_assets.errors import FeatureError
-from mlops_assets.ml.documented import TracedRows
+from mlops_assets.ml.documented import TracedFile
 from mlops_assets.ml.monitoring.skew import (
     compare_features,
     known_as_of,
     request_keys,
     sample_requests,
 )
+from mlops_assets.ml.stored_rows import frame_of
 from mlops_assets.model_versions.champion.as_trained import RowsAsTrained
 from mlops_assets.monitoring.answers import served
 from mlops_assets.records.data import FeatureView
@@ -24,7 +25,7 @@ from resources.prediction_log.log import PredictionLog
 
 
 def skew_of_requests(
-    features: TracedRows,
+    features: TracedFile,
     champion: RowsAsTrained,
     predictions: PredictionLog,
     ledger: PromotionLedger,
@@ -48,10 +49,10 @@ def skew_of_requests(
 
 def _rebuilt(
     keys: pd.DataFrame,
-    features: TracedRows,
+    features: TracedFile,
     champion: RowsAsTrained,
     feature_store: FeastFeatureStore,
 ) -> pd.DataFrame:
     if champion.are_features(features.record):
         return feature_store.training_rows(FeatureView.of(champion.settings), keys)
-    return known_as_of(keys, champion.features(features), champion.settings)
+    return known_as_of(keys, frame_of(champion.features(features)), champion.settings)

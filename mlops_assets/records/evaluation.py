@@ -195,5 +195,6 @@ class ModelCard(Record):
     inference: str = Field("", description="By what it is served, and why.")
     choice: EstimatorChoice | None = Field(None, description="Of `training.estimator: auto`.")
     sample: SampledRows | None = Field(None, description="Of `training.sample`; None: all rows.")
+    external_memory: bool = Field(False, description="As `training.external_memory`.")
     train_period: Period
     test_period: Period

@@ -39,6 +39,8 @@ class ParquetStorage(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: "Value") -> None:
         """Write the value of one asset; a file is moved to where values are."""
+        from mlops_assets.ml.stored_rows import group_rows
+
         path = self.path(context.asset_key, type(obj))
         if isinstance(obj, BaseModel):
             text = obj.model_dump_json(indent=2)
@@ -47,7 +49,10 @@ class ParquetStorage(dg.ConfigurableIOManager):
             self._values.write(path, lambda file: shutil.move(obj.rows.path, file))
         else:
             frame = obj.to_stored() if isinstance(obj, DocumentedRows) else obj
-            self._values.write(path, lambda file: frame.to_parquet(file, index=False))
+            groups = group_rows(len(frame.columns))
+            self._values.write(
+                path, lambda file: frame.to_parquet(file, index=False, row_group_size=groups)
+            )
         if isinstance(obj, TracedRows | TracedFile):
             keep(path, obj.record.raw.md5, self.keep_bytes)
         context.add_output_metadata({"value": dg.MetadataValue.path(self._values.address(path))})

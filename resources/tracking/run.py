@@ -24,6 +24,8 @@ from resources.tracking.store import MLflowStore
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlops_assets.ml.file_part import Part
+
 
 @dataclass(frozen=True)
 class MLflowRun:
@@ -94,7 +96,7 @@ class MLflowRun:
                 return None
             return mlflow.artifacts.load_text(f"runs:/{self.id}/{name}")
 
-    def log_dataset(self, rows: "pd.DataFrame", *, name: str, digest: str, target: str) -> None:
+    def log_dataset(self, rows: "Part", *, name: str, digest: str, target: str) -> None:
         """Log which rows the run was trained on; `digest` is the raw data's md5.
 
         MLflow looks at each cell to infer a schema, 11 CPU s of a million rows of 20 columns. It
@@ -151,12 +153,12 @@ class MLflowRun:
         return model_version(registered_name, int(info.registered_model_version), self.id)
 
 
-def schema_sample(rows: "pd.DataFrame", at_most: int = 1_000) -> "pd.DataFrame":
+def schema_sample(rows: "Part", at_most: int = 1_000) -> "pd.DataFrame":
     """About so many rows from all over; a column that somewhere lacks a value lacks one here."""
     even = range(0, len(rows), -(-len(rows) // at_most) or 1)
     absent = (column.isna().to_numpy() for _, column in rows.items())
     lacking = {int(missing.argmax()) for missing in absent if missing.any()}
-    return rows.iloc[sorted({*even, *lacking})]
+    return rows.take(sorted({*even, *lacking}))
 
 
 def refuse_unsafe(model: Any, own: Sequence[str] = ()) -> list[str]:

@@ -15,13 +15,16 @@ from typing import Any, ClassVar, Self
 import pandas as pd
 
 from mlops_assets.errors import DatasetError, FeatureStoreError, TrackingError
+from mlops_assets.ml.file_part import Part, in_memory
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.stored_rows import StoredRows
 from mlops_assets.records.data import DatasetVersion, FeatureView, stored_name
 from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.runtime.atomic import write_atomically
 from resources.datasets.versions import DvcDatasets
 from resources.feature_store import FeastFeatureStore
+from resources.offline_features import joined_file
 from resources.tracking.outcome import PROCESS, Status, is_gone
 from resources.tracking.registry import MLflowRegistry, model_version
 from resources.tracking.run import MLflowRun, refuse_unsafe
@@ -84,9 +87,17 @@ class FakeDatasets(DvcDatasets):
 class FakeFeatureStore(FeastFeatureStore):
     """Frames in memory, joined point in time by pandas."""
 
-    def publish(self, view: FeatureView, rows: pd.DataFrame) -> datetime:
-        _PUBLISHED[self.root, view.name] = rows.sort_values(TIMESTAMP, ignore_index=True)
+    def publish(self, view: FeatureView, rows: Part) -> datetime:
+        published = in_memory(rows).sort_values(TIMESTAMP, ignore_index=True)
+        _PUBLISHED[self.root, view.name] = published
         return rows[TIMESTAMP].max().to_pydatetime()
+
+    def training_file(
+        self, view: FeatureView, keys: pd.DataFrame, path: Path, said: Mapping[str, Any]
+    ) -> StoredRows:
+        joined = self.training_rows(view, keys)
+        columns = ((name, joined[name].to_numpy()) for name in view.features)
+        return joined_file(path, joined[[*keys.columns]], columns, said)
 
     def training_rows(self, view: FeatureView, keys: pd.DataFrame) -> pd.DataFrame:
         joined = pd.merge_asof(

@@ -58,7 +58,7 @@ def cleaned(
 
 
 def identified(
-    rows: pd.DataFrame, settings: ModelSettings, delivered_at: datetime | None
+    rows: pd.DataFrame, settings: ModelSettings, delivered_at: datetime | None, first: int = 0
 ) -> pd.DataFrame:
     """`rows`, each with a key and a moment: those that the YAML names no column for are added.
 
@@ -70,13 +70,14 @@ def identified(
         rows: Of `process`. Not modified.
         settings: Of the model.
         delivered_at: Of the version of the raw data; needed without a timestamp only.
+        first: How many rows were before these; with an entity and no timestamp they are all.
 
     Raises:
         DatasetError: Nobody noted when the version was delivered.
     """
     added: dict[str, Any] = {}
     if settings.entity is None:
-        added[ROW.name] = np.arange(len(rows))
+        added[ROW.name] = np.arange(first, first + len(rows))
     if settings.timestamp is None:
         if delivered_at is None:
             raise DatasetError(

@@ -18,6 +18,7 @@ from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.evaluation.gate import LOSSES, row_losses
 from mlops_assets.ml.evaluation.paired import Moments
+from mlops_assets.ml.file_part import Part
 from mlops_assets.ml.frames import Split, label_array
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.records.evaluation import Baseline
@@ -75,7 +76,7 @@ def refusal(found: Baseline) -> str:
     )
 
 
-def _clusters(test: pd.DataFrame, settings: ModelSettings) -> np.ndarray:
+def _clusters(test: Part, settings: ModelSettings) -> np.ndarray:
     """The entity of each row, as small whole numbers; each row alone if there is only one."""
     codes, entities = pd.factorize(test[settings.key.name])
     return codes if len(entities) > 1 else np.arange(len(test))

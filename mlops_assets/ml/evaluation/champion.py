@@ -15,6 +15,7 @@ from mlops_assets.errors import MlopsError, NotComparableError
 from mlops_assets.ml.estimators import Estimator
 from mlops_assets.ml.evaluation.calibration import miscalibration
 from mlops_assets.ml.evaluation.gate import compare, row_losses
+from mlops_assets.ml.file_part import Part
 from mlops_assets.ml.frames import label_array
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.records.evaluation import Comparison
@@ -23,7 +24,7 @@ from mlops_assets.records.evaluation import Comparison
 def compare_models(
     champion: Estimator,
     challenger: Scored,
-    test: pd.DataFrame,
+    test: Part,
     settings: ModelSettings,
     own: pd.DataFrame | None = None,
 ) -> Comparison:
@@ -63,7 +64,7 @@ class Losses(NamedTuple):
 
 
 def scored_champion(
-    champion: Estimator, features: pd.DataFrame, actual: np.ndarray, settings: ModelSettings
+    champion: Estimator, features: Part, actual: np.ndarray, settings: ModelSettings
 ) -> Losses:
     """Losses of a model of other settings; `NotComparableError` if it cannot score the rows."""
     names = list(getattr(champion, "feature_names_in_", features.columns))

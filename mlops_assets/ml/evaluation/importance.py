@@ -31,7 +31,7 @@ def permutation_importance(
     names, task = list(held_out.features.columns), held_out.task
     rows = min(_ROWS, len(target), max(ASKED // max(len(names), 1), 1))
     some = np.sort(random.choice(len(target), rows, replace=False))
-    features, actual = held_out.features.iloc[some], label_array(target.iloc[some], task)
+    features, actual = held_out.features.take(some), label_array(target.iloc[some], task)
     repeats = min(_REPEATS, max(ASKED // (rows * len(names)), 1))
     before = row_losses(held_out.scores[some], actual, task, held_out.classes)
     found = []

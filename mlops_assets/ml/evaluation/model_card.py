@@ -6,11 +6,10 @@ own time; which of two versions is better on the same rows is what `Evaluation.c
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import pandas as pd
-
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.columns import computed
 from mlops_assets.ml.evaluation.gate import spelled
+from mlops_assets.ml.file_part import Part
 from mlops_assets.ml.frames import TIMESTAMP, Split
 from mlops_assets.ml.markdown import table
 from mlops_assets.ml.summary import spelled_period
@@ -50,6 +49,7 @@ def model_card(
         inference=inference,
         choice=choice,
         sample=sample,
+        external_memory=training.external_memory,
         features={name: computed(name, settings) for name in settings.features.names},
         train_period=_period(rows.train),
         test_period=_period(rows.test),
@@ -87,6 +87,7 @@ def differences(card: ModelCard, before: ModelCard) -> list[tuple[str, str, str]
         ("estimator", before.estimator, card.estimator),
         ("training rows", before.evaluation.train_rows, card.evaluation.train_rows),
         ("fitted rows", _fitted(before), _fitted(card)),
+        ("rows were", _kept_in(before), _kept_in(card)),
         *_paired("parameter", before.params, card.params),
         *_paired("feature", before.features, card.features),
         *_paired("metric", _rounded(before), _rounded(card)),
@@ -109,12 +110,17 @@ def _identity(card: ModelCard) -> list[Row]:
         ("parameters", ", ".join(f"{name}={value}" for name, value in card.params.items())),
         ("served by", card.inference or _UNKNOWN),
         ("trained on", f"{found.train_rows:,} rows, {_spelled_period(card.train_period)}"),
+        *([("rows were", _kept_in(card))] if card.external_memory else []),
         *([("of these fitted", card.sample.said)] if card.sample else []),
     ]
 
 
 def _fitted(card: ModelCard) -> str:
     return card.sample.said if card.sample else "all"
+
+
+def _kept_in(card: ModelCard) -> str:
+    return "read from their file, batch by batch" if card.external_memory else "in memory"
 
 
 def _rejected(found: RejectedRows | None) -> str:
@@ -225,7 +231,7 @@ def _target(settings: ModelSettings) -> str:
     return f"{target.name}: {source!r} is {target.positive!r}"
 
 
-def _period(rows: pd.DataFrame) -> Period:
+def _period(rows: Part) -> Period:
     times = rows[TIMESTAMP]
     return Period(first=times.min().to_pydatetime(), last=times.max().to_pydatetime())
 

@@ -126,11 +126,10 @@ def _reason(found: Inference) -> str:
     return f"of {found.rows} rows, {' and '.join(broken)}" if broken else ""
 
 
-def _probes(rows: pd.DataFrame, dtypes: FeatureDtypes) -> list[pd.DataFrame]:
-    """The newest rows, once with each feature missing and once with each text unknown."""
+def _probes(probes: pd.DataFrame, dtypes: FeatureDtypes) -> list[pd.DataFrame]:
+    """These rows, once with each feature missing and once with each text unknown."""
     changes: list[tuple[str, object]] = [(name, np.nan) for name in dtypes]
     changes += [(name, _UNKNOWN) for name, dtype in dtypes.items() if dtype == "string"]
-    probes = rows.tail(PROBE_ROWS)
     size = len(probes)
     # By whole columns: of hundreds of features, as many frames would cost more than the training.
     columns = {name: np.tile(probes[name].to_numpy(), len(changes)) for name in dtypes}
@@ -143,12 +142,12 @@ def _probes(rows: pd.DataFrame, dtypes: FeatureDtypes) -> list[pd.DataFrame]:
 def _expected(held_out: Scored, dtypes: FeatureDtypes) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     """Held-out and probing rows with their scores; NaN where scikit-learn refuses, frame-wise."""
     yield held_out.features.tail(COMPARED_ROWS), _answers(held_out)[-COMPARED_ROWS:]
-    probes = [replace(held_out, features=probe) for probe in _probes(held_out.features, dtypes)]
-    whole = pd.concat([probe.features for probe in probes], ignore_index=True)
+    probes = _probes(held_out.features.tail(PROBE_ROWS), dtypes)
+    whole = pd.concat(probes, ignore_index=True)
     try:
         yield whole, replace(held_out, features=whole).scores
     except TrainingError:
-        yield from ((probe.features, _answers(probe)) for probe in probes)
+        yield from ((probe, _answers(replace(held_out, features=probe))) for probe in probes)
 
 
 def _answers(scored: Scored) -> np.ndarray:

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops_assets.ml.file_part import Part
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 
 SAMPLED_ENTITIES = 20
 
 
-def newest_rows(rows: pd.DataFrame, view: FeatureView, now: datetime | None = None) -> pd.DataFrame:
+def newest_rows(rows: Part, view: FeatureView, now: datetime | None = None) -> pd.DataFrame:
     """The newest row of each of the newest entities, a sample of them: what the store must hold.
 
     Online there is one row for each entity, its newest, if the view's TTL has not run out since.
@@ -36,7 +37,7 @@ def newest_rows(rows: pd.DataFrame, view: FeatureView, now: datetime | None = No
     moments = rows[TIMESTAMP].iloc[last_of_each].dt.as_unit("us").dt.tz_localize(None).to_numpy()
     kept = last_of_each[moments >= np.datetime64(oldest, "us")]
     # Only what is shown is copied: there may be millions of rows.
-    return rows.iloc[kept[-SAMPLED_ENTITIES:]].reset_index(drop=True)
+    return rows.take(kept[-SAMPLED_ENTITIES:]).reset_index(drop=True)
 
 
 def answers_alike(

@@ -6,6 +6,9 @@ known. Over an event log the moments are snapshots s: features see only events o
 only those of s <= t < s + window. Timestamps are datetime64[ns, UTC]. No input is modified.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -15,16 +18,30 @@ from mlops_assets.errors import FeatureError
 from mlops_assets.ml.features.arrays import ARRAYS, ns
 from mlops_assets.ml.features.dates import date_features
 from mlops_assets.ml.features.engine import Engine
-from mlops_assets.ml.features.keyed import require_columns, unique_keys
+from mlops_assets.ml.features.keyed import (
+    event_frame,
+    event_frames,
+    require_columns,
+    row_keys,
+    unique_keys,
+)
 from mlops_assets.ml.features.snapshots import snapshot_times
+from mlops_assets.ml.file_part import FilePart, Part, Reader, in_memory
 from mlops_assets.ml.frames import (
     TIMESTAMP,
     label_array,
     number_array,
     select_features,
+    text_array,
     with_columns,
 )
-from mlops_assets.ml.stored_rows import AnyRows, frame_of, frames_of
+from mlops_assets.ml.stored_rows import (
+    AnyRows,
+    StoredRows,
+    frame_of,
+    frames_of,
+    write_frames,
+)
 
 
 def build_features(rows: AnyRows, settings: ModelSettings, engine: Engine = ARRAYS) -> pd.DataFrame:
@@ -42,18 +59,20 @@ def build_features(rows: AnyRows, settings: ModelSettings, engine: Engine = ARRA
 
 
 def build_labels(
-    rows: AnyRows, features: pd.DataFrame, settings: ModelSettings, engine: Engine = ARRAYS
+    rows: AnyRows, features: Part, settings: ModelSettings, engine: Engine = ARRAYS
 ) -> pd.DataFrame:
-    """The known targets of `features`, a frame of `build_features` from the same rows.
+    """The known targets of `features`, as `build_features` makes them from the same rows.
 
     Raises:
         FeatureError: As `label_events` and `flat_labels`, or no row has `target.positive`.
     """
     if settings.features.shape == "flat_table":
-        rows = frame_of(rows)
-        _require_positive(rows, settings)
-        return _with_weights(flat_labels(rows, settings), rows, settings)
-    return label_events(rows, features[[settings.key.name, TIMESTAMP]], settings, engine)
+        said = [settings.target_column, settings.training.weight]
+        frame = event_frame(rows, settings, [name for name in said if name is not None])
+        _require_positive(frame, settings)
+        return _with_weights(flat_labels(frame, settings), frame, settings)
+    keys = in_memory(features[[settings.key.name, TIMESTAMP]])
+    return label_events(rows, keys, settings, engine)
 
 
 def aggregate(events: AnyRows, settings: ModelSettings, engine: Engine = ARRAYS) -> pd.DataFrame:
@@ -72,34 +91,37 @@ def aggregate(events: AnyRows, settings: ModelSettings, engine: Engine = ARRAYS)
     Raises:
         FeatureError: No event, none before any snapshot, or a column that cannot be aggregated.
     """
-    aggregates, snapshots = settings.features.aggregates, settings.features.snapshots
+    parts = [*_by_snapshot(events, settings, engine)]
+    # Each column is taken out of the parts: beside all that there is stands one more.
+    moments = pd.concat([part.pop(TIMESTAMP) for part in parts], ignore_index=True)
+    entity, *names = parts[0].columns
+    columns = {entity: _taken(parts, entity), TIMESTAMP: moments}
+    columns |= {name: _taken(parts, name) for name in names}
+    return pd.DataFrame(columns, copy=False)
+
+
+def _by_snapshot(
+    events: AnyRows, settings: ModelSettings, engine: Engine
+) -> Iterator[pd.DataFrame]:
+    """The rows of each snapshot that has some, with their moment as second column."""
+    snapshots, empty = settings.features.snapshots, True
     if snapshots is None:
         raise FeatureError(
             "the settings describe a flat table, not an event log; call build_features"
         )
-    with engine.opened(events, settings, aggregates) as log:
-        moments = snapshot_times(snapshots, log.newest)
-        parts = [log.before(moment.value) for moment in moments]
+    with engine.opened(events, settings, settings.features.aggregates) as log:
+        for moment in snapshot_times(snapshots, log.newest):
+            part = log.before(moment.value)
+            part.insert(1, TIMESTAMP, moment.as_unit("ns"))
+            if len(part):
+                empty = False
+                yield part
         oldest = log.oldest
-    frame = _one_frame(parts, moments)
-    if frame.empty:
+    if empty:
         raise FeatureError(
             f"no event lies before a snapshot; the first event is at "
             f"{oldest}: move features.snapshots later"
         )
-    return frame
-
-
-def _one_frame(parts: list[pd.DataFrame], moments: pd.DatetimeIndex) -> pd.DataFrame:
-    """The rows of all, with the moment of each as second column.
-
-    Column by column, and each is taken out of the parts: beside all that there is stands one more.
-    """
-    entity, *names = parts[0].columns
-    times = moments.as_unit("ns").repeat([len(part) for part in parts])
-    columns = {entity: _taken(parts, entity), TIMESTAMP: times}
-    columns |= {name: _taken(parts, name) for name in names}
-    return pd.DataFrame(columns, copy=False)
 
 
 def _taken(parts: list[pd.DataFrame], name: str) -> np.ndarray:
@@ -157,8 +179,46 @@ def flat_features(rows: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
         FeatureError: No rows, two rows of one entity and timestamp, or a column that is missing or
             no number.
     """
-    keys = unique_keys(rows, settings)
     require_columns(rows, [date.column for date in settings.features.dates.values()])
+    return _of_rows(rows, unique_keys(rows, settings), settings)
+
+
+def built_features(
+    rows: StoredRows, settings: ModelSettings, engine: Engine, folder: Path | None
+) -> Part:
+    """What `build_features` makes of stored rows: in memory, or part by part in a folder.
+
+    Raises:
+        FeatureError: As `build_features`.
+    """
+    if folder is None:
+        return build_features(rows, settings, engine)
+    stored = write_frames(folder / "computed.parquet", feature_parts(rows, settings, engine))
+    readers: dict[str, Reader] = dict.fromkeys(stored.columns, lambda column: column.array)
+    kinds = {settings.key.name: settings.key.dtype, **settings.feature_dtypes}
+    texts = [name for name, kind in kinds.items() if kind == "string"]
+    return FilePart(stored, readers | dict.fromkeys(texts, text_array))
+
+
+def feature_parts(
+    rows: StoredRows, settings: ModelSettings, engine: Engine = ARRAYS
+) -> Iterator[pd.DataFrame]:
+    """The frame of `build_features` in parts: of an event log by snapshot, of a table by batch.
+
+    Raises:
+        FeatureError: As `build_features`.
+    """
+    if settings.features.shape == "event_log":
+        yield from _by_snapshot(rows, settings, engine)
+        return
+    dates = [date.column for date in settings.features.dates.values()]
+    columns = [*settings.features.columns, *dates]
+    unique_keys(event_frame(rows, settings, []), settings)
+    for frame in event_frames(rows, settings, columns):
+        yield _of_rows(frame, row_keys(frame, settings), settings)
+
+
+def _of_rows(rows: pd.DataFrame, keys: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     rows = with_columns(rows, date_features(rows, keys[TIMESTAMP], settings))
     return pd.concat([keys, select_features(rows, settings.feature_dtypes)], axis=1)
 

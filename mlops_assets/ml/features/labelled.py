@@ -11,13 +11,14 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.features.arrays import ARRAYS
 from mlops_assets.ml.features.build import build_labels
 from mlops_assets.ml.features.engine import Engine
+from mlops_assets.ml.file_part import Part, in_memory
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.stored_rows import AnyRows, StoredRows
 
 
 def labelled_keys(
     rows: AnyRows,
-    features: pd.DataFrame,
+    features: Part,
     settings: ModelSettings,
     known: datetime | None,
     engine: Engine = ARRAYS,
@@ -35,7 +36,7 @@ def labelled_keys(
         FeatureError: As `build_labels`.
     """
     labels = build_labels(rows_until(rows, settings, known), features, settings, engine)
-    return beside(features[[settings.key.name, TIMESTAMP]], labels)
+    return beside(in_memory(features[[settings.key.name, TIMESTAMP]]), labels)
 
 
 def beside(keys: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:

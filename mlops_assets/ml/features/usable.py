@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-import pandas as pd
-
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.file_part import Part
 
 
 class Useless(NamedTuple):
@@ -32,10 +31,12 @@ class Useless(NamedTuple):
         return "; ".join(parts)
 
 
-def useless_features(rows: pd.DataFrame, settings: ModelSettings) -> Useless:
-    """The features of `rows`, a frame of `build_features`, that no model can learn from."""
-    columns = [rows[name] for name in settings.features.names]
-    empty = [str(one.name) for one in columns if one.isna().all()]
-    # A gap is not constant: it equals nothing.
-    constant = [str(one.name) for one in columns if one.eq(one.iloc[0]).all()]
+def useless_features(rows: Part, settings: ModelSettings) -> Useless:
+    """The features of `rows`, as `build_features` makes them, that no model can learn from."""
+    empty, constant = list[str](), list[str]()
+    for name in settings.features.names:
+        column = rows[name]
+        empty += [name] * bool(column.isna().all())
+        # A gap is not constant: it equals nothing.
+        constant += [name] * bool(column.eq(column.iloc[0]).all())
     return Useless(tuple(empty), tuple(constant))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd  # not of the worker that ONNX Runtime serves
 
     from mlops_assets.config import ModelSettings
+    from mlops_assets.ml.file_part import Part
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Scored:
     """Rows of features and what a fitted pipeline says of them: asked once, then kept."""
 
     model: Estimator
-    features: "pd.DataFrame"
+    features: "Part"
     task: Task
 
     @classmethod
-    def of(cls, model: Estimator, rows: "pd.DataFrame", settings: "ModelSettings") -> Self:
+    def of(cls, model: Estimator, rows: "Part", settings: "ModelSettings") -> Self:
         """The pipeline, and of the rows the features that the settings name."""
         from mlops_assets.ml.frames import select_features
 
@@ -42,12 +43,18 @@ class Scored:
     @cached_property
     def scores(self) -> np.ndarray:
         """As `score` returns them; `TrainingError` also if the pipeline refuses some row."""
+        from mlops_assets.ml.file_part import frames_in
+
+        parts = [self._scored(frame) for frame in frames_in(self.features)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _scored(self, features: "pd.DataFrame") -> np.ndarray:
         try:
-            return score(self.model, self.features, self.task)
+            return score(self.model, features, self.task)
         except TrainingError:
             raise
         except Exception as err:  # LightGBM, CatBoost and a user's class have errors of their own
-            raise _unscored(err, self.model, self.features) from err
+            raise _unscored(err, self.model, features) from err
 
     @property
     def classes(self) -> Sequence[object]:

@@ -10,6 +10,7 @@ as both sides are counted in the same bins, in full, no distance is the worse fo
 import numpy as np
 import pandas as pd
 
+from mlops_assets.ml.file_part import Part, in_memory
 from mlops_assets.ml.frames import number_array, text_array
 from mlops_assets.records.profile import Bins
 
@@ -22,10 +23,10 @@ _CATEGORIES, _CATEGORY_CHARACTERS = 50, 2_000
 """The names of the categories may not make a profile long."""
 
 
-def sample(columns: pd.DataFrame) -> pd.DataFrame:
+def sample(columns: Part) -> pd.DataFrame:
     """The rows that bins are chosen from: all of a short frame, of a long one always the same."""
     if len(columns) <= _SAMPLE:
-        return columns
+        return in_memory(columns)
     places = np.random.default_rng(0).choice(len(columns), _SAMPLE, replace=False)
     return columns.take(np.sort(places))
 

@@ -10,18 +10,19 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from mlops_assets.ml.file_part import Part, frames_in
 from mlops_assets.ml.frames import FeatureDtypes, number_array, text_array
 from mlops_assets.ml.monitoring.column_bins import number_bins, sample, text_bins
 from mlops_assets.records.profile import Ageing, Bins, ColumnProfile, Profile
 
 PREDICTION = "prediction"
 """Name of the scores among the columns."""
-_NEAR = 1e-9
+NEAR = 1e-9
 """Standard deviations of the reference within which two numbers are one."""
 
 
 def profile_reference(
-    columns: pd.DataFrame,
+    columns: Part,
     dtypes: FeatureDtypes,
     *,
     ageing: Mapping[str, Ageing] | None = None,
@@ -39,7 +40,11 @@ def profile_reference(
             bins[name] = number_bins(young).model_copy(update={"ageing": aged[name]})
         else:
             bins[name] = text_bins(some[name]) if kind == "string" else number_bins(some[name])
-    return profile(columns, bins, moments)
+    parts = [
+        profile(frame, bins, None if moments is None else moments.loc[frame.index])
+        for frame in frames_in(columns)
+    ]
+    return merge(parts)
 
 
 def profile(
@@ -162,7 +167,7 @@ def _places(values: np.ndarray, bins: Bins) -> np.ndarray:
     What differs in the last bits only is the same value: the scores that many rows share are often
     points or edges, and the runtime that serves rounds them otherwise than scikit-learn does.
     """
-    near = _NEAR * bins.scale
+    near = NEAR * bins.scale
     places = np.full(len(values), len(bins.points), dtype=np.min_scalar_type(bins.size))
     for edge in bins.edges:
         places += values >= edge - near

@@ -47,7 +47,9 @@ def require_stoppable(model: Any, settings: ModelSettings) -> None:
         )
 
 
-def later_part(train: pd.DataFrame, settings: ModelSettings, fraction: float) -> Split:
+def later_part(
+    train: pd.DataFrame, settings: ModelSettings, fraction: float
+) -> Split[pd.DataFrame]:
     """Rows of a split by time, the latest `fraction` of them apart.
 
     Raises:

@@ -20,6 +20,7 @@ from mlops_assets.errors import DottedPathError, ParameterError, TrainingError
 from mlops_assets.ml.inference.trusted_types import BOOSTERS
 from mlops_assets.ml.training.early_stopping import require_stoppable
 from mlops_assets.ml.training.fitting_task import require_task
+from mlops_assets.ml.training.many_rows.from_file import require_readable
 from mlops_assets.ml.training.weights import require_weighable
 
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -51,6 +52,7 @@ def build_estimator(settings: ModelSettings) -> Any:
     require_task(estimator, training.estimator, settings.target.task)
     require_weighable(estimator, settings)
     require_stoppable(estimator, settings)
+    require_readable(estimator, settings)
     return estimator
 
 

@@ -6,7 +6,7 @@ ours, so that it can be saved by skops and loaded by a fixed allow-list. Randomn
 inside functions: 6 CPU seconds, which the code location must not pay.
 """
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
 from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.features.snapshots import calendar_step
-from mlops_assets.ml.frames import (
-    TIMESTAMP,
-    Split,
-    feature_columns,
-    label_array,
-    number_array,
-    select_features,
-)
+from mlops_assets.ml.file_part import FilePart, Part, in_memory
+from mlops_assets.ml.frames import TIMESTAMP, Split, label_array, select_features
+from mlops_assets.ml.stored_rows import AnyRows
 from mlops_assets.ml.training.early_stopping import (
     Judged,
     best_rounds,
@@ -33,12 +28,18 @@ from mlops_assets.ml.training.early_stopping import (
 )
 from mlops_assets.ml.training.estimators import build_estimator
 from mlops_assets.ml.training.held_out import places
+from mlops_assets.ml.training.many_rows.from_file import learn_file, shown
+from mlops_assets.ml.training.many_rows.labelled import labelled_rows
 from mlops_assets.ml.training.many_rows.sampling import sampled
 from mlops_assets.ml.training.unfit_rows import explained, require_finite, require_narrow
 from mlops_assets.ml.training.weights import fit_arguments
 
 
-def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
+@overload
+def split(rows: pd.DataFrame, settings: ModelSettings) -> Split[pd.DataFrame]: ...
+@overload
+def split(rows: AnyRows, settings: ModelSettings) -> Split[Part]: ...
+def split(rows: AnyRows, settings: ModelSettings) -> Split[Any]:
     """Hold out rows for the evaluation; rows whose target is not known yet are left out.
 
     By time: the test rows are those later than `newest - split.test`, where `newest` is the newest
@@ -55,56 +56,37 @@ def split(rows: pd.DataFrame, settings: ModelSettings) -> Split:
         settings: Of the model.
 
     Returns:
-        The keys, the features as `select_features` gives them, and the target.
+        The keys, the features as `select_features` gives them, and the target; of stored rows with
+        `training.external_memory` parts of their file.
 
     Raises:
         TrainingError: One of the two parts is empty.
         FeatureError: A column is missing or of the wrong type.
     """
-    known = rows[settings.target.name].notna()
-    labelled = rows if known.all() else rows[known]
-    if labelled.empty:
-        raise TrainingError(
-            f"none of {len(rows)} rows has a target {settings.target.name!r} yet; "
-            "wait for labels, or start the snapshots earlier"
-        )
-    keys = [settings.key.name, TIMESTAMP]
-    if not _in_order(labelled, keys):
-        labelled = labelled.sort_values(keys[::-1])
-    columns: dict[str, Any] = {name: labelled[name].array for name in keys}
-    columns |= feature_columns(labelled, settings.feature_dtypes)
-    columns[settings.target.name] = _target(labelled, settings)
-    if settings.training.weight is not None:
-        columns[settings.training.weight] = number_array(labelled[settings.training.weight])
-    frame = pd.DataFrame(columns, copy=False)  # the two parts are the only copy of the rows
+    labelled = labelled_rows(rows, settings)
     by_time = settings.split.by == "time"
-    in_train, in_test = (_by_time if by_time else _by_entity)(frame, settings)
+    in_train, in_test = (_by_time if by_time else _by_entity)(labelled, settings)
     if not in_train.any() or not in_test.any():
-        first, last = frame[TIMESTAMP].iloc[[0, -1]]
+        first, last = labelled[TIMESTAMP].iloc[[0, -1]]
         raise TrainingError(
-            f"of {len(frame)} labelled rows from {first} to {last}, {int(in_train.sum())} are left "
-            f"to train on and {int(in_test.sum())} to test on; shorten training.split.test or "
+            f"of {len(labelled)} labelled rows from {first} to {last}, {int(in_train.sum())} are "
+            f"left to train on and {int(in_test.sum())} to test on; shorten training.split.test or "
             "target.window, change training.split.fraction, or provide more data"
         )
-    return Split(*(_taken(frame, part) for part in (in_train, in_test)))
+    return Split(*(_taken(labelled, part) for part in (in_train, in_test)))
 
 
-def _in_order(rows: pd.DataFrame, keys: list[str]) -> bool:
-    """Whether rows are by time, then by entity, as features are stored; sorting copies them all."""
-    who, when = rows[keys[0]].to_numpy(), pd.DatetimeIndex(rows[keys[1]]).asi8
-    later, same = when[1:] > when[:-1], when[1:] == when[:-1]
-    return bool((later | (same & (who[1:] >= who[:-1]))).all())
-
-
-def _taken(frame: pd.DataFrame, part: np.ndarray) -> pd.DataFrame:
+def _taken(rows: Part, part: np.ndarray) -> Part:
     """Some rows, counted anew; a single copy of them."""
-    taken = frame.take(np.flatnonzero(part))
+    if isinstance(rows, FilePart):
+        return rows.where(part)
+    taken = rows.take(np.flatnonzero(part))
     taken.index = pd.RangeIndex(len(taken))
     return taken
 
 
-def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
-    moments = frame[TIMESTAMP]
+def _by_time(rows: Part, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
+    moments = rows[TIMESTAMP]
     in_test = moments > moments.iloc[-1] - calendar_step(str(settings.split.test))
     window = settings.target.window
     if window is None:
@@ -112,12 +94,12 @@ def _by_time(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, 
     return (moments + window <= moments[in_test].min()).to_numpy(), in_test.to_numpy()
 
 
-def _by_entity(frame: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
-    held_out = places(frame, settings) < float(settings.split.fraction or 0)
+def _by_entity(rows: Part, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
+    held_out = places(rows, settings) < float(settings.split.fraction or 0)
     return ~held_out, held_out
 
 
-def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
+def fit(train: Part, settings: ModelSettings) -> Pipeline:
     """Fit the pipeline of `build_pipeline` on `train`, rows as `split` returns them.
 
     Raises:
@@ -137,7 +119,8 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
             "rows of another class, or change `positive` or the threshold of `target`"
         )
     rows, target, _, weights = sampled(train, settings)
-    features = select_features(rows, settings.feature_dtypes)
+    some = shown(rows, target, weights, settings)
+    features = select_features(some.rows, settings.feature_dtypes)
     numeric = pd.DataFrame(
         {name: features[name] for name in _plain(settings)}, features.index, copy=False
     )
@@ -150,9 +133,11 @@ def fit(train: pd.DataFrame, settings: ModelSettings) -> Pipeline:
         ):  # the evaluation refuses what is not finite
             if settings.training.early_stopping is not None:
                 set_rounds(
-                    pipeline, _best_rounds(train, settings, settings.training.early_stopping)
+                    pipeline,
+                    _best_rounds(in_memory(train), settings, settings.training.early_stopping),
                 )
-            pipeline.fit(features, target, **fit_arguments(pipeline[-1], weights))
+            pipeline.fit(features, some.target, **fit_arguments(pipeline[-1], some.weights))
+            learn_file(pipeline, rows, target, weights, settings)
     except TrainingError:
         raise
     except Exception as err:  # LightGBM, CatBoost and a user's class have errors of their own
@@ -174,7 +159,9 @@ def _best_rounds(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStop
     fitted, target, _, weights = sampled(fitted, settings)
     judged, judged_target, _, judged_weights = sampled(judged, settings)
     pipeline, dtypes = build_pipeline(settings), settings.feature_dtypes
-    features, judged_features = (select_features(part, dtypes) for part in (fitted, judged))
+    features, judged_features = (
+        select_features(in_memory(part), dtypes) for part in (fitted, judged)
+    )
     if pipeline.steps[:-1]:
         prepare = pipeline[:-1]
         features = prepare.fit_transform(features, target)
@@ -186,7 +173,9 @@ def _best_rounds(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStop
     return best_rounds(inner(pipeline[-1]), rows, wanted)
 
 
-def _judging_part(train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping) -> Split:
+def _judging_part(
+    train: pd.DataFrame, settings: ModelSettings, wanted: EarlyStopping
+) -> Split[pd.DataFrame]:
     cut = settings.split
     if cut.by == "time":
         return later_part(train, settings, wanted.fraction)
@@ -283,5 +272,5 @@ def _plain(settings: ModelSettings) -> list[str]:
     return [name for name in settings.features.names if name not in encoded]
 
 
-def _target(rows: pd.DataFrame, settings: ModelSettings) -> np.ndarray:
+def _target(rows: Part, settings: ModelSettings) -> np.ndarray:
     return label_array(rows[settings.target.name], settings.target.task)

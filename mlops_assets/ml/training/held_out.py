@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.file_part import Part, frames_in
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
 
-def places(rows: pd.DataFrame, settings: ModelSettings) -> np.ndarray:
+def places(rows: Part, settings: ModelSettings) -> np.ndarray:
     """A number in (0, 1) for each row: any span of them is as large a share of each class.
 
     An entity has one for all its rows, and counts as the rarest of its classes. Without an entity
@@ -27,19 +28,27 @@ def places(rows: pd.DataFrame, settings: ModelSettings) -> np.ndarray:
     codes, ids = _identities(rows, settings)
     of_entity = np.full(len(ids), len(rows) + 1)
     np.minimum.at(of_entity, codes, _rarity(rows[settings.target.name], settings))
-    shuffled = pd.Series(mixed(ids, settings.training.seed)).groupby(of_entity)
-    place = (shuffled.rank(method="first") - 0.5) / shuffled.transform("size")
-    return place.to_numpy()[codes]
+    shuffled, place = mixed(ids, settings.training.seed), np.empty(len(ids))
+    del ids
+    for rarity in np.unique(of_entity):
+        alike = np.flatnonzero(of_entity == rarity)
+        order = alike[np.argsort(shuffled[alike], kind="stable")]
+        place[order] = (np.arange(1, len(order) + 1) - 0.5) / len(order)
+    return place[codes]
 
 
-def _identities(rows: pd.DataFrame, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
+def _identities(rows: Part, settings: ModelSettings) -> tuple[np.ndarray, np.ndarray]:
     """The number of each row's entity, and a hash of each entity."""
     if settings.entity is not None:
         codes, entities = pd.factorize(rows[settings.entity.name], sort=True)
         return codes, pd.util.hash_array(np.asarray(entities))
-    features = rows[list(settings.features.names)]
-    alike = pd.util.hash_pandas_object(features, index=False)
-    return np.arange(len(rows)), told_apart(alike)
+    return np.arange(len(rows)), row_hashes(rows[list(settings.features.names)])
+
+
+def row_hashes(rows: Part) -> np.ndarray:
+    """A hash of what each row says; of equal rows they differ by their order."""
+    each = [pd.util.hash_pandas_object(frame, index=False) for frame in frames_in(rows)]
+    return told_apart(pd.concat(each, ignore_index=True))
 
 
 def told_apart(alike: pd.Series) -> np.ndarray:

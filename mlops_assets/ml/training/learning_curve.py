@@ -32,7 +32,7 @@ def learning_curve(model: Scored, rows: Split, settings: ModelSettings) -> tuple
         rows: What it was trained on, and the held-out rows.
         settings: With the estimator and parameters that it was fitted with.
     """
-    train, judged = rows.train, rows.test.iloc[_spread(len(rows.test))]
+    train, judged = rows.train, rows.test.take(_spread(len(rows.test)))
     learnt, points = sampled(train, settings), []
     for size in _sizes(len(learnt.rows)):
         fewer = _with_rows(settings, size)
@@ -59,7 +59,7 @@ def _point(
     model: Estimator, learnt: Sample, test: pd.DataFrame, settings: ModelSettings
 ) -> CurvePoint:
     some, stand_for = _spread(len(learnt.rows)), learnt.design_weights
-    of_learnt = _losses(model, learnt.rows.iloc[some], settings)
+    of_learnt = _losses(model, learnt.rows.take(some), settings)
     each = None if stand_for is None else stand_for[some]
     return CurvePoint(
         rows=len(learnt.rows),

@@ -6,11 +6,10 @@ Each of the three stands in a module of its own; what was found on the way is to
 from collections.abc import Callable
 from typing import NamedTuple
 
-import pandas as pd
-
 from mlops_assets.blocks.training import AUTO
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.estimators import Pipeline
+from mlops_assets.ml.file_part import Part, in_memory
 from mlops_assets.ml.training.choice import choose
 from mlops_assets.ml.training.fit import fit
 from mlops_assets.ml.training.tuning import SearchTrial, Tuning, tune, with_params
@@ -31,7 +30,7 @@ class Training(NamedTuple):
 
 
 def train_pipeline(
-    rows: pd.DataFrame,
+    rows: Part,
     settings: ModelSettings,
     on_choice: Callable[[EstimatorChoice, ModelSettings], object] = lambda *_: None,
     on_trial: Callable[[SearchTrial, SearchTrial | None], object] = lambda *_: None,
@@ -49,9 +48,9 @@ def train_pipeline(
     """
     choice, search = None, None
     if settings.training.estimator == AUTO:
-        settings, choice = choose(rows, settings)
+        settings, choice = choose(in_memory(rows), settings)
         on_choice(choice, settings)
     if settings.training.tune is not None:
-        search = tune(rows, settings, settings.training.tune, on_trial)
+        search = tune(in_memory(rows), settings, settings.training.tune, on_trial)
         settings = with_params(settings, search.best.params)
     return Training(fit(rows, settings), settings, choice, search)

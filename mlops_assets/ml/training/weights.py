@@ -12,13 +12,12 @@ import pandas as pd
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
+from mlops_assets.ml.file_part import Part
 
 _ARGUMENT = "sample_weight"
 
 
-def row_weights(
-    train: pd.DataFrame, target: np.ndarray, settings: ModelSettings
-) -> np.ndarray | None:
+def row_weights(train: Part, target: np.ndarray, settings: ModelSettings) -> np.ndarray | None:
     """One weight for each row, of mean 1; None where `training` asks for none.
 
     Raises:

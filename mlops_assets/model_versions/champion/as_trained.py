@@ -15,7 +15,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError, MlopsError
 from mlops_assets.ml.data.delivered import checked_rows
 from mlops_assets.ml.data.processing import identified, process
-from mlops_assets.ml.documented import TracedFile, TracedRows
+from mlops_assets.ml.documented import TracedFile
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.labelled import with_targets
 from mlops_assets.ml.stored_rows import AnyRows
@@ -119,7 +119,7 @@ class RowsAsTrained:
         except FeatureError:
             return self._made(self._of_today(), stored.record, lambda rows, _: rows)
 
-    def features(self, stored: TracedRows) -> pd.DataFrame:
+    def features(self, stored: TracedFile) -> AnyRows:
         """Of `features`, with their targets; `FeatureError` as `processed`."""
         if self.are_features(stored.record):
             return stored.rows

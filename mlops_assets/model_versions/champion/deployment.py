@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pandas as pd
-
 from mlops_assets.config import ModelSettings
+from mlops_assets.ml.file_part import Part
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.online_features import online_features
 from mlops_assets.model_versions.packaging import (
@@ -40,7 +39,7 @@ class ChampionDeployment:
         self,
         model: ModelVersion,
         evaluation: Evaluation,
-        features: pd.DataFrame,
+        features: Part,
         settings: ModelSettings,
     ) -> tuple[Endpoint, OnlineFeatures]:
         """Where the version is live, and how it reads features by id.

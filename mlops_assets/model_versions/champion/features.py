@@ -20,6 +20,7 @@ from mlops_assets.ml.data.marks import Marks
 from mlops_assets.ml.data.processing import cleaned, identified, process
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.keyed import row_keys
+from mlops_assets.ml.file_part import Part, in_memory
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.model_versions.champion.as_trained import by_either_source
 from mlops_assets.records.data import Origin
@@ -27,7 +28,7 @@ from resources.datasets.versions import DvcDatasets
 
 
 def champion_features(
-    test: pd.DataFrame,
+    test: Part,
     then: ModelSettings,
     today: ModelSettings,
     origin: Origin,
@@ -46,10 +47,11 @@ def champion_features(
         NotComparableError: Today's data do not give them, or another target was learnt.
     """
     _require_same_target(then, today)
+    keys = in_memory(test[[today.key.name, TIMESTAMP]])
     with datasets.open(origin.raw) as files:
         make = _of_events if then.features.shape == "event_log" else _of_rows
         try:
-            return by_either_source(then, today, lambda by: make(files, test, by, today, origin))
+            return by_either_source(then, today, lambda by: make(files, keys, by, today, origin))
         except MlopsError as err:
             raise NotComparableError(f"its features cannot be computed any more: {err}") from err
 

@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 
 from mlops_assets.errors import ConfigError, FeatureStoreError
+from mlops_assets.ml import stored_rows
+from mlops_assets.ml.file_part import FilePart
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.stored_rows import write_frames
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.choice import choose_lookup, open_online
@@ -64,6 +67,32 @@ def test_no_row_is_lost_whatever_its_features(store: FeastFeatureStore) -> None:
     joined = store.training_rows(VIEW, asked)
     assert len(joined) == len(asked)
     assert joined["spend"].isna().sum() == 4, "missing, expired, in the future, unknown"
+
+
+def test_joined_in_a_file_the_rows_are_those_of_memory(
+    store: FeastFeatureStore, tmp_path: Path
+) -> None:
+    asked = keys((2, JULY), (1, JUNE), (99, JULY), (2, JUNE), (1, JULY))
+    found = store.training_file(VIEW, asked, tmp_path / "joined.parquet", {"made": "today"})
+    known = store.training_rows(VIEW, asked)
+    same = (rows.astype({"country": "string"}) for rows in (found.frame(), known))
+    pd.testing.assert_frame_equal(*same)
+    assert found.attributes == {"made": "today"}
+    assert [file.name for file in tmp_path.iterdir()] == ["joined.parquet"]
+
+
+def test_published_from_a_file_the_features_are_those_of_memory(
+    store: FeastFeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_rows, "VALUES", 8)
+    again = type(store)(root=str(tmp_path / "store"))
+    rows = write_frames(tmp_path / "rows.parquet", [ROWS.iloc[:3], ROWS.iloc[3:]])
+    part = FilePart(rows, dict.fromkeys(rows.columns, lambda column: column.array))
+    assert again.publish(VIEW, part) == JULY
+    offline = [pd.read_parquet(each.offline_file(VIEW)) for each in (again, store)]
+    pd.testing.assert_frame_equal(*offline)
+    online = [each.online_rows(VIEW, [3, 1, 2]) for each in (again, store)]
+    pd.testing.assert_frame_equal(*online)
 
 
 def test_equal_questions_give_equal_order(store: FeastFeatureStore) -> None:

@@ -5,10 +5,8 @@ Which rows are good, why the others are not, and what all of them become is what
 the caller's to say.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -23,13 +21,12 @@ from mlops_assets.ml.data.contract import Checked, SeenKeys, no_bad_rows
 from mlops_assets.ml.data.delivered import checked, row_batches
 from mlops_assets.ml.data.marks import PLAIN
 from mlops_assets.ml.data.parts import joined
-from mlops_assets.ml.data.processing import process
+from mlops_assets.ml.data.processing import identified, process
 from mlops_assets.ml.data.verdict import Tally
-from mlops_assets.ml.stored_rows import RowFile
+from mlops_assets.ml.stored_rows import RowFile, end_of, plain, schema_of, table_of
+from mlops_assets.records.data import Origin
 
 _LOOKED_AT = 1000
-_PLAIN_SCHEMA = {"store_schema": False}
-"""What is said of the rows at the end of the file is then said of its schema too."""
 
 
 class Evenly:
@@ -78,16 +75,20 @@ class Streamed:
 
     def finished(self, attributes: Mapping[str, Any]) -> Path:
         """The file of the processed rows, as pandas stores a frame with these attributes."""
-        known = {} if self._schema is None else self._schema.metadata
-        said = {b"PANDAS_ATTRS": json.dumps(attributes).encode()}
-        self._rows.close({**known, **said})
+        self._rows.close(end_of(self._schema or pa.schema([]), attributes))
         return self._rows.path
 
 
 def stream_rows(
-    files: Sequence[Path], settings: ModelSettings, now: datetime, folder: Path, sampled: int
+    files: Sequence[Path],
+    settings: ModelSettings,
+    origin: Origin,
+    folder: Path,
+    sampled: int,
 ) -> Streamed:
-    """Check and clean the rows of a version, of entities and moments, into files of `folder`.
+    """Check and clean the rows of a version into files of `folder`.
+
+    Each row is known by itself who it is of, and when: not those of entities without moments.
 
     Of the rows no more are in memory than a batch, and of each that must differ from all others 16
     bytes.
@@ -96,43 +97,45 @@ def stream_rows(
         SourceError: As `read_table`.
         ContractError: As `enforce` and `process`.
     """
-    parts = _Parts(settings, folder, sampled)
+    parts = _Parts(settings, origin, folder, sampled)
     offsets = _Offsets(settings)
     for frame in row_batches(files, settings):
         offsets.require_one(frame)
-        parts.add(checked(frame, settings, now, parts.keys))
+        parts.add(checked(frame, settings, origin.checked_at, parts.keys))
     return parts.closed()
 
 
 class _Parts:
     """The files, while they are filled."""
 
-    def __init__(self, settings: ModelSettings, folder: Path, sampled: int) -> None:
-        self._settings, self._sample = settings, Evenly(sampled)
+    def __init__(self, settings: ModelSettings, origin: Origin, folder: Path, sampled: int) -> None:
+        self._settings, self._origin, self._sample = settings, origin, Evenly(sampled)
         self.keys = SeenKeys() if settings.contract.unique else None
         self._repeated = SeenKeys() if settings.processing.drop_duplicates else None
-        self._rows = RowFile(folder / "rows.parquet", lambda _: _PLAIN_SCHEMA)
+        self._rows = RowFile(folder / "rows.parquet", plain)
         self._bad = RowFile(folder / "bad.parquet")
         self._tallies: list[Tally] = []
         self._delivered = 0
         self._schema: pa.Schema | None = None
         self._head = pd.DataFrame()
         nothing = no_bad_rows(tuple(settings.contract.columns))
-        self._of_bad = _schema_of(nothing)
-        self._bad.append(_table(nothing, self._of_bad))
+        self._of_bad = schema_of(nothing)
+        self._bad.append(table_of(nothing, self._of_bad))
 
     def add(self, found: Checked) -> None:
         bad = found.bad.assign(row=found.bad["row"] + self._delivered)
         self._delivered += len(found.rows) + len(bad)
         self._tallies.append(Tally.of(found._replace(bad=bad)))
         if len(bad):
-            self._bad.append(_table(bad, self._of_bad))
-        rows = process(found.rows, self._settings.processing, self._repeated)
-        if not len(rows):
+            self._bad.append(table_of(bad, self._of_bad))
+        kept = process(found.rows, self._settings.processing, self._repeated)
+        if not len(kept):
             return
+        delivered_at, before = self._origin.raw.delivered_at, self._sample.count
+        rows = identified(kept, self._settings, delivered_at, before)
         if self._schema is None:
-            self._schema, self._head = _schema_of(rows), rows.head().copy()
-        self._rows.append(_table(rows, self._schema))
+            self._schema, self._head = schema_of(rows), rows.head().copy()
+        self._rows.append(table_of(rows, self._schema))
         self._sample.add(rows)
 
     def closed(self) -> Streamed:
@@ -188,16 +191,3 @@ def _first_text(column: pd.Series, rule: Any) -> str | None:
         if len(sound):
             return sound.iloc[0] if isinstance(sound.iloc[0], str) else None
     return None
-
-
-def _schema_of(rows: pd.DataFrame) -> pa.Schema:
-    """As pandas stores it, where objects are texts, also if there is none."""
-    schema = pa.Schema.from_pandas(rows, preserve_index=False)
-    for place, name in enumerate(rows.columns):
-        if rows[name].dtype == object:
-            schema = schema.set(place, pa.field(name, pa.string()))
-    return schema
-
-
-def _table(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pandas(rows, schema, preserve_index=False)

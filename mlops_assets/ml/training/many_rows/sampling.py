@@ -17,6 +17,7 @@ import pandas as pd
 from mlops_assets.blocks.training import SampleSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import TrainingError
+from mlops_assets.ml.file_part import Part, frames_in, in_memory
 from mlops_assets.ml.frames import TIMESTAMP, label_array
 from mlops_assets.ml.training.held_out import mixed, told_apart
 from mlops_assets.ml.training.weights import row_weights
@@ -26,7 +27,7 @@ from mlops_assets.records.reproduction import SampledRows, Stratum
 class Sample(NamedTuple):
     """The rows that are fitted."""
 
-    rows: pd.DataFrame
+    rows: Part
     """In the order of those that they are drawn from."""
     target: np.ndarray
     design_weights: np.ndarray | None
@@ -35,7 +36,7 @@ class Sample(NamedTuple):
     """How much each counts in the training, of mean 1; None where all count alike."""
 
 
-def sampled(train: pd.DataFrame, settings: ModelSettings) -> Sample:
+def sampled(train: Part, settings: ModelSettings) -> Sample:
     """The rows of `train` that are fitted: all, unless `training.sample` has fewer.
 
     Args:
@@ -49,7 +50,8 @@ def sampled(train: pd.DataFrame, settings: ModelSettings) -> Sample:
     weights = row_weights(train, target, settings)
     strata = _strata(target, settings)
     if strata is None:
-        return Sample(train, target, None, weights)
+        rows = train if settings.training.sample is None else in_memory(train)
+        return Sample(rows, target, None, weights)
     places = _drawn(train, strata, settings)
     _require_classes(target, places, settings)
     rows = train.take(places).reset_index(drop=True)
@@ -61,7 +63,7 @@ def sampled(train: pd.DataFrame, settings: ModelSettings) -> Sample:
     return Sample(rows, target[places], None, alike)
 
 
-def sampled_rows(train: pd.DataFrame, settings: ModelSettings) -> SampledRows | None:
+def sampled_rows(train: Part, settings: ModelSettings) -> SampledRows | None:
     """How many rows of each stratum `sampled` draws; None if it takes all."""
     target = label_array(train[settings.target.name], settings.target.task)
     strata = _strata(target, settings)
@@ -106,7 +108,7 @@ def _shares(counts: np.ndarray, wanted: SampleSettings) -> np.ndarray:
     return shares
 
 
-def _drawn(train: pd.DataFrame, strata: _Strata, settings: ModelSettings) -> np.ndarray:
+def _drawn(train: Part, strata: _Strata, settings: ModelSettings) -> np.ndarray:
     """The places of the rows with the lowest numbers of each stratum, in order."""
     numbers = mixed(_identities(train, settings), settings.training.seed)
     places: list[np.ndarray] = []
@@ -116,17 +118,20 @@ def _drawn(train: pd.DataFrame, strata: _Strata, settings: ModelSettings) -> np.
     return np.sort(np.concatenate(places)).astype(np.int64)
 
 
-def _identities(train: pd.DataFrame, settings: ModelSettings) -> np.ndarray:
+def _identities(train: Part, settings: ModelSettings) -> np.ndarray:
     """A hash of each row: of its entity and moment, or without an entity of all that it says.
 
     A moment that is no column is that of the delivery, and tells no row from another.
     """
     keys = [settings.key.name, TIMESTAMP]
-    entity = [] if settings.entity is None else [settings.entity.name]
-    said = {name: train[name] for name in entity or train.columns.drop(keys)}
-    if settings.timestamp is not None:
-        said[TIMESTAMP] = train[TIMESTAMP].dt.as_unit("us")
-    return told_apart(pd.util.hash_pandas_object(pd.DataFrame(said), index=False))
+    said = list(train.columns.drop(keys)) if settings.entity is None else [settings.entity.name]
+    dated = settings.timestamp is not None
+    hashes = []
+    for frame in frames_in(train[[*said, TIMESTAMP]] if dated else train[said]):
+        moment = {TIMESTAMP: frame[TIMESTAMP].dt.as_unit("us")} if dated else {}
+        each = pd.DataFrame({**{name: frame[name] for name in said}, **moment})
+        hashes.append(pd.util.hash_pandas_object(each, index=False))
+    return told_apart(pd.concat(hashes, ignore_index=True))
 
 
 def _require_classes(target: np.ndarray, places: np.ndarray, settings: ModelSettings) -> None:
