@@ -1,5 +1,5 @@
 """Engines besides that of arrays: the same aggregates of the same YAML, as Ibis expressions.
 
 `aggregates` says what each aggregate is, `relation` which events it is of; `duckdb` and `spark` run
-them.
+them. In `readings` is what nobody here runs: all blocks of a YAML as a query for a warehouse.
 """

@@ -15,7 +15,6 @@ import pyarrow as pa
 from mlops_assets.config import ModelSettings
 from mlops_assets.engines.readings.contract import ContractReading
 from mlops_assets.engines.readings.dialects import DIALECTS
-from mlops_assets.engines.readings.point_in_time import newest_known
 from mlops_assets.engines.readings.query import Query
 from mlops_assets.engines.readings.steps import Steps
 from mlops_assets.errors import FeatureError
@@ -25,10 +24,10 @@ from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.reasons import reason_of
 from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.features.labelled import rows_until, with_targets
-from mlops_assets.ml.features.point_in_time import Ids, Rows
-from mlops_assets.ml.features.point_in_time import newest_known as arrays_find
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.ml.monitoring.profiles import profile, profile_reference
 from mlops_assets.records.data import FeatureView, stored_name
+from mlops_assets.records.profile import Ageing
 from mlops_assets.scoring.snapshot import Snapshot
 from tests.worlds.typed_tables import NOW, WHICH
 
@@ -219,26 +218,40 @@ def _scored(features: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
     return pd.DataFrame(keys)
 
 
-def compare_newest_known(asked: pa.Table, known: pa.Table, ttl: int | None) -> None:
-    """The rows that the query finds are those that the arrays find."""
-    import duckdb
-    import ibis
-
-    tables = {"asked": asked, "known": known}
-    bound = [ibis.table(ibis.Schema.from_pyarrow(t.schema), name=n) for n, t in tables.items()]
-    with duckdb.connect() as connection:
-        for name, table in tables.items():
-            connection.register(name, table)
-        query = str(ibis.to_sql(newest_known(*bound, ttl), dialect="duckdb"))
-        found = connection.sql(query).to_arrow_table().select(["whose", "asked_at", "place"])
-    sides = [
-        Rows(Ids.of(table[key]), table[at].to_numpy())
-        for table, key, at in ((asked, "whose", "asked_at"), (known, "entity", "at"))
-    ]
-    places = arrays_find(*sides, ttl)
-    whose, at = asked["whose"].to_pylist(), asked["asked_at"].to_pylist()
-    rows = zip(whose, at, [None if p < 0 else int(p) for p in places], strict=True)
-    assert_same([tuple(row.values()) for row in found.to_pylist()], set(rows))
+def compare_profile(table: pa.Table, settings: ModelSettings, run: Run, **said: Any) -> None:
+    """What the printed query counts is what arrays count of the rows that would be scored."""
+    said = {"dialect": "duckdb", "table": f'"{NAME}"', "now": NOW, **said}
+    rows = process(as_arrays(table, settings, run, said["dialect"]).rows, settings.processing)
+    try:
+        features = build_features(rows, settings)
+    except FeatureError:
+        return
+    scored = _scored(features, settings)
+    aged = settings.monitoring.drift.ageing
+    now = NOW.isoformat()
+    ageing = {name: Ageing.model_validate({"per": per, "as_of": now}) for name, per in aged.items()}
+    kinds, moments = settings.feature_dtypes, features[TIMESTAMP]
+    scores = features.assign(prediction=0.5)
+    reference = profile_reference(scores, kinds, ageing=ageing, moments=moments)
+    bins = {name: column.bins for name, column in reference.columns.items()}
+    found = run(NAME, table, Query(settings, "profile", bins=bins, **said).text()).to_pylist()
+    expected = profile(scored, bins, scored[TIMESTAMP])
+    assert {row["feature"] for row in found} <= {*settings.features.names}
+    for name in settings.features.names:
+        one = expected.columns[name]
+        mine = {row["bin"]: row for row in found if row["feature"] == name}
+        counted = {place: row["counted"] for place, row in mine.items()}
+        points = len(bins[name].points)
+        counts = {place: count for place, count in enumerate(one.counts) if count}
+        assert counted == counts | ({None: one.missing} if one.missing else {})
+        for place, total in enumerate(one.sums, points):
+            if place in mine:
+                near = 1e-12 * (abs(total) + _summed(table))
+                assert abs(mine[place]["total"] - total) <= near
+        lows = [row["lowest"] for row in mine.values() if row["lowest"] is not None]
+        assert (min(lows, default=None) is None) == (one.low is None)
+        if one.low is not None:
+            assert abs(min(lows) - one.low) <= 1e-9 * bins[name].scale
 
 
 def _summed(table: pa.Table) -> float:

@@ -175,9 +175,11 @@ SQL = Verb(
         MODEL,
         takes(
             "part",
-            choices=["contract", "quarantine", "features", "labels", "training", "scoring"],
+            choices=[
+                *("contract", "quarantine", "features", "labels", "training", "scoring", "profile"),
+            ],
             help="of the YAML: the good rows, the others with the reasons, features, targets, "
-            "both, or what would be scored now",
+            "both, what would be scored now, or its profile",
         ),
         takes(
             "--dialect",
@@ -198,6 +200,12 @@ SQL = Verb(
             metavar="TABLE",
             help="of `features`: a table of entities and `event_timestamp`, at whose moments they "
             "are wanted; default: at every moment",
+        ),
+        takes(
+            "--bins",
+            type=kinds.path,
+            metavar="FILE",
+            help="of `profile`: the `reference_profile.json` of a version; default: none",
         ),
         takes(
             "--zoned",

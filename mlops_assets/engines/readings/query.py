@@ -3,6 +3,7 @@
 What the table is and which types its columns have is only said here: nobody asks the warehouse.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from mlops_assets.engines.readings.event_log import EventLogReading
 from mlops_assets.engines.readings.flat_table import FlatReading
 from mlops_assets.engines.readings.point_in_time import newest_known, newest_of_each
 from mlops_assets.engines.readings.processing import processed
+from mlops_assets.engines.readings.profiles import profile_of
 from mlops_assets.engines.readings.steps import Steps
 from mlops_assets.errors import ConfigError
 from mlops_assets.ml.features.arrays import ns
 from mlops_assets.ml.frames import TIMESTAMP
+from mlops_assets.records.profile import Bins
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -45,6 +48,8 @@ class Query:
     """Whether the table's datetimes are moments; else they have no zone, and are UTC."""
     asked: str | None = None
     """A table of the key and `event_timestamp`, whose moments the features are wanted of."""
+    bins: Mapping[str, Bins] | None = None
+    """In which the features are counted, of `profile`."""
     now: datetime | None = None
     """As of `ContractReading`."""
 
@@ -74,6 +79,8 @@ class Query:
             reading = EventLogReading(self._read, rows, steps, self.now, self.zoned)
         if self.part == "scoring":
             return self._scored(reading.named_features(), steps)
+        if self.part == "profile":
+            return self._profile(reading.named_features(), steps)
         if self.part == "features" and self.asked is not None:
             return self._asked(reading.named_features(), steps)
         wanted = {
@@ -93,14 +100,31 @@ class Query:
 
     def _scored(self, features: "ir.Table", steps: Steps) -> "ir.Table":
         """Of each entity the newest features, if they may still be served."""
+        newest = self._newest(features, steps)
+        return newest.select(
+            **{name: newest[f"known_{at}"] for at, name in enumerate(features.columns)}
+        )
+
+    def _newest(self, features: "ir.Table", steps: Steps) -> "ir.Table":
+        """The same, with numbered columns."""
         known = self._known(features, steps)
         now: Any = steps.dialect.now() if self.now is None else us(self.now)
         if self.settings.features.clock == "data":
             now = known["at"].max().as_scalar()
-        newest = newest_of_each(known, now - self._ttl)
-        return newest.select(
-            **{name: newest[f"known_{at}"] for at, name in enumerate(features.columns)}
-        )
+        return newest_of_each(known, now - self._ttl)
+
+    def _profile(self, features: "ir.Table", steps: Steps) -> "ir.Table":
+        """What would be scored now, counted in the bins of a version."""
+        bins = self.bins or {}
+        counted = {name: at for at, name in enumerate(features.columns) if name in bins}
+        if not counted:
+            raise ConfigError(
+                f"no bins of the features of {self.settings.name}; name the file of a version's "
+                "profile, e.g. --bins reference_profile.json"
+            )
+        newest = steps.add("mlops_newest", self._newest(features, steps))
+        columns = {name: f"known_{at}" for name, at in counted.items()}
+        return profile_of(newest, columns, bins)
 
     def _asked(self, features: "ir.Table", steps: Steps) -> "ir.Table":
         """For each row of the other table the features that were known at its moment."""
@@ -224,9 +248,10 @@ PARTS = {
     "labels": "the targets that are known",
     "training": "features with their targets, null where not known",
     "scoring": "of every entity the newest features, if they may still be served",
+    "profile": "how many of those lie in each bin of a version's profile",
 }
 """What can be asked for, and what it is."""
-_OF_SNAPSHOTS = ("features", "labels", "training", "scoring")
+_OF_SNAPSHOTS = ("features", "labels", "training", "scoring", "profile")
 
 
 def _kept_as(rule: ColumnContract) -> str | None:

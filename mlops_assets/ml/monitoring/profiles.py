@@ -17,7 +17,7 @@ from mlops_assets.records.profile import Ageing, Bins, ColumnProfile, Profile
 
 PREDICTION = "prediction"
 """Name of the scores among the columns."""
-_NEAR = 1e-9
+NEAR = 1e-9
 """Standard deviations of the reference within which two numbers are one."""
 
 
@@ -167,7 +167,7 @@ def _places(values: np.ndarray, bins: Bins) -> np.ndarray:
     What differs in the last bits only is the same value: the scores that many rows share are often
     points or edges, and the runtime that serves rounds them otherwise than scikit-learn does.
     """
-    near = _NEAR * bins.scale
+    near = NEAR * bins.scale
     places = np.full(len(values), len(bins.points), dtype=np.min_scalar_type(bins.size))
     for edge in bins.edges:
         places += values >= edge - near

@@ -1,8 +1,10 @@
 """What `mlops sql` prints for Postgres gives there what arrays give, in any session."""
 
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
+import pandas as pd
 import psycopg2
 import psycopg2.extras
 import pyarrow as pa
@@ -11,11 +13,15 @@ from hypothesis import given
 
 from mlops_assets.cli.facts.sql import written
 from mlops_assets.config import ModelSettings
+from mlops_assets.engines.readings.query import Query
 from tests.support.readings import (
+    NAME,
     Run,
     compare_parts,
+    compare_profile,
     compare_query,
     example_table,
+    in_duckdb,
 )
 from tests.worlds.effort import worlds
 from tests.worlds.typed_tables import KEPT_AS, event_logs, flat_tables, model_of, tables
@@ -96,3 +102,22 @@ def test_the_printed_features_of_a_flat_table_are_those_of_arrays(
     in_postgres: Run, world: tuple[pa.Table, ModelSettings]
 ) -> None:
     compare_parts(*world, in_postgres, dialect="postgres")
+
+
+def test_the_printed_profile_of_an_example_counts_as_arrays_do(in_postgres: Run) -> None:
+    table = example_table("customers", 40)
+    compare_profile(table, written("customers"), in_postgres, dialect="postgres")
+
+
+def test_features_at_the_moments_of_another_table_are_those_of_duckdb(in_postgres: Run) -> None:
+    table = example_table("customers", 40)
+    moments = pa.array([datetime(1997, 8, 15, 12)] * len(table), pa.timestamp("us"))  # noqa: DTZ001
+    table = table.append_column("event_timestamp", moments)
+    frames = []
+    for run, dialect in ((in_duckdb, "duckdb"), (in_postgres, "postgres")):
+        asked = Query(written("customers"), "features", dialect, f'"{NAME}"', asked=f'"{NAME}"')
+        found = run(NAME, table, asked.text()).to_pandas()
+        frames.append(found.dropna(subset="features_as_of").set_index("customer_id").sort_index())
+    mine, other = (frame.astype("float64", errors="ignore") for frame in frames)
+    assert len(mine) > 50
+    pd.testing.assert_frame_equal(mine, other, rtol=1e-12, check_dtype=False)

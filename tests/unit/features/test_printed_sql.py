@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from mlops_assets.cli.facts.sql import bins_of, sql
 from mlops_assets.config import ModelSettings
 from mlops_assets.engines.readings.dialects import DIALECTS
 from mlops_assets.engines.readings.query import PARTS, Query
 from mlops_assets.errors import ConfigError, ContractError, MlopsError
 from mlops_assets.home import FRAMEWORK_ROOT
+from mlops_assets.records.profile import Bins, ColumnProfile, Profile
 
 FILES = Path(__file__).parent / "sql" / "printed"
 ORDERS: dict[str, Any] = {
@@ -59,7 +61,8 @@ def orders(**blocks: Any) -> ModelSettings:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_part_is_this_sql(dialect: str) -> None:
-    parts = [Query(orders(), part, dialect) for part in PARTS]
+    bins = {"orders": Bins(points=(0.0,), edges=(1.0, 2.5))}
+    parts = [Query(orders(), part, dialect, bins=bins) for part in PARTS]
     asked = Query(orders(), "features", dialect, asked="shop.mailings")
     found = "\n".join(query.text() for query in (*parts, asked))
     path = FILES / f"{dialect}.sql"
@@ -171,6 +174,19 @@ def test_a_feature_may_be_called_as_a_column_of_ours() -> None:
             found = connection.sql(Query(settings, part, "duckdb", asked=table).text()).df()
             assert (found[names] == 1).all(axis=None)
             assert len(found)
+
+
+def test_bins_are_those_of_a_version(tmp_path: Path) -> None:
+    file = tmp_path / "reference_profile.json"
+    with pytest.raises(ConfigError, match=r"^--bins .*: .*name the `reference_profile.json` of"):
+        bins_of(file)
+    column = ColumnProfile(bins=Bins(points=(0.0,)), counts=(1, 0), sums=(0.0,))
+    file.write_text(Profile(rows=1, columns={"orders": column}).model_dump_json(), encoding="utf-8")
+    assert bins_of(file) == {"orders": column.bins}
+    with pytest.raises(ConfigError, match=r"no bins of the features of orders; .*--bins refer"):
+        Query(orders(), "profile", "duckdb", bins={"other": column.bins}).text()
+    with pytest.raises(ConfigError, match="--bins is of `profile`, which needs it"):
+        sql("customers", "profile", "duckdb", "sales", None, None, zoned=False)
 
 
 def test_rows_without_a_key_are_refused() -> None:

@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 
 from mlops_assets.cli.facts.sql import written
 from mlops_assets.config import ModelSettings
+from mlops_assets.engines.readings.point_in_time import newest_known
 from mlops_assets.engines.readings.query import Query
+from mlops_assets.ml.features.point_in_time import Ids, Rows
+from mlops_assets.ml.features.point_in_time import newest_known as arrays_find
 from tests.support.readings import (
+    assert_same,
     compare_contract,
-    compare_newest_known,
     compare_parts,
+    compare_profile,
     compare_query,
     example_table,
     in_duckdb,
@@ -66,6 +70,28 @@ _AT, _WHO = st.integers(0, 12), st.sampled_from(["a", "b", "ä"])
 _KNOWN = st.lists(st.tuples(_WHO, _AT), max_size=12, unique=True)
 
 
+def compare_newest_known(asked: pa.Table, known: pa.Table, ttl: int | None) -> None:
+    """The rows that the query finds are those that the arrays find."""
+    import duckdb
+    import ibis
+
+    tables = {"asked": asked, "known": known}
+    bound = [ibis.table(ibis.Schema.from_pyarrow(t.schema), name=n) for n, t in tables.items()]
+    with duckdb.connect() as connection:
+        for name, table in tables.items():
+            connection.register(name, table)
+        query = str(ibis.to_sql(newest_known(*bound, ttl), dialect="duckdb"))
+        found = connection.sql(query).to_arrow_table().select(["whose", "asked_at", "place"])
+    sides = [
+        Rows(Ids.of(table[key]), table[at].to_numpy())
+        for table, key, at in ((asked, "whose", "asked_at"), (known, "entity", "at"))
+    ]
+    places = arrays_find(*sides, ttl)
+    whose, at = asked["whose"].to_pylist(), asked["asked_at"].to_pylist()
+    rows = zip(whose, at, [None if p < 0 else int(p) for p in places], strict=True)
+    assert_same([tuple(row.values()) for row in found.to_pylist()], set(rows))
+
+
 @worlds(40)
 @given(known=_KNOWN, asked=st.lists(st.tuples(_WHO, _AT), max_size=8), ttl=st.none() | _AT)
 def test_what_is_found_at_a_moment_is_what_arrays_find(
@@ -97,3 +123,17 @@ def test_features_are_found_for_the_moments_of_another_table() -> None:
     pd.testing.assert_frame_equal(found[names], as_of[names].loc[found.index])
     assert (found["features_as_of"] == "1997-08-01").all()
     assert len(found) == len(as_of.dropna())
+
+
+@worlds(15, shrink=False)
+@given(world=event_logs())
+def test_the_printed_profile_of_an_event_log_counts_as_arrays_do(
+    world: tuple[pa.Table, ModelSettings, bool],
+) -> None:
+    table, settings, zoned = world
+    compare_profile(table, settings, in_duckdb, zoned=zoned)
+
+
+@pytest.mark.parametrize(("name", "every"), [("customers", 7), ("flights", 60)])
+def test_the_printed_profile_of_an_example_counts_as_arrays_do(name: str, every: int) -> None:
+    compare_profile(example_table(name, every), written(name), in_duckdb)

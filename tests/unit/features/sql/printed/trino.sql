@@ -1898,6 +1898,395 @@ FROM (
     )
 ) AS "t3";
 
+-- mlops sql orders profile --dialect trino: how many of those lie in each bin of a version's profile; settings 9f57ac4d0ea5; the SQL of this dialect is only compiled, never run
+-- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
+WITH "mlops_typed" AS (
+SELECT
+  "t0"."customer_id" AS "raw_0",
+  IF(
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+    OR NOT (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      )
+    ),
+    NULL,
+    CAST("t0"."customer_id" AS BIGINT)
+  ) AS "value_0",
+  (
+    "t0"."customer_id" IS NULL
+  ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE)) AS "missing_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND NOT (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+    )
+  ) AS "problem_0_0",
+  "t0"."Placed At" AS "raw_1",
+  IF(
+    (
+      "t0"."Placed At" IS NULL
+    )
+    OR (
+      (
+        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      )
+      OR (
+        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      )
+    ),
+    NULL,
+    "t0"."Placed At"
+  ) AS "value_1",
+  "t0"."Placed At" IS NULL AS "missing_1",
+  NOT (
+    "t0"."Placed At" IS NULL
+  )
+  AND (
+    (
+      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+    )
+    OR (
+      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+    )
+  ) AS "problem_1_0",
+  "t0"."amount" AS "raw_2",
+  IF(
+    (
+      "t0"."amount" IS NULL
+    )
+    OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
+    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    NULL,
+    CAST("t0"."amount" AS DOUBLE)
+  ) AS "value_2",
+  (
+    "t0"."amount" IS NULL
+  ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE)) AS "missing_2",
+  NOT (
+    (
+      "t0"."amount" IS NULL
+    ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
+  )
+  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  "t0"."item" AS "raw_3",
+  "t0"."item" AS "value_3",
+  "t0"."item" IS NULL AS "missing_3"
+FROM "shop"."orders" AS "t0"
+), "mlops_checked" AS (
+SELECT
+  "t0"."raw_0",
+  "t0"."raw_1",
+  "t0"."raw_2",
+  "t0"."raw_3",
+  "t0"."value_0",
+  "t0"."value_1",
+  "t0"."value_2",
+  "t0"."value_3",
+  "t0"."missing_0" AS "broken_0",
+  "t0"."problem_0_0" AS "broken_1",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
+  "t0"."missing_1" AS "broken_3",
+  "t0"."problem_1_0" AS "broken_4",
+  COALESCE(
+    CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
+    FALSE
+  ) AS "broken_5",
+  "t0"."problem_2_0" AS "broken_6",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
+  "t0"."missing_3" AS "broken_8",
+  COALESCE(NOT (
+    "t0"."value_3" IN ('it''s', 'back\slash')
+  ), FALSE) AS "broken_9"
+FROM "mlops_typed" AS "t0"
+), "mlops_bad" AS (
+SELECT
+  "t0"."raw_0",
+  "t0"."raw_1",
+  "t0"."raw_2",
+  "t0"."raw_3",
+  "t0"."value_0",
+  "t0"."value_1",
+  "t0"."value_2",
+  "t0"."value_3",
+  "t0"."broken_0",
+  "t0"."broken_1",
+  "t0"."broken_2",
+  "t0"."broken_3",
+  "t0"."broken_4",
+  "t0"."broken_5",
+  "t0"."broken_6",
+  "t0"."broken_7",
+  "t0"."broken_8",
+  "t0"."broken_9",
+  FALSE
+  OR "t0"."broken_0"
+  OR "t0"."broken_1"
+  OR "t0"."broken_2"
+  OR "t0"."broken_3"
+  OR "t0"."broken_4"
+  OR "t0"."broken_5"
+  OR "t0"."broken_6"
+  OR "t0"."broken_7"
+  OR "t0"."broken_8"
+  OR "t0"."broken_9" AS "bad"
+FROM "mlops_checked" AS "t0"
+), "mlops_once" AS (
+SELECT
+  "t0"."raw_0",
+  "t0"."raw_1",
+  "t0"."raw_2",
+  "t0"."raw_3",
+  "t0"."value_0",
+  "t0"."value_1",
+  "t0"."value_2",
+  "t0"."value_3",
+  "t0"."broken_0",
+  "t0"."broken_1",
+  "t0"."broken_2",
+  "t0"."broken_3",
+  "t0"."broken_4",
+  "t0"."broken_5",
+  "t0"."broken_6",
+  "t0"."broken_7",
+  "t0"."broken_8",
+  "t0"."broken_9",
+  NOT (
+    "t0"."bad"
+  )
+  AND (
+    (
+      ROW_NUMBER() OVER (
+        PARTITION BY "t0"."bad", "t0"."value_0", "t0"."value_1"
+        ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
+      ) - 1
+    ) > 0
+  ) AS "broken_10"
+FROM "mlops_bad" AS "t0"
+), "mlops_judged" AS (
+SELECT
+  "t0"."raw_0",
+  "t0"."raw_1",
+  "t0"."raw_2",
+  "t0"."raw_3",
+  "t0"."value_0",
+  "t0"."value_1",
+  "t0"."value_2",
+  "t0"."value_3",
+  "t0"."broken_0",
+  "t0"."broken_1",
+  "t0"."broken_2",
+  "t0"."broken_3",
+  "t0"."broken_4",
+  "t0"."broken_5",
+  "t0"."broken_6",
+  "t0"."broken_7",
+  "t0"."broken_8",
+  "t0"."broken_9",
+  "t0"."broken_10",
+  SUBSTR(
+    CONCAT(
+      CONCAT(
+        CONCAT(
+          CONCAT(
+            CONCAT(
+              CONCAT(
+                CONCAT(
+                  CONCAT(
+                    CONCAT(
+                      CONCAT(
+                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                      ),
+                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                    ),
+                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                  ),
+                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                ),
+                IF("t0"."broken_5", '; at.future: is after now', '')
+              ),
+              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+            ),
+            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+          ),
+          IF("t0"."broken_8", '; item.nullable: is missing', '')
+        ),
+        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+      ),
+      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+    ),
+    3
+  ) AS "reason"
+FROM "mlops_once" AS "t0"
+), "mlops_rows" AS (
+SELECT
+  "t0"."value_0",
+  "t0"."value_1",
+  CAST("t0"."value_2" AS DOUBLE) AS "value_2",
+  "t0"."value_3"
+FROM "mlops_judged" AS "t0"
+WHERE
+  "t0"."reason" = ''
+), "mlops_events" AS (
+SELECT
+  "t0"."value_0" AS "entity",
+  CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) * 1000 AS "at",
+  CAST("t0"."value_2" AS DOUBLE) AS "number_0",
+  "t0"."value_3" AS "compared_0"
+FROM "mlops_rows" AS "t0"
+), "mlops_moments" AS (
+SELECT
+  *
+FROM (
+  SELECT
+    1706745600000000000 AS "moment",
+    CAST(FROM_ISO8601_TIMESTAMP('2024-02-01T00:00:00') AS TIMESTAMP) AS "event_timestamp"
+) AS "t0"
+UNION ALL
+SELECT
+  *
+FROM (
+  SELECT
+    1709251200000000000 AS "moment",
+    CAST(FROM_ISO8601_TIMESTAMP('2024-03-01T00:00:00') AS TIMESTAMP) AS "event_timestamp"
+) AS "t1"
+), "mlops_features" AS (
+SELECT
+  "t4"."entity",
+  "t4"."moment",
+  "t4"."event_timestamp",
+  COALESCE(CAST(COUNT(*) AS DOUBLE), CAST(0.0 AS DOUBLE)) AS "wanted_0",
+  COALESCE(
+    SUM("t4"."number_0") FILTER(WHERE
+      "t4"."at" >= (
+        "t4"."moment" - 2592000000000000
+      )),
+    CAST(0.0 AS DOUBLE)
+  ) AS "wanted_1",
+  CAST(COUNT(DISTINCT "t4"."compared_0") FILTER(WHERE
+    "t4"."compared_0" IN ('it''s')) AS DOUBLE) AS "wanted_2",
+  CAST(MAX("t4"."moment") - MAX("t4"."at") AS DOUBLE) / CAST(86400000000000.0 AS DOUBLE) AS "wanted_3"
+FROM (
+  SELECT
+    "t2"."entity",
+    "t2"."at",
+    "t2"."number_0",
+    "t2"."compared_0",
+    "t3"."moment",
+    "t3"."event_timestamp"
+  FROM "mlops_events" AS "t2"
+  INNER JOIN "mlops_moments" AS "t3"
+    ON "t2"."at" < "t3"."moment"
+) AS "t4"
+GROUP BY
+  1,
+  2,
+  3
+), "mlops_named" AS (
+SELECT
+  "t0"."entity" AS "customer",
+  "t0"."event_timestamp",
+  "t0"."wanted_0" AS "orders",
+  "t0"."wanted_1" AS "spend_30d",
+  "t0"."wanted_2" AS "items",
+  "t0"."wanted_3" AS "recency"
+FROM "mlops_features" AS "t0"
+), "mlops_known" AS (
+SELECT
+  "t0"."customer" AS "entity",
+  CAST(ROUND(TO_UNIXTIME("t0"."event_timestamp") * 1000000, 0) AS BIGINT) AS "at",
+  "t0"."customer" AS "known_0",
+  "t0"."event_timestamp" AS "known_1",
+  "t0"."orders" AS "known_2",
+  "t0"."spend_30d" AS "known_3",
+  "t0"."items" AS "known_4",
+  "t0"."recency" AS "known_5"
+FROM "mlops_named" AS "t0"
+), "mlops_newest" AS (
+SELECT
+  *
+FROM (
+  SELECT
+    "t1"."entity",
+    "t1"."at",
+    "t1"."known_0",
+    "t1"."known_1",
+    "t1"."known_2",
+    "t1"."known_3",
+    "t1"."known_4",
+    "t1"."known_5"
+  FROM (
+    SELECT
+      "t0"."entity",
+      "t0"."at",
+      "t0"."known_0",
+      "t0"."known_1",
+      "t0"."known_2",
+      "t0"."known_3",
+      "t0"."known_4",
+      "t0"."known_5",
+      ROW_NUMBER() OVER (PARTITION BY "t0"."entity" ORDER BY "t0"."at" DESC) - 1 AS "mlops_place"
+    FROM "mlops_known" AS "t0"
+  ) AS "t1"
+  WHERE
+    "t1"."mlops_place" = 0
+) AS "t2"
+WHERE
+  "t2"."at" >= (
+    CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT) - 2678400000000
+  )
+)
+SELECT
+  'orders' AS "feature",
+  "t2"."bin",
+  "t2"."counted",
+  "t2"."total",
+  "t2"."lowest",
+  "t2"."highest"
+FROM (
+  SELECT
+    "t1"."bin",
+    COUNT(*) AS "counted",
+    SUM("t1"."number") AS "total",
+    MIN("t1"."number") AS "lowest",
+    MAX("t1"."number") AS "highest"
+  FROM (
+    SELECT
+      IF(
+        "t0"."known_2" IS NULL,
+        NULL,
+        IF(
+          (
+            "t0"."known_2" >= CAST(-1E-9 AS DOUBLE)
+          )
+          AND (
+            "t0"."known_2" <= CAST(1e-09 AS DOUBLE)
+          ),
+          0,
+          1 + IF("t0"."known_2" >= CAST(0.999999999 AS DOUBLE), 1, 0) + IF("t0"."known_2" >= CAST(2.499999999 AS DOUBLE), 1, 0)
+        )
+      ) AS "bin",
+      "t0"."known_2" AS "number"
+    FROM "mlops_newest" AS "t0"
+  ) AS "t1"
+  GROUP BY
+    1
+) AS "t2";
+
 -- mlops sql orders features --dialect trino: features of every entity and moment; settings 9f57ac4d0ea5; the SQL of this dialect is only compiled, never run
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH "mlops_typed" AS (
