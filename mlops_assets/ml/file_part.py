@@ -6,12 +6,13 @@ file is read is in `ml.stored_rows`.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
 
-from mlops_assets.ml.stored_rows import StoredRows
+if TYPE_CHECKING:  # an endpoint imports this, and reads no files
+    from mlops_assets.ml.stored_rows import StoredRows
 
 Reader = Callable[[pd.Series], Any]
 """A column as it is stored -> its values as they are wanted, an array."""
@@ -25,7 +26,7 @@ class FilePart:
 
     def __init__(
         self,
-        stored: StoredRows,
+        stored: "StoredRows",
         readers: Mapping[str, Reader],
         chosen: np.ndarray | None = None,
         beside: Mapping[str, np.ndarray] | None = None,

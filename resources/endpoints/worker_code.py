@@ -9,8 +9,8 @@ import mlops_assets
 PACKAGE = Path(mlops_assets.__file__).parent
 _CODE = (
     "__init__.py", "attributes.py", "config.py", "dotted.py", "errors.py", "redaction.py",
-    "ml/__init__.py", "ml/estimators.py", "ml/frames.py", "ml/inference", "blocks", "records",
-    "runtime", "serving",
+    "ml/__init__.py", "ml/estimators.py", "ml/file_part.py", "ml/frames.py", "ml/inference",
+    "blocks", "records", "runtime", "serving",
 )  # fmt: skip
 _LIBRARIES = (
     "scikit-learn", "skops", "numpy", "pandas", "onnxruntime", "feast", "bentoml", "uvicorn",
