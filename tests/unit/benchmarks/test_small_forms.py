@@ -26,12 +26,13 @@ WITHOUT_SERVERS = {
     "alarms": 8,
     "calibration": 7,
     "canary": 45,
+    "external_memory": 2,
     "gate": 13,
     "recalibration": 9,
     "retraining": 14,
     "seasons": 2,
 }
-SLOW = {"recalibration", "retraining"}
+SLOW = {"external_memory", "recalibration", "retraining"}
 """Half a minute of CPU and more."""
 
 

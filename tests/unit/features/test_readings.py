@@ -29,27 +29,29 @@ from tests.worlds.typed_tables import KEPT_AS, SUITED, event_logs, flat_tables, 
 World = tuple[pa.Table, dict[str, Any]]
 
 
-@worlds(40, shrink=False)
+@worlds(20, shrink=False)
 @given(world=tables(SUITED))
 def test_a_contract_splits_a_table_of_any_types_as_arrays_do(world: World) -> None:
     table, contract = world
     compare_contract(table, model_of(contract), in_duckdb)
 
 
-@worlds(25, shrink=False)
+@worlds(12, shrink=False)
 @given(world=tables(KEPT_AS))
 def test_the_printed_query_splits_a_table_as_arrays_do(world: World) -> None:
     table, contract = world
     compare_query(table, model_of(contract), in_duckdb)
 
 
-@pytest.mark.parametrize(("name", "every"), [("customers", 7), ("flights", 40)])
+@pytest.mark.parametrize(
+    ("name", "every"), [("customers", 7), pytest.param("flights", 40, marks=pytest.mark.thorough)]
+)
 def test_the_rows_of_an_example_are_split_as_in_its_graph(name: str, every: int) -> None:
     compare_query(example_table(name, every), written(name), in_duckdb)
     compare_parts(example_table(name, every), written(name), in_duckdb)
 
 
-@worlds(25, shrink=False)
+@worlds(12, shrink=False)
 @given(world=event_logs())
 def test_the_printed_features_of_an_event_log_are_those_of_arrays(
     world: tuple[pa.Table, ModelSettings, bool],
@@ -58,7 +60,7 @@ def test_the_printed_features_of_an_event_log_are_those_of_arrays(
     compare_parts(table, settings, in_duckdb, zoned=zoned)
 
 
-@worlds(15, shrink=False)
+@worlds(8, shrink=False)
 @given(world=flat_tables())
 def test_the_printed_features_of_a_flat_table_are_those_of_arrays(
     world: tuple[pa.Table, ModelSettings],
@@ -92,7 +94,7 @@ def compare_newest_known(asked: pa.Table, known: pa.Table, ttl: int | None) -> N
     assert_same([tuple(row.values()) for row in found.to_pylist()], set(rows))
 
 
-@worlds(40)
+@worlds(20)
 @given(known=_KNOWN, asked=st.lists(st.tuples(_WHO, _AT), max_size=8), ttl=st.none() | _AT)
 def test_what_is_found_at_a_moment_is_what_arrays_find(
     known: list[tuple[str, int]], asked: list[tuple[str, int]], ttl: int | None
@@ -125,7 +127,7 @@ def test_features_are_found_for_the_moments_of_another_table() -> None:
     assert len(found) == len(as_of.dropna())
 
 
-@worlds(15, shrink=False)
+@worlds(8, shrink=False)
 @given(world=event_logs())
 def test_the_printed_profile_of_an_event_log_counts_as_arrays_do(
     world: tuple[pa.Table, ModelSettings, bool],
@@ -134,6 +136,8 @@ def test_the_printed_profile_of_an_event_log_counts_as_arrays_do(
     compare_profile(table, settings, in_duckdb, zoned=zoned)
 
 
-@pytest.mark.parametrize(("name", "every"), [("customers", 7), ("flights", 60)])
+@pytest.mark.parametrize(
+    ("name", "every"), [("customers", 7), pytest.param("flights", 60, marks=pytest.mark.thorough)]
+)
 def test_the_printed_profile_of_an_example_counts_as_arrays_do(name: str, every: int) -> None:
     compare_profile(example_table(name, every), written(name), in_duckdb)
