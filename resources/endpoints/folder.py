@@ -88,7 +88,8 @@ class EndpointFolder:
             known = sorted(int(p.name) for p in version.parent.glob("*") if p.name.isdecimal())
             raise DeploymentError(
                 f"version {number} was never deployed at this endpoint, or its files are gone; "
-                f"there are {known or 'none'}"
+                f"there are {known or 'none'}. Choose one of them, and see why another was not "
+                f"deployed: mlops show {self.path.name}@{number}"
             )
         try:
             servable = Servable.model_validate_json((version / files.SERVABLE_FILE).read_bytes())

@@ -111,7 +111,7 @@ def tables(
 
 
 KEPT_AS = {
-    "int64": [pa.int8(), pa.int32(), pa.int64(), pa.decimal128(18, 0)],
+    "int64": [pa.int8(), pa.int32(), pa.int64(), pa.decimal128(18, 0), pa.decimal128(38, 2)],
     "float64": [pa.int32(), pa.float32(), pa.float64(), pa.decimal128(18, 2)],
     "bool": [pa.bool_()],
     "string": [pa.string()],

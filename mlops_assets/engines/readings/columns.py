@@ -126,20 +126,19 @@ class ColumnReading:
         return value.isin([kind(one) for one in allowed])
 
     def _integers(self, column: Any) -> tuple[Any, dict[str, Any]]:
-        kind = column.type()
         self._require_no_text(column)
         if not _is_number(column):
             return _none("int64"), {NOT_INT64: _always()}
-        number = forced(column, "float64")
-        # Ibis's own floor is an integer, which not every float is.
-        whole = ~number.isinf() & (number == called("floor", number, returns="float64"))
-        inside, problems = whole, {NOT_INT64: ~whole}
-        if kind.is_decimal() or kind.is_uint64():
-            problems[OUTSIDE] = whole & ((column > _MOST) | (column < _LEAST))
-            inside = whole & ~problems[OUTSIDE]
-        if kind.is_floating() or (kind.is_decimal() and kind.scale):
-            problems[ROUNDED] = inside & (number.abs() >= float(EXACT))
-        if self.rule.nullable and not kind.is_floating():
+        # Of the column itself, since as a float64 a large number is another one. Ibis's own floor
+        # is an integer, which not every float is.
+        floor = called("floor", column, returns="float64")
+        whole = ~forced(column, "float64").isinf() & (column == floor)
+        # As a float the largest integer is one more, which has to be outside.
+        outside = whole & (column > 0).ifelse(column - 1 >= _MOST, column < _LEAST)
+        inside, problems = whole & ~outside, {NOT_INT64: ~whole, OUTSIDE: outside}
+        if column.type().is_floating():
+            problems[ROUNDED] = inside & (column.abs() >= float(EXACT))
+        elif self.rule.nullable:
             problems[INEXACT] = inside & ((column > EXACT) | (column < -EXACT))
         return forced(column, "int64"), problems
 
@@ -177,7 +176,9 @@ class ColumnReading:
             raise self._refused(
                 f"local times of {self.rule.timezone}, of which some are none and some are two,"
             )
-        moment = column.cast("timestamp") if kind.is_date() else column
+        # With the cast also a date of which the query was not told.
+        zoned = kind.is_timestamp() and kind.timezone
+        moment = column if zoned else forced(column, "timestamp")
         at = self.dialect.microseconds(moment)
         return moment, {NO_DATETIME: (at < us(FIRST)) | (at >= us(LAST))}
 

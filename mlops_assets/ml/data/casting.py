@@ -16,6 +16,7 @@ Types of the result, which depend on the contract and never on the data:
 
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -131,6 +132,8 @@ def text_of(column: pd.Series) -> pa.Array:
 
 
 def _spell(value: object) -> str:
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return f"{value:.0f}"  # a whole one is exact, however many places its column has
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

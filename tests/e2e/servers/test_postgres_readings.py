@@ -22,6 +22,7 @@ from tests.support.readings import (
     compare_query,
     example_table,
     in_duckdb,
+    large_numbers,
 )
 from tests.worlds.effort import worlds
 from tests.worlds.typed_tables import KEPT_AS, event_logs, flat_tables, model_of, tables
@@ -76,6 +77,11 @@ def test_the_printed_contract_splits_a_table_as_arrays_do(
     in_postgres: Run, world: tuple[pa.Table, dict[str, Any]]
 ) -> None:
     table, contract = world
+    compare_query(table, model_of(contract), in_postgres, dialect="postgres")
+
+
+def test_a_large_number_is_never_cut_or_lost(in_postgres: Run) -> None:
+    table, contract = large_numbers()
     compare_query(table, model_of(contract), in_postgres, dialect="postgres")
 
 

@@ -22,6 +22,7 @@ from tests.support.readings import (
     compare_query,
     example_table,
     in_duckdb,
+    large_numbers,
 )
 from tests.worlds.effort import worlds
 from tests.worlds.typed_tables import KEPT_AS, SUITED, event_logs, flat_tables, model_of, tables
@@ -40,6 +41,11 @@ def test_a_contract_splits_a_table_of_any_types_as_arrays_do(world: World) -> No
 @given(world=tables(KEPT_AS))
 def test_the_printed_query_splits_a_table_as_arrays_do(world: World) -> None:
     table, contract = world
+    compare_query(table, model_of(contract), in_duckdb)
+
+
+def test_a_large_number_is_never_cut_or_lost() -> None:
+    table, contract = large_numbers()
     compare_query(table, model_of(contract), in_duckdb)
 
 

@@ -13,7 +13,22 @@ SELECT
         IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
       )
       AND (
-        CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      )
+      AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -32,9 +47,29 @@ SELECT
       IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
     )
     AND (
-      CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
+  )
+  AND (
+    NOT (
+      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -42,14 +77,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS DATETIME)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -57,10 +92,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -98,19 +133,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -132,6 +168,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -142,7 +179,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -164,6 +202,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -174,7 +213,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC, `t0`.`raw_1` ASC, `t0`.`raw_2` ASC, `t0`.`raw_3` ASC
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -197,6 +236,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -208,26 +248,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -257,7 +300,22 @@ SELECT
         IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
       )
       AND (
-        CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      )
+      AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -276,9 +334,29 @@ SELECT
       IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
     )
     AND (
-      CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
+  )
+  AND (
+    NOT (
+      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -286,14 +364,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS DATETIME)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -301,10 +379,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -342,19 +420,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -376,6 +455,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -386,7 +466,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -408,6 +489,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -418,7 +500,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC, `t0`.`raw_1` ASC, `t0`.`raw_2` ASC, `t0`.`raw_3` ASC
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -441,6 +523,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -452,26 +535,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -502,7 +588,22 @@ SELECT
         IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
       )
       AND (
-        CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      )
+      AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -521,9 +622,29 @@ SELECT
       IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
     )
     AND (
-      CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
+  )
+  AND (
+    NOT (
+      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -531,14 +652,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS DATETIME)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -546,10 +667,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -587,19 +708,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -621,6 +743,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -631,7 +754,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -653,6 +777,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -663,7 +788,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC, `t0`.`raw_1` ASC, `t0`.`raw_2` ASC, `t0`.`raw_3` ASC
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -686,6 +811,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -697,26 +823,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -808,7 +937,22 @@ SELECT
         IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
       )
       AND (
-        CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      )
+      AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -827,9 +971,29 @@ SELECT
       IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
     )
     AND (
-      CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
+  )
+  AND (
+    NOT (
+      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -837,14 +1001,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS DATETIME)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -852,10 +1016,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -893,19 +1057,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -927,6 +1092,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -937,7 +1103,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -959,6 +1126,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -969,7 +1137,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC, `t0`.`raw_1` ASC, `t0`.`raw_2` ASC, `t0`.`raw_3` ASC
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -992,6 +1160,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1003,26 +1172,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -1167,7 +1339,22 @@ SELECT
         IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
       )
       AND (
-        CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      )
+      AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -1186,9 +1373,29 @@ SELECT
       IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
     )
     AND (
-      CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
+  )
+  AND (
+    NOT (
+      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -1196,14 +1403,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS DATETIME)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -1211,10 +1418,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -1252,19 +1459,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -1286,6 +1494,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -1296,7 +1505,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -1318,6 +1528,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -1328,7 +1539,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC, `t0`.`raw_1` ASC, `t0`.`raw_2` ASC, `t0`.`raw_3` ASC
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -1351,6 +1562,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1362,26 +1574,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -1530,7 +1745,22 @@ SELECT
         IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
       )
       AND (
-        CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      )
+      AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -1549,9 +1779,29 @@ SELECT
       IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
     )
     AND (
-      CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
+  )
+  AND (
+    NOT (
+      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -1559,14 +1809,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS DATETIME)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -1574,10 +1824,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -1615,19 +1865,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -1649,6 +1900,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -1659,7 +1911,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -1681,6 +1934,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -1691,7 +1945,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC, `t0`.`raw_1` ASC, `t0`.`raw_2` ASC, `t0`.`raw_3` ASC
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -1714,6 +1968,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1725,26 +1980,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -1889,7 +2147,22 @@ SELECT
         IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
       )
       AND (
-        CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      )
+      AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -1908,9 +2181,29 @@ SELECT
       IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
     )
     AND (
-      CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
+  )
+  AND (
+    NOT (
+      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -1918,14 +2211,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS DATETIME)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -1933,10 +2226,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -1974,19 +2267,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -2008,6 +2302,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -2018,7 +2313,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -2040,6 +2336,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -2050,7 +2347,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC, `t0`.`raw_1` ASC, `t0`.`raw_2` ASC, `t0`.`raw_3` ASC
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -2073,6 +2370,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -2084,26 +2382,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -2275,7 +2576,22 @@ SELECT
         IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
       )
       AND (
-        CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      )
+      AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -2294,9 +2610,29 @@ SELECT
       IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
     )
     AND (
-      CAST(`t0`.`customer_id` AS FLOAT64) = FLOOR(CAST(`t0`.`customer_id` AS FLOAT64))
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
+  )
+  AND (
+    NOT (
+      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -2304,14 +2640,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS DATETIME)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -2319,10 +2655,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS DATETIME) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -2360,19 +2696,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS FLOAT64) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS FLOAT64) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -2394,6 +2731,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -2404,7 +2742,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -2426,6 +2765,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -2436,7 +2776,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC, `t0`.`raw_1` ASC, `t0`.`raw_2` ASC, `t0`.`raw_3` ASC
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -2459,6 +2799,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -2470,26 +2811,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`

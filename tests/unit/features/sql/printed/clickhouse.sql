@@ -11,8 +11,23 @@ SELECT
         isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
       )
       AND (
-        CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS Nullable(Int64))
@@ -28,22 +43,51 @@ SELECT
       isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
     )
     AND (
-      CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    isNull("t0"."customer_id")
+    OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
+  )
+  AND (
+    NOT (
+      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN isNull("t0"."Placed At")
     OR (
       (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) < -9223286400000000
       )
       OR (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS Nullable(DateTime))
   END AS "value_1",
   isNull("t0"."Placed At") AS "missing_1",
   NOT (
@@ -51,10 +95,20 @@ SELECT
   )
   AND (
     (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) < -9223286400000000
     )
     OR (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -86,19 +140,20 @@ SELECT
   "t0"."value_3" AS "value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     toUnixTimestamp64Micro(toTimeZone(CAST("t0"."value_1" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) > toUnixTimestamp64Micro(toTimeZone(CAST(now64() AS Nullable(DateTime64(6, 'UTC'))), 'UTC')),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -120,6 +175,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -130,7 +186,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -152,6 +209,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   NOT (
     "t0"."bad"
   )
@@ -163,7 +221,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -186,6 +244,7 @@ SELECT
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
   "t0"."broken_10" AS "broken_10",
+  "t0"."broken_11" AS "broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -197,35 +256,42 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
-                        CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        CONCAT(
+                          CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
+                          CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        ),
+                        CASE
+                          WHEN "t0"."broken_2"
+                          THEN '; customer.dtype: is outside the range of int64'
+                          ELSE ''
+                        END
                       ),
-                      CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END
+                      CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END
                     ),
-                    CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END
+                    CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END
                   ),
                   CASE
-                    WHEN "t0"."broken_4"
+                    WHEN "t0"."broken_5"
                     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
                     ELSE ''
                   END
                 ),
-                CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END
+                CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END
               ),
-              CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END
+              CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END
             ),
-            CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END
+            CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END
           ),
-          CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END
+          CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END
         ),
         CASE
-          WHEN "t0"."broken_9"
+          WHEN "t0"."broken_10"
           THEN '; item.allowed: is not one of "it''s", ''back\\\\slash'''
           ELSE ''
         END
       ),
       CASE
-        WHEN "t0"."broken_10"
+        WHEN "t0"."broken_11"
         THEN '; customer+at.unique: repeats an earlier row'
         ELSE ''
       END
@@ -256,8 +322,23 @@ SELECT
         isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
       )
       AND (
-        CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS Nullable(Int64))
@@ -273,22 +354,51 @@ SELECT
       isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
     )
     AND (
-      CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    isNull("t0"."customer_id")
+    OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
+  )
+  AND (
+    NOT (
+      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN isNull("t0"."Placed At")
     OR (
       (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) < -9223286400000000
       )
       OR (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS Nullable(DateTime))
   END AS "value_1",
   isNull("t0"."Placed At") AS "missing_1",
   NOT (
@@ -296,10 +406,20 @@ SELECT
   )
   AND (
     (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) < -9223286400000000
     )
     OR (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -331,19 +451,20 @@ SELECT
   "t0"."value_3" AS "value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     toUnixTimestamp64Micro(toTimeZone(CAST("t0"."value_1" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) > toUnixTimestamp64Micro(toTimeZone(CAST(now64() AS Nullable(DateTime64(6, 'UTC'))), 'UTC')),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -365,6 +486,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -375,7 +497,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -397,6 +520,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   NOT (
     "t0"."bad"
   )
@@ -408,7 +532,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -431,6 +555,7 @@ SELECT
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
   "t0"."broken_10" AS "broken_10",
+  "t0"."broken_11" AS "broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -442,35 +567,42 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
-                        CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        CONCAT(
+                          CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
+                          CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        ),
+                        CASE
+                          WHEN "t0"."broken_2"
+                          THEN '; customer.dtype: is outside the range of int64'
+                          ELSE ''
+                        END
                       ),
-                      CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END
+                      CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END
                     ),
-                    CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END
+                    CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END
                   ),
                   CASE
-                    WHEN "t0"."broken_4"
+                    WHEN "t0"."broken_5"
                     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
                     ELSE ''
                   END
                 ),
-                CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END
+                CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END
               ),
-              CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END
+              CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END
             ),
-            CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END
+            CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END
           ),
-          CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END
+          CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END
         ),
         CASE
-          WHEN "t0"."broken_9"
+          WHEN "t0"."broken_10"
           THEN '; item.allowed: is not one of "it''s", ''back\\\\slash'''
           ELSE ''
         END
       ),
       CASE
-        WHEN "t0"."broken_10"
+        WHEN "t0"."broken_11"
         THEN '; customer+at.unique: repeats an earlier row'
         ELSE ''
       END
@@ -502,8 +634,23 @@ SELECT
         isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
       )
       AND (
-        CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS Nullable(Int64))
@@ -519,22 +666,51 @@ SELECT
       isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
     )
     AND (
-      CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    isNull("t0"."customer_id")
+    OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
+  )
+  AND (
+    NOT (
+      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN isNull("t0"."Placed At")
     OR (
       (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) < -9223286400000000
       )
       OR (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS Nullable(DateTime))
   END AS "value_1",
   isNull("t0"."Placed At") AS "missing_1",
   NOT (
@@ -542,10 +718,20 @@ SELECT
   )
   AND (
     (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) < -9223286400000000
     )
     OR (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -577,19 +763,20 @@ SELECT
   "t0"."value_3" AS "value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     toUnixTimestamp64Micro(toTimeZone(CAST("t0"."value_1" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) > toUnixTimestamp64Micro(toTimeZone(CAST(now64() AS Nullable(DateTime64(6, 'UTC'))), 'UTC')),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -611,6 +798,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -621,7 +809,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -643,6 +832,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   NOT (
     "t0"."bad"
   )
@@ -654,7 +844,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -677,6 +867,7 @@ SELECT
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
   "t0"."broken_10" AS "broken_10",
+  "t0"."broken_11" AS "broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -688,35 +879,42 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
-                        CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        CONCAT(
+                          CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
+                          CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        ),
+                        CASE
+                          WHEN "t0"."broken_2"
+                          THEN '; customer.dtype: is outside the range of int64'
+                          ELSE ''
+                        END
                       ),
-                      CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END
+                      CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END
                     ),
-                    CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END
+                    CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END
                   ),
                   CASE
-                    WHEN "t0"."broken_4"
+                    WHEN "t0"."broken_5"
                     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
                     ELSE ''
                   END
                 ),
-                CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END
+                CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END
               ),
-              CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END
+              CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END
             ),
-            CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END
+            CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END
           ),
-          CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END
+          CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END
         ),
         CASE
-          WHEN "t0"."broken_9"
+          WHEN "t0"."broken_10"
           THEN '; item.allowed: is not one of "it''s", ''back\\\\slash'''
           ELSE ''
         END
       ),
       CASE
-        WHEN "t0"."broken_10"
+        WHEN "t0"."broken_11"
         THEN '; customer+at.unique: repeats an earlier row'
         ELSE ''
       END
@@ -806,8 +1004,23 @@ SELECT
         isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
       )
       AND (
-        CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS Nullable(Int64))
@@ -823,22 +1036,51 @@ SELECT
       isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
     )
     AND (
-      CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    isNull("t0"."customer_id")
+    OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
+  )
+  AND (
+    NOT (
+      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN isNull("t0"."Placed At")
     OR (
       (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) < -9223286400000000
       )
       OR (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS Nullable(DateTime))
   END AS "value_1",
   isNull("t0"."Placed At") AS "missing_1",
   NOT (
@@ -846,10 +1088,20 @@ SELECT
   )
   AND (
     (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) < -9223286400000000
     )
     OR (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -881,19 +1133,20 @@ SELECT
   "t0"."value_3" AS "value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     toUnixTimestamp64Micro(toTimeZone(CAST("t0"."value_1" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) > toUnixTimestamp64Micro(toTimeZone(CAST(now64() AS Nullable(DateTime64(6, 'UTC'))), 'UTC')),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -915,6 +1168,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -925,7 +1179,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -947,6 +1202,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   NOT (
     "t0"."bad"
   )
@@ -958,7 +1214,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -981,6 +1237,7 @@ SELECT
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
   "t0"."broken_10" AS "broken_10",
+  "t0"."broken_11" AS "broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -992,35 +1249,42 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
-                        CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        CONCAT(
+                          CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
+                          CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        ),
+                        CASE
+                          WHEN "t0"."broken_2"
+                          THEN '; customer.dtype: is outside the range of int64'
+                          ELSE ''
+                        END
                       ),
-                      CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END
+                      CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END
                     ),
-                    CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END
+                    CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END
                   ),
                   CASE
-                    WHEN "t0"."broken_4"
+                    WHEN "t0"."broken_5"
                     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
                     ELSE ''
                   END
                 ),
-                CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END
+                CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END
               ),
-              CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END
+              CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END
             ),
-            CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END
+            CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END
           ),
-          CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END
+          CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END
         ),
         CASE
-          WHEN "t0"."broken_9"
+          WHEN "t0"."broken_10"
           THEN '; item.allowed: is not one of "it''s", ''back\\\\slash'''
           ELSE ''
         END
       ),
       CASE
-        WHEN "t0"."broken_10"
+        WHEN "t0"."broken_11"
         THEN '; customer+at.unique: repeats an earlier row'
         ELSE ''
       END
@@ -1167,8 +1431,23 @@ SELECT
         isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
       )
       AND (
-        CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS Nullable(Int64))
@@ -1184,22 +1463,51 @@ SELECT
       isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
     )
     AND (
-      CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    isNull("t0"."customer_id")
+    OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
+  )
+  AND (
+    NOT (
+      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN isNull("t0"."Placed At")
     OR (
       (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) < -9223286400000000
       )
       OR (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS Nullable(DateTime))
   END AS "value_1",
   isNull("t0"."Placed At") AS "missing_1",
   NOT (
@@ -1207,10 +1515,20 @@ SELECT
   )
   AND (
     (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) < -9223286400000000
     )
     OR (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1242,19 +1560,20 @@ SELECT
   "t0"."value_3" AS "value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     toUnixTimestamp64Micro(toTimeZone(CAST("t0"."value_1" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) > toUnixTimestamp64Micro(toTimeZone(CAST(now64() AS Nullable(DateTime64(6, 'UTC'))), 'UTC')),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1276,6 +1595,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1286,7 +1606,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1308,6 +1629,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1319,7 +1641,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1342,6 +1664,7 @@ SELECT
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
   "t0"."broken_10" AS "broken_10",
+  "t0"."broken_11" AS "broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1353,35 +1676,42 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
-                        CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        CONCAT(
+                          CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
+                          CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        ),
+                        CASE
+                          WHEN "t0"."broken_2"
+                          THEN '; customer.dtype: is outside the range of int64'
+                          ELSE ''
+                        END
                       ),
-                      CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END
+                      CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END
                     ),
-                    CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END
+                    CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END
                   ),
                   CASE
-                    WHEN "t0"."broken_4"
+                    WHEN "t0"."broken_5"
                     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
                     ELSE ''
                   END
                 ),
-                CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END
+                CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END
               ),
-              CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END
+              CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END
             ),
-            CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END
+            CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END
           ),
-          CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END
+          CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END
         ),
         CASE
-          WHEN "t0"."broken_9"
+          WHEN "t0"."broken_10"
           THEN '; item.allowed: is not one of "it''s", ''back\\\\slash'''
           ELSE ''
         END
       ),
       CASE
-        WHEN "t0"."broken_10"
+        WHEN "t0"."broken_11"
         THEN '; customer+at.unique: repeats an earlier row'
         ELSE ''
       END
@@ -1532,8 +1862,23 @@ SELECT
         isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
       )
       AND (
-        CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS Nullable(Int64))
@@ -1549,22 +1894,51 @@ SELECT
       isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
     )
     AND (
-      CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    isNull("t0"."customer_id")
+    OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
+  )
+  AND (
+    NOT (
+      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN isNull("t0"."Placed At")
     OR (
       (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) < -9223286400000000
       )
       OR (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS Nullable(DateTime))
   END AS "value_1",
   isNull("t0"."Placed At") AS "missing_1",
   NOT (
@@ -1572,10 +1946,20 @@ SELECT
   )
   AND (
     (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) < -9223286400000000
     )
     OR (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1607,19 +1991,20 @@ SELECT
   "t0"."value_3" AS "value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     toUnixTimestamp64Micro(toTimeZone(CAST("t0"."value_1" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) > toUnixTimestamp64Micro(toTimeZone(CAST(now64() AS Nullable(DateTime64(6, 'UTC'))), 'UTC')),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1641,6 +2026,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1651,7 +2037,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1673,6 +2060,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1684,7 +2072,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1707,6 +2095,7 @@ SELECT
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
   "t0"."broken_10" AS "broken_10",
+  "t0"."broken_11" AS "broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1718,35 +2107,42 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
-                        CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        CONCAT(
+                          CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
+                          CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        ),
+                        CASE
+                          WHEN "t0"."broken_2"
+                          THEN '; customer.dtype: is outside the range of int64'
+                          ELSE ''
+                        END
                       ),
-                      CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END
+                      CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END
                     ),
-                    CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END
+                    CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END
                   ),
                   CASE
-                    WHEN "t0"."broken_4"
+                    WHEN "t0"."broken_5"
                     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
                     ELSE ''
                   END
                 ),
-                CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END
+                CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END
               ),
-              CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END
+              CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END
             ),
-            CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END
+            CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END
           ),
-          CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END
+          CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END
         ),
         CASE
-          WHEN "t0"."broken_9"
+          WHEN "t0"."broken_10"
           THEN '; item.allowed: is not one of "it''s", ''back\\\\slash'''
           ELSE ''
         END
       ),
       CASE
-        WHEN "t0"."broken_10"
+        WHEN "t0"."broken_11"
         THEN '; customer+at.unique: repeats an earlier row'
         ELSE ''
       END
@@ -1895,8 +2291,23 @@ SELECT
         isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
       )
       AND (
-        CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS Nullable(Int64))
@@ -1912,22 +2323,51 @@ SELECT
       isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
     )
     AND (
-      CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    isNull("t0"."customer_id")
+    OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
+  )
+  AND (
+    NOT (
+      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN isNull("t0"."Placed At")
     OR (
       (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) < -9223286400000000
       )
       OR (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS Nullable(DateTime))
   END AS "value_1",
   isNull("t0"."Placed At") AS "missing_1",
   NOT (
@@ -1935,10 +2375,20 @@ SELECT
   )
   AND (
     (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) < -9223286400000000
     )
     OR (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1970,19 +2420,20 @@ SELECT
   "t0"."value_3" AS "value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     toUnixTimestamp64Micro(toTimeZone(CAST("t0"."value_1" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) > toUnixTimestamp64Micro(toTimeZone(CAST(now64() AS Nullable(DateTime64(6, 'UTC'))), 'UTC')),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2004,6 +2455,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2014,7 +2466,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2036,6 +2489,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2047,7 +2501,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2070,6 +2524,7 @@ SELECT
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
   "t0"."broken_10" AS "broken_10",
+  "t0"."broken_11" AS "broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -2081,35 +2536,42 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
-                        CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        CONCAT(
+                          CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
+                          CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        ),
+                        CASE
+                          WHEN "t0"."broken_2"
+                          THEN '; customer.dtype: is outside the range of int64'
+                          ELSE ''
+                        END
                       ),
-                      CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END
+                      CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END
                     ),
-                    CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END
+                    CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END
                   ),
                   CASE
-                    WHEN "t0"."broken_4"
+                    WHEN "t0"."broken_5"
                     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
                     ELSE ''
                   END
                 ),
-                CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END
+                CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END
               ),
-              CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END
+              CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END
             ),
-            CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END
+            CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END
           ),
-          CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END
+          CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END
         ),
         CASE
-          WHEN "t0"."broken_9"
+          WHEN "t0"."broken_10"
           THEN '; item.allowed: is not one of "it''s", ''back\\\\slash'''
           ELSE ''
         END
       ),
       CASE
-        WHEN "t0"."broken_10"
+        WHEN "t0"."broken_11"
         THEN '; customer+at.unique: repeats an earlier row'
         ELSE ''
       END
@@ -2285,8 +2747,23 @@ SELECT
         isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
       )
       AND (
-        CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS Nullable(Int64))
@@ -2302,22 +2779,51 @@ SELECT
       isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
     )
     AND (
-      CAST("t0"."customer_id" AS Nullable(Float64)) = FLOOR(CAST("t0"."customer_id" AS Nullable(Float64)))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    isNull("t0"."customer_id")
+    OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
+  )
+  AND (
+    NOT (
+      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN isNull("t0"."Placed At")
     OR (
       (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) < -9223286400000000
       )
       OR (
-        toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+        toUnixTimestamp64Micro(
+          toTimeZone(
+            CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+            'UTC'
+          )
+        ) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS Nullable(DateTime))
   END AS "value_1",
   isNull("t0"."Placed At") AS "missing_1",
   NOT (
@@ -2325,10 +2831,20 @@ SELECT
   )
   AND (
     (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) < -9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) < -9223286400000000
     )
     OR (
-      toUnixTimestamp64Micro(toTimeZone(CAST("t0"."Placed At" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) >= 9223286400000000
+      toUnixTimestamp64Micro(
+        toTimeZone(
+          CAST(CAST("t0"."Placed At" AS Nullable(DateTime)) AS Nullable(DateTime64(6, 'UTC'))),
+          'UTC'
+        )
+      ) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -2360,19 +2876,20 @@ SELECT
   "t0"."value_3" AS "value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS Nullable(Float64)) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     toUnixTimestamp64Micro(toTimeZone(CAST("t0"."value_1" AS Nullable(DateTime64(6, 'UTC'))), 'UTC')) > toUnixTimestamp64Micro(toTimeZone(CAST(now64() AS Nullable(DateTime64(6, 'UTC'))), 'UTC')),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS Nullable(Float64)) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2394,6 +2911,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2404,7 +2922,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2426,6 +2945,7 @@ SELECT
   "t0"."broken_7" AS "broken_7",
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
+  "t0"."broken_10" AS "broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2437,7 +2957,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2460,6 +2980,7 @@ SELECT
   "t0"."broken_8" AS "broken_8",
   "t0"."broken_9" AS "broken_9",
   "t0"."broken_10" AS "broken_10",
+  "t0"."broken_11" AS "broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -2471,35 +2992,42 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
-                        CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        CONCAT(
+                          CONCAT('', CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END),
+                          CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END
+                        ),
+                        CASE
+                          WHEN "t0"."broken_2"
+                          THEN '; customer.dtype: is outside the range of int64'
+                          ELSE ''
+                        END
                       ),
-                      CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END
+                      CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END
                     ),
-                    CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END
+                    CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END
                   ),
                   CASE
-                    WHEN "t0"."broken_4"
+                    WHEN "t0"."broken_5"
                     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
                     ELSE ''
                   END
                 ),
-                CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END
+                CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END
               ),
-              CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END
+              CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END
             ),
-            CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END
+            CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END
           ),
-          CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END
+          CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END
         ),
         CASE
-          WHEN "t0"."broken_9"
+          WHEN "t0"."broken_10"
           THEN '; item.allowed: is not one of "it''s", ''back\\\\slash'''
           ELSE ''
         END
       ),
       CASE
-        WHEN "t0"."broken_10"
+        WHEN "t0"."broken_11"
         THEN '; customer+at.unique: repeats an earlier row'
         ELSE ''
       END

@@ -11,9 +11,23 @@ SELECT
     OR NOT (
       NOT (
         FALSE OR FALSE
+      ) AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        FALSE OR FALSE
       )
       AND (
-        CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -30,11 +44,30 @@ SELECT
   AND NOT (
     NOT (
       FALSE OR FALSE
-    )
-    AND (
-      CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+    ) AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
+  )
+  AND (
+    NOT (
+      FALSE OR FALSE
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -42,14 +75,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS TIMESTAMP)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -57,10 +90,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -101,19 +134,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -135,6 +169,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -145,7 +180,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -167,6 +203,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -177,7 +214,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC NULLS LAST, `t0`.`raw_1` ASC NULLS LAST, `t0`.`raw_2` ASC NULLS LAST, `t0`.`raw_3` ASC NULLS LAST
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -200,6 +237,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -211,26 +249,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -258,9 +299,23 @@ SELECT
     OR NOT (
       NOT (
         FALSE OR FALSE
+      ) AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        FALSE OR FALSE
       )
       AND (
-        CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -277,11 +332,30 @@ SELECT
   AND NOT (
     NOT (
       FALSE OR FALSE
-    )
-    AND (
-      CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+    ) AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
+  )
+  AND (
+    NOT (
+      FALSE OR FALSE
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -289,14 +363,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS TIMESTAMP)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -304,10 +378,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -348,19 +422,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -382,6 +457,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -392,7 +468,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -414,6 +491,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -424,7 +502,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC NULLS LAST, `t0`.`raw_1` ASC NULLS LAST, `t0`.`raw_2` ASC NULLS LAST, `t0`.`raw_3` ASC NULLS LAST
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -447,6 +525,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -458,26 +537,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -506,9 +588,23 @@ SELECT
     OR NOT (
       NOT (
         FALSE OR FALSE
+      ) AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        FALSE OR FALSE
       )
       AND (
-        CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -525,11 +621,30 @@ SELECT
   AND NOT (
     NOT (
       FALSE OR FALSE
-    )
-    AND (
-      CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+    ) AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
+  )
+  AND (
+    NOT (
+      FALSE OR FALSE
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -537,14 +652,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS TIMESTAMP)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -552,10 +667,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -596,19 +711,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -630,6 +746,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -640,7 +757,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -662,6 +780,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -672,7 +791,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC NULLS LAST, `t0`.`raw_1` ASC NULLS LAST, `t0`.`raw_2` ASC NULLS LAST, `t0`.`raw_3` ASC NULLS LAST
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -695,6 +814,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -706,26 +826,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -815,9 +938,23 @@ SELECT
     OR NOT (
       NOT (
         FALSE OR FALSE
+      ) AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        FALSE OR FALSE
       )
       AND (
-        CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -834,11 +971,30 @@ SELECT
   AND NOT (
     NOT (
       FALSE OR FALSE
-    )
-    AND (
-      CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+    ) AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
+  )
+  AND (
+    NOT (
+      FALSE OR FALSE
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -846,14 +1002,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS TIMESTAMP)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -861,10 +1017,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -905,19 +1061,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -939,6 +1096,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -949,7 +1107,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -971,6 +1130,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -981,7 +1141,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC NULLS LAST, `t0`.`raw_1` ASC NULLS LAST, `t0`.`raw_2` ASC NULLS LAST, `t0`.`raw_3` ASC NULLS LAST
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -1004,6 +1164,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1015,26 +1176,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -1177,9 +1341,23 @@ SELECT
     OR NOT (
       NOT (
         FALSE OR FALSE
+      ) AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        FALSE OR FALSE
       )
       AND (
-        CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -1196,11 +1374,30 @@ SELECT
   AND NOT (
     NOT (
       FALSE OR FALSE
-    )
-    AND (
-      CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+    ) AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
+  )
+  AND (
+    NOT (
+      FALSE OR FALSE
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -1208,14 +1405,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS TIMESTAMP)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -1223,10 +1420,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -1267,19 +1464,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -1301,6 +1499,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -1311,7 +1510,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -1333,6 +1533,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -1343,7 +1544,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC NULLS LAST, `t0`.`raw_1` ASC NULLS LAST, `t0`.`raw_2` ASC NULLS LAST, `t0`.`raw_3` ASC NULLS LAST
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -1366,6 +1567,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1377,26 +1579,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -1543,9 +1748,23 @@ SELECT
     OR NOT (
       NOT (
         FALSE OR FALSE
+      ) AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        FALSE OR FALSE
       )
       AND (
-        CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -1562,11 +1781,30 @@ SELECT
   AND NOT (
     NOT (
       FALSE OR FALSE
-    )
-    AND (
-      CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+    ) AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
+  )
+  AND (
+    NOT (
+      FALSE OR FALSE
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -1574,14 +1812,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS TIMESTAMP)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -1589,10 +1827,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -1633,19 +1871,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -1667,6 +1906,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -1677,7 +1917,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -1699,6 +1940,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -1709,7 +1951,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC NULLS LAST, `t0`.`raw_1` ASC NULLS LAST, `t0`.`raw_2` ASC NULLS LAST, `t0`.`raw_3` ASC NULLS LAST
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -1732,6 +1974,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1743,26 +1986,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -1905,9 +2151,23 @@ SELECT
     OR NOT (
       NOT (
         FALSE OR FALSE
+      ) AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        FALSE OR FALSE
       )
       AND (
-        CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -1924,11 +2184,30 @@ SELECT
   AND NOT (
     NOT (
       FALSE OR FALSE
-    )
-    AND (
-      CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+    ) AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
+  )
+  AND (
+    NOT (
+      FALSE OR FALSE
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -1936,14 +2215,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS TIMESTAMP)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -1951,10 +2230,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -1995,19 +2274,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -2029,6 +2309,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -2039,7 +2320,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -2061,6 +2343,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -2071,7 +2354,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC NULLS LAST, `t0`.`raw_1` ASC NULLS LAST, `t0`.`raw_2` ASC NULLS LAST, `t0`.`raw_3` ASC NULLS LAST
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -2094,6 +2377,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -2105,26 +2389,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`
@@ -2294,9 +2581,23 @@ SELECT
     OR NOT (
       NOT (
         FALSE OR FALSE
+      ) AND (
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+    )
+    OR (
+      NOT (
+        FALSE OR FALSE
       )
       AND (
-        CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+        `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+      )
+      AND IF(
+        `t0`.`customer_id` > 0,
+        (
+          `t0`.`customer_id` - 1
+        ) >= 9223372036854775807,
+        `t0`.`customer_id` < -9223372036854775808
       )
     ),
     NULL,
@@ -2313,11 +2614,30 @@ SELECT
   AND NOT (
     NOT (
       FALSE OR FALSE
-    )
-    AND (
-      CAST(`t0`.`customer_id` AS DOUBLE) = FLOOR(CAST(`t0`.`customer_id` AS DOUBLE))
+    ) AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
+  NOT (
+    (
+      `t0`.`customer_id` IS NULL
+    ) OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
+  )
+  AND (
+    NOT (
+      FALSE OR FALSE
+    )
+    AND (
+      `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
+    )
+    AND IF(
+      `t0`.`customer_id` > 0,
+      (
+        `t0`.`customer_id` - 1
+      ) >= 9223372036854775807,
+      `t0`.`customer_id` < -9223372036854775808
+    )
+  ) AS `problem_0_1`,
   `t0`.`Placed At` AS `raw_1`,
   IF(
     (
@@ -2325,14 +2645,14 @@ SELECT
     )
     OR (
       (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+        UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    `t0`.`Placed At`
+    CAST(`t0`.`Placed At` AS TIMESTAMP)
   ) AS `value_1`,
   `t0`.`Placed At` IS NULL AS `missing_1`,
   NOT (
@@ -2340,10 +2660,10 @@ SELECT
   )
   AND (
     (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) < -9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      UNIX_MICROS(CAST(`t0`.`Placed At` AS TIMESTAMP)) >= 9223286400000000
+      UNIX_MICROS(CAST(CAST(`t0`.`Placed At` AS TIMESTAMP) AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS `problem_1_0`,
   `t0`.`amount` AS `raw_2`,
@@ -2384,19 +2704,20 @@ SELECT
   `t0`.`value_3`,
   `t0`.`missing_0` AS `broken_0`,
   `t0`.`problem_0_0` AS `broken_1`,
-  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_2`,
-  `t0`.`missing_1` AS `broken_3`,
-  `t0`.`problem_1_0` AS `broken_4`,
+  `t0`.`problem_0_1` AS `broken_2`,
+  COALESCE(CAST(`t0`.`value_0` AS DOUBLE) < 1.0, FALSE) AS `broken_3`,
+  `t0`.`missing_1` AS `broken_4`,
+  `t0`.`problem_1_0` AS `broken_5`,
   COALESCE(
     UNIX_MICROS(CAST(`t0`.`value_1` AS TIMESTAMP)) > UNIX_MICROS(CAST(CURRENT_TIMESTAMP() AS TIMESTAMP)),
     FALSE
-  ) AS `broken_5`,
-  `t0`.`problem_2_0` AS `broken_6`,
-  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_7`,
-  `t0`.`missing_3` AS `broken_8`,
+  ) AS `broken_6`,
+  `t0`.`problem_2_0` AS `broken_7`,
+  COALESCE(CAST(`t0`.`value_2` AS DOUBLE) > 10000.0, FALSE) AS `broken_8`,
+  `t0`.`missing_3` AS `broken_9`,
   COALESCE(NOT (
     `t0`.`value_3` IN ('it\'s', 'back\\slash')
-  ), FALSE) AS `broken_9`
+  ), FALSE) AS `broken_10`
 FROM `mlops_typed` AS `t0`
 ), `mlops_bad` AS (
 SELECT
@@ -2418,6 +2739,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   FALSE
   OR `t0`.`broken_0`
   OR `t0`.`broken_1`
@@ -2428,7 +2750,8 @@ SELECT
   OR `t0`.`broken_6`
   OR `t0`.`broken_7`
   OR `t0`.`broken_8`
-  OR `t0`.`broken_9` AS `bad`
+  OR `t0`.`broken_9`
+  OR `t0`.`broken_10` AS `bad`
 FROM `mlops_checked` AS `t0`
 ), `mlops_once` AS (
 SELECT
@@ -2450,6 +2773,7 @@ SELECT
   `t0`.`broken_7`,
   `t0`.`broken_8`,
   `t0`.`broken_9`,
+  `t0`.`broken_10`,
   NOT (
     `t0`.`bad`
   )
@@ -2460,7 +2784,7 @@ SELECT
         ORDER BY `t0`.`raw_0` ASC NULLS LAST, `t0`.`raw_1` ASC NULLS LAST, `t0`.`raw_2` ASC NULLS LAST, `t0`.`raw_3` ASC NULLS LAST
       ) - 1
     ) > 0
-  ) AS `broken_10`
+  ) AS `broken_11`
 FROM `mlops_bad` AS `t0`
 ), `mlops_judged` AS (
 SELECT
@@ -2483,6 +2807,7 @@ SELECT
   `t0`.`broken_8`,
   `t0`.`broken_9`,
   `t0`.`broken_10`,
+  `t0`.`broken_11`,
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -2494,26 +2819,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
-                        IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF(`t0`.`broken_0`, '; customer.nullable: is missing', '')),
+                          IF(`t0`.`broken_1`, '; customer.dtype: is not an int64', '')
+                        ),
+                        IF(`t0`.`broken_2`, '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF(`t0`.`broken_2`, '; customer.min: is below 1', '')
+                      IF(`t0`.`broken_3`, '; customer.min: is below 1', '')
                     ),
-                    IF(`t0`.`broken_3`, '; at.nullable: is missing', '')
+                    IF(`t0`.`broken_4`, '; at.nullable: is missing', '')
                   ),
-                  IF(`t0`.`broken_4`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF(`t0`.`broken_5`, '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF(`t0`.`broken_5`, '; at.future: is after now', '')
+                IF(`t0`.`broken_6`, '; at.future: is after now', '')
               ),
-              IF(`t0`.`broken_6`, '; amount.dtype: is not a finite float64', '')
+              IF(`t0`.`broken_7`, '; amount.dtype: is not a finite float64', '')
             ),
-            IF(`t0`.`broken_7`, '; amount.max: is above 10000', '')
+            IF(`t0`.`broken_8`, '; amount.max: is above 10000', '')
           ),
-          IF(`t0`.`broken_8`, '; item.nullable: is missing', '')
+          IF(`t0`.`broken_9`, '; item.nullable: is missing', '')
         ),
-        IF(`t0`.`broken_9`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IF(`t0`.`broken_10`, '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IF(`t0`.`broken_10`, '; customer+at.unique: repeats an earlier row', '')
+      IF(`t0`.`broken_11`, '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS `reason`

@@ -13,8 +13,23 @@ SELECT
         ISINF(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -32,9 +47,29 @@ SELECT
       ISINF(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -42,14 +77,14 @@ SELECT
     )
     OR (
       (
-        EPOCH_US("t0"."Placed At") < -9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        EPOCH_US("t0"."Placed At") >= 9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -57,10 +92,10 @@ SELECT
   )
   AND (
     (
-      EPOCH_US("t0"."Placed At") < -9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      EPOCH_US("t0"."Placed At") >= 9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -98,16 +133,17 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
-  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
+  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -129,6 +165,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -139,7 +176,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -161,6 +199,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -172,7 +211,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -195,17 +234,22 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
-    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_4"
+    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+      WHEN "t0"."broken_2"
+      THEN '; customer.dtype: is outside the range of int64'
+      ELSE ''
+    END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_5"
       THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
       ELSE ''
-    END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_9"
+    END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_10"
       THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
       ELSE ''
     END || CASE
-      WHEN "t0"."broken_10"
+      WHEN "t0"."broken_11"
       THEN '; customer+at.unique: repeats an earlier row'
       ELSE ''
     END,
@@ -237,8 +281,23 @@ SELECT
         ISINF(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -256,9 +315,29 @@ SELECT
       ISINF(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -266,14 +345,14 @@ SELECT
     )
     OR (
       (
-        EPOCH_US("t0"."Placed At") < -9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        EPOCH_US("t0"."Placed At") >= 9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -281,10 +360,10 @@ SELECT
   )
   AND (
     (
-      EPOCH_US("t0"."Placed At") < -9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      EPOCH_US("t0"."Placed At") >= 9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -322,16 +401,17 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
-  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
+  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -353,6 +433,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -363,7 +444,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -385,6 +467,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -396,7 +479,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -419,17 +502,22 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
-    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_4"
+    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+      WHEN "t0"."broken_2"
+      THEN '; customer.dtype: is outside the range of int64'
+      ELSE ''
+    END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_5"
       THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
       ELSE ''
-    END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_9"
+    END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_10"
       THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
       ELSE ''
     END || CASE
-      WHEN "t0"."broken_10"
+      WHEN "t0"."broken_11"
       THEN '; customer+at.unique: repeats an earlier row'
       ELSE ''
     END,
@@ -462,8 +550,23 @@ SELECT
         ISINF(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -481,9 +584,29 @@ SELECT
       ISINF(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -491,14 +614,14 @@ SELECT
     )
     OR (
       (
-        EPOCH_US("t0"."Placed At") < -9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        EPOCH_US("t0"."Placed At") >= 9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -506,10 +629,10 @@ SELECT
   )
   AND (
     (
-      EPOCH_US("t0"."Placed At") < -9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      EPOCH_US("t0"."Placed At") >= 9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -547,16 +670,17 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
-  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
+  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -578,6 +702,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -588,7 +713,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -610,6 +736,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -621,7 +748,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -644,17 +771,22 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
-    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_4"
+    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+      WHEN "t0"."broken_2"
+      THEN '; customer.dtype: is outside the range of int64'
+      ELSE ''
+    END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_5"
       THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
       ELSE ''
-    END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_9"
+    END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_10"
       THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
       ELSE ''
     END || CASE
-      WHEN "t0"."broken_10"
+      WHEN "t0"."broken_11"
       THEN '; customer+at.unique: repeats an earlier row'
       ELSE ''
     END,
@@ -750,8 +882,23 @@ SELECT
         ISINF(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -769,9 +916,29 @@ SELECT
       ISINF(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -779,14 +946,14 @@ SELECT
     )
     OR (
       (
-        EPOCH_US("t0"."Placed At") < -9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        EPOCH_US("t0"."Placed At") >= 9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -794,10 +961,10 @@ SELECT
   )
   AND (
     (
-      EPOCH_US("t0"."Placed At") < -9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      EPOCH_US("t0"."Placed At") >= 9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -835,16 +1002,17 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
-  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
+  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -866,6 +1034,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -876,7 +1045,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -898,6 +1068,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -909,7 +1080,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -932,17 +1103,22 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
-    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_4"
+    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+      WHEN "t0"."broken_2"
+      THEN '; customer.dtype: is outside the range of int64'
+      ELSE ''
+    END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_5"
       THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
       ELSE ''
-    END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_9"
+    END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_10"
       THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
       ELSE ''
     END || CASE
-      WHEN "t0"."broken_10"
+      WHEN "t0"."broken_11"
       THEN '; customer+at.unique: repeats an earlier row'
       ELSE ''
     END,
@@ -1092,8 +1268,23 @@ SELECT
         ISINF(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -1111,9 +1302,29 @@ SELECT
       ISINF(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -1121,14 +1332,14 @@ SELECT
     )
     OR (
       (
-        EPOCH_US("t0"."Placed At") < -9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        EPOCH_US("t0"."Placed At") >= 9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1136,10 +1347,10 @@ SELECT
   )
   AND (
     (
-      EPOCH_US("t0"."Placed At") < -9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      EPOCH_US("t0"."Placed At") >= 9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1177,16 +1388,17 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
-  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
+  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1208,6 +1420,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1218,7 +1431,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1240,6 +1454,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1251,7 +1466,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1274,17 +1489,22 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
-    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_4"
+    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+      WHEN "t0"."broken_2"
+      THEN '; customer.dtype: is outside the range of int64'
+      ELSE ''
+    END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_5"
       THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
       ELSE ''
-    END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_9"
+    END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_10"
       THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
       ELSE ''
     END || CASE
-      WHEN "t0"."broken_10"
+      WHEN "t0"."broken_11"
       THEN '; customer+at.unique: repeats an earlier row'
       ELSE ''
     END,
@@ -1438,8 +1658,23 @@ SELECT
         ISINF(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -1457,9 +1692,29 @@ SELECT
       ISINF(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -1467,14 +1722,14 @@ SELECT
     )
     OR (
       (
-        EPOCH_US("t0"."Placed At") < -9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        EPOCH_US("t0"."Placed At") >= 9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1482,10 +1737,10 @@ SELECT
   )
   AND (
     (
-      EPOCH_US("t0"."Placed At") < -9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      EPOCH_US("t0"."Placed At") >= 9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1523,16 +1778,17 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
-  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
+  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1554,6 +1810,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1564,7 +1821,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1586,6 +1844,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1597,7 +1856,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1620,17 +1879,22 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
-    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_4"
+    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+      WHEN "t0"."broken_2"
+      THEN '; customer.dtype: is outside the range of int64'
+      ELSE ''
+    END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_5"
       THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
       ELSE ''
-    END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_9"
+    END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_10"
       THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
       ELSE ''
     END || CASE
-      WHEN "t0"."broken_10"
+      WHEN "t0"."broken_11"
       THEN '; customer+at.unique: repeats an earlier row'
       ELSE ''
     END,
@@ -1783,8 +2047,23 @@ SELECT
         ISINF(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -1802,9 +2081,29 @@ SELECT
       ISINF(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -1812,14 +2111,14 @@ SELECT
     )
     OR (
       (
-        EPOCH_US("t0"."Placed At") < -9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        EPOCH_US("t0"."Placed At") >= 9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1827,10 +2126,10 @@ SELECT
   )
   AND (
     (
-      EPOCH_US("t0"."Placed At") < -9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      EPOCH_US("t0"."Placed At") >= 9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1868,16 +2167,17 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
-  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
+  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1899,6 +2199,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1909,7 +2210,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1931,6 +2233,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1942,7 +2245,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1965,17 +2268,22 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
-    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_4"
+    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+      WHEN "t0"."broken_2"
+      THEN '; customer.dtype: is outside the range of int64'
+      ELSE ''
+    END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_5"
       THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
       ELSE ''
-    END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_9"
+    END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_10"
       THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
       ELSE ''
     END || CASE
-      WHEN "t0"."broken_10"
+      WHEN "t0"."broken_11"
       THEN '; customer+at.unique: repeats an earlier row'
       ELSE ''
     END,
@@ -2155,8 +2463,23 @@ SELECT
         ISINF(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -2174,9 +2497,29 @@ SELECT
       ISINF(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -2184,14 +2527,14 @@ SELECT
     )
     OR (
       (
-        EPOCH_US("t0"."Placed At") < -9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        EPOCH_US("t0"."Placed At") >= 9223286400000000
+        EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -2199,10 +2542,10 @@ SELECT
   )
   AND (
     (
-      EPOCH_US("t0"."Placed At") < -9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      EPOCH_US("t0"."Placed At") >= 9223286400000000
+      EPOCH_US(CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -2240,16 +2583,17 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
-  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
+  COALESCE(EPOCH_US("t0"."value_1") > EPOCH_US(NOW()), FALSE) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2271,6 +2615,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2281,7 +2626,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2303,6 +2649,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2314,7 +2661,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2337,17 +2684,22 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
-    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_4"
+    '' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+      WHEN "t0"."broken_2"
+      THEN '; customer.dtype: is outside the range of int64'
+      ELSE ''
+    END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_5"
       THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
       ELSE ''
-    END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-      WHEN "t0"."broken_9"
+    END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+      WHEN "t0"."broken_10"
       THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
       ELSE ''
     END || CASE
-      WHEN "t0"."broken_10"
+      WHEN "t0"."broken_11"
       THEN '; customer+at.unique: repeats an earlier row'
       ELSE ''
     END,

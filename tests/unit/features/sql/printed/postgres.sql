@@ -15,8 +15,23 @@ SELECT
         CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -40,9 +55,32 @@ SELECT
       CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -50,14 +88,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -65,10 +103,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -114,19 +152,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(EXTRACT('epoch' FROM "t0"."value_1") * 1000000) AS BIGINT) > CAST(ROUND(EXTRACT('epoch' FROM CURRENT_TIMESTAMP) * 1000000) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -148,6 +187,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -158,7 +198,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -180,6 +221,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -191,7 +233,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -214,16 +256,21 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
-  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_4"
+  "t0"."broken_11",
+  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+    WHEN "t0"."broken_2"
+    THEN '; customer.dtype: is outside the range of int64'
+    ELSE ''
+  END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_5"
     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
     ELSE ''
-  END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_9"
+  END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_10"
     THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
     ELSE ''
   END || CASE
-    WHEN "t0"."broken_10"
+    WHEN "t0"."broken_11"
     THEN '; customer+at.unique: repeats an earlier row'
     ELSE ''
   END FROM 3) AS "reason"
@@ -255,8 +302,23 @@ SELECT
         CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -280,9 +342,32 @@ SELECT
       CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -290,14 +375,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -305,10 +390,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -354,19 +439,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(EXTRACT('epoch' FROM "t0"."value_1") * 1000000) AS BIGINT) > CAST(ROUND(EXTRACT('epoch' FROM CURRENT_TIMESTAMP) * 1000000) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -388,6 +474,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -398,7 +485,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -420,6 +508,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -431,7 +520,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -454,16 +543,21 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
-  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_4"
+  "t0"."broken_11",
+  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+    WHEN "t0"."broken_2"
+    THEN '; customer.dtype: is outside the range of int64'
+    ELSE ''
+  END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_5"
     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
     ELSE ''
-  END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_9"
+  END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_10"
     THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
     ELSE ''
   END || CASE
-    WHEN "t0"."broken_10"
+    WHEN "t0"."broken_11"
     THEN '; customer+at.unique: repeats an earlier row'
     ELSE ''
   END FROM 3) AS "reason"
@@ -496,8 +590,23 @@ SELECT
         CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -521,9 +630,32 @@ SELECT
       CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -531,14 +663,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -546,10 +678,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -595,19 +727,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(EXTRACT('epoch' FROM "t0"."value_1") * 1000000) AS BIGINT) > CAST(ROUND(EXTRACT('epoch' FROM CURRENT_TIMESTAMP) * 1000000) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -629,6 +762,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -639,7 +773,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -661,6 +796,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -672,7 +808,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -695,16 +831,21 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
-  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_4"
+  "t0"."broken_11",
+  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+    WHEN "t0"."broken_2"
+    THEN '; customer.dtype: is outside the range of int64'
+    ELSE ''
+  END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_5"
     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
     ELSE ''
-  END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_9"
+  END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_10"
     THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
     ELSE ''
   END || CASE
-    WHEN "t0"."broken_10"
+    WHEN "t0"."broken_11"
     THEN '; customer+at.unique: repeats an earlier row'
     ELSE ''
   END FROM 3) AS "reason"
@@ -800,8 +941,23 @@ SELECT
         CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -825,9 +981,32 @@ SELECT
       CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -835,14 +1014,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -850,10 +1029,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -899,19 +1078,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(EXTRACT('epoch' FROM "t0"."value_1") * 1000000) AS BIGINT) > CAST(ROUND(EXTRACT('epoch' FROM CURRENT_TIMESTAMP) * 1000000) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -933,6 +1113,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -943,7 +1124,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -965,6 +1147,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -976,7 +1159,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -999,16 +1182,21 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
-  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_4"
+  "t0"."broken_11",
+  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+    WHEN "t0"."broken_2"
+    THEN '; customer.dtype: is outside the range of int64'
+    ELSE ''
+  END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_5"
     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
     ELSE ''
-  END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_9"
+  END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_10"
     THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
     ELSE ''
   END || CASE
-    WHEN "t0"."broken_10"
+    WHEN "t0"."broken_11"
     THEN '; customer+at.unique: repeats an earlier row'
     ELSE ''
   END FROM 3) AS "reason"
@@ -1162,8 +1350,23 @@ SELECT
         CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -1187,9 +1390,32 @@ SELECT
       CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -1197,14 +1423,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1212,10 +1438,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1261,19 +1487,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(EXTRACT('epoch' FROM "t0"."value_1") * 1000000) AS BIGINT) > CAST(ROUND(EXTRACT('epoch' FROM CURRENT_TIMESTAMP) * 1000000) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1295,6 +1522,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1305,7 +1533,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1327,6 +1556,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1338,7 +1568,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1361,16 +1591,21 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
-  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_4"
+  "t0"."broken_11",
+  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+    WHEN "t0"."broken_2"
+    THEN '; customer.dtype: is outside the range of int64'
+    ELSE ''
+  END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_5"
     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
     ELSE ''
-  END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_9"
+  END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_10"
     THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
     ELSE ''
   END || CASE
-    WHEN "t0"."broken_10"
+    WHEN "t0"."broken_11"
     THEN '; customer+at.unique: repeats an earlier row'
     ELSE ''
   END FROM 3) AS "reason"
@@ -1528,8 +1763,23 @@ SELECT
         CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -1553,9 +1803,32 @@ SELECT
       CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -1563,14 +1836,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1578,10 +1851,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1627,19 +1900,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(EXTRACT('epoch' FROM "t0"."value_1") * 1000000) AS BIGINT) > CAST(ROUND(EXTRACT('epoch' FROM CURRENT_TIMESTAMP) * 1000000) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1661,6 +1935,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1671,7 +1946,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1693,6 +1969,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1704,7 +1981,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1727,16 +2004,21 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
-  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_4"
+  "t0"."broken_11",
+  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+    WHEN "t0"."broken_2"
+    THEN '; customer.dtype: is outside the range of int64'
+    ELSE ''
+  END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_5"
     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
     ELSE ''
-  END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_9"
+  END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_10"
     THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
     ELSE ''
   END || CASE
-    WHEN "t0"."broken_10"
+    WHEN "t0"."broken_11"
     THEN '; customer+at.unique: repeats an earlier row'
     ELSE ''
   END FROM 3) AS "reason"
@@ -1889,8 +2171,23 @@ SELECT
         CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -1914,9 +2211,32 @@ SELECT
       CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -1924,14 +2244,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1939,10 +2259,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1988,19 +2308,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(EXTRACT('epoch' FROM "t0"."value_1") * 1000000) AS BIGINT) > CAST(ROUND(EXTRACT('epoch' FROM CURRENT_TIMESTAMP) * 1000000) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2022,6 +2343,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2032,7 +2354,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2054,6 +2377,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2065,7 +2389,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2088,16 +2412,21 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
-  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_4"
+  "t0"."broken_11",
+  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+    WHEN "t0"."broken_2"
+    THEN '; customer.dtype: is outside the range of int64'
+    ELSE ''
+  END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_5"
     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
     ELSE ''
-  END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_9"
+  END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_10"
     THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
     ELSE ''
   END || CASE
-    WHEN "t0"."broken_10"
+    WHEN "t0"."broken_11"
     THEN '; customer+at.unique: repeats an earlier row'
     ELSE ''
   END FROM 3) AS "reason"
@@ -2277,8 +2606,23 @@ SELECT
         CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
       )
+    )
+    OR (
+      NOT (
+        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND CASE
+        WHEN "t0"."customer_id" > 0
+        THEN (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807
+        ELSE "t0"."customer_id" < -9223372036854775808
+      END
     )
     THEN NULL
     ELSE CAST("t0"."customer_id" AS BIGINT)
@@ -2302,9 +2646,32 @@ SELECT
       CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) = FLOOR(CAST("t0"."customer_id" AS DOUBLE PRECISION))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    )
+    OR (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND CASE
+      WHEN "t0"."customer_id" > 0
+      THEN (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807
+      ELSE "t0"."customer_id" < -9223372036854775808
+    END
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   CASE
     WHEN (
@@ -2312,14 +2679,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
       )
     )
     THEN NULL
-    ELSE "t0"."Placed At"
+    ELSE CAST("t0"."Placed At" AS TIMESTAMP)
   END AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -2327,10 +2694,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) < -9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(EXTRACT('epoch' FROM "t0"."Placed At") * 1000000) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(EXTRACT('epoch' FROM CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -2376,19 +2743,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE PRECISION) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(EXTRACT('epoch' FROM "t0"."value_1") * 1000000) AS BIGINT) > CAST(ROUND(EXTRACT('epoch' FROM CURRENT_TIMESTAMP) * 1000000) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE PRECISION) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2410,6 +2778,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2420,7 +2789,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2442,6 +2812,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2453,7 +2824,7 @@ SELECT
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2476,16 +2847,21 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
-  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE WHEN "t0"."broken_2" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_3" THEN '; at.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_4"
+  "t0"."broken_11",
+  SUBSTRING('' || CASE WHEN "t0"."broken_0" THEN '; customer.nullable: is missing' ELSE '' END || CASE WHEN "t0"."broken_1" THEN '; customer.dtype: is not an int64' ELSE '' END || CASE
+    WHEN "t0"."broken_2"
+    THEN '; customer.dtype: is outside the range of int64'
+    ELSE ''
+  END || CASE WHEN "t0"."broken_3" THEN '; customer.min: is below 1' ELSE '' END || CASE WHEN "t0"."broken_4" THEN '; at.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_5"
     THEN '; at.dtype: is not a datetime between the years 1678 and 2262'
     ELSE ''
-  END || CASE WHEN "t0"."broken_5" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_6" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; item.nullable: is missing' ELSE '' END || CASE
-    WHEN "t0"."broken_9"
+  END || CASE WHEN "t0"."broken_6" THEN '; at.future: is after now' ELSE '' END || CASE WHEN "t0"."broken_7" THEN '; amount.dtype: is not a finite float64' ELSE '' END || CASE WHEN "t0"."broken_8" THEN '; amount.max: is above 10000' ELSE '' END || CASE WHEN "t0"."broken_9" THEN '; item.nullable: is missing' ELSE '' END || CASE
+    WHEN "t0"."broken_10"
     THEN '; item.allowed: is not one of "it''s", ''back\\slash'''
     ELSE ''
   END || CASE
-    WHEN "t0"."broken_10"
+    WHEN "t0"."broken_11"
     THEN '; customer+at.unique: repeats an earlier row'
     ELSE ''
   END FROM 3) AS "reason"

@@ -15,7 +15,22 @@ SELECT
         CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
       )
       AND (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+    )
+    OR (
+      NOT (
+        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      )
+      AND (
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+      AND IFF(
+        "t0"."CUSTOMER_ID" > 0,
+        (
+          "t0"."CUSTOMER_ID" - 1
+        ) >= 9223372036854775807,
+        "t0"."CUSTOMER_ID" < -9223372036854775808
       )
     ),
     NULL,
@@ -40,9 +55,32 @@ SELECT
       CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
     )
     AND (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."CUSTOMER_ID" IS NULL
+    )
+    OR (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = CAST('NaN' AS DOUBLE)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+    )
+    AND (
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+    )
+    AND IFF(
+      "t0"."CUSTOMER_ID" > 0,
+      (
+        "t0"."CUSTOMER_ID" - 1
+      ) >= 9223372036854775807,
+      "t0"."CUSTOMER_ID" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IFF(
     (
@@ -50,14 +88,14 @@ SELECT
     )
     OR (
       (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -65,10 +103,10 @@ SELECT
   )
   AND (
     (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."AMOUNT" AS "raw_2",
@@ -114,19 +152,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     DATE_PART('epoch_microsecond', "t0"."value_1") > DATE_PART('epoch_microsecond', CURRENT_TIMESTAMP()),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it\'s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -148,6 +187,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -158,7 +198,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -180,6 +221,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -190,7 +232,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -213,6 +255,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -224,26 +267,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IFF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IFF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IFF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IFF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IFF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IFF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IFF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IFF("t0"."broken_5", '; at.future: is after now', '')
+                IFF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IFF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IFF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IFF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IFF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IFF("t0"."broken_8", '; item.nullable: is missing', '')
+          IFF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IFF("t0"."broken_9", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IFF("t0"."broken_10", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IFF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IFF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -275,7 +321,22 @@ SELECT
         CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
       )
       AND (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+    )
+    OR (
+      NOT (
+        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      )
+      AND (
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+      AND IFF(
+        "t0"."CUSTOMER_ID" > 0,
+        (
+          "t0"."CUSTOMER_ID" - 1
+        ) >= 9223372036854775807,
+        "t0"."CUSTOMER_ID" < -9223372036854775808
       )
     ),
     NULL,
@@ -300,9 +361,32 @@ SELECT
       CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
     )
     AND (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."CUSTOMER_ID" IS NULL
+    )
+    OR (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = CAST('NaN' AS DOUBLE)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+    )
+    AND (
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+    )
+    AND IFF(
+      "t0"."CUSTOMER_ID" > 0,
+      (
+        "t0"."CUSTOMER_ID" - 1
+      ) >= 9223372036854775807,
+      "t0"."CUSTOMER_ID" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IFF(
     (
@@ -310,14 +394,14 @@ SELECT
     )
     OR (
       (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -325,10 +409,10 @@ SELECT
   )
   AND (
     (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."AMOUNT" AS "raw_2",
@@ -374,19 +458,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     DATE_PART('epoch_microsecond', "t0"."value_1") > DATE_PART('epoch_microsecond', CURRENT_TIMESTAMP()),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it\'s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -408,6 +493,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -418,7 +504,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -440,6 +527,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -450,7 +538,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -473,6 +561,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -484,26 +573,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IFF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IFF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IFF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IFF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IFF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IFF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IFF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IFF("t0"."broken_5", '; at.future: is after now', '')
+                IFF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IFF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IFF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IFF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IFF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IFF("t0"."broken_8", '; item.nullable: is missing', '')
+          IFF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IFF("t0"."broken_9", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IFF("t0"."broken_10", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IFF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IFF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -536,7 +628,22 @@ SELECT
         CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
       )
       AND (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+    )
+    OR (
+      NOT (
+        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      )
+      AND (
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+      AND IFF(
+        "t0"."CUSTOMER_ID" > 0,
+        (
+          "t0"."CUSTOMER_ID" - 1
+        ) >= 9223372036854775807,
+        "t0"."CUSTOMER_ID" < -9223372036854775808
       )
     ),
     NULL,
@@ -561,9 +668,32 @@ SELECT
       CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
     )
     AND (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."CUSTOMER_ID" IS NULL
+    )
+    OR (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = CAST('NaN' AS DOUBLE)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+    )
+    AND (
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+    )
+    AND IFF(
+      "t0"."CUSTOMER_ID" > 0,
+      (
+        "t0"."CUSTOMER_ID" - 1
+      ) >= 9223372036854775807,
+      "t0"."CUSTOMER_ID" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IFF(
     (
@@ -571,14 +701,14 @@ SELECT
     )
     OR (
       (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -586,10 +716,10 @@ SELECT
   )
   AND (
     (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."AMOUNT" AS "raw_2",
@@ -635,19 +765,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     DATE_PART('epoch_microsecond', "t0"."value_1") > DATE_PART('epoch_microsecond', CURRENT_TIMESTAMP()),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it\'s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -669,6 +800,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -679,7 +811,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -701,6 +834,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -711,7 +845,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -734,6 +868,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -745,26 +880,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IFF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IFF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IFF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IFF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IFF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IFF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IFF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IFF("t0"."broken_5", '; at.future: is after now', '')
+                IFF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IFF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IFF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IFF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IFF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IFF("t0"."broken_8", '; item.nullable: is missing', '')
+          IFF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IFF("t0"."broken_9", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IFF("t0"."broken_10", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IFF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IFF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -858,7 +996,22 @@ SELECT
         CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
       )
       AND (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+    )
+    OR (
+      NOT (
+        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      )
+      AND (
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+      AND IFF(
+        "t0"."CUSTOMER_ID" > 0,
+        (
+          "t0"."CUSTOMER_ID" - 1
+        ) >= 9223372036854775807,
+        "t0"."CUSTOMER_ID" < -9223372036854775808
       )
     ),
     NULL,
@@ -883,9 +1036,32 @@ SELECT
       CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
     )
     AND (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."CUSTOMER_ID" IS NULL
+    )
+    OR (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = CAST('NaN' AS DOUBLE)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+    )
+    AND (
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+    )
+    AND IFF(
+      "t0"."CUSTOMER_ID" > 0,
+      (
+        "t0"."CUSTOMER_ID" - 1
+      ) >= 9223372036854775807,
+      "t0"."CUSTOMER_ID" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IFF(
     (
@@ -893,14 +1069,14 @@ SELECT
     )
     OR (
       (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -908,10 +1084,10 @@ SELECT
   )
   AND (
     (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."AMOUNT" AS "raw_2",
@@ -957,19 +1133,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     DATE_PART('epoch_microsecond', "t0"."value_1") > DATE_PART('epoch_microsecond', CURRENT_TIMESTAMP()),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it\'s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -991,6 +1168,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1001,7 +1179,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1023,6 +1202,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1033,7 +1213,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1056,6 +1236,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1067,26 +1248,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IFF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IFF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IFF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IFF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IFF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IFF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IFF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IFF("t0"."broken_5", '; at.future: is after now', '')
+                IFF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IFF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IFF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IFF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IFF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IFF("t0"."broken_8", '; item.nullable: is missing', '')
+          IFF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IFF("t0"."broken_9", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IFF("t0"."broken_10", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IFF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IFF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -1233,7 +1417,22 @@ SELECT
         CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
       )
       AND (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+    )
+    OR (
+      NOT (
+        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      )
+      AND (
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+      AND IFF(
+        "t0"."CUSTOMER_ID" > 0,
+        (
+          "t0"."CUSTOMER_ID" - 1
+        ) >= 9223372036854775807,
+        "t0"."CUSTOMER_ID" < -9223372036854775808
       )
     ),
     NULL,
@@ -1258,9 +1457,32 @@ SELECT
       CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
     )
     AND (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."CUSTOMER_ID" IS NULL
+    )
+    OR (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = CAST('NaN' AS DOUBLE)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+    )
+    AND (
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+    )
+    AND IFF(
+      "t0"."CUSTOMER_ID" > 0,
+      (
+        "t0"."CUSTOMER_ID" - 1
+      ) >= 9223372036854775807,
+      "t0"."CUSTOMER_ID" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IFF(
     (
@@ -1268,14 +1490,14 @@ SELECT
     )
     OR (
       (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1283,10 +1505,10 @@ SELECT
   )
   AND (
     (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."AMOUNT" AS "raw_2",
@@ -1332,19 +1554,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     DATE_PART('epoch_microsecond', "t0"."value_1") > DATE_PART('epoch_microsecond', CURRENT_TIMESTAMP()),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it\'s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1366,6 +1589,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1376,7 +1600,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1398,6 +1623,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1408,7 +1634,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1431,6 +1657,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1442,26 +1669,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IFF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IFF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IFF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IFF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IFF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IFF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IFF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IFF("t0"."broken_5", '; at.future: is after now', '')
+                IFF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IFF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IFF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IFF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IFF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IFF("t0"."broken_8", '; item.nullable: is missing', '')
+          IFF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IFF("t0"."broken_9", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IFF("t0"."broken_10", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IFF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IFF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -1612,7 +1842,22 @@ SELECT
         CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
       )
       AND (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+    )
+    OR (
+      NOT (
+        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      )
+      AND (
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+      AND IFF(
+        "t0"."CUSTOMER_ID" > 0,
+        (
+          "t0"."CUSTOMER_ID" - 1
+        ) >= 9223372036854775807,
+        "t0"."CUSTOMER_ID" < -9223372036854775808
       )
     ),
     NULL,
@@ -1637,9 +1882,32 @@ SELECT
       CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
     )
     AND (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."CUSTOMER_ID" IS NULL
+    )
+    OR (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = CAST('NaN' AS DOUBLE)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+    )
+    AND (
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+    )
+    AND IFF(
+      "t0"."CUSTOMER_ID" > 0,
+      (
+        "t0"."CUSTOMER_ID" - 1
+      ) >= 9223372036854775807,
+      "t0"."CUSTOMER_ID" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IFF(
     (
@@ -1647,14 +1915,14 @@ SELECT
     )
     OR (
       (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1662,10 +1930,10 @@ SELECT
   )
   AND (
     (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."AMOUNT" AS "raw_2",
@@ -1711,19 +1979,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     DATE_PART('epoch_microsecond', "t0"."value_1") > DATE_PART('epoch_microsecond', CURRENT_TIMESTAMP()),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it\'s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1745,6 +2014,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1755,7 +2025,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1777,6 +2048,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1787,7 +2059,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1810,6 +2082,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -1821,26 +2094,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IFF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IFF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IFF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IFF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IFF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IFF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IFF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IFF("t0"."broken_5", '; at.future: is after now', '')
+                IFF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IFF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IFF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IFF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IFF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IFF("t0"."broken_8", '; item.nullable: is missing', '')
+          IFF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IFF("t0"."broken_9", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IFF("t0"."broken_10", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IFF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IFF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -1987,7 +2263,22 @@ SELECT
         CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
       )
       AND (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+    )
+    OR (
+      NOT (
+        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      )
+      AND (
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+      AND IFF(
+        "t0"."CUSTOMER_ID" > 0,
+        (
+          "t0"."CUSTOMER_ID" - 1
+        ) >= 9223372036854775807,
+        "t0"."CUSTOMER_ID" < -9223372036854775808
       )
     ),
     NULL,
@@ -2012,9 +2303,32 @@ SELECT
       CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
     )
     AND (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."CUSTOMER_ID" IS NULL
+    )
+    OR (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = CAST('NaN' AS DOUBLE)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+    )
+    AND (
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+    )
+    AND IFF(
+      "t0"."CUSTOMER_ID" > 0,
+      (
+        "t0"."CUSTOMER_ID" - 1
+      ) >= 9223372036854775807,
+      "t0"."CUSTOMER_ID" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IFF(
     (
@@ -2022,14 +2336,14 @@ SELECT
     )
     OR (
       (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -2037,10 +2351,10 @@ SELECT
   )
   AND (
     (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."AMOUNT" AS "raw_2",
@@ -2086,19 +2400,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     DATE_PART('epoch_microsecond', "t0"."value_1") > DATE_PART('epoch_microsecond', CURRENT_TIMESTAMP()),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it\'s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2120,6 +2435,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2130,7 +2446,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2152,6 +2469,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2162,7 +2480,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2185,6 +2503,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -2196,26 +2515,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IFF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IFF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IFF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IFF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IFF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IFF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IFF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IFF("t0"."broken_5", '; at.future: is after now', '')
+                IFF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IFF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IFF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IFF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IFF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IFF("t0"."broken_8", '; item.nullable: is missing', '')
+          IFF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IFF("t0"."broken_9", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IFF("t0"."broken_10", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IFF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IFF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -2389,7 +2711,22 @@ SELECT
         CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
       )
       AND (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+    )
+    OR (
+      NOT (
+        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      )
+      AND (
+        "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+      )
+      AND IFF(
+        "t0"."CUSTOMER_ID" > 0,
+        (
+          "t0"."CUSTOMER_ID" - 1
+        ) >= 9223372036854775807,
+        "t0"."CUSTOMER_ID" < -9223372036854775808
       )
     ),
     NULL,
@@ -2414,9 +2751,32 @@ SELECT
       CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
     )
     AND (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = FLOOR(CAST("t0"."CUSTOMER_ID" AS DOUBLE))
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."CUSTOMER_ID" IS NULL
+    )
+    OR (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) = CAST('NaN' AS DOUBLE)
+    )
+  )
+  AND (
+    NOT (
+      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+    )
+    AND (
+      "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
+    )
+    AND IFF(
+      "t0"."CUSTOMER_ID" > 0,
+      (
+        "t0"."CUSTOMER_ID" - 1
+      ) >= 9223372036854775807,
+      "t0"."CUSTOMER_ID" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IFF(
     (
@@ -2424,14 +2784,14 @@ SELECT
     )
     OR (
       (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
       )
       OR (
-        DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+        DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -2439,10 +2799,10 @@ SELECT
   )
   AND (
     (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") < -9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) < -9223286400000000
     )
     OR (
-      DATE_PART('epoch_microsecond', "t0"."Placed At") >= 9223286400000000
+      DATE_PART('epoch_microsecond', CAST("t0"."Placed At" AS TIMESTAMP)) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."AMOUNT" AS "raw_2",
@@ -2488,19 +2848,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < 1.0, FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     DATE_PART('epoch_microsecond', "t0"."value_1") > DATE_PART('epoch_microsecond', CURRENT_TIMESTAMP()),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > 10000.0, FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it\'s', 'back\\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2522,6 +2883,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2532,7 +2894,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2554,6 +2917,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2564,7 +2928,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2587,6 +2951,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTRING(
     CONCAT(
       CONCAT(
@@ -2598,26 +2963,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IFF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IFF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IFF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IFF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IFF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IFF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IFF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IFF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IFF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IFF("t0"."broken_5", '; at.future: is after now', '')
+                IFF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IFF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IFF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IFF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IFF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IFF("t0"."broken_8", '; item.nullable: is missing', '')
+          IFF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IFF("t0"."broken_9", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
+        IFF("t0"."broken_10", '; item.allowed: is not one of "it\'s", \'back\\\\slash\'', '')
       ),
-      IFF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IFF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"

@@ -13,7 +13,22 @@ SELECT
         IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+    )
+    OR (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND IF(
+        "t0"."customer_id" > 0,
+        (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807,
+        "t0"."customer_id" < -9223372036854775808
       )
     ),
     NULL,
@@ -32,9 +47,29 @@ SELECT
       IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND IF(
+      "t0"."customer_id" > 0,
+      (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807,
+      "t0"."customer_id" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IF(
     (
@@ -42,14 +77,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -57,10 +92,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -98,19 +133,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -132,6 +168,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -142,7 +179,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -164,6 +202,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -174,7 +213,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -197,6 +236,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTR(
     CONCAT(
       CONCAT(
@@ -208,26 +248,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF("t0"."broken_5", '; at.future: is after now', '')
+                IF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IF("t0"."broken_8", '; item.nullable: is missing', '')
+          IF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+        IF("t0"."broken_10", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
       ),
-      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -257,7 +300,22 @@ SELECT
         IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+    )
+    OR (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND IF(
+        "t0"."customer_id" > 0,
+        (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807,
+        "t0"."customer_id" < -9223372036854775808
       )
     ),
     NULL,
@@ -276,9 +334,29 @@ SELECT
       IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND IF(
+      "t0"."customer_id" > 0,
+      (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807,
+      "t0"."customer_id" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IF(
     (
@@ -286,14 +364,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -301,10 +379,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -342,19 +420,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -376,6 +455,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -386,7 +466,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -408,6 +489,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -418,7 +500,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -441,6 +523,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTR(
     CONCAT(
       CONCAT(
@@ -452,26 +535,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF("t0"."broken_5", '; at.future: is after now', '')
+                IF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IF("t0"."broken_8", '; item.nullable: is missing', '')
+          IF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+        IF("t0"."broken_10", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
       ),
-      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -502,7 +588,22 @@ SELECT
         IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+    )
+    OR (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND IF(
+        "t0"."customer_id" > 0,
+        (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807,
+        "t0"."customer_id" < -9223372036854775808
       )
     ),
     NULL,
@@ -521,9 +622,29 @@ SELECT
       IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND IF(
+      "t0"."customer_id" > 0,
+      (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807,
+      "t0"."customer_id" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IF(
     (
@@ -531,14 +652,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -546,10 +667,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -587,19 +708,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -621,6 +743,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -631,7 +754,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -653,6 +777,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -663,7 +788,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -686,6 +811,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTR(
     CONCAT(
       CONCAT(
@@ -697,26 +823,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF("t0"."broken_5", '; at.future: is after now', '')
+                IF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IF("t0"."broken_8", '; item.nullable: is missing', '')
+          IF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+        IF("t0"."broken_10", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
       ),
-      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -810,7 +939,22 @@ SELECT
         IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+    )
+    OR (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND IF(
+        "t0"."customer_id" > 0,
+        (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807,
+        "t0"."customer_id" < -9223372036854775808
       )
     ),
     NULL,
@@ -829,9 +973,29 @@ SELECT
       IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND IF(
+      "t0"."customer_id" > 0,
+      (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807,
+      "t0"."customer_id" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IF(
     (
@@ -839,14 +1003,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -854,10 +1018,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -895,19 +1059,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -929,6 +1094,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -939,7 +1105,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -961,6 +1128,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -971,7 +1139,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -994,6 +1162,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTR(
     CONCAT(
       CONCAT(
@@ -1005,26 +1174,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF("t0"."broken_5", '; at.future: is after now', '')
+                IF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IF("t0"."broken_8", '; item.nullable: is missing', '')
+          IF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+        IF("t0"."broken_10", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
       ),
-      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -1179,7 +1351,22 @@ SELECT
         IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+    )
+    OR (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND IF(
+        "t0"."customer_id" > 0,
+        (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807,
+        "t0"."customer_id" < -9223372036854775808
       )
     ),
     NULL,
@@ -1198,9 +1385,29 @@ SELECT
       IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND IF(
+      "t0"."customer_id" > 0,
+      (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807,
+      "t0"."customer_id" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IF(
     (
@@ -1208,14 +1415,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1223,10 +1430,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1264,19 +1471,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1298,6 +1506,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1308,7 +1517,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1330,6 +1540,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1340,7 +1551,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1363,6 +1574,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTR(
     CONCAT(
       CONCAT(
@@ -1374,26 +1586,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF("t0"."broken_5", '; at.future: is after now', '')
+                IF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IF("t0"."broken_8", '; item.nullable: is missing', '')
+          IF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+        IF("t0"."broken_10", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
       ),
-      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -1552,7 +1767,22 @@ SELECT
         IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+    )
+    OR (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND IF(
+        "t0"."customer_id" > 0,
+        (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807,
+        "t0"."customer_id" < -9223372036854775808
       )
     ),
     NULL,
@@ -1571,9 +1801,29 @@ SELECT
       IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND IF(
+      "t0"."customer_id" > 0,
+      (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807,
+      "t0"."customer_id" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IF(
     (
@@ -1581,14 +1831,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1596,10 +1846,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1637,19 +1887,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -1671,6 +1922,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -1681,7 +1933,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -1703,6 +1956,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -1713,7 +1967,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -1736,6 +1990,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTR(
     CONCAT(
       CONCAT(
@@ -1747,26 +2002,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF("t0"."broken_5", '; at.future: is after now', '')
+                IF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IF("t0"."broken_8", '; item.nullable: is missing', '')
+          IF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+        IF("t0"."broken_10", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
       ),
-      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -1913,7 +2171,22 @@ SELECT
         IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+    )
+    OR (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND IF(
+        "t0"."customer_id" > 0,
+        (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807,
+        "t0"."customer_id" < -9223372036854775808
       )
     ),
     NULL,
@@ -1932,9 +2205,29 @@ SELECT
       IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND IF(
+      "t0"."customer_id" > 0,
+      (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807,
+      "t0"."customer_id" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IF(
     (
@@ -1942,14 +2235,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -1957,10 +2250,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -1998,19 +2291,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2032,6 +2326,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2042,7 +2337,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2064,6 +2360,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2074,7 +2371,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2097,6 +2394,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTR(
     CONCAT(
       CONCAT(
@@ -2108,26 +2406,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF("t0"."broken_5", '; at.future: is after now', '')
+                IF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IF("t0"."broken_8", '; item.nullable: is missing', '')
+          IF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+        IF("t0"."broken_10", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
       ),
-      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
@@ -2302,7 +2603,22 @@ SELECT
         IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
       )
       AND (
-        CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+    )
+    OR (
+      NOT (
+        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      )
+      AND (
+        "t0"."customer_id" = FLOOR("t0"."customer_id")
+      )
+      AND IF(
+        "t0"."customer_id" > 0,
+        (
+          "t0"."customer_id" - 1
+        ) >= 9223372036854775807,
+        "t0"."customer_id" < -9223372036854775808
       )
     ),
     NULL,
@@ -2321,9 +2637,29 @@ SELECT
       IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
     )
     AND (
-      CAST("t0"."customer_id" AS DOUBLE) = FLOOR(CAST("t0"."customer_id" AS DOUBLE))
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
     )
   ) AS "problem_0_0",
+  NOT (
+    (
+      "t0"."customer_id" IS NULL
+    ) OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
+  )
+  AND (
+    NOT (
+      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+    )
+    AND (
+      "t0"."customer_id" = FLOOR("t0"."customer_id")
+    )
+    AND IF(
+      "t0"."customer_id" > 0,
+      (
+        "t0"."customer_id" - 1
+      ) >= 9223372036854775807,
+      "t0"."customer_id" < -9223372036854775808
+    )
+  ) AS "problem_0_1",
   "t0"."Placed At" AS "raw_1",
   IF(
     (
@@ -2331,14 +2667,14 @@ SELECT
     )
     OR (
       (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
       )
       OR (
-        CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+        CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
       )
     ),
     NULL,
-    "t0"."Placed At"
+    CAST("t0"."Placed At" AS TIMESTAMP)
   ) AS "value_1",
   "t0"."Placed At" IS NULL AS "missing_1",
   NOT (
@@ -2346,10 +2682,10 @@ SELECT
   )
   AND (
     (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) < -9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) < -9223286400000000
     )
     OR (
-      CAST(ROUND(TO_UNIXTIME("t0"."Placed At") * 1000000, 0) AS BIGINT) >= 9223286400000000
+      CAST(ROUND(TO_UNIXTIME(CAST("t0"."Placed At" AS TIMESTAMP)) * 1000000, 0) AS BIGINT) >= 9223286400000000
     )
   ) AS "problem_1_0",
   "t0"."amount" AS "raw_2",
@@ -2387,19 +2723,20 @@ SELECT
   "t0"."value_3",
   "t0"."missing_0" AS "broken_0",
   "t0"."problem_0_0" AS "broken_1",
-  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_2",
-  "t0"."missing_1" AS "broken_3",
-  "t0"."problem_1_0" AS "broken_4",
+  "t0"."problem_0_1" AS "broken_2",
+  COALESCE(CAST("t0"."value_0" AS DOUBLE) < CAST(1.0 AS DOUBLE), FALSE) AS "broken_3",
+  "t0"."missing_1" AS "broken_4",
+  "t0"."problem_1_0" AS "broken_5",
   COALESCE(
     CAST(ROUND(TO_UNIXTIME("t0"."value_1") * 1000000, 0) AS BIGINT) > CAST(ROUND(TO_UNIXTIME(CURRENT_TIMESTAMP) * 1000000, 0) AS BIGINT),
     FALSE
-  ) AS "broken_5",
-  "t0"."problem_2_0" AS "broken_6",
-  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_7",
-  "t0"."missing_3" AS "broken_8",
+  ) AS "broken_6",
+  "t0"."problem_2_0" AS "broken_7",
+  COALESCE(CAST("t0"."value_2" AS DOUBLE) > CAST(10000.0 AS DOUBLE), FALSE) AS "broken_8",
+  "t0"."missing_3" AS "broken_9",
   COALESCE(NOT (
     "t0"."value_3" IN ('it''s', 'back\slash')
-  ), FALSE) AS "broken_9"
+  ), FALSE) AS "broken_10"
 FROM "mlops_typed" AS "t0"
 ), "mlops_bad" AS (
 SELECT
@@ -2421,6 +2758,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   FALSE
   OR "t0"."broken_0"
   OR "t0"."broken_1"
@@ -2431,7 +2769,8 @@ SELECT
   OR "t0"."broken_6"
   OR "t0"."broken_7"
   OR "t0"."broken_8"
-  OR "t0"."broken_9" AS "bad"
+  OR "t0"."broken_9"
+  OR "t0"."broken_10" AS "bad"
 FROM "mlops_checked" AS "t0"
 ), "mlops_once" AS (
 SELECT
@@ -2453,6 +2792,7 @@ SELECT
   "t0"."broken_7",
   "t0"."broken_8",
   "t0"."broken_9",
+  "t0"."broken_10",
   NOT (
     "t0"."bad"
   )
@@ -2463,7 +2803,7 @@ SELECT
         ORDER BY "t0"."raw_0" ASC, "t0"."raw_1" ASC, "t0"."raw_2" ASC, "t0"."raw_3" ASC
       ) - 1
     ) > 0
-  ) AS "broken_10"
+  ) AS "broken_11"
 FROM "mlops_bad" AS "t0"
 ), "mlops_judged" AS (
 SELECT
@@ -2486,6 +2826,7 @@ SELECT
   "t0"."broken_8",
   "t0"."broken_9",
   "t0"."broken_10",
+  "t0"."broken_11",
   SUBSTR(
     CONCAT(
       CONCAT(
@@ -2497,26 +2838,29 @@ SELECT
                   CONCAT(
                     CONCAT(
                       CONCAT(
-                        CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
-                        IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        CONCAT(
+                          CONCAT('', IF("t0"."broken_0", '; customer.nullable: is missing', '')),
+                          IF("t0"."broken_1", '; customer.dtype: is not an int64', '')
+                        ),
+                        IF("t0"."broken_2", '; customer.dtype: is outside the range of int64', '')
                       ),
-                      IF("t0"."broken_2", '; customer.min: is below 1', '')
+                      IF("t0"."broken_3", '; customer.min: is below 1', '')
                     ),
-                    IF("t0"."broken_3", '; at.nullable: is missing', '')
+                    IF("t0"."broken_4", '; at.nullable: is missing', '')
                   ),
-                  IF("t0"."broken_4", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
+                  IF("t0"."broken_5", '; at.dtype: is not a datetime between the years 1678 and 2262', '')
                 ),
-                IF("t0"."broken_5", '; at.future: is after now', '')
+                IF("t0"."broken_6", '; at.future: is after now', '')
               ),
-              IF("t0"."broken_6", '; amount.dtype: is not a finite float64', '')
+              IF("t0"."broken_7", '; amount.dtype: is not a finite float64', '')
             ),
-            IF("t0"."broken_7", '; amount.max: is above 10000', '')
+            IF("t0"."broken_8", '; amount.max: is above 10000', '')
           ),
-          IF("t0"."broken_8", '; item.nullable: is missing', '')
+          IF("t0"."broken_9", '; item.nullable: is missing', '')
         ),
-        IF("t0"."broken_9", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
+        IF("t0"."broken_10", '; item.allowed: is not one of "it''s", ''back\\slash''', '')
       ),
-      IF("t0"."broken_10", '; customer+at.unique: repeats an earlier row', '')
+      IF("t0"."broken_11", '; customer+at.unique: repeats an earlier row', '')
     ),
     3
   ) AS "reason"
