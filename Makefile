@@ -29,7 +29,7 @@ test: lint  ## Lint, then fast tests, then tests against real servers
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	TZ=Asia/Tokyo $(BIN)/pytest -q -m "not thorough" -n 2 --dist worksteal tests/graph
-	$(BIN)/pytest -q -m "e2e and not thorough" -n 2 --dist loadfile
+	$(BIN)/pytest -q -m "e2e and not thorough" -n 2 --dist loadfile --no-loadscope-reorder
 
 thorough: $(VENV)/installed  ## What repeats the tests on more inputs: every table, every way, in an hour
 	$(BIN)/pytest -q -m thorough -n 2 --dist worksteal
