@@ -5,7 +5,9 @@ that has them, so that workers need no folder in common with it.
 """
 
 import re
+import signal
 import socket
+import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,7 +89,8 @@ class SparkEngine:
         else:
             here = _LOOPBACK if self._hosts <= {"", "localhost", "127.0.0.1"} else {}
             conf = {"spark.master": self.address, **_USUAL, **here, **self.conf}
-            session = builder.config(map=conf).getOrCreate()
+            with _interrupts_as_before():
+                session = builder.config(map=conf).getOrCreate()
         try:
             yield session
         finally:
@@ -130,6 +133,15 @@ class SparkEngine:
                 f"Spark at {self.name} failed: {_said(err)}; see its log, and give it Java 17 and "
                 "memory for the events (spark.driver.memory)"
             ) from err
+
+
+@contextmanager
+def _interrupts_as_before() -> Generator[None]:
+    """PySpark leaves a handler of Ctrl-C, which fails once its session is over."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, before)
 
 
 def _said(err: Exception) -> str:
