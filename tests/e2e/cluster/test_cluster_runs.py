@@ -166,7 +166,7 @@ def test_a_run_whose_pod_is_gone_says_why_and_leaves_no_pod(
     (worker,) = [pod for pod in _pods_of(cluster, run) if "step" not in pod["metadata"]["name"]]
     cluster.evict(worker["metadata"]["name"])
     wait_for("the end of its Job", lambda: _ended_jobs(cluster, run), 20)
-    wait_for("the API server", lambda: time.monotonic() > cluster.server.away_until, 10)
+    wait_for("the API server", lambda: time.monotonic() > cluster.server.starts_until, 10)
     watch(instance, run)
 
     assert ended(instance, run) == dg.DagsterRunStatus.FAILURE
