@@ -93,7 +93,7 @@ def test_a_pod_that_cannot_run_ends_the_wait(
 def test_a_secret_that_the_account_is_not_given_is_refused(
     cluster: Cluster, target: Literal["kubernetes", "kserve"], tmp_path: Path, built: Built
 ) -> None:
-    message = r"cluster answered 422.*not given the Secret theirs; add it to the list of mlops-run in deploy"
+    message = "cluster answered 422.*not given the Secret theirs; add it to the list of mlops-run"
     with pytest.raises(DeploymentError, match=message):
         deploy(target, tmp_path, built, image_pull_secret="theirs")
     assert [one for kind in KINDS for one in cluster.objects.of(kind)] == []
