@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 LEAST = 0.05
 _MICROSECOND = timedelta(microseconds=1)
@@ -146,10 +147,15 @@ def by_spark(source: str, file: str, moments: int) -> None:
     whole.coalesce(1).write.parquet(f"{file}.parts")
     (part,) = Path(f"{file}.parts").glob("part-*.parquet")
     part.rename(file)
+    _ended(session)
+
+
+def _ended(session: Any) -> None:
+    """Wait for Java too, so that its CPU is counted."""
     java = session.sparkContext._gateway.proc
     session.stop()
     java.stdin.close()
-    java.wait()  # so that its CPU is counted
+    java.wait()
 
 
 SCRIPTS = {"pandas": by_pandas, "polars": by_polars, "spark": by_spark}

@@ -5,7 +5,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +97,6 @@ def compare_query(table: pa.Table, settings: ModelSettings, run: Run, **said: An
     assert_same(
         [tuple(map(_spelled, row.values())) for row in raw], (tuple(row.values()) for row in kept)
     )
-
-
-def large_numbers() -> tuple[pa.Table, dict[str, Any]]:
-    """An int64 that a warehouse keeps as decimals: outside its range, at its edge, with cents."""
-    edge = 2**63
-    values = [10**19, edge, edge - 1, -edge, -edge - 1, 2**53 + 1, 7, None]
-    exact = [Decimal(value) if value is not None else None for value in values]
-    cents = [*map(Decimal, ("9007199254740991.5", "4503599627370497.25", "9007199254740993.5"))]
-    many = pa.array([*exact, *cents, Decimal("9007199254740993.00")], pa.decimal128(38, 2))
-    table = pa.table({"n": many, WHICH: pa.array(range(len(many)), pa.int64())})
-    return table, {"columns": {"n": {"dtype": "int64", "min": -1e30}}}
 
 
 def as_arrays(table: pa.Table, settings: ModelSettings, run: Run, dialect: str) -> Checked:

@@ -233,6 +233,17 @@ def flat_tables(draw: st.DrawFn) -> tuple[pa.Table, ModelSettings]:
     return pa.table(columns), _of_table(settings.model_copy(update={"features": block}), fill)
 
 
+def large_numbers() -> tuple[pa.Table, dict[str, Any]]:
+    """An int64 that a warehouse keeps as decimals: outside its range, at its edge, with cents."""
+    edge = 2**63
+    values = [10**19, edge, edge - 1, -edge, -edge - 1, 2**53 + 1, 7, None]
+    exact = [Decimal(value) if value is not None else None for value in values]
+    cents = [*map(Decimal, ("9007199254740991.5", "4503599627370497.25", "9007199254740993.5"))]
+    many = pa.array([*exact, *cents, Decimal("9007199254740993.00")], pa.decimal128(38, 2))
+    table = pa.table({"n": many, WHICH: pa.array(range(len(many)), pa.int64())})
+    return table, {"columns": {"n": {"dtype": "int64", "min": -1e30}}}
+
+
 def model_of(contract: dict[str, Any]) -> ModelSettings:
     """The least model that has this contract, and is not looked at."""
     plain = {"dtype": "float64", "nullable": True}

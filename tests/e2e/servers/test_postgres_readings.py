@@ -22,10 +22,16 @@ from tests.support.readings import (
     compare_query,
     example_table,
     in_duckdb,
-    large_numbers,
 )
 from tests.worlds.effort import worlds
-from tests.worlds.typed_tables import KEPT_AS, event_logs, flat_tables, model_of, tables
+from tests.worlds.typed_tables import (
+    KEPT_AS,
+    event_logs,
+    flat_tables,
+    large_numbers,
+    model_of,
+    tables,
+)
 
 pytestmark = pytest.mark.e2e
 TYPES = {

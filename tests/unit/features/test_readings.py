@@ -22,10 +22,17 @@ from tests.support.readings import (
     compare_query,
     example_table,
     in_duckdb,
-    large_numbers,
 )
 from tests.worlds.effort import worlds
-from tests.worlds.typed_tables import KEPT_AS, SUITED, event_logs, flat_tables, model_of, tables
+from tests.worlds.typed_tables import (
+    KEPT_AS,
+    SUITED,
+    event_logs,
+    flat_tables,
+    large_numbers,
+    model_of,
+    tables,
+)
 
 World = tuple[pa.Table, dict[str, Any]]
 
