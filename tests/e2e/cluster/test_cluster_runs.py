@@ -11,9 +11,11 @@ import dagster as dg
 import pytest
 
 from tests.kubernetes_api.cluster import Cluster
+from tests.support.cluster_project import tell_pods
 from tests.support.cluster_role import shipped_roles
 from tests.support.clusters import acting_as, fake_cluster, shipped_instance
 from tests.support.dagster_internals import (
+    RESUME_RUN_LOG_MESSAGE,
     LaunchRunContext,
     ReconstructableJob,
     WorkerStatus,
@@ -33,13 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
     ):
         patch.setenv("MLOPS_EXECUTOR", "k8s")
         cluster.controllers.quota = "16Gi"
-        for kind, plural, part in (
-            ("ConfigMap", "configmaps", "data"),
-            ("Secret", "secrets", "stringData"),
-        ):
-            name = "mlops-settings" if kind == "ConfigMap" else "mlops-secrets"
-            one = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
-            cluster.objects.create(plural, "mlops", one | {part: {}})
+        tell_pods(cluster)
         yield cluster
 
 
@@ -153,7 +149,7 @@ def test_a_run_that_is_ended_ends_its_step_and_leaves_no_pod(
     assert _jobs_of(cluster, run) == []
 
 
-def test_a_run_whose_pod_is_gone_says_why_and_leaves_no_pod(
+def test_a_run_that_lost_its_pod_too_often_says_why_and_leaves_no_pod(
     instance: dg.DagsterInstance, cluster: Cluster, tmp_path: Path
 ) -> None:
     note = tmp_path / "ended"
@@ -163,6 +159,8 @@ def test_a_run_whose_pod_is_gone_says_why_and_leaves_no_pod(
     watch(instance, run)
     assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
 
+    for _ in range(instance.run_monitoring_max_resume_run_attempts):
+        instance.report_engine_event(RESUME_RUN_LOG_MESSAGE, run)
     (worker,) = [pod for pod in _pods_of(cluster, run) if "step" not in pod["metadata"]["name"]]
     cluster.evict(worker["metadata"]["name"])
     wait_for("the end of its Job", lambda: _ended_jobs(cluster, run), 20)
