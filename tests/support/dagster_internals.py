@@ -10,10 +10,9 @@ from dagster._core.execution.api import create_execution_plan
 from dagster._core.executor.step_delegating import CheckStepHealthResult
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
-from dagster._daemon.monitoring.run_monitoring import RESUME_RUN_LOG_MESSAGE, monitor_started_run
+from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
 __all__ = [
-    "RESUME_RUN_LOG_MESSAGE",
     "CheckStepHealthResult",
     "InstanceRef",
     "LaunchRunContext",
