@@ -29,7 +29,7 @@ from dagster._core.launcher import (
     WorkerStatus,
 )
 from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._core.storage.tags import MAX_RETRIES_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, MAX_RETRIES_TAG, WILL_RETRY_TAG
 from dagster._serdes import ConfigurableClassData, deserialize_value
 from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.log import configure_loggers
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from dagster._grpc.client import DagsterGrpcClient
 
 __all__ = [
+    "AUTO_RETRY_RUN_ID_TAG",
     "MAX_RETRIES_TAG",
+    "WILL_RETRY_TAG",
     "CheckRunHealthResult",
     "ConfigurableClassData",
     "DagsterUserCodeUnreachableError",
