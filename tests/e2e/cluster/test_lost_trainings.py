@@ -24,6 +24,7 @@ from tests.support.small_dagster import daemon_over, write_loans
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 CANARY = {"strategy": "canary", "weights": [0.5], "step": "3s", "min_requests": 60}
+CANARY |= {"limits": {"score_divergence": 1}}  # one entity is asked, and the data are others
 CODE = "mlops_assets.definitions"
 
 
