@@ -87,7 +87,7 @@ def test_a_check_that_another_process_started_is_in_its_assets_pod_or_has_its_ow
     checks.take_up("good", known, alone=False)
     checks.take_up("fair", known, alone=True)
     assert checks.hosts == {"good": "made"}
-    good = event("good", dg.DagsterEventType.STEP_SUCCESS)
+    good = event("good", dg.DagsterEventType.STEP_RESTARTED)
     assert checks.sift([good]) == [good]
     assert checks.start("good", known) == ["good"], "its asset's pod has ended before it"
 
