@@ -82,6 +82,7 @@ def build_resources(state: Path) -> dict[str, Any]:
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),
             bucket=bucket("feast"),
+            database=_variable(DATABASE, ""),
             online_store=_variable("MLOPS_ONLINE_STORE", ""),
         ),
         "tracking": MLflowTracking(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mlops_assets.ml.file_part import Part
     from mlops_assets.ml.stored_rows import StoredRows
     from resources.bucket.mirror import Mirror
+    from resources.databases.feast_registry import SharedRegistry
     from resources.offline_features import Columns, OfflineFeatures
 
 
@@ -43,6 +44,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
     root: str = Field(description="Folder of the registries, feature files and online stores.")
     bucket: str = Field("", description="Where the first two are for all machines: s3://NAME/...")
+    database: str = Field("", description="A Postgres that has the registries: postgresql://...")
     online_store: str = Field(
         "",
         description="Feast's configuration of an online store with a server, as JSON, secrets as "
@@ -61,20 +63,25 @@ class FeastFeatureStore(dg.ConfigurableResource):
         from mlops_assets.ml.frames import TIMESTAMP
         from resources.offline_features import write_features
 
-        folder = ensure_folder(self._folder(view))
-        with exclusive(folder / "lock"):
+        folder, shared = ensure_folder(self._folder(view)), self._shared(view)
+        with exclusive(folder / "lock"), shared.alone():
             write_features(folder / "features.parquet", rows, self._files.write)
             # Feast rewrites its registry in place; workers must never read half of one.
             registry, following = folder / "registry.db", folder / "registry.next.db"
             following.unlink(missing_ok=True)
             with self._quiet():
                 self._publish(view, rows, following)
-            self._files.write(registry, following.replace)
+            if self.database:
+                shared.put(following)
+                following.replace(registry)
+            else:
+                self._files.write(registry, following.replace)
         return rows[TIMESTAMP].max().floor("us").to_pydatetime()
 
     def _publish(self, view: FeatureView, rows: "Part", registry: Path) -> None:
         from mlops_assets.ml.frames import TIMESTAMP
         from mlops_assets.serving.online.waiting import patiently
+        from resources.offline_features import feast_objects
         from resources.online_table import newest_of_each, write_newest
 
         newest = rows[TIMESTAMP].max().to_pydatetime(warn=False)
@@ -84,7 +91,7 @@ class FeastFeatureStore(dg.ConfigurableResource):
             self._keep_readers_going(view)
             write_newest(file, view, newest_of_each(rows, view), oldest)
         store = self._store(view, registry)
-        store.apply(self._objects(view))
+        store.apply(feast_objects(view, self._folder(view) / "features.parquet"))
         if file is not None:
             registered = store.get_feature_view(view.name)
             store.registry.apply_materialization(registered, view.name, oldest, newest)
@@ -179,9 +186,19 @@ class FeastFeatureStore(dg.ConfigurableResource):
 
     def serving_config(self, view: FeatureView) -> dict[str, Any]:
         """What a worker needs to open the online store by itself: Feast's RepoConfig as JSON."""
+        return self._config(view, self._known_registry(view))
+
+    def _known_registry(self, view: FeatureView) -> Path:
+        """The file of what was published last, by whichever machine."""
         registry = self._folder(view) / "registry.db"
-        self._files.get(registry)
-        return self._config(view, registry)
+        if not self._shared(view).get(registry):
+            self._files.get(registry)
+        return registry
+
+    def _shared(self, view: FeatureView) -> "SharedRegistry":
+        from resources.databases.feast_registry import SharedRegistry
+
+        return SharedRegistry(self.database, view.name)
 
     @property
     def _files(self) -> "Mirror":
@@ -245,49 +262,22 @@ class FeastFeatureStore(dg.ConfigurableResource):
         Feast knows it by the full path that was registered, also where the folder was moved or
         copied; then it is registered again.
         """
-        from resources.offline_features import registered
+        from resources.offline_features import feast_objects, registered
 
         folder = self._folder(view)
-        registry, following = folder / "registry.db", folder / "registry.next.db"
-        self._files.get(registry)
+        registry, following = self._known_registry(view), folder / "registry.next.db"
         known = registered(self._store(view, registry), view)
         if known.file == folder / "features.parquet":
             return known
         with exclusive(folder / "lock"), self._quiet():
             published = registry.stat()
             shutil.copyfile(registry, following)
-            self._store(view, following).apply(self._objects(view))
+            self._store(view, following).apply(feast_objects(view, folder / "features.parquet"))
             # `/metrics` tells the age of the features by it.
             os.utime(following, ns=(published.st_atime_ns, published.st_mtime_ns))
             following.replace(registry)
             self._files.keep(registry)
         return registered(self._store(view, registry), view)
-
-    def _objects(self, view: FeatureView) -> list[Any]:
-        from feast import Entity, FileSource, ValueType
-        from feast import FeatureView as FeastView
-        from feast import Field as FeastField
-        from feast.types import Float64, Int64, String
-
-        from mlops_assets.ml.frames import TIMESTAMP
-
-        types = {"float64": Float64, "string": String, "int64": Int64}
-        key = ValueType.INT64 if view.key.dtype == "int64" else ValueType.STRING
-        entity = Entity(name=stored_name(view.key.name), value_type=key)
-        source = FileSource(
-            name=f"{view.name}_features",
-            path=str(self._folder(view) / "features.parquet"),
-            timestamp_field=TIMESTAMP,
-        )
-        columns = {view.key.name: view.key.dtype, **view.features}
-        schema = [
-            FeastField(name=stored_name(name), dtype=types[dtype])
-            for name, dtype in columns.items()
-        ]
-        feast_view = FeastView(
-            name=view.name, entities=[entity], ttl=view.ttl, schema=schema, source=source
-        )
-        return [entity, source, feast_view]
 
     @contextlib.contextmanager
     def _quiet(self) -> Generator[None]:

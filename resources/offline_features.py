@@ -199,3 +199,24 @@ def registered(store: Any, view: FeatureView) -> OfflineFeatures:
         },
         ttl=known.ttl or None,
     )
+
+
+def feast_objects(view: FeatureView, file: Path) -> list[Any]:
+    """What Feast is to register of a view, whose offline features are in `file`."""
+    from feast import Entity, FileSource, ValueType
+    from feast import FeatureView as FeastView
+    from feast import Field as FeastField
+    from feast.types import Float64, Int64, String
+
+    types = {"float64": Float64, "string": String, "int64": Int64}
+    key = ValueType.INT64 if view.key.dtype == "int64" else ValueType.STRING
+    entity = Entity(name=stored_name(view.key.name), value_type=key)
+    source = FileSource(name=f"{view.name}_features", path=str(file), timestamp_field=TIMESTAMP)
+    columns = {view.key.name: view.key.dtype, **view.features}
+    schema = [
+        FeastField(name=stored_name(name), dtype=types[dtype]) for name, dtype in columns.items()
+    ]
+    feast_view = FeastView(
+        name=view.name, entities=[entity], ttl=view.ttl, schema=schema, source=source
+    )
+    return [entity, source, feast_view]

@@ -38,6 +38,7 @@ _FLOATS = st.one_of(
     st.sampled_from([float("nan"), float("inf"), -float("inf"), -0.0, 2.0**53, -(2.0**60), 1e300]),
 )
 _TEXTS = st.sampled_from(["a", "A", "ä", "a ", "", "'", "; x.y: z", "nan", "-", "😀", "\\n", "1"])
+_CENTS = ["1.50", "9007199254740991.5", "4503599627370497.25", "9007199254740993.00", str(2**64)]
 VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.int8(): st.integers(-3, 3),
     pa.int32(): st.integers(-3, 3),
@@ -48,6 +49,7 @@ VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.decimal128(20, 0): _INTEGERS.map(Decimal) | st.just(Decimal(2**64)),
     pa.decimal128(18, 0): (st.integers(-3, 3) | st.just(2**53 + 1)).map(Decimal),
     pa.decimal128(18, 2): st.sampled_from(["1", "0", "1.50", "-2.25", str(2**53)]).map(Decimal),
+    pa.decimal128(38, 2): _INTEGERS.map(Decimal) | st.sampled_from(_CENTS).map(Decimal),
     pa.bool_(): st.booleans(),
     pa.string(): _TEXTS,
     pa.timestamp("us"): _MOMENTS,
@@ -238,8 +240,8 @@ def large_numbers() -> tuple[pa.Table, dict[str, Any]]:
     edge = 2**63
     values = [10**19, edge, edge - 1, -edge, -edge - 1, 2**53 + 1, 7, None]
     exact = [Decimal(value) if value is not None else None for value in values]
-    cents = [*map(Decimal, ("9007199254740991.5", "4503599627370497.25", "9007199254740993.5"))]
-    many = pa.array([*exact, *cents, Decimal("9007199254740993.00")], pa.decimal128(38, 2))
+    cents = [Decimal(value) for value in (*_CENTS, "9007199254740993.5")]
+    many = pa.array([*exact, *cents], pa.decimal128(38, 2))
     table = pa.table({"n": many, WHICH: pa.array(range(len(many)), pa.int64())})
     return table, {"columns": {"n": {"dtype": "int64", "min": -1e30}}}
 

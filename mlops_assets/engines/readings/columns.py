@@ -133,13 +133,14 @@ class ColumnReading:
         # is an integer, which not every float is.
         floor = called("floor", column, returns="float64")
         whole = ~forced(column, "float64").isinf() & (column == floor)
+        if column.type().is_floating():
+            rounded = whole & (column.abs() >= float(EXACT))
+            return forced(column, "int64"), {NOT_INT64: ~whole, ROUNDED: rounded}
         # As a float the largest integer is one more, which has to be outside.
         outside = whole & (column > 0).ifelse(column - 1 >= _MOST, column < _LEAST)
-        inside, problems = whole & ~outside, {NOT_INT64: ~whole, OUTSIDE: outside}
-        if column.type().is_floating():
-            problems[ROUNDED] = inside & (column.abs() >= float(EXACT))
-        elif self.rule.nullable:
-            problems[INEXACT] = inside & ((column > EXACT) | (column < -EXACT))
+        problems = {NOT_INT64: ~whole, OUTSIDE: outside}
+        if self.rule.nullable:
+            problems[INEXACT] = whole & ~outside & ((column > EXACT) | (column < -EXACT))
         return forced(column, "int64"), problems
 
     def _floats(self, column: Any) -> tuple[Any, dict[str, Any]]:

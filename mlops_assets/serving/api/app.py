@@ -1,8 +1,8 @@
 """The endpoint's API: a bare ASGI application, because every layer above it costs more than a row.
 
 A request is answered by one version; only entities without fresh features are left out of it. What
-takes microseconds is computed where it is; all else by one thread per worker, so that the event
-loop stays free for health checks and refusals.
+takes less than a thread's turn is computed where it is; all else by one thread per worker, so that
+the event loop stays free for health checks and refusals.
 """
 
 import asyncio
@@ -142,6 +142,7 @@ class EndpointApp:
             if active.tally is not None:
                 active.tally.failed(err)
             raise
+        active.pace.took(len(asked.content), computed)
         servable = active.model.servable
         body = msgspec.json.encode(
             {

@@ -7,7 +7,7 @@ writes to its cells: what is not here is read from there (`sqlite`).
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from struct import Struct
 from typing import Any
@@ -60,12 +60,13 @@ class EntityRows:
     def __init__(self, view: FeatureView, table: str) -> None:
         """Of Feast's `table`, quoted; nothing is read yet."""
         self._table = table
-        numbers, self._texts = in_order(view, "float64"), in_order(view, "string")
-        stored = [*numbers, *self._texts]
+        numbers, texts = in_order(view, "float64"), in_order(view, "string")
+        stored = [*numbers, *texts]
         self._names = list(view.features)
         self._as_in_view = picking([stored.index(name) for name in self._names])
         self._messages = Struct("<" + "xd" * len(numbers))
-        self._decode = Decoder(list[str | None]).decode
+        self._has_texts = bool(texts)
+        self._decode = Decoder(list[list[str | None]]).decode
         select = (
             f"SELECT entity_key, event_ts, numbers, texts FROM {rows_table(table)} "  # noqa: S608
             f"WHERE layout = {layout_of(view)} AND entity_key IN "
@@ -90,19 +91,35 @@ class EntityRows:
             some = keys[first : first + _AT_ONCE]
             size = 1 << (len(some) - 1).bit_length()
             asked = [*some, *[some[0]] * (size - len(some))]
-            for key, time, numbers, texts in connection.execute(self._selects[size], asked):
-                found[key] = Stored(parse(time), self._features(numbers, texts))
+            if rows := connection.execute(self._selects[size], asked).fetchall():
+                found |= self._stored(rows)
         return found
 
-    def _features(self, messages: bytes, texts: bytes) -> dict[str, FeatureValue]:
-        if len(messages) != self._messages.size:
-            raise ValueError(f"a row has {len(messages)} bytes of numbers")
-        numbers = self._messages.unpack(messages)
-        total = sum(numbers)
-        if total != total:  # one may be NaN, which is null
-            numbers = tuple(None if value != value else value for value in numbers)
-        values = (*numbers, *self._decode(texts)) if self._texts else numbers
-        return dict(zip(self._names, self._as_in_view(values), strict=True))
+    def _stored(self, rows: Sequence[tuple[bytes, str, bytes, bytes]]) -> dict[bytes, Stored]:
+        """What the rows say, read at once: one by one they cost half as much again."""
+        keys, times, messages, texts = zip(*rows, strict=True)
+        moments = {time: parse(time) for time in {*times}}
+        values: Iterable[Sequence[FeatureValue]] = self._numbers(messages)
+        if self._has_texts:
+            decoded = self._decode(b"[" + b",".join(texts) + b"]")
+            values = [(*one, *other) for one, other in zip(values, decoded, strict=True)]
+        return {
+            key: Stored(moments[time], dict(zip(self._names, self._as_in_view(one), strict=True)))
+            for key, time, one in zip(keys, times, values, strict=True)
+        }
+
+    def _numbers(self, messages: Sequence[bytes]) -> list[tuple[float | None, ...]]:
+        size = self._messages.size
+        if wrong := {len(one) for one in messages} - {size}:
+            raise ValueError(f"a row has {wrong.pop()} bytes of numbers, not {size}")
+        if not size:
+            return [()] * len(messages)
+        numbers = list(self._messages.iter_unpack(b"".join(messages)))
+        total = sum(map(sum, numbers))
+        if total == total:
+            return numbers
+        # One may be NaN, which is null.
+        return [tuple(None if value != value else value for value in row) for row in numbers]
 
 
 def picking(places: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:

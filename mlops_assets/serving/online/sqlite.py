@@ -74,7 +74,7 @@ class SqliteLookup:
         """See `OnlineLookup.lookup`; all entities are read from one state of the store."""
         try:
             stored = self._read(entities)
-        except (OSError, sqlite3.Error, ValueError, TypeError) as err:
+        except (OSError, sqlite3.Error, ValueError, TypeError, IndexError) as err:
             raise FeatureStoreError(
                 f"the online store of {self._view.name!r} cannot be read: "
                 f"{type(err).__name__}: {err}. {remedy(err, self._path, self._view.name)}"

@@ -1,7 +1,7 @@
 """What a worker answers by: one version, ready; on trial also what is counted of it."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlops_assets.records.rollout import Observed, Role, to_three_digits
@@ -14,8 +14,22 @@ from mlops_assets.serving.wire.requests import RequestDecoder
 
 QUICK_ROWS = 16
 """ONNX Runtime computes so many in some 0.1 ms; to hand them to a thread and back costs 0.1-0.6."""
+QUICK_SECONDS = 0.002
+"""More rows too, if they likely take no longer; a thread would keep the GIL for up to 5 ms."""
 _NO_FAULT = (404, 409, 507)
 """Statuses of what the features or the log lack, whichever version is asked."""
+
+
+class Pace:
+    """How long a version takes for a row, as in the newest request of more than `QUICK_ROWS`."""
+
+    def __init__(self) -> None:
+        self.seconds_per_row = float("inf")
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Learn from a request; one that was interrupted only sends the next one to a thread."""
+        if rows > QUICK_ROWS:
+            self.seconds_per_row = seconds / rows
 
 
 class Tally:
@@ -68,11 +82,13 @@ class Active:
     candidate: "Active | None" = None
     """A version on trial beside this one; both then have a tally."""
     tally: Tally | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def is_quick(self, rows: int) -> bool:
         """Whether so many rows of features are predicted and logged in less than a thread costs."""
         by_onnx = self.model.servable.inference.runtime == "onnxruntime"
-        return by_onnx and rows <= QUICK_ROWS and self.manifest.log.fsync != "request"
+        is_short = rows <= QUICK_ROWS or rows * self.pace.seconds_per_row <= QUICK_SECONDS
+        return by_onnx and is_short and self.manifest.log.fsync != "request"
 
     def by_features(self) -> "Active":
         """For requests that bring their features: without a candidate that takes others."""

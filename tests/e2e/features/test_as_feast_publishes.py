@@ -19,6 +19,7 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.serving.online.moments import spell
 from resources import online_table
 from resources.feature_store import FeastFeatureStore
+from resources.offline_features import feast_objects
 from resources.online_cells import MISSING, numbers, texts
 from resources.online_table import write_newest
 from tests.e2e.features.test_as_feast_joins import published, view_of
@@ -215,7 +216,8 @@ def test_a_table_of_feasts_own_making_becomes_ours(tmp_path: Path) -> None:
     assert [cell for cell in found if cell[1] == "country"] == [
         cell for cell in expected if cell[1] == "country"
     ]
-    sdk._store(VIEW, sdk._folder(VIEW) / "registry.db").apply(sdk._objects(VIEW))
+    objects = feast_objects(VIEW, sdk._folder(VIEW) / "features.parquet")
+    sdk._store(VIEW, sdk._folder(VIEW) / "registry.db").apply(objects)
     assert table(file, "shop_shop") == found
     assert sdk.online_rows(VIEW, [1, 5])["spend"].tolist() == [7.0, 5 / 3]
 

@@ -57,7 +57,11 @@ def in_postgres(database: str) -> Run:
         columns = ", ".join(
             f"{_quoted(field.name)} {kind}" for field, kind in zip(table.schema, kinds, strict=True)
         )
-        rows = [tuple(row.values()) for row in table.to_pylist()]
+        # A float as text, since as a number of SQL it is a numeric first, which has no -0.0.
+        rows = [
+            tuple(repr(value) if isinstance(value, float) else value for value in row.values())
+            for row in table.to_pylist()
+        ]
         with closing(psycopg2.connect(database)) as connection, connection.cursor() as cursor:
             cursor.execute("SET TIME ZONE 'America/St_Johns'")
             cursor.execute(f"CREATE TEMPORARY TABLE {_quoted(name)} ({columns})")

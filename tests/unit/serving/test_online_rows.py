@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_assets.errors import FeatureStoreError
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
@@ -186,3 +187,14 @@ def test_a_file_of_a_release_without_rows_is_read_and_then_written_anew(path: Pa
     assert not [s for s in statements(lookup, ["c7"]) if CELLS in s]
     change(path, "CREATE VIEW none AS SELECT 1")  # another table changes nothing
     assert not [s for s in statements(lookup, ["c7"]) if CELLS in s]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["texts = '[]'", 'texts = \'["ch"],["ch"]\'', "texts = x'ff'", "numbers = x'00'"],
+)
+def test_a_damaged_row_is_an_error_and_no_other_entity_s_features(path: Path, damage: str) -> None:
+    lookup, key = opened(path), entity_key(VIEW.key, "c7")
+    change(path, f'UPDATE "mlops_rows {CELLS[1:]} SET {damage} WHERE entity_key = ?', key)
+    with pytest.raises(FeatureStoreError, match="'shop' cannot be read"):
+        lookup.lookup(["c6", "c7", "c8"])
