@@ -132,7 +132,7 @@ class ColumnReading:
         # Of the column itself, since as a float64 a large number is another one. Ibis's own floor
         # is an integer, which not every float is.
         floor = called("floor", column, returns="float64")
-        whole = ~forced(column, "float64").isinf() & (column == floor)
+        whole = ~_is_infinite(column) & (column == floor)
         if column.type().is_floating():
             rounded = whole & (column.abs() >= float(EXACT))
             return forced(column, "int64"), {NOT_INT64: ~whole, ROUNDED: rounded}
@@ -147,8 +147,7 @@ class ColumnReading:
         self._require_no_text(column)
         if not _is_number(column):
             return _none("float64"), {NOT_FLOAT64: _always()}
-        number = forced(column, "float64")
-        return number, {NOT_FLOAT64: number.isinf()}
+        return forced(column, "float64"), {NOT_FLOAT64: _is_infinite(column)}
 
     def _booleans(self, column: Any) -> tuple[Any, dict[str, Any]]:
         if column.type().is_boolean():
@@ -208,6 +207,11 @@ def us(moment: Any) -> int:
     stamp = pd.Timestamp(moment)
     utc = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
     return utc.as_unit("ns").value // 1000
+
+
+def _is_infinite(column: Any) -> Any:
+    """Ibis's own `isinf` is always false for Databricks."""
+    return forced(column, "float64").abs() == float("inf")
 
 
 def _is_number(column: Any) -> bool:

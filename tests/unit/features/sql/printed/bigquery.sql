@@ -10,7 +10,7 @@ SELECT
     OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
     OR NOT (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -18,7 +18,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -44,7 +44,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -57,7 +57,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -104,7 +104,9 @@ SELECT
       `t0`.`amount` IS NULL
     )
     OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
-    OR IS_INF(CAST(`t0`.`amount` AS FLOAT64)),
+    OR (
+      ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+    ),
     NULL,
     CAST(`t0`.`amount` AS FLOAT64)
   ) AS `value_2`,
@@ -116,7 +118,9 @@ SELECT
       `t0`.`amount` IS NULL
     ) OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
   )
-  AND IS_INF(CAST(`t0`.`amount` AS FLOAT64)) AS `problem_2_0`,
+  AND (
+    ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+  ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
   `t0`.`item` IS NULL AS `missing_3`
@@ -297,7 +301,7 @@ SELECT
     OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
     OR NOT (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -305,7 +309,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -331,7 +335,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -344,7 +348,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -391,7 +395,9 @@ SELECT
       `t0`.`amount` IS NULL
     )
     OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
-    OR IS_INF(CAST(`t0`.`amount` AS FLOAT64)),
+    OR (
+      ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+    ),
     NULL,
     CAST(`t0`.`amount` AS FLOAT64)
   ) AS `value_2`,
@@ -403,7 +409,9 @@ SELECT
       `t0`.`amount` IS NULL
     ) OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
   )
-  AND IS_INF(CAST(`t0`.`amount` AS FLOAT64)) AS `problem_2_0`,
+  AND (
+    ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+  ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
   `t0`.`item` IS NULL AS `missing_3`
@@ -585,7 +593,7 @@ SELECT
     OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
     OR NOT (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -593,7 +601,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -619,7 +627,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -632,7 +640,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -679,7 +687,9 @@ SELECT
       `t0`.`amount` IS NULL
     )
     OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
-    OR IS_INF(CAST(`t0`.`amount` AS FLOAT64)),
+    OR (
+      ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+    ),
     NULL,
     CAST(`t0`.`amount` AS FLOAT64)
   ) AS `value_2`,
@@ -691,7 +701,9 @@ SELECT
       `t0`.`amount` IS NULL
     ) OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
   )
-  AND IS_INF(CAST(`t0`.`amount` AS FLOAT64)) AS `problem_2_0`,
+  AND (
+    ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+  ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
   `t0`.`item` IS NULL AS `missing_3`
@@ -934,7 +946,7 @@ SELECT
     OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
     OR NOT (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -942,7 +954,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -968,7 +980,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -981,7 +993,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1028,7 +1040,9 @@ SELECT
       `t0`.`amount` IS NULL
     )
     OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
-    OR IS_INF(CAST(`t0`.`amount` AS FLOAT64)),
+    OR (
+      ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+    ),
     NULL,
     CAST(`t0`.`amount` AS FLOAT64)
   ) AS `value_2`,
@@ -1040,7 +1054,9 @@ SELECT
       `t0`.`amount` IS NULL
     ) OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
   )
-  AND IS_INF(CAST(`t0`.`amount` AS FLOAT64)) AS `problem_2_0`,
+  AND (
+    ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+  ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
   `t0`.`item` IS NULL AS `missing_3`
@@ -1336,7 +1352,7 @@ SELECT
     OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
     OR NOT (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1344,7 +1360,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1370,7 +1386,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1383,7 +1399,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1430,7 +1446,9 @@ SELECT
       `t0`.`amount` IS NULL
     )
     OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
-    OR IS_INF(CAST(`t0`.`amount` AS FLOAT64)),
+    OR (
+      ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+    ),
     NULL,
     CAST(`t0`.`amount` AS FLOAT64)
   ) AS `value_2`,
@@ -1442,7 +1460,9 @@ SELECT
       `t0`.`amount` IS NULL
     ) OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
   )
-  AND IS_INF(CAST(`t0`.`amount` AS FLOAT64)) AS `problem_2_0`,
+  AND (
+    ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+  ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
   `t0`.`item` IS NULL AS `missing_3`
@@ -1742,7 +1762,7 @@ SELECT
     OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
     OR NOT (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1750,7 +1770,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1776,7 +1796,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1789,7 +1809,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1836,7 +1856,9 @@ SELECT
       `t0`.`amount` IS NULL
     )
     OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
-    OR IS_INF(CAST(`t0`.`amount` AS FLOAT64)),
+    OR (
+      ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+    ),
     NULL,
     CAST(`t0`.`amount` AS FLOAT64)
   ) AS `value_2`,
@@ -1848,7 +1870,9 @@ SELECT
       `t0`.`amount` IS NULL
     ) OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
   )
-  AND IS_INF(CAST(`t0`.`amount` AS FLOAT64)) AS `problem_2_0`,
+  AND (
+    ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+  ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
   `t0`.`item` IS NULL AS `missing_3`
@@ -2144,7 +2168,7 @@ SELECT
     OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
     OR NOT (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2152,7 +2176,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2178,7 +2202,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2191,7 +2215,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2238,7 +2262,9 @@ SELECT
       `t0`.`amount` IS NULL
     )
     OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
-    OR IS_INF(CAST(`t0`.`amount` AS FLOAT64)),
+    OR (
+      ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+    ),
     NULL,
     CAST(`t0`.`amount` AS FLOAT64)
   ) AS `value_2`,
@@ -2250,7 +2276,9 @@ SELECT
       `t0`.`amount` IS NULL
     ) OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
   )
-  AND IS_INF(CAST(`t0`.`amount` AS FLOAT64)) AS `problem_2_0`,
+  AND (
+    ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+  ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
   `t0`.`item` IS NULL AS `missing_3`
@@ -2573,7 +2601,7 @@ SELECT
     OR IS_NAN(CAST(`t0`.`customer_id` AS FLOAT64))
     OR NOT (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2581,7 +2609,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+        ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2607,7 +2635,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2620,7 +2648,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INF(CAST(`t0`.`customer_id` AS FLOAT64))
+      ABS(CAST(`t0`.`customer_id` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2667,7 +2695,9 @@ SELECT
       `t0`.`amount` IS NULL
     )
     OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
-    OR IS_INF(CAST(`t0`.`amount` AS FLOAT64)),
+    OR (
+      ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+    ),
     NULL,
     CAST(`t0`.`amount` AS FLOAT64)
   ) AS `value_2`,
@@ -2679,7 +2709,9 @@ SELECT
       `t0`.`amount` IS NULL
     ) OR IS_NAN(CAST(`t0`.`amount` AS FLOAT64))
   )
-  AND IS_INF(CAST(`t0`.`amount` AS FLOAT64)) AS `problem_2_0`,
+  AND (
+    ABS(CAST(`t0`.`amount` AS FLOAT64)) = CAST('Infinity' AS FLOAT64)
+  ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
   `t0`.`item` IS NULL AS `missing_3`

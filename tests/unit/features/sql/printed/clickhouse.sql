@@ -8,7 +8,7 @@ SELECT
     OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
     OR NOT (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -16,7 +16,7 @@ SELECT
     )
     OR (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -40,7 +40,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -52,7 +52,7 @@ SELECT
   )
   AND (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -115,7 +115,9 @@ SELECT
   CASE
     WHEN isNull("t0"."amount")
     OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
-    OR isInfinite(CAST("t0"."amount" AS Nullable(Float64)))
+    OR (
+      ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS Nullable(Float64))
   END AS "value_2",
@@ -123,7 +125,9 @@ SELECT
   NOT (
     isNull("t0"."amount") OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
   )
-  AND isInfinite(CAST("t0"."amount" AS Nullable(Float64))) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   isNull("t0"."item") AS "missing_3"
@@ -319,7 +323,7 @@ SELECT
     OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
     OR NOT (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -327,7 +331,7 @@ SELECT
     )
     OR (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -351,7 +355,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -363,7 +367,7 @@ SELECT
   )
   AND (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -426,7 +430,9 @@ SELECT
   CASE
     WHEN isNull("t0"."amount")
     OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
-    OR isInfinite(CAST("t0"."amount" AS Nullable(Float64)))
+    OR (
+      ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS Nullable(Float64))
   END AS "value_2",
@@ -434,7 +440,9 @@ SELECT
   NOT (
     isNull("t0"."amount") OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
   )
-  AND isInfinite(CAST("t0"."amount" AS Nullable(Float64))) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   isNull("t0"."item") AS "missing_3"
@@ -631,7 +639,7 @@ SELECT
     OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
     OR NOT (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -639,7 +647,7 @@ SELECT
     )
     OR (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -663,7 +671,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -675,7 +683,7 @@ SELECT
   )
   AND (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -738,7 +746,9 @@ SELECT
   CASE
     WHEN isNull("t0"."amount")
     OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
-    OR isInfinite(CAST("t0"."amount" AS Nullable(Float64)))
+    OR (
+      ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS Nullable(Float64))
   END AS "value_2",
@@ -746,7 +756,9 @@ SELECT
   NOT (
     isNull("t0"."amount") OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
   )
-  AND isInfinite(CAST("t0"."amount" AS Nullable(Float64))) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   isNull("t0"."item") AS "missing_3"
@@ -1001,7 +1013,7 @@ SELECT
     OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
     OR NOT (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1009,7 +1021,7 @@ SELECT
     )
     OR (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1033,7 +1045,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1045,7 +1057,7 @@ SELECT
   )
   AND (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1108,7 +1120,9 @@ SELECT
   CASE
     WHEN isNull("t0"."amount")
     OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
-    OR isInfinite(CAST("t0"."amount" AS Nullable(Float64)))
+    OR (
+      ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS Nullable(Float64))
   END AS "value_2",
@@ -1116,7 +1130,9 @@ SELECT
   NOT (
     isNull("t0"."amount") OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
   )
-  AND isInfinite(CAST("t0"."amount" AS Nullable(Float64))) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   isNull("t0"."item") AS "missing_3"
@@ -1428,7 +1444,7 @@ SELECT
     OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
     OR NOT (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1436,7 +1452,7 @@ SELECT
     )
     OR (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1460,7 +1476,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1472,7 +1488,7 @@ SELECT
   )
   AND (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1535,7 +1551,9 @@ SELECT
   CASE
     WHEN isNull("t0"."amount")
     OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
-    OR isInfinite(CAST("t0"."amount" AS Nullable(Float64)))
+    OR (
+      ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS Nullable(Float64))
   END AS "value_2",
@@ -1543,7 +1561,9 @@ SELECT
   NOT (
     isNull("t0"."amount") OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
   )
-  AND isInfinite(CAST("t0"."amount" AS Nullable(Float64))) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   isNull("t0"."item") AS "missing_3"
@@ -1859,7 +1879,7 @@ SELECT
     OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
     OR NOT (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1867,7 +1887,7 @@ SELECT
     )
     OR (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1891,7 +1911,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1903,7 +1923,7 @@ SELECT
   )
   AND (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1966,7 +1986,9 @@ SELECT
   CASE
     WHEN isNull("t0"."amount")
     OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
-    OR isInfinite(CAST("t0"."amount" AS Nullable(Float64)))
+    OR (
+      ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS Nullable(Float64))
   END AS "value_2",
@@ -1974,7 +1996,9 @@ SELECT
   NOT (
     isNull("t0"."amount") OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
   )
-  AND isInfinite(CAST("t0"."amount" AS Nullable(Float64))) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   isNull("t0"."item") AS "missing_3"
@@ -2288,7 +2312,7 @@ SELECT
     OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
     OR NOT (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2296,7 +2320,7 @@ SELECT
     )
     OR (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2320,7 +2344,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2332,7 +2356,7 @@ SELECT
   )
   AND (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2395,7 +2419,9 @@ SELECT
   CASE
     WHEN isNull("t0"."amount")
     OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
-    OR isInfinite(CAST("t0"."amount" AS Nullable(Float64)))
+    OR (
+      ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS Nullable(Float64))
   END AS "value_2",
@@ -2403,7 +2429,9 @@ SELECT
   NOT (
     isNull("t0"."amount") OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
   )
-  AND isInfinite(CAST("t0"."amount" AS Nullable(Float64))) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   isNull("t0"."item") AS "missing_3"
@@ -2744,7 +2772,7 @@ SELECT
     OR isNaN(CAST("t0"."customer_id" AS Nullable(Float64)))
     OR NOT (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2752,7 +2780,7 @@ SELECT
     )
     OR (
       NOT (
-        isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+        ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2776,7 +2804,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2788,7 +2816,7 @@ SELECT
   )
   AND (
     NOT (
-      isInfinite(CAST("t0"."customer_id" AS Nullable(Float64)))
+      ABS(CAST("t0"."customer_id" AS Nullable(Float64))) = inf
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2851,7 +2879,9 @@ SELECT
   CASE
     WHEN isNull("t0"."amount")
     OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
-    OR isInfinite(CAST("t0"."amount" AS Nullable(Float64)))
+    OR (
+      ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS Nullable(Float64))
   END AS "value_2",
@@ -2859,7 +2889,9 @@ SELECT
   NOT (
     isNull("t0"."amount") OR isNaN(CAST("t0"."amount" AS Nullable(Float64)))
   )
-  AND isInfinite(CAST("t0"."amount" AS Nullable(Float64))) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS Nullable(Float64))) = inf
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   isNull("t0"."item") AS "missing_3"

@@ -1,4 +1,4 @@
--- mlops sql orders contract --dialect databricks: the rows that keep the contract, typed; settings 2cfdbb24f40a; the SQL of this dialect is only compiled, never run
+-- mlops sql orders contract --dialect databricks: the rows that keep the contract, typed; settings 2cfdbb24f40a; the SQL of this dialect is run by the tests on Spark 4, never on Databricks
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH `mlops_typed` AS (
 SELECT
@@ -10,14 +10,15 @@ SELECT
     OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
     OR NOT (
       NOT (
-        FALSE OR FALSE
-      ) AND (
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+      )
+      AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
       )
     )
     OR (
       NOT (
-        FALSE OR FALSE
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -43,8 +44,9 @@ SELECT
   )
   AND NOT (
     NOT (
-      FALSE OR FALSE
-    ) AND (
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    )
+    AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
@@ -55,7 +57,7 @@ SELECT
   )
   AND (
     NOT (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -102,7 +104,7 @@ SELECT
     OR ISNAN(`t0`.`amount`)
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
     OR (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     ),
     NULL,
     CAST(`t0`.`amount` AS DOUBLE)
@@ -116,7 +118,7 @@ SELECT
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
   )
   AND (
-    FALSE OR FALSE
+    ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
   ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
@@ -286,7 +288,7 @@ FROM `mlops_judged` AS `t0`
 WHERE
   `t0`.`reason` = '';
 
--- mlops sql orders quarantine --dialect databricks: the rows that break the contract, as they came, with the reasons; settings 2cfdbb24f40a; the SQL of this dialect is only compiled, never run
+-- mlops sql orders quarantine --dialect databricks: the rows that break the contract, as they came, with the reasons; settings 2cfdbb24f40a; the SQL of this dialect is run by the tests on Spark 4, never on Databricks
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH `mlops_typed` AS (
 SELECT
@@ -298,14 +300,15 @@ SELECT
     OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
     OR NOT (
       NOT (
-        FALSE OR FALSE
-      ) AND (
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+      )
+      AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
       )
     )
     OR (
       NOT (
-        FALSE OR FALSE
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -331,8 +334,9 @@ SELECT
   )
   AND NOT (
     NOT (
-      FALSE OR FALSE
-    ) AND (
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    )
+    AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
@@ -343,7 +347,7 @@ SELECT
   )
   AND (
     NOT (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -390,7 +394,7 @@ SELECT
     OR ISNAN(`t0`.`amount`)
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
     OR (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     ),
     NULL,
     CAST(`t0`.`amount` AS DOUBLE)
@@ -404,7 +408,7 @@ SELECT
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
   )
   AND (
-    FALSE OR FALSE
+    ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
   ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
@@ -575,7 +579,7 @@ FROM `mlops_judged` AS `t0`
 WHERE
   `t0`.`reason` <> '';
 
--- mlops sql orders features --dialect databricks: features of every entity and moment; settings 9f57ac4d0ea5; the SQL of this dialect is only compiled, never run
+-- mlops sql orders features --dialect databricks: features of every entity and moment; settings 9f57ac4d0ea5; the SQL of this dialect is run by the tests on Spark 4, never on Databricks
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH `mlops_typed` AS (
 SELECT
@@ -587,14 +591,15 @@ SELECT
     OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
     OR NOT (
       NOT (
-        FALSE OR FALSE
-      ) AND (
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+      )
+      AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
       )
     )
     OR (
       NOT (
-        FALSE OR FALSE
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -620,8 +625,9 @@ SELECT
   )
   AND NOT (
     NOT (
-      FALSE OR FALSE
-    ) AND (
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    )
+    AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
@@ -632,7 +638,7 @@ SELECT
   )
   AND (
     NOT (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -679,7 +685,7 @@ SELECT
     OR ISNAN(`t0`.`amount`)
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
     OR (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     ),
     NULL,
     CAST(`t0`.`amount` AS DOUBLE)
@@ -693,7 +699,7 @@ SELECT
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
   )
   AND (
-    FALSE OR FALSE
+    ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
   ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
@@ -925,7 +931,7 @@ SELECT
   `t0`.`wanted_3` AS `recency`
 FROM `mlops_features` AS `t0`;
 
--- mlops sql orders labels --dialect databricks: the targets that are known; settings 9f57ac4d0ea5; the SQL of this dialect is only compiled, never run
+-- mlops sql orders labels --dialect databricks: the targets that are known; settings 9f57ac4d0ea5; the SQL of this dialect is run by the tests on Spark 4, never on Databricks
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH `mlops_typed` AS (
 SELECT
@@ -937,14 +943,15 @@ SELECT
     OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
     OR NOT (
       NOT (
-        FALSE OR FALSE
-      ) AND (
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+      )
+      AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
       )
     )
     OR (
       NOT (
-        FALSE OR FALSE
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -970,8 +977,9 @@ SELECT
   )
   AND NOT (
     NOT (
-      FALSE OR FALSE
-    ) AND (
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    )
+    AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
@@ -982,7 +990,7 @@ SELECT
   )
   AND (
     NOT (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1029,7 +1037,7 @@ SELECT
     OR ISNAN(`t0`.`amount`)
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
     OR (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     ),
     NULL,
     CAST(`t0`.`amount` AS DOUBLE)
@@ -1043,7 +1051,7 @@ SELECT
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
   )
   AND (
-    FALSE OR FALSE
+    ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
   ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
@@ -1328,7 +1336,7 @@ FROM `mlops_labels` AS `t2`
 INNER JOIN `mlops_features` AS `t3`
   ON `t2`.`whose` = `t3`.`entity` AND `t2`.`moment` = `t3`.`moment`;
 
--- mlops sql orders training --dialect databricks: features with their targets, null where not known; settings 9f57ac4d0ea5; the SQL of this dialect is only compiled, never run
+-- mlops sql orders training --dialect databricks: features with their targets, null where not known; settings 9f57ac4d0ea5; the SQL of this dialect is run by the tests on Spark 4, never on Databricks
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH `mlops_typed` AS (
 SELECT
@@ -1340,14 +1348,15 @@ SELECT
     OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
     OR NOT (
       NOT (
-        FALSE OR FALSE
-      ) AND (
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+      )
+      AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
       )
     )
     OR (
       NOT (
-        FALSE OR FALSE
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1373,8 +1382,9 @@ SELECT
   )
   AND NOT (
     NOT (
-      FALSE OR FALSE
-    ) AND (
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    )
+    AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
@@ -1385,7 +1395,7 @@ SELECT
   )
   AND (
     NOT (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1432,7 +1442,7 @@ SELECT
     OR ISNAN(`t0`.`amount`)
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
     OR (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     ),
     NULL,
     CAST(`t0`.`amount` AS DOUBLE)
@@ -1446,7 +1456,7 @@ SELECT
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
   )
   AND (
-    FALSE OR FALSE
+    ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
   ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
@@ -1735,7 +1745,7 @@ FROM `mlops_features` AS `t2`
 LEFT OUTER JOIN `mlops_labels` AS `t3`
   ON `t2`.`entity` = `t3`.`whose` AND `t2`.`moment` = `t3`.`moment`;
 
--- mlops sql orders scoring --dialect databricks: of every entity the newest features, if they may still be served; settings 9f57ac4d0ea5; the SQL of this dialect is only compiled, never run
+-- mlops sql orders scoring --dialect databricks: of every entity the newest features, if they may still be served; settings 9f57ac4d0ea5; the SQL of this dialect is run by the tests on Spark 4, never on Databricks
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH `mlops_typed` AS (
 SELECT
@@ -1747,14 +1757,15 @@ SELECT
     OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
     OR NOT (
       NOT (
-        FALSE OR FALSE
-      ) AND (
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+      )
+      AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
       )
     )
     OR (
       NOT (
-        FALSE OR FALSE
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1780,8 +1791,9 @@ SELECT
   )
   AND NOT (
     NOT (
-      FALSE OR FALSE
-    ) AND (
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    )
+    AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
@@ -1792,7 +1804,7 @@ SELECT
   )
   AND (
     NOT (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -1839,7 +1851,7 @@ SELECT
     OR ISNAN(`t0`.`amount`)
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
     OR (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     ),
     NULL,
     CAST(`t0`.`amount` AS DOUBLE)
@@ -1853,7 +1865,7 @@ SELECT
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
   )
   AND (
-    FALSE OR FALSE
+    ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
   ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
@@ -2138,7 +2150,7 @@ FROM (
     )
 ) AS `t3`;
 
--- mlops sql orders profile --dialect databricks: how many of those lie in each bin of a version's profile; settings 9f57ac4d0ea5; the SQL of this dialect is only compiled, never run
+-- mlops sql orders profile --dialect databricks: how many of those lie in each bin of a version's profile; settings 9f57ac4d0ea5; the SQL of this dialect is run by the tests on Spark 4, never on Databricks
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH `mlops_typed` AS (
 SELECT
@@ -2150,14 +2162,15 @@ SELECT
     OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
     OR NOT (
       NOT (
-        FALSE OR FALSE
-      ) AND (
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+      )
+      AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
       )
     )
     OR (
       NOT (
-        FALSE OR FALSE
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2183,8 +2196,9 @@ SELECT
   )
   AND NOT (
     NOT (
-      FALSE OR FALSE
-    ) AND (
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    )
+    AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
@@ -2195,7 +2209,7 @@ SELECT
   )
   AND (
     NOT (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2242,7 +2256,7 @@ SELECT
     OR ISNAN(`t0`.`amount`)
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
     OR (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     ),
     NULL,
     CAST(`t0`.`amount` AS DOUBLE)
@@ -2256,7 +2270,7 @@ SELECT
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
   )
   AND (
-    FALSE OR FALSE
+    ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
   ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,
@@ -2568,7 +2582,7 @@ FROM (
     1
 ) AS `t2`;
 
--- mlops sql orders features --dialect databricks: features of every entity and moment; settings 9f57ac4d0ea5; the SQL of this dialect is only compiled, never run
+-- mlops sql orders features --dialect databricks: features of every entity and moment; settings 9f57ac4d0ea5; the SQL of this dialect is run by the tests on Spark 4, never on Databricks
 -- of a table with the columns customer_id int64, Placed At datetime, amount float64, item string; datetimes are without a zone, UTC
 WITH `mlops_typed` AS (
 SELECT
@@ -2580,14 +2594,15 @@ SELECT
     OR ISNAN(CAST(`t0`.`customer_id` AS DOUBLE))
     OR NOT (
       NOT (
-        FALSE OR FALSE
-      ) AND (
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+      )
+      AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
       )
     )
     OR (
       NOT (
-        FALSE OR FALSE
+        ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2613,8 +2628,9 @@ SELECT
   )
   AND NOT (
     NOT (
-      FALSE OR FALSE
-    ) AND (
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    )
+    AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
     )
   ) AS `problem_0_0`,
@@ -2625,7 +2641,7 @@ SELECT
   )
   AND (
     NOT (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`customer_id` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       `t0`.`customer_id` = FLOOR(`t0`.`customer_id`)
@@ -2672,7 +2688,7 @@ SELECT
     OR ISNAN(`t0`.`amount`)
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
     OR (
-      FALSE OR FALSE
+      ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     ),
     NULL,
     CAST(`t0`.`amount` AS DOUBLE)
@@ -2686,7 +2702,7 @@ SELECT
     OR ISNAN(CAST(`t0`.`amount` AS DOUBLE))
   )
   AND (
-    FALSE OR FALSE
+    ABS(CAST(`t0`.`amount` AS DOUBLE)) = CAST('Inf' AS DOUBLE)
   ) AS `problem_2_0`,
   `t0`.`item` AS `raw_3`,
   `t0`.`item` AS `value_3`,

@@ -10,7 +10,7 @@ SELECT
     OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -18,7 +18,7 @@ SELECT
     )
     OR (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -44,7 +44,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -57,7 +57,7 @@ SELECT
   )
   AND (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -104,7 +104,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR ISNAN(CAST("t0"."amount" AS DOUBLE))
-    OR ISINF(CAST("t0"."amount" AS DOUBLE))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE)
   END AS "value_2",
@@ -116,7 +118,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR ISNAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND ISINF(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -278,7 +282,7 @@ SELECT
     OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -286,7 +290,7 @@ SELECT
     )
     OR (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -312,7 +316,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -325,7 +329,7 @@ SELECT
   )
   AND (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -372,7 +376,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR ISNAN(CAST("t0"."amount" AS DOUBLE))
-    OR ISINF(CAST("t0"."amount" AS DOUBLE))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE)
   END AS "value_2",
@@ -384,7 +390,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR ISNAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND ISINF(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -547,7 +555,7 @@ SELECT
     OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -555,7 +563,7 @@ SELECT
     )
     OR (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -581,7 +589,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -594,7 +602,7 @@ SELECT
   )
   AND (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -641,7 +649,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR ISNAN(CAST("t0"."amount" AS DOUBLE))
-    OR ISINF(CAST("t0"."amount" AS DOUBLE))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE)
   END AS "value_2",
@@ -653,7 +663,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR ISNAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND ISINF(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -879,7 +891,7 @@ SELECT
     OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -887,7 +899,7 @@ SELECT
     )
     OR (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -913,7 +925,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -926,7 +938,7 @@ SELECT
   )
   AND (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -973,7 +985,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR ISNAN(CAST("t0"."amount" AS DOUBLE))
-    OR ISINF(CAST("t0"."amount" AS DOUBLE))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE)
   END AS "value_2",
@@ -985,7 +999,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR ISNAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND ISINF(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -1265,7 +1281,7 @@ SELECT
     OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1273,7 +1289,7 @@ SELECT
     )
     OR (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1299,7 +1315,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1312,7 +1328,7 @@ SELECT
   )
   AND (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1359,7 +1375,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR ISNAN(CAST("t0"."amount" AS DOUBLE))
-    OR ISINF(CAST("t0"."amount" AS DOUBLE))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE)
   END AS "value_2",
@@ -1371,7 +1389,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR ISNAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND ISINF(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -1655,7 +1675,7 @@ SELECT
     OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1663,7 +1683,7 @@ SELECT
     )
     OR (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1689,7 +1709,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1702,7 +1722,7 @@ SELECT
   )
   AND (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1749,7 +1769,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR ISNAN(CAST("t0"."amount" AS DOUBLE))
-    OR ISINF(CAST("t0"."amount" AS DOUBLE))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE)
   END AS "value_2",
@@ -1761,7 +1783,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR ISNAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND ISINF(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -2044,7 +2068,7 @@ SELECT
     OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2052,7 +2076,7 @@ SELECT
     )
     OR (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2078,7 +2102,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2091,7 +2115,7 @@ SELECT
   )
   AND (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2138,7 +2162,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR ISNAN(CAST("t0"."amount" AS DOUBLE))
-    OR ISINF(CAST("t0"."amount" AS DOUBLE))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE)
   END AS "value_2",
@@ -2150,7 +2176,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR ISNAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND ISINF(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -2460,7 +2488,7 @@ SELECT
     OR ISNAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2468,7 +2496,7 @@ SELECT
     )
     OR (
       NOT (
-        ISINF(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2494,7 +2522,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2507,7 +2535,7 @@ SELECT
   )
   AND (
     NOT (
-      ISINF(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = CAST('inf' AS DOUBLE)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2554,7 +2582,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR ISNAN(CAST("t0"."amount" AS DOUBLE))
-    OR ISINF(CAST("t0"."amount" AS DOUBLE))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE)
   END AS "value_2",
@@ -2566,7 +2596,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR ISNAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND ISINF(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = CAST('inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"

@@ -12,7 +12,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -20,7 +20,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -52,7 +52,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -68,7 +68,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -117,7 +117,9 @@ SELECT
     OR (
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
-    OR CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE PRECISION)
   END AS "value_2",
@@ -135,7 +137,9 @@ SELECT
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
   )
-  AND CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -299,7 +303,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -307,7 +311,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -339,7 +343,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -355,7 +359,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -404,7 +408,9 @@ SELECT
     OR (
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
-    OR CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE PRECISION)
   END AS "value_2",
@@ -422,7 +428,9 @@ SELECT
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
   )
-  AND CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -587,7 +595,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -595,7 +603,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -627,7 +635,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -643,7 +651,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -692,7 +700,9 @@ SELECT
     OR (
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
-    OR CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE PRECISION)
   END AS "value_2",
@@ -710,7 +720,9 @@ SELECT
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
   )
-  AND CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -938,7 +950,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -946,7 +958,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -978,7 +990,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -994,7 +1006,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1043,7 +1055,9 @@ SELECT
     OR (
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
-    OR CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE PRECISION)
   END AS "value_2",
@@ -1061,7 +1075,9 @@ SELECT
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
   )
-  AND CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -1347,7 +1363,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1355,7 +1371,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1387,7 +1403,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1403,7 +1419,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1452,7 +1468,9 @@ SELECT
     OR (
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
-    OR CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE PRECISION)
   END AS "value_2",
@@ -1470,7 +1488,9 @@ SELECT
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
   )
-  AND CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -1760,7 +1780,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1768,7 +1788,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1800,7 +1820,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1816,7 +1836,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1865,7 +1885,9 @@ SELECT
     OR (
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
-    OR CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE PRECISION)
   END AS "value_2",
@@ -1883,7 +1905,9 @@ SELECT
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
   )
-  AND CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -2168,7 +2192,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2176,7 +2200,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2208,7 +2232,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2224,7 +2248,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2273,7 +2297,9 @@ SELECT
     OR (
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
-    OR CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE PRECISION)
   END AS "value_2",
@@ -2291,7 +2317,9 @@ SELECT
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
   )
-  AND CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -2603,7 +2631,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2611,7 +2639,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+        ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2643,7 +2671,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2659,7 +2687,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."customer_id" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+      ABS(CAST("t0"."customer_id" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2708,7 +2736,9 @@ SELECT
     OR (
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
-    OR CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION))
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+    )
     THEN NULL
     ELSE CAST("t0"."amount" AS DOUBLE PRECISION)
   END AS "value_2",
@@ -2726,7 +2756,9 @@ SELECT
       CAST("t0"."amount" AS DOUBLE PRECISION) = CAST('NaN' AS DOUBLE PRECISION)
     )
   )
-  AND CAST("t0"."amount" AS DOUBLE PRECISION) IN (CAST('Inf' AS DOUBLE PRECISION), -CAST('Inf' AS DOUBLE PRECISION)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE PRECISION)) = CAST('Inf' AS DOUBLE PRECISION)
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"

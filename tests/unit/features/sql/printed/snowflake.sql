@@ -12,7 +12,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -20,7 +20,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -52,7 +52,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -68,7 +68,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -117,7 +117,9 @@ SELECT
     OR (
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
-    OR CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    ),
     NULL,
     CAST("t0"."AMOUNT" AS DOUBLE)
   ) AS "value_2",
@@ -135,7 +137,9 @@ SELECT
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
   )
-  AND CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."ITEM" AS "raw_3",
   "t0"."ITEM" AS "value_3",
   "t0"."ITEM" IS NULL AS "missing_3"
@@ -318,7 +322,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -326,7 +330,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -358,7 +362,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -374,7 +378,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -423,7 +427,9 @@ SELECT
     OR (
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
-    OR CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    ),
     NULL,
     CAST("t0"."AMOUNT" AS DOUBLE)
   ) AS "value_2",
@@ -441,7 +447,9 @@ SELECT
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
   )
-  AND CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."ITEM" AS "raw_3",
   "t0"."ITEM" AS "value_3",
   "t0"."ITEM" IS NULL AS "missing_3"
@@ -625,7 +633,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -633,7 +641,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -665,7 +673,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -681,7 +689,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -730,7 +738,9 @@ SELECT
     OR (
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
-    OR CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    ),
     NULL,
     CAST("t0"."AMOUNT" AS DOUBLE)
   ) AS "value_2",
@@ -748,7 +758,9 @@ SELECT
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
   )
-  AND CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."ITEM" AS "raw_3",
   "t0"."ITEM" AS "value_3",
   "t0"."ITEM" IS NULL AS "missing_3"
@@ -993,7 +1005,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1001,7 +1013,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1033,7 +1045,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1049,7 +1061,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1098,7 +1110,9 @@ SELECT
     OR (
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
-    OR CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    ),
     NULL,
     CAST("t0"."AMOUNT" AS DOUBLE)
   ) AS "value_2",
@@ -1116,7 +1130,9 @@ SELECT
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
   )
-  AND CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."ITEM" AS "raw_3",
   "t0"."ITEM" AS "value_3",
   "t0"."ITEM" IS NULL AS "missing_3"
@@ -1414,7 +1430,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1422,7 +1438,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1454,7 +1470,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1470,7 +1486,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1519,7 +1535,9 @@ SELECT
     OR (
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
-    OR CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    ),
     NULL,
     CAST("t0"."AMOUNT" AS DOUBLE)
   ) AS "value_2",
@@ -1537,7 +1555,9 @@ SELECT
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
   )
-  AND CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."ITEM" AS "raw_3",
   "t0"."ITEM" AS "value_3",
   "t0"."ITEM" IS NULL AS "missing_3"
@@ -1839,7 +1859,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1847,7 +1867,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1879,7 +1899,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1895,7 +1915,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -1944,7 +1964,9 @@ SELECT
     OR (
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
-    OR CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    ),
     NULL,
     CAST("t0"."AMOUNT" AS DOUBLE)
   ) AS "value_2",
@@ -1962,7 +1984,9 @@ SELECT
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
   )
-  AND CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."ITEM" AS "raw_3",
   "t0"."ITEM" AS "value_3",
   "t0"."ITEM" IS NULL AS "missing_3"
@@ -2260,7 +2284,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -2268,7 +2292,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -2300,7 +2324,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -2316,7 +2340,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -2365,7 +2389,9 @@ SELECT
     OR (
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
-    OR CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    ),
     NULL,
     CAST("t0"."AMOUNT" AS DOUBLE)
   ) AS "value_2",
@@ -2383,7 +2409,9 @@ SELECT
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
   )
-  AND CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."ITEM" AS "raw_3",
   "t0"."ITEM" AS "value_3",
   "t0"."ITEM" IS NULL AS "missing_3"
@@ -2708,7 +2736,7 @@ SELECT
     )
     OR NOT (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -2716,7 +2744,7 @@ SELECT
     )
     OR (
       NOT (
-        CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+        ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
       )
       AND (
         "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -2748,7 +2776,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -2764,7 +2792,7 @@ SELECT
   )
   AND (
     NOT (
-      CAST("t0"."CUSTOMER_ID" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE))
+      ABS(CAST("t0"."CUSTOMER_ID" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
     )
     AND (
       "t0"."CUSTOMER_ID" = FLOOR("t0"."CUSTOMER_ID")
@@ -2813,7 +2841,9 @@ SELECT
     OR (
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
-    OR CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+    ),
     NULL,
     CAST("t0"."AMOUNT" AS DOUBLE)
   ) AS "value_2",
@@ -2831,7 +2861,9 @@ SELECT
       CAST("t0"."AMOUNT" AS DOUBLE) = CAST('NaN' AS DOUBLE)
     )
   )
-  AND CAST("t0"."AMOUNT" AS DOUBLE) IN (CAST('Inf' AS DOUBLE), CAST('-Inf' AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."AMOUNT" AS DOUBLE)) = CAST('Inf' AS DOUBLE)
+  ) AS "problem_2_0",
   "t0"."ITEM" AS "raw_3",
   "t0"."ITEM" AS "value_3",
   "t0"."ITEM" IS NULL AS "missing_3"

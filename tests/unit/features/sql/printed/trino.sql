@@ -10,7 +10,7 @@ SELECT
     OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -18,7 +18,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -44,7 +44,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -57,7 +57,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -104,7 +104,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
-    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+    ),
     NULL,
     CAST("t0"."amount" AS DOUBLE)
   ) AS "value_2",
@@ -116,7 +118,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -297,7 +301,7 @@ SELECT
     OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -305,7 +309,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -331,7 +335,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -344,7 +348,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -391,7 +395,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
-    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+    ),
     NULL,
     CAST("t0"."amount" AS DOUBLE)
   ) AS "value_2",
@@ -403,7 +409,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -585,7 +593,7 @@ SELECT
     OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -593,7 +601,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -619,7 +627,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -632,7 +640,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -679,7 +687,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
-    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+    ),
     NULL,
     CAST("t0"."amount" AS DOUBLE)
   ) AS "value_2",
@@ -691,7 +701,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -936,7 +948,7 @@ SELECT
     OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -944,7 +956,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -970,7 +982,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -983,7 +995,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1030,7 +1042,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
-    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+    ),
     NULL,
     CAST("t0"."amount" AS DOUBLE)
   ) AS "value_2",
@@ -1042,7 +1056,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -1348,7 +1364,7 @@ SELECT
     OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1356,7 +1372,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1382,7 +1398,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1395,7 +1411,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1442,7 +1458,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
-    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+    ),
     NULL,
     CAST("t0"."amount" AS DOUBLE)
   ) AS "value_2",
@@ -1454,7 +1472,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -1764,7 +1784,7 @@ SELECT
     OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1772,7 +1792,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1798,7 +1818,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1811,7 +1831,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -1858,7 +1878,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
-    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+    ),
     NULL,
     CAST("t0"."amount" AS DOUBLE)
   ) AS "value_2",
@@ -1870,7 +1892,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -2168,7 +2192,7 @@ SELECT
     OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2176,7 +2200,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2202,7 +2226,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2215,7 +2239,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2262,7 +2286,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
-    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+    ),
     NULL,
     CAST("t0"."amount" AS DOUBLE)
   ) AS "value_2",
@@ -2274,7 +2300,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
@@ -2600,7 +2628,7 @@ SELECT
     OR IS_NAN(CAST("t0"."customer_id" AS DOUBLE))
     OR NOT (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2608,7 +2636,7 @@ SELECT
     )
     OR (
       NOT (
-        IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+        ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
       )
       AND (
         "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2634,7 +2662,7 @@ SELECT
   )
   AND NOT (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2647,7 +2675,7 @@ SELECT
   )
   AND (
     NOT (
-      IS_INFINITE(CAST("t0"."customer_id" AS DOUBLE))
+      ABS(CAST("t0"."customer_id" AS DOUBLE)) = INFINITY()
     )
     AND (
       "t0"."customer_id" = FLOOR("t0"."customer_id")
@@ -2694,7 +2722,9 @@ SELECT
       "t0"."amount" IS NULL
     )
     OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
-    OR IS_INFINITE(CAST("t0"."amount" AS DOUBLE)),
+    OR (
+      ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+    ),
     NULL,
     CAST("t0"."amount" AS DOUBLE)
   ) AS "value_2",
@@ -2706,7 +2736,9 @@ SELECT
       "t0"."amount" IS NULL
     ) OR IS_NAN(CAST("t0"."amount" AS DOUBLE))
   )
-  AND IS_INFINITE(CAST("t0"."amount" AS DOUBLE)) AS "problem_2_0",
+  AND (
+    ABS(CAST("t0"."amount" AS DOUBLE)) = INFINITY()
+  ) AS "problem_2_0",
   "t0"."item" AS "raw_3",
   "t0"."item" AS "value_3",
   "t0"."item" IS NULL AS "missing_3"
