@@ -68,8 +68,41 @@ def save(opened: webdriver.Chrome, file: Path, most_bytes: int) -> None:
         sys.exit(f"{file.name} is larger than {most_bytes / 1000:.0f} kB")
 
 
-def overflow(opened: webdriver.Chrome) -> int:
-    """By how many pixels the page is wider than its window."""
-    return opened.execute_script(
-        "const page = document.documentElement; return page.scrollWidth - page.clientWidth"
-    )
+def overflow(opened: webdriver.Chrome) -> list[str]:
+    """The elements of the page that a person sees only a part of, each in a line; none is sound.
+
+    What counts: an element that holds more than it shows (its `scrollWidth` exceeds its
+    `clientWidth`, and what is beyond is cut off or behind a scroll bar); one that ends right of the
+    window; and a cell of a table that is taller than 400 pixels by its own text. Of elements in
+    each other the outermost is told, with the texts in it that stick out. What does not count: a
+    text that ends in an ellipsis by the page's own style, as a name in a menu.
+    """
+    return opened.execute_script(_OVERFLOW)
+
+
+_OVERFLOW = """
+const edge = document.documentElement.clientWidth + 1, found = [];
+const words = (one) => one.innerText.slice(0, 80).replace(/\\s+/g, " ");
+for (const one of document.querySelectorAll("html, body *")) {
+  const box = one.getBoundingClientRect(), style = getComputedStyle(one);
+  const unseen = !box.width || !box.height || style.visibility === "hidden";
+  if (unseen || style.textOverflow === "ellipsis" || one.innerText === undefined) continue;
+  if (found.some((line) => line.one.contains(one))) continue;
+  const cuts = one.tagName === "HTML" || style.overflowX !== "visible";
+  const hidden = cuts && one.clientWidth ? one.scrollWidth - one.clientWidth : 0;
+  const row = one.tagName === "TD" && one.closest("tr");
+  const tall = row && box.height > 400 && [...row.children].every((td) => {
+    return !td.querySelector("table");
+  });
+  if (hidden <= 1 && box.right <= edge && !tall) continue;
+  const limit = Math.min(edge, box.left + (one.clientWidth || box.width) + 1);
+  const beyond = [...one.querySelectorAll("*")].filter((part) => {
+    return !part.childElementCount && part.innerText && part.getBoundingClientRect().right > limit;
+  });
+  found.push({one, line: `${one.tagName.toLowerCase()}.${[...one.classList].join(".")}, ` +
+    `${Math.round(box.width)} x ${Math.round(box.height)} pixels, ends at ` +
+    `${Math.round(box.right)}, hides ${hidden}: ${words(one)}; what sticks out: ` +
+    `${beyond.slice(0, 5).map(words).join(" | ")}`});
+}
+return found.map(({line}) => line);
+"""

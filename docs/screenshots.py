@@ -2,8 +2,10 @@
 
     .venv/bin/python docs/screenshots.py             # writes docs/images/
     .venv/bin/python docs/screenshots.py looked-at/  # every page, into that folder
+    .venv/bin/python docs/screenshots.py looked-at/ flights  # those of another model
 
-The model is brought to life first, in a folder and on a port of its own, both gone afterwards.
+The latter fails if a person sees only a part of something on a page, and says of what. The model is
+brought to life first, in a folder and on a port of its own, both gone afterwards.
 """
 
 import os
@@ -35,15 +37,18 @@ STAGES = (
 )
 STATUS = ((1280, False), (1280, True), (390, False), (390, True))
 """Widths of the status page that are looked at, and whether dark."""
+_LOADING = "[class*=Skeleton]"
+"""What Dagster's UI shows in place of what it waits for."""
 # What the UI itself remembers of a user: the menu folded away.
 PREFERENCES = "localStorage.setItem('dagster-nav-collapsed', 'true')"
 
 
 def main(arguments: Sequence[str]) -> None:
     """Take every picture; fails if the model does not get live or a file is too large."""
-    with live_model(), dagster_ui() as dagster, mlflow_ui() as mlflow:
-        if arguments:
-            look(Path(arguments[0]), dagster, mlflow)
+    folder, model = [*arguments, *("", MODEL)[len(arguments) :]]
+    with live_model(model), dagster_ui() as dagster, mlflow_ui() as mlflow:
+        if folder:
+            look(Path(folder), model, dagster, mlflow)
         else:
             take(dagster, mlflow)
 
@@ -74,34 +79,41 @@ def take(dagster: str, mlflow: str) -> None:
         wait_for(lambda: opened.find_elements(By.CSS_SELECTOR, assistant), "its chat")[0].click()
         save(opened, IMAGES / "mlflow-version.png", MAX_BYTES)
         sized(opened, 620, 610)
-        opened.get(status_page())
+        opened.get(status_page(MODEL))
         save(opened, IMAGES / "status-page.png", MAX_BYTES)
 
 
-def look(folder: Path, dagster: str, mlflow: str) -> None:
-    """Every page, to be looked at; says which is wider than its window."""
+def look(folder: Path, model: str, dagster: str, mlflow: str) -> None:
+    """Every page of a model, to be looked at; fails if something of one is seen only in part."""
+    faults: list[str] = []
     with browser() as opened:
         settle(opened, dagster)
-        pages = {f"asset-{stage}": f"{dagster}/assets/{MODEL}/{stage}" for stage in STAGES}
+        pages = {f"asset-{stage}": f"{dagster}/assets/{model}/{stage}" for stage in STAGES}
         pages |= {
             "jobs": f"{dagster}/locations/mlops_assets/jobs",
             "automation": f"{dagster}/automation",
-            "mlflow-runs": f"{mlflow}/#/experiments/1?workflowType=machine_learning",
-            "mlflow-version": f"{mlflow}/#/models/{MODEL}/versions/1?workflowType=machine_learning",
         }
-        for name, url in pages.items():
+        theirs = {
+            "mlflow-runs": f"{mlflow}/#/experiments/1?workflowType=machine_learning",
+            "mlflow-version": f"{mlflow}/#/models/{model}/versions/1?workflowType=machine_learning",
+        }
+        for name, url in (pages | theirs).items():
             sized(opened, 1500, 2400)
             opened.get(url)
             time.sleep(6)
+            wait_for(lambda: not opened.find_elements(By.CSS_SELECTOR, _LOADING), f"all of {name}")
             save(opened, folder / f"{name}.png", 2_000_000)
+            if name in pages:  # how wide MLflow's tables are is MLflow's
+                faults += [f"{name}: {each}" for each in overflow(opened)]
     for width, dark in STATUS:
         with browser(dark=dark) as opened:
             sized(opened, width, 1400)
-            opened.get(status_page())
-            too_wide = overflow(opened)
+            opened.get(status_page(model))
             name = f"status-{width}-{'dark' if dark else 'light'}"
             save(opened, folder / f"{name}.png", 2_000_000)
-            print(f"{name}: {too_wide} pixels too wide")  # noqa: T201
+            faults += [f"{name}: {each}" for each in overflow(opened)]
+    if faults:
+        sys.exit("\n".join(faults))
 
 
 def settle(opened: webdriver.Chrome, dagster: str) -> None:
@@ -123,29 +135,29 @@ def open_plots(opened: webdriver.Chrome, page: str) -> None:
     wait_for(lambda: opened.find_elements(By.CSS_SELECTOR, "[role=dialog] img"), "the plots")
 
 
-def status_page() -> str:
-    """The page of all models, made now."""
+def status_page(model: str) -> str:
+    """The page of one model, made now."""
     file = home() / "status.html"
-    run("mlops", "status", MODEL, "--html", str(file))
+    run("mlops", "status", model, "--html", str(file))
     return file.as_uri()
 
 
 @contextmanager
-def live_model() -> Generator[None]:
-    """While the model serves, and every one of its assets was materialized."""
+def live_model(model: str) -> Generator[None]:
+    """While a model serves, and every one of its assets was materialized."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"MLOPS_HOME": folder, f"MLOPS_PORT_{MODEL.upper()}": str(free_port())}
+        os.environ |= {"MLOPS_HOME": folder, f"MLOPS_PORT_{model.upper()}": str(free_port())}
         os.environ.pop("DAGSTER_HOME", None)
         use_dagster_home(home())
         try:
             for verb in ("run", "score"):
-                run("mlops", verb, MODEL)
+                run("mlops", verb, model)
             jobs = ("dagster", "job", "execute", "-m", "mlops_assets.definitions", "-j")
-            run(*jobs, f"{MODEL}_scoring")
-            run("mlops", "monitor", MODEL)  # what was scored, so after it
+            run(*jobs, f"{model}_scoring")
+            run("mlops", "monitor", model)  # what was scored, so after it
             yield
         finally:
-            run("mlops", "stop", MODEL)
+            run("mlops", "stop", model)
 
 
 @contextmanager

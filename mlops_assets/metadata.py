@@ -1,7 +1,7 @@
 """Typed records and pictures as asset metadata: one spelling for the writer and the reader."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,7 +9,6 @@ import dagster as dg
 from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Record
-from mlops_assets.ml.markdown import table
 from mlops_assets.ml.rows import (
     Cell,
     below,
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _Facts = TypeVar("_Facts", bound=Record)
-WIDE = 12
-"""Columns that the Dagster UI shows beside each other without a scroll bar, about."""
+_PATH = {"format": "path"}
 
 
 def stated(facts: Record) -> dict[str, Any]:
@@ -75,10 +73,12 @@ def read_entries(entries: Mapping[str, Any], kind: type[_Facts]) -> _Facts | Non
 def _entry(field: FieldInfo, value: Any, told: Any) -> Any:
     if field.json_schema_extra == {"contentMediaType": "text/markdown"}:
         return dg.MetadataValue.md(told)
-    if isinstance(value, Record):
-        return typed_table([to_row(value)])
-    if isinstance(value, tuple) and inner_record(field.annotation):
-        return typed_table([to_row(each) for each in value])
+    if field.json_schema_extra == _PATH:
+        return place_of_file(told)
+    inner = inner_record(field.annotation)
+    if inner and isinstance(value, Record | tuple):
+        records = value if isinstance(value, tuple) else (value,)
+        return typed_table([to_row(each) for each in records], inner.SHOWN)
     if isinstance(told, dict):
         return named_values(told)
     return lines(told) if isinstance(told, list) else told
@@ -89,17 +89,24 @@ def _value(field: FieldInfo, entry: dg.MetadataValue) -> Any:
     if isinstance(entry, dg.TableMetadataValue):
         rows = [record.data for record in entry.records]
         if inner is None:
-            return {row["name"]: row["value"] for row in rows}
+            named = {row["name"]: row["value"] for row in rows}
+            return "/".join(map(str, named.values())) if field.json_schema_extra == _PATH else named
         found = [from_row(row, inner) for row in rows]
         return found if many else found[0]
     is_text = isinstance(entry, dg.TextMetadataValue)
     return from_lines(entry.text or "", many) if is_text and many else entry.value
 
 
-def typed_table(rows: Sequence[Mapping[str, Cell]]) -> dg.TableMetadataValue:
-    """Rows as the table that the Dagster UI shows; a column is there if some row has it."""
+def typed_table(
+    rows: Sequence[Mapping[str, Cell]], shown: Collection[str] = ()
+) -> dg.TableMetadataValue:
+    """Rows as the table that the Dagster UI shows; a column is there if some row has it.
+
+    The UI shows the columns of the schema: of those `shown`, or all. The others are for who reads
+    the metadata.
+    """
     kinds = {name: type(cell).__name__ for row in rows for name, cell in row.items()}
-    columns = [dg.TableColumn(name, kind) for name, kind in kinds.items()]
+    columns = [dg.TableColumn(n, kind) for n, kind in kinds.items() if not shown or n in shown]
     records = [dg.TableRecord({name: row.get(name, "") for name in kinds}) for row in rows]
     return dg.MetadataValue.table(records, dg.TableSchema(columns))
 
@@ -116,13 +123,10 @@ def named_values(values: Mapping[str, Any]) -> dg.TableMetadataValue:
 
 
 def markdown_table(frame: "pd.DataFrame") -> dg.MarkdownMetadataValue:
-    """A few rows as the table that the Dagster UI shows; one of many columns lies on its side."""
-    rows = [*frame.itertuples(index=False, name=None)]
-    if len(frame.columns) <= WIDE:
-        return dg.MetadataValue.md(table(frame.columns, rows))
-    numbered = [f"row {number}" for number in range(1, len(rows) + 1)]
-    columns = zip(frame.columns, *rows, strict=True)
-    return dg.MetadataValue.md(table(["column", *numbered], columns))
+    """A few rows as the table that the Dagster UI shows."""
+    from mlops_assets.ml.legible import preview
+
+    return dg.MetadataValue.md(preview(frame))
 
 
 def first_rows(rows: "pd.DataFrame", count: int | None = None) -> dict[str, Any]:
@@ -142,9 +146,42 @@ def profile(
     from mlops_assets.ml.plots.profile import table_plot
     from mlops_assets.ml.summary import summarized
 
-    columns = typed_table([to_row(column) for column in summarized(rows)])
+    columns = [to_row(column) for column in summarized(rows)]
     drawn = pictures({"profile": table_plot(rows, names, titles)})
-    return {**first_rows(rows), "columns": columns, **drawn}
+    return {**first_rows(rows), **by_column(columns, COLUMN_TABLES), **drawn}
+
+
+COLUMN_TABLES = {
+    "columns": ("type", "missing", "different", "most_frequent"),
+    "numbers": ("low", "mean", "high", "deviation"),
+}
+
+
+def by_column(
+    rows: Sequence[Mapping[str, Cell]], tables: Mapping[str, Sequence[str]]
+) -> dict[str, dg.TableMetadataValue]:
+    """Facts of columns as tables that have room on a page, by name: `column`, and those named.
+
+    A column of which a table would say nothing is not in it; a table of none is left out. Of a name
+    that is shown shorter the whole one stands in the metadata, as `name`.
+    """
+    from mlops_assets.ml.legible import short_names
+
+    shown = short_names(str(row["column"]) for row in rows)
+    found = {}
+    for table, names in tables.items():
+        lines = [
+            {
+                "column": shown[name],
+                **({"name": name} if shown[name] != name else {}),
+                **{n: row[n] for n in names if n in row},
+            }
+            for row, name in ((row, str(row["column"])) for row in rows)
+            if any(n in row for n in names)
+        ]
+        if lines:
+            found[table] = typed_table(lines, ("column", *names))
+    return found
 
 
 def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
@@ -159,9 +196,22 @@ def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
     return {"plots": dg.MetadataValue.md("\n".join(images))}
 
 
-def urls(links: Mapping[str, str]) -> dict[str, dg.UrlMetadataValue]:
-    """Addresses by name, as links that the Dagster UI opens."""
-    return {name: dg.MetadataValue.url(address) for name, address in links.items()}
+def place_of_file(path: str) -> dg.TableMetadataValue:
+    """A path by its folder and its name, since the Dagster UI breaks no long one.
+
+    A slash between both makes it the path again.
+    """
+    folder, _, name = path.rpartition("/")
+    return named_values({"folder": folder, "file": name})
+
+
+def link(address: str) -> dg.MarkdownMetadataValue:
+    """An address as a link of the Dagster UI, which says the end of its path.
+
+    As a whole it may be wider than a page, and the UI breaks none.
+    """
+    end = address.partition("?")[0].rstrip("/").split("/")[-2:]
+    return dg.MetadataValue.md(f"[{'/'.join(end)}]({address})")
 
 
 def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -173,6 +223,13 @@ def cells(values: Mapping[str, float | None]) -> dict[str, Cell]:
     """The same in a row of a table, which has no infinity; no cell of what is not known."""
     known = {name: value for name, value in values.items() if value is not None}
     return {name: round(x, 4) if isfinite(x) else str(x) for name, x in known.items()}
+
+
+def figures(values: Mapping[str, float | None]) -> dict[str, Cell]:
+    """The same of what has any size, as texts: a browser spells 1e20 out."""
+    from mlops_assets.ml.summary import spelled
+
+    return {name: spelled(value) for name, value in values.items() if value is not None}
 
 
 def holds_without(wrong: Any, said: str, **metadata: Any) -> dg.AssetCheckResult:

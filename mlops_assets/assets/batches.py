@@ -8,7 +8,7 @@ from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
-from mlops_assets.metadata import named_values
+from mlops_assets.metadata import named_values, place_of_file
 from mlops_assets.records.scoring import BatchSummary
 from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
@@ -49,10 +49,10 @@ def batch_metadata(summary: BatchSummary) -> dict[str, Any]:
     return {
         "dagster/row_count": summary.rows,
         "quarantined": summary.quarantined,
-        "quarantine": summary.quarantine or "none",
+        "quarantine": place_of_file(summary.quarantine) if summary.quarantine else "none",
         **({"reasons": named_values(summary.reasons)} if summary.reasons else {}),
         "version": summary.model_version,
         "batch": summary.batch,
         "logged_rows": summary.logged,
-        "output": dg.MetadataValue.path(summary.output),
+        "output": place_of_file(summary.output),
     }

@@ -9,7 +9,7 @@ import dagster as dg
 from mlops_assets.assets.declared import asset_of
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.metadata import pictures, stated, urls
+from mlops_assets.metadata import link, pictures, stated
 from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
@@ -43,7 +43,7 @@ def _trained_model(settings: ModelSettings) -> dg.AssetsDefinition:
         with reported(), tracking.run(settings.name, tags) as run:
             version, found = train(features, settings, run)
             name_run(run, version, tracking, datetime.now(UTC))
-            links = urls(tracking.links(version))
+            links = {n: link(at) for n, at in tracking.links(version).items()}
         known = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
         return dg.MaterializeResult(value=version, metadata={**known, **links, **found})
 
@@ -86,8 +86,8 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
             card = log_card(report, parts, settings, tracking, features.record)
             found = EvaluationFacts.of(report, card)
             describe(report, settings, tracking, ledger)
-            links = urls(tracking.links(model))
-        metadata = {**stated(found), **facts(report), **links, **stated(figures), **pictures(plots)}
+            links = {n: link(at) for n, at in tracking.links(model).items()}
+        metadata = {**stated(found), **facts(report), **links, **figures, **pictures(plots)}
         return dg.MaterializeResult(value=report, metadata=metadata)
 
     return evaluation_report

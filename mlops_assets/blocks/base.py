@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationError,
+    model_validator,
 )
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
@@ -128,10 +129,16 @@ Markdown = Annotated[str, Field(json_schema_extra={"contentMediaType": "text/mar
 """A text that is shown as the page it describes."""
 
 
+PlaceOfFile = Annotated[str, Field(json_schema_extra={"format": "path"})]
+"""The path of a file, which is shown as its folder and its name."""
+
+
 class Record(BaseModel):
     """Immutable base of what is written down; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    SHOWN: ClassVar[tuple[str, ...]] = ()
+    """Of several beside each other, the columns that a person is shown; empty: all."""
 
     def digest(self) -> str:
         """Short hash of the values; it changes when what they mean does."""
@@ -143,6 +150,33 @@ class Settings(Record):
 
     # NaN fulfils no bound and fails none: a limit of NaN would let everything pass.
     model_config = ConfigDict(allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_number_in_quotes(cls, data: Any) -> Any:
+        """Refuse `"2000"` for 2000, which pydantic takes: who reads the YAML cannot know that."""
+        quoted = [
+            Misfit(name, f"{data[name]!r} is a text; write it without quotes")
+            for name, field in cls.model_fields.items()
+            if isinstance(data, dict)
+            and isinstance(data.get(name), str)
+            and _is_number(field.annotation)
+            and _NUMBER.fullmatch(data[name].strip())
+        ]
+        if quoted:
+            raise MisfitError(*quoted)
+        return data
+
+
+_NUMBER = re.compile(r"[+-]?[\d._]+([eE][+-]?\d+)?|true|false|yes|no|on|off|[tfyn]", re.IGNORECASE)
+"""What pydantic makes a number of, or true or false."""
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether a field holds a number, or true or false, and no text."""
+    parts = [part for part in get_args(annotation) or (annotation,) if part is not type(None)]
+    plain = [get_args(part)[0] if get_args(part) else part for part in parts]
+    return all(kind in (int, float, bool) for kind in plain)
 
 
 class Misfit(NamedTuple):

@@ -24,6 +24,21 @@ _ADVICE = {
 """Pattern -> how to fulfil it; others are shown as they are."""
 
 
+_PLAIN = {
+    "bool_parsing": "is neither true nor false; write one of them",
+    "bool_type": "is neither true nor false; write one of them",
+    "int_parsing": "is no whole number; write one",
+    "int_from_float": "is no whole number; write one",
+    "tuple_type": "is no list; write it in brackets: [...]",
+    "list_type": "is no list; write it in brackets: [...]",
+}
+"""Kind of pydantic's error -> what it says of a value in the YAML, with the remedy."""
+_REMEDIES = {
+    "less_than": "; write a smaller number",
+    "less_than_equal": "; write a smaller number",
+    "greater_than": "; write a larger number",
+    "greater_than_equal": "; write a larger number",
+}
 _LONGEST = 1000
 
 
@@ -101,13 +116,17 @@ def _what(error: ErrorDetails, text: str | None) -> str:
         return f"{value} is none of {choices}{hint or '; choose one'}"
     if kind == "string_pattern_mismatch":
         pattern = str(context["pattern"])
+        value = repr(error["input"]) if last == "[key]" else value
         return f"{value} is not well formed; {_ADVICE.get(pattern, f'it must match {pattern}')}"
+    if text and (plain := _PLAIN.get(kind)):
+        return f"{value} {plain}"
     if last == "[key]":
         return "YAML reads a bare yes, no, on, off or number as no text; put the key in quotes"
     first, _, rest = error["msg"].partition(" should ")
     if kind == "string_type" and text:
         return f"{value} is read as no text; put it in quotes"
-    return f"{value} should {rest}" if rest else f"{value}: {first}"
+    remedy = _REMEDIES.get(kind, "")
+    return f"{value} should {rest}{remedy}" if rest else f"{value}: {first}{remedy}"
 
 
 def _keys_beside(place: Sequence[str | int]) -> list[str]:

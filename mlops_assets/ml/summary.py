@@ -14,6 +14,7 @@ MOST_COLUMNS = 200
 _SAMPLE = 100_000
 """Rows in which values are told apart; missing ones and the range are of all."""
 _LONGEST = 40
+_LONGEST_NUMBER = 9
 
 
 def summarized(rows: pd.DataFrame) -> tuple[ColumnSummary, ...]:
@@ -51,10 +52,11 @@ def evenly(column: pd.Series, at_most: int) -> pd.Series:
 
 
 def spelled(value: object) -> str:
-    """A number or moment as a person reads it."""
+    """A number or moment as a person reads it: six digits, or three of what is longer so."""
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
-    return f"{value:.6g}"
+    text = f"{value:.6g}"
+    return text if len(text) <= _LONGEST_NUMBER else f"{value:.3g}"
 
 
 def spelled_period(first: datetime, last: datetime) -> str:

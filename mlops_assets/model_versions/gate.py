@@ -131,7 +131,7 @@ def _compared(comparison: Comparison) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "champion_loss": round(loss.champion_loss, 6),
         "loss_difference": round(loss.difference, 6),
-        "loss_difference_interval": f"{_interval(loss.lower, loss.upper)} {whole}",
+        "loss_interval": f"{_interval(loss.lower, loss.upper)} {whole}",
         "p_value": round(loss.p_value, 6),
         "compared_slices": len(comparison.slices),
         "worse_slices": ", ".join(s.name for s in comparison.slices if s.worse) or "none",
@@ -141,7 +141,7 @@ def _compared(comparison: Comparison) -> dict[str, Any]:
         shown |= {
             "miscalibration": round(calibration.challenger, 6),
             "champion_miscalibration": round(calibration.champion, 6),
-            "miscalibration_difference_interval": f"{between} {whole}",
+            "miscalibration_interval": f"{between} {whole}",
         }
     return shown
 

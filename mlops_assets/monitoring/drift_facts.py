@@ -8,7 +8,8 @@ import dagster as dg
 
 from mlops_assets.blocks.monitoring import DriftSettings
 from mlops_assets.errors import MlopsError
-from mlops_assets.metadata import cells, pictures, stated, typed_table
+from mlops_assets.metadata import by_column, cells, figures, link, pictures, stated
+from mlops_assets.ml.legible import listed
 from mlops_assets.ml.monitoring.drift import Distance, Finding
 from mlops_assets.ml.plots.drift import columns_plot, drift_plot
 from mlops_assets.ml.plots.profile import reference_plot
@@ -16,6 +17,17 @@ from mlops_assets.ml.rows import Cell
 from mlops_assets.records.monitoring import DriftFacts, DriftSummary
 from mlops_assets.records.profile import Profile
 from resources.endpoints.metrics import Gauge, last_run
+
+REFERENCE_TABLES = {
+    "columns": ("bins", "missing"),
+    "numbers": ("low", "mean", "high", "deviation"),
+}
+DRIFT_TABLES = {
+    "columns": ("verdict", "psi", "p_value"),
+    "distances": ("jensen_shannon", "kolmogorov_smirnov", "wasserstein"),
+    "moments": ("mean_before", "mean", "std_before", "std"),
+}
+"""Which facts of a column stand together, since they have no room beside each other."""
 
 
 def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
@@ -54,25 +66,22 @@ def page_link(draw: Callable[[], str | None]) -> dg.MetadataValue:
         page = draw()
     except MlopsError as err:
         return dg.MetadataValue.text(str(err))
-    return dg.MetadataValue.url(page) if page else dg.MetadataValue.text("no column has values")
+    return link(page) if page else dg.MetadataValue.text("no column has values")
 
 
 def reference_metadata(found: Profile, titles: Mapping[str, str]) -> dict[str, Any]:
     """A version's profile as metadata: a row for each column, and a picture."""
-    rows = [
-        {"column": titles.get(name, name), "bins": one.bins.size, "missing": one.missing}
-        | {
-            name: round(value, 6)
-            for name, value in (
-                *(("low", one.low), ("mean", one.mean), ("high", one.high)),
-                ("deviation", one.deviation),
-            )
-            if value is not None
+    rows: list[dict[str, Cell]] = [
+        {
+            "column": titles.get(name, name),
+            **{"bins": one.bins.size, "missing": one.missing},
+            **figures({"low": one.low, "mean": one.mean}),
+            **figures({"high": one.high, "deviation": one.deviation}),
         }
         for name, one in found.columns.items()
     ]
     drawn = pictures({"profile": reference_plot(found, titles)})
-    return {"rows": found.rows, "columns": typed_table(rows), **drawn}
+    return {"rows": found.rows, **by_column(rows, REFERENCE_TABLES), **drawn}
 
 
 def drift_metadata(
@@ -96,11 +105,11 @@ def drift_metadata(
         "model_version": summary.model_version,
         "rows": summary.rows,
         "reference": summary.reference,
-        "drifted_columns": ", ".join(summary.drifted_columns) or "none",
-        "broken_columns": ", ".join(summary.broken_columns) or "none",
-        "reasons": summary.why,
-        "notes": "; ".join(summary.notes) or "none",
-        "columns": typed_table(_columns(found, rules.ignore, titles)),
+        "drifted_columns": listed(summary.drifted_columns, ", ") or "none",
+        "broken_columns": listed(summary.broken_columns, ", ") or "none",
+        "reasons": listed(summary.reasons, "; ") or summary.why,
+        "notes": listed(summary.notes, "; ") or "none",
+        **by_column(_columns(found, rules.ignore, titles), DRIFT_TABLES),
         **stated(DriftFacts(windows=tuple(windows))),
         **pictures(plots),
     }
@@ -109,17 +118,22 @@ def drift_metadata(
 def _columns(
     found: Finding, ignored: Collection[str], titles: Mapping[str, str]
 ) -> list[dict[str, Cell]]:
+    """What is said of each column; those that drifted or are broken come first."""
     summary, rows = found.summary, []
     verdicts = dict.fromkeys(ignored, "ignored")
     verdicts |= dict.fromkeys(summary.drifted_columns, "drifted")
     verdicts |= dict.fromkeys(summary.broken_columns, "broken")
     for name, scores in found.distances.items():
         old, new = found.reference.columns[name], found.live.columns[name]
-        values = {
-            **scores._asdict(),
-            **{"mean before": old.mean, "mean": new.mean},
-            **{"std before": old.deviation, "std": new.deviation},
-        }
+        moments = {"mean_before": old.mean, "mean": new.mean}
+        moments |= {"std_before": old.deviation, "std": new.deviation}
         verdict = verdicts.get(name, summary.verdict if summary.verdict == "unknown" else "calm")
-        rows.append({"column": titles.get(name, name), "verdict": verdict, **cells(values)})
-    return rows
+        rows.append(
+            {
+                "column": titles.get(name, name),
+                "verdict": verdict,
+                **cells(scores._asdict()),
+                **figures(moments),
+            }
+        )
+    return sorted(rows, key=lambda row: row["verdict"] not in ("drifted", "broken"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from mlops_assets.metadata import cells, pictures, rounded, stated, typed_table
+from mlops_assets.metadata import by_column, cells, pictures, rounded, stated, typed_table
 from mlops_assets.ml.plots.performance import performance_plot
 from mlops_assets.ml.rows import to_row
 from mlops_assets.records.monitoring import (
@@ -69,7 +69,8 @@ def skew_metadata(report: SkewSummary) -> dict[str, Any]:
     if report.not_compared:
         found["not_compared"] = report.not_compared
     if report.skewed:
-        found["skewed"] = typed_table(list(map(to_row, report.skewed)))
+        rows = [{"column": skew.feature, **to_row(skew)} for skew in report.skewed]
+        found |= by_column(rows, {"skewed": ("rows", "example")})
     return found
 
 

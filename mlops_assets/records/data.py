@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from mlops_assets.blocks.base import LONGEST, Duration, Moment, Record
+from mlops_assets.blocks.base import LONGEST, Duration, Moment, PlaceOfFile, Record
 from mlops_assets.blocks.data import ROW, EntitySettings
 from mlops_assets.config import ModelSettings
 
@@ -39,7 +39,7 @@ class RejectedRows(Record):
 
     rejected_rows: int
     delivered_rows: int = Field(description="With those that were rejected.")
-    quarantine: str = Field(description="The file that they are in, with the reasons.")
+    quarantine: PlaceOfFile = Field(description="The file that they are in, with the reasons.")
     broken_rules: dict[str, int] = Field({}, description="`COLUMN.RULE` -> values that broke it.")
 
     @property

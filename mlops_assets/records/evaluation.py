@@ -115,13 +115,6 @@ class CurvePoint(Record):
     training_loss: float = Field(description="Mean over the rows that it was fitted on.")
 
 
-class Pictured(Record):
-    """The figures behind an evaluation's pictures, for who reads numbers."""
-
-    importance: tuple[Importance, ...] = Field((), description="The largest first.")
-    learning: tuple[CurvePoint, ...] = Field((), description="The version itself is the last.")
-
-
 class Evaluation(Record):
     """Metrics of one model version on the held-out rows, and what the gate made of them."""
 

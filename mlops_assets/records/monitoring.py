@@ -36,6 +36,8 @@ class LogSummary(Record):
 class DriftSummary(Record):
     """One window of live predictions against a reference of its model version."""
 
+    SHOWN = ("model_version", "window.start", "rows", "verdict", "reference")
+
     model: str
     model_version: int
     window: Window
@@ -97,6 +99,7 @@ class PerformanceSummary(Record):
     """Metrics of one window of predictions, estimated before its labels came, final after."""
 
     model_config = ConfigDict(ser_json_inf_nan="strings")  # JSON has no infinity
+    SHOWN = ("model_version", "window.start", "rows", "labelled_rows", "verdict")
 
     model: str
     model_version: int

@@ -16,7 +16,7 @@ from mlops_assets.blocks.base import did_you_mean
 from mlops_assets.blocks.data import ContractSettings, SourceSettings
 from mlops_assets.blocks.sources.database import table_parts
 from mlops_assets.errors import SourceError
-from resources.databases.source import connected, place, require_one_statement
+from resources.databases.source import as_ours, connected, place, require_one_statement
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, Select, TableClause
@@ -221,10 +221,15 @@ def _readable(source: SourceSettings) -> Generator[None]:
 
 
 def _fingerprint(connection: "Connection", source: SourceSettings) -> str | None:
+    from sqlalchemy.exc import SQLAlchemyError
+
     digest = hashlib.md5(usedforsecurity=False)
     for query in source.watch:
-        with _asked(connection, query, source) as result:
-            rows = result.fetchmany(2)
+        try:
+            with _asked(connection, query, source) as result:
+                rows = result.fetchmany(2)
+        except SQLAlchemyError as err:
+            raise as_ours(err, source, "source.watch") from err
         if len(rows) != 1:
             raise SourceError(
                 f"source.watch {query!r} answers with {'no row' if not rows else 'several rows'}; "

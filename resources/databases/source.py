@@ -65,7 +65,7 @@ def connected(source: SourceSettings) -> Generator["Connection"]:
                 connection.exec_driver_sql(statement)
             yield connection
     except SQLAlchemyError as err:
-        raise _ours(err, source) from err
+        raise as_ours(err, source) from err
 
 
 def require_one_statement(connection: "Connection", query: str) -> None:
@@ -115,8 +115,10 @@ def _url(source: SourceSettings) -> "URL":
     from sqlalchemy.exc import SQLAlchemyError
 
     address = _address(source)
+    scheme, mark, rest = address.partition("://")
+    address = f"{scheme.lower() if mark else scheme}{mark}{rest}"
     if address.startswith(("postgres://", "postgresql://")):
-        address = f"{postgres.DRIVER}://{address.partition('://')[2]}"
+        address = f"{postgres.DRIVER}://{rest}"
     try:
         url = make_url(address)
         if url.host and "@" in f"{url.host}{url.database}":  # the end of a password
@@ -160,7 +162,8 @@ def _not_installed(source: SourceSettings, module: str) -> SourceError:
     )
 
 
-def _ours(err: Exception, source: SourceSettings) -> SourceError:
+def as_ours(err: Exception, source: SourceSettings, asked: str = "") -> SourceError:
+    """What a database's error comes to; `asked` is the key of the YAML that has the query."""
     cause = getattr(err, "orig", None) or err
     said = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
     if _passes(err, cause):
@@ -172,7 +175,7 @@ def _ours(err: Exception, source: SourceSettings) -> SourceError:
             f"{place(source)} cannot put the rows of {source.table} in order: {said}; cast that "
             "column in a `source.query`, e.g. payload::text"
         )
-    asked = "source.table" if source.table else "source.query"
+    asked = asked or ("source.table" if source.table else "source.query")
     return SourceError(
         f"{place(source)} refuses: {said}; correct the address or `{asked}`, or give its user the "
         "right to read"

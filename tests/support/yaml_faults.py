@@ -146,7 +146,30 @@ NO_MODEL = [
     Broken("slice", swap("slices: [grade]", "slices: [grades]"), 21, "did you mean 'grade'?"),
     Broken("cron", swap("0 0 * * 0", "every sunday"), 22, "is no cron expression; write e.g."),
     Broken("cron of Mars", swap("0 0 * * 0", "0 25 * * 0"), 22, "is no cron expression"),
-    Broken("low port", swap("18200", "80"), 23, "greater than or equal to 1024"),
+    Broken("low port", swap("18200", "80"), 23, "equal to 1024; write a larger number"),
+    Broken("port in quotes", swap("18200", '"18200"'), 23, "'18200' is a text; write it without"),
+    Broken("port in words", swap("18200", "any"), 23, "'any' is no whole number; write one"),
+    Broken(
+        "no yes", swap("    split: ", "    scale: yess\n    split: "), 20, "neither true nor false"
+    ),
+    Broken(
+        "all may be bad",
+        swap("  contract:", "  contract:\n    max_bad_fraction: 1"),
+        9,
+        "should be less than 1; write a smaller number",
+    ),
+    Broken(
+        "name of an aggregate",
+        swap("columns: [amount, grade]", 'aggregates: {"Odd Name": {agg: count}}'),
+        16,
+        "'Odd Name' is not well formed; write lower-case letters",
+    ),
+    Broken(
+        "one for many",
+        swap("uri: loans.csv", "loader: a.b, watch: loans.csv"),
+        5,
+        "source.watch: 'loans.csv' is no list; write it in brackets",
+    ),
     Broken("high port", swap("18200", "99999999999999999999"), 23, "less than or equal to 65535"),
     Broken(
         "bare yes", swap("      id: {dtype: int64}", "      yes: {dtype: int64}"), 10, "in quotes"

@@ -20,6 +20,7 @@ import dagster as dg
 import yaml
 
 from mlops_assets.cli.context import exit_code, load_definitions, open_resources, say_facts
+from mlops_assets.cli.facts.checks import look_at_source, sound_models
 from mlops_assets.cli.facts.records import Finding
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import MlopsError
@@ -46,6 +47,7 @@ def doctor(*, as_json: bool) -> int:
         *files_elsewhere(),
         *runs(),
         *ports(definitions),
+        *sources(),
     ]
     say_facts(found, "\n".join(map(_line, found)), as_json=as_json)
     return exit_code(definitions, [], good=all(one.good for one in found))
@@ -216,6 +218,18 @@ def _port(whose: str, port: int, remedy: str, *, ours: bool | None) -> Finding:
         return Finding(about="ports", good=True, said=f"{port}, {whose}, is in use", remedy=remedy)
     said = f"{port}, {whose}, is {'ours' if ours else 'taken by another program'}"
     return _found("ports", ours, said, remedy)
+
+
+def sources() -> Iterator[Finding]:
+    """Of each sound model: whether its files are here, or its database answers and has the rows."""
+    for name, model in sound_models().items():
+        looked = look_at_source(model)
+        missing = [*looked.faults, *looked.notes]
+        for fault in missing:
+            said, _, remedy = str(fault).rpartition("; ")
+            yield Finding(about="sources", good=False, said=f"{name}: {said}", remedy=remedy)
+        if not missing:
+            yield Finding(about="sources", good=True, said=f"{name}: what it reads is there")
 
 
 def _found(about: str, good: bool, said: str, remedy: str) -> Finding:

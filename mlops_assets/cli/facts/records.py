@@ -116,7 +116,9 @@ class CheckedModel(Record):
 
     model: str
     faults: list[str] = Field(description="A line each, `FILE:LINE: what; remedy`; empty: sound.")
-    notes: list[str] = Field(description="Likewise, of what a run would lack here: its source.")
+    notes: list[str] = Field(
+        description="Likewise, of what a run would lack here, its source, or would do in vain."
+    )
 
 
 class Decisions(Record):

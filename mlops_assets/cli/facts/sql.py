@@ -56,9 +56,11 @@ def written(model: str) -> ModelSettings:
     """
     parts = read_parts(models_folder())
     sound = {one.settings.name: one.settings for part in parts for one in part.models}
-    faults = [str(fault) for part in parts if model in part.names for fault in part.faults]
-    if faults:
-        raise FaultyModelError("\n".join(dict.fromkeys(faults)))
+    claims = sum(one.settings.name == model for part in parts for one in part.models)
+    if claims != 1:  # with one there may still be a port that two want, which no query needs
+        faults = [str(fault) for part in parts if model in part.names for fault in part.faults]
+        if faults:
+            raise FaultyModelError("\n".join(dict.fromkeys(faults)))
     if model not in sound:
         raise ConfigError(
             f"no model {model!r}; there are {sorted(sound)}{did_you_mean([model], sound)}"

@@ -4,6 +4,7 @@ Validated by the product's own loader and by a rehearsal first; the voice is `cl
 """
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from mlops_assets.blocks.base import one_line
-from mlops_assets.cli.checks import python_faults
+from mlops_assets.cli.facts.checks import python_faults
 from mlops_assets.cli.init.page import PAGE, profile_page
 from mlops_assets.cli.init.ports import free_port, wanted_port
 from mlops_assets.components.defaults import FILE as DEFAULTS
@@ -65,9 +66,8 @@ def write_model(data: str, target: str, name: str | None, answers: Answers) -> t
     draft = plan(table, Wanted(chosen, target, port), answers)
     rehearsal = rehearsed(table, draft, folder)
     schema = os.path.relpath(root / SCHEMA_FILE, folder / chosen)
-    joined = f" --labels {labels}" if (labels := answers.given("labels")) else ""
-    heading = _heading(data + joined, target, table, rehearsal)
-    heading.insert(0, f"yaml-language-server: $schema={schema}")
+    command = _command(data, {"target": target, "name": name, **answers.options})
+    heading = [f"yaml-language-server: $schema={schema}", *_heading(command, table, rehearsal)]
     files = {"defs.yaml": yaml_text(draft, heading)}
     if draft.sample and (page := profile_page(draft.sample, f"{chosen}: {table.looked_at}")):
         files |= {PAGE: page, ".gitignore": f"/{PAGE}\n"}  # the page shows values of the table
@@ -252,8 +252,13 @@ def _faults(part: Part) -> Iterator[Any]:
         yield from python_faults(model, ["trained_model"])
 
 
-def _heading(data: str, target: str, table: "Table", rehearsal: "Rehearsal | None") -> list[str]:
-    command = f"mlops init {without_secrets(data)} --target {target}"
+def _command(data: str, options: Mapping[str, str | None]) -> str:
+    """What writes the same again."""
+    given = (f"--{name} {shlex.quote(value)}" for name, value in options.items() if value)
+    return without_secrets(" ".join(["mlops init", shlex.quote(data), *given]))
+
+
+def _heading(command: str, table: "Table", rehearsal: "Rehearsal | None") -> list[str]:
     lines = [f"Written by `{command}`: {table.looked_at} were looked at."]
     if rehearsal is not None:
         lines.append(

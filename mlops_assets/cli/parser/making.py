@@ -69,7 +69,7 @@ INIT = Verb(
 )
 CHECK = Verb(
     "check",
-    "mlops_assets.cli.checks.check",
+    "mlops_assets.cli.facts.checks.check",
     "say every fault of the YAML files, a line each; runs nothing",
     (MODELS,),
     examples=("mlops check", "mlops check customers"),

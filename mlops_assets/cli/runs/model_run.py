@@ -14,7 +14,6 @@ import dagster as dg
 
 from jobs.promotion import events
 from mlops_assets.blocks.base import Record
-from mlops_assets.cli.checks import python_faults, sound_models
 from mlops_assets.cli.context import (
     alone,
     chosen_models,
@@ -25,6 +24,7 @@ from mlops_assets.cli.context import (
     say,
 )
 from mlops_assets.cli.endpoints import answer_by_features, answers
+from mlops_assets.cli.facts.checks import python_faults, sound_models
 from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.runs.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, verdict_of

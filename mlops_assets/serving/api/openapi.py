@@ -20,7 +20,7 @@ _MESSAGES = {
     "408": "The body did not arrive in time; the connection is closed.",
     "409": "The features of all entities are too old; details lists them with their ages.",
     "413": "The body is too long.",
-    "422": "A field is missing, unknown or of a wrong type, or the model refuses the features.",
+    "422": "A field is missing, unknown, sent twice or of a wrong type, or the model refuses it.",
     "429": "Too many requests; `retry-after` says in how many seconds to come again.",
     "500": "A fault of the endpoint.",
     "503": "No model is loaded yet, the online store does not answer, or too many ask at once.",

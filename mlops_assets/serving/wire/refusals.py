@@ -16,6 +16,7 @@ UNKNOWN = "unknown_entity"
 STALE = "stale_features"
 
 Refusal = dict[str, Any]
+_LONGEST = 1000
 
 
 def refusals(found: OnlineRows) -> dict[EntityId, Refusal]:
@@ -32,11 +33,17 @@ def require_some_answered(entities: Sequence[EntityId], refused: dict[EntityId, 
     """
     if not refused or any(entity not in refused for entity in entities):
         return
-    details = [{"entity": entity, **error} for entity, error in refused.items()]
+    details = [{"entity": _shown(entity), **error} for entity, error in refused.items()]
     status = 404 if any(error["code"] == UNKNOWN for error in refused.values()) else 409
     code = UNKNOWN if status == 404 else STALE
     message = "; ".join(error["message"] for error in list(refused.values())[:10])
     raise RequestError(status, code, message, details=details)
+
+
+def _shown(entity: EntityId) -> EntityId:
+    """An id as it was sent; of one that is longer than any of ours, its beginning."""
+    whole = not isinstance(entity, str) or len(entity) <= _LONGEST
+    return entity if whole else f"{entity[:_LONGEST]}..."
 
 
 def _unknown(entity: EntityId, found: OnlineRows) -> Refusal:

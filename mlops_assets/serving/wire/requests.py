@@ -17,6 +17,7 @@ from mlops_assets.records.serving import Servable
 from mlops_assets.serving.wire.http import RequestError
 
 _MISSING = re.compile(r"^Object missing required field `(.+)`$")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INT64 = msgspec.Meta(ge=-(2**63), le=2**63 - 1)
 
 
@@ -49,11 +50,14 @@ class RequestDecoder:
                 "rows of features to /predict_features"
             )
             raise RequestError(404, "no_entity", message)
-        return _decode(self._entities, body).entities
+        decoded = _decode(self._entities, body)
+        _require_distinct_keys(body, 1)
+        return decoded.entities
 
     def rows(self, body: bytes) -> list[dict[str, float | str | None]]:
         """Decode `{"rows": [{feature: value}]}`, or refuse it by 400 or 422."""
         decoded = _decode(self._rows, body).rows
+        _require_distinct_keys(body, 1 + len(decoded) * len(self._features))
         return [
             dict(zip(self._features, msgspec.structs.astuple(row), strict=True)) for row in decoded
         ]
@@ -70,7 +74,7 @@ def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     except msgspec.ValidationError as err:
         raise _invalid([_detail(str(err))]) from err
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
-        if details := list(_not_finite(body)):
+        if details := list(_no_values(body)):
             raise _invalid(details) from err
         raise RequestError(400, "not_json", f"the body is not JSON: {err}") from err
 
@@ -89,8 +93,30 @@ def _detail(message: str) -> dict[str, str]:
     return {"field": path, "message": text}
 
 
-def _not_finite(body: bytes) -> Iterator[dict[str, str]]:
-    """Yield the places of NaN and infinity, which JSON lacks but many clients write."""
+def _require_distinct_keys(body: bytes, keys: int) -> None:
+    """Refuse a key that stands twice in one object, of which all but the last would be lost.
+
+    Each key has a colon, and none may lack or be unknown: with as many colons as there are `keys`
+    all are distinct. Only with more, as in the text `12:30`, the body is looked at once again.
+    """
+    if body.count(b":") > keys:
+        json.loads(body, object_pairs_hook=_distinct)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    seen = set()
+    for name, _ in pairs:
+        if name in seen:
+            said = f"the key {name!r:.100} stands twice in one object; send it once"
+            raise _invalid([{"field": f"{name:.100}", "message": said}])
+        seen.add(name)
+
+
+def _no_values(body: bytes) -> Iterator[dict[str, str]]:
+    """Yield the places of what JSON lacks but many clients write: NaN, infinity, half characters.
+
+    A lone surrogate is the half of a character, as of a text that was cut within one.
+    """
     with suppress(ValueError, RecursionError):
         yield from _walk(json.loads(body), "$")
 
@@ -98,9 +124,13 @@ def _not_finite(body: bytes) -> Iterator[dict[str, str]]:
 def _walk(value: Any, path: str) -> Iterator[dict[str, str]]:
     if isinstance(value, float) and not math.isfinite(value):
         yield {"field": path, "message": "NaN and infinity are no numbers here; null means missing"}
+    elif isinstance(value, str) and (half := _SURROGATE.search(value)):
+        said = f"\\u{ord(half[0]):04x} is the half of a character; send the whole one"
+        yield {"field": path, "message": said}
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _walk(item, f"{path}[{index}]")
     elif isinstance(value, dict):
         for name, item in value.items():
+            yield from _walk(name, path)
             yield from _walk(item, f"{path}.{name}")

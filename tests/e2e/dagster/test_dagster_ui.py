@@ -19,6 +19,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from docs.browser import overflow, sized
 from resources.dagster.internals import running_schedules
 from resources.deployment import EndpointTargets
 from tests.support.servers import free_port, wait_for
@@ -33,6 +34,8 @@ STAGES = {
     "batch_predictions",
     *("prediction_log", "labels", "drift_report", "performance_report", "skew_report"),
 }
+WAITS = "[class*=Skeleton]"
+"""What the page shows in place of what it waits for."""
 CHECKS = {
     *("version_is_in_the_cache", "contract_holds", "no_row_was_lost", "online_equals_offline"),
     "features_have_values",
@@ -215,6 +218,34 @@ def test_the_plots_of_an_evaluation_are_pictures(server: Server, browser: webdri
     image = visible(browser, "//*[@role='dialog']//img")
     width = "return arguments[0].naturalWidth"
     wait_for("a picture", lambda: browser.execute_script(width, image) > 100, 10)
+
+
+def test_nothing_on_an_asset_s_page_is_cut_off(server: Server, browser: webdriver.Chrome) -> None:
+    sized(browser, 1500, 2400)
+    faults = []
+    for stage in sorted(STAGES):
+        browser.get(f"{server.url}/assets/loans/{stage}")
+        visible(browser, "//*[text()='value']")
+        visible(browser, "//*[text()='Lineage']")
+        wait_for(stage, lambda: not browser.find_elements(By.CSS_SELECTOR, WAITS), 30)
+        faults += [f"{stage}: {each}" for each in overflow(browser)]
+    assert faults == []
+
+
+def test_what_is_cut_off_is_found(browser: webdriver.Chrome) -> None:
+    rows = "".join(f"<tr><td>{text}</td></tr>" for text in ("short", "line<br>" * 40))
+    wide = "<div style='width: 200px; overflow: auto'><p style='width: 300px'>wide</p></div>"
+    beside = "<p style='position: absolute; left: 1450px; width: 100px'>beside</p>"
+    dots = "<p style='width: 9px; overflow: hidden; text-overflow: ellipsis'>a_long_name</p>"
+    sized(browser, 1500, 2400)
+    browser.get(f"data:text/html,<table>{rows}</table>{wide}{dots}")
+    tall, scrolled = overflow(browser)
+    assert "line line" in tall
+    assert "hides 100: wide" in scrolled
+    browser.get(f"data:text/html,{beside}")
+    assert len(overflow(browser)) == 1
+    browser.get(f"data:text/html,<p>short</p>{dots}")
+    assert overflow(browser) == []
 
 
 def test_the_daemon_trains_on_schedule_and_once_for_each_change(server: Server) -> None:

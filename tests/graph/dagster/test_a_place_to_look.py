@@ -108,7 +108,7 @@ def test_what_is_drawn_is_also_there_as_figures(trained: dg.ExecuteInProcessResu
     report = metadata(trained, MODEL, "evaluation_report")
     assert report["plots"].count("data:image/png;base64,") == 5
     first = report["importance"][0]
-    assert first["feature"] == "amount", "of which the outcome is made"
+    assert first["column"] == "amount", "of which the outcome is made"
     sizes = [row["rows"] for row in report["learning"]]
     assert sizes == sorted(sizes)
     for stage in ("processed_data", "features", "reference_profile"):

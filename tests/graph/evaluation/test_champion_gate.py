@@ -64,9 +64,7 @@ def test_retraining_on_the_same_rows_passes(
     assert materialized(result) == STAGES[3:]
     assert facts(result)["champion"] == "models:/loans/1"
     assert facts(result)["loss_difference"] == 0
-    assert facts(result)["loss_difference_interval"] == (
-        "+0.00% to +0.00% of the champion's log loss"
-    )
+    assert facts(result)["loss_interval"] == ("+0.00% to +0.00% of the champion's log loss")
     assert resources["tracking"].server.aliases == {"champion": 2, "previous": 1}
     assert stored(resources).decision.promoted
 
@@ -235,7 +233,7 @@ def test_worse_calibration_is_refused_although_the_ranking_is_the_same(
     found = facts(result)
     assert found["miscalibration"] > found["champion_miscalibration"] + 0.1
     assert "calibration: miscalibration costs" in found["reasons"]
-    assert found["miscalibration_difference_interval"].endswith("of the champion's log loss")
+    assert found["miscalibration_interval"].endswith("of the champion's log loss")
 
 
 def test_every_version_has_a_card_with_what_changed_since_the_champion(

@@ -65,7 +65,7 @@ class Watch:
 
     def page(self, found: dict[str, Any]) -> str:
         """Evidently's page behind the link that the UI shows, as the version's run keeps it."""
-        address, _, view = found["evidently"].partition("?")
+        address, _, view = found["evidently"].rpartition("(")[2].rstrip(")").partition("?")
         run, page = address.split("/artifacts/")
         tracking = self.resources["tracking"]
         version = tracking.registry.version("loans", 1)
@@ -110,7 +110,8 @@ def test_a_shift_is_reported_drawn_and_measured(watch: Watch, held_out: pd.DataF
     assert 'model_feature_drift{feature="amount"' in text
     for method in ("jensen_shannon", "kolmogorov_smirnov", "wasserstein", "p_value"):
         assert f'feature="amount",method="{method}"' in text
-        assert all(method in row for row in found["columns"])
+        told = zip(found["columns"], found["distances"], strict=True)
+        assert all(method in row | distances for row, distances in told)
     verdicts = {row["column"]: row["verdict"] for row in found["columns"]}
     assert (verdicts["amount"], verdicts["grade"]) == ("drifted", "calm")
     assert 'model_drift_alarm{model_name="loans"} 1.0' in text

@@ -54,7 +54,7 @@ def test_a_run_ends_with_the_dagster_run_and_leads_to_it(
     assert run["tags"]["dagster/run_url"] == f"http://127.0.0.1:3000/runs/{result.run_id}"
     assert run["tags"]["dagster/asset_key"] == "loans/trained_model"
     assert metadata(result, "loans", "trained_model")["mlflow_version"].endswith(
-        ":5000/#/1?workflowType=machine_learning"
+        ":5000/#/1?workflowType=machine_learning)"
     )
     stored = instance.get_run_by_id(result.run_id)
     assert stored is not None

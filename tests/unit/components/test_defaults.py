@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from mlops_assets.cli.checks import check
+from mlops_assets.cli.facts.checks import check
 from mlops_assets.components.defaults import ProjectSettings, merged
 from mlops_assets.components.loading import load_models, models_package
 from mlops_assets.components.model_files import Part, read_parts

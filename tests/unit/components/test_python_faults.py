@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.cli.checks import disputes, look_at_source, python_faults
+from mlops_assets.cli.facts.checks import disputes, look_at_source, python_faults
 from mlops_assets.components.model_files import ReadModel, read_parts
 from tests.support.yaml_faults import SOUND
 

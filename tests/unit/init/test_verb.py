@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import socket
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from mlops_assets.cli.checks import python_faults
+from mlops_assets.cli.facts.checks import python_faults
 from mlops_assets.cli.main import main
 from mlops_assets.components.editor_schema import schema_text
 from mlops_assets.components.model_files import read_parts
@@ -68,6 +72,7 @@ def test_what_is_written_is_sound_and_said_with_its_lines(
     at = next(i for i, line in enumerate(lines, 1) if line.startswith("  timestamp:"))
     assert f"defs.yaml:{at}: timestamp: asked_at: 2024-01-01 to 2024-05-29" in said
     assert attributes(file)["source"] == {"uri": "loans.csv"}, "within the project: relative"
+    assert lines[1].startswith("# Written by `mlops init loans.csv --target y`: all 600 rows")
     (part,) = read_parts(project / "defs")
     assert part.faults == ()
     assert list(python_faults(part.models[0])) == []
@@ -429,3 +434,19 @@ def test_a_folder_without_a_project_becomes_one(
     assert (folder / "mlops.yaml").is_file()
     assert (folder / "defs" / "loans" / "defs.yaml").is_file()
     assert sorted((FRAMEWORK_ROOT / "mlops_assets" / "defs").iterdir()) == before
+
+
+def test_the_first_line_is_the_command_that_writes_it_again(project: Path) -> None:
+    with closing(sqlite3.connect(project / "shop.db")) as connection:
+        pd.read_csv(write(project / "loans.csv")).to_sql("all loans", connection, index=False)
+        connection.commit()
+    query = 'select * from "all loans"'
+    given = ["--query", query, "--name", "shop"]
+    assert main(["init", "sqlite:///shop.db", "--target", "y", *given]) == 0
+    file = project / "defs" / "shop" / "defs.yaml"
+    (first,) = re.findall(r"Written by `(.*)`:", file.read_text(encoding="utf-8"))
+    shutil.rmtree(file.parent)
+    program, *again = shlex.split(first)
+    assert (program, again[4:]) == ("mlops", ["--name", "shop", "--query", query])
+    assert main(again) == 0
+    assert file.exists()

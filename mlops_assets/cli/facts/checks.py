@@ -40,7 +40,7 @@ def check(models: Sequence[str], *, as_json: bool = False) -> int:
         model: [*claimed[model], *python_faults(sound[model]), *sources[model].faults]
         for model in chosen
     }
-    notes = {model: sources[model].notes for model in chosen}
+    notes = {m: [*sources[m].notes, *promised_in_vain(sound[m])] for m in chosen}
     good = [f"{model}: sound" for model in chosen if not faults[model]]
     good += [f"note: {note}" for model in chosen for note in notes[model]]
     bad = [str(fault) for model in chosen for fault in faults[model]]
@@ -94,6 +94,16 @@ def look_at_source(model: ReadModel) -> LookedAt:
         away = isinstance(err, SourceUnavailableError)
         return LookedAt([], found) if away else LookedAt(found, [])
     return LookedAt([], [])
+
+
+def promised_in_vain(model: ReadModel) -> Iterator[Fault]:
+    """What the YAML asks for and does not get by what else it says."""
+    if model.settings.training.external_memory and model.settings.partitions is not None:
+        yield model.fault(
+            "training.external_memory",
+            "with `partitions` the rows of all partitions are a frame in memory all the same; "
+            "leave out one of the two",
+        )
 
 
 def _sound_parts() -> list[Part]:
