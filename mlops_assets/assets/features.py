@@ -1,6 +1,5 @@
 """Features: computed once, published to the feature store, joined point in time for training."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
@@ -10,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.assets.declared import asset_of
-from mlops_assets.assets.parts import Parts
-from mlops_assets.blocks.sources.partitions import PartitionSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import RETRIES, reported
-from mlops_assets.keys import asset_key, partitioned
+from mlops_assets.keys import asset_key
 from mlops_assets.metadata import PROFILED, first_rows, profile, stated
 from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.records.data import FeatureFacts, FeatureView, Origin
 from resources.dagster.signatures import inspected_once
-from resources.datasets.partitions import PartitionFiles
 from resources.datasets.versions import DvcDatasets
 from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
@@ -34,16 +30,9 @@ if TYPE_CHECKING:
 
 
 def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
-    """`processed_data` -> `features` of one model."""
-    if settings.partitions is None:
-        return [_features(settings)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # Dagster, about its own backfills
-        return [_partitioned_features(settings, settings.partitions)]
+    """`processed_data` -> `features` of one model without partitions."""
 
-
-def _features(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(**_said(settings))
+    @dg.asset(**features_as(settings))
     @inspected_once
     def features(
         processed: TracedFile,
@@ -51,38 +40,12 @@ def _features(settings: ModelSettings) -> dg.AssetsDefinition:
         engine: FeatureEngine,
         feature_store: FeastFeatureStore,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        yield from _made(processed, settings, datasets, engine, feature_store)
+        yield from computed(processed, settings, datasets, engine, feature_store)
 
-    return features
-
-
-def _partitioned_features(settings: ModelSettings, cut: PartitionSettings) -> dg.AssetsDefinition:
-    @dg.asset(**_said(settings), **partitioned(settings))
-    @inspected_once
-    def features(
-        context: dg.AssetExecutionContext,
-        processed: TracedFile,
-        datasets: DvcDatasets,
-        engine: FeatureEngine,
-        feature_store: FeastFeatureStore,
-        partitions: PartitionFiles,
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        from mlops_assets.ml.features.by_partition import by_partition
-
-        parts = Parts(context, settings, "features", partitions)
-        for result in _made(processed, settings, datasets, engine, feature_store):
-            if isinstance(result, dg.AssetCheckResult):
-                yield result
-                continue
-            found = by_partition(result.value.rows, cut)
-            facts = {**(result.metadata or {}), **parts.announce(found.versions, found.rows)}
-            known = dg.DataVersion(found.version)
-            yield dg.MaterializeResult(value=result.value, data_version=known, metadata=facts)
-
-    return features
+    return [features]
 
 
-def _said(settings: ModelSettings) -> dict[str, Any]:
+def features_as(settings: ModelSettings) -> dict[str, Any]:
     """What is said of `features`, with partitions or without."""
     return {
         **asset_of(settings, "features", processed="processed_data"),
@@ -95,7 +58,7 @@ def _said(settings: ModelSettings) -> dict[str, Any]:
     }
 
 
-def _made(
+def computed(
     processed: TracedFile,
     settings: ModelSettings,
     datasets: DvcDatasets,
@@ -113,16 +76,16 @@ def _made(
         with reported():
             folder = until_stored.enter_context(engine.beside(settings))
             chosen = engine.of(settings, rows.count)
-            computed = built_features(rows, settings, chosen, folder)
-            useless = useless_features(computed, settings)
+            built = built_features(rows, settings, chosen, folder)
+            useless = useless_features(built, settings)
         yield _have_values(useless)
         if useless.empty:  # raised before anything is published: the previous features stay
             raise dg.Failure(useless.said, allow_retries=False)
         with reported():
-            require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
-            keys = labelled_keys(rows, computed, settings, origin.checked_at, chosen)
-            newest = feature_store.publish(view, computed)
-            del computed  # or what is joined stands beside it in memory
+            require_servable(built[TIMESTAMP].max(), settings, datasets.now())
+            keys = labelled_keys(rows, built, settings, origin.checked_at, chosen)
+            newest = feature_store.publish(view, built)
+            del built  # or what is joined stands beside it in memory
             made = {"made_by": settings.computed_by, "engine": chosen.name}
             record = origin.model_copy(update=made)
             value = _joined(view, keys, feature_store, record, folder)

@@ -1,4 +1,4 @@
-"""Which rows of features are of which partition. What a run makes of that says `assets.parts`."""
+"""Which rows of features are of which partition. What a run does then: `assets.partitioned`."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.sources.partitions import PartitionSettings
+from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.piecewise.partitions import partition_keys
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.stored_rows import AnyRows, frames_of
@@ -27,18 +27,20 @@ class Found(NamedTuple):
         return hashlib.sha256(json.dumps(self.versions, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def by_partition(rows: AnyRows, partitions: PartitionSettings) -> Found:
+def by_partition(rows: AnyRows, settings: ModelSettings) -> Found:
     """What the rows of each partition are, and how many.
 
     Args:
         rows: Features, and the target where it is known; a row is of the partition of its moment.
-        partitions: Of the model.
+        settings: Of a model with partitions.
     """
+    if settings.partitions is None:
+        raise TypeError(f"{settings.name} has no partitions")
     digests: dict[str, Any] = {}
     counts: Counter[str] = Counter()
     for frame in frames_of(rows, [*rows.columns]):
         hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-        codes, keys = pd.factorize(partition_keys(frame[TIMESTAMP], partitions))
+        codes, keys = pd.factorize(partition_keys(frame[TIMESTAMP], settings.partitions))
         order, sizes = np.argsort(codes, kind="stable"), np.bincount(codes, minlength=len(keys))
         for key, its in zip(keys, np.split(hashes[order], np.cumsum(sizes)[:-1]), strict=True):
             digests.setdefault(key, hashlib.sha256()).update(its.tobytes())

@@ -1,5 +1,6 @@
 """Features by partition: the same of the same rows, however they are read."""
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +13,12 @@ from mlops_assets.ml import stored_rows
 from mlops_assets.ml.features.by_partition import by_partition
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.stored_rows import write_frames
+from tests.support.toy_models import event_log
 from tests.worlds.effort import worlds
 
-WEEKS = PartitionSettings.model_validate({"cadence": "week", "start": "2024-01-01"})
+WEEKS = event_log().model_copy(
+    update={"partitions": PartitionSettings(cadence="week", start=date(2024, 1, 1))}
+)
 ROWS = st.lists(
     st.tuples(
         st.datetimes(pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-15")),
