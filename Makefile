@@ -64,6 +64,8 @@ lock: $(VENV)/installed  ## Resolve the dependencies again
 		-o deploy/spark/requirements.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
 		--upgrade deploy/airflow/requirements.in -o deploy/airflow/requirements.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
+		--upgrade .github/audit/requirements.in -o .github/audit/requirements.lock
 
 clean:  ## End the endpoints and delete all state
 	test ! -x $(BIN)/mlops || $(BIN)/mlops stop

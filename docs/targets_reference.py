@@ -45,7 +45,8 @@ _DIFFERENT = {
     "a candidate on trial": ("in the same workers", "in pods of its own"),
     "which requests a canary answers": (
         "an entity stays with the version that answered it once",
-        "each is drawn: no gateway looks into a request's body",
+        "each is drawn, since no gateway looks into a request's body: [what to do]"
+        "(../how-to/canary.md#one-entity-two-versions)",
     ),
     "a canary's share": (
         "as `weights` say",

@@ -158,10 +158,9 @@ def chosen_executor(models: dg.Definitions | None = None) -> dg.ExecutorDefiniti
 
         from resources.cluster.runs.steps import in_pods
 
-        # Without the references, what ends a run's pod leaves those of its steps behind.
+        # No owner references: the pods of steps go on when the cluster ends that of their run.
         pods = pods_of_steps(loaded_models(models).values()) if models else {}
         configured = {
-            "enable_owner_references": True,
             # Less than a run's pod has, which with another executor moves endpoints itself.
             "step_k8s_config": {"pod_spec_config": {"termination_grace_period_seconds": 30}},
             "per_step_k8s_config": pods,

@@ -21,6 +21,7 @@ import dagster as dg
 
 from mlops_assets.errors import AlertError, MlopsError
 from resources.alerts import Alerts
+from resources.dagster.cancellation import is_by_interrupt
 from resources.endpoints.metrics import EndpointMetrics, Gauge
 
 _MODEL_TAG = "mlops/model"
@@ -237,9 +238,10 @@ def _newest(
 
 
 def _first_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
-    """The first failed step's own words; None if no step failed."""
+    """The first failed step's own words; None if none failed by itself: the run says why, then."""
     failures = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-    events = [entry.dagster_event for entry in failures if entry.dagster_event]
+    told = [entry.dagster_event for entry in failures if entry.dagster_event]
+    events = [event for event in told if not is_by_interrupt(event)]
     if not events:
         return None
     failure, step = events[0].step_failure_data, events[0].step_key

@@ -17,6 +17,7 @@ from mlops_assets.records.data import SourceFacts
 from mlops_assets.records.evaluation import EvaluationFacts
 from mlops_assets.records.monitoring import DriftFacts, DriftSummary, OutcomeFacts
 from mlops_assets.records.retraining import Outcome, Pending, Result, Signals
+from resources.dagster.internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 DECISION_TAG = "mlops/decision"
 """Run tag: the id of the decision that asked for the run."""
@@ -113,7 +114,7 @@ class _Events(NamedTuple):
         read = self.newest("raw_data")
         jobs = dg.RunsFilter(job_name=training_job_name(self.settings.name))
         runs = [*self.instance.get_runs(jobs, limit=1)]
-        if read and (run := self.instance.get_run_by_id(read.run_id)):
+        if read and (run := self.end_of(read.run_id)):
             runs.append(run)
         failed = any(run.status is not dg.DagsterRunStatus.SUCCESS for run in runs)
         return None if failed else _fingerprint(read)
@@ -123,9 +124,16 @@ class _Events(NamedTuple):
         verdict = read_facts(report.asset_materialization, EvaluationFacts)
         if verdict is None:
             return False
-        run = self.instance.get_run_by_id(report.run_id)
+        run = self.end_of(report.run_id)
         ended_well = run is None or run.status is dg.DagsterRunStatus.SUCCESS
         return ended_well or not verdict.promoted
+
+    def end_of(self, run_id: str) -> dg.DagsterRun | None:
+        """A run, or the one that Dagster started by itself to finish it; None if it was deleted."""
+        run = self.instance.get_run_by_id(run_id)
+        while run and (another := run.tags.get(AUTO_RETRY_RUN_ID_TAG)):
+            run = self.instance.get_run_by_id(another)
+        return run
 
     def drift(self) -> tuple[DriftSummary, ...]:
         """The newest windows that were judged, the oldest of them first."""
@@ -158,18 +166,26 @@ class _Events(NamedTuple):
 
     def result(self, run: dg.DagsterRun) -> tuple[Result, str]:
         """The gate's word, as the run's `evaluation_report` states it; without one, it failed."""
-        if not run.is_finished:
+        is_to_be_retried = run.tags.get(WILL_RETRY_TAG) == "true"
+        if not run.is_finished or (is_to_be_retried and AUTO_RETRY_RUN_ID_TAG not in run.tags):
             return "running", ""
-        report = asset_key(self.settings.name, "evaluation_report")
-        kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-        records = self.instance.get_records_for_run(run.run_id, of_type=kind).records
-        events = [r.asset_materialization for r in records if r.asset_key == report]
-        verdict = read_facts(events[-1], EvaluationFacts) if events else None
+        verdict = self.verdict(run)
         if verdict and not verdict.promoted:
             return "refused", verdict.reasons
         if verdict and run.status is dg.DagsterRunStatus.SUCCESS:
             return "promoted", ""
         return "failed", f"the run ended as {run.status.value.lower()}"
+
+    def verdict(self, run: dg.DagsterRun) -> EvaluationFacts | None:
+        """Of the run, or of that which it finishes; None where neither came so far."""
+        report = asset_key(self.settings.name, "evaluation_report")
+        kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+        records = self.instance.get_records_for_run(run.run_id, of_type=kind).records
+        events = [r.asset_materialization for r in records if r.asset_key == report]
+        if events:
+            return read_facts(events[-1], EvaluationFacts)
+        before = self.instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+        return self.verdict(before) if before else None
 
 
 def _fingerprint(raw: dg.EventLogRecord | None) -> str | None:

@@ -162,7 +162,7 @@ class _Followed(dg.Executor):
         finally:  # the same rule by which Dagster, right after this, gives the run its status
             with dg.build_resources({"tracking": self._tracking}, instance) as built:
                 tracked = built.tracking.runs
-                outcome = finish(instance, run_id, tracked, failed=failed or not ended)
+                outcome = finish(instance, run_id, tracked, failed=failed, ended=ended)
         if outcome == "KILLED":  # asked for after the last step
             raise dg.DagsterExecutionInterruptedError
 

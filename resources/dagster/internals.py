@@ -22,8 +22,14 @@ from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
-from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._core.launcher import (
+    CheckRunHealthResult,
+    LaunchRunContext,
+    ResumeRunContext,
+    WorkerStatus,
+)
 from dagster._core.run_coordinator.base import SubmitRunContext
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, MAX_RETRIES_TAG, WILL_RETRY_TAG
 from dagster._serdes import ConfigurableClassData, deserialize_value
 from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.log import configure_loggers
@@ -35,6 +41,9 @@ if TYPE_CHECKING:
     from dagster._grpc.client import DagsterGrpcClient
 
 __all__ = [
+    "AUTO_RETRY_RUN_ID_TAG",
+    "MAX_RETRIES_TAG",
+    "WILL_RETRY_TAG",
     "CheckRunHealthResult",
     "ConfigurableClassData",
     "DagsterUserCodeUnreachableError",
@@ -43,6 +52,7 @@ __all__ = [
     "LaunchRunContext",
     "ObjectMetadataValue",
     "PlanOrchestrationContext",
+    "ResumeRunContext",
     "RetryMode",
     "SerializableErrorInfo",
     "StepDependencyConfig",
@@ -142,14 +152,19 @@ def running_schedules(instance: dg.DagsterInstance) -> set[str]:
 
 
 def with_step_handler(executor: dg.Executor, change: Callable[[Any], Any]) -> dg.Executor:
-    """The same executor of steps elsewhere, with another handler, which sifts what it hears of."""
+    """The same executor of steps elsewhere, with another handler, which sifts what it hears of.
+
+    `sift` is called with the instance, the id of the run, and events.
+    """
     from dagster._core.executor.step_delegating import StepDelegatingExecutor
 
     if isinstance(executor, StepDelegatingExecutor):
         pop = executor._pop_events
         changed: Any = executor
         changed._step_handler = handler = change(executor._step_handler)
-        changed._pop_events = lambda *given: handler.sift(pop(*given))
+        changed._pop_events = lambda instance, run, seen: handler.sift(
+            instance, run, pop(instance, run, seen)
+        )
     return executor
 
 
@@ -198,6 +213,14 @@ def unhealthy(reason: str) -> "CheckStepHealthResult":
     from dagster._core.executor.step_delegating import CheckStepHealthResult
 
     return CheckStepHealthResult.unhealthy(reason)
+
+
+def without_delay(event: dg.DagsterEvent) -> dg.DagsterEvent:
+    """The same event of a step that is to be tried again, but at once."""
+    from dagster._core.events import StepRetryData
+
+    error = event.step_retry_data.error
+    return event._replace(event_specific_data=StepRetryData(error=error, seconds_to_wait=None))
 
 
 def request_retry(context: "StepHandlerContext", reason: str, most: int) -> bool:

@@ -66,12 +66,12 @@ def process_of_run(run_id: str) -> str:
 
 
 def finish(
-    instance: dg.DagsterInstance, run_id: str, runs: Closes, *, failed: bool
+    instance: dg.DagsterInstance, run_id: str, runs: Closes, *, failed: bool, ended: bool = True
 ) -> Status | None:
     """Close what a Dagster run left open that has no more steps to run.
 
-    It `failed` if a step did for good, or the execution was interrupted. A server that is down does
-    not change how the run ends: it is left to `settle`.
+    It `failed` if a step did for good; it has not `ended` if its execution was interrupted. A
+    server that is down does not change how the run ends: it is left to `settle`.
 
     Returns:
         The status; None when nothing was closed, or the run will be resumed.
@@ -79,10 +79,10 @@ def finish(
     run = instance.get_run_by_id(run_id)
     if run is None or run.tags.get(MLFLOW) != _OPEN:
         return None
-    if failed and instance.run_will_resume(run_id):
+    if not ended and run.status not in CANCELED and instance.run_will_resume(run_id):
         return None
     status: Status = "FINISHED"
-    if failed:
+    if failed or not ended:
         status = "KILLED" if run.status in CANCELED else "FAILED"
     try:
         _close(instance, run_id, runs, status)

@@ -51,11 +51,11 @@ class Runs:
 
     def launch(self, job: str) -> str:
         """The id of the run that was put into the queue, as the page says to do it."""
-        before = set(self._ids())
+        before = self.ids()
         workspace = "/opt/dagster/workspace.yaml"
         launch = ("dagster", "job", "launch", "-w", workspace, "-j", job)
         in_namespace("exec", "deployment/mlops-code", "--", *launch, seconds=180)
-        (new,) = set(self._ids()) - before
+        (new,) = self.ids() - before
         return new
 
     def status(self, run: str) -> str:
@@ -72,8 +72,13 @@ class Runs:
         ask = f"print(instance.run_launcher.terminate({run!r}))"
         assert self._ask(ask, "webserver") == "True"
 
-    def _ids(self) -> list[str]:
-        return self._ask("print(*(run.run_id for run in instance.get_runs()))").split()
+    def has_begun(self, run: str) -> bool:
+        """Whether one of its steps has."""
+        started = "of_type=dagster.DagsterEventType.STEP_START"
+        return self._ask(f"print(len(instance.all_logs({run!r}, {started})))") != "0"
+
+    def ids(self) -> set[str]:
+        return set(self._ask("print(*(run.run_id for run in instance.get_runs()))").split())
 
     def _ask(self, code: str, process: str = "code") -> str:
         said = python(process, f"import dagster\ninstance = dagster.DagsterInstance.get()\n{code}")

@@ -56,6 +56,24 @@ def test_a_run_that_is_ended_leaves_no_pod_and_the_endpoint_as_it_was(runs: Runs
     assert predicted("customers", "1")
 
 
+def test_a_run_whose_own_pod_is_lost_is_finished_by_another(runs: Runs) -> None:
+    """In the trial a run is one pod."""
+    run = runs.launch("customers_training")
+    while not runs.has_begun(run):
+        time.sleep(2)
+    before = runs.ids()
+    (pod,) = found("pods", f"dagster/run-id={run}")
+    in_namespace("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0")
+    assert runs.ended(run, 300) == "FAILURE"
+    deadline = time.monotonic() + 120
+    while not runs.ids() - before:
+        assert time.monotonic() < deadline, "no run starts by itself"
+        time.sleep(5)
+    (another,) = runs.ids() - before
+    assert runs.ended(another) == "SUCCESS"
+    assert predicted("customers", "1")
+
+
 def test_a_pod_that_is_deleted_loses_no_model(runs: Runs) -> None:
     name = "app.kubernetes.io/name=customers"
     (first, *_) = found("pods", name)

@@ -28,7 +28,8 @@ RUN = "mlops-run"
 def image() -> dict[str, str]:
     """What an image of this code would set."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, "PYTHONPATH": str(ROOT), "LANG": os.environ.get("LANG", "C.UTF-8")}
+    code = f"{ROOT / 'tests/support/image'}{os.pathsep}{ROOT}"
+    return {"PATH": path, "PYTHONPATH": code, "LANG": os.environ.get("LANG", "C.UTF-8")}
 
 
 @contextmanager
@@ -78,7 +79,8 @@ def shipped_instance(cluster: Cluster, **variables: str) -> Path:
     """The shipped launcher; but the instance is a folder, and its pods are told where it is."""
     shipped = yaml.safe_load((ROOT / "deploy/kubernetes/dagster.yaml").read_text(encoding="utf-8"))
     launcher = shipped["run_launcher"]
-    watch = shipped["run_monitoring"] | {"start_timeout_seconds": 10}
+    quick = {"start_timeout_seconds": 10, "poll_interval_seconds": 1}
+    queue = shipped["run_coordinator"] | {"config": {"dequeue_interval_seconds": 1}}
     launcher["config"] |= {
         "job_image": IMAGE,
         "load_incluster_config": False,
@@ -88,7 +90,12 @@ def shipped_instance(cluster: Cluster, **variables: str) -> Path:
         "volumes": [],
         "volume_mounts": [],
     }
-    content = {"run_launcher": launcher, "run_monitoring": watch, "telemetry": {"enabled": False}}
+    content = {name: shipped[name] for name in ("concurrency", "run_retries")} | {
+        "run_coordinator": queue,
+        "run_launcher": launcher,
+        "run_monitoring": shipped["run_monitoring"] | quick,
+        "telemetry": {"enabled": False},
+    }
     (cluster.folder / "dagster.yaml").write_text(yaml.safe_dump(content))
     return cluster.folder
 

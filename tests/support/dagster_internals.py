@@ -5,7 +5,7 @@ What the product touches, tests take from `resources.dagster.internals` too.
 
 from dagster._cli import main as dagster_command
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
-from dagster._core.events import StepMaterializationData
+from dagster._core.events import StepMaterializationData, StepRetryData
 from dagster._core.execution.api import create_execution_plan
 from dagster._core.executor.step_delegating import CheckStepHealthResult
 from dagster._core.instance.ref import InstanceRef
@@ -19,6 +19,7 @@ __all__ = [
     "ReconstructableJob",
     "ReconstructableRepository",
     "StepMaterializationData",
+    "StepRetryData",
     "WorkerStatus",
     "create_execution_plan",
     "dagster_command",

@@ -40,13 +40,13 @@ class Loop:
                 self.instance.create_run_for_job(self.job, tags=tags, status=status)
         return result
 
-    def end_run(self, *, promoted: bool | None) -> None:
-        """End the open run by the gate's verdict, or by a failure before it (None)."""
+    def end_run(self, *, promoted: bool | None, failed: bool | None = None) -> None:
+        """End the open run by the gate's verdict, or without (None): by a failure, unless told."""
         (run,) = self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
         if promoted is not None:
             facts = evaluated(promoted=promoted, reasons="too bad")
             self.report("evaluation_report", stated(facts), run)
-        failed = promoted is None
+        failed = promoted is None if failed is None else failed
         kind = dg.DagsterEventType.RUN_FAILURE if failed else dg.DagsterEventType.RUN_SUCCESS
         self.instance.report_dagster_event(dg.DagsterEvent(kind.value, run.job_name), run.run_id)
 

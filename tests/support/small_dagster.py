@@ -70,7 +70,9 @@ def loans(source: Path, port: int) -> dict[str, Any]:
 
 
 @contextmanager
-def daemon_over(location: str, folder: Path, **variables: str) -> Generator[None]:
+def daemon_over(
+    location: str, folder: Path, *, started_in: Path = ROOT, **variables: str
+) -> Generator[None]:
     """A daemon over a module of definitions, told by variables as a deployment is; it logs there.
 
     Beside what the caller names it is told that state is in `folder`.
@@ -80,7 +82,7 @@ def daemon_over(location: str, folder: Path, **variables: str) -> Generator[None
     with (folder / "daemon.log").open("wb") as log:
         started = subprocess.Popen(
             [tool, "run", "-m", location],
-            cwd=ROOT,
+            cwd=started_in,
             env=os.environ | told,
             stdout=log,
             stderr=log,

@@ -51,18 +51,26 @@ class HostedChecks:
             self._started.add(step)
             return []
         self.hosts.pop(step, None)  # a check that is started again has a pod of its own
+        return [step, *self._host(step, hosts)]
+
+    def take_up(self, step: str, hosts: dict[str, str], *, alone: bool) -> None:
+        """A step that another process started, `alone` in its pod or with its asset."""
+        self._host(step, hosts)
+        if step in hosts and not alone:
+            self.hosts[step] = hosts[step]
+            self._started.add(step)
+
+    def _host(self, step: str, hosts: dict[str, str]) -> list[str]:
         checks = [check for check, host in hosts.items() if host == step]
         self.hosts |= dict.fromkeys(checks, step)
-        return [step, *checks]
+        return checks
 
     def sift(self, events: Sequence[dg.DagsterEvent]) -> list[dg.DagsterEvent]:
-        """What the executor may know by now, in order; which checks it skips it knows itself."""
+        """What the executor may know by now, in order."""
         found, self._held = [*self._held, *events], []
         known = []
         for event in found:
             step = event.step_key
-            if step not in self.hosts or step in self._started:
-                known.append(event)
-            elif not event.is_step_skipped:
-                self._held.append(event)
+            waits = step in self.hosts and step not in self._started
+            (self._held if waits else known).append(event)
         return known

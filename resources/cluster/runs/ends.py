@@ -13,6 +13,7 @@ from resources.cluster.rollout import Trouble, condition, trouble_of, unattached
 _JOB = "job-name"
 """Label of a Job's pods."""
 _IMAGE = "push the image, or mend MLOPS_IMAGE in the settings"
+_SILENT = timedelta(minutes=1)
 _WAITING = {
     "ErrImagePull": _IMAGE,
     "ImagePullBackOff": _IMAGE,
@@ -37,7 +38,7 @@ def memory_of(step: str) -> str:
 def why_ended(pods: Sequence[Object], step: str = "") -> str:
     """Why the pods of a failed Job ended, a sentence each; empty if they do not say."""
     if not pods:
-        return "Its pod is gone: its node was lost, or somebody deleted it; run it again."
+        return "Its pod is gone: its node was lost, or somebody deleted it."
     return " ".join(filter(None, (_why(pod, memory_of(step)) for pod in pods)))
 
 
@@ -46,8 +47,7 @@ def _why(pod: Object, memory: str) -> str:
     if status.get("reason") == "Evicted":
         return f"The pod {name} was evicted ({status.get('message', '')}); {memory}."
     if taken := _taken(pod):
-        said = taken.get("message", "")
-        return f"The pod {name} was taken from its node ({taken['reason']}: {said}); run it again."
+        return f"The pod {name} was taken from its node ({taken})."
     for container in status.get("containerStatuses", []):
         ended = container.get("state", {}).get("terminated", {})
         if ended.get("reason") == "OOMKilled":
@@ -62,12 +62,26 @@ def was_taken(pods: Sequence[Object]) -> bool:
     return not pods or any(_taken(pod) for pod in pods)
 
 
-def _taken(pod: Object) -> Object | None:
-    """The condition by which the cluster says so; a pod that used too much has it too."""
-    if pod.get("status", {}).get("reason") == "Evicted":
-        return None
+def _taken(pod: Object) -> str:
+    """What the cluster says of it; empty of one that ended by itself, or used too much."""
+    status = pod.get("status", {})
+    if status.get("reason") == "Evicted":
+        return ""
     found = condition(pod, "DisruptionTarget")
-    return found if found and found["status"] == "True" else None
+    if found and found["status"] == "True":
+        return f"{found['reason']}: {found.get('message', '')}"
+    ended = any("terminated" in one.get("state", {}) for one in status.get("containerStatuses", []))
+    return "it is being deleted" if "deletionTimestamp" in pod["metadata"] and not ended else ""
+
+
+def why_silent(job: Object) -> str:
+    """Why a Job that succeeded some time ago has not: nobody heard how its step ended."""
+    done = condition(job, "Complete")
+    if done is None or done["status"] != "True":
+        return ""
+    since = datetime.now(UTC) - datetime.fromisoformat(done["lastTransitionTime"])
+    said = "Its pod ended without a word: the step was started before, and its end is not known."
+    return said if since > _SILENT else ""
 
 
 def pods_of(api: ClusterApi, job: str) -> list[Object]:

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from tests.kubernetes_api.cluster import Cluster
+from tests.support.cluster_project import tell_pods
 from tests.support.cluster_role import shipped_roles
 from tests.support.clusters import acting_as, fake_cluster, shipped_instance
 from tests.support.dagster_internals import (
@@ -23,6 +24,8 @@ from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 
+GONE = {"dagster-k8s/config": json.dumps({"container_config": {"image": "mlops:gone"}})}
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
@@ -33,13 +36,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
     ):
         patch.setenv("MLOPS_EXECUTOR", "k8s")
         cluster.controllers.quota = "16Gi"
-        for kind, plural, part in (
-            ("ConfigMap", "configmaps", "data"),
-            ("Secret", "secrets", "stringData"),
-        ):
-            name = "mlops-settings" if kind == "ConfigMap" else "mlops-secrets"
-            one = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
-            cluster.objects.create(plural, "mlops", one | {part: {}})
+        tell_pods(cluster)
         yield cluster
 
 
@@ -153,7 +150,7 @@ def test_a_run_that_is_ended_ends_its_step_and_leaves_no_pod(
     assert _jobs_of(cluster, run) == []
 
 
-def test_a_run_whose_pod_is_gone_says_why_and_leaves_no_pod(
+def test_a_run_that_gets_no_new_pod_says_why_and_leaves_none(
     instance: dg.DagsterInstance, cluster: Cluster, tmp_path: Path
 ) -> None:
     note = tmp_path / "ended"
@@ -163,16 +160,21 @@ def test_a_run_whose_pod_is_gone_says_why_and_leaves_no_pod(
     watch(instance, run)
     assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
 
+    instance.add_run_tags(run.run_id, GONE)
     (worker,) = [pod for pod in _pods_of(cluster, run) if "step" not in pod["metadata"]["name"]]
     cluster.evict(worker["metadata"]["name"])
     wait_for("the end of its Job", lambda: _ended_jobs(cluster, run), 20)
     wait_for("the API server", lambda: time.monotonic() > cluster.server.starts_until, 10)
+    for _ in range(instance.run_monitoring_max_resume_run_attempts):
+        watch(instance, run)
+        assert not note.exists(), "its step goes on"
+        wait_for("its image", lambda: "ImagePullBackOff" in str(_pods_of(cluster, run)), 20)
     watch(instance, run)
 
     assert ended(instance, run) == dg.DagsterRunStatus.FAILURE
     (failure,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
-    assert "was evicted (The node was low on resource" in failure.message
-    assert "run_launcher.config.resources" in failure.message
+    assert "surpassed the configured maximum attempts to resume the run: 3" in failure.message
+    assert "push the image, or mend MLOPS_IMAGE" in failure.message
     wait_for("the end of its step", lambda: note.exists() and len(_pods_of(cluster, run)) == 1, 30)
 
 
@@ -212,8 +214,7 @@ def test_steps_whose_pods_end_or_never_start_say_why(
 def test_a_run_whose_pod_never_starts_says_why_and_leaves_no_job(
     instance: dg.DagsterInstance, cluster: Cluster
 ) -> None:
-    gone = {"dagster-k8s/config": json.dumps({"container_config": {"image": "mlops:gone"}})}
-    run = launch(instance, "sleeping", tags=gone, sleep={"ended": ""})
+    run = launch(instance, "sleeping", tags=GONE, sleep={"ended": ""})
     wait_for("its image", lambda: "ImagePullBackOff" in str(_pods_of(cluster, run)), 20)
     said = instance.run_launcher.get_run_worker_debug_info(run)
     assert said is not None
@@ -237,8 +238,7 @@ def test_a_run_that_is_ended_before_it_starts_leaves_nothing(
     instance: dg.DagsterInstance, cluster: Cluster
 ) -> None:
     """As the daemon ends one that takes too long; and what was deleted by hand is no error."""
-    gone = {"dagster-k8s/config": json.dumps({"container_config": {"image": "mlops:gone"}})}
-    run = launch(instance, "sleeping", tags=gone, sleep={"ended": ""})
+    run = launch(instance, "sleeping", tags=GONE, sleep={"ended": ""})
     wait_for("its pod", lambda: _pods_of(cluster, run), 20)
     assert instance.run_launcher.terminate(run.run_id)
     wait_for("its end", lambda: not _pods_of(cluster, run) + _jobs_of(cluster, run), 10)

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
 
 from resources.deployment import EndpointTargets
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.clusters import CLAIM, IMAGE, acting_as, fake_cluster, shipped_instance
+from tests.support.cluster_project import tell_pods, write_project
+from tests.support.clusters import acting_as, fake_cluster, shipped_instance
 from tests.support.dagster_internals import LaunchRunContext, ReconstructableRepository
-from tests.support.servers import free_port, wait_for
-from tests.support.small_dagster import loans, write_loans
+from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -24,43 +23,12 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Cluste
     shared = tmp_path / "state"
     shared.mkdir()
     monkeypatch.setenv("MLOPS_HOME", str(shared))
-    monkeypatch.setenv("MLOPS_PROJECT", str(project(tmp_path)))
+    monkeypatch.setenv("MLOPS_PROJECT", str(write_project(tmp_path)))
     monkeypatch.setenv("MLOPS_EXECUTOR", "in_process")
     settings = ("MLOPS_HOME", "MLOPS_PROJECT", "MLOPS_EXECUTOR")
     with fake_cluster(shared, tmp_path / "cluster") as cluster:
-        told = {"data": {name: os.environ[name] for name in settings}}
-        for plural, kind, name, part in (
-            ("configmaps", "ConfigMap", "mlops-settings", told),
-            ("secrets", "Secret", "mlops-secrets", {"stringData": {}}),
-        ):
-            one = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}
-            cluster.objects.create(plural, "mlops", one | part)
+        tell_pods(cluster, **{name: os.environ[name] for name in settings})
         yield cluster
-
-
-def project(folder: Path) -> Path:
-    """Of one model, whose pods are of the fake cluster."""
-    write_loans(folder / "loans.csv", 400)
-    port = free_port()
-    settings = loans(folder / "loans.csv", port)
-    del settings["schedule"]
-    settings["deployment"] = {
-        "port": port,
-        "target": "kubernetes",
-        "cluster": {
-            "image": IMAGE,
-            "claim": CLAIM,
-            "replicas": {"min": 1},
-            "resources": {"memory": "2Gi"},
-            "url": f"http://127.0.0.1:{port}",
-        },
-    }
-    model = {"type": "mlops_assets.components.ModelPipeline", "attributes": settings}
-    file = folder / "project/defs/loans/defs.yaml"
-    file.parent.mkdir(parents=True)
-    file.write_text(yaml.safe_dump(model), encoding="utf-8")
-    (folder / "project/mlops.yaml").touch()
-    return folder / "project"
 
 
 def test_the_first_training_ends_with_a_live_endpoint(cluster: Cluster, tmp_path: Path) -> None:

@@ -73,13 +73,23 @@ def test_the_executor_hears_of_a_check_when_it_has_come_to_start_it() -> None:
     assert checks.start("good", known) == ["good"]  # again, by itself
 
 
-def test_that_a_check_is_skipped_the_executor_finds_out_itself() -> None:
-    checks = HostedChecks()
-    checks.start("made", {"good": "made"})
-    skipped = event("good", dg.DagsterEventType.STEP_SKIPPED)
-    checks.sift([skipped])
-    checks.start("good", {})
-    assert checks.sift([]) == []
+def test_of_an_asset_that_another_process_started_its_pod_has_the_checks() -> None:
+    checks, known = HostedChecks(), {"good": "made"}
+    checks.take_up("made", known, alone=True)
+    good = event("good", dg.DagsterEventType.STEP_START)
+    assert checks.sift([good]) == []
+    assert checks.start("good", known) == []
+    assert checks.sift([]) == [good]
+
+
+def test_a_check_that_another_process_started_is_in_its_assets_pod_or_has_its_own() -> None:
+    checks, known = HostedChecks(), {"good": "made", "fair": "made"}
+    checks.take_up("good", known, alone=False)
+    checks.take_up("fair", known, alone=True)
+    assert checks.hosts == {"good": "made"}
+    good = event("good", dg.DagsterEventType.STEP_RESTARTED)
+    assert checks.sift([good]) == [good]
+    assert checks.start("good", known) == ["good"], "its asset's pod has ended before it"
 
 
 def test_what_is_no_check_of_a_pod_passes() -> None:

@@ -81,6 +81,27 @@ def test_an_incident_is_told_once_and_its_end_once(
     assert ended.startswith("shop_training succeeds again")
 
 
+def test_of_a_run_that_was_interrupted_its_end_says_why(
+    instance: dg.DagsterInstance, tmp_path: Path, hook: Receiver
+) -> None:
+    """Not its step, which knows no more than that."""
+    watch = Watch(instance, tmp_path, Alerts(webhook=hook.url))
+
+    @dg.op
+    def work() -> None:
+        raise KeyboardInterrupt
+
+    @dg.job
+    def shop_training() -> None:
+        work()
+
+    shop_training.execute_in_process(instance=instance, raise_on_error=False)
+    watch.look()
+    (told,) = hook.taken
+    assert "shop_training failed" in told
+    assert "No user initiated termination request was found" in told
+
+
 @pytest.mark.parametrize(
     ("broken", "told"),
     [

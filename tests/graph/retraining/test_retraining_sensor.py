@@ -11,6 +11,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.metadata import stated
 from mlops_assets.records.monitoring import PerformanceSummary, Window
 from mlops_assets.records.retraining import Pause
+from resources.dagster.internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from sensors.retrain_signals import DECISION_TAG
 from tests.support.retraining_loop import DAY, START, Loop, evaluated, requested
 
@@ -168,6 +169,33 @@ def test_a_daemon_killed_between_decision_and_run_neither_loses_nor_doubles_it(l
     assert len(loop.instance.get_runs(dg.RunsFilter(tags={DECISION_TAG: lost}))) == 1
     decided = [row.rule for row in loop.decisions.history("loans", 10) if row.action == "train"]
     assert decided == ["drift", "repeated"]
+
+
+def test_a_run_that_another_finishes_by_itself_ends_as_that_does(loop: Loop) -> None:
+    """As in a cluster one does whose pod was lost after the verdict."""
+    for _ in range(3):
+        loop.window()
+    loop.tick()
+    (lost,) = loop.instance.get_runs()
+    loop.report("evaluation_report", stated(evaluated(promoted=True)), lost)
+    failed = dg.DagsterEvent(dg.DagsterEventType.RUN_FAILURE.value, lost.job_name)
+    loop.instance.report_dagster_event(failed, lost.run_id)
+    loop.instance.add_run_tags(lost.run_id, {WILL_RETRY_TAG: "true"})
+    assert "running" in str(loop.tick().skip_reason)
+
+    another = loop.instance.create_run_for_job(
+        loop.job,
+        tags=lost.tags,
+        parent_run_id=lost.run_id,
+        root_run_id=lost.run_id,
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    loop.instance.add_run_tags(lost.run_id, {AUTO_RETRY_RUN_ID_TAG: another.run_id})
+    assert "running (one_in_flight)" in str(loop.tick().skip_reason)
+    loop.end_run(promoted=None, failed=False)
+    assert not requested(loop.tick())
+    (row,) = [row for row in loop.decisions.history("loans", 10) if row.action == "train"]
+    assert row.outcome == "promoted"
 
 
 def test_a_deleted_run_counts_as_failed(loop: Loop) -> None:

@@ -158,8 +158,11 @@ def test_the_instance_is_that_of_the_manifests() -> None:
         "enabled": True,
         "startTimeoutSeconds": monitoring["start_timeout_seconds"],
         "maxResumeRunAttempts": monitoring["max_resume_run_attempts"],
+        "pollIntervalSeconds": monitoring["poll_interval_seconds"],
         "maxRuntimeSeconds": monitoring["max_runtime_seconds"],
     }
+    retries = VALUES["dagsterDaemon"]["runRetries"]
+    assert {"enabled": True, "max_retries": retries["maxRetries"]} == DAGSTER["run_retries"]
     pools = VALUES["concurrency"]["pools"]
     kept = {"granularity": pools["granularity"], "default_limit": pools["defaultLimit"]}
     assert {"pools": kept} == DAGSTER["concurrency"]

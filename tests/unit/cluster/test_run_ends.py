@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from resources.cluster.api import ClusterApi, Object
-from resources.cluster.runs.ends import was_taken, why_ended, why_waiting
+from resources.cluster.runs.ends import was_taken, why_ended, why_silent, why_waiting
 from tests.support.cluster_role import shipped_accounts
 
 STEP = "customers__trained_model"
@@ -39,7 +39,7 @@ EVICTED = pod(
         ([EVICTED], "evicted (The node was low); raise compute."),
         ([ended("Error", 143)], "step-1 ended with exit code 143"),
         ([taken("DeletionByTaintManager")], "taken from its node (DeletionByTaintManager: gone)"),
-        ([], "its node was lost, or somebody deleted it; run it again"),
+        ([], "its node was lost, or somebody deleted it."),
     ],
 )
 def test_the_pod_says_why_and_what_to_do(pods: list[dict], said: str) -> None:
@@ -63,6 +63,27 @@ def test_only_what_the_cluster_took_away_is_started_again() -> None:
     assert was_taken([])
     assert not was_taken([EVICTED])
     assert not was_taken([ended("OOMKilled", 137)])
+
+
+def test_a_pod_that_was_deleted_and_has_no_end_was_taken() -> None:
+    """As one of a node that is gone, of which nobody hears any more."""
+    deleted = {"deletionTimestamp": "2026-11-30T19:00:00Z"}
+    unheard, heard = pod(containerStatuses=[{"state": {"running": {}}}]), ended("Error", 1)
+    for one in (unheard, heard):
+        one["metadata"] |= deleted
+    assert was_taken([unheard])
+    assert "it is being deleted" in why_ended([unheard])
+    assert not was_taken([heard])
+
+
+@pytest.mark.parametrize(("age", "silent"), [(90, True), (30, False)])
+def test_a_job_that_is_done_is_waited_for_no_longer_than_its_step_needs_to_be_heard(
+    age: int, silent: bool
+) -> None:
+    since = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+    done = {"type": "Complete", "status": "True", "lastTransitionTime": since}
+    assert bool(why_silent({"status": {"conditions": [done]}})) is silent
+    assert why_silent({"status": {}}) == ""
 
 
 class Knows(ClusterApi):

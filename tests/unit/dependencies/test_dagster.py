@@ -91,7 +91,7 @@ class Steps(StepHandler):
     def check_step_health(self, step_handler_context: Any) -> CheckStepHealthResult:
         raise NotImplementedError
 
-    def sift(self, events: list[Any]) -> list[Any]:
+    def sift(self, instance: dg.DagsterInstance, run: str, events: list[Any]) -> list[Any]:
         return [*events, "more"]
 
 
