@@ -30,17 +30,9 @@ if TYPE_CHECKING:
 
 
 def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
-    """`processed_data` -> `features` of one model."""
-    view = FeatureView.of(settings)
+    """`processed_data` -> `features` of one model without partitions."""
 
-    @dg.asset(
-        **asset_of(settings, "features", processed="processed_data"),
-        kinds={"feast", "duckdb"},
-        code_version=_code_version(settings),
-        retry_policy=RETRIES,
-        check_specs=_checks(asset_key(settings.name, "features")),
-        description="One row per entity and moment: features known then, and the target if known.",
-    )
+    @dg.asset(**features_as(settings))
     @inspected_once
     def features(
         processed: TracedFile,
@@ -48,35 +40,59 @@ def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         engine: FeatureEngine,
         feature_store: FeastFeatureStore,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-        from mlops_assets.ml.features.build import built_features
-        from mlops_assets.ml.features.labelled import labelled_keys
-        from mlops_assets.ml.features.usable import useless_features
-        from mlops_assets.ml.frames import TIMESTAMP
-
-        rows, origin = processed.rows, processed.record
-        with ExitStack() as until_stored:
-            with reported():
-                folder = until_stored.enter_context(engine.beside(settings))
-                chosen = engine.of(settings, rows.count)
-                computed = built_features(rows, settings, chosen, folder)
-                useless = useless_features(computed, settings)
-            yield _have_values(useless)
-            if useless.empty:  # raised before anything is published: the previous features stay
-                raise dg.Failure(useless.said, allow_retries=False)
-            with reported():
-                require_servable(computed[TIMESTAMP].max(), settings, datasets.now())
-                keys = labelled_keys(rows, computed, settings, origin.checked_at, chosen)
-                newest = feature_store.publish(view, computed)
-                del computed  # or what is joined stands beside it in memory
-                made = {"made_by": settings.computed_by, "engine": chosen.name}
-                record = origin.model_copy(update=made)
-                value = _joined(view, keys, feature_store, record, folder)
-            counts = {"asked_rows": len(keys), "joined_rows": len(value.rows)}
-            yield _complete(counts)
-            facts = {**_describe(value.rows, settings, newest), **_computed_by(chosen)}
-            yield dg.MaterializeResult(value=value, metadata=facts)
+        yield from computed(processed, settings, datasets, engine, feature_store)
 
     return [features]
+
+
+def features_as(settings: ModelSettings) -> dict[str, Any]:
+    """What is said of `features`, with partitions or without."""
+    return {
+        **asset_of(settings, "features", processed="processed_data"),
+        "kinds": {"feast", "duckdb"},
+        "code_version": _code_version(settings),
+        "retry_policy": RETRIES,
+        "check_specs": _checks(asset_key(settings.name, "features")),
+        "description": "One row per entity and moment: features known then, and the target if "
+        "known.",
+    }
+
+
+def computed(
+    processed: TracedFile,
+    settings: ModelSettings,
+    datasets: DvcDatasets,
+    engine: FeatureEngine,
+    feature_store: FeastFeatureStore,
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Compute, check, publish and join; the checks come before what they block."""
+    from mlops_assets.ml.features.build import built_features
+    from mlops_assets.ml.features.labelled import labelled_keys
+    from mlops_assets.ml.features.usable import useless_features
+    from mlops_assets.ml.frames import TIMESTAMP
+
+    rows, origin, view = processed.rows, processed.record, FeatureView.of(settings)
+    with ExitStack() as until_stored:
+        with reported():
+            folder = until_stored.enter_context(engine.beside(settings))
+            chosen = engine.of(settings, rows.count)
+            built = built_features(rows, settings, chosen, folder)
+            useless = useless_features(built, settings)
+        yield _have_values(useless)
+        if useless.empty:  # raised before anything is published: the previous features stay
+            raise dg.Failure(useless.said, allow_retries=False)
+        with reported():
+            require_servable(built[TIMESTAMP].max(), settings, datasets.now())
+            keys = labelled_keys(rows, built, settings, origin.checked_at, chosen)
+            newest = feature_store.publish(view, built)
+            del built  # or what is joined stands beside it in memory
+            made = {"made_by": settings.computed_by, "engine": chosen.name}
+            record = origin.model_copy(update=made)
+            value = _joined(view, keys, feature_store, record, folder)
+        counts = {"asked_rows": len(keys), "joined_rows": len(value.rows)}
+        yield _complete(counts)
+        facts = {**_describe(value.rows, settings, newest), **_computed_by(chosen)}
+        yield dg.MaterializeResult(value=value, metadata=facts)
 
 
 def _code_version(settings: ModelSettings) -> str:

@@ -1,4 +1,4 @@
-"""Raw and processed data of a model with partitions: only what arrived is read and checked.
+"""Data and features of a model with partitions: only what arrived is read, checked and computed.
 
 A run is asked for some partitions, that of now if nobody named any, and materializes with them all
 that are missing or have changed: so the value of an asset is always that of all partitions, and
@@ -14,25 +14,29 @@ import dagster as dg
 
 from mlops_assets.assets.data import RAW, delivered, processed, processed_as, source_files
 from mlops_assets.assets.declared import asset_of
+from mlops_assets.assets.features import computed, features_as
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DatasetError
 from mlops_assets.failures import reported
 from mlops_assets.keys import Stage, asset_key, partitioned, partitions_of
 from mlops_assets.ml.data.sources import stored_name
+from mlops_assets.ml.documented import TracedFile
 from mlops_assets.records.data import DatasetVersion, Origin
 from resources.dagster.signatures import inspected_once
 from resources.datasets.partitions import EMPTY, PartitionFiles
 from resources.datasets.versions import DvcDatasets
+from resources.engine import FeatureEngine
+from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
 
 _ROWS = "dagster/partition_row_count"
 
 
 def build_partitioned_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
-    """`raw_data` -> `processed_data` of one model with partitions."""
+    """`raw_data` -> `processed_data` -> `features` of one model with partitions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # Dagster, about its own backfills
-        return [_raw_data(settings), _processed_data(settings)]
+        return [_raw_data(settings), _processed_data(settings), _features(settings)]
 
 
 def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
@@ -93,6 +97,32 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(value=result.value, data_version=known, metadata=facts)
 
     return processed_data
+
+
+def _features(settings: ModelSettings) -> dg.AssetsDefinition:
+    @dg.asset(**features_as(settings), **partitioned(settings))
+    @inspected_once
+    def features(
+        context: dg.AssetExecutionContext,
+        processed: TracedFile,
+        datasets: DvcDatasets,
+        engine: FeatureEngine,
+        feature_store: FeastFeatureStore,
+        partitions: PartitionFiles,
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        from mlops_assets.ml.features.by_partition import by_partition
+
+        parts = _Parts(context, settings, "features", partitions)
+        for result in computed(processed, settings, datasets, engine, feature_store):
+            if isinstance(result, dg.AssetCheckResult):
+                yield result
+                continue
+            found = by_partition(result.value.rows, settings)
+            facts = {**(result.metadata or {}), **parts.announce(found.versions, found.rows)}
+            known = dg.DataVersion(found.version)
+            yield dg.MaterializeResult(value=result.value, data_version=known, metadata=facts)
+
+    return features
 
 
 class _Parts(NamedTuple):

@@ -63,7 +63,6 @@ def build_model_defs(
     """
     assets = [
         *_data_assets(settings),
-        *build_feature_assets(settings),
         *build_model_assets(settings),
         *build_deployment_assets(settings),
         *build_batch_assets(settings),
@@ -91,7 +90,7 @@ def build_model_defs(
 
 def _data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     if settings.partitions is None:
-        return build_data_assets(settings)
+        return [*build_data_assets(settings), *build_feature_assets(settings)]
     from mlops_assets.assets.partitioned import build_partitioned_assets  # few models have them
 
     return build_partitioned_assets(settings)

@@ -42,6 +42,12 @@ def why_ended(pods: Sequence[Object], step: str = "") -> str:
     return " ".join(filter(None, (_why(pod, memory_of(step)) for pod in pods)))
 
 
+def why_failed(pods: Sequence[Object], step: str = "") -> str:
+    """The same, of what nobody starts again by itself any more."""
+    again = "Run it again." if was_taken(pods) else ""
+    return f"{why_ended(pods, step)} {again}".strip()
+
+
 def _why(pod: Object, memory: str) -> str:
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("reason") == "Evicted":

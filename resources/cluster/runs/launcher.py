@@ -13,7 +13,7 @@ from dagster_k8s.job import get_job_name_from_run_id  # noqa: TID253
 
 from mlops_assets.errors import ClusterUnavailableError
 from resources.cluster.api import ClusterApi, Object
-from resources.cluster.runs.ends import pods_of, why_ended, why_waiting
+from resources.cluster.runs.ends import pods_of, why_ended, why_failed, why_waiting
 from resources.dagster.internals import (
     MAX_RETRIES_TAG,
     CheckRunHealthResult,
@@ -136,7 +136,7 @@ def _has_ended(job: Object) -> bool:
 def _why(api: ClusterApi, job: Object) -> str:
     name = job["metadata"]["name"]
     if _has_ended(job):
-        return why_ended(pods_of(api, name))
+        return why_failed(pods_of(api, name))
     return why_waiting(api, job, timedelta(0))
 
 

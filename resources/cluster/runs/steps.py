@@ -17,7 +17,14 @@ import dagster as dg
 from mlops_assets.errors import ClusterUnavailableError, DeploymentError
 from resources.cluster.api import ClusterApi
 from resources.cluster.runs.checks import HostedChecks, hosts_of
-from resources.cluster.runs.ends import pods_of, was_taken, why_ended, why_silent, why_waiting
+from resources.cluster.runs.ends import (
+    pods_of,
+    was_taken,
+    why_ended,
+    why_failed,
+    why_silent,
+    why_waiting,
+)
 from resources.dagster.cancellation import Cancellation, is_by_interrupt
 from resources.dagster.executors import changed
 from resources.dagster.internals import (
@@ -140,10 +147,10 @@ class _Pods:
         if api.get("Job", job) is None:
             return unhealthy(said)
         pods = pods_of(api, job)
-        reason = f"{said} {why_ended(pods, _step(hosted))}".rstrip()
-        if was_taken(pods) and request_retry(context, reason, _RESUMED):
+        why = f"{said} {why_ended(pods, _step(hosted))}"
+        if was_taken(pods) and request_retry(context, why, _RESUMED):
             return healthy()
-        return unhealthy(reason)
+        return unhealthy(f"{said} {why_failed(pods, _step(hosted))}".rstrip())
 
     def _waits(self, hosted: "StepHandlerContext") -> str:
         """Why it will never start; then it must not do so after all."""

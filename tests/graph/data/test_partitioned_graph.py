@@ -184,6 +184,8 @@ def test_features_are_computed_of_the_snapshots_after_a_late_event(
 
     assert facts(result, "processed_data")["partitions_checked"] == 1
     assert facts(result, "features")["snapshots_computed"] == 3, "of 16: April 15, 22, 29"
+    changed = ["2024-04-15", "2024-04-22"]
+    assert touched(result, "features") == changed, "a sum of 14 days knows no more of it later"
     whole = fake_resources(tmp_path / "whole")
     plain = made.model_copy(update={"partitions": None})
     with dg.DagsterInstance.ephemeral() as other:
@@ -193,6 +195,32 @@ def test_features_are_computed_of_the_snapshots_after_a_late_event(
         for of in (parts, whole)
     ]
     pd.testing.assert_frame_equal(*frames, check_exact=True)
+
+
+def test_features_of_a_flat_table_are_of_the_day_of_their_row(
+    source: Path, lines: list[str], resources: dict[str, Any], instance: dg.DagsterInstance
+) -> None:
+    made, stages = partitioned(source), STAGES[:3]
+    put(source, "a.csv", lines, 1, 100)
+    put(source, "b.csv", lines, 102, 110)
+    first = materialize(made, resources, instance, stages)
+    days = [day.isoformat() for day in pd.date_range(START, periods=110).date]
+    assert touched(first, "features") == days
+    counted = {
+        event.partition: event.metadata["dagster/partition_row_count"].value
+        for event in first.asset_materializations_for_node("loans__features")
+        if event.partition in days
+    }
+    assert [counted[day] for day in days[99:102]] == [1, 0, 1]
+
+    assert touched(materialize(made, resources, instance, stages), "features") == []
+    put(source, "late.csv", lines, 101, 101)
+    late = materialize(made, resources, instance, stages)
+    assert touched(late, "features") == ["2024-04-10"]
+    assert facts(late, "features")["partitions"] == len(
+        instance.get_materialized_partitions(asset_key("loans", "features"))
+        - {datetime.now(UTC).date().isoformat()}
+    )
 
 
 def test_a_backfill_of_a_year_is_one_run_that_reads_each_file_once(

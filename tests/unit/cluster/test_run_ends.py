@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from resources.cluster.api import ClusterApi, Object
-from resources.cluster.runs.ends import was_taken, why_ended, why_silent, why_waiting
+from resources.cluster.runs.ends import was_taken, why_ended, why_failed, why_silent, why_waiting
 from tests.support.cluster_role import shipped_accounts
 
 STEP = "customers__trained_model"
@@ -63,6 +63,13 @@ def test_only_what_the_cluster_took_away_is_started_again() -> None:
     assert was_taken([])
     assert not was_taken([EVICTED])
     assert not was_taken([ended("OOMKilled", 137)])
+
+
+def test_what_was_taken_too_often_is_to_be_run_again() -> None:
+    assert why_failed([taken("PreemptionByScheduler")]).endswith("gone). Run it again.")
+    assert why_failed([]).endswith("somebody deleted it. Run it again.")
+    assert why_failed([EVICTED]) == why_ended([EVICTED])
+    assert why_failed([pod()]) == ""
 
 
 def test_a_pod_that_was_deleted_and_has_no_end_was_taken() -> None:
