@@ -194,8 +194,26 @@ _REQUESTS = {
     "100 entities": ("request of entities", 100),
 }
 
+
+def _beyond_memory(text: str) -> Iterator[Point]:
+    for _, rows in tables(text):
+        by_size: dict[tuple[int, str], dict[str, Cost]] = {}
+        for row in [row for row in rows if "engine" in row]:
+            cost = Cost(number(row["CPU s"]), number(row["peak MB"]))
+            size = int(number(row["events"])), row["id"]
+            by_size.setdefault(size, {})[row["engine"]] = cost
+        for (size, _), costs in by_size.items():
+            for engine in [name for name in _OURS if name in costs]:
+                for peer in [name for name in costs if name not in _OURS]:
+                    work = f"an event log to features in three assets, {engine}"
+                    yield Point("beyond_memory", work, size, peer, costs[engine], costs[peer])
+
+
+_OURS = ("arrays", "duckdb")
+
 READ: dict[str, Callable[[str], Iterator[Point]]] = {
     "feature_store": _feature_store,
+    "beyond_memory": _beyond_memory,
     "scoring": _scoring,
     "own_data": _own_data,
     "serving": _serving,

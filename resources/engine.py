@@ -9,10 +9,12 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.config import ModelSettings
+from mlops_assets.errors import ConfigError
 from mlops_assets.runtime.atomic import folder_aside
 
 if TYPE_CHECKING:
     from mlops_assets.ml.features.engine import Engine
+    from mlops_assets.ml.training.many_rows.growing import Grow
 
 
 class FeatureEngine(dg.ConfigurableResource):
@@ -43,6 +45,28 @@ class FeatureEngine(dg.ConfigurableResource):
         if settings.partitions is None or not self.kept:
             return engine
         return Kept(engine, Path(self.kept, settings.name, "snapshots"))
+
+    def growing(self, settings: ModelSettings) -> "Grow":
+        """What grows the trees of rows that stay in their file: XGBoost here, or on a Spark.
+
+        Raises:
+            ConfigError: The address means no engine, or no Spark where one is wanted.
+        """
+        from mlops_assets.engines.choice import chosen_engine
+        from mlops_assets.engines.spark import SparkEngine
+        from mlops_assets.engines.spark_trees import SparkTrees
+        from mlops_assets.ml.training.many_rows.growing import grown_here
+
+        workers = settings.training.spark_workers
+        if workers is None:
+            return grown_here
+        engine = chosen_engine(self.url, 0, Path(self.spill))
+        if not isinstance(engine, SparkEngine):
+            raise ConfigError(
+                f"training.spark_workers needs a Spark, and MLOPS_ENGINE={self.url} is none; set "
+                "spark://HOST:PORT, or remove training.spark_workers"
+            )
+        return SparkTrees(engine, workers).grow
 
     @contextmanager
     def checking(self, settings: ModelSettings, files: Sequence[Path]) -> Generator[Path | None]:

@@ -31,6 +31,7 @@ from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import untrusted_types
 from mlops_assets.ml.plots.evaluation import evaluation_plots
 from mlops_assets.ml.training.fit import split
+from mlops_assets.ml.training.many_rows.growing import grown_here
 from mlops_assets.model_versions.card import log_card
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.model_versions.gate import Against, judge
@@ -82,7 +83,7 @@ def call_directly(settings: ModelSettings, fakes: dict[str, Any]) -> None:
     """The calls that the assets and checks make, without storing or reporting anything."""
     features = _features(settings, fakes)
     with fakes["tracking"].run(settings.name, tags={"dvc/md5": features.record.raw.md5}) as run:
-        model, _ = train(features, settings, run)
+        model, _ = train(features, settings, run, grown_here)
     report = _evaluate(features, model, settings, fakes)
     _deploy(features.rows, report, settings, fakes)
 

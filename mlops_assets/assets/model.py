@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,8 +16,12 @@ from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVe
 from resources.champion.ledger import PromotionLedger
 from resources.dagster.signatures import inspected_once
 from resources.datasets.versions import DvcDatasets
+from resources.engine import FeatureEngine
 from resources.tracking.run import MLflowRun
 from resources.tracking.tracking import MLflowTracking
+
+if TYPE_CHECKING:
+    from mlops_assets.ml.training.many_rows.growing import Grow
 
 
 def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -35,13 +39,16 @@ def _trained_model(settings: ModelSettings) -> dg.AssetsDefinition:
     )
     @inspected_once
     def trained_model(
-        context: dg.AssetExecutionContext, features: TracedFile, tracking: MLflowTracking
+        context: dg.AssetExecutionContext,
+        features: TracedFile,
+        tracking: MLflowTracking,
+        engine: FeatureEngine,
     ) -> dg.MaterializeResult[ModelVersion]:
         from resources.champion.described import name_run
 
         tags = {**tracking.run_tags(context), "dvc/md5": features.record.raw.md5}
         with reported(), tracking.run(settings.name, tags) as run:
-            version, found = train(features, settings, run)
+            version, found = train(features, settings, run, engine.growing(settings))
             name_run(run, version, tracking, datetime.now(UTC))
             links = {n: link(at) for n, at in tracking.links(version).items()}
         known = {"model_uri": version.uri, "version": version.version, "run_id": version.run_id}
@@ -94,9 +101,14 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
 
 
 def train(
-    features: TracedFile | TracedRows, settings: ModelSettings, run: MLflowRun
+    features: TracedFile | TracedRows,
+    settings: ModelSettings,
+    run: MLflowRun,
+    grow: "Grow",
 ) -> tuple[ModelVersion, dict[str, Any]]:
     """Choose, tune, fit and register a version in the open run, with what its repetition needs.
+
+    `grow` as of `ml.training.train.train_pipeline`.
 
     Returns:
         The version, and what the training found, as metadata.
@@ -113,7 +125,7 @@ def train(
 
     fitted_on, test = split(features.rows, settings)
     log = partial(log_choice, run=run), trial_log(settings, run)
-    model, trained, choice, search = train_pipeline(fitted_on, settings, *log)
+    model, trained, choice, search = train_pipeline(fitted_on, settings, *log, grow)
     held_out = Scored.of(model, test, settings)
     inference, files = choose_inference(held_out, settings, run)
     training, params = trained.training, trained.training.plain_params
@@ -121,6 +133,7 @@ def train(
     sample = sampled_rows(fitted_on, settings)
     known = {**rounds, **({"fitted_rows": sample.drawn, "sample": sample.said} if sample else {})}
     known |= {"external_memory": True} if training.external_memory else {}
+    known |= {"spark_workers": training.spark_workers} if training.spark_workers else {}
     run.log_params({"estimator": training.estimator, "seed": training.seed, **params, **known})
     name, target, digest = settings.name, settings.target.name, features.record.raw.md5
     run.log_dataset(fitted_on, name=name, digest=digest, target=target)

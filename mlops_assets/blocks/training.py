@@ -176,6 +176,13 @@ class TrainingSettings(Settings):
         description="Training and evaluation read rows from their file batch by batch. Fitted so "
         "are XGBoost's XGBClassifier and XGBRegressor; any other estimator needs a `sample`.",
     )
+    spark_workers: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda workers: workers is None,  # as of `sample`
+        description="With `external_memory`: so many tasks of the Spark that MLOPS_ENGINE names "
+        "grow the trees. One grows those of memory, to the last; more grow others.",
+    )
     early_stopping: EarlyStopping | None = Field(
         None,
         description="Of XGBoost, LightGBM, CatBoost and HistGradientBoosting. All training rows "
@@ -195,6 +202,11 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _in_memory_or_not(self) -> Self:
+        if self.spark_workers and (self.sample or not self.external_memory):
+            raise ValueError(
+                "training.spark_workers needs training.external_memory: true, and no "
+                "training.sample, which is fitted in memory; remove one of the two"
+            )
         every = self.sample is None  # row is fitted
         wanted = {
             "estimator: auto": self.estimator == AUTO,

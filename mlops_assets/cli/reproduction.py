@@ -195,9 +195,13 @@ def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, 
 
 
 def _engine(recorded: TrainingRecord) -> str:
-    """What made the features; of Spark the one of today, whose settings and token no record has."""
+    """What made the features; of Spark the one of today, whose settings and token no record has.
+
+    So it is of what was trained on Spark: of a table, whose features no engine makes, no less.
+    """
     today = os.environ.get("MLOPS_ENGINE", "")
-    return today if is_spark(recorded.engine) and is_spark(today) else recorded.engine
+    trained = recorded.settings.get("training", {}).get("spark_workers") is not None
+    return today if (is_spark(recorded.engine) or trained) and is_spark(today) else recorded.engine
 
 
 def _new_record(model: str, state: Path) -> tuple[TrainingRecord, np.ndarray | None]:

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,11 @@ class SparkEngine:
         parts = urlsplit(self.address)
         return f"{parts.scheme}://{parts.netloc}" if parts.netloc else self.address
 
+    @property
+    def is_here(self) -> bool:
+        """Whether its workers are on this machine, and so have this Python."""
+        return self._hosts <= {"", "localhost", "127.0.0.1"}
+
     @contextmanager
     def opened(
         self, events: AnyRows, settings: ModelSettings, wanted: Wanted
@@ -71,6 +76,13 @@ class SparkEngine:
                 yield RelationLog(run, EventRelation(table.schema, wanted), settings.key.name)
             finally:
                 frame.unpersist()  # a server of Spark Connect would keep it
+
+    @contextmanager
+    def session(self, **conf: str) -> Generator[Any]:
+        """A session of its own, with more of Spark's settings; errors as of `opened`."""
+        engine = replace(self, conf={**self.conf, **conf})
+        with self._reported(), engine._session() as session:
+            yield session
 
     def _sent(self, session: Any, table: pa.Table) -> Any:
         """The table as Spark's, in parts that a task can hold; those of a driver Spark makes."""
@@ -87,7 +99,7 @@ class SparkEngine:
         if self.address.startswith("sc:"):
             session = builder.remote(self.address).create()
         else:
-            here = _LOOPBACK if self._hosts <= {"", "localhost", "127.0.0.1"} else {}
+            here = _LOOPBACK if self.is_here else {}
             conf = {"spark.master": self.address, **_USUAL, **here, **self.conf}
             with _interrupts_as_before():
                 session = builder.config(map=conf).getOrCreate()

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mlops_assets.blocks.training import EarlyStopping
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import TrainingError
+from mlops_assets.errors import EngineError, TrainingError
 from mlops_assets.ml.estimators import Estimator, Pipeline
 from mlops_assets.ml.features.snapshots import calendar_step
 from mlops_assets.ml.file_part import FilePart, Part, in_memory
@@ -29,6 +29,7 @@ from mlops_assets.ml.training.early_stopping import (
 from mlops_assets.ml.training.estimators import build_estimator
 from mlops_assets.ml.training.held_out import places
 from mlops_assets.ml.training.many_rows.from_file import learn_file, shown
+from mlops_assets.ml.training.many_rows.growing import Grow, grown_here
 from mlops_assets.ml.training.many_rows.labelled import labelled_rows
 from mlops_assets.ml.training.many_rows.sampling import sampled
 from mlops_assets.ml.training.unfit_rows import explained, require_finite, require_narrow
@@ -99,8 +100,10 @@ def _by_entity(rows: Part, settings: ModelSettings) -> tuple[np.ndarray, np.ndar
     return ~held_out, held_out
 
 
-def fit(train: Part, settings: ModelSettings) -> Pipeline:
+def fit(train: Part, settings: ModelSettings, grow: Grow = grown_here) -> Pipeline:
     """Fit the pipeline of `build_pipeline` on `train`, rows as `split` returns them.
+
+    Of rows that stay in their file `grow` makes the trees.
 
     Raises:
         TrainingError: A target is missing, only one class occurs, or the estimator refuses the
@@ -137,8 +140,8 @@ def fit(train: Part, settings: ModelSettings) -> Pipeline:
                     _best_rounds(in_memory(train), settings, settings.training.early_stopping),
                 )
             pipeline.fit(features, some.target, **fit_arguments(pipeline[-1], some.weights))
-            learn_file(pipeline, rows, target, weights, settings)
-    except TrainingError:
+            learn_file(pipeline, rows, target, weights, settings, grow)
+    except (TrainingError, EngineError):
         raise
     except Exception as err:  # LightGBM, CatBoost and a user's class have errors of their own
         raise explained(err, pipeline, numeric, settings) from err

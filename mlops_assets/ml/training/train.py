@@ -12,6 +12,7 @@ from mlops_assets.ml.estimators import Pipeline
 from mlops_assets.ml.file_part import Part, in_memory
 from mlops_assets.ml.training.choice import choose
 from mlops_assets.ml.training.fit import fit
+from mlops_assets.ml.training.many_rows.growing import Grow, grown_here
 from mlops_assets.ml.training.tuning import SearchTrial, Tuning, tune, with_params
 from mlops_assets.records.reproduction import EstimatorChoice
 
@@ -34,6 +35,7 @@ def train_pipeline(
     settings: ModelSettings,
     on_choice: Callable[[EstimatorChoice, ModelSettings], object] = lambda *_: None,
     on_trial: Callable[[SearchTrial, SearchTrial | None], object] = lambda *_: None,
+    grow: Grow = grown_here,
 ) -> Training:
     """Choose, tune and fit on `rows`, those of `Split.train`.
 
@@ -42,6 +44,7 @@ def train_pipeline(
         settings: Of the model.
         on_choice: Called with a choice and the settings that it led to, before the next step.
         on_trial: As of `tune`.
+        grow: As of `fit`.
 
     Raises:
         TrainingError: As `choose`, `tune` and `fit`.
@@ -53,4 +56,4 @@ def train_pipeline(
     if settings.training.tune is not None:
         search = tune(in_memory(rows), settings, settings.training.tune, on_trial)
         settings = with_params(settings, search.best.params)
-    return Training(fit(rows, settings), settings, choice, search)
+    return Training(fit(rows, settings, grow), settings, choice, search)

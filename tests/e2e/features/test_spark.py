@@ -10,7 +10,7 @@ import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import psutil
@@ -20,8 +20,13 @@ from hypothesis import strategies as st
 
 from mlops_assets.engines import spark
 from mlops_assets.engines.spark import SparkEngine
+from mlops_assets.engines.spark_trees import SparkTrees
 from mlops_assets.errors import EngineError, EngineUnavailableError
 from mlops_assets.ml.features.build import aggregate
+from mlops_assets.ml.inference.scoring import Scored
+from mlops_assets.ml.stored_rows import StoredRows
+from mlops_assets.ml.training.fit import fit, split
+from mlops_assets.ml.training.many_rows.growing import grown_here
 from mlops_assets.records.evaluation import Evaluation
 from resources.champion.ledger import PromotionLedger
 from tests.support.engines import (
@@ -36,6 +41,7 @@ from tests.support.engines import (
     compare_labels,
     many_events,
 )
+from tests.support.external_training import FEATURES, settings, write
 from tests.support.servers import ROOT, free_port, wait_for
 from tests.support.spark_cluster import (
     PACKAGES,
@@ -169,6 +175,63 @@ def ended(process: subprocess.Popen[str]) -> str:
 def cluster(servers: SparkServers) -> SparkServers:
     servers.start_cluster(workers=2)
     return servers
+
+
+class Trained(NamedTuple):
+    """The trees as they are saved, and their loss over the held-out rows."""
+
+    booster: bytes
+    loss: float
+
+
+def trained(rows: StoredRows, engine: SparkEngine, workers: int | None = None) -> Trained:
+    """Trees that are grown here, or by so many workers of the Spark."""
+    from sklearn.metrics import log_loss
+
+    model = settings()
+    chosen = model.training.model_copy(update={"spark_workers": workers})
+    model = model.model_copy(update={"training": chosen})
+    parts = split(rows, model)
+    fitted = fit(parts.train, model, SparkTrees(engine, workers).grow if workers else grown_here)
+    scores = Scored.of(fitted, parts.test, model).scores
+    booster = bytes(fitted[-1].get_booster().save_raw())
+    return Trained(booster, log_loss(parts.test[model.target.name], scores))
+
+
+def test_trees_of_one_worker_of_a_cluster_are_those_of_memory(
+    cluster: SparkServers, tmp_path: Path
+) -> None:
+    rows, engine = write(tmp_path / "rows.parquet", 12_000), SparkEngine(cluster.master)
+    assert trained(rows, engine, 1) == trained(rows, engine)
+
+
+@pytest.mark.thorough
+def test_two_workers_grow_other_trees_as_good_and_the_same_again(
+    cluster: SparkServers, tmp_path: Path
+) -> None:
+    rows, engine = write(tmp_path / "rows.parquet", 12_000), SparkEngine(cluster.master)
+    here, first, again = (trained(rows, engine, workers) for workers in (None, 2, 2))
+    assert first == again
+    assert first.booster != here.booster
+    assert first.loss == pytest.approx(here.loss, rel=0.03)
+
+
+@pytest.mark.thorough
+def test_two_workers_cut_features_of_few_values_as_memory_does(
+    cluster: SparkServers, tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(write(tmp_path / "rows.parquet", 12_000).path)
+    few = frame.assign(**{name: frame[name].round(1) for name in FEATURES})
+    few.to_parquet(tmp_path / "few.parquet", index=False)
+    rows, engine = StoredRows(tmp_path / "few.parquet"), SparkEngine(cluster.master)
+    assert trained(rows, engine, 2).loss == pytest.approx(trained(rows, engine).loss, rel=1e-4)
+
+
+@pytest.mark.thorough
+def test_more_workers_than_cores_are_one_sentence(cluster: SparkServers, tmp_path: Path) -> None:
+    rows = write(tmp_path / "rows.parquet", 1_000)
+    with pytest.raises(EngineError, match=r"^Spark at spark://.* failed: .*[Bb]arrier"):
+        trained(rows, SparkEngine(cluster.master), 3)
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def test_a_large_number_is_never_cut_or_lost(in_spark: Run) -> None:
     compare_query(table, model_of(contract), in_spark, dialect="databricks")
 
 
-@pytest.mark.parametrize("name", few_in_the_gate(SOME_ROWS, "customers"))
+@pytest.mark.parametrize("name", few_in_the_gate(SOME_ROWS))
 def test_the_rows_of_an_example_are_split_as_in_its_graph(in_spark: Run, name: str) -> None:
     table = example_table(name, SOME_ROWS[name])
     compare_query(table, written(name), in_spark, dialect="databricks")

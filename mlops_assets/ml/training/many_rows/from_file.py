@@ -7,9 +7,8 @@ categories of texts, it learns from the few rows in which each of them stands fo
 Which rows are fitted is `many_rows.sampling`'s; reading them is `ml.file_part`'s.
 """
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,11 +18,9 @@ from mlops_assets.errors import TrainingError
 from mlops_assets.ml.estimators import Pipeline
 from mlops_assets.ml.file_part import FilePart, Part
 from mlops_assets.ml.training.early_stopping import inner
+from mlops_assets.ml.training.many_rows.growing import Batch, Grow, Growth, grown_here
 from mlops_assets.ml.training.unfit_rows import require_finite
 from mlops_assets.runtime.atomic import folder_aside
-
-if TYPE_CHECKING:
-    from xgboost import DataIter
 
 _MODELS = ("XGBClassifier", "XGBRegressor")
 _FOREIGN = {
@@ -32,6 +29,14 @@ _FOREIGN = {
     "early_stopping_rounds": (None,),
 }
 """Parameters of XGBoost, and what they may be."""
+_ON_SPARK = {
+    "booster": (None, "gbtree"),
+    "objective": (None, "binary:logistic", "multi:softprob"),
+    "num_parallel_tree": (None, 1),
+    "enable_categorical": (None, False),
+    "device": (None, "cpu"),
+}
+"""The same with `training.spark_workers`; the second of classifiers alone."""
 
 
 def require_readable(model: Any, settings: ModelSettings) -> None:
@@ -57,10 +62,25 @@ def require_readable(model: Any, settings: ModelSettings) -> None:
                 f"{training.estimator} with {name}: {given[name]} is fitted in memory; remove that "
                 "from training.params, or training.external_memory"
             )
+    _require_spread(given, type(booster).__name__, settings)
     if targets := [name for name, kind in encodings.items() if kind == "target"]:
         raise TrainingError(
             f"the target encoding of {targets} is fitted in memory; choose one_hot or ordinal in "
             "processing.categorical_encoding, or remove training.external_memory"
+        )
+
+
+def _require_spread(given: Mapping[str, Any], kind: str, settings: ModelSettings) -> None:
+    if settings.training.spark_workers is None:
+        return
+    free = {"objective"} if kind == "XGBRegressor" else set()
+    wrong = [name for name in _ON_SPARK.keys() - free if given.get(name) not in _ON_SPARK[name]]
+    wrong += [name for name, value in given.items() if isinstance(value, dict)]
+    if wrong:
+        name = min(wrong)
+        raise TrainingError(
+            f"{settings.training.estimator} with {name}: {given[name]} is not trained on Spark; "
+            "remove that from training.params, or training.spark_workers"
         )
 
 
@@ -92,6 +112,7 @@ def learn_file(
     target: np.ndarray,
     weights: np.ndarray | None,
     settings: ModelSettings,
+    grow: Grow = grown_here,
 ) -> None:
     """Give a pipeline that was fitted to what is `shown` of rows the trees of all of them.
 
@@ -99,8 +120,6 @@ def learn_file(
     """
     if not isinstance(rows, FilePart):
         return
-    import xgboost
-
     model = _fitted(pipeline[-1])
     parameters = model.get_xgb_params()
     if settings.target.task == "multiclass" and hasattr(model, "n_classes_"):
@@ -108,14 +127,14 @@ def learn_file(
         parameters |= {"num_class": model.n_classes_} if model.n_classes_ > 2 else {}
     features = rows[list(settings.features.names)]
     transform = pipeline[:-1].transform if pipeline.steps[:-1] else lambda frame: frame
+
+    def read() -> Iterator[Batch]:
+        for frame in features.frames():
+            own = slice(frame.index[0], frame.index[-1] + 1)
+            yield Batch(transform(frame), target[own], None if weights is None else weights[own])
+
     with folder_aside(rows.path.with_name("training")) as folder:
-        batches = _batches(features, transform, target, weights, folder)
-        matrix = xgboost.ExtMemQuantileDMatrix(
-            batches, missing=model.missing, nthread=model.n_jobs, max_bin=model.max_bin
-        )
-        trees = xgboost.train(parameters, matrix, model.get_num_boosting_rounds())
-        model.get_booster().load_model(trees.save_raw())
-        del trees, matrix  # whose files these are
+        model.get_booster().load_model(grow(Growth(model, parameters, read, folder)))
 
 
 def _specimens(rows: FilePart, target: np.ndarray, settings: ModelSettings) -> np.ndarray:
@@ -144,34 +163,3 @@ def _fitted(model: Any) -> Any:
     """The fitted booster itself, as `inner` finds the unfitted one."""
     members = getattr(model, "estimators_", None)
     return members[0] if type(model).__name__ == "VotingClassifier" and members else model
-
-
-def _batches(
-    features: FilePart,
-    transform: Callable[[pd.DataFrame], Any],
-    target: np.ndarray,
-    weights: np.ndarray | None,
-    folder: Path,
-) -> "DataIter":
-    import xgboost
-
-    class Batches(xgboost.DataIter):
-        """What XGBoost reads, several times."""
-
-        def __init__(self) -> None:
-            super().__init__(cache_prefix=str(folder / "rows"))
-            self._frames: Iterator[pd.DataFrame] = iter(())
-
-        def reset(self) -> None:
-            self._frames = features.frames()
-
-        def next(self, input_data: Callable[..., Any]) -> bool:
-            frame = next(self._frames, None)
-            if frame is None:
-                return False
-            own = slice(frame.index[0], frame.index[-1] + 1)
-            weight = None if weights is None else weights[own]
-            input_data(data=transform(frame), label=target[own], weight=weight)
-            return True
-
-    return Batches()
