@@ -56,9 +56,15 @@ def restoration_job_name(settings: ModelSettings) -> str:
 
 def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
     """`<model>_rollback`, `<model>_promotion` and `<model>_restoration`."""
-    name, taken = settings.name, pool(settings.name)
+    return [
+        _job(f"{settings.name}_rollback", _roll_back(settings), settings),
+        _job(f"{settings.name}_promotion", _promote(settings), settings),
+        _job(restoration_job_name(settings), _restore(settings), settings),
+    ]
 
-    @dg.op(name=f"{name}_roll_back", pool=taken, description=_ROLL_BACK)
+
+def _roll_back(settings: ModelSettings) -> dg.OpDefinition:
+    @dg.op(name=f"{settings.name}_roll_back", pool=pool(settings.name), description=_ROLL_BACK)
     @inspected_once
     def roll_back(
         context: dg.OpExecutionContext,
@@ -75,7 +81,11 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
         if said := warning(context.instance, moved):
             context.log.warning(said)
 
-    @dg.op(name=f"{name}_promote", pool=taken, description=_PROMOTE)
+    return roll_back
+
+
+def _promote(settings: ModelSettings) -> dg.OpDefinition:
+    @dg.op(name=f"{settings.name}_promote", pool=pool(settings.name), description=_PROMOTE)
     @inspected_once
     def promote(
         context: dg.OpExecutionContext,
@@ -90,7 +100,11 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
             moved = promotions.promote(config.version, _line(config.why), who)
         _log(context, moved.endpoint, moved.before)
 
-    @dg.op(name=f"{name}_restore", pool=taken, description=_RESTORE)
+    return promote
+
+
+def _restore(settings: ModelSettings) -> dg.OpDefinition:
+    @dg.op(name=f"{settings.name}_restore", pool=pool(settings.name), description=_RESTORE)
     @inspected_once
     def restore(
         context: dg.OpExecutionContext,
@@ -100,19 +114,16 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
     ) -> None:
         with reported():
             promotions = _promotions(context, settings, tracking, ledger, deployment)
-            endpoint, head = promotions.restore(), ledger.head(name)
+            endpoint, head = promotions.restore(), ledger.head(settings.name)
             if head is None:
                 raise PromotionRefusedError(
-                    f"{name} has no champion to restore; deploy one first: `mlops run {name}`"
+                    f"{settings.name} has no champion to restore; deploy one first: "
+                    f"`mlops run {settings.name}`"
                 )
         if endpoint:
             _log(context, endpoint, head.to_version)
 
-    return [
-        _job(f"{name}_rollback", roll_back, settings),
-        _job(f"{name}_promotion", promote, settings),
-        _job(restoration_job_name(settings), restore, settings),
-    ]
+    return restore
 
 
 def _promotions(

@@ -26,8 +26,17 @@ if TYPE_CHECKING:
 
 def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition]:
     """The gates of one model; a blocking one stops everything downstream in the run."""
-    view = FeatureView.of(settings)
+    return [
+        _version_is_in_the_cache(settings),
+        *([_online_equals_offline(settings)] if settings.entity else []),
+        _model_is_safe_to_load(settings),
+        _model_passes_the_gate(settings),
+        _endpoint_is_live(settings),
+        _alias_follows_the_ledger(settings),
+    ]
 
+
+def _version_is_in_the_cache(settings: ModelSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(settings.name, "raw_data"),
         pool=pool(settings.name),
@@ -39,6 +48,12 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
         damaged = datasets.damaged_files(raw)
         said = f"{damaged} are damaged in the cache; run again"
         return holds_without(damaged, said, damaged=", ".join(damaged) or "none")
+
+    return version_is_in_the_cache
+
+
+def _online_equals_offline(settings: ModelSettings) -> dg.AssetChecksDefinition:
+    view = FeatureView.of(settings)
 
     @dg.asset_check(
         asset=asset_key(settings.name, "features"),
@@ -67,6 +82,10 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
             different_columns=", ".join(different) or "none",
         )
 
+    return online_equals_offline
+
+
+def _model_is_safe_to_load(settings: ModelSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(settings.name, "trained_model"),
         pool=pool(settings.name),
@@ -88,6 +107,10 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
             size_bytes=size,
         )
 
+    return model_is_safe_to_load
+
+
+def _model_passes_the_gate(settings: ModelSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(settings.name, "evaluation_report"),
         pool=pool(settings.name),
@@ -108,6 +131,10 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
             **rounded(report.metrics),
         )
 
+    return model_passes_the_gate
+
+
+def _endpoint_is_live(settings: ModelSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
         pool=pool(settings.name),
@@ -125,6 +152,10 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
             metadata={"url": endpoint.url, "served_version": served, "champion": champion},
         )
 
+    return endpoint_is_live
+
+
+def _alias_follows_the_ledger(settings: ModelSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
         pool=pool(settings.name),
@@ -146,14 +177,7 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
             },
         )
 
-    return [
-        version_is_in_the_cache,
-        *([online_equals_offline] if settings.entity else []),
-        model_is_safe_to_load,
-        model_passes_the_gate,
-        endpoint_is_live,
-        alias_follows_the_ledger,
-    ]
+    return alias_follows_the_ledger
 
 
 def at(resolution: timedelta, rows: "pd.DataFrame") -> "pd.DataFrame":

@@ -1,6 +1,7 @@
 """What must hold of a live version: its alarms, and that its features are what they were."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -9,6 +10,7 @@ from mlops_assets.keys import asset_key, pool
 from mlops_assets.metadata import holds_without
 from mlops_assets.ml.documented import TracedFile
 from mlops_assets.records.data import FeatureView
+from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import registered
@@ -17,10 +19,22 @@ from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition]:
     """What is asked of a model once it is live; none of them stops the serving."""
-    view = FeatureView.of(settings)
+    by_id = (_served_features_equal_offline, _performance_has_not_degraded)
+    return [
+        _live_equals_offline(settings),
+        *(build(settings) for build in by_id if settings.entity),
+        _features_have_not_drifted(settings),
+    ]
+
+
+def _live_equals_offline(settings: ModelSettings) -> dg.AssetChecksDefinition:
+    asked = "entities" if settings.entity else "rows"
 
     @dg.asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
@@ -38,45 +52,70 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         tracking: MLflowTracking,
         deployment: EndpointDeployer,
     ) -> dg.AssetCheckResult:
-        from mlops_assets.ml.export.parity import read_inference
-        from mlops_assets.ml.features.agreement import answers_alike, newest_rows
-        from mlops_assets.ml.file_part import in_memory
-        from mlops_assets.ml.frames import TIMESTAMP, feature_rows
-        from mlops_assets.ml.inference.scoring import class_names
-        from mlops_assets.ml.training.many_rows.labelled import all_rows
-        from mlops_assets.model_versions.fetched import fetched
-
-        # Without an entity nothing is looked up, and nothing expires.
-        expires = settings.entity is not None and settings.features.clock == "wall"
-        now = datetime.now(UTC) if expires else None
-        rows = all_rows(features.rows, settings)
-        newest = newest_rows(rows, view, now).tail(settings.deployment.max_rows)
-        offline = feature_store.training_rows(view, newest[[view.key.name, TIMESTAMP]])
         live = deployment.status(settings.name) or endpoint  # after a rollback it is another
         version = registered(settings.name, live.model_version, tracking)
-        with fetched(version, tracking, settings) as one:
-            allowed, said = read_inference(one.file).tolerance, one.scored(offline, settings)
-        names = class_names(said.model, said.task)
-        entities = offline[view.key.name].tolist()
-        if settings.entity is None:
-            sent = feature_rows(in_memory(said.features))
-            answers = deployment.predict_features(settings.name, sent, logged=False)
-        else:
-            answers = deployment.predict(settings.name, entities, logged=False)
-        asked = zip(entities, answers, said.scores.tolist(), strict=True)
-        different = [
-            str(who)
-            for who, answer, scores in asked
-            if not answers_alike(answer, scores, allowed, names)
-        ]
+        offline = _newest_offline(features, settings, feature_store)
+        different = _answered_otherwise(offline, version, settings, tracking, deployment)
         return holds_without(
             different,
-            f"for the {'entities' if settings.entity else 'rows'} {different} the endpoint does "
-            "not answer what the model says of their offline features; see its log",
-            **{"entities" if settings.entity else "rows": len(answers)},
+            f"for the {asked} {different} the endpoint does not answer what the model says of "
+            "their offline features; see its log",
+            **{asked: len(offline)},
             different=", ".join(different) or "none",
         )
 
+    return live_equals_offline
+
+
+def _newest_offline(
+    features: TracedFile, settings: ModelSettings, feature_store: FeastFeatureStore
+) -> "pd.DataFrame":
+    """The newest rows, as many as one request may have, as the offline store knows them."""
+    from mlops_assets.ml.features.agreement import newest_rows
+    from mlops_assets.ml.frames import TIMESTAMP
+    from mlops_assets.ml.training.many_rows.labelled import all_rows
+
+    # Without an entity nothing is looked up, and nothing expires.
+    expires = settings.entity is not None and settings.features.clock == "wall"
+    view, now = FeatureView.of(settings), datetime.now(UTC) if expires else None
+    rows = all_rows(features.rows, settings)
+    newest = newest_rows(rows, view, now).tail(settings.deployment.max_rows)
+    return feature_store.training_rows(view, newest[[view.key.name, TIMESTAMP]])
+
+
+def _answered_otherwise(
+    offline: "pd.DataFrame",
+    version: ModelVersion,
+    settings: ModelSettings,
+    tracking: MLflowTracking,
+    deployment: EndpointDeployer,
+) -> list[str]:
+    """The keys of those rows to which the endpoint does not answer what the version says."""
+    from mlops_assets.ml.export.parity import read_inference
+    from mlops_assets.ml.features.agreement import answers_alike
+    from mlops_assets.ml.file_part import in_memory
+    from mlops_assets.ml.frames import feature_rows
+    from mlops_assets.ml.inference.scoring import class_names
+    from mlops_assets.model_versions.fetched import fetched
+
+    with fetched(version, tracking, settings) as one:
+        allowed, said = read_inference(one.file).tolerance, one.scored(offline, settings)
+    names = class_names(said.model, said.task)
+    keys = offline[settings.key.name].tolist()
+    if settings.entity is None:
+        sent = feature_rows(in_memory(said.features))
+        answers = deployment.predict_features(settings.name, sent, logged=False)
+    else:
+        answers = deployment.predict(settings.name, keys, logged=False)
+    asked = zip(keys, answers, said.scores.tolist(), strict=True)
+    return [
+        str(who)
+        for who, answer, scores in asked
+        if not answers_alike(answer, scores, allowed, names)
+    ]
+
+
+def _served_features_equal_offline(settings: ModelSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(settings.name, "skew_report"),
         pool=pool(settings.name),
@@ -89,6 +128,10 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
         said = f"requests were answered with others: {found}"
         return holds_without(report.skewed, said, requests=report.rows, skewed=found or "none")
 
+    return served_features_equal_offline
+
+
+def _performance_has_not_degraded(settings: ModelSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(settings.name, "performance_report"),
         pool=pool(settings.name),
@@ -105,6 +148,10 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
             metadata={"verdict": verdict, "reasons": reasons or "none"},
         )
 
+    return performance_has_not_degraded
+
+
+def _features_have_not_drifted(settings: ModelSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(settings.name, "drift_report"),
         pool=pool(settings.name),
@@ -119,9 +166,4 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
             metadata={"verdict": newest.verdict, "reasons": "; ".join(newest.reasons) or "none"},
         )
 
-    by_id = [served_features_equal_offline, performance_has_not_degraded]
-    return [
-        live_equals_offline,
-        *(by_id if settings.entity else []),
-        features_have_not_drifted,
-    ]
+    return features_have_not_drifted

@@ -1,6 +1,6 @@
 """Spark, for real: what it computes is what arrays compute, and a lost worker changes nothing.
 
-A session costs seconds, so few of the worlds of `tests/unit/features/test_engines.py` are tried.
+A session costs seconds, so few worlds of `tests/unit/features/engines/test_engines.py` are tried.
 """
 
 import os

@@ -17,7 +17,7 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move
 from resources.champion.aliases import promote, reconcile
 from resources.champion.ledger import PromotionLedger
-from tests.support.fakes import FakeRegistry, FakeTracking
+from tests.support.fakes_tracking import FakeRegistry, FakeTracking
 from tests.support.pipeline_runs import materialize
 
 

@@ -10,7 +10,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from resources.champion.by_hand import Promotions
 from resources.champion.rollbacks import hold_against
-from tests.support.fakes import FakeRegistry, FakeTracking
+from tests.support.fakes_tracking import FakeRegistry, FakeTracking
 from tests.support.pipeline_runs import STAGES, failure, materialize, metadata
 
 

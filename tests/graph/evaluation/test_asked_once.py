@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.support.fakes import FakeRegistry
+from tests.support.fakes_tracking import FakeRegistry
 from tests.support.pipeline_runs import STAGES, materialize
 
 HELD_OUT = 92

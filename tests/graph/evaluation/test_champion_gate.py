@@ -10,7 +10,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
 from resources.champion.aliases import promote
-from tests.support.fakes import FakeRegistry, FakeTracking
+from tests.support.fakes_tracking import FakeRegistry, FakeTracking
 from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
 
 EVALUATED = STAGES[3:5]

@@ -13,7 +13,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from resources.tracking.outcome import MLFLOW, PROCESS, is_gone, settle, status_of, this_process
 from sensors.mlflow_runs import build_mlflow_runs_sensor
-from tests.support.fakes import FakeTracking
+from tests.support.fakes_tracking import FakeTracking
 from tests.support.pipeline_runs import STAGES, failure, materialize, metadata
 
 NOT_STARTED, MANAGED, STARTING = (

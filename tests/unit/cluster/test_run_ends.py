@@ -7,6 +7,7 @@ import pytest
 
 from resources.cluster.api import ClusterApi, Object
 from resources.cluster.runs.ends import was_taken, why_ended, why_failed, why_silent, why_waiting
+from tests.support.cluster_role import shipped_accounts
 
 STEP = "customers__trained_model"
 PATIENCE = timedelta(seconds=60)
@@ -135,3 +136,10 @@ def test_a_pod_that_will_not_start_is_given_up(pods: list[dict], age: int, said:
 )
 def test_what_may_still_start_is_waited_for(pods: list[dict]) -> None:
     assert why_waiting(Knows(pods), job(30), PATIENCE) == ""
+
+
+@pytest.mark.parametrize("account", ["mlops-webserver", "mlops-daemon", "mlops-run"])
+def test_runs_can_be_ended(account: str) -> None:
+    """dagster-k8s deletes the Job, which leaves the pod, and then the pod."""
+    asked = shipped_accounts()[account]
+    assert {(one.verb, one.resource) for one in asked} >= {("delete", "jobs"), ("delete", "pods")}
