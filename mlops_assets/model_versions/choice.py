@@ -3,11 +3,11 @@
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from mlops_assets.blocks.training import AUTO
 from mlops_assets.config import ModelSettings
-from mlops_assets.metadata import markdown_table
+from mlops_assets.metadata import typed_table
+from mlops_assets.ml.rows import to_row
 from mlops_assets.ml.training.choice import candidates
 from mlops_assets.ml.training.tuning import with_params
 from mlops_assets.model_versions.provenance import read_record
@@ -50,5 +50,8 @@ def choice_metadata(choice: EstimatorChoice | None) -> dict[str, Any]:
     """A choice as metadata of the asset."""
     if choice is None:
         return {}
-    shown = pd.DataFrame([each.model_dump() for each in choice.candidates])
-    return {"estimator_chosen": choice.taken, "estimator_candidates": markdown_table(shown)}
+    shown = ["name", "loss", "excess", "standard_error"]
+    if any(each.failed for each in choice.candidates):
+        shown.append("failed")
+    compared = typed_table([to_row(each) for each in choice.candidates], shown)
+    return {"estimator_chosen": choice.taken, "estimator_candidates": compared}

@@ -26,7 +26,9 @@ def test_the_choice_stands_in_metadata_run_record_and_card(
     choice = read_record(version, tracking).choice
     assert choice is not None
     assert facts["estimator_chosen"] == choice.taken
-    assert "boosted trees" in facts["estimator_candidates"]
+    compared = [row["name"] for row in facts["estimator_candidates"]]
+    assert compared == [each.name for each in choice.candidates]
+    assert "boosted trees" in compared
     (taken,) = [each for each in choice.candidates if each.name == choice.taken]
     run = tracking.server.runs[version.run_id]
     assert run["params"]["estimator"] == taken.estimator
