@@ -23,13 +23,14 @@ demo: $(VENV)/installed  ## Replay both data sets month by month through the sys
 
 # The fast tests run far east of UTC, where a clock that is read as local shows. Those of units alone
 # are measured: a third of the CPU of whole graphs would go into it, and they reach the same lines.
+# Real servers are waited for, so three of those tests at once keep two cores busy.
 test: lint  ## Lint, then fast tests, then tests against real servers
 	$(BIN)/coverage erase
 	TZ=Asia/Tokyo $(BIN)/coverage run -m pytest -q -m "not thorough" -n 2 --dist worksteal tests/unit
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	TZ=Asia/Tokyo $(BIN)/pytest -q -m "not thorough" -n 2 --dist worksteal tests/graph
-	$(BIN)/pytest -q -m "e2e and not thorough" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -q -m "e2e and not thorough" -n 3 --dist loadfile --no-loadscope-reorder
 
 thorough: $(VENV)/installed  ## What repeats the tests on more inputs: every table, every way, in an hour
 	$(BIN)/pytest -q -m thorough -n 2 --dist worksteal

@@ -67,6 +67,7 @@ def done(folder: Path, *command: str, **variables: str) -> subprocess.CompletedP
     return ended
 
 
+@pytest.mark.thorough  # the one below is trained and served too, each example is reproduced
 def test_a_project_beside_an_installed_framework_is_trained_served_and_reproduced(
     installed: Path, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from tests.support.lost_pods import ELSEWHERE, HERE, LET_GO
 from tests.support.servers import wait_for
 from tests.support.small_dagster import daemon_over
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -24,12 +24,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Generator[Checkout]:
     made.run("mlops", "stop")
 
 
+@pytest.mark.thorough  # the gate cancels in every way without a server: tests/graph/dagster
 @pytest.mark.parametrize(
     ("executor", "stage", "forced"),
-    [
-        pytest.param("in_process", "trained_model", False, marks=pytest.mark.thorough),
-        ("forkserver", "deployed_endpoint", True),
-    ],
+    [("in_process", "trained_model", False), ("forkserver", "deployed_endpoint", True)],
 )
 def test_a_terminated_run_is_canceled_and_the_champion_stays(
     checkout: Checkout, executor: str, stage: str, forced: bool

@@ -198,6 +198,7 @@ def trained(rows: StoredRows, engine: SparkEngine, workers: int | None = None) -
     return Trained(booster, log_loss(parts.test[model.target.name], scores))
 
 
+@pytest.mark.thorough
 def test_trees_of_one_worker_of_a_cluster_are_those_of_memory(
     cluster: SparkServers, tmp_path: Path
 ) -> None:
