@@ -285,7 +285,7 @@ def test_rule_port_of_another_model_is_refused(
     line = next(
         one
         for one in (project / "defs" / "a" / "defs.yaml").read_text().splitlines()
-        if "18471" in one
+        if "port: 18471" in one
     )
     assert line.endswith("# what --port says")
     capsys.readouterr()
