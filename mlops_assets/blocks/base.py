@@ -4,8 +4,9 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -156,27 +157,46 @@ class Settings(Record):
     def _no_number_in_quotes(cls, data: Any) -> Any:
         """Refuse `"2000"` for 2000, which pydantic takes: who reads the YAML cannot know that."""
         quoted = [
-            Misfit(name, f"{data[name]!r} is a text; write it without quotes")
+            Misfit(name, f"{data[name]!r} is a text; write {spelled}, without quotes")
             for name, field in cls.model_fields.items()
             if isinstance(data, dict)
             and isinstance(data.get(name), str)
             and _is_number(field.annotation)
-            and _NUMBER.fullmatch(data[name].strip())
+            and (spelled := _unquoted(data[name].strip().lower()))
         ]
         if quoted:
             raise MisfitError(*quoted)
         return data
 
 
-_NUMBER = re.compile(r"[+-]?[\d._]+([eE][+-]?\d+)?|true|false|yes|no|on|off|[tfyn]", re.IGNORECASE)
-"""What pydantic makes a number of, or true or false."""
+_NUMBER = re.compile(r"[+-]?[\d._]+(e[+-]?\d+)?")
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "t", "y"), "true"),
+    **dict.fromkeys(("false", "no", "off", "f", "n"), "false"),
+}
+
+
+def _unquoted(text: str) -> str | None:
+    """How YAML has what pydantic makes a number of, or true or false; None of another text.
+
+    `1e3` is a text to YAML: there a power of ten has a fraction before it and a sign.
+    """
+    if text in _WORDS or not _NUMBER.fullmatch(text):
+        return _WORDS.get(text)
+    for kind in (int, float):
+        with suppress(ValueError):
+            whole, power, ten = str(kind(text)).partition("e")
+            return f"{whole}{'' if '.' in whole or not power else '.0'}{power}{ten}"
+    return None
 
 
 def _is_number(annotation: Any) -> bool:
     """Whether a field holds a number, or true or false, and no text."""
-    parts = [part for part in get_args(annotation) or (annotation,) if part is not type(None)]
-    plain = [get_args(part)[0] if get_args(part) else part for part in parts]
-    return all(kind in (int, float, bool) for kind in plain)
+    parts = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _is_number(parts[0])
+    kinds = [kind for kind in parts or (annotation,) if kind is not type(None)]
+    return all(_is_number(kind) if get_args(kind) else kind in (int, float, bool) for kind in kinds)
 
 
 class Misfit(NamedTuple):

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from mlops_assets.blocks.base import NUMBERS, DType, Scalar, Settings
 
@@ -16,6 +24,17 @@ COUNTED_IN = ("s", "ms", "us", "ns", "excel")
 """What a datetime may be counted in: time since 1970, or the days of a spreadsheet."""
 _KNOWN = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYz%")
 """Directives that pandas reads; `%Z` apart, whose names are ambiguous."""
+
+_EXACT = 2**53
+
+
+def _to_the_last_digit(value: Any, as_float: ValidatorFunctionWrapHandler) -> float:
+    """A float; an integer stays one where not each has a float of its own."""
+    number = as_float(value)
+    return value if type(value) is int and abs(value) > _EXACT else number
+
+
+_Bound = Annotated[float, WrapValidator(_to_the_last_digit), PlainSerializer(lambda bound: bound)]
 _SourceName = Annotated[str, Field(min_length=1)]
 _PROBE = datetime(2001, 12, 30, 22, 58, 57, 123456, tzinfo=UTC)
 
@@ -38,8 +57,8 @@ class ColumnContract(Settings):
         "blank.",
     )
     nullable: bool = False
-    min: float | None = None
-    max: float | None = None
+    min: _Bound | None = None
+    max: _Bound | None = None
     allowed: tuple[Scalar, ...] = Field((), description="The only values that may occur.")
     meanings: dict[str, bool] = Field(
         default_factory=dict,
@@ -229,3 +248,12 @@ def _missing(found: set[str]) -> str | None:
 
 def _refused(form: str, why: str) -> ValueError:
     return ValueError(f"format {form!r}: {why}; write e.g. `%Y-%m-%d %H:%M:%S`")
+
+
+def spelled_bound(bound: float) -> str:
+    """A limit to the last digit, without a fraction of nothing.
+
+    >>> spelled_bound(0.1), spelled_bound(3.0), spelled_bound(2**53 + 1)
+    ('0.1', '3', '9007199254740993')
+    """
+    return str(bound).removesuffix(".0")

@@ -7,7 +7,7 @@ are shown is `assets.declared`; what rows really look like is `ml.summary`.
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-from mlops_assets.blocks.columns import ColumnContract
+from mlops_assets.blocks.columns import ColumnContract, spelled_bound
 from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.records.data import TIMESTAMP
@@ -234,7 +234,7 @@ def _role(name: str, settings: ModelSettings) -> str:
 def _rules(rule: ColumnContract) -> tuple[str, ...]:
     """What the contract asks of a value, for a person."""
     bounds = {">=": rule.min, "<=": rule.max}
-    said = [f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
+    said = [f"{sign} {spelled_bound(bound)}" for sign, bound in bounds.items() if bound is not None]
     if rule.allowed:
         shown = ", ".join(map(str, rule.allowed[:_SHOWN]))
         more = f" and {len(rule.allowed) - _SHOWN} more" if len(rule.allowed) > _SHOWN else ""

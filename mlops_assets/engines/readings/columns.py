@@ -83,8 +83,8 @@ class ColumnReading:
         at = self.dialect.microseconds
         rules = {
             "nullable": lambda: missing,
-            "min": lambda: forced(value, "float64") < self.rule.min,
-            "max": lambda: forced(value, "float64") > self.rule.max,
+            "min": lambda: self._number(value, self.rule.min) < self.rule.min,
+            "max": lambda: self._number(value, self.rule.max) > self.rule.max,
             "allowed": lambda: ~self._allowed(value),
             "future": lambda: at(value) > self._now(),
             "start": lambda: at(value) < us(self.since),
@@ -124,6 +124,11 @@ class ColumnReading:
             return self.dialect.microseconds(value).isin([us(one) for one in allowed])
         kind = {"int64": int, "float64": float, "bool": bool, "string": str}[self.rule.dtype]
         return value.isin([kind(one) for one in allowed])
+
+    def _number(self, value: Any, bound: float | None) -> Any:
+        """What is compared with a bound: itself where no float is equal to the bound."""
+        whole = isinstance(bound, int) and self.rule.dtype == "int64" and _LEAST <= bound <= _MOST
+        return value if whole else forced(value, "float64")
 
     def _integers(self, column: Any) -> tuple[Any, dict[str, Any]]:
         self._require_no_text(column)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlops_assets.blocks.columns import ColumnContract
+from mlops_assets.blocks.columns import ColumnContract, spelled_bound
 
 REPEATS = "repeats an earlier row"
 """What is said of a row that is not `unique`."""
@@ -30,9 +30,9 @@ def said_of(
     """
     said = {} if rule.nullable else {"nullable": "is missing"}
     if rule.min is not None:
-        said["min"] = f"is below {rule.min:.15g}"
+        said["min"] = f"is below {spelled_bound(rule.min)}"
     if rule.max is not None:
-        said["max"] = f"is above {rule.max:.15g}"
+        said["max"] = f"is above {spelled_bound(rule.max)}"
     if rule.allowed:
         said["allowed"] = f"is not one of {_listed(rule.allowed)}"
     if rule.dtype == "datetime" and rule.future == "refuse":

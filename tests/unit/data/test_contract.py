@@ -24,6 +24,25 @@ def test_bounds_are_inclusive_and_named():
     assert violations(checked) == {"x.min": 1, "x.max": 1}
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_bound_that_no_float_holds_is_compared_to_the_last_digit(sign: int):
+    bound = sign * 9007199254740992000
+    rule = {"max" if sign > 0 else "min": bound}
+    checked = check([str(bound), str(bound + sign)], dtype="int64", **rule)
+    assert kept(checked) == [bound]
+    beyond = "above" if sign > 0 else "below"
+    assert reasons(checked)[0].endswith(f"'{bound + sign}' is {beyond} {bound}")
+
+
+def test_a_bound_beyond_int64_is_one_too():
+    assert len(check(["1", str(2**63 - 1)], dtype="int64", max=2**64, min=-(2**70)).rows) == 2
+
+
+def test_a_bound_is_said_as_it_was_written():
+    checked = check(["4503599627370.25"], dtype="float64", max=4503599627370.125)
+    assert reasons(checked) == ["x.max: '4503599627370.25' is above 4503599627370.125"]
+
+
 def test_allowed_values_are_typed_like_the_column():
     assert kept(check(["a", "b"], dtype="string", allowed=["a"])) == ["a"]
     assert kept(check(["1", "2"], dtype="int64", allowed=[1])) == [1]
