@@ -158,7 +158,7 @@ def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -
 def _computed_by(engine: "Engine") -> dict[str, Any]:
     from mlops_assets.engines.kept import Kept
 
-    counted = {"snapshots_computed": engine.computed} if isinstance(engine, Kept) else {}
+    counted = {"snapshots": engine.computed} if isinstance(engine, Kept) else {}
     return {"engine": engine.name, **counted}
 
 

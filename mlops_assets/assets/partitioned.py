@@ -29,7 +29,7 @@ from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
 
-_ROWS = "dagster/partition_row_count"
+_ROWS = "rows"  # a long key would take the room of the tables on the page
 
 
 def build_partitioned_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
@@ -93,7 +93,7 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
                 yield result
                 continue
             touched = parts.announce(found.versions, found.counts)
-            facts = {**(result.metadata or {}), **touched, "partitions_checked": len(found.new)}
+            facts = {**(result.metadata or {}), **touched, "checked": len(found.new)}
             yield dg.MaterializeResult(value=result.value, data_version=known, metadata=facts)
 
     return processed_data
@@ -163,7 +163,7 @@ class _Parts(NamedTuple):
                 )
             )
         self.files.announce(self.settings, self.stage, now)
-        return {"partitions": len(now), "partitions_materialized": len(changed | asked)}
+        return {"partitions": len(now), "materialized": len(changed | asked)}
 
     def _reached(self, versions: Mapping[str, str]) -> dict[str, str]:
         definition, partitions = partitions_of(self.settings), self.settings.partitions

@@ -104,7 +104,7 @@ def test_partitions_of_a_table_give_the_same_rows(
     change("insert into \"Loans 2024\" values (400, '2024-02-03', 3.5, 'a', 0)")
     late = materialize(cut, resources, instance, DATA)
     events = late.asset_materializations_for_node("loans__processed_data")
-    checked = [event.metadata.get("partitions_checked") for event in events]
+    checked = [event.metadata.get("checked") for event in events]
     assert [one.value for one in checked if one] == [1], "that of the new row"
     others = fake_resources(tmp_path / "others")
     with dg.DagsterInstance.ephemeral() as other:

@@ -70,7 +70,7 @@ def test_a_late_file_costs_what_it_touches_and_changes_nothing_else(
     first = materialize(made, resources, instance, DATA)
     days = [day.isoformat() for day in pd.date_range(START, periods=110).date]
     assert touched(first, "raw_data") == touched(first, "processed_data") == days
-    assert facts(first, "processed_data")["partitions_checked"] == 108, "two have no row"
+    assert facts(first, "processed_data")["checked"] == 108, "two have no row"
 
     unchanged = materialize(made, resources, instance, DATA)
     assert touched(unchanged, "raw_data") == touched(unchanged, "processed_data") == []
@@ -80,7 +80,7 @@ def test_a_late_file_costs_what_it_touches_and_changes_nothing_else(
     late = materialize(made, resources, instance, DATA)
     assert touched(late, "raw_data") == touched(late, "processed_data") == ["2024-04-10"]
     assert facts(late, "raw_data")["files_read"] == 1
-    assert facts(late, "processed_data")["partitions_checked"] == 1
+    assert facts(late, "processed_data")["checked"] == 1
     assert facts(late, "processed_data")["dagster/row_count"] == 109
 
     other = lines[105].rpartition(",")[0] + ",1"
@@ -182,8 +182,8 @@ def test_features_are_computed_of_the_snapshots_after_a_late_event(
     put(source, "late.csv", [lines[0], *late], 1, len(late))
     result = materialize(made, parts, instance, STAGES[:3])
 
-    assert facts(result, "processed_data")["partitions_checked"] == 1
-    assert facts(result, "features")["snapshots_computed"] == 3, "of 16: April 15, 22, 29"
+    assert facts(result, "processed_data")["checked"] == 1
+    assert facts(result, "features")["snapshots"] == 3, "of 16: April 15, 22, 29"
     changed = ["2024-04-15", "2024-04-22"]
     assert touched(result, "features") == changed, "a sum of 14 days knows no more of it later"
     whole = fake_resources(tmp_path / "whole")
@@ -207,11 +207,13 @@ def test_features_of_a_flat_table_are_of_the_day_of_their_row(
     days = [day.isoformat() for day in pd.date_range(START, periods=110).date]
     assert touched(first, "features") == days
     counted = {
-        event.partition: event.metadata["dagster/partition_row_count"].value
+        event.partition: event.metadata["rows"].value
         for event in first.asset_materializations_for_node("loans__features")
         if event.partition in days
     }
     assert [counted[day] for day in days[99:102]] == [1, 0, 1]
+    longest = max((key for stage in stages for key in facts(first, stage)), key=len)
+    assert len(longest) <= 18, "a longer one takes the room of the tables on a page"
 
     assert touched(materialize(made, resources, instance, stages), "features") == []
     put(source, "late.csv", lines, 101, 101)
