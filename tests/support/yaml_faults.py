@@ -147,7 +147,9 @@ NO_MODEL = [
     Broken("cron", swap("0 0 * * 0", "every sunday"), 22, "is no cron expression; write e.g."),
     Broken("cron of Mars", swap("0 0 * * 0", "0 25 * * 0"), 22, "is no cron expression"),
     Broken("low port", swap("18200", "80"), 23, "equal to 1024; write a larger number"),
-    Broken("port in quotes", swap("18200", '"18200"'), 23, "'18200' is a text; write 18200, without"),
+    Broken(
+        "port in quotes", swap("18200", '"18200"'), 23, "'18200' is a text; write 18200, without"
+    ),
     Broken("port by a power of ten", swap("18200", "1e4"), 23, "'1e4' is a text; write 10000.0,"),
     Broken("port in words", swap("18200", "any"), 23, "'any' is no whole number; write one"),
     Broken(

@@ -81,7 +81,11 @@ def rules(draw: st.DrawFn, dtype: str, kind: pa.DataType) -> dict[str, Any]:
     """A contract of a column of that type."""
     rule: dict[str, Any] = {"dtype": dtype, "nullable": draw(st.booleans())}
     if dtype in ("int64", "float64"):
-        rule |= draw(st.sampled_from([{}, {"min": -1}, {"max": 1.5}, {"min": 0, "max": 2**53}, {"max": 2**63 - 2}]))
+        rule |= draw(
+            st.sampled_from(
+                [{}, {"min": -1}, {"max": 1.5}, {"min": 0, "max": 2**53}, {"max": 2**63 - 2}]
+            )
+        )
     if draw(st.integers(0, 3)) == 0:
         rule["allowed"] = draw(st.sampled_from(ALLOWED[dtype]))
     if dtype == "datetime":
