@@ -25,13 +25,14 @@ COUNTED_IN = ("s", "ms", "us", "ns", "excel")
 _KNOWN = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYz%")
 """Directives that pandas reads; `%Z` apart, whose names are ambiguous."""
 
-_EXACT = 2**53
+EXACT = 2**53
+"""Up to here each integer has a float of its own."""
 
 
 def _to_the_last_digit(value: Any, as_float: ValidatorFunctionWrapHandler) -> float:
     """A float; an integer stays one where not each has a float of its own."""
     number = as_float(value)
-    return value if type(value) is int and abs(value) > _EXACT else number
+    return value if type(value) is int and abs(value) > EXACT else number
 
 
 _Bound = Annotated[float, WrapValidator(_to_the_last_digit), PlainSerializer(lambda bound: bound)]

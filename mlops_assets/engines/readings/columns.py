@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.columns import ColumnContract
+from mlops_assets.blocks.columns import EXACT, ColumnContract
 from mlops_assets.engines.readings.dialects import Dialect, called, forced
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.data.casting import (
-    EXACT,
     INEXACT,
     NOT_FLOAT64,
     NOT_INT64,

@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from mlops_assets.blocks.columns import ColumnContract
+from mlops_assets.blocks.columns import EXACT, ColumnContract
 from mlops_assets.ml.data.datetimes import datetimes, epochs
 from mlops_assets.ml.data.marks import Marks
 
@@ -43,7 +43,6 @@ ROUNDED = "is a float beyond 2**53, so perhaps another integer, rounded"
 INEXACT = "is beyond 2**53, which a nullable int64 cannot hold exactly"
 NOT_FLOAT64, NOT_STRING = "is not a finite float64", "is not a string"
 _INT64 = np.iinfo(np.int64)
-EXACT = 2**53  # beyond it a float64 skips integers
 
 
 class Cast(NamedTuple):
