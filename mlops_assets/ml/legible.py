@@ -1,8 +1,8 @@
 """Names and values as short as a table of the Dagster UI has room for, and still told apart.
 
-A page of 1,500 pixels shows some 80 characters of a table beside each other, and cuts off the rest.
-What is shortened here stands in full in the value of the asset. Tables themselves are
-`mlops_assets.metadata`'s.
+A page of 1,500 pixels with Dagster's menu open shows some 76 characters of a table beside each
+other, and cuts off the rest. What is shortened here stands in full in the value of the asset.
+Tables themselves are `mlops_assets.metadata`'s.
 """
 
 from collections import Counter
@@ -11,22 +11,13 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from mlops_assets.ml.markdown import table
+from mlops_assets.ml.rows import short
 from mlops_assets.ml.summary import spelled
 
-NAME, TEXT, WIDTH, ROWS = 26, 24, 64, 5
+NAME, TEXT, WIDTH, ROWS = 22, 22, 60, 5
 """Characters of a name, of a text and of a preview, and the rows of it."""
 CELL = 1000
 """Characters of a cell that is no higher than a third of a screen."""
-
-
-def short(text: str, most: int) -> str:
-    """A text of so many characters at most, with `…` in its middle if it was longer.
-
-    >>> short("average_value_in_euro_of_2024", 20)
-    'average_v…ro_of_2024'
-    """
-    tail = most // 2
-    return text if len(text) <= most else f"{text[: most - tail - 1]}…{text[-tail:]}"
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:

@@ -38,15 +38,15 @@ def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
             name="model_feature_drift",
             help="Population stability index of the newest window, corrected for chance.",
             labels=("version", "feature"),
-            values={(version, name): value for name, value in summary.scores.items()},
+            values={(version, name): summary.scores[name] for name in found.compared},
         ),
         Gauge(
             name="model_feature_drift_distance",
             help="Other scores of the newest window; the report's metadata says what they mean.",
             labels=("version", "feature", "method"),
             values={
-                (version, name, method): getattr(one, method)
-                for name, one in found.distances.items()
+                (version, name, method): getattr(found.distances[name], method)
+                for name in found.compared
                 for method in Distance._fields
                 if method != "psi"
             },
@@ -132,7 +132,7 @@ def _columns(
             {
                 "column": titles.get(name, name),
                 "verdict": verdict,
-                **cells(scores._asdict()),
+                **(cells(scores._asdict()) if name in found.compared else {}),
                 **figures(moments),
             }
         )

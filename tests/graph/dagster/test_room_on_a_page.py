@@ -8,25 +8,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.assets.declared import WORD
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
+from mlops_assets.ml.columns import TABLES
 from tests.support.live_rows import predictions, stored_features
 from tests.support.pipeline_runs import build, materialize
 
-CHARACTERS, OF_A_COLUMN = 80, 2.4
-"""Of a table beside each other at 1,500 pixels; a column's lines and margins take 17 of them."""
+CHARACTERS, OF_A_COLUMN = 76, 2.4
+"""Of a table beside each other at 1,500 pixels with the menu open; lines and margins of a column
+take 17 of them."""
+LONGER = f"amount_{'of_that_loan_in_euro_' * 6}before_fees"
 NAMES = [f"average_transaction_value_in_the_{n}th_of_the_last_sixty_days" for n in range(60)]
 
 
 @pytest.fixture
 def wide(loans: dict[str, Any]) -> ModelSettings:
-    """The loans with 60 numbers of long names, each of another size."""
+    """The loans with 60 numbers of long names, each of another size; one is delivered as longer."""
     file = Path(loans["source"]["uri"])
     rows, rng = pd.read_csv(file), np.random.default_rng(0)
     noise = rng.normal(size=(len(rows), len(NAMES))) * 10.0 ** (np.arange(len(NAMES)) % 12)
     rows = pd.concat([rows, pd.DataFrame(noise, columns=NAMES)], axis=1)
-    rows.to_csv(file, index=False)
     loans["contract"]["columns"] |= {name: {"dtype": "float64"} for name in NAMES}
+    rows.rename(columns={"amount": LONGER}).to_csv(file, index=False)
+    loans["contract"]["columns"]["amount"] |= {"from": LONGER}
     loans["features"]["columns"] = ["amount", "grade", *NAMES]
     loans["monitoring"] = {"window": "500d", "drift": {"min_rows": 50}}
     return ModelSettings.model_validate(loans)
@@ -50,6 +55,18 @@ def width(table: dg.TableMetadataValue) -> float:
         words = [word for text in texts for word in text.replace("-", "- ").split()]
         longest += max(map(len, words)) + OF_A_COLUMN
     return longest
+
+
+def test_a_description_breaks_on_a_page(wide: ModelSettings, resources: dict[str, Any]) -> None:
+    """The UI breaks a description at its blanks, and cuts off what is longer than its column."""
+    specs = {s.key.path[-1]: s for s in build(wide, resources).resolve_all_asset_specs()}
+    told = [
+        str(column.description)
+        for stage in TABLES
+        for column in specs[stage].metadata["dagster/column_schema"].columns
+    ]
+    assert any(LONGER[:12] in said for said in told)
+    assert max(len(word) for said in told for word in said.split()) <= WORD
 
 
 def test_sixty_columns_of_long_names_have_room(

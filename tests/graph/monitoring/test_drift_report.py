@@ -117,6 +117,17 @@ def test_a_shift_is_reported_drawn_and_measured(watch: Watch, held_out: pd.DataF
     assert 'model_drift_alarm{model_name="loans"} 1.0' in text
 
 
+def test_what_has_no_values_has_no_distance(watch: Watch, held_out: pd.DataFrame) -> None:
+    watch.log(held_out, 0, shift=np.nan)
+    found = watch.report()
+    assert [row["verdict"] for row in found["columns"] if row["column"] == "amount"] == ["broken"]
+    assert [row["psi"] for row in found["columns"] if row["column"] == "amount"] == [""]
+    assert "amount" not in {row["column"] for row in found["distances"]}, "0 would say: as before"
+    gauges = Path(watch.resources["metrics"].root, "loans", "metrics", "drift.prom")
+    assert 'feature="amount"' not in gauges.read_text(encoding="utf-8")
+    assert 'feature="grade"' in gauges.read_text(encoding="utf-8")
+
+
 def test_every_column_is_drawn_on_demand(watch: Watch, held_out: pd.DataFrame) -> None:
     watch.log(held_out, 0)
     found = watch.report(all_columns=True)
