@@ -205,12 +205,12 @@ def test_a_model_that_cannot_take_a_missing_value_refuses_it(tmp_path: Path, onn
 
     whole = {"spend": 1.0, "class": "x"}
     missing = whole | {"spend": None}
-    response = worker.post("/predict_features", features(whole, missing, *[whole, missing] * 4))
+    response = worker.post("/predict_features", features(whole, *[missing] * 4))
 
     assert response.status_code == 422
     error = response.json()["error"]
     assert error["code"] == "features_refused"
-    said = "is null in rows 1, 3, 5 and 2 more"
+    said = "is null in rows 1, 2, 3 and 1 more"
     assert error["details"] == [{"field": "spend", "message": said}]
 
 
