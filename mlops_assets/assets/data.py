@@ -104,7 +104,7 @@ def delivered(
     return {
         **version.model_dump(include={"size_bytes", "md5"}),
         **stated(SourceFacts(source_fingerprint=fingerprint or "")),
-        "record_in_git": dg.MetadataValue.md(f"```sh\n{datasets.record_in_git(version)}\n```"),
+        "record_in_git": datasets.record_in_git(version),
     }
 
 

@@ -1,8 +1,8 @@
 """Names and values as short as a table of the Dagster UI has room for, and still told apart.
 
-A page of 1,500 pixels with Dagster's menu open shows some 76 characters of a table beside each
-other, and cuts off the rest. What is shortened here stands in full in the value of the asset.
-Tables themselves are `mlops_assets.metadata`'s.
+A page of 1,500 pixels with Dagster's menu open shows some 73 characters of the longest key and a
+table beside each other, and cuts off the rest. What is shortened here stands in full in the value
+of the asset. Tables themselves are `mlops_assets.metadata`'s.
 """
 
 from collections import Counter
@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from mlops_assets.ml.markdown import table
-from mlops_assets.ml.rows import short
+from mlops_assets.ml.rows import short, with_short_words
 from mlops_assets.ml.summary import spelled
 
-NAME, TEXT, WIDTH, ROWS = 22, 22, 60, 5
+NAME, TEXT, WIDTH, ROWS = 16, 20, 54, 5
 """Characters of a name, of a text and of a preview, and the rows of it."""
-CELL = 1000
-"""Characters of a cell that is no higher than a third of a screen."""
+WORD, CELL = 52, 1000
+"""Characters of a word, and of a cell that is no higher than a third of a screen."""
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
@@ -36,7 +36,8 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 def listed(texts: Sequence[str], between: str) -> str:
     """As many of the texts as a cell has room for, at least one, and how many more there are."""
     said = ""
-    for place, text in enumerate(texts):
+    for place, whole in enumerate(texts):
+        text = with_short_words(whole, WORD)
         longer = f"{said}{between}{text}" if said else text
         if said and len(longer) > CELL:
             return f"{said}{between}and {len(texts) - place} more"

@@ -27,6 +27,11 @@ def short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - tail - 1]}…{text[-tail:]}"
 
 
+def with_short_words(text: str, most: int) -> str:
+    """A text whose words have so many characters at most: the Dagster UI breaks it at blanks."""
+    return " ".join(short(word, most) for word in text.split(" "))
+
+
 def to_row(record: Record) -> dict[str, Cell]:
     """The cells of a record, under the names of their columns."""
     row: dict[str, Cell] = {}

@@ -24,8 +24,9 @@ REFERENCE_TABLES = {
 }
 DRIFT_TABLES = {
     "columns": ("verdict", "psi", "p_value"),
-    "distances": ("jensen_shannon", "kolmogorov_smirnov", "wasserstein"),
-    "moments": ("mean_before", "mean", "std_before", "std"),
+    "distances": ("jensen_shannon", "kolmogorov_smirnov"),
+    "means": ("mean_before", "mean", "wasserstein"),
+    "deviations": ("std_before", "std"),
 }
 """Which facts of a column stand together, since they have no room beside each other."""
 
