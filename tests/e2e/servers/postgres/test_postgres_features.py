@@ -156,23 +156,28 @@ def test_a_step_that_is_ended_in_the_middle_leaves_neither_a_query_nor_a_table(
     assert postgres.execute(LEFT, postgres.address("shop")) == []
 
 
+STAGES = ",".join(f"customers/{one}" for one in ("features", "trained_model", "evaluation_report"))
+MATERIALIZE = ("dagster", "asset", "materialize", "-m", "mlops_assets.definitions", "--select")
+
+
 @pytest.mark.thorough
+@pytest.mark.timeout(900)
 def test_a_run_by_postgres_is_that_of_arrays_and_is_reproduced_there(
     postgres: PostgresServer, engine: PostgresEngine, tmp_path: Path
 ) -> None:
-    by_postgres, by_arrays = (Project(tmp_path / name, free_port()) for name in ("pg", "arrays"))
+    project = Project(tmp_path / "home", free_port())
     try:
-        said = by_postgres.run("mlops_assets", "run", "customers", engine=engine.address)
-        by_arrays.run("mlops_assets", "run", "customers")
-        again = by_postgres.run("mlops_assets", "reproduce", "customers@1", engine=engine.address)
+        said = project.run("mlops_assets", "run", "customers", engine=engine.address)
     finally:
-        for project in (by_postgres, by_arrays):
-            project.run("mlops_assets", "stop")
-    assert again.startswith("customers@1: equal")
-    assert f"compared within 1e-09, since features were by {engine.name}" in again
-    pd.testing.assert_frame_equal(by_postgres.features(), by_arrays.features(), rtol=1e-12, atol=0)
-    assert by_postgres.evaluation().decision == by_arrays.evaluation().decision
-    files = [path for path in by_postgres.home.rglob("*") if path.is_file()]
-    for content in [said.encode(), again.encode(), *(path.read_bytes() for path in files)]:
+        project.run("mlops_assets", "stop")
+    features, evaluation = project.features(), project.evaluation()
+    said += project.run("mlops_assets", "reproduce", "customers@1", engine=engine.address)
+    assert "customers@1: equal" in said
+    assert f"compared within 1e-09, since features were by {engine.name}" in said
+    files = [path for path in project.home.rglob("*") if path.is_file()]
+    for content in [said.encode(), *(path.read_bytes() for path in files)]:
         assert not any(word in content for word in (b"gu:est", b"gu%3Aest"))
     assert postgres.execute(LEFT, postgres.address("shop")) == []
+    project.run(*MATERIALIZE, STAGES)
+    pd.testing.assert_frame_equal(features, project.features(), rtol=1e-12, atol=0)
+    assert project.evaluation().decision == evaluation.decision
