@@ -52,6 +52,7 @@ def awkward(request: pytest.FixtureRequest, loans: dict[str, Any]) -> dict[str, 
     }
 
 
+@pytest.mark.usefixtures("drawn")
 def test_any_name_is_served_logged_and_reported(
     awkward: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:
