@@ -80,7 +80,7 @@ class EngineError(MlopsError):
 
 
 class EngineUnavailableError(EngineError, TransientError):
-    """The Spark of MLOPS_ENGINE does not answer."""
+    """The server of MLOPS_ENGINE does not answer."""
 
 
 class FeatureStoreError(MlopsError):

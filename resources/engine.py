@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 
 class FeatureEngine(dg.ConfigurableResource):
-    """What computes features and labels of event logs: arrays, DuckDB out of core, or Spark."""
+    """What computes features and labels of event logs: arrays, DuckDB, Spark or a Postgres."""
 
     url: str = Field(
         "arrays",
-        description="`arrays`, `auto`, `duckdb://?memory_limit=4GB` or `spark://HOST:PORT`.",
+        description="`arrays`, `auto`, `duckdb://?memory_limit=4GB`, `spark://HOST:PORT` or "
+        "`postgresql://USER:PASSWORD@HOST/NAME`.",
     )
     spill: str = Field(description="Folder of what does not fit into DuckDB's memory limit.")
     kept: str = Field(
@@ -63,8 +64,8 @@ class FeatureEngine(dg.ConfigurableResource):
         engine = chosen_engine(self.url, 0, Path(self.spill))
         if not isinstance(engine, SparkEngine):
             raise ConfigError(
-                f"training.spark_workers needs a Spark, and MLOPS_ENGINE={self.url} is none; set "
-                "spark://HOST:PORT, or remove training.spark_workers"
+                f"training.spark_workers needs a Spark, and MLOPS_ENGINE={engine.name} is none; "
+                "set spark://HOST:PORT, or remove training.spark_workers"
             )
         return SparkTrees(engine, workers).grow
 

@@ -5,10 +5,8 @@ A session costs seconds, so few worlds of `tests/unit/features/engines/test_engi
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,8 +45,9 @@ from tests.support.engines import (
 )
 from tests.support.external_training import FEATURES, settings, write
 from tests.support.loans import fake_resources
+from tests.support.own_project import Project, ended
 from tests.support.pipeline_runs import materialize
-from tests.support.servers import ROOT, free_port, wait_for
+from tests.support.servers import free_port, wait_for
 from tests.support.spark_cluster import (
     PACKAGES,
     PYTHON,
@@ -150,48 +149,6 @@ def test_a_failure_says_sparks_own_reason(servers: SparkServers) -> None:
         aggregate(many_events(), event_log(), engine)
 
 
-@dataclass(frozen=True)
-class Project:
-    """The repository's own example over a state folder of the test's."""
-
-    home: Path
-    port: int
-
-    def start(self, *command: str, engine: str = "arrays") -> subprocess.Popen[str]:
-        told = {
-            "MLOPS_HOME": str(self.home),
-            "MLOPS_DATA_ROOT": str(self.home / "project"),
-            "DAGSTER_HOME": str(self.home / "dagster"),
-            "MLOPS_PORT_CUSTOMERS": str(self.port),
-            "MLOPS_ENGINE": engine,
-        }
-        return subprocess.Popen(
-            [str(PYTHON), "-W", "ignore", "-m", *command],
-            cwd=ROOT,
-            env=os.environ | told,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *command: str, engine: str = "arrays") -> str:
-        return ended(self.start(*command, engine=engine))
-
-    def features(self) -> pd.DataFrame:
-        return pd.read_parquet(self.home / "assets" / "customers" / "features.parquet")
-
-    def evaluation(self) -> Evaluation:
-        path = self.home / "assets" / "customers" / "evaluation_report.json"
-        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
-
-
-def ended(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output
-    return output
-
-
 @pytest.fixture(scope="module")
 def cluster(servers: SparkServers) -> SparkServers:
     servers.start_cluster(workers=2)
@@ -258,7 +215,7 @@ def test_more_workers_than_cores_are_one_sentence(cluster: SparkServers, tmp_pat
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Generator[Project]:
-    made = Project(tmp_path_factory.mktemp("home"), free_port())
+    made = Project(tmp_path_factory.mktemp("home"), free_port(), PYTHON)
     yield made
     made.run("mlops_assets", "stop")
 
