@@ -196,7 +196,7 @@ for command in json.loads(sys.argv[1]):
     said.append(text.getvalue())
 print(json.dumps(said))
 """
-"""Commands in one process: each start of the command line costs three seconds of CPU."""
+"""Commands in one process: each start of the command line costs two seconds of CPU."""
 
 
 def test_what_a_verb_finds_is_one_json_document_with_the_keys_of_its_page(
