@@ -13,6 +13,7 @@ LONGEST = (
     "endpoints/test_deployment_contract.py",
     "cluster/test_cluster_training.py",
     "cluster/test_cluster_canary.py",
+    "cluster/test_cluster_runs.py",
     "scoring/test_score.py",
     "servers/test_several_machines.py",
     "champion/test_promotions.py",

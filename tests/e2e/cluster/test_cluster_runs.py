@@ -131,8 +131,6 @@ def test_the_checks_of_an_asset_run_in_its_pod(
     assert done.index("used") > done.index("made_made_is_one")  # which blocks
 
 
-# More ways to end, and what the accounts have asked for after them.
-@pytest.mark.thorough
 def test_a_run_that_is_ended_ends_its_step_and_leaves_no_pod(
     instance: dg.DagsterInstance, cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -152,7 +150,6 @@ def test_a_run_that_is_ended_ends_its_step_and_leaves_no_pod(
     assert _jobs_of(cluster, run) == []
 
 
-@pytest.mark.thorough
 def test_a_run_that_gets_no_new_pod_says_why_and_leaves_none(
     instance: dg.DagsterInstance, cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -181,7 +178,6 @@ def test_a_run_that_gets_no_new_pod_says_why_and_leaves_none(
     wait_for("the end of its step", lambda: note.exists() and len(_pods_of(cluster, run)) == 1, 30)
 
 
-@pytest.mark.thorough
 def test_steps_whose_pods_end_or_never_start_say_why(
     instance: dg.DagsterInstance, cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -215,7 +211,6 @@ def test_steps_whose_pods_end_or_never_start_say_why(
     wait_for("its pod's", lambda: "vanish" not in map(_step, _pods_of(cluster, run)), 10)
 
 
-@pytest.mark.thorough
 def test_a_run_whose_pod_never_starts_says_why_and_leaves_no_job(
     instance: dg.DagsterInstance, cluster: Cluster
 ) -> None:
@@ -258,7 +253,6 @@ def _step(pod: dict[str, Any]) -> str | None:
     return pod["metadata"]["labels"].get("dagster/op")
 
 
-@pytest.mark.thorough
 def test_each_account_asks_for_what_its_role_allows_and_for_nothing_else(cluster: Cluster) -> None:
     """What is not allowed was refused above; here, that nothing is allowed in vain."""
     roles, asked = shipped_roles(), cluster.server.asked_by
