@@ -43,6 +43,10 @@ class DatabaseUnavailableError(DatabaseError, TransientError):
     """The Postgres of MLOPS_DATABASE does not answer."""
 
 
+class ForeignDatabaseError(DatabaseError):
+    """The Postgres of MLOPS_DATABASE belongs to another project."""
+
+
 class BucketError(MlopsError):
     """The bucket of MLOPS_BUCKET refuses."""
 

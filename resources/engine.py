@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
+from mlops_assets.redaction import without_secrets
 from mlops_assets.runtime.atomic import folder_aside
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ class FeatureEngine(dg.ConfigurableResource):
             return grown_here
         engine = chosen_engine(self.url, 0, Path(self.spill))
         if not isinstance(engine, SparkEngine):
+            named = without_secrets(self.url)
             raise ConfigError(
-                f"training.spark_workers needs a Spark, and MLOPS_ENGINE={engine.name} is none; "
-                "set spark://HOST:PORT, or remove training.spark_workers"
+                f"training.spark_workers needs a Spark, and MLOPS_ENGINE={named} is none; set "
+                "spark://HOST:PORT, or remove training.spark_workers"
             )
         return SparkTrees(engine, workers).grow
 

@@ -1,4 +1,4 @@
-"""The repository's own example over a state folder of a test's, run by any engine."""
+"""A project over a state folder of a test's, by itself the repository's own, run by any engine."""
 
 import os
 import subprocess
@@ -14,11 +14,12 @@ from tests.support.servers import ROOT
 
 @dataclass(frozen=True)
 class Project:
-    """The example `customers`, with what it leaves behind."""
+    """Where it is, and what it leaves behind of the example `customers`."""
 
     home: Path
     port: int
     python: Path = Path(sys.executable)
+    folder: Path = ROOT
 
     def start(self, *command: str, engine: str = "arrays") -> subprocess.Popen[str]:
         told = {
@@ -30,7 +31,7 @@ class Project:
         }
         return subprocess.Popen(
             [str(self.python), "-W", "ignore", "-m", *command],
-            cwd=ROOT,
+            cwd=self.folder,
             env=os.environ | told,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

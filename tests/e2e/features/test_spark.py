@@ -10,12 +10,15 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dagster as dg
 import pandas as pd
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.beyond_memory.parts import STAGES, make
+from benchmarks.beyond_memory.parts import settings as shop
 from mlops_assets.engines import spark
 from mlops_assets.engines.spark import SparkEngine
 from mlops_assets.engines.spark_trees import SparkTrees
@@ -27,6 +30,7 @@ from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.many_rows.growing import grown_here
 from mlops_assets.records.evaluation import Evaluation
 from resources.champion.ledger import PromotionLedger
+from resources.engine import FeatureEngine
 from tests.support.engines import (
     AGGREGATES,
     ENTITIES,
@@ -40,7 +44,9 @@ from tests.support.engines import (
     many_events,
 )
 from tests.support.external_training import FEATURES, settings, write
+from tests.support.loans import fake_resources
 from tests.support.own_project import Project, ended
+from tests.support.pipeline_runs import materialize
 from tests.support.servers import free_port, wait_for
 from tests.support.spark_cluster import (
     PACKAGES,
@@ -57,6 +63,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # py4j's
 ]
+LOCAL = "local[2]?spark.sql.shuffle.partitions=2"
 SOME = {name: one for name, one in AGGREGATES.items() if "both" in name and "shop" not in name}
 
 
@@ -111,6 +118,20 @@ def test_none_of_events_without_a_value_to_choose_by_is_a_count_of_zero(
 
 def test_aggregates_of_many_events_are_those_of_arrays(engine: SparkEngine) -> None:
     compare_features(many_events(), SOME, "int64", engine, scale=0)
+
+
+def test_a_graph_keeps_what_it_keeps_by_arrays(
+    servers: SparkServers, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    make(str(tmp_path / "events"), "3000", "60", "int64")
+    model, kept = shop(str(tmp_path / "events"), "int64", 4), []
+    for name, url in {"arrays": "arrays", "spark": LOCAL}.items():
+        state = tmp_path / name
+        engine = FeatureEngine(url=url, spill=str(state / "spill"))
+        result = materialize(model, fake_resources(state) | {"engine": engine}, instance, [*STAGES])
+        assert result.success
+        kept.append(pd.read_parquet(state / "assets" / "shop" / "features.parquet"))
+    pd.testing.assert_frame_equal(*kept, rtol=1e-12)
 
 
 def test_a_spark_that_is_not_there_is_one_sentence(servers: SparkServers) -> None:
@@ -229,6 +250,7 @@ def survived(
     return spark_events(log)
 
 
+@pytest.mark.thorough  # the gate runs a graph on Spark in this process, above
 def test_a_worker_that_is_killed_loses_and_doubles_nothing(
     survived: list[dict[str, Any]], project: Project
 ) -> None:
@@ -255,6 +277,7 @@ def back_to_arrays(
     return project, features, evaluation
 
 
+@pytest.mark.thorough
 def test_the_same_yaml_goes_back_to_arrays_and_gives_the_same_rows_and_verdict(
     back_to_arrays: tuple[Project, pd.DataFrame, Evaluation],
 ) -> None:

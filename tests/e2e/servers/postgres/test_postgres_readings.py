@@ -91,7 +91,7 @@ def _quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
 
 
-@worlds(8, shrink=False)
+@worlds(3, shrink=False)
 @given(world=tables(KEPT_AS, NAMES))
 def test_the_printed_contract_splits_a_table_as_arrays_do(
     in_postgres: Run, world: tuple[pa.Table, dict[str, Any]]
@@ -113,7 +113,7 @@ def test_the_rows_of_an_example_are_split_as_in_its_graph(
     compare_parts(example_table(name, every), written(name), in_postgres, dialect="postgres")
 
 
-@worlds(8, shrink=False)
+@worlds(3, shrink=False)
 @given(world=event_logs(without="a\0"))
 def test_the_printed_features_of_an_event_log_are_those_of_arrays(
     in_postgres: Run, world: tuple[pa.Table, ModelSettings, bool]
@@ -122,7 +122,7 @@ def test_the_printed_features_of_an_event_log_are_those_of_arrays(
     compare_parts(table, settings, in_postgres, dialect="postgres", zoned=zoned)
 
 
-@worlds(8, shrink=False)
+@worlds(3, shrink=False)
 @given(world=flat_tables())
 def test_the_printed_features_of_a_flat_table_are_those_of_arrays(
     in_postgres: Run, world: tuple[pa.Table, ModelSettings]
