@@ -1,6 +1,6 @@
 """Names and values as short as a table of the Dagster UI has room for, and still told apart.
 
-A page of 1,500 pixels with Dagster's menu open shows some 73 characters of the longest key and a
+A page of 1,500 pixels with Dagster's menu open shows some 70 characters of the longest key and a
 table beside each other, and cuts off the rest. What is shortened here stands in full in the value
 of the asset. Tables themselves are `mlops_assets.metadata`'s.
 """
@@ -14,7 +14,7 @@ from mlops_assets.ml.markdown import table
 from mlops_assets.ml.rows import short, with_short_words
 from mlops_assets.ml.summary import spelled
 
-NAME, TEXT, WIDTH, ROWS = 16, 20, 54, 5
+NAME, TEXT, WIDTH, ROWS = 13, 20, 52, 5
 """Characters of a name, of a text and of a preview, and the rows of it."""
 WORD, CELL = 52, 1000
 """Characters of a word, and of a cell that is no higher than a third of a screen."""
@@ -23,9 +23,9 @@ WORD, CELL = 52, 1000
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """Each name -> how it is shown; what would look the same has its place behind it.
 
-    A name of several words is broken into lines, so twice as much of it is shown.
+    A name of several words is broken into lines, so three times as much of it is shown.
     """
-    shown = {name: short(name, 2 * NAME if _word(name) <= NAME else NAME) for name in names}
+    shown = {name: short(name, 3 * NAME if _word(name) <= NAME else NAME) for name in names}
     alike = Counter(shown.values())
     return {
         name: said if alike[said] == 1 else f"{short(name, NAME - 5)} #{place}"

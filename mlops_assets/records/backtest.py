@@ -12,7 +12,7 @@ Advice = Literal["train regularly", "new data need not train", "not shown"]
 class TestedWindow(Record):
     """A stretch of event time; at its start a version was trained, and later ones judged."""
 
-    SHOWN = ("start", "rows", "train_rows", "loss", "first_loss")
+    SHOWN = ("start", "rows", "loss", "first_loss")
     start: Moment = Field(description="Exclusive.")
     end: Moment
     rows: int = Field(description="Labelled, on which versions were judged.")

@@ -15,7 +15,7 @@ from mlops_assets.ml.columns import TABLES
 from tests.support.live_rows import predictions, stored_features
 from tests.support.pipeline_runs import build, materialize
 
-CHARACTERS, OF_A_COLUMN, OF_A_NAME = 73, 2.1, 0.86
+CHARACTERS, OF_A_COLUMN, OF_A_NAME = 70, 2.1, 0.86
 """Of an entry and the longest key of its page beside each other, at 1,500 pixels with the menu
 open; those of a column's lines and margins; and of a letter of its name, which is smaller."""
 LONGER = f"amount_{'of_that_loan_in_euro_' * 6}before_fees"
