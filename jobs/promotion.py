@@ -15,9 +15,9 @@ from mlops_assets.records.promotion import HandMove
 from mlops_assets.records.serving import Endpoint
 from resources.champion.by_hand import Promotions
 from resources.champion.ledger import PromotionLedger
+from resources.dagster.alike import op
 from resources.dagster.cancellation import Cancellation
 from resources.dagster.run_users import launched_by
-from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
 from resources.tracking.tracking import MLflowTracking
 
@@ -64,8 +64,7 @@ def build_promotion_jobs(settings: ModelSettings) -> list[dg.JobDefinition]:
 
 
 def _roll_back(settings: ModelSettings) -> dg.OpDefinition:
-    @dg.op(name=f"{settings.name}_roll_back", pool=pool(settings.name), description=_ROLL_BACK)
-    @inspected_once
+    @op(name=f"{settings.name}_roll_back", pool=pool(settings.name), description=_ROLL_BACK)
     def roll_back(
         context: dg.OpExecutionContext,
         config: RollbackConfig,
@@ -85,8 +84,7 @@ def _roll_back(settings: ModelSettings) -> dg.OpDefinition:
 
 
 def _promote(settings: ModelSettings) -> dg.OpDefinition:
-    @dg.op(name=f"{settings.name}_promote", pool=pool(settings.name), description=_PROMOTE)
-    @inspected_once
+    @op(name=f"{settings.name}_promote", pool=pool(settings.name), description=_PROMOTE)
     def promote(
         context: dg.OpExecutionContext,
         config: PromotionConfig,
@@ -104,8 +102,7 @@ def _promote(settings: ModelSettings) -> dg.OpDefinition:
 
 
 def _restore(settings: ModelSettings) -> dg.OpDefinition:
-    @dg.op(name=f"{settings.name}_restore", pool=pool(settings.name), description=_RESTORE)
-    @inspected_once
+    @op(name=f"{settings.name}_restore", pool=pool(settings.name), description=_RESTORE)
     def restore(
         context: dg.OpExecutionContext,
         tracking: MLflowTracking,

@@ -43,6 +43,10 @@ class DatabaseUnavailableError(DatabaseError, TransientError):
     """The Postgres of MLOPS_DATABASE does not answer."""
 
 
+class ForeignDatabaseError(DatabaseError):
+    """The Postgres of MLOPS_DATABASE belongs to another project."""
+
+
 class BucketError(MlopsError):
     """The bucket of MLOPS_BUCKET refuses."""
 
@@ -80,7 +84,7 @@ class EngineError(MlopsError):
 
 
 class EngineUnavailableError(EngineError, TransientError):
-    """The Spark of MLOPS_ENGINE does not answer."""
+    """The server of MLOPS_ENGINE does not answer."""
 
 
 class FeatureStoreError(MlopsError):

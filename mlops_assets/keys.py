@@ -1,5 +1,6 @@
 """The asset keys and partitions of one model, spelled in one place."""
 
+from functools import cache
 from typing import Any, Literal, get_args
 
 import dagster as dg
@@ -39,6 +40,7 @@ LEFT_OUT = "left_out"
 """Group of the asset that stands for a folder of `defs/` which cannot be loaded."""
 
 
+@cache  # each is named some eight times, 200 bytes each
 def asset_key(model: str, stage: Stage) -> dg.AssetKey:
     """Key of one stage of a model, e.g. `customers/trained_model`."""
     return dg.AssetKey([model, stage])

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError
+from mlops_assets.redaction import without_secrets
 from mlops_assets.runtime.atomic import folder_aside
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 
 class FeatureEngine(dg.ConfigurableResource):
-    """What computes features and labels of event logs: arrays, DuckDB out of core, or Spark."""
+    """What computes features and labels of event logs: arrays, DuckDB, Spark or a Postgres."""
 
     url: str = Field(
         "arrays",
-        description="`arrays`, `auto`, `duckdb://?memory_limit=4GB` or `spark://HOST:PORT`.",
+        description="`arrays`, `auto`, `duckdb://?memory_limit=4GB`, `spark://HOST:PORT` or "
+        "`postgresql://USER:PASSWORD@HOST/NAME`.",
     )
     spill: str = Field(description="Folder of what does not fit into DuckDB's memory limit.")
     kept: str = Field(
@@ -62,8 +64,9 @@ class FeatureEngine(dg.ConfigurableResource):
             return grown_here
         engine = chosen_engine(self.url, 0, Path(self.spill))
         if not isinstance(engine, SparkEngine):
+            named = without_secrets(self.url)
             raise ConfigError(
-                f"training.spark_workers needs a Spark, and MLOPS_ENGINE={self.url} is none; set "
+                f"training.spark_workers needs a Spark, and MLOPS_ENGINE={named} is none; set "
                 "spark://HOST:PORT, or remove training.spark_workers"
             )
         return SparkTrees(engine, workers).grow

@@ -14,7 +14,7 @@ from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import reconcile
 from resources.champion.ledger import PromotionLedger
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset_check
 from resources.datasets.versions import DvcDatasets
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
@@ -37,13 +37,12 @@ def build_asset_checks(settings: ModelSettings) -> list[dg.AssetChecksDefinition
 
 
 def _version_is_in_the_cache(settings: ModelSettings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "raw_data"),
         pool=pool(settings.name),
         blocking=True,
         description="The version can be read again from the cache, byte for byte.",
     )
-    @inspected_once
     def version_is_in_the_cache(raw: DatasetVersion, datasets: DvcDatasets) -> dg.AssetCheckResult:
         damaged = datasets.damaged_files(raw)
         said = f"{damaged} are damaged in the cache; run again"
@@ -55,13 +54,12 @@ def _version_is_in_the_cache(settings: ModelSettings) -> dg.AssetChecksDefinitio
 def _online_equals_offline(settings: ModelSettings) -> dg.AssetChecksDefinition:
     view = FeatureView.of(settings)
 
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "features"),
         pool=pool(settings.name),
         blocking=True,
         description="Serving would read the same values online as training reads offline.",
     )
-    @inspected_once
     def online_equals_offline(
         features: TracedFile, feature_store: FeastFeatureStore
     ) -> dg.AssetCheckResult:
@@ -86,13 +84,12 @@ def _online_equals_offline(settings: ModelSettings) -> dg.AssetChecksDefinition:
 
 
 def _model_is_safe_to_load(settings: ModelSettings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "trained_model"),
         pool=pool(settings.name),
         blocking=True,
         description="The registered file holds only types of our allow-list.",
     )
-    @inspected_once
     def model_is_safe_to_load(model: ModelVersion, tracking: MLflowTracking) -> dg.AssetCheckResult:
         from mlops_assets.ml.inference.model_files import untrusted_types
         from mlops_assets.model_versions.fetched import fetched
@@ -111,7 +108,7 @@ def _model_is_safe_to_load(settings: ModelSettings) -> dg.AssetChecksDefinition:
 
 
 def _model_passes_the_gate(settings: ModelSettings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "evaluation_report"),
         pool=pool(settings.name),
         blocking=True,
@@ -119,7 +116,6 @@ def _model_passes_the_gate(settings: ModelSettings) -> dg.AssetChecksDefinition:
         "version knows more than the prior; against the champion, if there is one, the rule "
         "`evaluation.gate.against_champion` holds; no rollback holds against the version.",
     )
-    @inspected_once
     def model_passes_the_gate(report: Evaluation) -> dg.AssetCheckResult:
         reasons = "; ".join(report.decision.reasons)
         return holds_without(
@@ -135,12 +131,11 @@ def _model_passes_the_gate(settings: ModelSettings) -> dg.AssetChecksDefinition:
 
 
 def _endpoint_is_live(settings: ModelSettings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
         pool=pool(settings.name),
         description="The endpoint is up and serves the champion of the ledger.",
     )
-    @inspected_once
     def endpoint_is_live(
         endpoint: Endpoint, deployment: EndpointDeployer, ledger: PromotionLedger
     ) -> dg.AssetCheckResult:
@@ -156,12 +151,11 @@ def _endpoint_is_live(settings: ModelSettings) -> dg.AssetChecksDefinition:
 
 
 def _alias_follows_the_ledger(settings: ModelSettings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
         pool=pool(settings.name),
         description="Nobody moved the aliases in the registry by hand; moved ones are put back.",
     )
-    @inspected_once
     def alias_follows_the_ledger(
         tracking: MLflowTracking, ledger: PromotionLedger
     ) -> dg.AssetCheckResult:

@@ -14,7 +14,7 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.monitoring import DriftReport, PerformanceReport, SkewSummary
 from mlops_assets.records.serving import Endpoint
 from resources.champion.aliases import registered
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset_check
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
@@ -36,7 +36,7 @@ def build_outcome_checks(settings: ModelSettings) -> list[dg.AssetChecksDefiniti
 def _live_equals_offline(settings: ModelSettings) -> dg.AssetChecksDefinition:
     asked = "entities" if settings.entity else "rows"
 
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "deployed_endpoint"),
         pool=pool(settings.name),
         additional_ins={"features": dg.AssetIn(asset_key(settings.name, "features"))},
@@ -44,7 +44,6 @@ def _live_equals_offline(settings: ModelSettings) -> dg.AssetChecksDefinition:
         description=f"By {'entity id' if settings.entity else 'features'}, the endpoint answers "
         "what the model says of offline features.",
     )
-    @inspected_once
     def live_equals_offline(
         endpoint: Endpoint,
         features: TracedFile,
@@ -116,13 +115,12 @@ def _answered_otherwise(
 
 
 def _served_features_equal_offline(settings: ModelSettings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "skew_report"),
         pool=pool(settings.name),
         blocking=True,
         description="Live requests were answered with the features that training would see.",
     )
-    @inspected_once
     def served_features_equal_offline(report: SkewSummary) -> dg.AssetCheckResult:
         found = "; ".join(f"{s.feature}: {s.rows} rows, {s.example}" for s in report.skewed)
         said = f"requests were answered with others: {found}"
@@ -132,12 +130,11 @@ def _served_features_equal_offline(settings: ModelSettings) -> dg.AssetChecksDef
 
 
 def _performance_has_not_degraded(settings: ModelSettings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "performance_report"),
         pool=pool(settings.name),
         description="The newest window whose labels are complete was predicted as promised.",
     )
-    @inspected_once
     def performance_has_not_degraded(report: PerformanceReport) -> dg.AssetCheckResult:
         newest = report.newest_final
         verdict = newest.verdict if newest else "unknown"
@@ -152,12 +149,11 @@ def _performance_has_not_degraded(settings: ModelSettings) -> dg.AssetChecksDefi
 
 
 def _features_have_not_drifted(settings: ModelSettings) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+    @asset_check(
         asset=asset_key(settings.name, "drift_report"),
         pool=pool(settings.name),
         description="No watched feature, nor the predictions, moved away from the reference.",
     )
-    @inspected_once
     def features_have_not_drifted(report: DriftReport) -> dg.AssetCheckResult:
         newest = report.newest
         return dg.AssetCheckResult(

@@ -9,7 +9,7 @@ from mlops_assets.failures import reported
 from mlops_assets.metadata import pictures, stated
 from mlops_assets.ml.documented import TracedRows
 from mlops_assets.records.backtest import BacktestReport
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset
 
 
 class BacktestConfig(dg.Config):
@@ -24,7 +24,7 @@ class BacktestConfig(dg.Config):
 def build_backtest_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`features` -> `backtest` of one model."""
 
-    @dg.asset(
+    @asset(
         **asset_of(settings, "backtest", features="features"),
         kinds={"scikitlearn"},
         code_version="-".join(
@@ -39,7 +39,6 @@ def build_backtest_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         description="What a stale model cost in the past, what each cadence of training and "
         "each retrain policy would have gained, and the YAML lines that follow.",
     )
-    @inspected_once
     def backtest(
         config: BacktestConfig, features: TracedRows
     ) -> dg.MaterializeResult[BacktestReport]:

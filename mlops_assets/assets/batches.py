@@ -10,7 +10,7 @@ from mlops_assets.failures import RETRIES, reported
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import named_values, place_of_file
 from mlops_assets.records.scoring import BatchSummary
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.prediction_log.log import PredictionLog
@@ -20,7 +20,7 @@ def build_batch_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`features`, `deployed_endpoint` -> `batch_predictions` of one model."""
     stages = ("features", "deployed_endpoint")
 
-    @dg.asset(
+    @asset(
         **asset_of(settings, "batch_predictions"),
         deps=[asset_key(settings.name, stage) for stage in stages],
         kinds={"parquet"},
@@ -30,7 +30,6 @@ def build_batch_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         if settings.entity
         else "What the served version says of every row of the features.",
     )
-    @inspected_once
     def batch_predictions(
         deployment: EndpointDeployer, feature_store: FeastFeatureStore, predictions: PredictionLog
     ) -> dg.MaterializeResult[BatchSummary]:

@@ -16,7 +16,7 @@ from mlops_assets.metadata import PROFILED, first_rows, profile, stated
 from mlops_assets.ml.data.sources import find_files, source_fingerprint, stored_name
 from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.records.data import DatasetVersion, Origin, RejectedRows, SourceFacts
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset
 from resources.datasets.versions import DvcDatasets
 from resources.engine import FeatureEngine
 from resources.tracking.tracking import MLflowTracking
@@ -32,18 +32,17 @@ def build_data_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
 
 def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         **asset_of(settings, "raw_data"),
         **RAW,
         code_version=settings.source.digest(),
     )
-    @inspected_once
     def raw_data(
         datasets: DvcDatasets, tracking: MLflowTracking
     ) -> dg.MaterializeResult[DatasetVersion]:
         with reported(), source_files(settings) as (files, fingerprint):
             # Or a run finds out after all but the training is done.
-            tracking.store.require_server()
+            tracking.store.take()
             begin = _readable(files, settings)  # what cannot be read never becomes a version
             names = [stored_name(file, settings.source.partitions) for file in files]
             version = datasets.add(settings.name, files, names)
@@ -55,11 +54,10 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
 
 
 def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         **asset_of(settings, "processed_data", raw="raw_data"),
         **processed_as(settings),
     )
-    @inspected_once
     def processed_data(
         raw: DatasetVersion, datasets: DvcDatasets, engine: FeatureEngine
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:

@@ -10,8 +10,8 @@ from mlops_assets.ml.documented import TracedFile
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.serving import Endpoint
 from resources.champion.ledger import PromotionLedger
+from resources.dagster.alike import asset
 from resources.dagster.cancellation import Cancellation
-from resources.dagster.signatures import inspected_once
 from resources.endpoints.deployer import EndpointDeployer
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
@@ -20,7 +20,7 @@ from resources.tracking.tracking import MLflowTracking
 def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`features`, `trained_model`, `evaluation_report` -> `deployed_endpoint` of one model."""
 
-    @dg.asset(
+    @asset(
         **asset_of(
             settings,
             "deployed_endpoint",
@@ -34,7 +34,6 @@ def build_deployment_assets(settings: ModelSettings) -> list[dg.AssetsDefinition
         retry_policy=RETRIES,
         description="The evaluated version, live where `deployment.target` says, beyond the run.",
     )
-    @inspected_once
     def deployed_endpoint(
         context: dg.AssetExecutionContext,
         features: TracedFile,

@@ -16,7 +16,7 @@ from mlops_assets.records.files import PROFILE_FILE
 from mlops_assets.records.monitoring import DriftReport
 from mlops_assets.records.profile import Profile
 from resources.champion.ledger import PromotionLedger
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset
 from resources.datasets.versions import DvcDatasets
 from resources.endpoints.metrics import EndpointMetrics
 from resources.prediction_log.log import PredictionLog
@@ -40,7 +40,7 @@ def build_drift_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 def _reference_profile(settings: ModelSettings) -> dg.AssetsDefinition:
     ages = settings.monitoring.drift.ageing
 
-    @dg.asset(
+    @asset(
         **asset_of(settings, "reference_profile", features="features", model="trained_model"),
         deps=[asset_key(settings.name, "evaluation_report")],  # what is refused needs none
         kinds={"pandas", "mlflow"},
@@ -49,7 +49,6 @@ def _reference_profile(settings: ModelSettings) -> dg.AssetsDefinition:
         "version.",
         retry_policy=RETRIES,
     )
-    @inspected_once
     def reference_profile(
         features: TracedFile, model: ModelVersion, tracking: MLflowTracking
     ) -> dg.MaterializeResult[Profile]:
@@ -69,7 +68,7 @@ def _reference_profile(settings: ModelSettings) -> dg.AssetsDefinition:
 def _drift_report(settings: ModelSettings) -> dg.AssetsDefinition:
     rules = settings.monitoring.drift
 
-    @dg.asset(
+    @asset(
         **asset_of(settings, "drift_report", features="features"),
         deps=[asset_key(settings.name, "prediction_log")],
         kinds={"evidently"},
@@ -78,7 +77,6 @@ def _drift_report(settings: ModelSettings) -> dg.AssetsDefinition:
         "profile, or earlier windows of their season.",
         retry_policy=RETRIES,
     )
-    @inspected_once
     def drift_report(
         config: PageConfig,
         features: TracedFile,

@@ -16,7 +16,7 @@ from mlops_assets.keys import asset_key
 from mlops_assets.metadata import PROFILED, first_rows, profile, stated
 from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.records.data import FeatureFacts, FeatureView, Origin
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset
 from resources.datasets.versions import DvcDatasets
 from resources.engine import FeatureEngine
 from resources.feature_store import FeastFeatureStore
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 def build_feature_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
     """`processed_data` -> `features` of one model without partitions."""
 
-    @dg.asset(**features_as(settings))
-    @inspected_once
+    @asset(**features_as(settings))
     def features(
         processed: TracedFile,
         datasets: DvcDatasets,

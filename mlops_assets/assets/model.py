@@ -14,7 +14,7 @@ from mlops_assets.ml.documented import TracedFile, TracedRows
 from mlops_assets.ml.inference.trusted_types import own_types
 from mlops_assets.records.evaluation import Evaluation, EvaluationFacts, ModelVersion
 from resources.champion.ledger import PromotionLedger
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset
 from resources.datasets.versions import DvcDatasets
 from resources.engine import FeatureEngine
 from resources.tracking.run import MLflowRun
@@ -30,14 +30,13 @@ def build_model_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
 
 def _trained_model(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         **asset_of(settings, "trained_model", features="features"),
         kinds={"scikitlearn", "mlflow"},
         code_version=f"{settings.training.digest()}-{settings.processing.digest()}",
         retry_policy=RETRIES,
         description="The estimator fitted on the training rows, as a version in the registry.",
     )
-    @inspected_once
     def trained_model(
         context: dg.AssetExecutionContext,
         features: TracedFile,
@@ -58,7 +57,7 @@ def _trained_model(settings: ModelSettings) -> dg.AssetsDefinition:
 
 
 def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         **asset_of(settings, "evaluation_report", features="features", model="trained_model"),
         kinds={"scikitlearn", "mlflow"},
         code_version=f"3-{settings.evaluation.digest()}-{settings.card.digest()}",
@@ -66,7 +65,6 @@ def _evaluation_report(settings: ModelSettings) -> dg.AssetsDefinition:
         description="Metrics and plots of the registered version on the held-out rows, its losses "
         "beside the champion's, whether it may be deployed, and its model card.",
     )
-    @inspected_once
     def evaluation_report(
         features: TracedFile,
         model: ModelVersion,

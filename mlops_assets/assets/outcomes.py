@@ -22,7 +22,7 @@ from mlops_assets.records.monitoring import (
     SkewSummary,
 )
 from resources.champion.ledger import PromotionLedger
-from resources.dagster.signatures import inspected_once
+from resources.dagster.alike import asset
 from resources.datasets.versions import DvcDatasets
 from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine
@@ -40,7 +40,7 @@ def build_outcome_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
 
 
 def _prediction_log(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         **asset_of(settings, "prediction_log"),
         deps=[asset_key(settings.name, "deployed_endpoint")],
         kinds={"parquet"},
@@ -48,7 +48,6 @@ def _prediction_log(settings: ModelSettings) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
         description="Every acknowledged prediction, in one Parquet file per day of event time.",
     )
-    @inspected_once
     def prediction_log(predictions: PredictionLog) -> dg.MaterializeResult[LogSummary]:
         with reported():
             summary = predictions.compact(settings.name)
@@ -73,7 +72,7 @@ def log_metadata(summary: LogSummary) -> dict[str, Any]:
 
 
 def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         **asset_of(settings, "labels", processed="processed_data"),
         deps=[asset_key(settings.name, "prediction_log")],
         kinds={"pandas"},
@@ -83,7 +82,6 @@ def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
         code_version=settings.monitoring.digest(),
     )
-    @inspected_once
     def labels(
         processed: TracedFile,
         engine: FeatureEngine,
@@ -119,7 +117,7 @@ def _labels(settings: ModelSettings) -> dg.AssetsDefinition:
 
 
 def _performance_report(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         **asset_of(settings, "performance_report", known="labels", features="features"),
         deps=[asset_key(settings.name, "prediction_log")],
         kinds={"scikitlearn"},
@@ -130,7 +128,6 @@ def _performance_report(settings: ModelSettings) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
         code_version=settings.monitoring.digest(),
     )
-    @inspected_once
     def performance_report(
         known: Labels,
         features: TracedFile,
@@ -158,7 +155,7 @@ def _performance_report(settings: ModelSettings) -> dg.AssetsDefinition:
 
 
 def _skew_report(settings: ModelSettings) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         **asset_of(settings, "skew_report", features="features"),
         deps=[asset_key(settings.name, "prediction_log")],
         kinds={"feast"},
@@ -166,7 +163,6 @@ def _skew_report(settings: ModelSettings) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
         code_version=settings.monitoring.digest(),
     )
-    @inspected_once
     def skew_report(
         features: TracedFile,
         predictions: PredictionLog,

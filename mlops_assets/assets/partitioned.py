@@ -22,7 +22,6 @@ from mlops_assets.keys import Stage, asset_key, partitioned, partitions_of
 from mlops_assets.ml.data.sources import stored_name
 from mlops_assets.ml.documented import TracedFile
 from mlops_assets.records.data import DatasetVersion, Origin
-from resources.dagster.signatures import inspected_once
 from resources.datasets.partitions import EMPTY, PartitionFiles
 from resources.datasets.versions import DvcDatasets
 from resources.engine import FeatureEngine
@@ -46,7 +45,6 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
         **partitioned(settings),
         code_version=settings.source.digest(),
     )
-    @inspected_once
     def raw_data(
         context: dg.AssetExecutionContext,
         datasets: DvcDatasets,
@@ -55,7 +53,7 @@ def _raw_data(settings: ModelSettings) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[DatasetVersion]:
         with reported(), source_files(settings) as (files, fingerprint):
             # Or a run finds out after all but the training is done.
-            tracking.store.require_server()
+            tracking.store.take()
             named = _named(files, settings)
             delivery, read = partitions.read(settings, named)
             version = datasets.add(settings.name, files, list(named))
@@ -76,7 +74,6 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(
         **asset_of(settings, "processed_data", raw="raw_data"), **said, **partitioned(settings)
     )
-    @inspected_once
     def processed_data(
         context: dg.AssetExecutionContext,
         raw: DatasetVersion,
@@ -101,7 +98,6 @@ def _processed_data(settings: ModelSettings) -> dg.AssetsDefinition:
 
 def _features(settings: ModelSettings) -> dg.AssetsDefinition:
     @dg.asset(**features_as(settings), **partitioned(settings))
-    @inspected_once
     def features(
         context: dg.AssetExecutionContext,
         processed: TracedFile,

@@ -9,7 +9,6 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.failures import reported
 from mlops_assets.keys import STATUS_PAGE, Stage, asset_key
 from resources.champion.ledger import PromotionLedger
-from resources.dagster.signatures import inspected_once
 from resources.decisions import DecisionStore
 from resources.endpoints.deployer import EndpointDeployer
 
@@ -29,7 +28,6 @@ def build_status_page(models: Sequence[ModelSettings], file: Path) -> dg.Definit
         description="How every model is now: what serves, its requests, drift, performance, the "
         "last decision and the next run. `mlops dev` serves it at /status.",
     )
-    @inspected_once
     def status_page(
         context: dg.AssetExecutionContext,
         deployment: EndpointDeployer,

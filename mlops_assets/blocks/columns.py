@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
@@ -29,10 +30,19 @@ EXACT = 2**53
 """Up to here each integer has a float of its own."""
 
 
-def _to_the_last_digit(value: Any, as_float: ValidatorFunctionWrapHandler) -> float:
-    """A float; an integer stays one where not each has a float of its own."""
+def _to_the_last_digit(
+    value: Any, as_float: ValidatorFunctionWrapHandler, column: ValidationInfo
+) -> float:
+    """A float; an integer where not each has a float of its own, and of an int64 that as a float.
+
+    Compared with a float, an int64 would be rounded to one.
+    """
     number = as_float(value)
-    return value if type(value) is int and abs(value) > EXACT else number
+    if abs(number) < EXACT:
+        return number
+    if type(value) is int:
+        return value
+    return int(number) if column.data.get("dtype") == "int64" else number
 
 
 _Bound = Annotated[float, WrapValidator(_to_the_last_digit), PlainSerializer(lambda bound: bound)]

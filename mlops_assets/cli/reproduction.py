@@ -24,7 +24,7 @@ from mlops_assets.cli.context import (
     say_facts,
 )
 from mlops_assets.cli.facts.records import Reproduced
-from mlops_assets.engines.choice import is_spark
+from mlops_assets.engines.choice import asked_anew, is_spark
 from mlops_assets.errors import ConfigError, ReproductionError
 from mlops_assets.home import FRAMEWORK_ROOT, project
 from mlops_assets.interfaces.children import end
@@ -195,13 +195,14 @@ def environment(recorded: TrainingRecord, code: Path, state: Path) -> dict[str, 
 
 
 def _engine(recorded: TrainingRecord) -> str:
-    """What made the features; of Spark the one of today, whose settings and token no record has.
+    """What made the features; of Spark and Postgres those of today, whose secrets no record has.
 
     So it is of what was trained on Spark: of a table, whose features no engine makes, no less.
     """
     today = os.environ.get("MLOPS_ENGINE", "")
     trained = recorded.settings.get("training", {}).get("spark_workers") is not None
-    return today if (is_spark(recorded.engine) or trained) and is_spark(today) else recorded.engine
+    anew = asked_anew(recorded.engine, today) or (trained and is_spark(today))
+    return today if anew else recorded.engine
 
 
 def _new_record(model: str, state: Path) -> tuple[TrainingRecord, np.ndarray | None]:

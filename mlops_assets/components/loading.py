@@ -70,7 +70,9 @@ def load_models(defs: ModuleType) -> dg.Definitions:
     with warnings.catch_warnings():
         for about_dagster_itself in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", about_dagster_itself)
-        return dg.Definitions.merge(*(_load(part, defs) for part in parts), tree)
+        # One by one out of the list: what a loaded part was read from is free for the next.
+        loaded = [_load(parts.pop(0), defs) for _ in range(len(parts))]
+        return dg.Definitions.merge(*loaded, tree)
 
 
 def left_out(definitions: dg.Definitions) -> dict[tuple[str, ...], list[str]]:

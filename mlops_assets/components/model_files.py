@@ -7,6 +7,7 @@ first file and take all other models with it. Other components are Dagster's own
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -229,18 +230,31 @@ def _dagster_faults(model: ReadModel) -> Iterator[Fault]:
     """What only Dagster knows to be wrong: an owner, a cron expression, an asset of `compute`."""
     settings = model.settings
     for at, owner in enumerate(settings.owners):
-        try:
-            dg.AssetSpec(key="probe", owners=[owner])
-        except dg.DagsterInvalidDefinitionError:
+        if not _is_owner(owner):
             said = f"{owner!r} is no owner; write an e-mail address or team:NAME"
             yield model.fault(f"owners.{at}", said)
     for name, cron in settings.schedule:
-        try:
-            if cron is not None:
-                dg.ScheduleDefinition(name="probe", cron_schedule=cron, job_name="probe")
-        except dg.DagsterInvalidDefinitionError:
+        if cron is not None and not _is_cron(cron):
             said = f"{cron!r} is no cron expression; write e.g. '0 0 * * 0' (minute, hour, ...)"
             yield model.fault(f"schedule.{name}", said)
+
+
+@cache  # many models have the same
+def _is_owner(owner: str) -> bool:
+    try:
+        dg.AssetSpec(key="probe", owners=[owner])
+    except dg.DagsterInvalidDefinitionError:
+        return False
+    return True
+
+
+@cache
+def _is_cron(cron: str) -> bool:
+    try:
+        dg.ScheduleDefinition(name="probe", cron_schedule=cron, job_name="probe")
+    except dg.DagsterInvalidDefinitionError:
+        return False
+    return True
 
 
 def _clashes(

@@ -6,10 +6,12 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from mlops_assets.engines.duckdb import DUCKDB_NAME, DuckDBEngine
+from mlops_assets.engines.postgres import PostgresEngine, is_postgres
 from mlops_assets.engines.spark import SparkEngine
 from mlops_assets.errors import ConfigError
 from mlops_assets.ml.features.arrays import ARRAYS, ARRAYS_NAME
 from mlops_assets.ml.features.engine import Engine
+from mlops_assets.redaction import without_secrets
 
 AUTO = "auto"
 AUTO_EVENTS = 5_000_000
@@ -28,7 +30,8 @@ def chosen_engine(url: str, events: int, spill: Path) -> Engine:
     Args:
         url: `arrays`; `duckdb://` with `memory_limit` and `threads` as parameters; a master of
             Spark, `spark://HOST:PORT` or `local[2]`, with its settings as parameters, or Spark
-            Connect, `sc://HOST:PORT`; or `auto`.
+            Connect, `sc://HOST:PORT`; a Postgres, `postgresql://USER:PASSWORD@HOST/NAME`; or
+            `auto`.
         events: Only `auto` asks.
         spill: Where DuckDB keeps what does not fit into its limit.
 
@@ -39,14 +42,22 @@ def chosen_engine(url: str, events: int, spill: Path) -> Engine:
         return ARRAYS
     if url == AUTO:
         return DuckDBEngine(spill, USUAL_LIMIT)
+    if is_postgres(url):
+        return PostgresEngine(url)
     engine = SparkEngine(url) if _CONNECT.fullmatch(url) else _with_parameters(url, spill)
     if engine is None:
         raise ConfigError(
-            f"MLOPS_ENGINE={url!r} is no engine; set {ARRAYS_NAME}, {AUTO}, {DUCKDB_NAME}, "
-            "spark://HOST:PORT, local[2] or sc://HOST:PORT, e.g. with limits: "
+            f"MLOPS_ENGINE={without_secrets(url)!r} is no engine; set {ARRAYS_NAME}, {AUTO}, "
+            f"{DUCKDB_NAME}, spark://HOST:PORT, local[2], sc://HOST:PORT or "
+            "postgresql://USER:PASSWORD@HOST/NAME, e.g. with limits: "
             f"{DUCKDB_NAME}?memory_limit=4GB&threads=2, local[2]?spark.driver.memory=4g"
         )
     return engine
+
+
+def asked_anew(made_by: str, today: str) -> bool:
+    """Whether the engine of that name is asked by the address of today, which holds its secrets."""
+    return any(of(made_by) and of(today) for of in (is_spark, is_postgres))
 
 
 def is_spark(url: str) -> bool:

@@ -94,7 +94,7 @@ class SparkEngine:
 
     @contextmanager
     def _session(self) -> Generator[Any]:
-        self._require_answer()
+        self.require_answer()
         builder = import_module("pyspark.sql").SparkSession.builder
         if self.address.startswith("sc:"):
             session = builder.remote(self.address).create()
@@ -112,8 +112,11 @@ class SparkEngine:
     def _hosts(self) -> set[str]:
         return {place.rpartition(":")[0] for place in urlsplit(self.address).netloc.split(",")}
 
-    def _require_answer(self) -> None:
-        """Of the master, or of one that stands by: Spark asks a minute, and says a page of Java."""
+    def require_answer(self) -> None:
+        """Raise `EngineUnavailableError` if neither the master answers nor one that stands by.
+
+        Spark itself asks a minute, and says a page of Java.
+        """
         refusals = []
         for place in filter(None, urlsplit(self.address).netloc.split(",")):
             host, _, port = place.rpartition(":")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.metadata import normalize_metadata
 from dagster._core.definitions.metadata.metadata_value import ObjectMetadataValue
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.errors import DagsterUserCodeUnreachableError
@@ -62,6 +63,7 @@ __all__ = [
     "configure_loggers",
     "deserialize_value",
     "execute_run",
+    "normalize_metadata",
     "with_tags",
     "without_mirror",
 ]

@@ -24,7 +24,6 @@ DRIVER = "postgresql+psycopg2"
 """Dagster's, and so everybody's; SQLAlchemy and Feast take the plain scheme for another one."""
 AWAY_SECONDS = 60.0
 """How long a process that has had a connection waits for the next."""
-_SCHEMES = ("postgres://", "postgresql://", f"{DRIVER}://")
 _OURS = "mlops"
 """The application's name, by which an administrator finds our connections, and we do."""
 _SESSION = {
@@ -33,11 +32,6 @@ _SESSION = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-_REFUSALS = (
-    *("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted"),
-    *("permission denied", "certificate", "no password supplied"),
-)
-"""What a server says that will say so again; of a connection that failed it gives no code."""
 _reached: set[tuple[str, str]] = set()
 
 
@@ -55,7 +49,9 @@ def schema_address(address: str, schema: str) -> str:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    if not address.startswith(_SCHEMES):
+    from mlops_assets.runtime.postgres import SCHEMES
+
+    if not address.startswith(SCHEMES):
         raise ConfigError(
             f"the database's address begins with {address.partition('://')[0]!r}; "
             "write postgresql://USER:PASSWORD@HOST/NAME"
@@ -111,7 +107,9 @@ def explained(what: str, address: str, err: BaseException, *variables: str) -> s
 def _is_away(err: BaseException | None) -> bool:
     if getattr(err, "pgcode", None):  # of a statement, which a server answered
         return str(getattr(err, "pgcode", "")).startswith(("57P", "53", "08"))
-    return not any(said in str(err) for said in _REFUSALS)
+    from mlops_assets.runtime.postgres import is_refusal
+
+    return not is_refusal(str(err))
 
 
 @contextmanager

@@ -38,6 +38,7 @@ class MLflowStore:
     def connected(self) -> Generator[Any]:
         """MLflow, pointed at this store; its errors become ours."""
         self.require_server()
+        _require_own(claim=False)
         # Its defaults retry an unreachable server for 261 s.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
@@ -85,6 +86,17 @@ class MLflowStore:
         kind = TrackingUnavailableError if postgres.is_away(cause) else TrackingError
         variables = (DATABASE, "MLFLOW_TRACKING_URI")
         return kind(postgres.explained("MLflow's store", self.tracking_uri, cause, *variables))
+
+    def take(self) -> None:
+        """Before a run does anything: the server answers, and the database is this project's.
+
+        Raises:
+            TrackingUnavailableError: No MLflow server answers.
+            ForeignDatabaseError: The database of MLOPS_DATABASE is another project's.
+            DatabaseError: It cannot be asked.
+        """
+        self.require_server()
+        _require_own(claim=True)
 
     def require_server(self) -> None:
         """Ask a server for a connection, without MLflow: cheap enough before any other work.
@@ -203,6 +215,12 @@ def ui_url(tracking_uri: str, otherwise: str) -> str:
 def ui_page(tracking_uri: str, otherwise: str, place: str) -> str:
     """Address of a page of the MLflow UI, as those see it who train models."""
     return f"{ui_url(tracking_uri, otherwise)}/#/{place}?workflowType=machine_learning"
+
+
+def _require_own(*, claim: bool) -> None:
+    from resources.bucket.store_of_facts import require_own  # with nothing else at load
+
+    require_own(claim=claim)
 
 
 @contextmanager

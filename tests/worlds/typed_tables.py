@@ -83,7 +83,14 @@ def rules(draw: st.DrawFn, dtype: str, kind: pa.DataType) -> dict[str, Any]:
     if dtype in ("int64", "float64"):
         rule |= draw(
             st.sampled_from(
-                [{}, {"min": -1}, {"max": 1.5}, {"min": 0, "max": 2**53}, {"max": 2**63 - 2}]
+                [
+                    {},
+                    {"min": -1},
+                    {"max": 1.5},
+                    {"min": 0, "max": 2**53},
+                    {"max": 2**63 - 2},
+                    {"min": -(2**63) - 1, "max": 2.0**63},
+                ]
             )
         )
     if draw(st.integers(0, 3)) == 0:

@@ -45,6 +45,7 @@ def doctor(*, as_json: bool) -> int:
         *telemetry(os.environ.get("DAGSTER_HOME", "")),
         *locks(home()),
         *files_elsewhere(),
+        *engines(home()),
         *runs(),
         *ports(definitions),
         *sources(),
@@ -170,6 +171,24 @@ def files_elsewhere() -> Iterator[Finding]:
     except MlopsError as err:
         said, _, remedy = str(err).rpartition("; ")
         yield Finding(about="bucket", good=False, said=said, remedy=remedy)
+
+
+def engines(state: Path) -> Iterator[Finding]:
+    """Whether what computes features can be asked, if `MLOPS_ENGINE` names it."""
+    from mlops_assets.engines.choice import chosen_engine
+    from mlops_assets.engines.postgres import PostgresEngine
+    from mlops_assets.engines.spark import SparkEngine
+
+    if not (address := os.environ.get("MLOPS_ENGINE")):
+        return
+    try:
+        engine = chosen_engine(address, 0, state)
+        if isinstance(engine, PostgresEngine | SparkEngine):
+            engine.require_answer()
+        yield Finding(about="engine", good=True, said=f"{engine.name} can be asked")
+    except MlopsError as err:
+        said, _, remedy = str(err).rpartition("; ")
+        yield Finding(about="engine", good=False, said=said, remedy=remedy)
 
 
 def runs() -> Iterator[Finding]:

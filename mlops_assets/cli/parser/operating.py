@@ -100,8 +100,8 @@ DOCTOR = Verb(
     "mlops_assets.cli.facts.doctor.doctor",
     "what of this machine and state keeps things from working, each with its remedy",
     examples=("mlops doctor", "mlops doctor --json"),
-    more="Versions, permissions, disk, clock, telemetry, locks, killed runs, ports. Exit code 1 if "
-    "something needs a hand; mends nothing itself.",
+    more="Versions, permissions, disk, clock, telemetry, locks, engine, killed runs, ports. Exit "
+    "code 1 if something needs a hand; mends nothing itself.",
     facts="mlops_assets.cli.facts.records.Finding[]",
 )
 OBSERVE = Verb(

@@ -4,7 +4,7 @@ The verbs that send them there are in `runs` and `monitoring`.
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from mlops_assets.cli.facts.checks import python_faults, sound_models
 from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.runs.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, verdict_of
+from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import DeploymentError, MlopsError
 from mlops_assets.home import home
 from mlops_assets.keys import Stage, TrainingStage, asset_key, pool
@@ -110,7 +111,7 @@ class ModelRun:
         Returns:
             False if a step or a blocking check failed.
         """
-        if not self.materialize([asset_key(self.model, "raw_data")]):
+        if not self.materialize([asset_key(self.model, "raw_data")]) or not self._make_features():
             return False
         stale, endpoint = self._stale(), asset_key(self.model, "deployed_endpoint")
         evaluation = asset_key(self.model, "evaluation_report")
@@ -126,16 +127,27 @@ class ModelRun:
         deciding = evaluation not in stale and (deployment is None or endpoint in stale)
         if deciding and (moved := self._champion_moved()):
             stale = {evaluation: moved, **stale}
-        for key, reason in stale.items():
-            say(f"{key.to_user_string()} is out of date: {reason}")
         if not stale:
             say(f"{self.model}: up to date")
-        return not stale or self._make(list(stale))
+        return not stale or self._make(stale)
 
-    def _make(self, stale: Sequence[dg.AssetKey]) -> bool:
+    def _make_features(self) -> bool:
+        """Features with partitions, if stale: their version is of what is in them.
+
+        So a delivery that changes none of them makes nothing after them stale. False if one failed.
+        """
+        if loaded_models(self.definitions)[self.model].partitions is None:
+            return True
+        data = {asset_key(self.model, stage) for stage in ("processed_data", "features")}
+        stale = {key: reason for key, reason in self._stale().items() if key in data}
+        return not stale or self._make(stale)
+
+    def _make(self, stale: Mapping[dg.AssetKey, str]) -> bool:
         """Materialize these, and name the rows that it put into quarantine; False if one failed."""
+        for key, reason in stale.items():
+            say(f"{key.to_user_string()} is out of date: {reason}")
         began = time.time()
-        complete = self.materialize(stale)
+        complete = self.materialize([*stale])
         if rejected := self.rejected(since=began):
             say(f"{self.model}: {rejected.said}", error=True)
         return complete

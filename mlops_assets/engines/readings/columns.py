@@ -6,6 +6,8 @@ already; a text that is a number or a moment is parsed there alone.
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import copysign
+from operator import gt, lt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,7 +32,7 @@ from mlops_assets.ml.data.reasons import said_of
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_MOST, _LEAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+_MOST, _LEAST, _BEYOND = np.iinfo(np.int64).max, np.iinfo(np.int64).min, 2**64
 
 
 class CastColumn(NamedTuple):
@@ -82,8 +84,8 @@ class ColumnReading:
         at = self.dialect.microseconds
         rules = {
             "nullable": lambda: missing,
-            "min": lambda: self._number(value, self.rule.min) < self.rule.min,
-            "max": lambda: self._number(value, self.rule.max) > self.rule.max,
+            "min": lambda: lt(*self._compared(value, self.rule.min)),
+            "max": lambda: gt(*self._compared(value, self.rule.max)),
             "allowed": lambda: ~self._allowed(value),
             "future": lambda: at(value) > self._now(),
             "start": lambda: at(value) < us(self.since),
@@ -124,10 +126,13 @@ class ColumnReading:
         kind = {"int64": int, "float64": float, "bool": bool, "string": str}[self.rule.dtype]
         return value.isin([kind(one) for one in allowed])
 
-    def _number(self, value: Any, bound: float | None) -> Any:
-        """What is compared with a bound: itself where no float is equal to the bound."""
-        whole = isinstance(bound, int) and self.rule.dtype == "int64" and _LEAST <= bound <= _MOST
-        return value if whole else forced(value, "float64")
+    def _compared(self, value: Any, bound: Any) -> tuple[Any, Any]:
+        """The value and a bound: as they are where no float is equal to the bound."""
+        if isinstance(bound, int) and self.rule.dtype == "int64":
+            if _LEAST <= bound <= _MOST:
+                return value, bound
+            bound = copysign(max(abs(bound), _BEYOND), bound)  # as floats the edges are one more
+        return forced(value, "float64"), float(bound)
 
     def _integers(self, column: Any) -> tuple[Any, dict[str, Any]]:
         self._require_no_text(column)

@@ -89,13 +89,27 @@ class SqliteLookup:
 
     def _read(self, entities: Sequence[EntityId]) -> dict[EntityId, Stored | Expired | None]:
         connection, keys = self._connection(), self._keys(entities)
-        if len(keys) == 1:  # one statement sees one state, and needs no transaction
+        try:
+            return self._of_one_state(connection, keys)
+        except sqlite3.OperationalError:  # the rows' table may be gone, which nothing compiled says
+            self._local.has_rows, self._local.compiled = False, True
+            return self._of_one_state(connection, keys)
+
+    def _of_one_state(
+        self, connection: sqlite3.Connection, keys: Mapping[EntityId, bytes]
+    ) -> dict[EntityId, Stored | Expired | None]:
+        local = self._local
+        if len(keys) == 1 and not local.compiled:  # one statement needs no transaction
             found = self._rows_of(connection, keys)
-            if None not in found.values():
+            if None not in found.values() and not local.compiled:
                 return found
         cursor = connection.execute("BEGIN")
         try:
             found = self._rows_of(connection, keys)
+            if local.compiled:
+                before, local.has_rows = local.has_rows, self._rows.are_kept(connection)
+                found = found if local.has_rows == before else self._rows_of(connection, keys)
+                local.compiled = False  # all of it so far for the tables of this one state
             for entity in [entity for entity, stored in found.items() if stored is None]:
                 found[entity] = self._by_cells(connection, keys[entity])
             return found
@@ -109,27 +123,30 @@ class SqliteLookup:
         self, connection: sqlite3.Connection, keys: Mapping[EntityId, bytes]
     ) -> dict[EntityId, Stored | Expired | None]:
         """What is kept of them in one row; None of one that has none."""
-        rows = self._rows.find(connection, [*keys.values()]) if self._has_rows(connection) else {}
+        has_rows = self._local.has_rows
+        rows = self._rows.find(connection, [*keys.values()]) if has_rows else {}
         return {entity: rows.get(key) for entity, key in keys.items()}
 
     def _by_cells(self, connection: sqlite3.Connection, key: bytes) -> Stored | Expired | None:
         cells = connection.execute(self._select, (key,)).fetchall()
         return self._cells.stored(cells) or _expired(connection, key)
 
-    def _has_rows(self, connection: sqlite3.Connection) -> bool:
-        """Whether `EntityRows.are_kept`, which is asked again whenever the file's tables change."""
-        (schema,) = connection.execute("PRAGMA schema_version").fetchone()
-        if self._local.schema != schema:
-            self._local.schema, self._local.rows = schema, self._rows.are_kept(connection)
-        return self._local.rows
-
     def _connection(self) -> sqlite3.Connection:
         """This thread's; another one where the file was deleted and published anew."""
         file = os.stat(self._file).st_ino  # noqa: PTH116 a path's own costs as much again
         if getattr(self._local, "file", None) != file:
             self._local.connection = _open(self._path)
-            self._local.file, self._local.schema = file, None
+            self._local.file, self._local.has_rows, self._local.compiled = file, False, True
+            self._local.connection.set_authorizer(self._compiled)
         return self._local.connection
+
+    def _compiled(self, *_: object) -> int:
+        """Note that sqlite compiles a statement: for the first time, or since its tables changed.
+
+        So whether `EntityRows.are_kept` is asked when it may be another answer, and not each time.
+        """
+        self._local.compiled = True
+        return sqlite3.SQLITE_OK
 
 
 class Cells:

@@ -11,10 +11,11 @@ import asyncio
 import socket
 import time
 from asyncio.events import TimerHandle
+from typing import Any
 
 import uvicorn
 from uvicorn.config import HTTP_PROTOCOLS
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 IDLE_SECONDS = 75
 """Longer than the usual proxies keep theirs (60 s), so that not we end one that they are using."""
@@ -106,6 +107,11 @@ class Connection(HttpToolsProtocol):
             if self._refused and not self.transport.is_closing():
                 self._end()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if cycle.scope["method"] != "HEAD" and not cycle.waiting_for_100_continue:
+            cycle.transport = _HeadWithBody(cycle)  # ty: ignore[invalid-assignment]
+        super()._start_asgi_task(cycle, app)
+
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
@@ -133,6 +139,30 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         self._timer = self.loop.call_at(since + self.timeout_keep_alive, self._look)
+
+
+class _HeadWithBody:
+    """Takes the place of a response's transport until its head and first part are one write.
+
+    uvicorn writes them apart: two system calls, and a client that is woken to read half an answer.
+    """
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle, self._transport, self._head = cycle, cycle.transport, b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            self._cycle.transport = self._transport
+            self._transport.write(self._head + data)
+        else:
+            self._head = data
+
+    def close(self) -> None:
+        """A response that failed after its head."""
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 class _TooLargeError(Exception):

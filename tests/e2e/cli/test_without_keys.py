@@ -18,7 +18,8 @@ import yaml
 from tests.support.servers import free_port, kill_all_with
 from tests.support.wine import wine, wine_yaml
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+# The gate does the same without servers: tests/graph/features/test_without_keys.py.
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 TOOLS = Path(sys.executable).parent
 

@@ -20,7 +20,9 @@ from tests.support.live_endpoints import free_port
 from tests.support.tiny_repository import MODEL, TinyRepository
 from tests.support.workflow_runner import Runner, read_workflow
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+# In the gate tests/unit/workflow reads the jobs, and servers/test_several_machines.py gives their
+# commands.
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 TESTED = {"test": "success"}
 

@@ -229,6 +229,7 @@ def require_shared_by_pods(alone: Subject, cluster: Cluster) -> None:
     require_serving(alone, cluster, 1)
 
 
+@pytest.mark.thorough  # the same trial on another kind of pod
 def test_kserve_shares_by_a_gateway_too(tmp_path: Path) -> None:
     folder = tmp_path / "endpoints"
     with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:

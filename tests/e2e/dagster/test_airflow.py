@@ -104,7 +104,12 @@ def has_loaded(url: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tried]:
+def tried(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Tried]:
+    """What the chosen tests ask for: the shipped DAG, or all, which takes minutes more."""
+    here = [item for item in request.session.items if item.path == request.path]
+    more = ["all"] if any(item.get_closest_marker("thorough") for item in here) else []
     folder, port = tmp_path_factory.mktemp("airflow"), free_port()
     url, source, home = f"http://127.0.0.1:{port}", folder / "loans.csv", folder / "home"
     write_loans(source, 400)
@@ -115,7 +120,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Generator[Tried]:
         prepare_airflow(home)
         run([python, "-m", "airflow", "db", "migrate"], variables)
         wait_for("an answer of dagster dev", lambda: has_loaded(url), 90)
-        output = run([python, home / "dags" / "airflow_tries.py", source], variables)
+        output = run([python, home / "dags" / "airflow_tries.py", source, *more], variables)
         lines = [line[4:] for line in output.splitlines() if line.startswith("TRY ")]
         said = {record.pop("dag"): record for record in map(json.loads, lines)}
         yield Tried(url, said, output)
@@ -143,6 +148,7 @@ def test_another_model_of_the_dag_fails_by_itself(tried: Tried) -> None:
     assert told["tries"] == 2
 
 
+@pytest.mark.thorough
 def test_clearing_runs_again_from_the_task_on_and_what_follows_follows(tried: Tried) -> None:
     whole, features_on, evaluation = tried.shipped("shipped")
     assert tried.states("cleared") == tried.states("cleared again") == ["success"] * 4
@@ -158,6 +164,7 @@ def test_clearing_runs_again_from_the_task_on_and_what_follows_follows(tried: Tr
     }
 
 
+@pytest.mark.thorough
 def test_each_task_logs_its_own_assets_and_checks_once(tried: Tried) -> None:
     told = {
         "Materialized value loans raw_data.": 2,  # by the whole runs of two DAG runs
@@ -168,6 +175,7 @@ def test_each_task_logs_its_own_assets_and_checks_once(tried: Tried) -> None:
     assert {line: tried.log.count(line) for line in told} == told
 
 
+@pytest.mark.thorough
 def test_a_refused_version_fails_the_evaluation_with_the_gates_reason(tried: Tried) -> None:
     assert tried.states("refused") == ["success", "success", "success", "failed"]
     (launched,) = tried.shipped("refused")
@@ -179,11 +187,13 @@ def test_a_refused_version_fails_the_evaluation_with_the_gates_reason(tried: Tri
     assert told["said"].endswith(f"{tried.url}/runs/{launched['runId']}")
 
 
+@pytest.mark.thorough
 def test_a_retry_goes_on_with_the_run_of_the_try_before(tried: Tried) -> None:
     assert tried.said["lost"]["tries"] == 2
     assert len(tried.runs("lost")) == 1
 
 
+@pytest.mark.thorough
 def test_a_failure_of_dagster_is_told_with_its_reason_and_link_and_not_tried_again(
     tried: Tried,
 ) -> None:
@@ -195,6 +205,7 @@ def test_a_failure_of_dagster_is_told_with_its_reason_and_link_and_not_tried_aga
     assert lost["said"].endswith(f"{tried.url}/runs/{launched['runId']}")
 
 
+@pytest.mark.thorough
 def test_a_task_that_takes_too_long_cancels_its_run(tried: Tried) -> None:
     (launched,) = tried.runs("late")
     told = f"did not end within 0:00:05. {tried.url}/runs/{launched['runId']}"
@@ -202,11 +213,13 @@ def test_a_task_that_takes_too_long_cancels_its_run(tried: Tried) -> None:
     assert launched["status"] == "CANCELED"
 
 
+@pytest.mark.thorough
 def test_killing_a_task_that_waits_cancels_its_run(tried: Tried) -> None:
     (launched,) = tried.runs("killed")
     assert tried.said["killed"] == {"run_id": launched["runId"], "status": "CANCELED"}
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_canceled_in_dagster_is_not_tried_again(tried: Tried) -> None:
     (launched,) = tried.runs("killed")
     told = tried.said["canceled"]
@@ -221,6 +234,7 @@ def test_an_unreachable_webserver_is_named_with_the_remedy(tried: Tried) -> None
     assert "Start it, or correct the address" in said
 
 
+@pytest.mark.thorough
 def test_a_webserver_that_is_away_is_asked_ten_times_more(tried: Tried) -> None:
     away = tried.said["away"]
     assert away["asked"] == 11

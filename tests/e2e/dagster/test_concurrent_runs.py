@@ -11,7 +11,8 @@ from tests.support.servers import wait_for
 from tests.support.small_dagster import daemon_over
 from tests.support.two_models import NAMES, SECONDS
 
-pytestmark = pytest.mark.e2e
+# The gate asks the queue itself: tests/graph/dagster/test_run_limits.py.
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough]
 
 
 def overlap(one: dg.RunRecord, other: dg.RunRecord) -> float:

@@ -187,13 +187,17 @@ def visible(browser: webdriver.Chrome, xpath: str, seconds: float = 20) -> WebEl
     return wait_for(f"{xpath} on {browser.current_url}", found, seconds)
 
 
-def test_a_click_materializes_the_whole_graph(server: Server, browser: webdriver.Chrome) -> None:
+@pytest.fixture(scope="module")
+def clicked(server: Server, browser: webdriver.Chrome) -> dict[str, Any]:
+    """The run of a click on "Materialize all"."""
     browser.get(f"{server.url}/locations/{LOCATION}/asset-groups/loans")
     visible(browser, "//*[text()='deployed_endpoint']")
     visible(browser, "//button[normalize-space()='Materialize all']").click()
+    return wait_for("the run of the click", lambda: server.succeeded(CLICK), 120)
 
-    run = wait_for("the run of the click", lambda: server.succeeded(CLICK), 120)
 
+def test_a_click_materializes_the_whole_graph(server: Server, clicked: dict[str, Any]) -> None:
+    run = clicked
     query = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
         assetMaterializations { assetKey { path } } } }
         assetNodes { assetChecksOrError { ... on AssetChecks { checks { name
@@ -210,7 +214,9 @@ def test_a_click_materializes_the_whole_graph(server: Server, browser: webdriver
     assert 0 < answer["prediction"] < 1
 
 
-def test_the_plots_of_an_evaluation_are_pictures(server: Server, browser: webdriver.Chrome) -> None:
+def test_the_plots_of_an_evaluation_are_pictures(
+    server: Server, browser: webdriver.Chrome, clicked: dict[str, Any]
+) -> None:
     browser.get(f"{server.url}/assets/loans/evaluation_report")
     # The last: the model card stands before the plots.
     visible(browser, "(//*[text()='[Show Markdown]'])[last()]").click()
@@ -220,7 +226,11 @@ def test_the_plots_of_an_evaluation_are_pictures(server: Server, browser: webdri
     wait_for("a picture", lambda: browser.execute_script(width, image) > 100, 10)
 
 
-def test_nothing_on_an_asset_s_page_is_cut_off(server: Server, browser: webdriver.Chrome) -> None:
+# Without a browser the room on a page is counted in tests/graph/dagster/test_room_on_a_page.py.
+@pytest.mark.thorough
+def test_nothing_on_an_asset_s_page_is_cut_off(
+    server: Server, browser: webdriver.Chrome, clicked: dict[str, Any]
+) -> None:
     sized(browser, 1500, 2400)
     faults = []
     for stage in sorted(STAGES):
@@ -248,32 +258,54 @@ def test_what_is_cut_off_is_found(browser: webdriver.Chrome) -> None:
     assert overflow(browser) == []
 
 
-def test_the_daemon_trains_on_schedule_and_once_for_each_change(server: Server) -> None:
-    if not server.runs():  # nobody clicked: there is no browser, or this test runs alone
-        server.launch_training()
-        wait_for("the first training", lambda: server.succeeded("mlops/model"), 120)
-    before = len(server.runs())
+def test_the_daemon_trains_once_for_each_change(server: Server) -> None:
+    before = trained_once(server)
     server.start_sensor()
     wait_for("three ticks over unchanged data", lambda: len(server.ticks()) >= 3, 60)
     assert {tick["status"] for tick in server.ticks()} == {"SKIPPED"}
 
     write_loans(server.source, 420)
     changed = wait_for("a run for the new data", lambda: server.succeeded(SENSOR), 90)
-    server.start_schedule()  # only now: content that a scheduled run has read is no new data
+    wait_for("three ticks over unchanged data", lambda: _skipped_since(server.ticks()) >= 3, 60)
+
+    assert changed["tags"]["mlops/trigger"] == "new_data"
+    assert [run["runId"] for run in server.runs(SENSOR)] == [changed["runId"]]
+    assert_served(server, before + 1)
+
+
+@pytest.mark.thorough  # minutes of waiting; the gate asks the schedule itself when it runs
+def test_the_daemon_trains_on_schedule_and_what_that_has_read_is_no_new_data(
+    server: Server,
+) -> None:
+    before = trained_once(server)
+    server.start_sensor()
+    server.start_schedule()
     with dg.DagsterInstance.from_config(str(server.folder / "dagster")) as instance:
         assert running_schedules(instance) == {"loans_training_schedule"}
     (scheduled, *_) = wait_for("a run on schedule", lambda: server.runs(SCHEDULE), 90)
     server.stop_schedule()
     wait_for("its success", lambda: server.succeeded(SCHEDULE), 90)
-    wait_for("three ticks over unchanged data", lambda: _skipped_since(server.ticks()) >= 3, 60)
+    ticks = len(server.ticks())
+    wait_for("three ticks over unchanged data", lambda: len(server.ticks()) >= ticks + 3, 60)
 
     assert scheduled["tags"]["mlops/trigger"] == "schedule"
-    assert changed["tags"]["mlops/trigger"] == "new_data"
-    assert [run["runId"] for run in server.runs(SENSOR)] == [changed["runId"]]
-    assert len(server.runs()) == before + 2
+    assert_served(server, before + 1)
+
+
+def trained_once(server: Server) -> int:
+    """How many runs there were, at least one: a click's, if there is a browser."""
+    if not server.runs():
+        server.launch_training()
+        wait_for("the first training", lambda: server.succeeded("mlops/model"), 120)
+    return len(server.runs())
+
+
+def assert_served(server: Server, runs: int) -> None:
+    """There were so many runs; each made a version, and the last one serves."""
+    assert len(server.runs()) == runs
     endpoint = server.deployer.status("loans")
     assert endpoint is not None
-    assert endpoint.model_version == before + 2
+    assert endpoint.model_version == runs
 
 
 def _skipped_since(ticks: list[dict[str, Any]]) -> int:

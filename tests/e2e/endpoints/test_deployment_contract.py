@@ -15,6 +15,7 @@ from tests.support.clusters import fake_cluster, in_cluster
 from tests.support.fakes_deployment import FakeDeployment
 from tests.support.live_endpoints import Subject, build_versions, publish
 from tests.support.served_models import ONLINE
+from tests.worlds.effort import few_in_the_gate
 
 pytestmark = pytest.mark.e2e
 
@@ -22,7 +23,10 @@ pytestmark = pytest.mark.e2e
 CLUSTERS = ["kubernetes", "kserve"]
 
 
-@pytest.fixture(scope="module", params=["fake", "local", *CLUSTERS])
+@pytest.fixture(
+    scope="module",
+    params=few_in_the_gate(["fake", "local", *CLUSTERS], "fake", "local", "kubernetes"),
+)
 def subject(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Subject]:

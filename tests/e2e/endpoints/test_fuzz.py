@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fuzzing import KINDS, Kinds, fuzz
+from tests.worlds.effort import few_in_the_gate
 
 pytestmark = pytest.mark.e2e
 
@@ -20,7 +21,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Generator[Kinds]:
     kinds.stop()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", few_in_the_gate(KINDS, "binary"))
 def test_no_request_makes_the_endpoint_fail(kind: str, kinds: Kinds, tmp_path: Path) -> None:
     endpoint = kinds.serve(kind)
 

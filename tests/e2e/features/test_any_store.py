@@ -35,7 +35,7 @@ def is_accepted(world: World) -> bool:
     return False
 
 
-@worlds(12)
+@worlds(6)
 @given(tables(rows=30, keyed=True), zones, zones)
 def test_an_id_is_answered_with_its_newest_row(world: World, writer: str, reader: str) -> None:
     if not is_accepted(world):

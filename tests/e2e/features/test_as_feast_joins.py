@@ -71,7 +71,7 @@ def by_feast(config: Mapping[str, Any], view: FeatureView, keys: pd.DataFrame) -
     return found.sort_values([TIMESTAMP, "who", "learned"], ignore_index=True)
 
 
-@worlds(25)
+@worlds(10)
 @given(
     tables(keyed=True), st.sampled_from(["1s", "1d", "400d", "36500d"]), st.integers(0, 2**32 - 1)
 )

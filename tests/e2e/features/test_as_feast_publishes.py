@@ -54,7 +54,7 @@ def by_feast(folder: str) -> tuple[FeastFeatureStore, Path]:
     return FeastFeatureStore(root=f"{folder}/sdk", online_store=json.dumps(config)), path
 
 
-@worlds(15)
+@worlds(8)
 @given(tables(keyed=True), st.sampled_from(["1s", "1d", "400d", "36500d"]), st.booleans())
 def test_any_world_is_written_as_feast_writes_it(world: World, ttl: str, again: bool) -> None:
     view = view_of(world, pd.Timedelta(ttl).to_pytimedelta())

@@ -5,19 +5,20 @@ A session costs seconds, so few worlds of `tests/unit/features/engines/test_engi
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dagster as dg
 import pandas as pd
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.beyond_memory.parts import STAGES, make
+from benchmarks.beyond_memory.parts import settings as shop
 from mlops_assets.engines import spark
 from mlops_assets.engines.spark import SparkEngine
 from mlops_assets.engines.spark_trees import SparkTrees
@@ -29,6 +30,7 @@ from mlops_assets.ml.training.fit import fit, split
 from mlops_assets.ml.training.many_rows.growing import grown_here
 from mlops_assets.records.evaluation import Evaluation
 from resources.champion.ledger import PromotionLedger
+from resources.engine import FeatureEngine
 from tests.support.engines import (
     AGGREGATES,
     ENTITIES,
@@ -42,7 +44,10 @@ from tests.support.engines import (
     many_events,
 )
 from tests.support.external_training import FEATURES, settings, write
-from tests.support.servers import ROOT, free_port, wait_for
+from tests.support.loans import fake_resources
+from tests.support.own_project import Project, ended
+from tests.support.pipeline_runs import materialize
+from tests.support.servers import free_port, wait_for
 from tests.support.spark_cluster import (
     PACKAGES,
     PYTHON,
@@ -58,6 +63,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # py4j's
 ]
+LOCAL = "local[2]?spark.sql.shuffle.partitions=2"
 SOME = {name: one for name, one in AGGREGATES.items() if "both" in name and "shop" not in name}
 
 
@@ -114,6 +120,20 @@ def test_aggregates_of_many_events_are_those_of_arrays(engine: SparkEngine) -> N
     compare_features(many_events(), SOME, "int64", engine, scale=0)
 
 
+def test_a_graph_keeps_what_it_keeps_by_arrays(
+    servers: SparkServers, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    make(str(tmp_path / "events"), "3000", "60", "int64")
+    model, kept = shop(str(tmp_path / "events"), "int64", 4), []
+    for name, url in {"arrays": "arrays", "spark": LOCAL}.items():
+        state = tmp_path / name
+        engine = FeatureEngine(url=url, spill=str(state / "spill"))
+        result = materialize(model, fake_resources(state) | {"engine": engine}, instance, [*STAGES])
+        assert result.success
+        kept.append(pd.read_parquet(state / "assets" / "shop" / "features.parquet"))
+    pd.testing.assert_frame_equal(*kept, rtol=1e-12)
+
+
 def test_a_spark_that_is_not_there_is_one_sentence(servers: SparkServers) -> None:
     nowhere = f"spark://127.0.0.1:{free_port()}"
     with pytest.raises(
@@ -127,48 +147,6 @@ def test_a_failure_says_sparks_own_reason(servers: SparkServers) -> None:
     said = r"^Spark at local\[2\] failed: .* Executor memory 1024 must be at least .*; see its log"
     with pytest.raises(EngineError, match=said):
         aggregate(many_events(), event_log(), engine)
-
-
-@dataclass(frozen=True)
-class Project:
-    """The repository's own example over a state folder of the test's."""
-
-    home: Path
-    port: int
-
-    def start(self, *command: str, engine: str = "arrays") -> subprocess.Popen[str]:
-        told = {
-            "MLOPS_HOME": str(self.home),
-            "MLOPS_DATA_ROOT": str(self.home / "project"),
-            "DAGSTER_HOME": str(self.home / "dagster"),
-            "MLOPS_PORT_CUSTOMERS": str(self.port),
-            "MLOPS_ENGINE": engine,
-        }
-        return subprocess.Popen(
-            [str(PYTHON), "-W", "ignore", "-m", *command],
-            cwd=ROOT,
-            env=os.environ | told,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *command: str, engine: str = "arrays") -> str:
-        return ended(self.start(*command, engine=engine))
-
-    def features(self) -> pd.DataFrame:
-        return pd.read_parquet(self.home / "assets" / "customers" / "features.parquet")
-
-    def evaluation(self) -> Evaluation:
-        path = self.home / "assets" / "customers" / "evaluation_report.json"
-        return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
-
-
-def ended(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output
-    return output
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +215,7 @@ def test_more_workers_than_cores_are_one_sentence(cluster: SparkServers, tmp_pat
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Generator[Project]:
-    made = Project(tmp_path_factory.mktemp("home"), free_port())
+    made = Project(tmp_path_factory.mktemp("home"), free_port(), PYTHON)
     yield made
     made.run("mlops_assets", "stop")
 
@@ -272,6 +250,7 @@ def survived(
     return spark_events(log)
 
 
+@pytest.mark.thorough  # the gate runs a graph on Spark in this process, above
 def test_a_worker_that_is_killed_loses_and_doubles_nothing(
     survived: list[dict[str, Any]], project: Project
 ) -> None:
@@ -298,6 +277,7 @@ def back_to_arrays(
     return project, features, evaluation
 
 
+@pytest.mark.thorough
 def test_the_same_yaml_goes_back_to_arrays_and_gives_the_same_rows_and_verdict(
     back_to_arrays: tuple[Project, pd.DataFrame, Evaluation],
 ) -> None:

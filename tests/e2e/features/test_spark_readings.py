@@ -23,7 +23,7 @@ from tests.support.readings import (
     example_table,
 )
 from tests.support.spark_cluster import PACKAGES, install_pyspark
-from tests.worlds.effort import few_in_the_gate, worlds
+from tests.worlds.effort import worlds
 from tests.worlds.typed_tables import (
     KEPT_AS,
     WHICH,
@@ -34,8 +34,10 @@ from tests.worlds.typed_tables import (
     tables,
 )
 
+# In the gate tests/unit/features/engines/test_printed_sql.py holds what is printed to the letter.
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.thorough,
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # py4j's
 ]
@@ -100,7 +102,7 @@ def test_a_large_number_is_never_cut_or_lost(in_spark: Run) -> None:
     compare_query(table, model_of(contract), in_spark, dialect="databricks")
 
 
-@pytest.mark.parametrize("name", few_in_the_gate(SOME_ROWS))
+@pytest.mark.parametrize("name", SOME_ROWS)
 def test_the_rows_of_an_example_are_split_as_in_its_graph(in_spark: Run, name: str) -> None:
     table = example_table(name, SOME_ROWS[name])
     compare_query(table, written(name), in_spark, dialect="databricks")
@@ -124,7 +126,6 @@ def test_the_printed_features_of_a_flat_table_are_those_of_arrays(
     compare_parts(*world, in_spark, dialect="databricks")
 
 
-@pytest.mark.thorough
 def test_the_printed_profile_of_an_example_counts_as_arrays_do(in_spark: Run) -> None:
     compare_profile(
         example_table("customers", 40), written("customers"), in_spark, dialect="databricks"

@@ -14,7 +14,8 @@ from benchmarks.beyond_memory.scripts import by_pandas
 from tests.support.servers import ROOT
 from tests.support.spark_cluster import PYTHON, install_pyspark
 
-pytestmark = pytest.mark.e2e
+# A script that is only compared with; what the product computes is asked in the gate.
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough]
 
 
 def test_spark_alone_computes_the_same_features_and_labels(tmp_path: Path) -> None:

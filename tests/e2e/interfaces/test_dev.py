@@ -147,6 +147,7 @@ def running(state: Path, what: str) -> psutil.Process | None:
     return max(found, key=lambda one: one.create_time(), default=None)
 
 
+@pytest.mark.thorough  # the gate starts again what dies in tests/unit/interfaces/test_children.py
 def test_what_dies_is_started_again_and_a_changed_model_is_taken_up(tmp_path: Path) -> None:
     root, state, log = tmp_path / "checkout", tmp_path / "state", tmp_path / "log"
     for name in ("mlops_assets", "resources", "jobs", "sensors"):

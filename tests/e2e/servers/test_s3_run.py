@@ -11,7 +11,8 @@ from tests.support.s3_server import ACCESS_KEY, SECRET, S3Server
 from tests.support.servers import alive_with, free_port, wait_for
 from tests.support.small_checkout import MODEL, Checkout
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+# In the gate test_several_machines.py runs on a bucket too.
+pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 AWAY_SECONDS = float(os.environ.get("S3_AWAY", "8"))
 MOMENTS = os.environ.get("S3_MOMENTS", "trained_model").split(",")
@@ -78,7 +79,6 @@ def test_no_secret_is_in_a_log_a_file_a_command_line_or_an_event(
         assert not any(word.encode() in content for content in [*contents, *lines])
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("stage", MOMENTS)
 def test_a_while_without_the_server_loses_and_doubles_nothing(
     s3: S3Server, checkout: Checkout, bucket: str, stage: str

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres_server import PostgresServer
-from tests.support.redis_server import PASSWORD, RedisServer
-from tests.support.s3_server import S3Server
+from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
+from tests.support.redis_server import PASSWORD as REDIS_PASSWORD
+from tests.support.redis_server import RedisServer
+from tests.support.s3_server import ACCESS_KEY, SECRET, S3Server
 from tests.support.servers import free_port
 from tests.support.small_checkout import MODEL, Checkout
 
@@ -32,12 +33,12 @@ def test_what_one_has_trained_another_deploys(
     redis: RedisServer,
     s3: S3Server,
 ) -> None:
-    here = Checkout.at(tmp_path / "checkout", free_port())
+    here, bucket = Checkout.at(tmp_path / "checkout", free_port()), s3.new_bucket()
     elsewhere = replace(here, home=here.folder / "home-elsewhere")
     servers = {
         **{"MLOPS_DATABASE": database, "DAGSTER_HOME": ""},
-        **{"MLOPS_ONLINE_STORE": redis.online_store, "REDIS_PASSWORD": PASSWORD},
-        **s3.told(s3.new_bucket()),
+        **{"MLOPS_ONLINE_STORE": redis.online_store, "REDIS_PASSWORD": REDIS_PASSWORD},
+        **s3.told(bucket),
     }
 
     def mlops(machine: Checkout, *command: str) -> None:
@@ -55,3 +56,8 @@ def test_what_one_has_trained_another_deploys(
     assert postgres.execute(champions, database) == [(1,)], "nothing was trained twice"
     runs = "SELECT count(*) FROM mlflow.runs"
     assert postgres.execute(runs, database) == [(1,)]
+    kept = s3.contents(bucket)
+    assert any(key.startswith(f"mlflow/{MODEL}/") and key.endswith("model.skops") for key in kept)
+    files = [path.read_bytes() for path in here.folder.rglob("*") if path.is_file()]
+    for word in (SECRET, ACCESS_KEY, PASSWORD, QUOTED):
+        assert not any(word.encode() in content for content in [*files, *kept.values()])

@@ -131,7 +131,7 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("seconds", [0.3, 0.9])
+@pytest.mark.parametrize("seconds", [0.3, pytest.param(0.9, marks=pytest.mark.thorough)])
 def test_a_kill_while_it_is_made_leaves_nothing_in_the_way(tmp_path: Path, seconds: float) -> None:
     command = [sys.executable, "-W", "ignore", "-c", _KILLED, str(tmp_path), str(seconds)]
     assert subprocess.run(command, check=False).returncode == 9

@@ -3,6 +3,7 @@
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from mlops_assets.cli.backtest.verb import said
 from mlops_assets.config import ModelSettings
@@ -25,6 +26,7 @@ def replay(
     )
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_report_is_metadata_pictures_and_words(
     settings: ModelSettings, resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:

@@ -13,7 +13,7 @@ from tests.worlds.mutants import MUTANTS
 
 def test_no_history_breaks_a_rule() -> None:
     run_state_machine_as_test(
-        Loop, settings=settings(worlds(2, shrink=False), stateful_step_count=12)
+        Loop, settings=settings(worlds(1, shrink=False), stateful_step_count=12)
     )
 
 

@@ -11,6 +11,8 @@ from mlops_assets.ml.columns import TABLES
 from mlops_assets.ml.monitoring.prediction_log import COLUMNS
 from tests.support.pipeline_runs import STAGES, build, metadata
 
+pytestmark = pytest.mark.usefixtures("drawn")
+
 MODEL = "loans"
 MONITORING = ["prediction_log", "labels", "drift_report", "performance_report", "skew_report"]
 MOST_BYTES = 120_000

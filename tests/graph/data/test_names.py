@@ -18,11 +18,15 @@ OF_THE_REPORTS = ("requests", "verdict", "rows", "skewed_features", "predicted",
 OF_LIBRARIES = ("self", "index", "name", "size", "count", "t", "target", "id", "class", "select")
 LOOK_ALIKE = ("source_a", "feature_role", "generation")
 """As the one-hot column of a category, and the log's column of a feature, are called."""
+MORE_KEYS = (("source_b", "event_time_"), ("error_", "y"))
 NAMES = OF_THE_LOG + OF_THE_REPORTS + OF_LIBRARIES + LOOK_ALIKE
 
 
 @pytest.fixture(
-    params=[("model_version", "entity_id"), ("source_b", "event_time_"), ("error_", "y")]
+    params=[
+        ("model_version", "entity_id"),
+        *(pytest.param(more, marks=pytest.mark.thorough) for more in MORE_KEYS),
+    ]
 )
 def awkward(request: pytest.FixtureRequest, loans: dict[str, Any]) -> dict[str, Any]:
     """The loans with a number of each name, `source` for the text, and other keys."""
@@ -52,6 +56,7 @@ def awkward(request: pytest.FixtureRequest, loans: dict[str, Any]) -> dict[str, 
     }
 
 
+@pytest.mark.usefixtures("drawn")
 def test_any_name_is_served_logged_and_reported(
     awkward: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance
 ) -> None:

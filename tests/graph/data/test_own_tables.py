@@ -12,6 +12,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from tests.support.live_rows import predictions, stored_features
+from tests.support.loans import fake_resources, loans_yaml, write_loans
 from tests.support.pipeline_runs import (
     STAGES,
     build,
@@ -24,6 +25,7 @@ from tests.support.pipeline_runs import (
 from tests.support.serving_worker import worker_of
 
 ROWS = 400
+EVALUATED = STAGES[: STAGES.index("evaluation_report") + 1]
 
 
 @pytest.fixture
@@ -133,6 +135,16 @@ def test_the_documents_and_reports_call_columns_as_the_source_does(
     assert "Gr\\u00f6\\u00dfe (cm)" in page or "Größe (cm)" in page
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The evaluation of the loans as they are, with 0 and 1 in a plain CSV."""
+    folder = tmp_path_factory.mktemp("plain")
+    settings = ModelSettings.model_validate(loans_yaml(write_loans(folder / "loans.csv")))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = materialize(settings, fake_resources(folder / "state"), instance, EVALUATED)
+    return metadata(result, "loans", EVALUATED[-1])
+
+
 @pytest.mark.parametrize(
     ("said", "column", "positive"),
     [
@@ -146,6 +158,7 @@ def test_the_documents_and_reports_call_columns_as_the_source_does(
     ],
 )
 def test_an_outcome_may_be_written_in_any_way(
+    plain: dict[str, Any],
     loans: dict[str, Any],
     resources: dict[str, Any],
     instance: dg.DagsterInstance,
@@ -154,19 +167,16 @@ def test_an_outcome_may_be_written_in_any_way(
     positive: Any,
 ) -> None:
     """The figures are those of the same table with 0 and 1."""
-    settings = ModelSettings.model_validate(loans)
-    stages = STAGES[: STAGES.index("evaluation_report") + 1]
-    plain = metadata(materialize(settings, resources, instance, stages), "loans", stages[-1])
     file = Path(loans["source"]["uri"])
     frame = pd.read_csv(file)
     frame.assign(label=frame["label"].map(said)).to_csv(file, index=False)
     loans["contract"]["columns"]["label"] = column
     loans["target"]["positive"] = positive
 
-    result = materialize(ModelSettings.model_validate(loans), resources, instance, stages)
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, EVALUATED)
 
-    assert metadata(result, "loans", stages[-1])["roc_auc"] == plain["roc_auc"]
-    assert metadata(result, "loans", stages[-1])["log_loss"] == plain["log_loss"]
+    assert metadata(result, "loans", EVALUATED[-1])["roc_auc"] == plain["roc_auc"]
+    assert metadata(result, "loans", EVALUATED[-1])["log_loss"] == plain["log_loss"]
 
 
 def test_a_positive_value_that_never_occurs_is_named_before_training(
@@ -186,19 +196,20 @@ def test_a_positive_value_that_never_occurs_is_named_before_training(
 
 @pytest.mark.parametrize("form", ["jsonl", "german", "parquet"])
 def test_a_table_is_the_same_in_any_format(
-    loans: dict[str, Any], resources: dict[str, Any], instance: dg.DagsterInstance, form: str
+    plain: dict[str, Any],
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    form: str,
 ) -> None:
     """The figures are those of the same table as plain CSV, from files as others write them."""
-    stages = STAGES[: STAGES.index("evaluation_report") + 1]
-    settings = ModelSettings.model_validate(loans)
-    plain = metadata(materialize(settings, resources, instance, stages), "loans", stages[-1])
     loans["source"] = WRITE[form](Path(loans["source"]["uri"]))
     loans["contract"]["extra_columns"] = "drop"
 
-    result = materialize(ModelSettings.model_validate(loans), resources, instance, stages)
+    result = materialize(ModelSettings.model_validate(loans), resources, instance, EVALUATED)
 
-    assert metadata(result, "loans", stages[-1])["roc_auc"] == plain["roc_auc"]
-    assert metadata(result, "loans", stages[-1])["log_loss"] == plain["log_loss"]
+    assert metadata(result, "loans", EVALUATED[-1])["roc_auc"] == plain["roc_auc"]
+    assert metadata(result, "loans", EVALUATED[-1])["log_loss"] == plain["log_loss"]
 
 
 def as_jsonl(file: Path) -> dict[str, Any]:

@@ -20,18 +20,19 @@ VERDICTS = {"model_passes_the_gate", "contract_holds", "features_have_values"}
 """Checks that say something of the data; the others may never fail."""
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.filterwarnings("ignore:An ill-conditioned matrix")  # Ridge, of values like 1e300
 @pytest.mark.filterwarnings("ignore:lbfgs failed to converge")  # LogisticRegression, of the same
 def test_a_strangers_table_is_served_or_refused_in_one_sentence() -> None:
     served: list[bool] = []
 
-    @worlds(16, shrink=False)
+    @worlds(6, shrink=False)
     @given(tables())
     def in_a_world(world: World) -> None:
         served.append(is_served(world))
 
     in_a_world()
-    assert sum(served) >= len(served) // 8, "who refuses everything makes no mistake"
+    assert sum(served) >= max(1, len(served) // 8), "who refuses everything makes no mistake"
 
 
 def is_served(world: World) -> bool:

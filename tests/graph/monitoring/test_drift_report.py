@@ -91,6 +91,7 @@ def held_out(watch: Watch) -> pd.DataFrame:
     return watch.deploy()
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_reference_itself_is_calm(watch: Watch, held_out: pd.DataFrame) -> None:
     watch.log(held_out, 0)
     found = watch.report()
@@ -99,6 +100,7 @@ def test_the_reference_itself_is_calm(watch: Watch, held_out: pd.DataFrame) -> N
     assert "data:image/png" in found["plots"]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_shift_is_reported_drawn_and_measured(watch: Watch, held_out: pd.DataFrame) -> None:
     watch.log(held_out, 0, shift=40.0)
     found = watch.report()
@@ -117,6 +119,7 @@ def test_a_shift_is_reported_drawn_and_measured(watch: Watch, held_out: pd.DataF
     assert 'model_drift_alarm{model_name="loans"} 1.0' in text
 
 
+@pytest.mark.usefixtures("drawn")
 def test_every_column_is_drawn_on_demand(watch: Watch, held_out: pd.DataFrame) -> None:
     watch.log(held_out, 0)
     found = watch.report(all_columns=True)
@@ -125,6 +128,7 @@ def test_every_column_is_drawn_on_demand(watch: Watch, held_out: pd.DataFrame) -
     assert all(name in page for name in ("amount", "grade", "prediction"))
 
 
+@pytest.mark.usefixtures("drawn")
 def test_what_cannot_be_drawn_costs_no_verdict(watch: Watch, held_out: pd.DataFrame) -> None:
     watch.log(held_out, 0, shift=np.where(np.arange(len(held_out)) % 2, np.inf, -np.inf))
     found = watch.report()

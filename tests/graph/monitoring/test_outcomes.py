@@ -55,6 +55,7 @@ def evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEva
     return {found.check_name: found for found in result.get_asset_check_evaluations()}
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_sound_model_is_good_and_without_skew(
     watched: ModelSettings,
     resources: dict[str, Any],

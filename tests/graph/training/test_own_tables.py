@@ -47,6 +47,7 @@ def settings_of(file: Path) -> ModelSettings:
     return part.models[0].settings
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("name", few_in_the_gate(TABLES, "events", "dirty", "nested", "weeks"))
 def test_a_stranger_s_table_is_served_as_it_was_trained_and_watched_calmly(
     name: str, project: Path, resources: dict[str, Any], instance: dg.DagsterInstance

@@ -201,3 +201,35 @@ def test_rows_that_are_put_aside_are_named_once_and_stay_facts(
     assert said in capsys.readouterr().err
     assert run.train_and_judge() == verdict
     assert "put aside" not in capsys.readouterr().err
+
+
+def test_a_delivery_that_changes_no_feature_trains_nothing_again(
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = Path(loans["source"]["uri"]).read_text(encoding="utf-8").splitlines()
+    folder = tmp_path / "daily"
+    folder.mkdir()
+
+    def arrives(name: str, rows: list[str]) -> None:
+        (folder / name).write_text("\n".join([lines[0], *rows, ""]), encoding="utf-8")
+
+    loans["source"]["uri"] = str(folder / "*.csv")
+    loans["partitions"] = {"cadence": "day", "start": "2024-01-01"}
+    definitions = build(loans, resources)
+    arrives("a.csv", lines[1:-1])
+    assert ModelRun(definitions, instance, "loans").bring_up_to_date()
+
+    arrives("b.csv", ["1000,2024-12-01,-5,a,1"])  # an amount below 0 goes to quarantine
+    assert ModelRun(definitions, instance, "loans").bring_up_to_date()
+    said = capsys.readouterr()
+    assert "loans: up to date" in said.out
+    assert "1 of 400 rows" in said.err
+    assert len(resources["tracking"].registry.versions("loans")) == 1
+
+    arrives("c.csv", lines[-1:])
+    assert ModelRun(definitions, instance, "loans").train_and_judge().said.endswith("the gate")
+    assert len(resources["tracking"].registry.versions("loans")) == 2

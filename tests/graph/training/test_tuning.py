@@ -20,6 +20,7 @@ def tuned(loans: dict[str, Any]) -> ModelSettings:
     return ModelSettings.model_validate(loans)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_search_ends_in_the_model_its_run_and_its_record(
     tuned: ModelSettings,
     resources: dict[str, Any],

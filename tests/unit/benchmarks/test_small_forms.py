@@ -32,8 +32,8 @@ WITHOUT_SERVERS = {
     "retraining": 14,
     "seasons": 2,
 }
-SLOW = {"external_memory", "recalibration", "retraining"}
-"""Half a minute of CPU and more."""
+SLOW = {"alarms", "calibration", "external_memory", "recalibration", "retraining"}
+"""Six seconds of CPU and more."""
 
 
 def source(name: str) -> str:

@@ -40,10 +40,16 @@ def test_variables_of_a_version_stay_and_those_of_live_state_do_not(
         ("arrays", "duckdb://", "arrays"),
         ("spark://gone:7077", "duckdb://", "spark://gone:7077"),
         ("spark://gone:7077", "sc://here:15002/;token=t", "sc://here:15002/;token=t"),
+        (
+            "postgresql://shop.example/shop",
+            "postgresql://ada:pw@shop.example/shop",
+            "postgresql://ada:pw@shop.example/shop",
+        ),
+        ("postgresql://shop.example/shop", "local[2]", "postgresql://shop.example/shop"),
         ("local[2]", "local[4]?spark.driver.memory=4g", "local[4]?spark.driver.memory=4g"),
     ],
 )
-def test_features_are_by_the_engine_that_made_them_or_by_the_spark_of_today(
+def test_features_are_by_the_engine_that_made_them_or_by_the_server_of_today(
     made_by: str, today: str, taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLOPS_ENGINE", today)

@@ -18,10 +18,11 @@ from tests.support.yaml_faults import NO_MODEL, NO_YAML, SOUND
 
 
 def test_a_model_more_costs_few_calls_and_objects(tmp_path: Path) -> None:
-    """Each definition 1,600 calls (nearly all of them Dagster's) and 45 objects, every time.
+    """Each definition 750 calls (nearly all of them Dagster's) and 39 objects, every time.
 
-    Before each file was read once, by libyaml, and Dagster inspected each function once, a model
-    had 1.7 times the calls, 1.5 times the objects and 455 signatures.
+    Before a model copied what Dagster found in the code of another's functions, it had 2.3 times
+    the calls and 1.2 times the objects; before each file was read once, by libyaml, and Dagster
+    inspected each function once, 3.9 times, 1.9 times and 455 signatures.
     """
     few, many = 4, 10
     found = {}
@@ -30,8 +31,8 @@ def test_a_model_more_costs_few_calls_and_objects(tmp_path: Path) -> None:
         found[models] = loaded(tmp_path / str(models))
         assert found[models]["models"] == models
     more = {key: (found[many][key] - found[few][key]) / (many - few) for key in found[few]}
-    assert more["calls"] / more["definitions"] < 1_750, more
-    assert more["objects"] / more["definitions"] < 50, more
+    assert more["calls"] / more["definitions"] < 800, more
+    assert more["objects"] / more["definitions"] < 42, more
     assert more["signatures"] <= 6, more
 
 

@@ -34,8 +34,17 @@ def test_a_bound_that_no_float_holds_is_compared_to_the_last_digit(sign: int):
     assert reasons(checked)[0].endswith(f"'{bound + sign}' is {beyond} {bound}")
 
 
+@pytest.mark.parametrize("written", [2**53, 2.0**53, 1e18])
+def test_a_bound_of_integers_is_compared_to_the_last_digit_however_it_is_written(written: float):
+    bound = int(written)
+    checked = check([str(bound), str(bound + 1)], dtype="int64", max=written)
+    assert kept(checked) == [bound]
+    assert reasons(checked)[0].endswith(f"'{bound + 1}' is above {bound}")
+
+
 def test_a_bound_beyond_int64_is_one_too():
     assert len(check(["1", str(2**63 - 1)], dtype="int64", max=2**64, min=-(2**70)).rows) == 2
+    assert len(check(["1"], dtype="int64", max=1e300, min=-1e300).rows) == 1
 
 
 def test_a_bound_is_said_as_it_was_written():

@@ -103,10 +103,38 @@ def test_any_values_are_found_as_they_were_published(
 
 
 def test_of_an_entity_one_row_is_read_and_none_of_its_cells(path: Path) -> None:
-    asked = statements(opened(path), [f"c{n}" for n in range(100)])
-    assert sum("mlops_rows" in statement for statement in asked) == 1
+    lookup, many = opened(path), [f"c{n}" for n in range(100)]
+    asked = statements(lookup, many)
+    assert sum('FROM "mlops_rows' in statement for statement in asked) == 1
     assert not [statement for statement in asked if CELLS in statement]
     assert len(asked) == 4  # the transaction's beginning and end, and which tables there are
+    # Which sqlite has said once, until they change.
+    assert len(statements(lookup, many)) == 3
+    statements(lookup, ["c1"])
+    assert len(statements(lookup, ["c2"])) == 1
+
+
+def test_tables_that_are_gone_are_no_error(path: Path) -> None:
+    """A release without them, or Feast, has written the file anew behind an open connection."""
+    lookup, many = opened(path), [f"c{n}" for n in range(100)]
+    assert says(lookup, "c7")["spend"] == 7
+    lookup.lookup(many)
+    change(path, 'DROP TABLE "mlops_rows shop_shop"')
+    assert says(lookup, "c7")["spend"] == 7
+    assert len(lookup.lookup(many).rows) == 100
+    publish(path, VIEW, {"c7": {"spend": 8, "country": "ch", "age": None}})
+    assert says(lookup, "c7")["spend"] == 8
+
+
+def test_a_watch_that_is_gone_is_noticed_by_whoever_asks_next(path: Path) -> None:
+    """Of many as of one: nothing else says that the rows no longer follow the cells."""
+    one, many = opened(path), opened(path)
+    assert says(one, "c7")["spend"] == says(many, "c7")["spend"] == 7
+    many.lookup(["c7", "c8"])
+    change(path, 'DROP TRIGGER "mlops_rows update shop_shop"')
+    change(path, f"UPDATE {CELLS} SET value = x'' WHERE feature_name = 'spend'")
+    assert says(one, "c7")["spend"] is None
+    assert [row["spend"] for row in many.lookup(["c7", "c8"]).rows] == [None, None]
 
 
 @pytest.mark.parametrize("many", [2, 3, 7, 8, 9, 511, 512, 513, 1_100])

@@ -77,6 +77,12 @@ def test_an_engine_that_is_no_spark_is_refused(url: str, tmp_path: Path) -> None
     assert engine.growing(model(spark_workers=None)) is grown_here
 
 
+def test_an_address_with_a_password_is_refused_without_it(tmp_path: Path) -> None:
+    engine = FeatureEngine(url="postgresql://ada:s3cret@db/shop", spill=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"MLOPS_ENGINE=postgresql://ada:\*\*\*@db/shop is none"):
+        engine.growing(model())
+
+
 def test_spark_connect_is_refused(tmp_path: Path) -> None:
     trees = SparkTrees(SparkEngine("sc://127.0.0.1:15002"), 2)
     with pytest.raises(EngineError, match=r"not trained by Spark Connect \(sc://127.0.0.1:15002\)"):

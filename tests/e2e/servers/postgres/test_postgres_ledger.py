@@ -29,10 +29,11 @@ from tests.support.ledger_racers import MODEL
 from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
 from tests.support.retraining_reports import DAY, POLICY, START, feed, performance
 from tests.support.servers import ROOT, free_port
+from tests.worlds.effort import EXAMPLES
 
 pytestmark = pytest.mark.e2e
 
-RACES = 100
+RACES = EXAMPLES or 25
 MACHINES = 4
 RACER = [sys.executable, "-W", "ignore", "-m", "tests.support.ledger_racers"]
 
@@ -79,7 +80,7 @@ def all_of(processes: list[subprocess.Popen[str]], lines: list[str]) -> list[str
     return [heard(process) for process in processes]
 
 
-def test_of_four_machines_one_wins_each_of_a_hundred_races(database: str, tmp_path: Path) -> None:
+def test_of_four_machines_one_wins_each_race(database: str, tmp_path: Path) -> None:
     """From the first use on, when all of them come to a database without tables."""
     winners = []
     with racers(database, tmp_path, MACHINES) as processes:
