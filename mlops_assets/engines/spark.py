@@ -39,6 +39,8 @@ _USUAL = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": str(PART),
 }
+_LOST = ("ExecutorLostFailure", "Could not recover from a failed barrier")
+"""Of tasks that must all run at once, as those of XGBoost, Spark repeats none: one fails all."""
 _LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
@@ -144,6 +146,10 @@ class SparkEngine:
         try:
             yield
         except (errors.PySparkException, py4j.Py4JError) as err:
+            if any(lost in str(err) for lost in _LOST):
+                raise EngineUnavailableError(
+                    f"Spark at {self.name} lost a worker: {_said(err)}; look after its machine"
+                ) from err
             raise EngineError(
                 f"Spark at {self.name} failed: {_said(err)}; see its log, and give it Java 17 and "
                 "memory for the events (spark.driver.memory)"
