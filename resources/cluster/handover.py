@@ -23,7 +23,7 @@ from resources.cluster.applied import (
 )
 from resources.cluster.kinds import KINDS, KindName
 from resources.cluster.objects import Plan
-from resources.cluster.rollout import wait
+from resources.cluster.rollout import ends, has_ended, serves, wait
 from resources.cluster.routes import wait_accepted
 from resources.cluster.trial.trial import ClusterTrial
 from resources.endpoints.client import EndpointClient
@@ -76,7 +76,8 @@ class ClusterHandover(Handover):
         self, wanted: Manifest, settings: RolloutSettings
     ) -> tuple[Manifest, EndpointClient]:
         good = self._folder.verified()
-        if self._trial is not None and good is not None:
+        if self._trial is not None and self._before is not None and good is not None:
+            self._stand_as_before(self._before)
             self._trial.run(good, wanted)
             wanted = wanted.model_copy(update={"generation": self._trial.generation + 1})
             file = generation_file(self._folder.path, wanted.generation)
@@ -118,6 +119,17 @@ class ClusterHandover(Handover):
             patience=applied.scheduling_timeout,
             late=kind.late,
         )
+
+    def _stand_as_before(self, before: Applied) -> None:
+        """Take back what was begun by a process that was killed after its trial.
+
+        Else the next trial is against that. A version that stands alone is left as it is: the new
+        one may be there to mend it.
+        """
+        pods = self._api.labelled("Pod", self._plan.labels)
+        alive = [pod for pod in pods if not (has_ended(pod) or ends(pod))]
+        if not all(serves(pod, before.generation) for pod in alive):
+            self._reach(before)
 
     def _back(self, reason: str) -> str:
         """See `Handover._back`: apply again what was applied before."""

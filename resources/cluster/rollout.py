@@ -74,9 +74,7 @@ def wait(
     """
     deadline = time.monotonic() + timeout.total_seconds()
     while True:
-        pods = [
-            pod for pod in api.labelled("Pod", labels) if "deletionTimestamp" not in pod["metadata"]
-        ]
+        pods = [pod for pod in api.labelled("Pod", labels) if not ends(pod)]
         alive = [pod for pod in pods if not has_ended(pod)]
         if reached(alive):
             return
@@ -96,6 +94,11 @@ def wait(
 def has_ended(pod: Object) -> bool:
     """Whether it is over, as one that was evicted: it stays for a person to see, and for ever."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def ends(pod: Object) -> bool:
+    """Whether it was told to end."""
+    return "deletionTimestamp" in pod["metadata"]
 
 
 def serves(pod: Object, generation: int) -> bool:

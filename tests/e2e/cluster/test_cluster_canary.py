@@ -192,6 +192,27 @@ def test_a_canceled_shadow_leaves_what_served_and_was_asked_but_never_heard(
     require_serving(subject, cluster, SAME)
 
 
+def test_a_version_that_had_begun_to_take_over_is_tried_against_the_one_before(
+    subject: Subject, cluster: Cluster, by_route: tuple
+) -> None:
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with asked(subject, by_route[1]) as load:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClusterTrial, "take_away", killed)
+            patch.setattr(ClusterHandover, "_back", lambda *_: "")
+            with pytest.raises(KilledError):
+                subject.deploy(1, rollout=trial())
+        began = load.counts[SAME]
+        assert subject.deploy(1, rollout=trial()).model_version == 1
+    assert load.failures == []
+    report = reports(subject)[-1]
+    assert (report.passed, report.from_version, report.to_version) == (True, SAME, 1)
+    assert load.counts[SAME] - began >= report.requests - report.candidate_requests > 30
+    require_serving(subject, cluster, 1)
+
+
 def test_without_a_gateway_pods_share_the_requests(tmp_path: Path) -> None:
     with fake_cluster(tmp_path, tmp_path / "cluster") as cluster:
         for alone in pods_of(cluster, tmp_path / "endpoints", tmp_path, "kubernetes"):

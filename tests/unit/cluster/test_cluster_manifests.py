@@ -275,4 +275,6 @@ def test_every_address_of_postgres_names_the_driver_that_the_image_has() -> None
         ROOT / "docs/reference/environment.md",
     ]
     for path in texts:
-        assert not re.search(r"postgresql://", path.read_text(encoding="utf-8")), path
+        for line in path.read_text(encoding="utf-8").splitlines():
+            of_libpq = line.startswith("| `MLOPS_ENGINE` |")  # psycopg2's own: it has no driver
+            assert of_libpq or "postgresql://" not in line, (path, line)
