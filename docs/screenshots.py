@@ -34,6 +34,7 @@ STAGES = (
     *("trained_model", "evaluation_report", "reference_profile", "deployed_endpoint"),
     "batch_predictions",
     *("prediction_log", "labels", "drift_report", "performance_report", "skew_report"),
+    "backtest",
 )
 STATUS = ((1280, False), (1280, True), (390, False), (390, True))
 """Widths of the status page that are looked at, and whether dark."""
@@ -149,7 +150,7 @@ def live_model(model: str) -> Generator[None]:
         os.environ.pop("DAGSTER_HOME", None)
         use_dagster_home(home())
         try:
-            for verb in ("run", "score"):
+            for verb in ("run", "score", "backtest"):
                 run("mlops", verb, model)
             jobs = ("dagster", "job", "execute", "-m", "mlops_assets.definitions", "-j")
             run(*jobs, f"{model}_scoring")
