@@ -39,8 +39,6 @@ STATUS = ((1280, False), (1280, True), (390, False), (390, True))
 """Widths of the status page that are looked at, and whether dark."""
 _LOADING = "[class*=Skeleton]"
 """What Dagster's UI shows in place of what it waits for."""
-# What the UI itself remembers of a user: the menu folded away.
-PREFERENCES = "localStorage.setItem('dagster-nav-collapsed', 'true')"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -56,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
 def take(dagster: str, mlflow: str) -> None:
     """The pictures of the docs."""
     with browser() as opened:
-        settle(opened, dagster)
+        settle(opened, dagster, menu=False)
         # Small pixels, since a node shows its checks only at full zoom.
         sized(opened, 3600, 2000, 0.65)
         opened.get(f"{dagster}/locations/mlops_assets/asset-groups/{MODEL}")
@@ -87,7 +85,7 @@ def look(folder: Path, model: str, dagster: str, mlflow: str) -> None:
     """Every page of a model, to be looked at; fails if something of one is seen only in part."""
     faults: list[str] = []
     with browser() as opened:
-        settle(opened, dagster)
+        settle(opened, dagster, menu=True)
         pages = {f"asset-{stage}": f"{dagster}/assets/{model}/{stage}" for stage in STAGES}
         pages |= {
             "jobs": f"{dagster}/locations/mlops_assets/jobs",
@@ -116,11 +114,12 @@ def look(folder: Path, model: str, dagster: str, mlflow: str) -> None:
         sys.exit("\n".join(faults))
 
 
-def settle(opened: webdriver.Chrome, dagster: str) -> None:
-    """Fold the menu away, and skip the dialog of a first visit."""
+def settle(opened: webdriver.Chrome, dagster: str, *, menu: bool) -> None:
+    """Skip the dialog of a first visit; the menu stays open, as a newcomer has it, or is folded."""
     sized(opened, 1500, 1000)
     opened.get(dagster)
-    opened.execute_script(PREFERENCES)
+    folded = "false" if menu else "true"
+    opened.execute_script(f"localStorage.setItem('dagster-nav-collapsed', '{folded}')")
     opened.refresh()
     time.sleep(4)  # for a dialog that comes after the page
     for button in opened.find_elements(By.XPATH, "//button[normalize-space()='Skip']"):

@@ -112,6 +112,12 @@ def home() -> Path:
     return require_addressable(Path(named).expanduser().absolute(), "MLOPS_HOME")
 
 
+def place(path: str) -> str:
+    """A path as the shell of `eval "$(mlops env)"` has it: `$MLOPS_HOME/...`, else as it is."""
+    below = Path(path).is_relative_to(home())
+    return f"$MLOPS_HOME/{Path(path).relative_to(home())}" if below else path
+
+
 def bucket(folder: str = "") -> str:
     """`s3://NAME/PREFIX` of MLOPS_BUCKET, and a folder in it; empty where none is named.
 

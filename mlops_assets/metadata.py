@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic.fields import FieldInfo
 
 from mlops_assets.blocks.base import Record
+from mlops_assets.home import place
 from mlops_assets.ml.rows import (
     Cell,
     below,
@@ -18,6 +19,7 @@ from mlops_assets.ml.rows import (
     holds_records,
     inner_record,
     lines,
+    short,
     to_row,
 )
 
@@ -89,8 +91,9 @@ def _value(field: FieldInfo, entry: dg.MetadataValue) -> Any:
     if isinstance(entry, dg.TableMetadataValue):
         rows = [record.data for record in entry.records]
         if inner is None:
-            named = {row["name"]: row["value"] for row in rows}
-            return "/".join(map(str, named.values())) if field.json_schema_extra == _PATH else named
+            if field.json_schema_extra == _PATH:
+                return "/".join(str(row.get("whole", row["value"])) for row in rows)
+            return {row["name"]: row["value"] for row in rows}
         found = [from_row(row, inner) for row in rows]
         return found if many else found[0]
     is_text = isinstance(entry, dg.TextMetadataValue)
@@ -152,7 +155,8 @@ def profile(
 
 
 COLUMN_TABLES = {
-    "columns": ("type", "missing", "different", "most_frequent"),
+    "columns": ("type", "missing", "different"),
+    "texts": ("most_frequent",),
     "numbers": ("low", "mean", "high", "deviation"),
 }
 
@@ -197,12 +201,20 @@ def pictures(plots: Mapping[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
 
 
 def place_of_file(path: str) -> dg.TableMetadataValue:
-    """A path by its folder and its name, since the Dagster UI breaks no long one.
+    """A path by its folder and its name as they have room, since the Dagster UI breaks no long one.
 
-    A slash between both makes it the path again.
+    Beside each, not shown, what is `whole`: a slash between both makes it the path again.
     """
-    folder, _, name = path.rpartition("/")
-    return named_values({"folder": folder, "file": name})
+    whole, shown = path.rpartition("/"), place(path).rpartition("/")
+    rows = [
+        {"name": name, "value": short(shown[at], PLACE), "whole": whole[at]}
+        for name, at in (("folder", 0), ("file", 2))
+    ]
+    return typed_table(rows, ("name", "value"))
+
+
+PLACE = 44
+"""Characters of a folder, or of the name of a file, beside which of both it is."""
 
 
 def link(address: str) -> dg.MarkdownMetadataValue:

@@ -48,6 +48,7 @@ def build_backtest_assets(settings: ModelSettings) -> list[dg.AssetsDefinition]:
         with reported():
             report = replay(features.rows, settings, most=config.windows, window=config.window)
             plots = pictures(backtest_plots(report))
-        return dg.MaterializeResult(value=report, metadata={**stated(report), **plots})
+        facts = stated(report.with_short_losses())
+        return dg.MaterializeResult(value=report, metadata={**facts, **plots})
 
     return [backtest]

@@ -8,6 +8,10 @@ import dagster as dg
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import BACKTESTS, Stage, asset_key, is_training, pool
 from mlops_assets.ml.columns import TABLES, Column
+from mlops_assets.ml.rows import with_short_words
+
+WORD = 36
+"""Characters of a word in a description, which breaks at blanks alone."""
 
 
 def asset_of(settings: ModelSettings, stage: Stage, **inputs: Stage) -> dict[str, Any]:
@@ -59,4 +63,5 @@ def _shown(
     name: str, dtype: str, said: str, nullable: bool, rules: tuple[str, ...]
 ) -> dg.TableColumn:
     constraints = dg.TableColumnConstraints(nullable=nullable, other=list(rules))
-    return dg.TableColumn(name, dtype, description=said or None, constraints=constraints)
+    told = with_short_words(said, WORD)
+    return dg.TableColumn(name, dtype, description=told or None, constraints=constraints)

@@ -8,6 +8,7 @@ import dagster as dg
 from mlops_assets.config import ModelSettings
 from mlops_assets.failures import reported
 from mlops_assets.keys import STATUS_PAGE, Stage, asset_key
+from mlops_assets.metadata import place_of_file
 from resources.champion.ledger import PromotionLedger
 from resources.decisions import DecisionStore
 from resources.endpoints.deployer import EndpointDeployer
@@ -39,7 +40,7 @@ def build_status_page(models: Sequence[ModelSettings], file: Path) -> dg.Definit
         with reported():
             stores = Stores(context.instance, deployment, ledger, decisions)
             found = write_page(models, stores, file)
-        return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(file)), **found})
+        return dg.MaterializeResult(metadata={"page": place_of_file(str(file)), **found})
 
     job = dg.define_asset_job(
         name="status",

@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import (
@@ -122,6 +122,40 @@ Stretch = Annotated[
     AfterValidator(_bounded_step),
 ]
 """Of a history: a length in units of the calendar or the clock, as `3 months` or `2 hours`."""
+
+
+def _parse_date(value: object) -> object:
+    """A date as ISO 8601 writes it; a number, which pydantic takes for seconds since 1970, is none.
+
+    Raises:
+        ValueError: It is written otherwise.
+    """
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else _no_number(value)
+    except ValueError as err:
+        raise ValueError(f"{value!r:.60} is no date; write e.g. 2024-01-31") from err
+
+
+def _parse_datetime(value: object) -> object:
+    """The same of a date with a time."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else _no_number(value)
+    except ValueError as err:
+        said = "is no date; write e.g. 2024-01-31 or 2024-01-31 18:00"
+        raise ValueError(f"{value!r:.60} {said}") from err
+
+
+def _no_number(value: object) -> object:
+    if not isinstance(value, date):
+        raise ValueError(value)
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_parse_date)]
+"""A day in the YAML, written `2024-01-31`."""
+
+DayTime = Annotated[datetime, BeforeValidator(_parse_datetime)]
+"""A day with or without a time of it in the YAML, written `2024-01-31` or `2024-01-31 18:00`."""
 
 Moment = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat)]
 """A point in time with its zone, written `2026-01-01T00:00:00+00:00`."""

@@ -1,6 +1,5 @@
 """Features and the target, over an event log or a flat table."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -9,6 +8,7 @@ from mlops_assets.blocks.base import (
     Aggregation,
     CalendarStep,
     ColumnName,
+    DayTime,
     Duration,
     Name,
     Scalar,
@@ -68,8 +68,8 @@ class SnapshotSettings(Settings):
     """The moments at which features are computed: start, start + every, ... up to end."""
 
     every: CalendarStep
-    start: datetime
-    end: datetime | None = Field(None, description="Inclusive; default the newest event.")
+    start: DayTime
+    end: DayTime | None = Field(None, description="Inclusive; default the newest event.")
 
 
 class FeatureSettings(Settings):

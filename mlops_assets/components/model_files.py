@@ -209,7 +209,8 @@ def _shape_faults(document: Document) -> list[tuple[int, str]]:
     elif fault := _type_fault(kind):
         faults.append((document.find(["type"]).line, fault))
     elif _is_model(kind) and not isinstance(value.get("attributes"), dict):
-        said = "`attributes` is missing; give the keys that docs/reference/yaml.md calls required"
+        wrong = "are no keys with values" if value.get("attributes") else "is missing"
+        said = f"`attributes` {wrong}; give the keys that docs/reference/yaml.md calls required"
         faults.append((document.find(["attributes"]).line, said))
     return faults
 

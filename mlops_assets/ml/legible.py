@@ -1,8 +1,8 @@
 """Names and values as short as a table of the Dagster UI has room for, and still told apart.
 
-A page of 1,500 pixels shows some 80 characters of a table beside each other, and cuts off the rest.
-What is shortened here stands in full in the value of the asset. Tables themselves are
-`mlops_assets.metadata`'s.
+A page of 1,500 pixels with Dagster's menu open shows some 70 characters of the longest key and a
+table beside each other, and cuts off the rest. What is shortened here stands in full in the value
+of the asset. Tables themselves are `mlops_assets.metadata`'s.
 """
 
 from collections import Counter
@@ -11,30 +11,21 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from mlops_assets.ml.markdown import table
+from mlops_assets.ml.rows import short, with_short_words
 from mlops_assets.ml.summary import spelled
 
-NAME, TEXT, WIDTH, ROWS = 26, 24, 64, 5
+NAME, TEXT, WIDTH, ROWS = 13, 20, 52, 5
 """Characters of a name, of a text and of a preview, and the rows of it."""
-CELL = 1000
-"""Characters of a cell that is no higher than a third of a screen."""
-
-
-def short(text: str, most: int) -> str:
-    """A text of so many characters at most, with `…` in its middle if it was longer.
-
-    >>> short("average_value_in_euro_of_2024", 20)
-    'average_v…ro_of_2024'
-    """
-    tail = most // 2
-    return text if len(text) <= most else f"{text[: most - tail - 1]}…{text[-tail:]}"
+WORD, CELL = 52, 1000
+"""Characters of a word, and of a cell that is no higher than a third of a screen."""
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """Each name -> how it is shown; what would look the same has its place behind it.
 
-    A name of several words is broken into lines, so twice as much of it is shown.
+    A name of several words is broken into lines, so three times as much of it is shown.
     """
-    shown = {name: short(name, 2 * NAME if _word(name) <= NAME else NAME) for name in names}
+    shown = {name: short(name, 3 * NAME if _word(name) <= NAME else NAME) for name in names}
     alike = Counter(shown.values())
     return {
         name: said if alike[said] == 1 else f"{short(name, NAME - 5)} #{place}"
@@ -45,7 +36,8 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 def listed(texts: Sequence[str], between: str) -> str:
     """As many of the texts as a cell has room for, at least one, and how many more there are."""
     said = ""
-    for place, text in enumerate(texts):
+    for place, whole in enumerate(texts):
+        text = with_short_words(whole, WORD)
         longer = f"{said}{between}{text}" if said else text
         if said and len(longer) > CELL:
             return f"{said}{between}and {len(texts) - place} more"

@@ -17,6 +17,21 @@ Cell = str | int | float | bool
 _Kind = TypeVar("_Kind", bound=Record)
 
 
+def short(text: str, most: int) -> str:
+    """A text of so many characters at most, with `…` in its middle if it was longer.
+
+    >>> short("average_value_in_euro_of_2024", 20)
+    'average_v…ro_of_2024'
+    """
+    tail = most // 2
+    return text if len(text) <= most else f"{text[: most - tail - 1]}…{text[-tail:]}"
+
+
+def with_short_words(text: str, most: int) -> str:
+    """A text whose words have so many characters at most: the Dagster UI breaks it at blanks."""
+    return " ".join(short(word, most) for word in text.split(" "))
+
+
 def to_row(record: Record) -> dict[str, Cell]:
     """The cells of a record, under the names of their columns."""
     row: dict[str, Cell] = {}

@@ -24,8 +24,9 @@ REFERENCE_TABLES = {
 }
 DRIFT_TABLES = {
     "columns": ("verdict", "psi", "p_value"),
-    "distances": ("jensen_shannon", "kolmogorov_smirnov", "wasserstein"),
-    "moments": ("mean_before", "mean", "std_before", "std"),
+    "distances": ("jensen_shannon", "kolmogorov_smirnov"),
+    "means": ("mean_before", "mean", "wasserstein"),
+    "deviations": ("std_before", "std"),
 }
 """Which facts of a column stand together, since they have no room beside each other."""
 
@@ -38,15 +39,15 @@ def drift_gauges(found: Finding, now: datetime) -> list[Gauge]:
             name="model_feature_drift",
             help="Population stability index of the newest window, corrected for chance.",
             labels=("version", "feature"),
-            values={(version, name): value for name, value in summary.scores.items()},
+            values={(version, name): summary.scores[name] for name in found.compared},
         ),
         Gauge(
             name="model_feature_drift_distance",
             help="Other scores of the newest window; the report's metadata says what they mean.",
             labels=("version", "feature", "method"),
             values={
-                (version, name, method): getattr(one, method)
-                for name, one in found.distances.items()
+                (version, name, method): getattr(found.distances[name], method)
+                for name in found.compared
                 for method in Distance._fields
                 if method != "psi"
             },
@@ -132,7 +133,7 @@ def _columns(
             {
                 "column": titles.get(name, name),
                 "verdict": verdict,
-                **cells(scores._asdict()),
+                **(cells(scores._asdict()) if name in found.compared else {}),
                 **figures(moments),
             }
         )

@@ -100,8 +100,7 @@ def _row(summary: PerformanceSummary, name: str) -> dict[str, Any]:
     }
     return {
         "window": f"{summary.window.start:%Y-%m-%d %H:%M}",
-        "rows": summary.rows,
-        "labelled": summary.labelled_rows,
+        "labels": f"{summary.labelled_rows} of {summary.rows}",
         "verdict": summary.verdict if summary.final else "waiting for labels",
         **cells(values),
     }

@@ -1,6 +1,6 @@
 """What a backtest found: what staleness cost, what each cadence of training, and what follows."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ Advice = Literal["train regularly", "new data need not train", "not shown"]
 class TestedWindow(Record):
     """A stretch of event time; at its start a version was trained, and later ones judged."""
 
+    SHOWN = ("start", "rows", "loss", "first_loss")
     start: Moment = Field(description="Exclusive.")
     end: Moment
     rows: int = Field(description="Labelled, on which versions were judged.")
@@ -23,6 +24,7 @@ class TestedWindow(Record):
 class LossByAge(Record):
     """Versions some windows after their training beside just trained ones, on the same rows."""
 
+    SHOWN = ("age", "windows", "loss", "excess", "standard_error")
     age: str = Field(description="`new`, or since its training: `3 months`.")
     windows: int = Field(description="In which there is a version of that age.")
     rows: int
@@ -35,6 +37,7 @@ class LossByAge(Record):
 class LossByCadence(Record):
     """All windows, as if the model had been trained once, or at the start of every nth window."""
 
+    SHOWN = ("every", "trainings", "loss", "excess", "standard_error")
     every: str = Field(description="`never`, or e.g. `2 months`.")
     trainings: int
     loss: float
@@ -45,6 +48,7 @@ class LossByCadence(Record):
 class LossByPolicy(Record):
     """The windows as one `monitoring.retrain` would have served them."""
 
+    SHOWN = ("retrain", "trainings", "loss", "excess", "shown")
     retrain: str = Field(description="`as set`, or what is changed of that, as YAML.")
     trainings: int = Field(description="After the first version; at most one a window.")
     refused: int = Field(description="Of them, by the gate.")
@@ -78,3 +82,16 @@ class BacktestReport(Record):
     advice: Advice
     said: str = Field(description="What is shown, and what is not, with its figures.")
     yaml: str = Field(description="Lines to take over; empty: nothing is shown.")
+
+    def with_short_losses(self) -> Self:
+        """The same with six digits of each figure, as a page has room for them."""
+        return type(self).model_validate(_six_digits(self.model_dump()))
+
+
+def _six_digits(value: Any) -> Any:
+    """A value, and what is in it, with the floats rounded."""
+    if isinstance(value, dict):
+        return {name: _six_digits(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(map(_six_digits, value))
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -99,7 +99,7 @@ class PerformanceSummary(Record):
     """Metrics of one window of predictions, estimated before its labels came, final after."""
 
     model_config = ConfigDict(ser_json_inf_nan="strings")  # JSON has no infinity
-    SHOWN = ("model_version", "window.start", "rows", "labelled_rows", "verdict")
+    SHOWN = ("model_version", "window.start", "labelled_rows", "verdict")
 
     model: str
     model_version: int

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from mlops_assets.blocks.base import one_line
 from mlops_assets.errors import StateError
+from mlops_assets.metadata import place_of_file
 from mlops_assets.ml.documented import DocumentedRows, TracedFile, TracedRows
 from resources.kept_versions import USUAL_MB, keep
 
@@ -55,7 +56,7 @@ class ParquetStorage(dg.ConfigurableIOManager):
             )
         if isinstance(obj, TracedRows | TracedFile):
             keep(path, obj.record.raw.md5, self.keep_bytes)
-        context.add_output_metadata({"value": dg.MetadataValue.path(self._values.address(path))})
+        context.add_output_metadata({"value": place_of_file(self._values.address(path))})
 
     def load_input(self, context: dg.InputContext) -> "Value":
         """Read the value of an upstream asset as the type that the parameter declares.

@@ -21,6 +21,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.errors import DatasetError
+from mlops_assets.home import place
 from mlops_assets.records.data import DatasetVersion
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
 from mlops_assets.runtime.surroundings import read_only
@@ -94,9 +95,10 @@ class DvcDatasets(dg.ConfigurableResource):
 
     def record_in_git(self, version: DatasetVersion) -> str:
         """The command that records a version in the git repository of whoever runs it there."""
-        pointer = Path(self.root, version.pointer).absolute()
-        copied = f"install -D -m 644 {shlex.quote(str(pointer))} {version.pointer}"
-        return f"{copied} && git add {version.pointer}"
+        root, pointer = place(str(Path(self.root).absolute())), version.pointer
+        there = f'"{root}"' if root.startswith("$") else shlex.quote(root)
+        copied = f'install -D -m 644 {pointer} "$OLDPWD"/{pointer}'
+        return f"(cd {there} && {copied}) && git add {pointer}"
 
     @contextmanager
     def open(self, version: DatasetVersion) -> Generator[list[Path]]:

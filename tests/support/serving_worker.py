@@ -114,5 +114,5 @@ def drive(app: EndpointApp, method: str, path: str, receive: Callable) -> list[d
     return sent
 
 
-def features(row: dict) -> dict:
-    return {"rows": [row]}
+def features(*rows: dict) -> dict:
+    return {"rows": list(rows)}

@@ -102,6 +102,12 @@ NO_MODEL = [
     ),
     Broken("no module", swap("mlops_assets.components", "mlops.components"), 1, "is no component"),
     Broken("no attributes", whole(SOUND[:44].encode()), 1, "`attributes` is missing"),
+    Broken(
+        "attributes in words",
+        whole(f"{SOUND[:44]}attributes: hello\n".encode()),
+        2,
+        "`attributes` are no keys with values; give the keys that",
+    ),
     Broken("key beside", end("atributes: {}\n"), 24, "did you mean 'attributes'?"),
     Broken("name", swap("name: loans", "name: My-Loans"), 3, "lower-case letters"),
     Broken("number for text", swap("name: loans", "name: 12"), 3, "put it in quotes"),
@@ -172,6 +178,18 @@ NO_MODEL = [
         swap("uri: loans.csv", "loader: a.b, watch: loans.csv"),
         5,
         "source.watch: 'loans.csv' is no list; write it in brackets",
+    ),
+    Broken(  # pydantic has it for 23 August 1970
+        "number for a date",
+        swap("columns: [amount, grade]", "snapshots: {every: 1 day, start: 20250101}"),
+        16,
+        "features.snapshots.start: 20250101 is no date; write e.g. 2024-01-31 or",
+    ),
+    Broken(
+        "number for a day",
+        swap("timestamp: time", "timestamp: time\n  partitions: {cadence: day, start: 20250101}"),
+        8,
+        "partitions.start: 20250101 is no date; write e.g. 2024-01-31",
     ),
     Broken("high port", swap("18200", "99999999999999999999"), 23, "less than or equal to 65535"),
     Broken(

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.blocks.base import Settings
+from mlops_assets.blocks.base import Day, Settings
 
 
 class PartitionSettings(Settings):
@@ -14,7 +14,7 @@ class PartitionSettings(Settings):
     cadence: Literal["day", "week", "month"] = Field(
         description="How long a partition is, in UTC; a week begins on Monday."
     )
-    start: date = Field(
+    start: Day = Field(
         description="First day of the first partition, e.g. 2024-01-01; an older row breaks the "
         "contract."
     )

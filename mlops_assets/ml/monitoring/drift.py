@@ -48,6 +48,16 @@ class Finding(NamedTuple):
     distances: dict[str, Distance]
     summary: DriftSummary
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns with values in both: without any, a distance of 0 says nothing."""
+        both = (self.reference.columns, self.live.columns)
+        return tuple(
+            name
+            for name in self.distances
+            if all(columns[name].rows > columns[name].missing for columns in both)
+        )
+
     def columns_to_draw(self, *, everything: bool) -> tuple[str, ...]:
         """Those that drifted, or all."""
         return tuple(self.reference.columns) if everything else self.summary.drifted_columns

@@ -23,8 +23,10 @@ from mlops_assets.serving.online.lookup import EntityId
 from mlops_assets.serving.version.active import Active
 from mlops_assets.serving.version.model import FeatureRow
 from mlops_assets.serving.wire.http import RequestError
-from mlops_assets.serving.wire.refusals import iso, refusals, require_some_answered
+from mlops_assets.serving.wire.refusals import iso, nulls, refusals, require_some_answered
 
+Place = tuple[int, EntityId, datetime]
+"""Of features from the store: which row of the request they are for, whose, and as of when."""
 logger = logging.getLogger(__name__)
 
 _LINES = msgspec.json.Encoder()
@@ -65,7 +67,7 @@ def predict_entities(active: Active, asked: Asked) -> list[dict[str, Any]]:
     times = iter(found.as_of)
     kept = enumerate(entities)
     places = [(row, entity, next(times)) for row, entity in kept if entity not in refused]
-    scores = _scores(active, found.rows)
+    scores = _scores(active, found.rows, places)
     _log(active, asked, scores, found.rows, places)
     key = active.model.servable.key.name
     answers = _predictions(active, asked, found.rows, scores)
@@ -100,24 +102,30 @@ def _predictions(
     return predictions
 
 
-def _scores(active: Active, rows: Sequence[FeatureRow]) -> list[list[float]]:
+def _scores(
+    active: Active, rows: Sequence[FeatureRow], online: Sequence[Place] | None = None
+) -> list[list[float]]:
+    """A list for each row; `RequestError` if the model refuses one, or its answer is no number."""
     try:
         scores: list[list[float]] = active.model.scores(rows).tolist()
     except ValueError as err:  # scikit-learn's refusals: a missing or a huge value, a new category
         reason = str(err).partition("\n")[0][:300]
         message = f"the model refuses these features: {reason}"
-        raise RequestError(422, "features_refused", message, details=_nulls(rows)) from err
+        details = nulls(_by_place(rows, online))
+        raise RequestError(422, "features_refused", message, details=details) from err
     if bad := [row for row, answer in enumerate(scores) if not all(map(isfinite, answer))]:
-        places = [{"field": f"$.rows[{row}]", "message": "the result is no number"} for row in bad]
-        details = _nulls([rows[row] for row in bad]) or places
+        asked = list(_by_place(rows, online).items())
+        refused = dict(asked[row] for row in bad)
+        none = [{"field": f"$.rows[{at}]", "message": "the result is no number"} for at in refused]
         message = "the model refuses these features: its answer is not finite"
-        raise RequestError(422, "features_refused", message, details=details)
+        raise RequestError(422, "features_refused", message, details=nulls(refused) or none)
     return scores
 
 
-def _nulls(rows: Sequence[FeatureRow]) -> list[dict[str, Any]]:
-    names = sorted({name for row in rows for name, value in row.items() if value is None})
-    return [{"field": name, "message": "is null in some row"} for name in names]
+def _by_place(rows: Sequence[FeatureRow], online: Sequence[Place] | None) -> dict[int, FeatureRow]:
+    """The rows by their places in the request, which also holds those without features."""
+    places = [place for place, _, _ in online] if online else range(len(rows))
+    return dict(zip(places, rows, strict=True))
 
 
 def _log(
@@ -125,7 +133,7 @@ def _log(
     asked: Asked,
     scores: Sequence[list[float]],
     rows: Sequence[dict[str, Any]],
-    online: Sequence[tuple[int, EntityId, datetime]] | None = None,
+    online: Sequence[Place] | None = None,
 ) -> None:
     """Append one line per row, or refuse or go on without, as configured.
 

@@ -4,7 +4,8 @@ One that has no fresh features does not refuse the others. A request of which no
 is an error by its status too, so that a client that looks at nothing else notices.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -71,3 +72,25 @@ def _said(length: timedelta) -> str:
 def iso(moment: datetime) -> str:
     """A time in UTC as the API writes it."""
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def nulls(rows: Mapping[int, Mapping[str, object]]) -> list[dict[str, Any]]:
+    """Of refused rows by their places in the request: each feature that is null, and in which."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, row in rows.items():
+        for name, value in row.items():
+            if value is None:
+                found[name].append(place)
+    return [
+        {"field": name, "message": f"is null in {_listed(places)}"}
+        for name, places in sorted(found.items())
+    ]
+
+
+def _listed(places: Sequence[int]) -> str:
+    """E.g. `row 3`, or of many the first: `rows 3, 4, 7 and 12 more`."""
+    first, more = ", ".join(map(str, places[:_NAMED])), len(places) - _NAMED
+    return f"row{'s' * (len(places) > 1)} {first}{f' and {more} more' if more > 0 else ''}"
+
+
+_NAMED = 3

@@ -192,9 +192,15 @@ def test_dvc_itself_understands_the_pointer(tmp_path: Path, file: Path) -> None:
     assert (moved / "data/m/raw_data.csv").read_text() == "a\n1\n"
 
 
-def test_the_named_command_records_the_version_in_git(tmp_path: Path, file: Path) -> None:
-    datasets = build(DvcDatasets, tmp_path / "it's a home")
+@pytest.mark.parametrize("below", [True, False])
+def test_the_named_command_records_the_version_in_git(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, below: bool
+) -> None:
+    home = tmp_path / "it's a home"
+    monkeypatch.setenv("MLOPS_HOME", str(home if below else tmp_path / "another"))
+    datasets = build(DvcDatasets, home)
     version = datasets.add("m", [file])
+    assert ("$MLOPS_HOME" in datasets.record_in_git(version)) is below
     checkout = tmp_path / "checkout"
     subprocess.run(["git", "init", "--quiet", checkout], check=True)
     subprocess.run(datasets.record_in_git(version), shell=True, cwd=checkout, check=True)

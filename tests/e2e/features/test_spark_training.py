@@ -1,4 +1,4 @@
-"""Trees that a real Spark grows for a whole run, of which it loses a worker meanwhile."""
+"""Trees that a real Spark grows for a whole run; a worker killed meanwhile, the version again."""
 
 from collections.abc import Generator
 from contextlib import suppress
@@ -85,7 +85,7 @@ def of_trees(cluster: SparkServers) -> str | None:
     return None
 
 
-def test_a_worker_killed_while_trees_grow_costs_a_second_training_and_no_version(
+def test_a_worker_killed_while_trees_grow_begins_them_again_and_the_version_can_be_made_again(
     cluster: SparkServers, project: Project, tmp_path: Path
 ) -> None:
     log = tmp_path / "events"
@@ -105,3 +105,6 @@ def test_a_worker_killed_while_trees_grow_costs_a_second_training_and_no_version
     assert "SparkListenerExecutorRemoved" in {one["Event"] for one in events}
     assert "rows: prediction=" in said
     assert "version=1" in said
+
+    again = project.run("mlops_assets", "reproduce", "rows@1", engine=cluster.master)
+    assert again.startswith("rows@1: equal"), again

@@ -273,7 +273,7 @@ def test_rows_before_the_first_partition_are_put_aside_or_stop_the_run(
     result = materialize(made, resources, instance, DATA)
     assert facts(result, "processed_data")["rejected_rows"] == 31
     kept = facts(result, "processed_data")["quarantine"].records
-    aside = pd.read_parquet(Path(*(row.data["value"] for row in kept)))
+    aside = pd.read_parquet(Path(*(row.data["whole"] for row in kept)))
     assert aside["row"].tolist() == list(range(31))
     assert touched(result, "processed_data") == [f"2024-{month:02}-01" for month in range(2, 11)]
 

@@ -112,11 +112,22 @@ def test_a_shift_is_reported_drawn_and_measured(watch: Watch, held_out: pd.DataF
     assert 'model_feature_drift{feature="amount"' in text
     for method in ("jensen_shannon", "kolmogorov_smirnov", "wasserstein", "p_value"):
         assert f'feature="amount",method="{method}"' in text
-        told = zip(found["columns"], found["distances"], strict=True)
-        assert all(method in row | distances for row, distances in told)
+        told = zip(*(found[table] for table in ("columns", "distances", "means")), strict=True)
+        assert all(any(method in row for row in rows) for rows in told)
     verdicts = {row["column"]: row["verdict"] for row in found["columns"]}
     assert (verdicts["amount"], verdicts["grade"]) == ("drifted", "calm")
     assert 'model_drift_alarm{model_name="loans"} 1.0' in text
+
+
+def test_what_has_no_values_has_no_distance(watch: Watch, held_out: pd.DataFrame) -> None:
+    watch.log(held_out, 0, shift=np.nan)
+    found = watch.report()
+    assert [row["verdict"] for row in found["columns"] if row["column"] == "amount"] == ["broken"]
+    assert [row["psi"] for row in found["columns"] if row["column"] == "amount"] == [""]
+    assert "amount" not in {row["column"] for row in found["distances"]}, "0 would say: as before"
+    gauges = Path(watch.resources["metrics"].root, "loans", "metrics", "drift.prom")
+    assert 'feature="amount"' not in gauges.read_text(encoding="utf-8")
+    assert 'feature="grade"' in gauges.read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("drawn")

@@ -46,7 +46,7 @@ def test_the_asset_scores_every_entity_by_its_newest_features(
 
     facts = metadata(result, "loans", "batch_predictions")
     assert (facts["dagster/row_count"], facts["quarantined"], facts["version"]) == (400, 0, 1)
-    found = pd.read_parquet(Path(*(row["value"] for row in facts["output"])))
+    found = pd.read_parquet(Path(*(row["whole"] for row in facts["output"])))
     assert found["id"].tolist() == list(range(400))
     model = batches(settings, trained).model
     rows = pd.read_csv(settings.source.uri or "")[["amount", "grade"]].to_dict("records")

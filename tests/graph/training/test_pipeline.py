@@ -182,7 +182,7 @@ def test_bad_rows_are_quarantined_with_their_reason(
     result = materialize(ModelSettings.model_validate(loans), resources, instance)
 
     facts = metadata(result, "loans", "processed_data")
-    kept = Path(*(row["value"] for row in facts["quarantine"]))
+    kept = Path(*(row["whole"] for row in facts["quarantine"]))
     rejected = pd.read_parquet(kept)
     assert facts["rejected_rows"] == 1
     assert "amount" in rejected["reason"][0]

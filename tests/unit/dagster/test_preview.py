@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mlops_assets.metadata import by_column, first_rows
-from mlops_assets.ml.legible import WIDTH, listed, short_names
+from mlops_assets.ml.legible import NAME, WIDTH, listed, short_names
 
 LONG = "average_transaction_value_in_euro_over_the_last_{}_days_rolling_window"
 
@@ -14,7 +14,7 @@ def preview(frame: pd.DataFrame) -> list[str]:
 
 def test_a_table_that_is_too_wide_lies_on_its_side_and_loses_no_column() -> None:
     frame = pd.DataFrame({f"c{n}": [2**53 + 1 + n, None] for n in range(13)}, dtype=object)
-    narrow, wide = preview(frame.iloc[:, :3]), preview(frame)
+    narrow, wide = preview(frame.iloc[:, :2]), preview(frame)
     assert len(narrow) == 2 + len(frame)
     assert len(wide) == 2 + 13
     assert wide[0].split() == ["|", "column", "|", "row", "1", "|", "row", "2", "|"]
@@ -39,7 +39,7 @@ def test_long_names_are_shown_short_and_still_told_apart() -> None:
     names = [*map(LONG.format, range(60)), "amount", "Anteil der Rückläufer (brutto)"]
     shown = short_names(names)
     assert len(set(shown.values())) == len(names)
-    assert max(len(word) for said in shown.values() for word in said.split()) <= 26
+    assert max(len(word) for said in shown.values() for word in said.split()) <= NAME
     assert shown["amount"] == "amount"
     assert shown[names[-1]] == names[-1], "it is broken where it has a space"
 
@@ -66,4 +66,4 @@ def test_of_many_reasons_a_cell_has_room_for_some() -> None:
     assert said.startswith("column_0: 0.31 > 0.2; column_1")
     assert len(said) < 1100
     assert said.endswith("; and 16 more")
-    assert listed(["x" * 5000], "; ") == "x" * 5000
+    assert listed([f"{'x' * 5000}: 1 > 0"], "; ") == f"{'x' * 25}…{'x' * 25}: 1 > 0", "by words"

@@ -127,7 +127,7 @@ def test_records_are_tables_that_the_ui_can_show() -> None:
         {"name": "2026-01-01T00:00:00+00:00", "value": 4}
     ]
     types = {column.name: column.type for column in final.schema.columns}
-    assert (types["rows"], types["window.start"]) == ("int", "str")
+    assert (types["labelled_rows"], types["window.start"]) == ("int", "str")
     assert [*types] == [*PerformanceSummary.SHOWN], "one fact a cell, and few beside each other"
     assert final.records[1].data["metrics"] == "log_loss: inf", "what is not shown is there"
 

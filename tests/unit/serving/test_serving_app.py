@@ -203,12 +203,15 @@ def test_a_model_that_cannot_take_a_missing_value_refuses_it(tmp_path: Path, onn
     worker = Worker(tmp_path / "endpoint")
     worker.serve(build(tmp_path, accepts_missing=False, onnx=onnx))
 
-    response = worker.post("/predict_features", features({"spend": None, "class": "x"}))
+    whole = {"spend": 1.0, "class": "x"}
+    missing = whole | {"spend": None}
+    response = worker.post("/predict_features", features(whole, *[missing] * 4))
 
     assert response.status_code == 422
     error = response.json()["error"]
     assert error["code"] == "features_refused"
-    assert [detail["field"] for detail in error["details"]] == ["spend"]
+    said = "is null in rows 1, 2, 3 and 1 more"
+    assert error["details"] == [{"field": "spend", "message": said}]
 
 
 def test_extreme_values_and_new_categories_are_no_fault(worker: Worker) -> None:
