@@ -33,7 +33,7 @@ from mlops_assets.records.monitoring import (
     SkewSummary,
     Window,
 )
-from mlops_assets.records.profile import Profile
+from mlops_assets.records.profile import Bins, ColumnProfile, Profile
 from mlops_assets.records.serving import Endpoint
 from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
@@ -143,8 +143,9 @@ def reports(metrics: EndpointMetrics) -> None:
     window = Window(start=now, end=now + timedelta(days=1))
     about = {"model": "toy", "model_version": 1, "window": window, "rows": 500}
     calm = DriftSummary(**about, reference_rows=500, verdict="calm", scores={"spend": 0.1})
-    nothing = Profile(rows=0, columns={})
-    finding = Finding(nothing, nothing, {"spend": Distance(0.1, 0.1, 0.1, 0.1, 0.1)}, calm)
+    spend = ColumnProfile(bins=Bins(points=(1.0,)), counts=(500, 0), sums=(0.0,))
+    profile = Profile(rows=500, columns={"spend": spend})
+    finding = Finding(profile, profile, {"spend": Distance(0.1, 0.1, 0.1, 0.1, 0.1)}, calm)
     loss = {"log_loss": 0.4}
     good = PerformanceSummary(
         **about, labelled_rows=500, final=True, verdict="good", metrics=loss, estimated=loss
