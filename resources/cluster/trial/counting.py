@@ -4,6 +4,7 @@ The answers are judged by `mlops_assets.ml.evaluation.canary`.
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 
 from mlops_assets.errors import DeploymentError
@@ -12,6 +13,9 @@ from resources.cluster.api import ClusterApi, Object
 from resources.cluster.objects import CONTAINER, KSERVE_CONTAINER
 from resources.cluster.rollout import has_ended, is_ready
 from resources.endpoints.client import EndpointClient
+
+ANSWER_SECONDS = 5
+"""Within which a pod that died is known not to be ready."""
 
 
 class PodCounts:
@@ -25,15 +29,19 @@ class PodCounts:
         self._said: dict[tuple[int, str, int], Observed] = {}
 
     def begin(self, step: int) -> None:
-        """Have every pod that answers count from zero; raises where one cannot be asked."""
+        """Have every pod that is ready count from zero; raises where one cannot be asked.
+
+        One that ends or starts again meanwhile is no longer ready, which is known a moment later.
+        """
+        ends = time.monotonic() + ANSWER_SECONDS
         for pod in filter(is_ready, self.pods()):
-            try:
-                self._take(pod, step)
-            except DeploymentError as err:
-                raise DeploymentError(
-                    f"the pod {pod['metadata']['name']} does not say what it counts: {err} A trial "
-                    "is followed from where pods are reached: in the cluster"
-                ) from err
+            while fault := self._fault(pod, step):
+                if time.monotonic() > ends:
+                    raise DeploymentError(
+                        f"the pod {pod['metadata']['name']} does not say what it counts: {fault} A "
+                        "trial is followed from where pods are reached: in the cluster"
+                    ) from fault
+                time.sleep(0.5)
 
     def counted(self, step: int) -> Observed:
         """What all of them did in the step."""
@@ -46,6 +54,15 @@ class PodCounts:
     def pods(self) -> list[Object]:
         """Those that have not ended."""
         return [pod for pod in self._api.labelled("Pod", self._labels) if not has_ended(pod)]
+
+    def _fault(self, pod: Object, step: int) -> DeploymentError | None:
+        """Why a pod cannot be asked; None of one that was, or that is not ready any more."""
+        try:
+            self._take(pod, step)
+        except DeploymentError as err:
+            ready = map(_run_of, filter(is_ready, self.pods()))
+            return err if _run_of(pod) in ready else None
+        return None
 
     def _take(self, pod: Object, step: int) -> None:
         self._said[step, *_run_of(pod)] = self._ask(_address(pod)).counted(step)

@@ -7,6 +7,7 @@ import pytest
 from mlops_assets.errors import DeploymentError
 from mlops_assets.records.rollout import Observed
 from resources.cluster.api import ClusterApi, Object
+from resources.cluster.trial import counting
 from resources.cluster.trial.counting import PodCounts
 from resources.endpoints.client import EndpointClient
 
@@ -20,6 +21,7 @@ class Pods(ClusterApi):
         super().__init__(None, "mlops")
         self.there: dict[str, Object] = {}
         self.counts: dict[str, int] = {}
+        self.asked: list[str] = []
 
     def add(self, name: str, requests: int, restarts: int = 0, address: str = "10.0.0.1") -> None:
         status = {"conditions": READY, "podIP": address, "phase": "Running"}
@@ -77,7 +79,26 @@ def test_a_pod_that_ends_keeps_what_it_said_last() -> None:
     assert counts.counted(701).requests == 3
 
 
-def test_who_reaches_no_pod_is_told_where_to_run() -> None:
+def test_a_pod_that_dies_as_it_is_asked_stops_no_trial() -> None:
+    pods = Pods()
+    pods.add("a", 3)
+    pods.add("b", 5, address="10.0.0.2")
+    del pods.counts["http://10.0.0.1:8080"]
+
+    def ask(url: str) -> EndpointClient:
+        if len(asked := pods.asked) == 2:  # its node notices only now
+            pods.there["a"]["status"]["conditions"] = []
+        asked.append(url)
+        return pods.ask(url)
+
+    counts = PodCounts(pods, {}, ask)
+    counts.begin(701)
+    assert pods.asked == ["http://10.0.0.1:8080"] * 3 + ["http://10.0.0.2:8080"]
+    assert counts.counted(701).requests == 5
+
+
+def test_who_reaches_no_pod_is_told_where_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "ANSWER_SECONDS", 0)
     pods = Pods()
     pods.add("a", 3)
     pods.counts.clear()
