@@ -169,19 +169,20 @@ def by_column(
     A column of which a table would say nothing is not in it; a table of none is left out. Of a name
     that is shown shorter the whole one stands in the metadata, as `name`.
     """
-    from mlops_assets.ml.legible import short_names
+    from mlops_assets.ml.legible import room_for_names, short_names
 
-    shown = short_names(str(row["column"]) for row in rows)
     found = {}
     for table, names in tables.items():
+        told = [row for row in rows if any(name in row for name in names)]
+        beside = {name: ["", *(row[name] for row in told if name in row)] for name in names}
+        shown = short_names((str(row["column"]) for row in told), room_for_names(beside))
         lines = [
             {
                 "column": shown[name],
                 **({"name": name} if shown[name] != name else {}),
                 **{n: row[n] for n in names if n in row},
             }
-            for row, name in ((row, str(row["column"])) for row in rows)
-            if any(n in row for n in names)
+            for row, name in ((row, str(row["column"])) for row in told)
         ]
         if lines:
             found[table] = typed_table(lines, ("column", *names))

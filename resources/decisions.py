@@ -136,9 +136,16 @@ class DecisionStore(Database):
         return [Recorded.model_validate(dict(row)) for row in rows[::-1]]
 
     def set_pause(self, model: str, pause: Pause, now: datetime) -> None:
-        """Start no training of a model until a moment; one in the past ends an earlier pause."""
+        """Start no training of a model until a moment; one in the past ends an earlier pause.
+
+        Raises:
+            ForeignDatabaseError: MLOPS_DATABASE is another project's, whose model it would be.
+        """
         from sqlalchemy import text
 
+        from resources.bucket.store_of_facts import require_own
+
+        require_own()
         insert = text(
             "INSERT INTO pauses (number, model, time, until, why, who) "
             "SELECT 1 + COALESCE(MAX(number), 0), :model, :time, :until, :why, :who FROM pauses"

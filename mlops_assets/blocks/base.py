@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
@@ -128,28 +128,30 @@ def _parse_date(value: object) -> object:
     """A date as ISO 8601 writes it; a number, which pydantic takes for seconds since 1970, is none.
 
     Raises:
-        ValueError: It is written otherwise.
+        ValueError: It is written otherwise, or in no year that a timestamp of nanoseconds has.
     """
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) else _no_number(value)
-    except ValueError as err:
-        raise ValueError(f"{value!r:.60} is no date; write e.g. 2024-01-31") from err
+    return _dated(value, date.fromisoformat, "e.g. 2024-01-31")
 
 
 def _parse_datetime(value: object) -> object:
     """The same of a date with a time."""
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else _no_number(value)
-    except ValueError as err:
-        said = "is no date; write e.g. 2024-01-31 or 2024-01-31 18:00"
-        raise ValueError(f"{value!r:.60} {said}") from err
+    return _dated(value, datetime.fromisoformat, "e.g. 2024-01-31 or 2024-01-31 18:00")
 
 
-def _no_number(value: object) -> object:
-    if not isinstance(value, date):
-        raise ValueError(value)
-    return value
+def _dated(value: object, read: Callable[[str], date], example: str) -> date:
+    found = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            found = read(value)
+    if not isinstance(found, date):
+        raise ValueError(f"{value!r:.60} is no date; write {example}")
+    if not _YEARS[0] <= found.year <= _YEARS[1]:
+        raise ValueError(f"{value!r:.60} is out of range; write one of {_YEARS[0]} to {_YEARS[1]}")
+    return found
 
+
+_YEARS = 1678, 2261
+"""The first and the last whole year of a timestamp, which is of nanoseconds since 1970."""
 
 Day = Annotated[date, BeforeValidator(_parse_date)]
 """A day in the YAML, written `2024-01-31`."""

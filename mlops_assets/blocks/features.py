@@ -71,6 +71,13 @@ class SnapshotSettings(Settings):
     start: DayTime
     end: DayTime | None = Field(None, description="Inclusive; default the newest event.")
 
+    @model_validator(mode="after")
+    def _end_is_later(self) -> Self:
+        first, last = self.start, self.end
+        if last is not None and first.replace(tzinfo=None) > last.replace(tzinfo=None):
+            raise ValueError(f"end {last} is before start {first}; correct one of them")
+        return self
+
 
 class FeatureSettings(Settings):
     """Windowed aggregates over an event log, or columns of a flat table."""

@@ -6,7 +6,7 @@ of the asset. Tables themselves are `mlops_assets.metadata`'s.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -14,21 +14,33 @@ from mlops_assets.ml.markdown import table
 from mlops_assets.ml.rows import short, with_short_words
 from mlops_assets.ml.summary import spelled
 
-NAME, TEXT, WIDTH, ROWS = 13, 20, 52, 5
+NAME, TEXT, WIDTH, ROWS = 22, 20, 52, 5
 """Characters of a name, of a text and of a preview, and the rows of it."""
+PAGE, KEY, COLUMN, LETTER, LEAST = 70, 15, 2.1, 0.86, 13
+"""Characters that a page has room for, and of them those of a usual key and of the lines of a
+column; how wide a letter of a column's name is, which is smaller; and the least of a name."""
 WORD, CELL = 52, 1000
 """Characters of a word, and of a cell that is no higher than a third of a screen."""
 
 
-def short_names(names: Iterable[str]) -> dict[str, str]:
+def room_for_names(columns: Mapping[str, Iterable[object]]) -> int:
+    """Characters of a name beside these columns of a table, whose cells stand under their names."""
+    taken = sum(
+        COLUMN + max(len(name) * LETTER, *(_word(str(cell)) for cell in cells))
+        for name, cells in columns.items()
+    )
+    return max(LEAST, int(PAGE - KEY - COLUMN - taken))
+
+
+def short_names(names: Iterable[str], most: int = NAME) -> dict[str, str]:
     """Each name -> how it is shown; what would look the same has its place behind it.
 
     A name of several words is broken into lines, so three times as much of it is shown.
     """
-    shown = {name: short(name, 3 * NAME if _word(name) <= NAME else NAME) for name in names}
+    shown = {name: short(name, 3 * most if _word(name) <= most else most) for name in names}
     alike = Counter(shown.values())
     return {
-        name: said if alike[said] == 1 else f"{short(name, NAME - 5)} #{place}"
+        name: said if alike[said] == 1 else f"{short(name, most - 5)} #{place}"
         for place, (name, said) in enumerate(shown.items(), 1)
     }
 

@@ -60,10 +60,11 @@ def this_store(*, make: bool) -> Store:
     return Store(_in_folder(make=make), f"{socket.gethostname()}:{home()}")
 
 
-def require_own(*, claim: bool = False) -> None:
+def require_own(*, claim: bool = False, known_only: bool = False) -> None:
     """Look whether the database is this project's, once in a process; who claims a new one has it.
 
-    One without an owner, as of an earlier release, is everybody's who only looks.
+    One without an owner, as of an earlier release, is everybody's who only looks; with `known_only`
+    so is any to a process without bucket and id, as a pod of Dagster's UI is.
 
     Raises:
         ForeignDatabaseError: It is another project's.
@@ -75,6 +76,8 @@ def require_own(*, claim: bool = False) -> None:
     if not postgres.is_postgres(address):
         return
     known_by = _known_by(make=claim)
+    if known_only and not known_by:
+        return
     if (found := (address, *known_by)) in _own:
         return
     try:

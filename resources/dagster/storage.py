@@ -34,6 +34,7 @@ class ChosenStorage(storage_class()):
         """Dagster's storage in the Postgres that MLOPS_DATABASE names, else in `base_dir`.
 
         Raises:
+            ForeignDatabaseError: It is another project's.
             DatabaseUnavailableError: The server does not answer.
             DatabaseError: It refuses.
         """
@@ -42,6 +43,9 @@ class ChosenStorage(storage_class()):
         from dagster_postgres import DagsterPostgresStorage
         from sqlalchemy.exc import DBAPIError
 
+        from resources.bucket.store_of_facts import require_own
+
+        require_own(known_only=True)
         address = postgres.schema_address(named, _SCHEMA)
         try:
             _make_tables(address)

@@ -186,6 +186,21 @@ NO_MODEL = [
         "features.snapshots.start: 20250101 is no date; write e.g. 2024-01-31 or",
     ),
     Broken(
+        "end before start",
+        swap(
+            "columns: [amount, grade]",
+            "snapshots: {every: 1 day, start: 2025-03-01, end: 2024-03-01}",
+        ),
+        16,
+        "end 2024-03-01 00:00:00 is before start 2025-03-01 00:00:00; correct one of them",
+    ),
+    Broken(
+        "year of no timestamp",
+        swap("timestamp: time", "timestamp: time\n  partitions: {cadence: day, start: 0001-01-01}"),
+        8,
+        "is out of range; write one of 1678 to 2261",
+    ),
+    Broken(
         "number for a day",
         swap("timestamp: time", "timestamp: time\n  partitions: {cadence: day, start: 20250101}"),
         8,

@@ -88,9 +88,9 @@ def nulls(rows: Mapping[int, Mapping[str, object]]) -> list[dict[str, Any]]:
 
 
 def _listed(places: Sequence[int]) -> str:
-    """E.g. `row 3`, or of many the first: `rows 3, 4, 7 and 12 more`."""
-    first, more = ", ".join(map(str, places[:_NAMED])), len(places) - _NAMED
-    return f"row{'s' * (len(places) > 1)} {first}{f' and {more} more' if more > 0 else ''}"
+    """E.g. `rows[3]`, or of many the first, as a program counts: `rows[0], rows[4] and 12 more`."""
+    first, more = ", ".join(f"rows[{at}]" for at in places[:_NAMED]), len(places) - _NAMED
+    return f"{first}{f' and {more} more' if more > 0 else ''}"
 
 
 _NAMED = 3

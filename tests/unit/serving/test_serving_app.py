@@ -210,7 +210,7 @@ def test_a_model_that_cannot_take_a_missing_value_refuses_it(tmp_path: Path, onn
     assert response.status_code == 422
     error = response.json()["error"]
     assert error["code"] == "features_refused"
-    said = "is null in rows 1, 2, 3 and 1 more"
+    said = "is null in rows[1], rows[2], rows[3] and 1 more"
     assert error["details"] == [{"field": "spend", "message": said}]
 
 

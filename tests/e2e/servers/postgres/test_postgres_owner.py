@@ -1,16 +1,22 @@
 """A database of MLOPS_DATABASE belongs to one project: any other is refused before it trains."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mlops_assets.errors import ForeignDatabaseError
+from mlops_assets.records.retraining import Pause
 from resources.bucket import store_of_facts
+from resources.dagster.storage import ChosenStorage
+from resources.decisions import DecisionStore
 from resources.tracking.store import MLflowStore
 from resources.tracking.tracking import MLflowTracking
 from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
 
 pytestmark = pytest.mark.e2e
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+PAUSE = Pause(until=NOW + timedelta(days=2), why="of another project", who="them")
 OWNERS = "SELECT count(*) FROM mlops.owners"
 
 
@@ -45,6 +51,8 @@ def test_a_second_state_folder_is_refused_by_one_sentence_and_changes_nothing(
     for use in (
         lambda store: store.take(),
         lambda store: store.connected().__enter__(),
+        lambda _: ChosenStorage.from_config_value(None, {"base_dir": "unused"}),
+        lambda _: DecisionStore(database=machines.database).set_pause("shop", PAUSE, NOW),
     ):
         with pytest.raises(ForeignDatabaseError, match=refused) as caught:
             use(machines.start("second"))
