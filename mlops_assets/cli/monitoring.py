@@ -75,7 +75,7 @@ def _what_waits(summary: DriftSummary) -> str:
 
 def _performance(summary: PerformanceSummary) -> str:
     figures = ", ".join(f"{name} {value:.4g}" for name, value in summary.metrics.items())
-    why = "; ".join(summary.reasons) or f"{summary.verdict}, {figures}"
+    why = "; ".join(summary.reasons) or ", ".join(filter(None, (summary.verdict, figures)))
     return f"{summary.labelled_rows:,} labels, {_span(summary.window)}: {why}"
 
 

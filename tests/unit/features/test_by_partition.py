@@ -1,11 +1,11 @@
 """Features by partition: the same of the same rows, however they are read."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_assets.blocks.sources.partitions import PartitionSettings
@@ -38,6 +38,7 @@ def frame_of(rows: list[tuple]) -> pd.DataFrame:
 
 @worlds(30)
 @given(rows=ROWS)
+@example(rows=[(datetime(2024, 1, 1), -float("nan"), None)])
 def test_rows_in_a_file_are_those_in_memory_whatever_the_batches(
     rows: list[tuple], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
