@@ -38,7 +38,7 @@ def frame_of(rows: list[tuple]) -> pd.DataFrame:
 
 @worlds(30)
 @given(rows=ROWS)
-@example(rows=[(datetime(2024, 1, 1), -float("nan"), None)])
+@example(rows=[(datetime.fromisoformat("2024-01-01"), -float("nan"), None)])
 def test_rows_in_a_file_are_those_in_memory_whatever_the_batches(
     rows: list[tuple], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
