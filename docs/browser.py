@@ -75,7 +75,8 @@ def overflow(opened: webdriver.Chrome) -> list[str]:
     `clientWidth`, and what is beyond is cut off or behind a scroll bar); one that ends right of the
     window; and a cell of a table that is taller than 400 pixels by its own text. Of elements in
     each other the outermost is told, with the texts in it that stick out. What does not count: a
-    text that ends in an ellipsis by the page's own style, as a name in a menu.
+    text that ends in an ellipsis by the page's own style, as a name in a menu, and a field that a
+    person writes into.
     """
     return opened.execute_script(_OVERFLOW)
 
@@ -87,6 +88,7 @@ for (const one of document.querySelectorAll("html, body *")) {
   const box = one.getBoundingClientRect(), style = getComputedStyle(one);
   const unseen = !box.width || !box.height || style.visibility === "hidden";
   if (unseen || style.textOverflow === "ellipsis" || one.innerText === undefined) continue;
+  if (one.closest("textarea, .CodeMirror")) continue;
   if (found.some((line) => line.one.contains(one))) continue;
   const cuts = one.tagName === "HTML" || style.overflowX !== "visible";
   const hidden = cuts && one.clientWidth ? one.scrollWidth - one.clientWidth : 0;
