@@ -43,12 +43,12 @@ def engine(postgres: PostgresServer) -> PostgresEngine:
     postgres.execute(
         "CREATE DATABASE shop TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
     )
-    postgres.execute("CREATE USER guest PASSWORD 'gu:est'")
-    postgres.execute("ALTER ROLE guest SET search_path TO public, pg_temp")
-    postgres.execute("ALTER ROLE guest SET default_transaction_read_only TO on")
-    postgres.execute("ALTER ROLE guest SET extra_float_digits TO -5")
+    postgres.execute("CREATE USER visitor PASSWORD 'gu:est'")
+    postgres.execute("ALTER ROLE visitor SET search_path TO public, pg_temp")
+    postgres.execute("ALTER ROLE visitor SET default_transaction_read_only TO on")
+    postgres.execute("ALTER ROLE visitor SET extra_float_digits TO -5")
     postgres.execute("CREATE TABLE events (entity int)", postgres.address("shop"))
-    return PostgresEngine(f"postgres://guest:gu%3Aest@127.0.0.1:{postgres.port}/shop")
+    return PostgresEngine(f"postgres://visitor:gu%3Aest@127.0.0.1:{postgres.port}/shop")
 
 
 @worlds(8, shrink=False)
@@ -85,20 +85,20 @@ def test_what_postgres_refuses_is_one_sentence(
     postgres: PostgresServer, engine: PostgresEngine
 ) -> None:
     there = f"127.0.0.1:{postgres.port}"
-    said = refused(f"postgresql://guest:wrong@{there}/shop", EngineError)
+    said = refused(f"postgresql://visitor:wrong@{there}/shop", EngineError)
     assert said.startswith(f"Postgres at postgresql://{there}/shop refuses: ")
-    assert 'authentication failed for user "guest"' in said
+    assert 'authentication failed for user "visitor"' in said
     postgres.execute("REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC")
     said = refused(engine.address, EngineError)
     postgres.execute("GRANT TEMPORARY ON DATABASE shop TO PUBLIC")
     assert said.endswith("; GRANT TEMPORARY ON DATABASE ... TO its user")
     nowhere = f"127.0.0.1:{free_port()}"
-    said = refused(f"postgresql://guest:wrong@{nowhere}/shop", EngineUnavailableError)
+    said = refused(f"postgresql://visitor:wrong@{nowhere}/shop", EngineUnavailableError)
     assert said.startswith(f"no Postgres answers at postgresql://{nowhere}/shop (")
-    said = refused("postgresql://guest:wrong@/shop?sslmod=x", ConfigError)
+    said = refused("postgresql://visitor:wrong@/shop?sslmod=x", ConfigError)
     assert said.startswith("MLOPS_ENGINE is no address of a Postgres; write postgresql://")
-    said = refused("postgresql+asyncpg://guest:wrong@db/shop", ConfigError)
-    assert said.startswith("MLOPS_ENGINE='postgresql+asyncpg://guest:***@db/shop' is no engine")
+    said = refused("postgresql+asyncpg://visitor:wrong@db/shop", ConfigError)
+    assert said.startswith("MLOPS_ENGINE='postgresql+asyncpg://visitor:***@db/shop' is no engine")
 
 
 def test_the_doctor_says_whether_it_can_be_asked(
