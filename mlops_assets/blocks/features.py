@@ -1,5 +1,6 @@
 """Features and the target, over an event log or a flat table."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -64,6 +65,10 @@ class DateSettings(Settings):
     )
 
 
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class SnapshotSettings(Settings):
     """The moments at which features are computed: start, start + every, ... up to end."""
 
@@ -74,7 +79,7 @@ class SnapshotSettings(Settings):
     @model_validator(mode="after")
     def _end_is_later(self) -> Self:
         first, last = self.start, self.end
-        if last is not None and first.replace(tzinfo=None) > last.replace(tzinfo=None):
+        if last is not None and _in_utc(first) > _in_utc(last):
             raise ValueError(f"end {last} is before start {first}; correct one of them")
         return self
 

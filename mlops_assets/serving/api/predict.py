@@ -111,15 +111,21 @@ def _scores(
     except ValueError as err:  # scikit-learn's refusals: a missing or a huge value, a new category
         reason = str(err).partition("\n")[0][:300]
         message = f"the model refuses these features: {reason}"
-        details = nulls(_by_place(rows, online))
+        details = nulls(_by_place(rows, online), _asked_by(online))
         raise RequestError(422, "features_refused", message, details=details) from err
     if bad := [row for row, answer in enumerate(scores) if not all(map(isfinite, answer))]:
         asked = list(_by_place(rows, online).items())
         refused = dict(asked[row] for row in bad)
-        none = [{"field": f"$.rows[{at}]", "message": "the result is no number"} for at in refused]
+        by = _asked_by(online)
+        none = [{"field": f"$.{by}[{at}]", "message": "the result is no number"} for at in refused]
         message = "the model refuses these features: its answer is not finite"
-        raise RequestError(422, "features_refused", message, details=nulls(refused) or none)
+        raise RequestError(422, "features_refused", message, details=nulls(refused, by) or none)
     return scores
+
+
+def _asked_by(online: Sequence[Place] | None) -> str:
+    """What the request calls that of which the places are."""
+    return "entities" if online else "rows"
 
 
 def _by_place(rows: Sequence[FeatureRow], online: Sequence[Place] | None) -> dict[int, FeatureRow]:

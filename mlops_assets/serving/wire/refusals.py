@@ -74,22 +74,22 @@ def iso(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def nulls(rows: Mapping[int, Mapping[str, object]]) -> list[dict[str, Any]]:
-    """Of refused rows by their places in the request: each feature that is null, and in which."""
+def nulls(rows: Mapping[int, Mapping[str, object]], asked_by: str) -> list[dict[str, Any]]:
+    """Of refused rows by their places in `rows` or `entities`: each null feature, and in which."""
     found: dict[str, list[int]] = defaultdict(list)
     for place, row in rows.items():
         for name, value in row.items():
             if value is None:
                 found[name].append(place)
     return [
-        {"field": name, "message": f"is null in {_listed(places)}"}
+        {"field": name, "message": f"is null in {_listed(places, asked_by)}"}
         for name, places in sorted(found.items())
     ]
 
 
-def _listed(places: Sequence[int]) -> str:
+def _listed(places: Sequence[int], asked_by: str) -> str:
     """E.g. `rows[3]`, or of many the first, as a program counts: `rows[0], rows[4] and 12 more`."""
-    first, more = ", ".join(f"rows[{at}]" for at in places[:_NAMED]), len(places) - _NAMED
+    first, more = ", ".join(f"{asked_by}[{at}]" for at in places[:_NAMED]), len(places) - _NAMED
     return f"{first}{f' and {more} more' if more > 0 else ''}"
 
 

@@ -222,3 +222,14 @@ def test_the_rows_are_not_modified():
     config = event_log(ALL)
     build_labels(SHOP, build_features(SHOP, config), config)
     pd.testing.assert_frame_equal(SHOP, before)
+
+
+def test_snapshots_of_two_zones_end_after_they_start() -> None:
+    kept = SnapshotSettings.model_validate(
+        {"every": "1 day", "start": "2025-03-01T05:00+05:00", "end": "2025-03-01T01:00Z"}
+    )
+    assert kept.end is not None
+    with pytest.raises(ValueError, match="is before start"):
+        SnapshotSettings.model_validate(
+            {"every": "1 day", "start": "2025-03-01T23:00-05:00", "end": "2025-03-02T01:00"}
+        )

@@ -5,9 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_assets.serving.online.lookup import OnlineRows
-from mlops_assets.serving.wire.http import RequestError
-from mlops_assets.serving.wire.refusals import refusals, require_some_answered
 from tests.support.served_models import Built, build, no_online
 from tests.support.serving_worker import Response, Worker, drive, features
 
@@ -182,14 +179,6 @@ def test_a_request_without_any_answer_is_refused(
 def test_a_colon_in_a_value_is_no_second_key(worker: Worker) -> None:
     row = features({"spend": 1.0, "class": "10:30"})
     assert worker.post("/predict_features", row).status_code == 200
-
-
-def test_a_long_id_does_not_come_back_whole() -> None:
-    long = "x" * 900_000
-    with pytest.raises(RequestError) as refused:
-        require_some_answered([long], refusals(OnlineRows(unknown=[long])))
-    assert len(str(refused.value.body)) < 2_000
-    assert refused.value.body["error"]["details"][0]["entity"].startswith("xxx")
 
 
 def test_a_store_that_is_down_is_503(worker: Worker) -> None:
