@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -122,6 +123,7 @@ def ours(served: Served, workers: int) -> Server:
     """The product's endpoint, deployed from a copy of the files that `mlops run` left."""
     # In the same state folder: from there the manifest's paths lead to the online features.
     root = served.endpoint.parents[1] / f"endpoints-{workers}"
+    shutil.rmtree(root, ignore_errors=True)  # of an earlier run
     shutil.copytree(served.endpoint, root / "flights", ignore=shutil.ignore_patterns("launch.json"))
     local = EndpointTargets(root=str(root))
     settings = DeploymentSettings(port=free_port(), workers=workers)
@@ -157,6 +159,7 @@ class InProcess:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._turn = threading.Lock()
 
     def wait(self, path: str, body: str) -> Any:
         """The scores of one call."""
@@ -170,9 +173,10 @@ class InProcess:
     def _call(self, what: dict[str, Any]) -> dict[str, Any]:
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the process has no pipes")
-        self._process.stdin.write(json.dumps(what) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        with self._turn:  # its two ways are waited for by two threads
+            self._process.stdin.write(json.dumps(what) + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
 
 
 class Machine:
