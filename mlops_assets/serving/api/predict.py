@@ -151,24 +151,25 @@ def _log(
     now, clock = time.time(), manifest.online.as_of
     event = clock.timestamp() if clock else now
     places = online or [(number, None, None) for number in range(len(rows))]
-    seconds = time.perf_counter() - asked.started
-    features = active.model.servable.features
+    servable, request_id, role = active.model.servable, asked.request_id, active.role
+    features, version, generation = servable.features, servable.model_version, manifest.generation
+    source, seconds = "online" if online else "request", time.perf_counter() - asked.started
     lines = [
         LogLine(
-            request_id=asked.request_id,
+            request_id=request_id,
             row=number,
             logged_at=now,
             event_time=event,
-            source="online" if online else "request",
-            role=active.role,
+            source=source,
+            role=role,
             entity=entity,
             features_as_of=as_of.timestamp() if as_of else None,
             features=_only(features, row),
             scores=answer,
-            model_version=active.model.servable.model_version,
-            generation=manifest.generation,
+            model_version=version,
+            generation=generation,
             latency_seconds=seconds,
-            predicted=_likeliest(active.model.servable, answer),
+            predicted=_likeliest(servable, answer),
         )
         for (number, entity, as_of), row, answer in zip(places, rows, scores, strict=True)
     ]

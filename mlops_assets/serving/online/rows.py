@@ -87,8 +87,9 @@ class EntityRows:
     def find(self, connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Stored]:
         """The entities that have a row, by their keys."""
         found = dict[bytes, Stored]()
-        for first in range(0, len(keys), _AT_ONCE):
-            some = keys[first : first + _AT_ONCE]
+        inserted = sorted(keys)  # as sqlite puts them in order too, for twice what Python takes
+        for first in range(0, len(inserted), _AT_ONCE):
+            some = inserted[first : first + _AT_ONCE]
             size = 1 << (len(some) - 1).bit_length()
             asked = [*some, *[some[0]] * (size - len(some))]
             if rows := connection.execute(self._selects[size], asked).fetchall():

@@ -42,6 +42,7 @@ _STRING, _INT64 = 2, 4
 STRING_VAL, DOUBLE_VAL = 0x12, 0x29
 """First byte of a `Value`: the field's number, 2 and 5, and protobuf's wire type."""
 
+_pack_whole, _pack_size = Struct("<IIq").pack, Struct("<II").pack
 _DOUBLE_SIZE = 9
 """Bytes of a `Value` that holds a number."""
 
@@ -117,7 +118,8 @@ class SqliteLookup:
             cursor.execute("ROLLBACK")
 
     def _keys(self, entities: Sequence[EntityId]) -> dict[EntityId, bytes]:
-        return {entity: entity_key(self._entity, entity) for entity in entities}
+        prefix = _key_prefix(self._entity.name)
+        return {entity: prefix + _key_value(entity) for entity in entities}
 
     def _rows_of(
         self, connection: sqlite3.Connection, keys: Mapping[EntityId, bytes]
@@ -234,11 +236,14 @@ def table_of(project: str, view: str) -> str:
 
 def entity_key(entity: EntitySettings, value: EntityId) -> bytes:
     """As Feast serializes the key of an entity: that there is one join key, its name, its value."""
-    prefix = _key_prefix(entity.name)
+    return _key_prefix(entity.name) + _key_value(value)
+
+
+def _key_value(value: EntityId) -> bytes:
     if isinstance(value, int):
-        return prefix + pack("<IIq", _INT64, 8, value)
+        return _pack_whole(_INT64, 8, value)
     text = value.encode()
-    return prefix + pack("<II", _STRING, len(text)) + text
+    return _pack_size(_STRING, len(text)) + text
 
 
 @lru_cache(maxsize=256)
