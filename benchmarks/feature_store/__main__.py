@@ -29,7 +29,7 @@ class Size(NamedTuple):
 
 
 LARGE = Size(
-    {1_000_000: 3, 5_000_000: 3, 10_000_000: 1},
+    {1_000_000: 3, 5_000_000: 3, 10_000_000: 3},
     most_for_feast=1_000_000,
     entities=1_000_000,
     logged=1_000_000,
@@ -91,6 +91,7 @@ def page(joins: list[dict[str, Any]], published: Facts, logged: Facts, size: Siz
         f"| {_cell(one.get('Polars'))} | {_cell(one.get('Feast'))} |"
         for one in joins
     ]
+    lines += ["", *_growth(joins)]
     lines += [
         "",
         "## A publication by entity id",
@@ -116,6 +117,20 @@ def page(joins: list[dict[str, Any]], published: Facts, logged: Facts, size: Siz
         "",
     ]
     return "\n".join(lines)
+
+
+def _growth(joins: list[dict[str, Any]]) -> list[str]:
+    """What ten times the rows cost of CPU, by shape."""
+    said = []
+    for shape in SHAPES:
+        sizes = [one for one in joins if one["shape"] == shape]
+        few, many = sizes[0], sizes[-1]
+        times = many["rows"] / few["rows"]
+        ours, peer = (many[name]["cpu_s"] / few[name]["cpu_s"] for name in ("ours", "Polars"))
+        said.append(
+            f"{shape}: {times:.0f} times the rows cost {ours:.1f} times (Polars {peer:.1f})"
+        )
+    return [f"{'; '.join(said)}."]
 
 
 def _cell(facts: Mapping[str, float] | None) -> str:

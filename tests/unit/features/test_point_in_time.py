@@ -1,6 +1,7 @@
 """Rows as of a moment, by hand and against what a loop finds."""
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,9 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_assets.ml.features import point_in_time
 from mlops_assets.ml.features.point_in_time import Ids, Rows, newest_known
 
 ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "é", None]), st.integers(-5, 5)), max_size=12)
+
+
+BLOCKS = st.sampled_from([1, 2, 3, point_in_time._BLOCK])
 
 
 def rows(*of: tuple[str | int | None, int]) -> Rows:
@@ -39,8 +44,12 @@ def test_the_newest_row_within_the_ttl(who: int, when: int, ttl: int | None, pla
     assert newest_known(rows((who, when)), known, ttl).tolist() == [place]
 
 
-@given(ROWS, ROWS, st.none() | st.integers(0, 6))
-def test_it_is_what_a_loop_finds(asked: list, known: list, ttl: int | None) -> None:
+@given(ROWS, ROWS, st.none() | st.integers(0, 6), st.booleans(), BLOCKS)
+def test_it_is_what_a_loop_finds(
+    asked: list, known: list, ttl: int | None, in_order: bool, block: int
+) -> None:
+    if in_order:  # as the graph has them, by moments alone
+        asked, known = (sorted(of, key=lambda row: row[1]) for of in (asked, known))
     expected = []
     for who, when in asked:
         fits = [
@@ -50,13 +59,17 @@ def test_it_is_what_a_loop_finds(asked: list, known: list, ttl: int | None) -> N
             if ttl is None or when - moment <= ttl
         ]
         expected.append(max(fits)[1] if fits else -1)
-    assert newest_known(rows(*asked), rows(*known), ttl).tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(point_in_time, "_BLOCK", block)
+        assert newest_known(rows(*asked), rows(*known), ttl).tolist() == expected
 
 
-@given(ROWS)
-def test_the_order_is_by_moment_and_id_and_else_as_they_stand(of: list) -> None:
+@given(ROWS, BLOCKS)
+def test_the_order_is_by_moment_and_id_and_else_as_they_stand(of: list, block: int) -> None:
     expected = sorted(range(len(of)), key=lambda n: (of[n][1], of[n][0] is None, of[n][0] or ""))
-    found = rows(*of).in_order()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(point_in_time, "_BLOCK", block)
+        found = rows(*of).in_order()
     assert (list(range(len(of))) if found is None else found.tolist()) == expected
     assert (found is None) == (expected == sorted(expected))
 
@@ -70,12 +83,30 @@ def test_ids_at_the_end_of_their_range_are_told_apart() -> None:
 
 
 def test_its_memory_grows_with_the_rows_and_not_with_the_matches() -> None:
-    """A hundred entities of 500 moments, all within the TTL: 12 million matches."""
-    ids = Ids.of(pa.array(np.tile(np.arange(100), 500)))
-    known = Rows(ids, np.repeat(np.arange(500), 100))
+    """A thousand entities of 500 moments, all within the TTL: 125 million matches."""
+    ids = Ids.of(pa.array(np.tile(np.arange(1_000), 500)))
+    known = Rows(ids, np.repeat(np.arange(500), 1_000))
     tracemalloc.start()
     found = newest_known(known, known, 1_000)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found.tolist() == list(range(50_000))
-    assert peak / 50_000 < 150, "bytes a row"
+    assert (found == np.arange(500_000)).all()
+    assert peak < 8 * 500_000 + 160 * point_in_time._BLOCK, "what is found, and of a block"
+
+
+def test_no_more_than_a_block_is_put_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the work of ten times the rows is ten times the work, however they are mixed."""
+    monkeypatch.setattr(point_in_time, "_BLOCK", 100)
+    sorted_at_once, argsort = list[int](), np.argsort
+
+    def counting(of: np.ndarray, **how: Any) -> np.ndarray:
+        sorted_at_once.append(len(of))
+        return argsort(of, **how)
+
+    monkeypatch.setattr(np, "argsort", counting)
+    for asked, known in ((1_000, 1_000), (10, 5_000), (5_000, 10)):
+        ids = Ids.of(pa.array(np.arange(known) % 7))
+        asking = Rows(Ids.of(pa.array(np.arange(asked) % 7)), np.arange(asked) * known // asked)
+        found = newest_known(asking, Rows(ids, np.arange(known)), None)
+        assert (found[-1] - asking.ids.codes[-1]) % 7 == 0
+    assert 0 < max(sorted_at_once) <= 100
