@@ -43,7 +43,14 @@ def publish(name: str, text: str) -> None:
 
 
 def commit() -> str:
-    """The checked-out commit, and whether files differ from it; `no commit` outside of git."""
-    command = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "no commit"
+    """The checked-out commit, and whether files other than results differ from it; else none."""
+    revision = _git("describe", "--always", "--abbrev=8")
+    if not revision:
+        return "no commit"
+    others = f":(exclude){RESULTS.relative_to(ROOT)}"
+    return f"{revision}-dirty" if _git("status", "--porcelain", "-uno", "--", others) else revision
+
+
+def _git(*command: str) -> str:
+    done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
