@@ -178,6 +178,8 @@ def _beside(found: ComparedVersions) -> str:
     rows += [(each.kind, each.name, _figure(each.a), _figure(each.b)) for each in shown]
     same = len(found.values) - len(shown)
     notes = [f"{same} more features, parameters, slices and facts are the same"] if same else []
+    if found.a == found.b:
+        notes.append(f"both names are of {found.a}")
     if not found.same_rows:
         notes.append(
             "the metrics were measured on different held-out rows: which version is better on the "

@@ -138,12 +138,12 @@ def require_new(name: str, parts: Sequence[Part]) -> None:
     Raises:
         ConfigError: It is.
     """
-    from mlops_assets.init.reading.names import safe_name
+    from mlops_assets.init.reading.names import LONGEST, safe_name
 
     if safe_name(name) != name:
         raise ConfigError(
-            f"--name {name!r}: write lower-case letters, digits and `_`, beginning with a letter, "
-            f"e.g. {safe_name(name) or 'model'!r}"
+            f"--name {name!r:.100}: write at most {LONGEST} lower-case letters, digits and `_`, "
+            f"beginning with a letter, e.g. {safe_name(name) or 'model'!r}"
         )
     if name in {one for part in parts for one in part.names}:
         raise ConfigError(f"there is a model {name!r} already; choose another --name")

@@ -34,7 +34,7 @@ _RESERVED = {
     *("event_timestamp", "prediction"),  # beside features in a training row, in a drift report
     *("probabilities", "features_as_of", "error"),  # in an answer, beside the entity
 }
-_LONGEST = 50
+LONGEST = 50
 
 
 def safe_names(sources: Iterable[str]) -> dict[str, str]:
@@ -66,4 +66,4 @@ def safe_name(source: str) -> str:
     words = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     if words and not words[0].isalpha():
         words = f"n_{words}"
-    return words[:_LONGEST].rstrip("_")
+    return words[:LONGEST].rstrip("_")

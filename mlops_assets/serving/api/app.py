@@ -101,10 +101,10 @@ class EndpointApp:
             known = ", ".join(self._routes)
             raise RequestError(404, "unknown_path", f"no {path[:100]!r} here; there are {known}")
         allowed, handler = self._routes[path]
-        if method != allowed:
-            raise RequestError(
-                405, "wrong_method", f"{path} takes {allowed}", headers={"allow": allowed}
-            )
+        # Of HEAD the server leaves the body out: what balancers and `curl -I` ask for.
+        if method not in (taken := ("GET", "HEAD") if allowed == "GET" else (allowed,)):
+            said = {"allow": ", ".join(taken)}
+            raise RequestError(405, "wrong_method", f"{path} takes {allowed}", headers=said)
         return handler
 
     def _active(self) -> Active:

@@ -66,6 +66,7 @@ class EntityRows:
         self._as_in_view = picking([stored.index(name) for name in self._names])
         self._messages = Struct("<" + "xd" * len(numbers))
         self._has_texts = bool(texts)
+        self._decode_one = Decoder(list[str | None]).decode
         self._decode = Decoder(list[list[str | None]]).decode
         select = (
             f"SELECT entity_key, event_ts, numbers, texts FROM {rows_table(table)} "  # noqa: S608
@@ -83,6 +84,17 @@ class EntityRows:
         select = f"SELECT COUNT(*) FROM sqlite_master WHERE name IN ({among})"  # noqa: S608
         (found,) = connection.execute(select, plain).fetchone()
         return found == len(plain)
+
+    def find_one(self, connection: sqlite3.Connection, key: bytes) -> Stored | None:
+        """The entity of a key; None if it has no row. For less than `find` takes for one."""
+        found = connection.execute(self._selects[1], (key,)).fetchone()
+        if found is None:
+            return None
+        _, time, message, texts = found
+        (values,) = self._numbers((message,))
+        if self._has_texts:
+            values = (*values, *self._decode_one(texts))
+        return Stored(parse(time), dict(zip(self._names, self._as_in_view(values), strict=True)))
 
     def find(self, connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Stored]:
         """The entities that have a row, by their keys."""

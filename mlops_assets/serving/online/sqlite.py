@@ -100,10 +100,11 @@ class SqliteLookup:
         self, connection: sqlite3.Connection, keys: Mapping[EntityId, bytes]
     ) -> dict[EntityId, Stored | Expired | None]:
         local = self._local
-        if len(keys) == 1 and not local.compiled:  # one statement needs no transaction
-            found = self._rows_of(connection, keys)
-            if None not in found.values() and not local.compiled:
-                return found
+        if len(keys) == 1 and not local.compiled and local.has_rows:
+            ((entity, key),) = keys.items()
+            one = self._rows.find_one(connection, key)  # one statement needs no transaction
+            if one is not None and not local.compiled:
+                return {entity: one}
         cursor = connection.execute("BEGIN")
         try:
             found = self._rows_of(connection, keys)

@@ -222,6 +222,8 @@ def test_paths_and_methods(worker: Worker) -> None:
     assert worker.call("GET", "/nothing").status_code == 404
     wrong = worker.call("GET", "/predict")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    wrong = worker.post("/model", {})
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
 
 
 def test_without_a_model_the_answer_is_503(tmp_path: Path) -> None:
