@@ -1,7 +1,7 @@
 """Which row was known when: of each entity the newest one that is not older than a TTL.
 
-It works on sorted arrays, in memory that grows with the rows and not with the matches, and knows
-no feature: what is found are the places of rows.
+It works on sorted arrays, block by block, in memory that grows with the rows and not with the
+matches, and knows no feature: what is found are the places of rows.
 """
 
 from collections.abc import Iterator
