@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.page import publish, sized
-from tests.support.canceled_runs import (
+from tests.support.runs.canceled_runs import (
     ITS_END,
     Canceled,
     Server,
@@ -28,8 +28,8 @@ from tests.support.canceled_runs import (
     cancel_launched,
     run_status,
 )
+from tests.support.runs.small_checkout import ENDED, MODEL, Checkout
 from tests.support.servers import wait_for
-from tests.support.small_checkout import ENDED, MODEL, Checkout
 
 PORT, UI_PORT, SEED = 21320, 21321, 20261128
 EXECUTORS = sized(("in_process", "spawn", "forkserver"), ("in_process",))

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks.page import publish, sized
-from tests.support.fuzzing import KINDS, Kinds, fuzz
+from tests.support.served.fuzzing import KINDS, Kinds, fuzz
 
 
 def main(examples: int = sized(1000, 2)) -> None:

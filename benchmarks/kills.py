@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from benchmarks.page import publish, sized
-from tests.support.killed_runs import ITS_END, RUN, kill_and_recover
-from tests.support.small_checkout import Checkout
+from tests.support.runs.killed_runs import ITS_END, RUN, kill_and_recover
+from tests.support.runs.small_checkout import Checkout
 
 PORT, SEED = 21310, 20261128
 EMPTY_EVERY = 3

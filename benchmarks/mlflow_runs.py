@@ -10,7 +10,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.page import publish, sized
-from tests.support.tracked_table import EXECUTORS, ONE_RUN, Ended, Table, expected_of, make_table
+from tests.support.runs.tracked_table import (
+    EXECUTORS,
+    ONE_RUN,
+    Ended,
+    Table,
+    expected_of,
+    make_table,
+)
 
 _RESOURCES = sized(
     {"ours": "dagster/run_id", "dagster_mlflow": "dagster_run_id"}, {"ours": "dagster/run_id"}

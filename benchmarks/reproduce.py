@@ -1,10 +1,10 @@
 """Do versions reproduce? Many are trained while data, code and YAML change, then all are repeated.
 
-In a temporary git repository with one tiny model (`tests/support/tiny_repository.py`). Every fourth
-version is trained with its change uncommitted. Then `mlops reproduce` runs for each, in shuffled
-order, and once more after one byte of a data version was flipped in DVC's cache. Trainings and
-commands are forked from a process that has loaded the libraries but nothing of the project; what
-`mlops reproduce` starts itself, it starts as ever. Writes `results/reproduce.md`.
+In a temporary git repository with one tiny model (`tests/support/services/tiny_repository.py`).
+Every fourth version is trained with its change uncommitted. Then `mlops reproduce` runs for each,
+in shuffled order, and once more after one byte of a data version was flipped in DVC's cache.
+Trainings and commands are forked from a process that has loaded the libraries but nothing of the
+project; what `mlops reproduce` starts itself, it starts as ever. Writes `results/reproduce.md`.
 
     python -m benchmarks.reproduce [VERSIONS]
 """
@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.page import publish, sized
-from tests.support.tiny_repository import MODEL, TRAINING, TinyRepository
+from tests.support.services.tiny_repository import MODEL, TRAINING, TinyRepository
 
 CHANGES = ("data", "code", "data and code", "YAML")
 LIBRARIES = "dagster", "mlflow.sklearn", "skops.io", "feast", "duckdb", "sklearn.ensemble"
@@ -92,7 +92,7 @@ def flip(repository: TinyRepository, newest: int) -> tuple[bool, str]:
 
 def materialize(keys: str) -> int:
     """`dagster asset materialize` in this process."""
-    from tests.support.dagster_internals import dagster_command
+    from tests.support.runs.dagster_internals import dagster_command
 
     sys.argv = ["dagster", "asset", "materialize", "-m", "mlops_assets.definitions"]
     sys.argv += ["--select", keys]

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.page import ROOT
-from tests.support.spark_cluster import PYTHON, install_pyspark
+from tests.support.services.spark_cluster import PYTHON, install_pyspark
 
 AT_ONCE = 1_000_000
 PER_FILE = 5_000_000
@@ -153,7 +153,7 @@ def script(source: str, state: str, name: str, moments: str) -> Facts:
 def materialized(stage: str, home: Path, url: str) -> Facts:
     """What one asset takes."""
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
-    command += ["-m", "tests.support.small_project", "--select", f"shop/{stage}"]
+    command += ["-m", "tests.support.runs.small_project", "--select", f"shop/{stage}"]
     places = {"MLOPS_HOME": home, "DAGSTER_HOME": home, "SMALL_PROJECT": home / "shop.yaml"}
     environment = os.environ | {name: str(place) for name, place in places.items()}
     environment["MLOPS_ENGINE"] = url

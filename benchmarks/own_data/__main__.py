@@ -29,8 +29,8 @@ from benchmarks.page import ROOT, publish, sized
 from mlops_assets.components.model_files import read_parts
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.training.fit import split
-from tests.support.own_tables import TABLES
 from tests.support.servers import free_port
+from tests.support.tables.own_tables import TABLES
 
 LOWER_IS_BETTER = {"log_loss", "rmse", "mae", "brier"}
 _RATIO, _SECONDS = 1.5, 15.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.support.own_tables import OwnTable, wide
+from tests.support.tables.own_tables import OwnTable, wide
 
 
 def _logit(frame: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:

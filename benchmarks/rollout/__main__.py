@@ -22,9 +22,9 @@ from benchmarks.rollout.kills import Kills
 from mlops_assets.blocks.rollout import RolloutSettings
 from mlops_assets.errors import DeploymentError
 from resources.endpoints.client import request
-from tests.support.broken_code import redeploy_with_broken_code
-from tests.support.live_endpoints import Subject
-from tests.support.served_models import Built, build, fit, with_content
+from tests.support.served.broken_code import redeploy_with_broken_code
+from tests.support.served.live_endpoints import Subject
+from tests.support.served.served_models import Built, build, fit, with_content
 
 NULLS = 7
 """The recorded request whose values are missing."""

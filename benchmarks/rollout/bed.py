@@ -11,7 +11,14 @@ import psutil
 from resources.deployment import EndpointTargets
 from resources.endpoints.process import EndpointProcess
 from resources.prediction_log.log import PredictionLog
-from tests.support.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
+from tests.support.served.live_endpoints import (
+    EVER,
+    KeptLoad,
+    Load,
+    Subject,
+    build_versions,
+    publish,
+)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.records.serving import Manifest, Servable
 from mlops_assets.serving.version.model import read_servable
-from tests.support.live_endpoints import free_port
+from tests.support.served.live_endpoints import free_port
 
 __all__ = ["HOST", "Served", "make"]
 

@@ -25,7 +25,7 @@ from mlops_assets.home import FRAMEWORK_ROOT
 from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
 from resources.endpoints.process import EndpointProcess
-from tests.support.live_endpoints import free_port
+from tests.support.served.live_endpoints import free_port
 
 LOAD = Path(__file__).with_name("load.py")
 BIN = Path(sys.executable).parent

@@ -9,7 +9,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.records.files import SERVABLE_FILE
 from mlops_assets.serving.version.model import read_servable
 from resources.deployment import EndpointTargets
-from tests.support.live_endpoints import free_port
+from tests.support.served.live_endpoints import free_port
 
 SWAPS = 10
 WORKERS = 2

@@ -20,9 +20,9 @@ from resources.cluster.objects import kserve_objects, kubernetes_objects
 from resources.cluster.routes import Backend, http_route
 from tests.cluster.accounts import As, Refused
 from tests.cluster.conftest import in_namespace, kubectl
-from tests.support.cluster_role import shipped_accounts, shipped_admission
-from tests.unit.cluster.test_cluster_admission import PAIRS, SHIPPED, WAYS, given, making
-from tests.unit.cluster.test_cluster_objects import plan
+from tests.support.cluster.cluster_role import shipped_accounts, shipped_admission
+from tests.unit.cluster.objects.test_cluster_admission import PAIRS, SHIPPED, WAYS, given, making
+from tests.unit.cluster.objects.test_cluster_objects import plan
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.usefixtures("applied")]
 

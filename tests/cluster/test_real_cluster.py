@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.cluster.conftest import Runs, found, in_namespace, wait_until_available
-from tests.unit.cluster.test_cluster_admission import making
+from tests.unit.cluster.objects.test_cluster_admission import making
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 

@@ -20,8 +20,8 @@ from sqlite3 import connect
 import yaml
 
 from tests.old_states.unpack import FOLDER, MODEL, PLACE, PORT, relocate
+from tests.support.runs.small_dagster import loans, write_loans
 from tests.support.servers import ROOT
-from tests.support.small_dagster import loans, write_loans
 
 TOOLS = Path(sys.executable).parent
 CODE = ("mlops_assets", "resources", "jobs", "sensors", "pyproject.toml", "dagster.yaml")

@@ -13,10 +13,10 @@ from resources.decisions import DecisionStore
 from resources.endpoints.metrics import EndpointMetrics
 from resources.engine import FeatureEngine
 from resources.reports import EvidentlyReports
-from tests.support.fakes import FakeDatasets, FakeFeatureStore
-from tests.support.fakes_deployment import FakeDeployment
-from tests.support.fakes_predictions import FakePredictionLog
-from tests.support.fakes_tracking import FakeTracking
+from tests.support.fakes.deployment import FakeDeployment
+from tests.support.fakes.features import FakeDatasets, FakeFeatureStore
+from tests.support.fakes.predictions import FakePredictionLog
+from tests.support.fakes.tracking import FakeTracking
 
 ROWS = 400
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.served_models import Built, build
-from tests.support.serving_worker import Worker
+from tests.support.served.served_models import Built, build
+from tests.support.served.serving_worker import Worker
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from resources.tracking.outcome import PROCESS, settle
 from sensors.endpoint_health import build_endpoint_health_sensor
 from sensors.retraining import tick
 from tests.support.loans import fake_resources, loans_yaml
-from tests.support.pipeline_runs import STAGES, build
+from tests.support.runs.pipeline_runs import STAGES, build
 
 Quality = Literal["good", "noise", "broken"]
 Fate = Literal["ends", "killed", "canceled", "never_started"]

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mlops_assets.ml.inference.log_lines import LogLine
-from tests.worlds.ids import KINDS, ids
-from tests.worlds.names import names
+from tests.worlds.values.ids import KINDS, ids
+from tests.worlds.values.names import names
 
 _REFUSED = {"event_timestamp", "prediction"}
 """No feature is called so: `ModelSettings` refuses it."""

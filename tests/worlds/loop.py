@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mlops_assets.records.retraining import Pause
-from tests.support.pipeline_runs import STAGES
+from tests.support.runs.pipeline_runs import STAGES
 from tests.worlds.life import DAY, START, Fate, Life, Quality
 
 QUALITIES: tuple[Quality, ...] = ("good", "good", "noise", "broken")

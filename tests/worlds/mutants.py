@@ -12,8 +12,8 @@ import pytest
 from mlops_assets.records.promotion import Move
 from resources.champion.by_hand import Promotions
 from resources.champion.ledger import PromotionLedger
-from tests.support.fakes_deployment import FakeDeployment
-from tests.support.fakes_tracking import FakeRegistry, FakeRun
+from tests.support.fakes.deployment import FakeDeployment
+from tests.support.fakes.tracking import FakeRegistry, FakeRun
 from tests.worlds.loop import Loop
 
 Patch = pytest.MonkeyPatch

@@ -9,9 +9,9 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from tests.worlds.files import FORMATS, NAMINGS, PACKERS, named, write
-from tests.worlds.ids import KINDS, dtype, ids
-from tests.worlds.moments import ZONES, Clock, clocks
-from tests.worlds.names import names
+from tests.worlds.values.ids import KINDS, dtype, ids
+from tests.worlds.values.moments import ZONES, Clock, clocks
+from tests.worlds.values.names import names
 
 # One empty feature of three refuses the whole table, so few are.
 NUMBERS = (

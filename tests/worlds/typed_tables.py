@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mlops_assets.blocks.data import ContractSettings, ProcessingSettings, SourceSettings
 from mlops_assets.blocks.features import DateSettings
 from mlops_assets.config import ModelSettings
-from tests.support.engines import AGGREGATES, ENTITIES, EVENTS, NAMES, TARGETS
+from tests.support.tables.engines import AGGREGATES, ENTITIES, EVENTS, NAMES, TARGETS
 from tests.support.toy_models import event_log, flat_table
 
 WHICH = "which row"

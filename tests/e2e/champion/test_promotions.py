@@ -18,8 +18,8 @@ from resources.champion.aliases import reconcile
 from resources.champion.by_hand import Promotions
 from resources.deployment import EndpointTargets
 from tests.e2e.cli.test_cli import ROOT, run
-from tests.support.live_endpoints import free_port, publish
-from tests.support.promoters import MODEL, POINTS, deploy_and_move, move_to, stores
+from tests.support.served.live_endpoints import free_port, publish
+from tests.support.services.promoters import MODEL, POINTS, deploy_and_move, move_to, stores
 from tests.worlds.effort import few_in_the_gate
 
 pytestmark = pytest.mark.e2e
@@ -34,7 +34,7 @@ RECORDED = {
     "after previous": 3,
 }
 """Where a move is killed, to the version that the ledger names then."""
-PROMOTERS = [sys.executable, "-W", "ignore", "-m", "tests.support.promoters"]
+PROMOTERS = [sys.executable, "-W", "ignore", "-m", "tests.support.services.promoters"]
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from resources.decisions import DecisionStore
 from resources.prediction_log.log import PredictionLog
 from resources.tracking.tracking import MLflowTracking
 from tests.old_states.unpack import FOLDER, MODEL, unpack
+from tests.support.runs.small_checkout import TOOLS, Checkout
 from tests.support.servers import free_port
-from tests.support.small_checkout import TOOLS, Checkout
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.own_tables import TABLES
 from tests.support.servers import ROOT, alive_with, free_port, kill_all_with
+from tests.support.tables.own_tables import TABLES
 
 pytestmark = pytest.mark.e2e
 

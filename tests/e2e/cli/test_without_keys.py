@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.support.servers import free_port, kill_all_with
-from tests.support.wine import wine, wine_yaml
+from tests.support.tables.wine import wine, wine_yaml
 
 # The gate does the same without servers: tests/graph/features/test_without_keys.py.
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]

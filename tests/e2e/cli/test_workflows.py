@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from resources.deployment import EndpointTargets
-from tests.support.live_endpoints import free_port
-from tests.support.tiny_repository import MODEL, TinyRepository
-from tests.support.workflow_runner import Runner, read_workflow
+from tests.support.served.live_endpoints import free_port
+from tests.support.services.tiny_repository import MODEL, TinyRepository
+from tests.support.services.workflow_runner import Runner, read_workflow
 
 # In the gate tests/unit/workflow reads the jobs, and servers/test_several_machines.py gives their
 # commands.

@@ -17,9 +17,9 @@ from resources.cluster.handover import ClusterHandover
 from resources.cluster.trial.trial import ClusterTrial
 from resources.deployment import EndpointTargets
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.clusters import by_gateway, fake_cluster, in_cluster
-from tests.support.live_endpoints import Load, Subject, build_versions, publish
-from tests.support.served_models import with_content
+from tests.support.cluster.clusters import by_gateway, fake_cluster, in_cluster
+from tests.support.served.live_endpoints import Load, Subject, build_versions, publish
+from tests.support.served.served_models import with_content
 from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e

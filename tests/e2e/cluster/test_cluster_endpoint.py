@@ -14,8 +14,15 @@ from resources.deployment import EndpointTargets
 from resources.prediction_log.log import PredictionLog
 from tests.kubernetes_api.cluster import Cluster
 from tests.kubernetes_api.network import is_ready
-from tests.support.clusters import fake_cluster, in_cluster
-from tests.support.live_endpoints import EVER, KeptLoad, Load, Subject, build_versions, publish
+from tests.support.cluster.clusters import fake_cluster, in_cluster
+from tests.support.served.live_endpoints import (
+    EVER,
+    KeptLoad,
+    Load,
+    Subject,
+    build_versions,
+    publish,
+)
 from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e

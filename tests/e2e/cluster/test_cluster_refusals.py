@@ -15,10 +15,10 @@ from mlops_assets.errors import ClusterUnavailableError, ConfigError, Deployment
 from mlops_assets.records.serving import OnlineFeatures
 from resources.deployment import EndpointTargets
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_role import shipped_roles
-from tests.support.clusters import CLAIM, IMAGE, RUN, by_gateway, fake_cluster, in_cluster
-from tests.support.live_endpoints import free_port
-from tests.support.served_models import VIEW, Built, build, with_content
+from tests.support.cluster.cluster_role import shipped_roles
+from tests.support.cluster.clusters import CLAIM, IMAGE, RUN, by_gateway, fake_cluster, in_cluster
+from tests.support.served.live_endpoints import free_port
+from tests.support.served.served_models import VIEW, Built, build, with_content
 from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e

@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_project import tell_pods
-from tests.support.cluster_role import shipped_roles
-from tests.support.clusters import acting_as, fake_cluster, shipped_instance
-from tests.support.dagster_internals import (
+from tests.support.cluster.cluster_project import tell_pods
+from tests.support.cluster.cluster_role import shipped_roles
+from tests.support.cluster.clusters import acting_as, fake_cluster, shipped_instance
+from tests.support.runs.dagster_internals import (
     LaunchRunContext,
     ReconstructableJob,
     WorkerStatus,
@@ -58,7 +58,7 @@ def instance(cluster: Cluster, home: Path) -> Generator[dg.DagsterInstance]:
 def launch(
     instance: dg.DagsterInstance, name: str, *, tags: dict[str, str] | None = None, **ops: Any
 ) -> dg.DagsterRun:
-    job = ReconstructableJob.for_module("tests.support.cluster_job", name)
+    job = ReconstructableJob.for_module("tests.support.cluster.cluster_job", name)
     run = instance.create_run_for_job(
         job.get_definition(),
         run_config={"ops": {op: {"config": config} for op, config in ops.items()}},

@@ -9,9 +9,9 @@ import pytest
 
 from resources.deployment import EndpointTargets
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_project import tell_pods, write_project
-from tests.support.clusters import acting_as, fake_cluster, shipped_instance
-from tests.support.dagster_internals import LaunchRunContext, ReconstructableRepository
+from tests.support.cluster.cluster_project import tell_pods, write_project
+from tests.support.cluster.clusters import acting_as, fake_cluster, shipped_instance
+from tests.support.runs.dagster_internals import LaunchRunContext, ReconstructableRepository
 from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e

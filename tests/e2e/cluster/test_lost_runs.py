@@ -7,11 +7,11 @@ import dagster as dg
 import pytest
 
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_project import tell_pods
-from tests.support.clusters import acting_as, fake_cluster, shipped_instance
-from tests.support.lost_pods import ELSEWHERE, HERE, LET_GO
+from tests.support.cluster.cluster_project import tell_pods
+from tests.support.cluster.clusters import acting_as, fake_cluster, shipped_instance
+from tests.support.cluster.lost_pods import ELSEWHERE, HERE, LET_GO
+from tests.support.runs.small_dagster import daemon_over
 from tests.support.servers import wait_for
-from tests.support.small_dagster import daemon_over
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(900)]
 
@@ -58,7 +58,7 @@ def test_a_run_goes_on_whose_pod_the_cluster_ended(cluster: Cluster, tmp_path: P
         acting_as(cluster, "mlops-daemon"),
         dg.DagsterInstance.from_config(str(home)) as instance,
         daemon_over(
-            "tests.support.lost_pods",
+            "tests.support.cluster.lost_pods",
             tmp_path,
             started_in=Path.cwd(),  # where the account's way to the cluster is
             DAGSTER_HOME=str(home),

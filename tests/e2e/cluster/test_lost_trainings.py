@@ -16,10 +16,10 @@ from mlops_assets.definitions import build_resources
 from mlops_assets.errors import DeploymentError
 from resources.endpoints.client import request
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.cluster_project import MODEL, tell_pods, write_project
-from tests.support.clusters import acting_as, fake_cluster, shipped_instance
+from tests.support.cluster.cluster_project import MODEL, tell_pods, write_project
+from tests.support.cluster.clusters import acting_as, fake_cluster, shipped_instance
+from tests.support.runs.small_dagster import daemon_over, write_loans
 from tests.support.servers import wait_for
-from tests.support.small_dagster import daemon_over, write_loans
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(900)]
 

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.runs.small_dagster import dagster_dev, loans, write_loans
 from tests.support.servers import ROOT, free_port, wait_for
-from tests.support.small_dagster import dagster_dev, loans, write_loans
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # of the fixture that all share
 

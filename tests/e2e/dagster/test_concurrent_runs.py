@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 
 from mlops_assets.cli.main import use_dagster_home
+from tests.support.runs.small_dagster import daemon_over
+from tests.support.runs.two_models import NAMES, SECONDS
 from tests.support.servers import wait_for
-from tests.support.small_dagster import daemon_over
-from tests.support.two_models import NAMES, SECONDS
 
 # The gate asks the queue itself: tests/graph/dagster/test_run_limits.py.
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough]
@@ -32,7 +32,7 @@ def test_runs_of_two_models_overlap_and_those_of_one_do_not(
         "MLOPS_CONCURRENT_RUNS": "3",
         "PYTHONWARNINGS": "ignore",
     }
-    daemon = daemon_over("tests.support.two_models", tmp_path, **variables)
+    daemon = daemon_over("tests.support.runs.two_models", tmp_path, **variables)
     done = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
     with dg.DagsterInstance.get() as instance, daemon:
         wait_for("four runs", lambda: instance.get_runs_count(done) == 4, 180, every=1)

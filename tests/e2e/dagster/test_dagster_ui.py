@@ -22,8 +22,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from docs.browser import overflow, sized
 from resources.dagster.internals import running_schedules
 from resources.deployment import EndpointTargets
+from tests.support.runs.small_dagster import LOCATION, dagster_dev, loans, write_loans
 from tests.support.servers import free_port, wait_for
-from tests.support.small_dagster import LOCATION, dagster_dev, loans, write_loans
 
 pytestmark = pytest.mark.e2e
 

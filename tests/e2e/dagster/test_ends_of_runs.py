@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.canceled_runs import Server, cancel_command, cancel_launched, in_step
-from tests.support.killed_runs import RUN, kill_and_recover
+from tests.support.runs.canceled_runs import Server, cancel_command, cancel_launched, in_step
+from tests.support.runs.killed_runs import RUN, kill_and_recover
+from tests.support.runs.small_checkout import Checkout
 from tests.support.servers import free_port
-from tests.support.small_checkout import Checkout
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

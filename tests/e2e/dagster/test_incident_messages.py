@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 
 from mlops_assets.cli.main import use_dagster_home
-from tests.support.incident_location import ORDERS, shop_training
-from tests.support.message_receivers import SECRET, Receiver, mailbox, webhook
+from tests.support.runs.incident_location import ORDERS, shop_training
+from tests.support.runs.small_dagster import daemon_over
 from tests.support.servers import wait_for
-from tests.support.small_dagster import daemon_over
+from tests.support.services.message_receivers import SECRET, Receiver, mailbox, webhook
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +24,7 @@ def daemon(folder: Path, hook: Receiver, mail: Receiver) -> AbstractContextManag
         "MLOPS_ALERT_SMTP": mail.url,
         "MLOPS_ALERT_EMAIL": "ada@example.org",
     }
-    return daemon_over("tests.support.incident_location", folder, **variables)
+    return daemon_over("tests.support.runs.incident_location", folder, **variables)
 
 
 def looks(instance: dg.DagsterInstance, sensor: str, *, begun: bool = False) -> int:

@@ -14,7 +14,7 @@ import pytest
 from mlops_assets.cli.main import use_dagster_home
 from mlops_assets.interfaces.code_server import LOCATION, CodeServer
 from mlops_assets.keys import BACKTESTS, STATUS_PAGE
-from tests.support.many_models import make_project
+from tests.support.runs.many_models import make_project
 from tests.support.servers import end_group, free_port, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough]

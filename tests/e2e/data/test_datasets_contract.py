@@ -14,7 +14,7 @@ import yaml
 from mlops_assets.errors import DatasetError
 from mlops_assets.records.data import DatasetVersion
 from resources.datasets.versions import DvcDatasets
-from tests.support.fakes import FakeDatasets
+from tests.support.fakes.features import FakeDatasets
 
 pytestmark = pytest.mark.e2e
 

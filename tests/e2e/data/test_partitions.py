@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.support.tiny_repository import TinyRepository
+from tests.support.services.tiny_repository import TinyRepository
 
 # The gate has tests/graph/data/test_partitioned_graph.py.
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough]

@@ -16,8 +16,8 @@ from resources.endpoints import api_keys
 from resources.endpoints.bento import BentoBuilder
 from resources.endpoints.client import request
 from resources.endpoints.folder import EndpointFolder
-from tests.support.live_endpoints import publish
-from tests.support.served_models import Built, build
+from tests.support.served.live_endpoints import publish
+from tests.support.served.served_models import Built, build
 from tests.support.servers import end_group, free_port, wait_for
 
 pytestmark = pytest.mark.e2e

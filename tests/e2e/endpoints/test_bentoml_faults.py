@@ -36,8 +36,8 @@ from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
 from resources.endpoints.process import EndpointProcess
 from resources.prediction_log.log import PredictionLog
-from tests.support.live_endpoints import EVER, Load, Subject, build_versions, publish
-from tests.support.served_models import Built
+from tests.support.served.live_endpoints import EVER, Load, Subject, build_versions, publish
+from tests.support.served.served_models import Built
 from tests.support.servers import alive_with, listens, wait_for
 
 pytestmark = pytest.mark.e2e

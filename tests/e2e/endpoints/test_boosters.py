@@ -13,8 +13,8 @@ from mlops_assets.ml.inference.scoring import score
 from mlops_assets.records.serving import Inference, RecordedRequest
 from resources.deployment import EndpointTargets
 from resources.endpoints.process import EndpointProcess
-from tests.support.live_endpoints import Subject, publish
-from tests.support.served_models import DTYPES, Built, build, fit, rows
+from tests.support.served.live_endpoints import Subject, publish
+from tests.support.served.served_models import DTYPES, Built, build, fit, rows
 from tests.worlds.effort import few_in_the_gate
 
 pytestmark = pytest.mark.e2e

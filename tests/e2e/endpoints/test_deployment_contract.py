@@ -11,10 +11,10 @@ import pytest
 from mlops_assets.errors import DeploymentError, PortInUseError
 from resources.deployment import EndpointTargets
 from resources.endpoints.deployer import EndpointDeployer
-from tests.support.clusters import fake_cluster, in_cluster
-from tests.support.fakes_deployment import FakeDeployment
-from tests.support.live_endpoints import Subject, build_versions, publish
-from tests.support.served_models import ONLINE
+from tests.support.cluster.clusters import fake_cluster, in_cluster
+from tests.support.fakes.deployment import FakeDeployment
+from tests.support.served.live_endpoints import Subject, build_versions, publish
+from tests.support.served.served_models import ONLINE
 from tests.worlds.effort import few_in_the_gate
 
 pytestmark = pytest.mark.e2e

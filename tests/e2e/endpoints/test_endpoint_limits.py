@@ -20,7 +20,7 @@ from resources.deployment import EndpointTargets
 from resources.endpoints import api_keys
 from resources.endpoints.client import request
 from resources.endpoints.process import EndpointProcess
-from tests.support.live_endpoints import Subject, build_versions, publish
+from tests.support.served.live_endpoints import Subject, build_versions, publish
 from tests.support.servers import wait_for
 
 pytestmark = pytest.mark.e2e

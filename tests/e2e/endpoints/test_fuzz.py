@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fuzzing import KINDS, Kinds, fuzz
+from tests.support.served.fuzzing import KINDS, Kinds, fuzz
 from tests.worlds.effort import few_in_the_gate
 
 pytestmark = pytest.mark.e2e

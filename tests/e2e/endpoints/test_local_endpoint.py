@@ -25,8 +25,8 @@ from resources.endpoints.client import request
 from resources.endpoints.folder import EndpointFolder
 from resources.endpoints.process import EndpointProcess
 from resources.prediction_log.log import PredictionLog
-from tests.support.broken_code import redeploy_with_broken_code
-from tests.support.live_endpoints import (
+from tests.support.served.broken_code import redeploy_with_broken_code
+from tests.support.served.live_endpoints import (
     EVER,
     KeptLoad,
     Load,
@@ -35,7 +35,7 @@ from tests.support.live_endpoints import (
     chunked,
     publish,
 )
-from tests.support.served_models import VIEW, with_content
+from tests.support.served.served_models import VIEW, with_content
 from tests.support.servers import kill_all_with
 
 pytestmark = pytest.mark.e2e

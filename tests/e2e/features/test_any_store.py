@@ -18,9 +18,9 @@ from mlops_assets.serving.online.choice import choose_lookup
 from mlops_assets.serving.online.sqlite import SqliteLookup
 from resources.feature_store import FeastFeatureStore
 from tests.worlds.effort import worlds
-from tests.worlds.moments import ZONES
 from tests.worlds.tables import World, tables
-from tests.worlds.zones import process_zone
+from tests.worlds.values.moments import ZONES
+from tests.worlds.values.zones import process_zone
 
 pytestmark = pytest.mark.e2e
 

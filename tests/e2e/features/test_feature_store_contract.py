@@ -16,7 +16,7 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.choice import choose_lookup, open_online
 from resources.feature_store import FeastFeatureStore
-from tests.support.fakes import FakeFeatureStore
+from tests.support.fakes.features import FakeFeatureStore
 
 pytestmark = pytest.mark.e2e
 

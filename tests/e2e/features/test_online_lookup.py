@@ -26,7 +26,7 @@ from mlops_assets.serving.online.feast import FeastLookup
 from mlops_assets.serving.online.lookup import OnlineLookup, StaleEntity
 from mlops_assets.serving.online.sqlite import SqliteLookup, decode
 from resources.feature_store import FeastFeatureStore
-from tests.support.served_models import AS_OF
+from tests.support.served.served_models import AS_OF
 
 pytestmark = pytest.mark.e2e
 

@@ -31,7 +31,18 @@ from mlops_assets.ml.training.many_rows.growing import grown_here
 from mlops_assets.records.evaluation import Evaluation
 from resources.champion.ledger import PromotionLedger
 from resources.engine import FeatureEngine
-from tests.support.engines import (
+from tests.support.loans import fake_resources
+from tests.support.runs.pipeline_runs import materialize
+from tests.support.served.external_training import FEATURES, settings, write
+from tests.support.servers import free_port, wait_for
+from tests.support.services.spark_cluster import (
+    PACKAGES,
+    PYTHON,
+    SparkServers,
+    install_pyspark,
+    spark_events,
+)
+from tests.support.tables.engines import (
     AGGREGATES,
     ENTITIES,
     EVENTS,
@@ -43,18 +54,7 @@ from tests.support.engines import (
     compare_labels,
     many_events,
 )
-from tests.support.external_training import FEATURES, settings, write
-from tests.support.loans import fake_resources
-from tests.support.own_project import Project, ended
-from tests.support.pipeline_runs import materialize
-from tests.support.servers import free_port, wait_for
-from tests.support.spark_cluster import (
-    PACKAGES,
-    PYTHON,
-    SparkServers,
-    install_pyspark,
-    spark_events,
-)
+from tests.support.tables.own_project import Project, ended
 from tests.support.toy_models import event_log
 from tests.worlds.effort import worlds
 

@@ -15,14 +15,14 @@ from hypothesis import given
 
 from mlops_assets.cli.facts.sql import written
 from mlops_assets.config import ModelSettings
-from tests.support.readings import (
+from tests.support.services.spark_cluster import PACKAGES, install_pyspark
+from tests.support.tables.readings import (
     Run,
     compare_parts,
     compare_profile,
     compare_query,
     example_table,
 )
-from tests.support.spark_cluster import PACKAGES, install_pyspark
 from tests.worlds.effort import worlds
 from tests.worlds.typed_tables import (
     KEPT_AS,

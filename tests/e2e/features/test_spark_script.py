@@ -12,7 +12,7 @@ import pytest
 from benchmarks.beyond_memory.parts import make
 from benchmarks.beyond_memory.scripts import by_pandas
 from tests.support.servers import ROOT
-from tests.support.spark_cluster import PYTHON, install_pyspark
+from tests.support.services.spark_cluster import PYTHON, install_pyspark
 
 # A script that is only compared with; what the product computes is asked in the gate.
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough]

@@ -9,10 +9,10 @@ import psutil
 import pytest
 import yaml
 
-from tests.support.external_training import FEATURES, write
-from tests.support.own_project import Project, ended
+from tests.support.served.external_training import FEATURES, write
 from tests.support.servers import free_port, wait_for
-from tests.support.spark_cluster import PYTHON, SparkServers, install_pyspark, spark_events
+from tests.support.services.spark_cluster import PYTHON, SparkServers, install_pyspark, spark_events
+from tests.support.tables.own_project import Project, ended
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(1800)]
 SETTINGS = (

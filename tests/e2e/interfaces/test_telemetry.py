@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.runs.small_dagster import INSTANCE, LOCATION, loans, write_loans
 from tests.support.servers import ROOT, free_port
-from tests.support.small_dagster import INSTANCE, LOCATION, loans, write_loans
 
 pytestmark = pytest.mark.e2e
 

@@ -39,7 +39,7 @@ from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
 from resources.endpoints.metrics import EndpointMetrics
 from sensors.incidents import failing_jobs
-from tests.support.live_endpoints import Subject, build_versions, free_port, publish
+from tests.support.served.live_endpoints import Subject, build_versions, free_port, publish
 from tests.support.servers import kill_all_with, listens, wait_for
 
 DEPLOY = ROOT / "deploy"

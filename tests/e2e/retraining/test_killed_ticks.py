@@ -13,7 +13,14 @@ pytestmark = pytest.mark.e2e
 
 
 def test_a_tick_killed_at_any_step_leads_to_one_decision_and_one_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-m", "tests.support.killed_ticks", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "tests.support.retraining.killed_ticks",
+        str(tmp_path),
+    ]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=True
     )

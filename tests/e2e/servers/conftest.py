@@ -5,8 +5,8 @@ from collections.abc import Generator
 import pytest
 
 from resources.bucket import objects
-from tests.support.postgres_server import PostgresServer
-from tests.support.s3_server import S3Server
+from tests.support.services.postgres_server import PostgresServer
+from tests.support.services.s3_server import S3Server
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,10 @@ from resources.deployment import EndpointTargets
 from resources.endpoints.client import request
 from resources.feature_store import FeastFeatureStore
 from tests.e2e.features.test_online_lookup import IDS, frame
-from tests.support.live_endpoints import Subject, build_versions
-from tests.support.redis_server import PASSWORD, RedisServer
-from tests.support.served_models import AS_OF, VIEW, online_frame
+from tests.support.served.live_endpoints import Subject, build_versions
+from tests.support.served.served_models import AS_OF, VIEW, online_frame
 from tests.support.servers import alive_with, wait_for
+from tests.support.services.redis_server import PASSWORD, RedisServer
 
 pytestmark = pytest.mark.e2e
 

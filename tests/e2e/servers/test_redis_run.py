@@ -7,9 +7,9 @@ from collections.abc import Generator
 import dagster as dg
 import pytest
 
-from tests.support.redis_server import PASSWORD, RedisServer
+from tests.support.runs.small_checkout import MODEL, Checkout
 from tests.support.servers import free_port, wait_for
-from tests.support.small_checkout import MODEL, Checkout
+from tests.support.services.redis_server import PASSWORD, RedisServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(900)]
 

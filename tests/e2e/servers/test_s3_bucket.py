@@ -18,10 +18,10 @@ from resources.dagster.io import ParquetStorage
 from resources.datasets.versions import DvcDatasets
 from resources.feature_store import FeastFeatureStore
 from resources.tracking.tracking import MLflowTracking
-from tests.support.s3_server import S3Server
-from tests.support.s3_stores import read, storage, tracking, write
-from tests.support.served_models import VIEW, online_frame
+from tests.support.served.served_models import VIEW, online_frame
 from tests.support.servers import free_port
+from tests.support.services.s3_server import S3Server
+from tests.support.services.s3_stores import read, storage, tracking, write
 
 pytestmark = pytest.mark.e2e
 

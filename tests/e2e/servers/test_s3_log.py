@@ -10,8 +10,8 @@ import pytest
 from mlops_assets.errors import BucketUnavailableError
 from resources.bucket import objects
 from resources.prediction_log.log import PredictionLog
-from tests.support.s3_server import S3Server
-from tests.unit.monitoring.test_prediction_log import everything, line, requests, text, write
+from tests.support.services.s3_server import S3Server
+from tests.unit.monitoring.logged.test_prediction_log import everything, line, requests, text, write
 
 pytestmark = pytest.mark.e2e
 

@@ -10,9 +10,9 @@ from mlops_assets.cli.facts.doctor import files_elsewhere
 from mlops_assets.errors import ForeignBucketError
 from resources.bucket import objects
 from resources.dagster.io import ParquetStorage
-from tests.support.postgres_server import PostgresServer
-from tests.support.s3_server import S3Server
-from tests.support.s3_stores import read, storage, tracking, write
+from tests.support.services.postgres_server import PostgresServer
+from tests.support.services.s3_server import S3Server
+from tests.support.services.s3_stores import read, storage, tracking, write
 
 pytestmark = pytest.mark.e2e
 

@@ -7,9 +7,9 @@ from collections.abc import Generator
 import dagster as dg
 import pytest
 
-from tests.support.s3_server import ACCESS_KEY, SECRET, S3Server
+from tests.support.runs.small_checkout import MODEL, Checkout
 from tests.support.servers import alive_with, free_port, wait_for
-from tests.support.small_checkout import MODEL, Checkout
+from tests.support.services.s3_server import ACCESS_KEY, SECRET, S3Server
 
 # In the gate test_several_machines.py runs on a bucket too.
 pytestmark = [pytest.mark.e2e, pytest.mark.thorough, pytest.mark.timeout(600)]

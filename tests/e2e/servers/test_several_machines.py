@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
-from tests.support.redis_server import PASSWORD as REDIS_PASSWORD
-from tests.support.redis_server import RedisServer
-from tests.support.s3_server import ACCESS_KEY, SECRET, S3Server
+from tests.support.runs.small_checkout import MODEL, Checkout
 from tests.support.servers import free_port
-from tests.support.small_checkout import MODEL, Checkout
+from tests.support.services.postgres_server import PASSWORD, QUOTED, PostgresServer
+from tests.support.services.redis_server import PASSWORD as REDIS_PASSWORD
+from tests.support.services.redis_server import RedisServer
+from tests.support.services.s3_server import ACCESS_KEY, SECRET, S3Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

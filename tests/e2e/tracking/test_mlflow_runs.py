@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.tracked_runs import PARTITIONS
-from tests.support.tracked_table import (
+from tests.support.runs.tracked_runs import PARTITIONS
+from tests.support.runs.tracked_table import (
     EXECUTORS,
     KILLED_PROCESS,
     ONE_RUN,

@@ -20,7 +20,7 @@ from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking.outcome import this_process
 from resources.tracking.run import schema_sample
 from resources.tracking.tracking import MLflowTracking
-from tests.support.fakes_tracking import FakeTracking
+from tests.support.fakes.tracking import FakeTracking
 from tests.worlds.effort import worlds
 from tests.worlds.tables import World, tables
 

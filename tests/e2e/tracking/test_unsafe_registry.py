@@ -10,7 +10,7 @@ from mlops_assets.errors import TrackingError, UnsafeModelError
 from mlops_assets.model_versions.fetched import fetched
 from mlops_assets.records.evaluation import ModelVersion
 from resources.tracking.tracking import MLflowTracking
-from tests.support.attacks import Dropper, Maker
+from tests.support.served.attacks import Dropper, Maker
 from tests.support.toy_models import flat_table
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_repository import TinyRepository
+from tests.support.services.tiny_repository import TinyRepository
 
 pytestmark = pytest.mark.e2e
 

@@ -10,7 +10,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.metadata import read_facts
 from mlops_assets.records.backtest import BacktestReport
-from tests.support.pipeline_runs import build, failure, materialize, metadata
+from tests.support.runs.pipeline_runs import build, failure, materialize, metadata
 
 FEATURES = ["raw_data", "processed_data", "features"]
 

@@ -18,7 +18,14 @@ from mlops_assets.errors import (
     TrackingError,
 )
 from resources.champion.by_hand import Promotions
-from tests.support.pipeline_runs import STAGES, build, checks, failure, materialize, materialized
+from tests.support.runs.pipeline_runs import (
+    STAGES,
+    build,
+    checks,
+    failure,
+    materialize,
+    materialized,
+)
 
 
 def test_an_alias_edited_by_hand_is_reported_and_put_back(

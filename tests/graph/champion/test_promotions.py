@@ -17,8 +17,8 @@ from mlops_assets.records.evaluation import ModelVersion
 from mlops_assets.records.promotion import Move
 from resources.champion.aliases import promote, reconcile
 from resources.champion.ledger import PromotionLedger
-from tests.support.fakes_tracking import FakeRegistry, FakeTracking
-from tests.support.pipeline_runs import materialize
+from tests.support.fakes.tracking import FakeRegistry, FakeTracking
+from tests.support.runs.pipeline_runs import materialize
 
 
 class Killed(BaseException):

@@ -10,8 +10,8 @@ import pytest
 from mlops_assets.config import ModelSettings
 from resources.champion.by_hand import Promotions
 from resources.champion.rollbacks import hold_against
-from tests.support.fakes_tracking import FakeRegistry, FakeTracking
-from tests.support.pipeline_runs import STAGES, failure, materialize, metadata
+from tests.support.fakes.tracking import FakeRegistry, FakeTracking
+from tests.support.runs.pipeline_runs import STAGES, failure, materialize, metadata
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import dagster as dg
 from dagster import AssetCheckResult
 
 from resources.cluster.runs.checks import HostedChecks, hosts_of
-from tests.support.dagster_internals import create_execution_plan
+from tests.support.runs.dagster_internals import create_execution_plan
 
 
 @dg.asset

@@ -9,7 +9,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.columns import TABLES
 from mlops_assets.ml.monitoring.prediction_log import COLUMNS
-from tests.support.pipeline_runs import STAGES, build, metadata
+from tests.support.runs.pipeline_runs import STAGES, build, metadata
 
 pytestmark = pytest.mark.usefixtures("drawn")
 

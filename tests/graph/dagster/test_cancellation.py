@@ -17,7 +17,7 @@ from resources.dagster.cancellation import Cancellation
 from resources.dagster.executors import execute_here, followed
 from resources.dagster.internals import InMemoryJob, execute_run
 from resources.tracking.outcome import mark_open
-from tests.support.fakes_tracking import FakeRuns, FakeTracking
+from tests.support.fakes.tracking import FakeRuns, FakeTracking
 
 
 @dg.job

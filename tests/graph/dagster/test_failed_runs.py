@@ -13,8 +13,8 @@ from mlops_assets.cli.verdict import AFTER_A_REFUSAL
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
 from mlops_assets.progress import progress
-from tests.support.fakes import FakeDatasets
-from tests.support.fakes_deployment import FakeDeployment
+from tests.support.fakes.deployment import FakeDeployment
+from tests.support.fakes.features import FakeDatasets
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from mlops_assets.errors import AlertError
 from resources.alerts import Alerts
 from resources.endpoints.metrics import EndpointMetrics
 from sensors.incidents import JOBS, build_incident_sensors, failing_jobs
-from tests.support.message_receivers import SECRET, Receiver, mailbox, webhook
+from tests.support.services.message_receivers import SECRET, Receiver, mailbox, webhook
 
 PEOPLE = "ada@example.org, bob@example.org"
 

@@ -12,8 +12,8 @@ from mlops_assets.assets.declared import WORD
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.columns import TABLES
-from tests.support.live_rows import predictions, stored_features
-from tests.support.pipeline_runs import build, materialize
+from tests.support.runs.pipeline_runs import build, materialize
+from tests.support.served.live_rows import predictions, stored_features
 
 CHARACTERS, OF_A_COLUMN, OF_A_NAME = 70, 2.1, 0.86
 """Of an entry and the longest key of its page beside each other, at 1,500 pixels with the menu

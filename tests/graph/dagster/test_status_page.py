@@ -10,7 +10,7 @@ import pytest
 from mlops_assets.assets.status import build_status_page
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import STATUS_PAGE
-from tests.support.pipeline_runs import materialize
+from tests.support.runs.pipeline_runs import materialize
 
 
 def page_of(

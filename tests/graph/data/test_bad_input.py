@@ -1,7 +1,7 @@
 """Bad input to the whole graph: a typed error with value and remedy, and nothing half-written.
 
-`tests/unit/data/test_reading.py` and `test_contract.py` have every damaged file; here is one of
-each kind, and what only a run can meet.
+`tests/unit/data/reading/test_reading.py` and `test_contract.py` have every damaged file; here is
+one of each kind, and what only a run can meet.
 """
 
 import gzip
@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized
+from tests.support.runs.pipeline_runs import STAGES, checks, failure, materialize, materialized
 
 Change = Callable[[str], str]
 

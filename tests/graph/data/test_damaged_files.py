@@ -7,9 +7,9 @@ import dagster as dg
 
 from mlops_assets.config import ModelSettings
 from tests.graph.data.test_bad_input import values
-from tests.support.damaged_files import COLUMNS, DAMAGED, GOOD
 from tests.support.loans import loans_yaml
-from tests.support.pipeline_runs import failure, materialize
+from tests.support.runs.pipeline_runs import failure, materialize
+from tests.support.tables.damaged_files import COLUMNS, DAMAGED, GOOD
 
 
 def ages(source: dict[str, Any]) -> ModelSettings:

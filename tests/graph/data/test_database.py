@@ -14,8 +14,15 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.data.delivered import read_rows
 from tests.support.loans import fake_resources
-from tests.support.pipeline_runs import STAGES, build, failure, materialize, materialized, metadata
-from tests.support.retraining_loop import Loop, requested
+from tests.support.retraining.loop import Loop, requested
+from tests.support.runs.pipeline_runs import (
+    STAGES,
+    build,
+    failure,
+    materialize,
+    materialized,
+    metadata,
+)
 
 DATA = STAGES[:2]
 Change = Callable[[str], None]

@@ -10,8 +10,8 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
-from tests.support.live_rows import predictions, stored_features
-from tests.support.pipeline_runs import build, checks, materialize, metadata
+from tests.support.runs.pipeline_runs import build, checks, materialize, metadata
+from tests.support.served.live_rows import predictions, stored_features
 
 OF_THE_LOG = ("request_id", "event_time", "logged_at", "features_as_of", "role", "entity", "score")
 OF_THE_REPORTS = ("requests", "verdict", "rows", "skewed_features", "predicted", "label", "version")

@@ -12,10 +12,10 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import DeploymentError, TrackingError
 from mlops_assets.keys import asset_key
 from sensors.retraining import build_retraining_sensor
-from tests.support.fakes_deployment import FakeDeployment
-from tests.support.fakes_tracking import FakeRun, FakeTracking
-from tests.support.pipeline_runs import STAGES, build, materialize
-from tests.support.retraining_loop import DAY, Loop, requested
+from tests.support.fakes.deployment import FakeDeployment
+from tests.support.fakes.tracking import FakeRun, FakeTracking
+from tests.support.retraining.loop import DAY, Loop, requested
+from tests.support.runs.pipeline_runs import STAGES, build, materialize
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
-from tests.support.live_rows import predictions, stored_features
 from tests.support.loans import fake_resources, loans_yaml, write_loans
-from tests.support.pipeline_runs import (
+from tests.support.runs.pipeline_runs import (
     STAGES,
     build,
     checks,
@@ -22,7 +21,8 @@ from tests.support.pipeline_runs import (
     materialized,
     metadata,
 )
-from tests.support.serving_worker import worker_of
+from tests.support.served.live_rows import predictions, stored_features
+from tests.support.served.serving_worker import worker_of
 
 ROWS = 400
 EVALUATED = STAGES[: STAGES.index("evaluation_report") + 1]

@@ -15,8 +15,8 @@ from mlops_assets.metadata import read_facts
 from mlops_assets.records.evaluation import EvaluationFacts
 from resources.dagster.executors import execute_here
 from tests.support.loans import fake_resources, loans_yaml, write_loans
-from tests.support.pipeline_runs import STAGES, build, failure, materialize
-from tests.support.retraining_loop import Loop
+from tests.support.retraining.loop import Loop
+from tests.support.runs.pipeline_runs import STAGES, build, failure, materialize
 
 DATA = ["raw_data", "processed_data"]
 START, NOW = "2024-01-01", "2026"

@@ -9,9 +9,9 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.monitoring.outcomes import known_labels, predicted_moments, with_outcomes
-from tests.support.fakes import FakeDatasets
-from tests.support.live_rows import chances, predictions, stored_features
-from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized
+from tests.support.fakes.features import FakeDatasets
+from tests.support.runs.pipeline_runs import STAGES, checks, failure, materialize, materialized
+from tests.support.served.live_rows import chances, predictions, stored_features
 
 
 def with_times(file: Path, first: str, step: str) -> None:

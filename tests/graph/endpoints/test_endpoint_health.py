@@ -7,8 +7,8 @@ import dagster as dg
 from mlops_assets.config import ModelSettings
 from resources.champion.by_hand import Promotions
 from sensors.endpoint_health import build_endpoint_health_sensor
-from tests.support.fakes_deployment import FakeDeployment
-from tests.support.pipeline_runs import STAGES, build, failure, materialize
+from tests.support.fakes.deployment import FakeDeployment
+from tests.support.runs.pipeline_runs import STAGES, build, failure, materialize
 
 
 def tick(

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.support.fakes_tracking import FakeRegistry
-from tests.support.pipeline_runs import STAGES, materialize
+from tests.support.fakes.tracking import FakeRegistry
+from tests.support.runs.pipeline_runs import STAGES, materialize
 
 HELD_OUT = 92
 """Rows of the last three months."""

@@ -10,8 +10,15 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.records.evaluation import Evaluation, ModelVersion
 from mlops_assets.records.promotion import Move
 from resources.champion.aliases import promote
-from tests.support.fakes_tracking import FakeRegistry, FakeTracking
-from tests.support.pipeline_runs import STAGES, checks, failure, materialize, materialized, metadata
+from tests.support.fakes.tracking import FakeRegistry, FakeTracking
+from tests.support.runs.pipeline_runs import (
+    STAGES,
+    checks,
+    failure,
+    materialize,
+    materialized,
+    metadata,
+)
 
 EVALUATED = STAGES[3:5]
 

@@ -16,7 +16,7 @@ from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.training.fit import split
 from mlops_assets.model_versions.champion.as_trained import RowsAsTrained, as_trained
 from mlops_assets.model_versions.champion.features import champion_features
-from tests.support.pipeline_runs import materialize, materialized, metadata
+from tests.support.runs.pipeline_runs import materialize, materialized, metadata
 
 Change = Callable[[dict[str, Any]], None]
 UNTIL_JUDGED = ["raw_data", "processed_data", "features", "trained_model", "evaluation_report"]

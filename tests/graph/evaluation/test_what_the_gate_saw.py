@@ -9,7 +9,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.records.evaluation import Evaluation
 from mlops_assets.records.serving import Inference
-from tests.support.pipeline_runs import STAGES, failure, materialize
+from tests.support.runs.pipeline_runs import STAGES, failure, materialize
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.support.pipeline_runs import materialize, materialized, metadata
+from tests.support.runs.pipeline_runs import materialize, materialized, metadata
 
 
 @pytest.mark.parametrize("known", ["champion", "nothing"])

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from mlops_assets.config import ModelSettings
 from tests.support.loans import fake_resources
-from tests.support.pipeline_runs import STAGES, checks, materialize, materialized
+from tests.support.runs.pipeline_runs import STAGES, checks, materialize, materialized
 from tests.worlds.effort import worlds
 from tests.worlds.tables import World, tables
-from tests.worlds.zones import process_zone
+from tests.worlds.values.zones import process_zone
 
 VERDICTS = {"model_passes_the_gate", "contract_holds", "features_have_values"}
 """Checks that say something of the data; the others may never fail."""

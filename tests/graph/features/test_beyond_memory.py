@@ -16,7 +16,7 @@ from mlops_assets.ml.data import batches
 from mlops_assets.ml.documented import TracedRows
 from resources.engine import FeatureEngine
 from tests.support.loans import fake_resources
-from tests.support.pipeline_runs import checks, failure, materialize, metadata
+from tests.support.runs.pipeline_runs import checks, failure, materialize, metadata
 
 STAGED = list(STAGES)
 

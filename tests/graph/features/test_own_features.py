@@ -11,8 +11,7 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from resources.engine import FeatureEngine
-from tests.support.live_rows import stored_features
-from tests.support.pipeline_runs import (
+from tests.support.runs.pipeline_runs import (
     STAGES,
     checks,
     failure,
@@ -20,7 +19,8 @@ from tests.support.pipeline_runs import (
     materialized,
     metadata,
 )
-from tests.support.serving_worker import worker_of
+from tests.support.served.live_rows import stored_features
+from tests.support.served.serving_worker import worker_of
 from tests.worlds.effort import few_in_the_gate
 
 ROWS = 400

@@ -12,9 +12,9 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.training.fit import split
 from mlops_assets.scoring.batch import Batches
-from tests.support.fakes import FakeDatasets
-from tests.support.pipeline_runs import STAGES, build, checks, materialize, materialized
-from tests.support.wine import classes_of, wine, wine_yaml, with_ids, with_times
+from tests.support.fakes.features import FakeDatasets
+from tests.support.runs.pipeline_runs import STAGES, build, checks, materialize, materialized
+from tests.support.tables.wine import classes_of, wine, wine_yaml, with_ids, with_times
 
 Table = Callable[[pd.DataFrame], pd.DataFrame]
 BY_ID = {"online_equals_offline", "served_features_equal_offline", "performance_has_not_degraded"}

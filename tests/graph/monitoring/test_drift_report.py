@@ -16,8 +16,8 @@ from mlops_assets.monitoring.live_window import stored_profile
 from mlops_assets.records.files import PROFILE_FILE
 from resources.decisions import DecisionStore
 from sensors.retraining import tick
-from tests.support.live_rows import chances, predictions, stored_features
-from tests.support.pipeline_runs import build, checks, materialize, metadata
+from tests.support.runs.pipeline_runs import build, checks, materialize, metadata
+from tests.support.served.live_rows import chances, predictions, stored_features
 
 DAY = pd.Timedelta(days=1)
 

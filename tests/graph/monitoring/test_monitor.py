@@ -14,7 +14,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
 from mlops_assets.progress import progress
 from tests.graph.monitoring.test_drift_report import Watch
-from tests.support.pipeline_runs import build
+from tests.support.runs.pipeline_runs import build
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.keys import is_training
 from mlops_assets.ml.inference.log_lines import parse
 from mlops_assets.ml.monitoring.prediction_log import to_frame, to_table
-from tests.support.pipeline_runs import STAGES, build, metadata
-from tests.unit.monitoring.test_prediction_log import line, text
+from tests.support.runs.pipeline_runs import STAGES, build, metadata
+from tests.unit.monitoring.logged.test_prediction_log import line, text
 
 
 def stages(definitions: dg.Definitions, job: str) -> set[str]:

@@ -10,8 +10,8 @@ import pytest
 
 from mlops_assets.config import ModelSettings
 from mlops_assets.keys import asset_key
-from tests.support.live_rows import chances, predictions, stored_features
-from tests.support.pipeline_runs import build, checks, materialize, metadata
+from tests.support.runs.pipeline_runs import build, checks, materialize, metadata
+from tests.support.served.live_rows import chances, predictions, stored_features
 
 WATCHING = [
     *("processed_data", "prediction_log", "labels"),

@@ -17,9 +17,9 @@ from mlops_assets.ml.rows import from_row
 from mlops_assets.monitoring.answers import judged_answers, learnt_until
 from mlops_assets.monitoring.performance import calibrated
 from mlops_assets.records.monitoring import PerformanceSummary
-from tests.support.fakes_deployment import FakeDeployment
-from tests.support.live_rows import chances, predictions, stored_features
-from tests.support.pipeline_runs import build, materialize, metadata
+from tests.support.fakes.deployment import FakeDeployment
+from tests.support.runs.pipeline_runs import build, materialize, metadata
+from tests.support.served.live_rows import chances, predictions, stored_features
 
 STAGES = ["prediction_log", "labels", "performance_report", "skew_report"]
 

@@ -17,7 +17,7 @@ from mlops_assets.home import home
 from mlops_assets.keys import STATUS_PAGE, asset_key
 from mlops_assets.ml.data.sources import source_fingerprint
 from mlops_assets.records.monitoring import DriftSummary, Window
-from tests.support.many_models import as_project, make_project
+from tests.support.runs.many_models import as_project, make_project
 
 MODELS = 200
 DRIFTED = [f"m{number:03}" for number in (0, 3, 42, 77, 101, 150, 199)]

@@ -10,7 +10,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from sensors.retrain_signals import AS_OF_TAG
 from sensors.retraining import tick
-from tests.support.pipeline_runs import build
+from tests.support.runs.pipeline_runs import build
 
 THEN = datetime(1997, 10, 1, tzinfo=UTC)
 

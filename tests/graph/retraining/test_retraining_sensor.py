@@ -13,7 +13,7 @@ from mlops_assets.records.monitoring import PerformanceSummary, Window
 from mlops_assets.records.retraining import Pause
 from resources.dagster.internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from sensors.retrain_signals import DECISION_TAG
-from tests.support.retraining_loop import DAY, START, Loop, evaluated, requested
+from tests.support.retraining.loop import DAY, START, Loop, evaluated, requested
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ from mlops_assets.serving.online.lookup import NoLookup
 from mlops_assets.serving.version.active import Active
 from mlops_assets.serving.version.prediction_log import PredictionLogWriter
 from mlops_assets.serving.wire.requests import RequestDecoder
-from tests.support.fakes import FakeFeatureStore
+from tests.support.fakes.features import FakeFeatureStore
 from tests.support.loans import fake_resources
-from tests.support.pipeline_runs import materialize
+from tests.support.runs.pipeline_runs import materialize
 from tests.worlds.effort import worlds
 from tests.worlds.tables import World, tables
-from tests.worlds.zones import process_zone
+from tests.worlds.values.zones import process_zone
 
 MAX_ROWS = 23
 """Of a request: so few that there are several, and enough for the checks of a deployment."""

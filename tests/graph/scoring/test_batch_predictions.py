@@ -13,7 +13,7 @@ from mlops_assets.errors import ContractError, DeploymentError, SourceError
 from mlops_assets.records.scoring import BatchSummary
 from mlops_assets.scoring.batch import Batches
 from mlops_assets.scoring.table import Table
-from tests.support.pipeline_runs import build, materialize, metadata
+from tests.support.runs.pipeline_runs import build, materialize, metadata
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)

@@ -13,8 +13,8 @@ import pytest
 from mlops_assets.config import ModelSettings
 from resources.tracking.outcome import MLFLOW, PROCESS, is_gone, settle, status_of, this_process
 from sensors.mlflow_runs import build_mlflow_runs_sensor
-from tests.support.fakes_tracking import FakeTracking
-from tests.support.pipeline_runs import STAGES, failure, materialize, metadata
+from tests.support.fakes.tracking import FakeTracking
+from tests.support.runs.pipeline_runs import STAGES, failure, materialize, metadata
 
 NOT_STARTED, MANAGED, STARTING = (
     dg.DagsterRunStatus[name] for name in ("NOT_STARTED", "MANAGED", "STARTING")

@@ -9,7 +9,7 @@ import yaml
 from dagster import DefaultRunLauncher
 
 from resources.tracking.outcome import MLFLOW, finish
-from tests.support.fakes_tracking import FakeTracking
+from tests.support.fakes.tracking import FakeTracking
 
 
 class Resuming(DefaultRunLauncher):

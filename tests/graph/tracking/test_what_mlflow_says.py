@@ -6,7 +6,7 @@ import dagster as dg
 
 from mlops_assets.config import ModelSettings
 from resources.champion.described import what_changed
-from tests.support.pipeline_runs import build, materialize
+from tests.support.runs.pipeline_runs import build, materialize
 
 MADE = {"dvc/md5": "a", "code/sha256": "b", "settings/sha256": "c"}
 

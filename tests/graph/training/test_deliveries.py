@@ -13,8 +13,8 @@ from mlops_assets.components.model_files import read_parts
 from mlops_assets.config import ModelSettings
 from mlops_assets.init.questions import Answers
 from mlops_assets.records.data import FeatureView
-from tests.support.fakes import FakeDatasets
-from tests.support.pipeline_runs import failure, materialize
+from tests.support.fakes.features import FakeDatasets
+from tests.support.runs.pipeline_runs import failure, materialize
 
 ROWS = 300
 TO_FEATURES = ["raw_data", "processed_data", "features"]

@@ -17,7 +17,7 @@ from mlops_assets.records.evaluation import ModelCard
 from mlops_assets.records.files import CARD_FILE
 from resources.engine import FeatureEngine
 from tests.support.loans import fake_resources
-from tests.support.pipeline_runs import STAGES, checks, materialize, materialized, metadata
+from tests.support.runs.pipeline_runs import STAGES, checks, materialize, materialized, metadata
 
 TREES = {"n_estimators": 10, "n_jobs": 1}
 PATHS = {name: f"assets/loans/{name}.parquet" for name in ("processed_data", "features")}

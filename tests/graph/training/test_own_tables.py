@@ -15,9 +15,7 @@ from mlops_assets.init.questions import Answers
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.frames import feature_rows, select_features
 from mlops_assets.ml.training.fit import split
-from tests.support.live_rows import predictions, stored_features
-from tests.support.own_tables import TABLES
-from tests.support.pipeline_runs import (
+from tests.support.runs.pipeline_runs import (
     STAGES,
     build,
     checks,
@@ -26,6 +24,8 @@ from tests.support.pipeline_runs import (
     materialized,
     metadata,
 )
+from tests.support.served.live_rows import predictions, stored_features
+from tests.support.tables.own_tables import TABLES
 from tests.worlds.effort import few_in_the_gate
 
 REQUESTS = 1000

@@ -15,7 +15,7 @@ from mlops_assets.ml.documented import TracedRows
 from mlops_assets.model_versions.online_features import COMPARED, entities_to_compare
 from mlops_assets.model_versions.provenance import read_record
 from mlops_assets.records.data import FeatureView
-from tests.support.pipeline_runs import (
+from tests.support.runs.pipeline_runs import (
     STAGES,
     build,
     checks,

@@ -8,7 +8,7 @@ import pytest
 from mlops_assets.config import ModelSettings
 from mlops_assets.model_versions.provenance import read_record
 from mlops_assets.records.evaluation import ModelCard
-from tests.support.pipeline_runs import failure, materialize, metadata
+from tests.support.runs.pipeline_runs import failure, materialize, metadata
 
 STAGES = ["raw_data", "processed_data", "features", "trained_model", "evaluation_report"]
 

@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.support.attacks import Dropper, Maker
-from tests.support.pipeline_runs import STAGES, failure, materialize, materialized
+from tests.support.runs.pipeline_runs import STAGES, failure, materialize, materialized
+from tests.support.served.attacks import Dropper, Maker
 
 Exchange = Callable[[Sequence[str], Sequence[str]], dg.ExecuteInProcessResult]
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.config import ModelSettings
-from tests.support.pipeline_runs import failure, materialize, metadata
+from tests.support.runs.pipeline_runs import failure, materialize, metadata
 
 STAGES = ["raw_data", "processed_data", "features", "trained_model"]
 

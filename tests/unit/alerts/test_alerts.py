@@ -12,7 +12,7 @@ import pytest
 import resources.alerts
 from mlops_assets.errors import AlertError
 from resources.alerts import Alerts
-from tests.support.message_receivers import SECRET, mailbox, webhook
+from tests.support.services.message_receivers import SECRET, mailbox, webhook
 
 HOOK = f"/hooks/{SECRET}"
 REDIRECT = f"HTTP/1.1 302 see {SECRET}\r\nlocation: http://127.0.0.1:1{HOOK}\r\n\r\n"

@@ -19,7 +19,7 @@ from mlops_assets.ml.backtest.windows import (
 )
 from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.plots.backtest import backtest_plots
-from tests.support.backtest_worlds import (
+from tests.support.retraining.backtest_worlds import (
     DAILY,
     LOGISTIC,
     broken,

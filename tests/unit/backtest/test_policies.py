@@ -21,7 +21,15 @@ from mlops_assets.ml.frames import TIMESTAMP
 from mlops_assets.ml.plots.backtest import backtest_plots
 from mlops_assets.records.backtest import LossByPolicy, PolicyReport
 from mlops_assets.records.retraining import Signals
-from tests.support.backtest_worlds import START, broken, drifting, monitored, still, table, world
+from tests.support.retraining.backtest_worlds import (
+    START,
+    broken,
+    drifting,
+    monitored,
+    still,
+    table,
+    world,
+)
 from tests.support.toy_models import flat_table
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)

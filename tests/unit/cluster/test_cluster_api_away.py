@@ -8,7 +8,7 @@ import pytest
 from mlops_assets.errors import ClusterUnavailableError, DeploymentError
 from resources.cluster.api import ClusterApi
 from tests.kubernetes_api.cluster import Cluster
-from tests.support.clusters import acting_as, fake_cluster
+from tests.support.cluster.clusters import acting_as, fake_cluster
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from resources.cluster.api import ClusterApi, Object
 from resources.cluster.kinds import KINDS, KindName
 from resources.cluster.routes import Backend, http_route, wait_accepted
 from tests.kubernetes_api.objects import Refused, check
-from tests.unit.cluster.test_cluster_objects import plan
+from tests.unit.cluster.objects.test_cluster_objects import plan
 
 GATEWAY = {"name": "public", "namespace": "gateways", "hosts": ["ml.example.com"]}
 

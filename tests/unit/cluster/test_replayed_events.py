@@ -5,7 +5,7 @@ import pytest
 
 from resources.cluster.runs.steps import _Pods
 from resources.dagster.internals import SerializableErrorInfo
-from tests.support.dagster_internals import StepRetryData
+from tests.support.runs.dagster_internals import StepRetryData
 
 RUN = "a run"
 

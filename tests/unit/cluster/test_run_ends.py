@@ -7,7 +7,7 @@ import pytest
 
 from resources.cluster.api import ClusterApi, Object
 from resources.cluster.runs.ends import was_taken, why_ended, why_failed, why_silent, why_waiting
-from tests.support.cluster_role import shipped_accounts
+from tests.support.cluster.cluster_role import shipped_accounts
 
 STEP = "customers__trained_model"
 PATIENCE = timedelta(seconds=60)

@@ -11,7 +11,7 @@ from mlops_assets.cli.facts.doctor import sources
 from mlops_assets.cli.facts.sql import written
 from mlops_assets.components.model_files import Part, read_parts
 from mlops_assets.errors import FaultyModelError
-from tests.support.yaml_faults import SOUND
+from tests.support.tables.yaml_faults import SOUND
 
 COLUMNS = "id int, time text, amount real, grade text, label int"
 

@@ -18,7 +18,7 @@ from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.config import ModelSettings
 from tests.support.loans import fake_resources
-from tests.support.yaml_faults import SOUND
+from tests.support.tables.yaml_faults import SOUND
 
 SHARED = """\
 # for all models

@@ -11,7 +11,7 @@ from yaml import safe_load as yaml_of
 from mlops_assets.blocks.data import DELIVERED, ROW
 from mlops_assets.config import ModelSettings
 from mlops_assets.records.data import FeatureView
-from tests.support.wine import wine, wine_yaml
+from tests.support.tables.wine import wine, wine_yaml
 from tests.unit.components.test_config import EVENT_LOG, FUTURE, changed
 
 

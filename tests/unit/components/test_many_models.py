@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from mlops_assets.components import documents
 from mlops_assets.components.documents import DocumentError, read_documents
 from mlops_assets.components.templates import TemplatedSettings
-from tests.support.many_models import loaded, make_project
+from tests.support.runs.many_models import loaded, make_project
 from tests.support.servers import ROOT
-from tests.support.yaml_faults import NO_MODEL, NO_YAML, SOUND
+from tests.support.tables.yaml_faults import NO_MODEL, NO_YAML, SOUND
 
 
 def test_a_model_more_costs_few_calls_and_objects(tmp_path: Path) -> None:

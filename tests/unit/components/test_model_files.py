@@ -20,7 +20,7 @@ from mlops_assets.components.model_files import Part, read_parts
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError
 from tests.support.loans import fake_resources
-from tests.support.yaml_faults import NO_MODEL, NO_YAML, SOUND, Broken
+from tests.support.tables.yaml_faults import NO_MODEL, NO_YAML, SOUND, Broken
 
 Write = Callable[..., Path]
 

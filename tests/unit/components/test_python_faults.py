@@ -6,7 +6,7 @@ import pytest
 
 from mlops_assets.cli.facts.checks import disputes, look_at_source, python_faults
 from mlops_assets.components.model_files import ReadModel, read_parts
-from tests.support.yaml_faults import SOUND
+from tests.support.tables.yaml_faults import SOUND
 
 LOADER = """
 def load(): ...

@@ -19,7 +19,7 @@ from mlops_assets.ml.features.build import build_features, build_labels
 from mlops_assets.ml.frames import TIMESTAMP
 from tests.worlds.effort import worlds
 from tests.worlds.tables import World, tables
-from tests.worlds.zones import process_zone
+from tests.worlds.values.zones import process_zone
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.ml.data.contract import enforce, violations
-from tests.support.contracts import NOW, check, contract, kept, reasons
+from tests.support.tables.contracts import NOW, check, contract, kept, reasons
 
 
 def test_text_becomes_what_the_contract_says():

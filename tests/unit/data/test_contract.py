@@ -14,7 +14,7 @@ from mlops_assets.blocks.data import ContractSettings
 from mlops_assets.errors import ContractError, SourceError
 from mlops_assets.ml.data.contract import enforce, violations
 from mlops_assets.ml.data.verdict import Tally, contract_holds
-from tests.support.contracts import NOW, check, contract, kept, reasons
+from tests.support.tables.contracts import NOW, check, contract, kept, reasons
 
 
 def test_bounds_are_inclusive_and_named():

@@ -13,7 +13,7 @@ from mlops_assets.blocks.columns import require_moment
 from mlops_assets.errors import ContractError
 from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.data.datetimes import parsed
-from tests.support.contracts import NOW, check, contract, kept, reasons
+from tests.support.tables.contracts import NOW, check, contract, kept, reasons
 
 
 def test_a_strptime_format_is_exact():

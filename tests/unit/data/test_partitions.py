@@ -17,7 +17,7 @@ from mlops_assets.ml.data.delivered import checked_rows
 from mlops_assets.ml.data.piecewise.partitions import UNDATED, partition_keys
 from resources.datasets.partitions import PartitionFiles, Renewed
 from tests.support.loans import loans_yaml
-from tests.worlds.zones import process_zone
+from tests.worlds.values.zones import process_zone
 
 NOW = datetime(2024, 12, 1, tzinfo=UTC)
 FIRST = "2024-03-01"

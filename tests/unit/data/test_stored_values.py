@@ -25,7 +25,7 @@ from mlops_assets.serving.online.sqlite import SqliteLookup
 from resources.dagster.io import ParquetStorage
 from resources.endpoints.rollout.local import _tail
 from resources.feature_store import FeastFeatureStore
-from tests.support.served_models import no_online
+from tests.support.served.served_models import no_online
 
 KEY = dg.AssetKey(["shop", "rows"])
 VERSION = DatasetVersion(md5="0" * 32, files=("a.csv",), size_bytes=1, pointer="a.dvc")

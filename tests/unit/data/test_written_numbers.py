@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.data.marks import Marks
-from tests.support.contracts import NOW, check, contract, kept, reasons
+from tests.support.tables.contracts import NOW, check, contract, kept, reasons
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.definitions import build_resources
 from resources.dagster import alike
 from tests.support.servers import ROOT
-from tests.support.yaml_faults import SOUND
+from tests.support.tables.yaml_faults import SOUND
 
 FILES = sorted(ROOT.glob("mlops_assets/defs/*/defs.yaml"))
 PLAIN = yaml.safe_load(SOUND)["attributes"]

@@ -12,7 +12,7 @@ from mlops_assets.blocks.operation import DeploymentSettings
 from mlops_assets.errors import DeploymentError
 from resources.cluster.applied import Applied, write_applied
 from resources.deployment import EndpointTargets
-from tests.support.served_models import Built, build, no_online
+from tests.support.served.served_models import Built, build, no_online
 
 SERVED = {
     "model_name": "toy",

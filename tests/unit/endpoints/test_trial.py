@@ -30,8 +30,8 @@ from resources.endpoints.deployer import nothing
 from resources.endpoints.process import Launch
 from resources.endpoints.rollout.local import LocalTrial, Rollout
 from resources.endpoints.target import Release
-from tests.support.served_models import Built, build, with_content
-from tests.support.serving_worker import Worker, features
+from tests.support.served.served_models import Built, build, with_content
+from tests.support.served.serving_worker import Worker, features
 
 SCOPE = {"type": "http", "method": "POST", "path": "/predict_features", "headers": []}
 

@@ -23,7 +23,7 @@ from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.fit import fit
 from mlops_assets.serving.version.model import by_sklearn
 from resources.endpoints.folder import EndpointFolder
-from tests.support.served_models import DTYPES, build
+from tests.support.served.served_models import DTYPES, build
 from tests.support.toy_models import flat_table
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.features.build import flat_features
-from tests.support.contracts import NOW
+from tests.support.tables.contracts import NOW
 
 BORN = ["2019-12-31T23:30:00", None, "1700-01-01", "2019-03-10T00:00:00.000001"]
 PARTS: list[DatePart] = ["age_days", "month", "weekday", "hour", "dayofyear", "year"]

@@ -12,7 +12,15 @@ from mlops_assets.errors import StateError
 from mlops_assets.ml.features.arrays import ARRAYS
 from mlops_assets.ml.features.build import aggregate, label_events
 from mlops_assets.ml.features.snapshots import snapshot_times
-from tests.support.engines import AGGREGATES, EVENTS, NAMES, Rows, frame_of, many_events, outcome
+from tests.support.tables.engines import (
+    AGGREGATES,
+    EVENTS,
+    NAMES,
+    Rows,
+    frame_of,
+    many_events,
+    outcome,
+)
 from tests.support.toy_models import event_log
 from tests.worlds.effort import worlds
 

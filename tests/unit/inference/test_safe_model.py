@@ -12,8 +12,8 @@ from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.serving.version.model import load_servable, read_servable
 from resources.endpoints.folder import EndpointFolder
-from tests.support.attacks import Dropper
-from tests.support.served_models import Built, build, with_content
+from tests.support.served.attacks import Dropper
+from tests.support.served.served_models import Built, build, with_content
 
 
 def stage(built: Built, tmp_path: Path) -> Path:

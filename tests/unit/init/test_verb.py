@@ -23,7 +23,7 @@ from mlops_assets.cli.main import main
 from mlops_assets.components.editor_schema import schema_text
 from mlops_assets.components.model_files import read_parts
 from mlops_assets.home import FRAMEWORK_ROOT
-from tests.support.workbooks import write_workbook
+from tests.support.tables.workbooks import write_workbook
 
 RNG = np.random.default_rng(2)
 ROWS = 600

@@ -19,7 +19,7 @@ from mlops_assets.ml.monitoring.drift import (
 from mlops_assets.ml.monitoring.profiles import count, profile, profile_reference
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Ageing, Bins, ColumnProfile
-from tests.support.drift_columns import (
+from tests.support.tables.drift_columns import (
     BINS,
     REFERENCE,
     START,

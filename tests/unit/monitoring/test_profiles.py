@@ -12,7 +12,7 @@ from mlops_assets.ml.monitoring.drift import (
 )
 from mlops_assets.ml.monitoring.profiles import merge, profile, profile_reference
 from mlops_assets.records.profile import Profile
-from tests.support.drift_columns import (
+from tests.support.tables.drift_columns import (
     BINS,
     DTYPES,
     REFERENCE,

@@ -21,7 +21,7 @@ from mlops_assets.ml.monitoring.seasons import (
 )
 from mlops_assets.records.monitoring import DriftSummary
 from mlops_assets.records.profile import Counting, Part
-from tests.support.drift_columns import assert_equal
+from tests.support.tables.drift_columns import assert_equal
 from tests.support.toy_models import flat_table
 
 DAY = timedelta(days=1)

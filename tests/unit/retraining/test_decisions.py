@@ -12,7 +12,7 @@ from mlops_assets.errors import DecisionStoreBusyError, DecisionStoreError
 from mlops_assets.ml.retraining.policy import decide
 from mlops_assets.records.retraining import Outcome, RetrainState
 from resources.decisions import DecisionStore, Memory
-from tests.support.retraining_reports import DAY, POLICY, START, feed, performance
+from tests.support.retraining.reports import DAY, POLICY, START, feed, performance
 
 BAD = feed(performance(1), performance(2))
 

@@ -7,7 +7,7 @@ import pytest
 from mlops_assets.blocks.monitoring import AlarmSettings, RetrainSettings
 from mlops_assets.ml.retraining.policy import back_off, decide, loss_rise, observe
 from mlops_assets.records.retraining import RetrainState
-from tests.support.retraining_reports import DAY, POLICY, START, drift, feed, performance
+from tests.support.retraining.reports import DAY, POLICY, START, drift, feed, performance
 
 
 def test_degraded_performance_outranks_drift_and_new_data() -> None:

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from mlops_assets.blocks.monitoring import RetrainSettings
 from mlops_assets.ml.retraining.policy import MONTH, back_off, decide, observe
 from mlops_assets.records.retraining import Decision, Outcome, Pause, RetrainState, Signals
-from tests.support.retraining_reports import DAY, POLICY, START, drift, performance
+from tests.support.retraining.reports import DAY, POLICY, START, drift, performance
 
 Result = st.sampled_from(["promoted", "refused", "failed"])
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from mlops_assets.blocks.monitoring import AlarmSettings, RetrainSettings
 from mlops_assets.ml.retraining.policy import back_off, decide
 from mlops_assets.records.retraining import Decision, Outcome, RetrainState, Signals
-from tests.support.retraining_reports import DAY, START, drift, feed, performance
+from tests.support.retraining.reports import DAY, START, drift, feed, performance
 
 SPANS = st.sampled_from(
     [timedelta(seconds=1), DAY, 30 * DAY, 10**6 * DAY, timedelta(days=999_999_999)]

@@ -11,7 +11,7 @@ from mlops_assets.scoring.asked import Asked, Batch, in_requests
 from mlops_assets.scoring.requests import Requests
 from mlops_assets.serving.version.model import load_servable
 from resources.endpoints.folder import EndpointFolder
-from tests.support.served_models import build
+from tests.support.served.served_models import build
 
 
 def asked(spend: list[float], name: list[object]) -> Asked:

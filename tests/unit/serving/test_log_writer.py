@@ -15,8 +15,8 @@ from mlops_assets.blocks.prediction_log import LogSettings
 from mlops_assets.errors import PredictionLogFullError
 from mlops_assets.ml.inference.log_lines import LogLine, parse
 from mlops_assets.serving.version.prediction_log import PredictionLogWriter, backlog
-from tests.support.served_models import AS_OF, Built, build, no_online
-from tests.support.serving_worker import Worker, features
+from tests.support.served.served_models import AS_OF, Built, build, no_online
+from tests.support.served.serving_worker import Worker, features
 
 LINE = b'{"n":%d}\n'
 

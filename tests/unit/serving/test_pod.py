@@ -12,8 +12,8 @@ from mlops_assets.serving.process.pod import prepare
 from mlops_assets.serving.version.holder import read_manifest
 from resources.cluster.applied import generation_file, prune_generations, write_generation
 from resources.endpoints.folder import EndpointFolder
-from tests.support.served_models import Built, build, no_online, with_content
-from tests.support.serving_worker import SETTINGS, Worker
+from tests.support.served.served_models import Built, build, no_online, with_content
+from tests.support.served.serving_worker import SETTINGS, Worker
 
 
 @pytest.fixture(scope="module")

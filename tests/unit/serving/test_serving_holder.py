@@ -5,8 +5,8 @@ import pytest
 
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.runtime.atomic import write_atomically
-from tests.support.served_models import AS_OF, VIEW, Built, build, no_online, with_content
-from tests.support.serving_worker import Worker, features
+from tests.support.served.served_models import AS_OF, VIEW, Built, build, no_online, with_content
+from tests.support.served.serving_worker import Worker, features
 
 
 def test_a_new_version_is_taken_up(worker: Worker, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from mlops_assets.serving.process.supervisor import (
 from mlops_assets.serving.process.workers import CRASHES, Template
 from resources.endpoints.process import EndpointProcess, Launch
 from resources.endpoints.worker_code import PACKAGE, worker_files
-from tests.support.served_models import build
-from tests.support.serving_worker import Worker
+from tests.support.served.served_models import build
+from tests.support.served.serving_worker import Worker
 
 
 def test_a_long_log_is_moved_aside_and_its_writer_goes_on(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import re
 import tomllib
 
 from mlops_assets.runtime.telemetry import SWITCHES
-from tests.unit.cluster.test_cluster_manifests import LAUNCHER, ROOT
+from tests.unit.cluster.objects.test_cluster_manifests import LAUNCHER, ROOT
 
 
 def test_the_image_holds_what_the_manifests_need() -> None:

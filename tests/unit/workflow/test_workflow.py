@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.workflow_runner import Runner, dangling, evaluate, read_workflow
+from tests.support.services.workflow_runner import Runner, dangling, evaluate, read_workflow
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTEXTS = {"github": {"ref": "refs/heads/main"}, "vars": {}}

@@ -16,7 +16,9 @@ from mlops_assets.engines.choice import chosen_engine
 from mlops_assets.engines.postgres import PostgresEngine
 from mlops_assets.errors import ConfigError, EngineError, EngineUnavailableError
 from mlops_assets.ml.features.build import aggregate
-from tests.support.engines import (
+from tests.support.servers import ROOT, free_port, wait_for
+from tests.support.services.postgres_server import PASSWORD, PostgresServer
+from tests.support.tables.engines import (
     AGGREGATES,
     ENTITIES,
     EVENTS,
@@ -28,9 +30,7 @@ from tests.support.engines import (
     compare_labels,
     many_events,
 )
-from tests.support.own_project import Project
-from tests.support.postgres_server import PASSWORD, PostgresServer
-from tests.support.servers import ROOT, free_port, wait_for
+from tests.support.tables.own_project import Project
 from tests.support.toy_models import event_log
 from tests.worlds.effort import worlds
 
@@ -125,7 +125,7 @@ SLOW = """
 import sys, ibis
 from mlops_assets.engines.postgres import PostgresEngine
 from mlops_assets.engines.readings.dialects import called
-from tests.support.engines import many_events
+from tests.support.tables.engines import many_events
 from tests.support.toy_models import event_log
 
 config, engine = event_log(), PostgresEngine(sys.stdin.read())

@@ -25,17 +25,17 @@ from mlops_assets.records.promotion import Move
 from mlops_assets.records.retraining import Outcome, Pause
 from resources.champion.ledger import PromotionLedger
 from resources.decisions import DecisionStore
-from tests.support.ledger_racers import MODEL
-from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
-from tests.support.retraining_reports import DAY, POLICY, START, feed, performance
+from tests.support.retraining.reports import DAY, POLICY, START, feed, performance
 from tests.support.servers import ROOT, free_port
+from tests.support.services.ledger_racers import MODEL
+from tests.support.services.postgres_server import PASSWORD, QUOTED, PostgresServer
 from tests.worlds.effort import EXAMPLES
 
 pytestmark = pytest.mark.e2e
 
 RACES = EXAMPLES or 25
 MACHINES = 4
-RACER = [sys.executable, "-W", "ignore", "-m", "tests.support.ledger_racers"]
+RACER = [sys.executable, "-W", "ignore", "-m", "tests.support.services.ledger_racers"]
 
 
 def move(version: int) -> Move:

@@ -9,8 +9,8 @@ import pytest
 
 from mlops_assets.errors import TrackingError, TrackingUnavailableError
 from resources.tracking.tracking import MLflowTracking
-from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
 from tests.support.servers import free_port
+from tests.support.services.postgres_server import PASSWORD, QUOTED, PostgresServer
 
 pytestmark = pytest.mark.e2e
 

@@ -12,7 +12,7 @@ from resources.dagster.storage import ChosenStorage
 from resources.decisions import DecisionStore
 from resources.tracking.store import MLflowStore
 from resources.tracking.tracking import MLflowTracking
-from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
+from tests.support.services.postgres_server import PASSWORD, QUOTED, PostgresServer
 
 pytestmark = pytest.mark.e2e
 NOW = datetime(2026, 12, 1, tzinfo=UTC)

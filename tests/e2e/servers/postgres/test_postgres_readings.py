@@ -21,8 +21,8 @@ from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.features.build import build_features
 from mlops_assets.ml.features.labelled import with_targets
 from resources.databases.rows import deliver
-from tests.support.postgres_server import PostgresServer
-from tests.support.readings import (
+from tests.support.services.postgres_server import PostgresServer
+from tests.support.tables.readings import (
     NAME,
     Run,
     compare_parts,

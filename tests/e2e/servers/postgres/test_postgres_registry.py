@@ -19,16 +19,16 @@ from mlops_assets.serving.online.feast import import_feast
 from resources.databases import postgres as addresses
 from resources.databases.feast_registry import SharedRegistry
 from resources.feature_store import FeastFeatureStore
-from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
-from tests.support.registry_racers import register
 from tests.support.servers import ROOT, free_port
+from tests.support.services.postgres_server import PASSWORD, QUOTED, PostgresServer
+from tests.support.services.registry_racers import register
 from tests.worlds.effort import few_in_the_gate
 
 pytestmark = pytest.mark.e2e
 
 RACES = [25, 100]
 MACHINES = ("ada", "ben", "cleo")
-RACER = [sys.executable, "-W", "ignore", "-m", "tests.support.registry_racers"]
+RACER = [sys.executable, "-W", "ignore", "-m", "tests.support.services.registry_racers"]
 JUNE, JULY = (pd.Timestamp(day, tz="UTC") for day in ("1998-06-01", "1998-07-01"))
 ROWS = pd.DataFrame({"customer_id": [1, 2, 1], TIMESTAMP: [JUNE, JUNE, JULY], "spend": [1, 2, 3.5]})
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
+from tests.support.runs.small_checkout import MODEL, Checkout
 from tests.support.servers import alive_with, free_port, wait_for
-from tests.support.small_checkout import MODEL, Checkout
+from tests.support.services.postgres_server import PASSWORD, QUOTED, PostgresServer
 
 # In the gate test_several_machines.py runs on a Postgres too; the ledger, the registry and MLflow
 # each wait for one that is away.

@@ -13,7 +13,7 @@ from mlops_assets.blocks.data import ContractSettings, SourceSettings
 from mlops_assets.errors import SourceError, SourceUnavailableError
 from mlops_assets.ml.data.formats.rows import BATCH
 from resources.databases.rows import deliver, fingerprint, require_rows
-from tests.support.postgres_server import PASSWORD, QUOTED, PostgresServer
+from tests.support.services.postgres_server import PASSWORD, QUOTED, PostgresServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

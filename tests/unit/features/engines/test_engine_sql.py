@@ -12,7 +12,7 @@ from mlops_assets.blocks.features import AggregateSettings
 from mlops_assets.engines.event_table import event_tables
 from mlops_assets.engines.relation import EventRelation
 from mlops_assets.ml.features.engine import Wanted
-from tests.support.engines import AGGREGATES, frame_of
+from tests.support.tables.engines import AGGREGATES, frame_of
 from tests.support.toy_models import event_log
 
 FILES = Path(__file__).parent / "sql"

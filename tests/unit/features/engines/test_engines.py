@@ -17,7 +17,7 @@ from mlops_assets.errors import ConfigError, EngineError
 from mlops_assets.ml.features.arrays import ARRAYS
 from mlops_assets.ml.features.build import aggregate
 from mlops_assets.ml.features.engine import Engine
-from tests.support.engines import (
+from tests.support.tables.engines import (
     AGGREGATES,
     ENTITIES,
     EVENTS,

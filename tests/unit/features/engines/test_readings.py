@@ -14,7 +14,7 @@ from mlops_assets.engines.readings.point_in_time import newest_known
 from mlops_assets.engines.readings.query import Query
 from mlops_assets.ml.features.point_in_time import Ids, Rows
 from mlops_assets.ml.features.point_in_time import newest_known as arrays_find
-from tests.support.readings import (
+from tests.support.tables.readings import (
     assert_same,
     compare_contract,
     compare_parts,

@@ -1,0 +1,1 @@
+"""The retraining sensor and what it decides by: reports, policies, years of labelled rows."""

@@ -1,0 +1,1 @@
+"""Projects and checkouts whose runs are started, killed, canceled or looked at."""

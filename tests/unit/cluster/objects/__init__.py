@@ -1,0 +1,1 @@
+"""What is applied to a cluster: objects, manifests, overlays, values."""

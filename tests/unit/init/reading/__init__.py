@@ -1,0 +1,1 @@
+"""What `mlops init` reads: files that are untidy, damaged or elsewhere."""

@@ -1,0 +1,1 @@
+"""The prediction log: its lines, days and their compaction."""

@@ -1,0 +1,1 @@
+"""What a client meets: the guard, the routes, refusals, trials, metrics."""

@@ -1,0 +1,1 @@
+"""Features by id: cells, rows, moments, and models without an entity."""

@@ -1,0 +1,1 @@
+"""Values that a column of any world may hold: ids, names, moments, zones."""
