@@ -17,7 +17,7 @@ def documented() -> set[str]:
 
 def test_each_rule_has_a_row_and_a_test() -> None:
     tests = "\n".join(
-        file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("*.py")
+        file.read_text(encoding="utf-8") for file in Path(__file__).parent.rglob("*.py")
     )
     tested = re.findall(r"def test_rule_(\w+)\(", tests)
     assert {rule for rule in documented() if not any(t.startswith(rule) for t in tested)} == set()
