@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.blocks.base import Name, Settings, Task
 
@@ -61,6 +61,12 @@ class GateSettings(Settings):
     max_size_mb: float | None = Field(
         None, gt=0, description="Of the model file; 1 MB = 1,000,000 bytes."
     )
+
+    @field_validator("against_champion", mode="before")
+    @classmethod
+    def _bare_off(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
 
     @property
     def bounds(self) -> dict[str, MetricLimits]:

@@ -55,6 +55,14 @@ def test_a_sound_file_has_no_fault(tmp_path: Path, write: Write) -> None:
     assert model.settings.contract.columns["grade"].allowed == ("1", "2")  # texts stay texts
 
 
+@pytest.mark.parametrize("off", ["off", "Off", "'off'"])
+def test_a_bare_off_is_no_boolean(tmp_path: Path, write: Write, off: str) -> None:
+    write("loans", SOUND.replace("roc_auc,", f"roc_auc, gate: {{against_champion: {off}}},"))
+    part = only(tmp_path)
+    assert part.faults == ()
+    assert part.models[0].settings.evaluation.gate.against_champion == "off"
+
+
 @pytest.mark.parametrize("broken", [*NO_YAML, *NO_MODEL], ids=lambda broken: broken.name)
 def test_each_fault_is_one_line_with_its_place_and_remedy(
     tmp_path: Path, write: Write, broken: Broken
