@@ -88,6 +88,15 @@ def _format_duration(value: timedelta) -> str:
     return f"{int(value.total_seconds())}s"
 
 
+def spelled_duration(value: timedelta) -> str:
+    """A duration in words, by the largest unit that it is whole in: `30 days`, `1 hour`."""
+    for unit in ("day", "hour", "minute"):
+        number, rest = divmod(value, timedelta(**{f"{unit}s": 1}))
+        if not rest:
+            return f"{number} {unit}{'s' * (number != 1)}"
+    return f"{value.total_seconds():g} seconds"
+
+
 Duration = Annotated[
     timedelta,
     # The pattern is what `dg check yaml` knows of it.
