@@ -9,9 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
+from mlops_assets.ml.data.marks import MINUS
+
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
 _FEWEST_COUNTED = 20
+_NEARLY_ALL = 0.8
+_WRITTEN_NUMBER = r"^[+-]?[^0-9]{0,4}[0-9][0-9.,' \x{a0}\x{202f}]*([eE][+-]?[0-9]+)?[^0-9]{0,12}$"
+"""With the marks and the unit that may stand beside it."""
 ROW_NUMBER = re.compile(
     r"^(unnamed: ?\d+|index|row_?names?|row_?(no|nr|number)?|#|)$", re.IGNORECASE
 )
@@ -67,6 +72,18 @@ class Column:
     def counts(self) -> pd.Series:
         """Each value and how often it is there, the most frequent first."""
         return pd.Series(self.present.to_pylist(), dtype=object).value_counts()
+
+
+def with_hyphens(texts: pa.Array) -> pa.Array:
+    """Numbers with a hyphen for the minus of typesetters, as a run reads them; others as they are.
+
+    Of a column of numbers, which nearly all values are.
+    """
+    if not pc.any(pc.match_substring(texts, MINUS)).as_py():
+        return texts
+    plain = pc.replace_substring(texts, MINUS, "-")
+    numbers = pc.mean(pc.match_substring_regex(plain, _WRITTEN_NUMBER)).as_py()
+    return plain if numbers > _NEARLY_ALL else texts
 
 
 def is_row_number(column: Column, numbers: pd.Series) -> bool:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.column import with_hyphens
 from mlops_assets.init.reading.files.sampling import MOST_ROWS, SheetSample
 from mlops_assets.init.reading.names import safe_name
 from mlops_assets.init.reading.preamble import is_total
@@ -90,4 +91,4 @@ def _header(shown: Shown, target: str) -> int | None:
 def columns_of(samples: Sequence[SheetSample]) -> dict[str, pa.Array]:
     """The columns of all samples, one below the other."""
     joined = pa.concat_tables([sample.table for sample in samples])
-    return {name: joined[name].combine_chunks() for name in joined.column_names}
+    return {name: with_hyphens(joined[name].combine_chunks()) for name in joined.column_names}

@@ -26,7 +26,7 @@ import pyarrow.compute
 
 from mlops_assets.blocks.columns import EXACT, ColumnContract
 from mlops_assets.ml.data.datetimes import datetimes, epochs
-from mlops_assets.ml.data.marks import Marks
+from mlops_assets.ml.data.marks import MINUS, Marks
 
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 Problems: TypeAlias = dict[str, Mask]
@@ -111,7 +111,7 @@ def _numbers(column: pd.Series, rule: ColumnContract, marks: Marks) -> tuple[np.
         return _booleans(column, rule)
     text = text_of(column) if _is_object(column) else None
     if text is not None and pd.api.types.infer_dtype(column, skipna=True) == "string":
-        text = marks.of(rule).plain(text)
+        text = marks.of(rule).plain(pc.replace_substring(text, MINUS, "-"))
     array, problems = _integers(column, text) if rule.dtype == "int64" else _floats(column, text)
     beside = f", written with {rule.unit!r}" if rule.unit and text is not None else ""
     return array, {f"{what}{beside}": at for what, at in problems.items()}

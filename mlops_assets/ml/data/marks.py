@@ -15,6 +15,8 @@ from mlops_assets.blocks.data import SourceSettings
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
+MINUS = "\u2212"
+"""The minus of typesetters, which R and publishers write; it is read as a hyphen."""
 _BLANKS = r"[ \x{a0}\x{202f}]*"
 
 

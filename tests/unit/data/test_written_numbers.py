@@ -69,6 +69,21 @@ def test_numbers_are_written_as_the_column_says(
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "good"),
+    [
+        ({"dtype": "float64"}, {"\u22120.13": -0.13, "1.5e\u22123": 0.0015, "2": 2.0}),
+        ({"dtype": "int64"}, {"\u22127": -7, "7": 7}),
+        ({"dtype": "float64", "unit": "%"}, {"\u22121.5 %": -1.5}),
+        ({"dtype": "float64", "decimal": ",", "thousands": "."}, {"\u22121.234,5": -1234.5}),
+    ],
+)
+def test_the_minus_of_typesetters_is_a_minus(rule: dict[str, Any], good: dict[str, float]):
+    checked = check([*good, "5\u22123"], **rule)
+    assert kept(checked) == list(good.values())
+    assert checked.bad["x"].tolist() == ["5\u22123"], "as it is written"
+
+
 def test_a_unit_is_of_texts_and_leaves_typed_numbers_as_they_are():
     assert kept(check([1.5, 2.0], dtype="float64", unit="%")) == [1.5, 2.0]
     assert kept(check(["1248 CC", "7CC"], dtype="int64", unit="CC")) == [1248, 7]
