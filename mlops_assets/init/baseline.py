@@ -15,6 +15,7 @@ import pandas as pd
 from mlops_assets.blocks.base import Task
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import ConfigError, MlopsError
+from mlops_assets.init.doubts.rare import require_classes
 from mlops_assets.init.draft import LINEAR, TREES, Draft
 from mlops_assets.ml.data.delivered import checked_rows
 from mlops_assets.ml.data.processing import identified, process
@@ -95,6 +96,8 @@ def rehearse(
     try:
         parts = _rows(choices[0], files, now)
         return [_rehearsal(parts, settings) for settings in choices]
+    except ConfigError:
+        raise
     except MlopsError as err:
         raise ConfigError(f"a rehearsal on the sample fails: {err}") from err
 
@@ -148,13 +151,28 @@ def decide_gate(draft: Draft, rehearsal: Rehearsal | None, task: str) -> None:
 def _rows(settings: ModelSettings, files: Sequence[Path], now: datetime) -> Split:
     checked = checked_rows(files, settings, now)
     if not contract_holds(Tally.of(checked), settings.contract):
-        raise ConfigError(broken_contract(Tally.of(checked), "in the sample"))
+        found = Tally.of(checked)
+        raise ConfigError(broken_contract(found, "in the sample", _remedy(found, settings)))
     rows = identified(process(checked.rows, settings.processing), settings, now)
     return split(with_targets(build_features(rows, settings), rows, settings, now), settings)
 
 
+def _remedy(found: Tally, settings: ModelSettings) -> str:
+    """What to do where too many rows break what was inferred of their columns."""
+    keys = {settings.key.name: "--entity none ", settings.timestamp: "--time none "}
+    names = [rule.rpartition(".")[0] for rule in found.broken]
+    name = next((one for one in names if one in settings.contract.columns), "")
+    if not name or name == settings.target.name:
+        return "correct the source"
+    source = settings.contract.source_names[name]
+    if "--time" in (option := keys.get(name, "")) and f"{name}.future" in found.broken:
+        return "correct the source, or say --time none"
+    return f"correct the source, or say {option}--drop {source!r}"
+
+
 def _rehearsal(parts: Split, settings: ModelSettings) -> Rehearsal:
     task = settings.target.task
+    require_classes(parts, settings)
     held_out = Scored.of(fit(parts.train, settings), parts.test, settings)
     actual = label_array(parts.test[settings.target.name], task)
     losses = row_losses(held_out.scores, actual, task, held_out.classes)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from mlops_assets.blocks.base import LONGEST
 from mlops_assets.errors import ConfigError
-from mlops_assets.init.columns.ageing import grows
+from mlops_assets.init.columns.ageing import ahead, grows
 from mlops_assets.init.doubts.keys import MANY
 from mlops_assets.init.draft import (
     DROPPED,
@@ -21,7 +21,7 @@ from mlops_assets.init.draft import (
 from mlops_assets.init.leaks import Leak, find_copies, find_leaks
 from mlops_assets.init.questions import Answers
 from mlops_assets.init.recurring import entity_as_feature
-from mlops_assets.init.roles import entity_contract, entity_name
+from mlops_assets.init.roles import entity_contract, entity_name, gappy_id
 from mlops_assets.init.split import choose_split, repeated_rows
 from mlops_assets.init.target import Target
 from mlops_assets.ml.summary import spelled_period
@@ -94,7 +94,7 @@ def _unusable(
             found[source] = DROPPED
         elif table.found[source].use == "left out":
             found[source] = table.found[source].why
-        elif why := _not_yet_known(table, source, roles):
+        elif why := gappy_id(table.columns[source]) or _not_yet_known(table, source, roles):
             found[source] = why
     return found
 
@@ -165,7 +165,7 @@ def _contract(table: Profiled, roles: Roles, features: list[str], draft: Draft) 
             contract = target_contract(found.contract, roles.target)
             draft.decide(place, contract_of(column, contract), "the target", told=False)
         elif source in features:
-            block, doubt = contract_of(column, found.contract), found.likely
+            block, doubt = contract_of(column, {**found.contract, **ahead(found)}), found.likely
             draft.decide(place, block, _said(found), likely=doubt, told=doubt)
     block = draft.attributes["contract"]
     if draft.left_out:

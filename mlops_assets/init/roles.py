@@ -46,6 +46,7 @@ _NOW = re.compile(
 """Of a safe name: when a row was recorded."""
 _MANY = 50
 """Different values of an id that recurs, unless it is called one of persons or things."""
+_FEWEST_IDS = 20
 _YEAR = re.compile(r"^(year|yr|jahr|season)$", re.IGNORECASE)
 
 
@@ -177,6 +178,24 @@ def time_rivals(
     ]
     clear = _is_called(_NOW, chosen)
     return [source for source in others if not (clear and is_other(source))]
+
+
+def gappy_id(column: Column) -> str:
+    """Why an id that some rows lack is neither the entity nor a feature; empty of anything else.
+
+    One is called so, or of persons or things, and each of its whole numbers is another one.
+    """
+    gaps, present = column.texts.null_count, column.present
+    called = _ID.search(column.source) or _WHO.search(column.source)
+    if not gaps or not called or len(present) < _FEWEST_IDS or column.distinct < len(present):
+        return ""
+    if column.share(r"^[0-9]{1,18}([.]0)?$") < 1:
+        return ""
+    rows = "row has" if gaps == 1 else "rows have"
+    return (
+        f"an id that {gaps} {rows} none of, so not the entity; fill in or delete those to use it, "
+        f"or say --entity {column.source!r}, by which they are put aside"
+    )
 
 
 def _is_called(words: re.Pattern[str], source: str) -> bool:

@@ -170,7 +170,11 @@ def rehearsed(table: "Table", draft: "Draft", models: Path) -> "Rehearsal | None
     best = None
     if table.whole or settings[0].features.shape == "flat_table":
         with tempfile.TemporaryDirectory(prefix="init-") as folder:
-            found = rehearse(settings, table.write(Path(folder)), datetime.now(UTC))
+            files = table.write(Path(folder))
+            try:
+                found = rehearse(settings, files, datetime.now(UTC))
+            except ConfigError as err:
+                raise ConfigError(table.named(str(err), files)) from err
         best = choose(draft, choices, found)
     decide_gate(draft, best, task)
     return best

@@ -1,12 +1,20 @@
-"""Whether an age grows by the calendar, or is a span of its row, such as the length of a stay."""
+"""Whether an age grows by the calendar, or is a span of its row; and whether a date is to come."""
 
 import numpy as np
 import pandas as pd
+
+from mlops_assets.init.columns.found import Found
 
 _AS_TIME = 0.5
 """How far from a day a day; where it grows by less, a correction by the calendar is the worse."""
 _UNSURE = 0.25
 """The largest standard error, at which 0 and 1 are four of them apart."""
+
+
+def ahead(found: Found) -> dict[str, str]:
+    """What the contract says of a date of which some values are to come; nothing of others."""
+    to_come = found.moments is not None and (found.moments > pd.Timestamp.now(tz="UTC")).any()
+    return {"future": "allow"} if to_come else {}
 
 
 def grows(ages: pd.Series, moments: pd.Series) -> bool:

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from mlops_assets.init.doubts.moments import remedy
+from mlops_assets.init.doubts.moments import no_moment, remedy
 from mlops_assets.init.questions import NONE, Answers
 from mlops_assets.init.reading.names import safe_name
-from mlops_assets.ml.data.datetimes import EXPONENT, PLACES, parsed, to_the_second
+from mlops_assets.ml.data.datetimes import EXPONENT, PLACES, offsets_of, parsed, to_the_second
 
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
@@ -27,7 +27,6 @@ _TRIED = 300
 _ISO = re.compile(
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 )
-_ISO_OFFSET = re.compile(r"(Z|[+-]\d{2}(:?\d{2})?)$")
 _DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%Y%m%d"),
@@ -108,7 +107,7 @@ def find_moments(source: str, texts: pa.Array, answers: Answers) -> Moments | No
     if not some or len(some) < _ENOUGH * len(present.to_pylist()[::every]):
         return None
     if sum(bool(_ISO.match(text)) for text in some) >= _ENOUGH * len(some):
-        return _iso(texts, some)
+        return _iso(texts)
     if all(re.fullmatch(r"\d{4}", text) for text in some):
         return _years(source, texts, some)
     forms = [form for form in _forms(some[0]) if _reads(form, some)]
@@ -118,7 +117,8 @@ def find_moments(source: str, texts: pa.Array, answers: Answers) -> Moments | No
     values = parsed(pd.Series(texts.to_pylist(), dtype=object), form)
     if values.notna().sum() < _ENOUGH * len(present):
         return None
-    return Moments({"dtype": "datetime", "format": form}, values, f"written {form}")
+    contract = {"dtype": "datetime", "format": form, **_offsets(texts, values, form)[0]}
+    return Moments(contract, values, f"written {form}")
 
 
 def find_epoch(source: str, numbers: pd.Series, answers: Answers) -> Epoch | None:
@@ -174,7 +174,7 @@ def find_unread(source: str, texts: pa.Array) -> str:
     if not _CALLED_SO.search(safe_name(source)) or not (dated >= _MOST or many):
         return ""
     return (
-        f"called a time, but of no one format that is read, e.g. {present[0].as_py()[:40]!r}; to "
+        f"called a time, but of no one format that is read, e.g. {no_moment(present)[:40]!r}; to "
         f"use it write ISO 8601, e.g. 2024-08-31T20:00:00-04:00, and say --time {source!r}"
     )
 
@@ -238,15 +238,22 @@ def _is_epoch(source: str, unit: str, called: bool, answers: Answers) -> bool:
     return answers.ask("epochs", said, NONE, [source, NONE]) == source
 
 
-def _iso(texts: pa.Array, some: list[str]) -> Moments | None:
+def _iso(texts: pa.Array) -> Moments | None:
     series = pd.Series(texts.to_pylist(), dtype=object)
     values = pd.to_datetime(series, format="ISO8601", errors="coerce", utc=True)
-    offsets = {(found := _ISO_OFFSET.search(text[10:])) and found[0] for text in some}
-    contract: dict[str, Any] = {"dtype": "datetime"}
-    if len(offsets) > 1:
-        contract["offsets"] = "any"
-    zone = "with its offset" if offsets != {None} else "without an offset, so taken for UTC"
-    return Moments(contract, values, f"ISO 8601, {zone}")
+    if values.notna().sum() < _ENOUGH * series.notna().sum():
+        return None
+    contract, said = _offsets(texts, values, None)
+    return Moments({"dtype": "datetime", **contract}, values, f"ISO 8601, {said}")
+
+
+def _offsets(texts: pa.Array, values: pd.Series, form: str | None) -> tuple[dict[str, str], str]:
+    """What the contract says of the offsets of moments, and what is said of them."""
+    found = pd.Series(offsets_of(texts, form), dtype=object)[values.notna()]
+    if found.isna().all():
+        return {}, "without an offset, so taken for UTC"
+    contract = {"offsets": "any"} if len(found.unique()) > 1 else {}
+    return contract, "with its offset" + ", or taken for UTC without one" * bool(found.hasnans)
 
 
 def _years(source: str, texts: pa.Array, some: list[str]) -> Moments | None:

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+
+from mlops_assets.blocks.columns import ColumnContract
+from mlops_assets.ml.data.datetimes import datetimes
 
 _HANDFUL = 0.02
 _FEWEST_ROWS = 20
@@ -36,6 +40,13 @@ def said_of_far(texts: Sequence[str | None], moments: pd.Series) -> str:
             years = f"{gap / _DAYS:.0f} years away from all others"
             return f"; {count}, e.g. {texts[row]!r}, {years}; {remedy(texts[row])}"
     return ""
+
+
+def no_moment(texts: pa.Array) -> str:
+    """The first text that is no moment of ISO 8601; the first of all where each is."""
+    rule = ColumnContract.model_validate({"dtype": "datetime", "offsets": "any"})
+    read, _ = datetimes(pd.Series(texts.to_pylist(), dtype=object), texts, rule)
+    return texts[int(read.isna().to_numpy().argmax())].as_py()
 
 
 def remedy(text: str | None) -> str:

@@ -29,6 +29,7 @@ from mlops_assets.ml.data.formats.delimited import without_preamble
 pc: Any = pyarrow.compute  # makes its functions when imported: unknown to type checkers
 
 UTF16 = "utf-16"
+_LONGEST_HEADER = 1_000_000
 _SINGLE_BYTE = ["cp1252", "cp1250", "cp1251", "koi8_r", "shift_jis", "gb18030", "euc_kr"]
 _WESTERN = re.compile("[äöüÄÖÜßéèêëàâáãçñóôõúùûíìîïåæøÅÆØÉÀÇ€°²³µ§£«»\u2019\u2013]")
 _NUMBER = re.compile(r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
@@ -65,6 +66,11 @@ class Dialect(NamedTuple):
             self.comment,
         )
         return rest.decode()
+
+    def header(self, data: bytes) -> list[str]:
+        """The names in the first line of a file that has a header."""
+        line = self.text(data[:_LONGEST_HEADER]).partition("\n")[0].rstrip("\r")
+        return csv_rows([trimmed(line, self.delimiter) if self.trim else line], self.delimiter)[0]
 
 
 def find_encoding(head: bytes, answers: Answers) -> str:

@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 
 from mlops_assets.errors import SourceError
 from mlops_assets.init.questions import Answers
+from mlops_assets.init.reading.column import with_hyphens
 from mlops_assets.init.reading.dialect import UTF16, Dialect, find_dialect, find_marks, trimmed
+from mlops_assets.init.reading.files.alike import require_same_columns
 from mlops_assets.init.reading.files.found import (
     find_data,
     is_packed,
@@ -94,6 +96,12 @@ class Table(NamedTuple):
             written.append(file)
         return written
 
+    def named(self, said: str, written: Sequence[Path]) -> str:
+        """A message of what was written, with the files of the source in place of those."""
+        for sample, file in zip(self.samples, written, strict=True):
+            said = said.replace(str(file), str(sample.path) if "uri" in self.source else "the rows")
+        return said
+
 
 def read_sample(data: str, target: str, answers: Answers) -> Table:
     """Look at a bounded part of a source.
@@ -136,7 +144,7 @@ def _with_partitions(table: Table, files: Sequence[Path]) -> Table:
 def _workbook(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Table:
     place = find_place(files[0], target, answers)
     samples = [sample_sheet(path, place) for path in some_of(files)]
-    _require_same_columns([(one.path, one.table.column_names) for one in samples])
+    require_same_columns([(one.path, one.table.column_names) for one in samples])
     columns = columns_of(samples)
     said = {
         "sheet": place.sheet,
@@ -153,7 +161,7 @@ def _workbook(uri: str, files: Sequence[Path], target: str, answers: Answers) ->
 
 def _parquet_table(uri: str, files: Sequence[Path]) -> Table:
     samples = sample_parquet(files)
-    _require_same_columns([(one.path, one.table.column_names) for one in samples])
+    require_same_columns([(one.path, one.table.column_names) for one in samples])
     columns: dict[str, list[pa.Array]] = {}
     nested: dict[str, str] = {}
     for sample in samples:
@@ -163,7 +171,7 @@ def _parquet_table(uri: str, files: Sequence[Path]) -> Table:
     rows = sum(lengths)
     whole = len(samples) == len(files) and all(one.whole for one in samples)
     of_rows = rows if whole else rows_of_all(samples, len(files))
-    joined = {name: pa.concat_arrays(parts) for name, parts in columns.items()}
+    joined = {name: with_hyphens(pa.concat_arrays(parts)) for name, parts in columns.items()}
     source = {"uri": uri, "format": "parquet"}
     return Table(source, joined, nested, samples, rows, of_rows, whole, sample_rows=lengths)
 
@@ -177,6 +185,8 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
         files, len(dialect.names) or 20, header=header, lines_are_rows=lines_are_rows
     )
     if dialect.format == "csv" and dialect.encoding != UTF16:
+        if header:
+            require_same_columns([(one.path, dialect.header(one.data)) for one in samples])
         width = len(dialect.columns or dialect.names)
         for plain in (one.path for one in samples if not is_packed(one.path)):
             require_no_footer(plain, dialect.encoding, dialect.delimiter, width)
@@ -188,8 +198,10 @@ def _text(uri: str, files: Sequence[Path], target: str, answers: Answers) -> Tab
         for sample, part in zip(samples, parts, strict=True):
             line = _first_line(sample, part, dialect)
             require_rows(sample.path, part, line, alone=len(files) == 1)
-    _require_same_columns([(s.path, list(p)) for s, p in zip(samples, parts, strict=True)])
-    columns = {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
+    require_same_columns([(s.path, list(p)) for s, p in zip(samples, parts, strict=True)])
+    columns = {
+        name: with_hyphens(pa.concat_arrays([part[name] for part in parts])) for name in parts[0]
+    }
     rows = len(next(iter(columns.values())))
     whole = len(samples) == len(files) and all(one.whole for one in samples)
     decimal, thousands = (".", None)
@@ -286,13 +298,3 @@ def _parse_csv(sample: TextSample, dialect: Dialect) -> dict[str, pa.Array]:
         raise SourceError(f"{sample.path}: the columns {doubled} occur twice; rename one")
     texts = [column.cast(pa.string()).combine_chunks() for column in table.columns]
     return dict(zip(table.column_names, texts, strict=True))
-
-
-def _require_same_columns(files: Sequence[tuple[Path, Sequence[str]]]) -> None:
-    first, names = files[0]
-    for path, others in files:
-        if differ := sorted(set(names) ^ set(others)):
-            raise SourceError(
-                f"{path} and {first} differ in the columns {differ}; narrow the glob, or correct "
-                "one"
-            )

@@ -43,6 +43,7 @@ _SERIAL_0, _MARCH_1900 = pd.Timestamp("1899-12-30"), 61
 FIRST, LAST = pd.Timestamp("1677-09-22"), pd.Timestamp("2262-04-11")
 
 NO_DATETIME = "is not a datetime between the years 1678 and 2262"
+UNREAD = "is not a datetime, or none of the years 1678 to 2262"
 NUMBER_IS_NONE = f"{NO_DATETIME}, but a number, which needs a format, e.g. %Y"
 _ZONE = "is skipped or occurs twice when the clocks change in the column's timezone"
 
@@ -186,7 +187,7 @@ def _of_text(
     form = rule.format if is_text else None  # datetime objects were spelled as ISO 8601
     well_formed = _well_formed(text, form)
     texts = texts.where(well_formed)
-    offsets = _offsets(text, form)
+    offsets = offsets_of(text, form)
     if form is not None and "%z" in form:
         well_formed &= ~pd.isna(offsets)
         texts = texts.where(well_formed)
@@ -202,7 +203,7 @@ def _of_text(
         local = _localize(naive, rule)
         unzoned = (naive.notna() & local.isna()).to_numpy()
         values = values.where(aware, local)
-    return values, {NO_DATETIME: values.isna().to_numpy() & ~unzoned, _ZONE: unzoned}
+    return values, {UNREAD: values.isna().to_numpy() & ~unzoned, _ZONE: unzoned}
 
 
 def _parse(texts: pd.Series, form: str | None) -> pd.Series:
@@ -237,7 +238,7 @@ def _well_formed(text: pa.Array, form: str | None) -> np.ndarray:
     return pc.fill_null(good, fill_value=False).to_numpy(zero_copy_only=False)
 
 
-def _offsets(text: pa.Array, form: str | None) -> np.ndarray:
+def offsets_of(text: pa.Array, form: str | None) -> np.ndarray:
     """`+00:00`, `-05:00`, ... where a text has an offset, else None."""
     if form is not None and "%z" not in form:
         return np.full(len(text), None, dtype=object)

@@ -45,11 +45,12 @@ def contract_holds(found: Tally, contract: ContractSettings) -> bool:
     return contract.tolerates(found.broken, found.bad, found.good + found.bad)
 
 
-def broken_contract(found: Tally, where: str) -> str:
+def broken_contract(
+    found: Tally, where: str, remedy: str = "correct the source, or `contract` if it is too strict"
+) -> str:
     """What to tell when too many rows break the contract; `where` the bad ones are now."""
     row, reason = found.first or (0, "there is no row")
     broken = ", ".join(f"{rule} {count:,}" for rule, count in found.broken.items())
-    remedy = "correct the source, or `contract` if it is too strict"
     if _DECIMAL_COMMA.search(reason):
         remedy = 'if its decimals are written with a comma, set `source.decimal: ","`'
     return (

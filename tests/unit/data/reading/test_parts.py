@@ -39,7 +39,7 @@ def test_a_moment_without_a_part_is_none_and_a_bad_one_is_shown_whole() -> None:
     checked = enforce(frame, contract(at=AT), NOW)
     assert checked.bad["reason"].tolist() == [
         "at.nullable: None is missing",
-        "at.dtype: '2019-02-30 10:00' is not a datetime between the years 1678 and 2262",
+        "at.dtype: '2019-02-30 10:00' is not a datetime, or none of the years 1678 to 2262",
     ]
     nullable = contract(at={**AT, "nullable": True})
     assert enforce(frame.head(1), nullable, NOW).rows["at"].isna().all()

@@ -430,7 +430,15 @@ def test_a_first_row_with_gaps_or_a_word_is_a_row(tmp_path: Path, first: str) ->
 def test_files_of_other_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(CSV)
     (tmp_path / "b.csv").write_text(CSV.replace("x", "z"))
-    with pytest.raises(SourceError, match=r"differ in the columns \['x', 'z'\]"):
+    with pytest.raises(SourceError, match=r"also \['z'\], not \['x'\]"):
+        read_sample(f"{tmp_path}/*.csv", "y", Answers())
+
+
+def test_files_with_a_column_more_have_no_footer(tmp_path: Path) -> None:
+    wider = "".join(f"{line},{'z' if n == 0 else n}\n" for n, line in enumerate(CSV.splitlines()))
+    (tmp_path / "a.csv").write_text(CSV)
+    (tmp_path / "b.csv").write_text(wider)
+    with pytest.raises(SourceError, match=r"b.csv has other columns than .*a.csv: also \['z'\];"):
         read_sample(f"{tmp_path}/*.csv", "y", Answers())
 
 
