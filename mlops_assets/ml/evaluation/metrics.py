@@ -33,7 +33,7 @@ def evaluate(held_out: Scored, target: pd.Series) -> dict[str, float]:
     if len(actual) < 2 or (task != "regression" and len(np.unique(actual)) < 2):
         raise EvaluationError(
             f"the {len(actual)} test rows have only the targets {np.unique(actual).tolist()}; "
-            "hold out more rows by training.split"
+            "provide more rows, of each class, or hold out more by training.split"
         )
     if not np.isfinite(held_out.scores).all():
         raise EvaluationError(
