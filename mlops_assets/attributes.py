@@ -121,12 +121,7 @@ class ModelAttributes(Settings):
             include={"source", "entity", "timestamp", "contract", "processing"},
             exclude={
                 "source": {"uri", "loader", "watch"},
-                "contract": {
-                    "extra_columns",
-                    "bad_rows",
-                    "max_bad_fraction",
-                    "max_repeated_fraction",
-                },
+                "contract": ContractSettings.STOPS,
                 "processing": {"categorical_encoding"},  # of the model's own pipeline
             },
         )

@@ -49,6 +49,8 @@ from resources.online_file import changing
 
 _AT_ONCE = 10_000
 """Entities of which all values are held in Python at one time."""
+_ABOVE_ALL = b"\xff"
+"""No key begins so."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FEATURES_AT_ONCE = 1_000
@@ -67,6 +69,7 @@ def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datet
     """Write each entity's newest row, if it is not older than `oldest`, to the view's table.
 
     Of entities whose newest row is older the moment is noted, in place of what was noted before.
+    Those that were published before and have no row any more are deleted.
 
     Args:
         path: Of the sqlite file; where there is none, one with what Feast would make in it.
@@ -87,7 +90,7 @@ def write_newest(path: str, view: FeatureView, rows: pd.DataFrame, oldest: datet
     try:
         with changing(path) as connection:
             table.make_ready(connection)
-            written = table.write(connection, rows, newest.take(np.flatnonzero(fresh)))
+            written = table.write(connection, rows, newest, fresh)
             table.watch(connection)
             _note_expired(connection, dict(zip(late.keys, spelled(late.moments), strict=True)))
     except sqlite3.Error as err:
@@ -176,37 +179,52 @@ class _Table(NamedTuple):
                 f"BEGIN {forget}; END"
             )
 
-    def write(self, connection: sqlite3.Connection, rows: pd.DataFrame, newest: _Newest) -> int:
-        """How many cells were not as they are now."""
+    def write(
+        self, connection: sqlite3.Connection, rows: pd.DataFrame, newest: _Newest, fresh: np.ndarray
+    ) -> int:
+        """How many cells are not as they were, or are gone."""
         written = 0
         columns = {
             name: rows[name].to_numpy() for name in sorted(self.view.features, key=stored_name)
         }
         for start in range(0, len(newest.keys), _AT_ONCE):
-            part = newest.take(np.arange(start, min(start + _AT_ONCE, len(newest.keys))))
-            changed = self._changed(connection, part)
-            if not changed.keys:
+            end = min(start + _AT_ONCE, len(newest.keys))
+            part = newest.take(np.arange(start, end))
+            following = newest.keys[end] if end < len(newest.keys) else _ABOVE_ALL
+            known = self._known(connection, part.keys[0] if start else b"", following)
+            gone = [(key,) for key in known.keys() - {*part.keys}]
+            digests = np.array([known.get(key) for key in part.keys], dtype=object)
+            changed = part.take(np.flatnonzero(fresh[start:end] & (part.digests != digests)))
+            if not (gone or changed.keys):
                 continue
             before = connection.total_changes
+            connection.executemany(f"DELETE FROM {self.name} WHERE entity_key = ?", gone)  # noqa: S608
             for names in _in_blocks(list(columns)):
                 given = {name: columns[name][changed.places] for name in names}
                 connection.executemany(self._upsert(names), self._rows(changed, given))
             written += connection.total_changes - before
-            connection.executemany(
-                f"INSERT OR REPLACE INTO {self._published} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
-                self._whole(changed, {name: columns[name][changed.places] for name in columns}),
-            )
+            self._note(connection, gone, changed, columns)
         return written
 
-    def _changed(self, connection: sqlite3.Connection, part: _Newest) -> _Newest:
-        """Those of which something else was published, or nothing, or nothing is known."""
-        keyed = "WHERE entity_key BETWEEN ? AND ?"
+    def _known(self, connection: sqlite3.Connection, first: bytes, end: bytes) -> dict[bytes, int]:
+        """The digests of what was published, by the keys from `first` to before `end`."""
+        keyed = "WHERE entity_key >= ? AND entity_key < ?"
         select = f"SELECT entity_key, digest FROM {self._published} {keyed}"  # noqa: S608
-        known = dict(connection.execute(select, (part.keys[0], part.keys[-1])))
-        if not known:
-            return part
-        digests = np.array([known.get(key) for key in part.keys], dtype=object)
-        return part.take(np.flatnonzero(part.digests != digests))
+        return dict(connection.execute(select, (first, end)))
+
+    def _note(
+        self,
+        connection: sqlite3.Connection,
+        gone: Sequence[tuple[bytes]],
+        changed: _Newest,
+        columns: dict[str, np.ndarray],
+    ) -> None:
+        """The row of each entity, as its cells are."""
+        connection.executemany(f"DELETE FROM {self._published} WHERE entity_key = ?", gone)  # noqa: S608
+        connection.executemany(
+            f"INSERT OR REPLACE INTO {self._published} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+            self._whole(changed, {name: columns[name][changed.places] for name in columns}),
+        )
 
     def _upsert(self, names: Sequence[str]) -> str:
         """A statement that writes an entity; of its parameters `_Row` tells."""

@@ -1,7 +1,7 @@
 """Source, entity, contract and processing; one column's contract is `columns`."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -201,6 +201,14 @@ _TAKEN = {ROW.name, "reason", DELIVERED}
 class ContractSettings(Settings):
     """The columns of the source, and what happens to a row that breaks a rule."""
 
+    STOPS: ClassVar[set[str]] = {
+        "extra_columns",
+        "bad_rows",
+        "max_bad_fraction",
+        "max_repeated_fraction",
+    }
+    """Of what is set here, that which stops a run and makes no row another."""
+
     columns: dict[str, ColumnContract] = Field(min_length=1)
     extra_columns: Literal["refuse", "drop"] = "refuse"
     unique: tuple[str, ...] = Field((), description="Columns that identify a row together.")
@@ -237,16 +245,21 @@ class ContractSettings(Settings):
             )
         return self
 
-    def tolerates(self, broken: Mapping[str, int], bad: int, rows: int) -> bool:
-        """Whether so many bad rows of all are few enough, by how often each rule was broken."""
+    def exceeded(self, broken: Mapping[str, int], bad: int, rows: int) -> str | None:
+        """The limit, with its value, that so many bad rows of all are above; None: few enough.
+
+        `broken` says how often each rule was.
+        """
         if self.bad_rows == "refuse":
-            return not bad
+            return "contract.bad_rows: refuse" if bad else None
         repeated = 0
         if self.max_repeated_fraction is not None:
             repeated = sum(times for rule, times in broken.items() if rule.endswith(".unique"))
             if repeated > self.max_repeated_fraction * rows:
-                return False
-        return bad - repeated <= self.max_bad_fraction * rows
+                return f"contract.max_repeated_fraction: {self.max_repeated_fraction}"
+        if bad - repeated > self.max_bad_fraction * rows:
+            return f"contract.max_bad_fraction: {self.max_bad_fraction}"
+        return None
 
     @property
     def source_names(self) -> dict[str, str]:

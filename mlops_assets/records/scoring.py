@@ -15,6 +15,11 @@ class BatchSummary(Record):
     rows: int = Field(description="That were answered.")
     quarantined: int = Field(description="That were not.")
     reasons: dict[str, int] = Field(description="Rule that was broken -> values that broke it.")
+    exceeded: str | None = Field(
+        None,
+        description="The limit of the contract that so many bad rows of a table are above, with "
+        "its value; the exit code is 1 then.",
+    )
     logged: int = Field(
         description="Rows that are new in the prediction log: none if the batch stands in it."
     )

@@ -74,7 +74,7 @@ class Source(Protocol):
         ...
 
     def digest(self) -> str:
-        """Says whether two sources hold the same."""
+        """Says whether two sources ask for the same rows: what they hold and how it is read."""
         ...
 
     def batches(self) -> Iterator[Batch]:

@@ -90,6 +90,7 @@ class Batches:
             rows=files.answered,
             quarantined=files.quarantined,
             reasons=dict(files.reasons.most_common()),
+            exceeded=self._exceeded(files) if source.kind == "table" else None,
             logged=files.answered if logs else 0,
             output=str(output),
             quarantine=str(files.quarantine) if files.quarantined else None,
@@ -123,19 +124,18 @@ class Batches:
                 "reasons: correct them, or what they break"
             )
 
+    def _exceeded(self, files: BatchFiles) -> str | None:
+        bad = files.quarantined
+        return self.settings.contract.exceeded(files.reasons, bad, files.answered + bad)
+
     def _id(self, source: Source) -> str:
-        """32 hex digits: equal for equal rows, read alike and asked of the same version."""
-        servable, settings = self.model.servable, self.settings
+        """32 hex digits: equal for equal rows, asked of the same version."""
+        servable = self.model.servable
         said = {
             "model": servable.model_name,
             "version": servable.model_version,
             "file": servable.sha256,
             "kind": source.kind,
             "rows": source.digest(),
-            "read": [
-                block.digest()
-                for block in (settings.source, settings.contract, settings.processing)
-            ],
-            "features": settings.features.digest(),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]

@@ -39,12 +39,17 @@ class Requests:
         parts = [
             self._scores(asked.at(rows), reasons[rows]) for rows in _requests(len(asked), self.size)
         ]
-        scores = np.concatenate(parts) if parts else np.empty((0, 1))
+        scores = np.concatenate([np.empty((0, self._width)), *parts])
         refused = reasons != ""
         if not refused.any():
             return Answers(asked, scores, asked.at(slice(0, 0)), [])
         good = ~refused
         return Answers(asked.at(good), scores[good], asked.at(refused), reasons[refused].tolist())
+
+    @property
+    def _width(self) -> int:
+        """Scores of a row."""
+        return max(1, len(self.model.servable.classes))
 
     def _scores(self, asked: Asked, reasons: np.ndarray) -> np.ndarray:
         """The scores of one request; writes into `reasons` why a row is refused."""
@@ -71,7 +76,7 @@ class Requests:
 
     def _scores_of_good(self, asked: Asked, reasons: np.ndarray) -> np.ndarray:
         good = reasons == ""
-        scores = np.full((len(asked), max(1, len(self.model.servable.classes))), np.nan)
+        scores = np.full((len(asked), self._width), np.nan)
         if good.any():
             scores[good] = self.model.score_columns(asked.at(good).features)
         return scores

@@ -45,7 +45,9 @@ class Snapshot:
     def digest(self) -> str:
         """See `Source.digest`."""
         with self.file.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256")
+        digest.update(self.view.model_dump_json().encode())
+        return digest.hexdigest()
 
     def batches(self) -> Iterator[Batch]:
         """See `Source.batches`."""

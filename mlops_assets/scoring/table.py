@@ -76,6 +76,23 @@ class Rows:
             bad,
         )
 
+    def _read_by(self) -> str:
+        """What makes rows that are asked for of the input; what only stops a run makes none."""
+        settings, contract = self._settings, self._contract
+        processing = settings.processing
+        if settings.features.shape == "flat_table":
+            processing = without_training(settings, contract)
+        update = {"contract": contract, "processing": processing}
+        return settings.model_copy(update=update).model_dump_json(
+            include={"source", "entity", "timestamp", "contract", "processing", "features"},
+            exclude={
+                "source": {"uri", "loader", "database", "table", "query", "watch"},
+                "contract": ContractSettings.STOPS,
+                "processing": {"categorical_encoding"},  # of the model's own pipeline
+                "features": {"ttl", "clock"},  # of the endpoint
+            },
+        )
+
 
 class Table(Rows):
     """Rows that a user brings as files."""
@@ -100,7 +117,7 @@ class Table(Rows):
 
     def digest(self) -> str:
         """See `Source.digest`."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self._read_by().encode())
         for path in self._paths:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -42,7 +42,7 @@ def contract_holds(found: Tally, contract: ContractSettings) -> bool:
     """Whether the good rows may be used: few enough are bad, and at least one is good."""
     if not found.good:
         return False
-    return contract.tolerates(found.broken, found.bad, found.good + found.bad)
+    return contract.exceeded(found.broken, found.bad, found.good + found.bad) is None
 
 
 def broken_contract(found: Tally, where: str) -> str:

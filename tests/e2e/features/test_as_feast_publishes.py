@@ -123,15 +123,17 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
     assert written(rows(100)) == 0
     assert written(rows(100).sample(frac=1, random_state=1)) == 0
     assert written(rows(102)) == 2 * 2
-    values = rows(100)
+    values = rows(102)
     values.loc[7, "spend"] = np.nan
     values.loc[8, "country"] = "de"
     assert written(values) == 2
-    later = rows(100).astype({TIMESTAMP: "datetime64[us, UTC]"})
+    later = rows(102).astype({TIMESTAMP: "datetime64[us, UTC]"})
     later.loc[9, TIMESTAMP] += pd.Timedelta(microseconds=1)
     assert written(later) == 2 + 2, "both of the later row, and what was changed before"
     read = store.online_rows(VIEW, [9, 101])
     assert read[TIMESTAMP].tolist() == [JULY + pd.Timedelta(microseconds=1), JULY]
+    assert written(later.head(100)) == 2 * 2, "of who has left, by Feast too"
+    assert store.online_rows(VIEW, [9, 101])["who"].tolist() == [9]
 
 
 def test_what_the_sdk_writes_in_between_is_written_over(tmp_path: Path) -> None:

@@ -216,6 +216,7 @@ def test_who_asks_amiss_is_told_in_a_sentence(project: Project) -> None:
     work = project.root / "work"
     (work / "empty.csv").write_text("id,time,amount,grade\n")
     (work / "short.csv").write_text("id,time,grade\n1,2024-01-01,a\n")
+    pd.read_csv(project.root / "loans.csv").to_parquet(work / "good.parquet")
     for options, expected in {
         ("--input", "none.csv"): "there is no file",
         ("--input", "empty.csv"): "and no rows",
@@ -223,11 +224,13 @@ def test_who_asks_amiss_is_told_in_a_sentence(project: Project) -> None:
         ("--output", "."): "is a folder; name a file in it",
         ("--output", "scores.csv"): "what is written is Parquet",
         ("--output", "no/scores.parquet"): "there is no folder",
+        ("--input", "g*.parquet", "--output", "../work/good.parquet"): "is an input file",
     }.items():
         out, err = project.run("score", "loans", *options, code=1)
         assert out == ""
         assert expected in err
         assert len(err.splitlines()) == 1
+    assert len(pd.read_parquet(work / "good.parquet")) == 400
 
 
 def test_too_many_bad_rows_are_an_exit_code(project: Project) -> None:
@@ -240,4 +243,5 @@ def test_too_many_bad_rows_are_an_exit_code(project: Project) -> None:
     said = err.splitlines()
     assert said[0].startswith("loans: 1 quarantined, in ")
     assert said[0].endswith(".quarantine.parquet: amount.min 1")
-    assert said[1] == "loans: not looked at: note"
+    assert said[1].startswith("loans: 1 of 10 rows are more than `contract.max_bad_fraction: 0.")
+    assert said[2] == "loans: not looked at: note"

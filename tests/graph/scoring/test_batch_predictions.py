@@ -68,6 +68,33 @@ def test_run_again_nothing_stands_twice_in_the_log(
     assert logged["score"].tolist() == said["prediction"].tolist()
 
 
+def test_a_batch_is_another_by_what_changes_its_rows_and_not_by_what_is_tolerated(
+    loans: dict[str, Any], settings: ModelSettings, trained: dict[str, Any], tmp_path: Path
+) -> None:
+    table, file = pd.read_csv(settings.source.uri or ""), tmp_path / "new.parquet"
+    table.loc[[3, 7], "amount"] = -1.0
+    table.to_parquet(file)
+    first, _ = scored(settings, trained, file, tmp_path / "o.parquet")
+    assert (first.logged, first.exceeded) == (398, None)
+
+    def again(**contract: Any) -> BatchSummary:
+        changed = ModelSettings.model_validate(
+            {**loans, "contract": {**loans["contract"], **contract}}
+        )
+        return scored(changed, trained, file, tmp_path / "o.parquet")[0]
+
+    strict = again(max_bad_fraction=0.001)
+    assert (strict.batch, strict.logged) == (first.batch, 0)
+    assert strict.exceeded == "contract.max_bad_fraction: 0.001"
+    refusing = again(bad_rows="refuse")
+    assert (refusing.batch, refusing.exceeded) == (first.batch, "contract.bad_rows: refuse")
+    columns = loans["contract"]["columns"]
+    amount = {**columns["amount"], "min": -1}
+    other = again(columns={**columns, "amount": amount})
+    assert (other.rows, other.logged) == (400, 400)
+    assert other.batch != first.batch
+
+
 def test_the_label_may_be_missing_and_other_columns_are_named(
     settings: ModelSettings, trained: dict[str, Any], loans_csv: Path, tmp_path: Path
 ) -> None:

@@ -107,9 +107,7 @@ def test_each_who_meets_a_damaged_version_says_the_same_remedy(
     with pytest.raises(DeploymentError, match=rf"is damaged: .*; {BACK}"):
         folder.kept(built.servable.model_version)
     shutil.rmtree(version)
-    with pytest.raises(
-        DeploymentError, match=r"files are gone; there is no other\. `mlops run"
-    ):
+    with pytest.raises(DeploymentError, match=r"files are gone; there is no other\. `mlops run"):
         folder.kept(built.servable.model_version)
     assert load_servable(stage(built, tmp_path))
 

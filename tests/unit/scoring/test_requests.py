@@ -1,12 +1,16 @@
 """Rows are asked for in requests, in order; what the model refuses is told apart from the rest."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from mlops_assets.records.serving import Manifest, OnlineFeatures
+from mlops_assets.scoring.answers import Spoken
 from mlops_assets.scoring.asked import Asked, Batch, in_requests
 from mlops_assets.scoring.requests import Requests
 from mlops_assets.serving.version.model import load_servable
@@ -50,6 +54,21 @@ def test_by_columns_each_row_gets_the_scores_it_gets_alone(
     found = Requests(model, 40).answers(rows)
     assert found.scores.tolist() == model.scores(records).tolist()
     assert not found.reasons
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize("rows", [0, 2])
+def test_where_no_row_is_answered_the_tables_are_empty(task, rows: int, tmp_path: Path) -> None:
+    built = build(tmp_path / "registered", task=task, accepts_missing=False, onnx=False)
+    folder = EndpointFolder(tmp_path).stage(built.servable, built.model_file, built.recorded)
+    found = Requests(load_servable(folder), 40).answers(asked([np.inf] * rows, ["x"] * rows))
+    assert (len(found.asked), len(found.refused)) == (0, rows)
+    online = OnlineFeatures.model_construct(as_of=None)
+    manifest = Manifest.model_construct(generation=1, online=online)
+    spoken = Spoken(built.servable, manifest, "b", "table", datetime(2026, 1, 1, tzinfo=UTC))
+    for table in (spoken.table(found), spoken.log(found)):
+        assert table.num_rows == 0
+    assert spoken.table(found).schema.field("prediction").type in (pa.string(), pa.float64())
 
 
 @pytest.mark.parametrize("onnx", [True, False])

@@ -18,6 +18,7 @@ from mlops_assets.records.data import FeatureView
 from mlops_assets.records.serving import OnlineFeatures
 from mlops_assets.serving.online.lookup import EntityId
 from mlops_assets.serving.online.sqlite import SqliteLookup, entity_key
+from resources import online_table
 from resources.online_table import write_newest
 from tests.unit.serving.online.test_online_cells import FEATURES, VALUES
 
@@ -171,6 +172,26 @@ def test_who_was_deleted_is_unknown(path: Path) -> None:
     assert lookup.lookup(["c7", "c8"]).unknown == ["c7"]
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 10_000])
+def test_who_has_left_the_source_is_unknown_and_nothing_of_him_is_kept(
+    path: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(online_table, "_AT_ONCE", at_once)
+    lookup, gone = opened(path), ["c0", "c50", "c99"]
+    assert len(lookup.lookup(gone).rows) == 3
+    plain = {"country": "ch", "age": None}
+    stay = {f"c{n}": {**plain, "spend": n} for n in range(100) if f"c{n}" not in gone}
+    assert publish(path, VIEW, stay) == 9, "cells"
+    assert lookup.lookup(gone).unknown == gone
+    assert [row["spend"] for row in lookup.lookup(["c1", "c98"]).rows] == [1, 98]
+    with closing(sqlite3.connect(path)) as connection:
+        tables = (CELLS, f'"mlops_rows {CELLS[1:]}')
+        left = [connection.execute(f"SELECT DISTINCT entity_key FROM {one}") for one in tables]
+        assert [{*found} for found in left] == [{(key(who),) for who in stay}] * 2
+    assert publish(path, VIEW, {**stay, "c0": {**plain, "spend": 5}}) == 3
+    assert says(lookup, "c0")["spend"] == 5
+
+
 def test_a_table_that_was_made_anew_is_believed_and_written_whole(path: Path) -> None:
     lookup = opened(path)
     assert says(lookup, "c7")["spend"] == 7
@@ -198,10 +219,11 @@ def test_a_version_with_other_features_reads_the_cells(path: Path) -> None:
     lookup = opened(path, older)
     assert says(lookup, "c7") == {"spend": 7}
     newer = view_of({"spend": "float64", "country": "string", "age": "float64", "new": "string"})
-    publish(path, newer, {"c7": {"spend": 8, "country": "de", "age": 1, "new": "n"}})
+    row = {"spend": 8, "country": "de", "age": 1, "new": "n"}
+    publish(path, newer, {"c7": row, "c8": {**row, "spend": 9}})
     assert says(lookup, "c7") == {"spend": 8}
     assert says(opened(path), "c7") == {"spend": 8, "country": "de", "age": 1}
-    assert says(opened(path), "c8")["spend"] == 8
+    assert says(opened(path), "c8")["spend"] == 9
 
 
 def test_a_file_of_a_release_without_rows_is_read_and_then_written_anew(path: Path) -> None:
