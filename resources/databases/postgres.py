@@ -53,12 +53,17 @@ def is_server(named: str, variable: str) -> bool:
     """
     if is_postgres(named):
         return True
-    if _NO_FILE.match(named):  # it may hold a password, which a file's name would tell
+    require_file_name(named, variable)
+    return False
+
+
+def require_file_name(named: str, variable: str) -> None:
+    """Refuse what may hold a password, which a file's name would tell; `ConfigError`."""
+    if _NO_FILE.match(named):
         raise ConfigError(
             f"{variable} names neither a file nor a Postgres; write a path, or "
             "postgresql://USER:PASSWORD@HOST/NAME"
         )
-    return False
 
 
 def schema_address(address: str, schema: str) -> str:

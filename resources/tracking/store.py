@@ -104,6 +104,8 @@ class MLflowStore:
 
         That it does not answer is a `TrackingUnavailableError`. A Postgres is asked as it is used.
         """
+        if "://" not in self.tracking_uri and not self.tracking_uri.startswith("file:"):
+            postgres.require_file_name(self.tracking_uri, "MLFLOW_TRACKING_URI")
         if self.tracking_uri.startswith(_DATABASES) and is_torn(self.tracking_uri):
             raise _no_address()
         parts = urlsplit(self.tracking_uri)

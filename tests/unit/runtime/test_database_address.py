@@ -75,6 +75,16 @@ def test_an_address_is_no_file_of_a_store(address: str, monkeypatch: pytest.Monk
     assert_told(caught.value)
 
 
+@pytest.mark.parametrize("address", [one for one in NO_POSTGRES if "://" not in one])
+def test_nor_of_the_tracking_store(address: str) -> None:
+    with (
+        pytest.raises(ConfigError, match="MLFLOW_TRACKING_URI names neither a file") as caught,
+        MLflowStore(address, "artifacts").connected(),
+    ):
+        pass
+    assert_told(caught.value)
+
+
 @pytest.mark.parametrize("name", ["ledger.db", "./x:y/ledger.db", "day=1/l.db"])
 def test_a_path_is_one(name: str, tmp_path: Path) -> None:
     assert PromotionLedger(database=str(tmp_path / name)).head("shop") is None
