@@ -36,14 +36,19 @@ def train(models: Sequence[str], report: Path | None, *, as_json: bool = False) 
     verdicts: list[Verdict] = []
 
     def judge(one: ModelRun) -> bool:
-        if ready := one.is_ready():
-            verdicts.append(one.train_and_judge())
-        return ready
+        if not one.is_ready():
+            return False
+        verdicts.append(one.train_and_judge())
+        return verdicts[-1].passed
 
     with models_of_a_run(models) as (definitions, chosen):
-        failed = [one.model for one in chosen if not run_alone(one, judge)]
+        for one in chosen:
+            run_alone(one, judge)
+    judged = {verdict.model for verdict in verdicts}
     verdicts += [
-        Verdict(model=model, said=f"{model}: not trained", passed=False) for model in failed
+        Verdict(model=one.model, said=f"{one.model}: not trained", passed=False)
+        for one in chosen
+        if one.model not in judged
     ]
     if report:
         append_report(report, verdicts)
