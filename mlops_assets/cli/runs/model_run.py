@@ -196,7 +196,8 @@ class ModelRun:
                     self.instance.report_runless_asset_event(event)
                 say(f"{self.model}: version {version} serves, as the ledger says")
         except DeploymentError as err:
-            say(f"{self.model}: the ledger's champion does not serve: {err}", error=True)
+            said = "the ledger's champion does not serve, and this run goes on without it"
+            say(f"{self.model}: {said}: {err}", error=True)
 
     def materialize(self, keys: Sequence[dg.AssetKey] = (), job: str = "training") -> bool:
         """Run one of its jobs here, of all assets or of these; False if a step failed."""
