@@ -88,6 +88,12 @@ def _format_duration(value: timedelta) -> str:
     return f"{int(value.total_seconds())}s"
 
 
+def spelled_days(span: timedelta) -> str:
+    """A length in days: `1 day`, `0.5 days`."""
+    days = span / timedelta(days=1)
+    return f"{days:g} day{'s' * (days != 1)}"
+
+
 Duration = Annotated[
     timedelta,
     # The pattern is what `dg check yaml` knows of it.

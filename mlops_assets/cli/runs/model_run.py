@@ -24,7 +24,7 @@ from mlops_assets.cli.context import (
     say,
 )
 from mlops_assets.cli.endpoints import answer_by_features, answers
-from mlops_assets.cli.facts.checks import python_faults, sound_models
+from mlops_assets.cli.facts.checks import python_faults, require_engine, sound_models
 from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.runs.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, verdict_of
@@ -237,6 +237,7 @@ class ModelRun:
 def models_of_a_run(models: Sequence[str]) -> Generator[tuple[dg.Definitions, list[ModelRun]]]:
     """What a verb that runs models needs; the runs of killed processes are ended first."""
     runs_at_once()  # a setting of the environment that is wrong is said before anything runs
+    require_engine()
     definitions = load_definitions()
     with ExitStack() as stack:
         stack.enter_context(interruptible())
