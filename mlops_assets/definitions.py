@@ -5,7 +5,15 @@ import gc
 # What is loaded stays; the collector need not look at it again and again: 0.2 CPU s of 1.7.
 gc.disable()
 
-from mlops_assets.home import DATABASE, bucket, home, interface_url, project, status_page_file
+from mlops_assets.home import (
+    DATABASE,
+    bucket,
+    database,
+    home,
+    interface_url,
+    project,
+    status_page_file,
+)
 
 project()  # first: where a package of the user's hides one of ours, the next lines would not say so
 
@@ -58,6 +66,9 @@ _EXECUTORS = {
 
 def build_resources(state: Path) -> dict[str, Any]:
     """The resources of this environment; what no variable says lives under `state`."""
+    shared = _variable(DATABASE, database())
+    ledger = _variable("MLOPS_LEDGER", shared or state / "ledger.db")
+    decisions = _variable("MLOPS_DECISIONS", shared or state / "decisions.db")
     local_store = f"sqlite:///{state / 'mlflow.db'}"
     endpoints = _variable("MLOPS_ENDPOINTS", state / "endpoints")
     spill, kept = state / "cache" / "spill", _variable("MLOPS_PARTITIONS", state / "partitions")
@@ -82,18 +93,18 @@ def build_resources(state: Path) -> dict[str, Any]:
         "feature_store": FeastFeatureStore(
             root=_variable("MLOPS_FEAST", state / "feast"),
             bucket=bucket("feast"),
-            database=_variable(DATABASE, ""),
+            database=shared,
             online_store=_variable("MLOPS_ONLINE_STORE", ""),
         ),
         "tracking": MLflowTracking(
             tracking_uri=_variable("MLFLOW_TRACKING_URI", local_store),
-            database="" if os.environ.get("MLFLOW_TRACKING_URI") else _variable(DATABASE, ""),
+            database="" if os.environ.get("MLFLOW_TRACKING_URI") else shared,
             artifacts=_variable("MLFLOW_ARTIFACTS", bucket("mlflow") or state / "mlflow"),
             dagster_url=_variable("MLOPS_DAGSTER_URL", interface_url("MLOPS_PORT_DAGSTER")),
             mlflow_url=interface_url("MLOPS_PORT_MLFLOW"),
         ),
-        "ledger": PromotionLedger(database=_database("MLOPS_LEDGER", state / "ledger.db")),
-        "decisions": DecisionStore(database=_database("MLOPS_DECISIONS", state / "decisions.db")),
+        "ledger": PromotionLedger(database=ledger),
+        "decisions": DecisionStore(database=decisions),
         "deployment": EndpointTargets(root=endpoints, shared=_variable("MLOPS_SHARED", state)),
         "bentos": BentoBuilder(
             endpoints=endpoints, root=_variable("MLOPS_BENTOS", state / "bentoml")
@@ -186,11 +197,6 @@ def _models() -> dg.Definitions:
 def _log_once(lines: tuple[str, ...]) -> None:
     for line in lines:
         _logger.error("%s", line)
-
-
-def _database(name: str, default: Path) -> str:
-    """What a variable of its own says, else the database of everybody, else a file."""
-    return _variable(name, _variable(DATABASE, default))
 
 
 def _variable(name: str, default: Path | str) -> str:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlops_assets.errors import ConfigError, NoProjectError, StateError
+from mlops_assets.runtime.postgres import require_address
 
 FRAMEWORK_ROOT = Path(__file__).resolve().parents[1]
 """Where this code stands: a checkout, or the folder of packages it was installed into."""
@@ -131,6 +132,16 @@ def bucket(folder: str = "") -> str:
             "by the AWS SDK's own variables"
         )
     return "/".join(part for part in (named.rstrip("/"), folder) if part) if named else ""
+
+
+def database() -> str:
+    """The Postgres of MLOPS_DATABASE; empty where none is named.
+
+    Raises:
+        ConfigError: It is no address of a Postgres, and so no file's name either.
+    """
+    named = os.environ.get(DATABASE, "")
+    return require_address(named) if named else ""
 
 
 def endpoints_root() -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.assets.declared import asset_of
-from mlops_assets.blocks.base import spelled_duration
+from mlops_assets.blocks.base import spelled_days
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
 from mlops_assets.failures import RETRIES, reported
@@ -149,8 +149,8 @@ def require_servable(newest: datetime, settings: ModelSettings, now: datetime) -
         return
     if age > features.ttl:
         raise FeatureError(
-            f"the newest row is of {newest:%Y-%m-%d %H:%M:%S} UTC, {age.days} days old, and older "
-            f"than features.ttl, {spelled_duration(features.ttl)}: nothing could be served; set "
+            f"the newest row is of {newest:%Y-%m-%d %H:%M:%S} UTC, {age.days:,} days old, and "
+            f"older than features.ttl, {spelled_days(features.ttl)}: nothing could be served; set "
             "`features.clock: data`, which serves historical data as of its newest row, or a "
             "longer `features.ttl`"
         )

@@ -88,13 +88,10 @@ def _format_duration(value: timedelta) -> str:
     return f"{int(value.total_seconds())}s"
 
 
-def spelled_duration(value: timedelta) -> str:
-    """A duration in words, by the largest unit that it is whole in: `30 days`, `1 hour`."""
-    for unit in ("day", "hour", "minute"):
-        number, rest = divmod(value, timedelta(**{f"{unit}s": 1}))
-        if not rest:
-            return f"{number} {unit}{'s' * (number != 1)}"
-    return f"{value.total_seconds():g} seconds"
+def spelled_days(span: timedelta) -> str:
+    """A length in days: `1 day`, `0.5 days`."""
+    days = span / timedelta(days=1)
+    return f"{days:g} day{'s' * (days != 1)}"
 
 
 Duration = Annotated[

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.blocks.base import LONGEST, Duration, Settings
+from mlops_assets.blocks.base import LONGEST, Duration, Settings, spelled_days
 
 Reference = Literal["training", "same_weekday", "same_month"]
 
@@ -178,7 +178,7 @@ class MonitoringSettings(Settings):
         if self.drift.reference == "same_weekday" and WEEK % self.window:
             raise ValueError(
                 f"drift.reference same_weekday needs a window that divides a week, e.g. 1d or 6h, "
-                f"not {self.window}"
+                f"not {spelled_days(self.window)}"
             )
         if self.drift.reference == "same_weekday" and self.drift.history > SEASON_WEEKS:
             raise ValueError(

@@ -20,7 +20,7 @@ from mlops_assets.blocks.data import EntitySettings
 from mlops_assets.components.loading import fault_lines, left_out
 from mlops_assets.components.settings import loaded_models
 from mlops_assets.errors import ConfigError, FaultyModelError, StateError
-from mlops_assets.home import DATABASE, FRAMEWORK_ROOT, home
+from mlops_assets.home import DATABASE, FRAMEWORK_ROOT, database, home
 from mlops_assets.runtime import terminal
 from mlops_assets.runtime.atomic import exclusive_as, write_atomically
 from resources.champion.by_hand import Promotions
@@ -93,7 +93,7 @@ def configure_dagster(folder: Path) -> Path:
     """
     text = _DAGSTER_YAML.read_text(encoding="utf-8")
     settings = {k: v for k, v in yaml.safe_load(text).items() if k not in _FOLDERS}
-    if os.environ.get(DATABASE):
+    if database():
         settings["storage"] = _CHOSEN_STORAGE
     write_atomically(
         folder / "dagster.yaml",

@@ -172,6 +172,8 @@ def status_line(
     said = f"{model}: version {found.model_version} at {found.url}"
     if found.fallback:
         return f"{said}, which is not what is wanted: {found.fallback}", False
+    if found.unlogged:
+        return f"{said}, but predictions are not logged: {found.unlogged}", False
     if head is None or head.to_version == found.model_version:
         return said, True
     return f"{said}, but the champion is {head.to_version}; `mlops run {model}` serves it", False

@@ -70,11 +70,16 @@ def enter_project() -> None:
 
 
 def use_dagster_home(state: Path) -> Path:
-    """Point DAGSTER_HOME into the state folder, unless it is set; `StateError` if it cannot be."""
-    from mlops_assets.home import DATABASE, require_addressable
+    """Point DAGSTER_HOME into the state folder, unless it is set.
+
+    Raises:
+        StateError: It cannot be used.
+        ConfigError: MLOPS_DATABASE is no address of a Postgres.
+    """
+    from mlops_assets.home import database, require_addressable
     from mlops_assets.runtime.atomic import ensure_folder
 
-    ours = state / ("dagster-server" if os.environ.get(DATABASE) else "dagster")
+    ours = state / ("dagster-server" if database() else "dagster")
     named = Path(os.environ.get("DAGSTER_HOME") or ours).absolute()
     folder = ensure_folder(require_addressable(named, "DAGSTER_HOME"))
     os.environ["DAGSTER_HOME"] = str(folder)
@@ -82,7 +87,7 @@ def use_dagster_home(state: Path) -> Path:
         from mlops_assets.cli.context import configure_dagster
 
         configure_dagster(folder)
-    elif os.environ.get(DATABASE):
+    elif database():
         from mlops_assets.cli.context import require_chosen_storage
 
         require_chosen_storage(folder)

@@ -26,7 +26,7 @@ from mlops_assets.engines.relation_log import RelationLog
 from mlops_assets.errors import ConfigError, EngineError, EngineUnavailableError
 from mlops_assets.ml.features.engine import Roles, Wanted
 from mlops_assets.ml.stored_rows import AnyRows
-from mlops_assets.runtime.postgres import SCHEMES, is_refusal
+from mlops_assets.runtime.postgres import QUOTING, SCHEMES, is_refusal, is_torn
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -115,12 +115,15 @@ class PostgresEngine:
         driver = _driver()
         try:
             # Without a driver, which libpq does not know.
-            return driver.extensions.parse_dsn(f"postgresql://{self.address.partition('://')[2]}")
-        except driver.Error:  # it quotes what may be a password
+            parts = driver.extensions.parse_dsn(f"postgresql://{self.address.partition('://')[2]}")
+            if is_torn(self.address) or "@" in f"{parts.get('port')}{parts.get('dbname')}":
+                raise ValueError
+        except (driver.Error, ValueError):  # it quotes what may be a password
             raise ConfigError(
                 "MLOPS_ENGINE is no address of a Postgres; write postgresql://USER:PASSWORD@HOST/"
-                "NAME, with `/`, `?`, `#` and `@` of a password as %2F, %3F, %23 and %40"
+                f"NAME, {QUOTING}"
             ) from None
+        return parts
 
     def _ours(self, err: Exception) -> EngineError:
         code, said = getattr(err, "pgcode", None), one_line(err)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.home import DATABASE, HOST, INTERFACE_PORTS, bucket, models_folder
+from mlops_assets.home import HOST, INTERFACE_PORTS, bucket, database, models_folder
 from mlops_assets.interfaces.children import Child, GivenUpError, end
 from mlops_assets.interfaces.code_server import CodeServer
 from mlops_assets.interfaces.guard import Access
@@ -121,9 +121,9 @@ def _children(state: Path, server: CodeServer, ports: Mapping[str, int]) -> list
         Child("Dagster", dagster, _ENVIRONMENT, _log(logs, "dagster")),
         Child("the daemon", [daemon, "run", *workspace], _ENVIRONMENT, _log(logs, "daemon")),
     ]
-    named, database = os.environ.get("MLFLOW_TRACKING_URI"), os.environ.get(DATABASE, "")
+    named, shared = os.environ.get("MLFLOW_TRACKING_URI"), database()
     local = f"sqlite:///{state / 'mlflow.db'}"
-    store = named or store_uri(local, database)
+    store = named or store_uri(local, shared)
     if store.startswith(("http://", "https://")):  # a tracking server has its own UI
         return children
     elsewhere = os.environ.get("MLFLOW_ARTIFACTS") or bucket("mlflow")

@@ -14,7 +14,7 @@ from mlops_assets.blocks.base import LONGEST, DType, one_line
 from mlops_assets.blocks.evaluation import METRICS
 from mlops_assets.blocks.features import FeatureSettings, TargetSettings
 from mlops_assets.config import ModelSettings
-from mlops_assets.errors import ConfigError
+from mlops_assets.errors import ConfigError, MlopsError
 
 Block = Any
 """A block of the YAML: a mapping as it is read from there, or the block's own class."""
@@ -140,6 +140,12 @@ def require_frame(frame: object, name: str) -> None:
     """
     if not isinstance(frame, pd.DataFrame):
         raise ConfigError(f"{name}: a {type(frame).__name__}; pass a pandas DataFrame")
+
+
+def require_rows(frame: pd.DataFrame, error: type[MlopsError]) -> None:
+    """Refuse a frame without rows, by an error of the stage that it is given to."""
+    if not len(frame):
+        raise error("the frame has no rows; see what it was made of")
 
 
 def moment_or_now(now: datetime | None) -> datetime:

@@ -12,7 +12,7 @@ from mlops_assets.ml.data.contract import enforce
 from mlops_assets.ml.data.marks import PLAIN, Marks
 from mlops_assets.ml.data.processing import process
 from mlops_assets.ml.data.verdict import Tally, broken_contract, contract_holds
-from mlops_assets.parts.blocks import Block, moment_or_now, require_frame, validated
+from mlops_assets.parts.blocks import Block, moment_or_now, require_frame, require_rows, validated
 
 
 class Processed(NamedTuple):
@@ -56,8 +56,7 @@ class DataProcessor:
             return Processed(process(frame, processing), frame.head(0))
         contract = validated(ContractSettings, self.contract)
         checked = enforce(frame, contract, moment_or_now(now), self._marks())
-        if frame.empty:
-            raise ContractError("the frame has no rows; see what it was made of")
+        require_rows(frame, ContractError)
         if not contract_holds(Tally.of(checked), contract):
             raise ContractError(broken_contract(Tally.of(checked), "in the frame"))
         return Processed(process(checked.rows, processing), checked.bad)

@@ -19,6 +19,7 @@ from mlops_assets.parts.blocks import (
     moment_or_now,
     one_hot_texts,
     require_frame,
+    require_rows,
     settings_over,
 )
 
@@ -58,6 +59,7 @@ class FeatureEngineer:
             FeatureError: The rows do not give the features, or the target.
         """
         require_frame(rows, "rows")
+        require_rows(rows, FeatureError)
         now, training = moment_or_now(now), {"split": {"by": "random", "fraction": 0.2}}
         settings = settings_over(
             rows,

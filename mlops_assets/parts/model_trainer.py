@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.blocks.data import ROW
+from mlops_assets.errors import TrainingError
 from mlops_assets.ml.estimators import Pipeline
 from mlops_assets.ml.frames import TIMESTAMP, Split, with_columns
 from mlops_assets.ml.inference.scoring import Scored
@@ -22,6 +23,7 @@ from mlops_assets.parts.blocks import (
     lasting,
     over_table,
     require_frame,
+    require_rows,
     settings_over,
     with_target,
 )
@@ -74,6 +76,7 @@ class ModelTrainer:
             TrainingError: The rows cannot be split, or the estimator cannot be fitted.
         """
         require_frame(features, "features")
+        require_rows(features, TrainingError)
         encoding = block_value(self.processing, "categorical_encoding")
         settings = settings_over(
             features.drop(columns=ROW.name, errors="ignore"),

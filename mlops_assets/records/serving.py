@@ -188,3 +188,4 @@ class Endpoint(Record):
     workers: int
     entity: EntitySettings | None
     fallback: str | None = Field(None, description="Why it serves another version than wanted.")
+    unlogged: str | None = Field(None, description="Why its newest prediction was not logged.")

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and locks between processes."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -20,6 +21,12 @@ def is_full(path: Path) -> bool:
     """Whether the disk on which `path` is, or would be, has no space left to speak of."""
     there = next(folder for folder in (path, *path.parents) if folder.exists())
     return shutil.disk_usage(there).free < _LITTLE
+
+
+def require_room(folder: Path, size: int) -> None:
+    """Nothing; `OSError` (ENOSPC) if `size` bytes and ten times what is little do not fit there."""
+    if shutil.disk_usage(folder).free < size + 10 * _LITTLE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def ensure_folder(path: Path) -> Path:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_assets.blocks.base import spelled_duration
+from mlops_assets.blocks.base import spelled_days
 from mlops_assets.ml.data.batches import ROWS
 from mlops_assets.ml.frames import TIMESTAMP, feature_columns
 from mlops_assets.ml.stored_rows import row_batches
@@ -83,6 +83,6 @@ class Snapshot:
             return Batch(asked, pd.DataFrame())
         bad = rows[stale].astype(object).map(str, na_action="ignore")
         moment = rows[TIMESTAMP][stale].map(lambda one: one.isoformat())
-        said = f"is older than features.ttl, {spelled_duration(self.view.ttl)}"
+        said = f"is older than features.ttl, {spelled_days(self.view.ttl)}"
         reasons = [f"{TIMESTAMP}.ttl: '{one}' {said}" for one in moment]
         return Batch(asked.at(~stale), bad.assign(row=places[stale], reason=reasons))

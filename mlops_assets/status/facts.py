@@ -144,6 +144,8 @@ def _state(endpoint: Endpoint | None, moves: list[Promotion]) -> tuple[State, st
         return "down", f"version {champion} is the champion and does not answer"
     if endpoint.fallback:
         return "odd", endpoint.fallback
+    if endpoint.unlogged:
+        return "odd", f"predictions are not logged: {endpoint.unlogged}"
     if champion not in (None, endpoint.model_version):
         return "odd", f"the champion is version {champion}"
     return "live", ""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_assets.errors import DatabaseError, DatabaseUnavailableError, ForeignDatabaseError
-from mlops_assets.home import BUCKET, DATABASE, bucket, home
+from mlops_assets.home import BUCKET, DATABASE, bucket, database, home
 from mlops_assets.runtime.atomic import exclusive, write_atomically
 from resources.databases import postgres
 
@@ -52,10 +52,11 @@ def this_store(*, make: bool) -> Store:
     """That of this environment; a state folder has its id from when one was to be made.
 
     Raises:
+        ConfigError: The address of a database is none.
         DatabaseError: The database that holds it cannot be used.
     """
-    address = os.environ.get(_LEDGER) or os.environ.get(DATABASE) or ""
-    if postgres.is_postgres(address):
+    address = os.environ.get(_LEDGER) or database()
+    if postgres.is_server(address, _LEDGER):
         return Store(_in_database(address), postgres.place(address))
     return Store(_in_folder(make=make), f"{socket.gethostname()}:{home()}")
 
@@ -67,13 +68,13 @@ def require_own(*, claim: bool = False, known_only: bool = False) -> None:
     so is any to a process without bucket and id, as a pod of Dagster's UI is.
 
     Raises:
+        ConfigError: The address of the database is none.
         ForeignDatabaseError: It is another project's.
         DatabaseError: It cannot be asked.
     """
     from sqlalchemy.exc import DBAPIError
 
-    address = os.environ.get(DATABASE, "")
-    if not postgres.is_postgres(address):
+    if not (address := database()):
         return
     known_by = _known_by(make=claim)
     if known_only and not known_by:

@@ -5,14 +5,13 @@ That file cannot ask the environment, and what stands in it is told to child pro
 command lines: the address, which holds a password, is read here.
 """
 
-import os
 from functools import cache
 from typing import Any
 
 import dagster as dg
 
 from mlops_assets.errors import DatabaseError, DatabaseUnavailableError
-from mlops_assets.home import DATABASE
+from mlops_assets.home import DATABASE, database
 from resources.dagster.internals import ConfigurableClassData, sqlite_storage, storage_class
 from resources.databases import postgres
 
@@ -38,7 +37,7 @@ class ChosenStorage(storage_class()):
             DatabaseUnavailableError: The server does not answer.
             DatabaseError: It refuses.
         """
-        if not (named := os.environ.get(DATABASE)):
+        if not (named := database()):
             return sqlite_storage(inst_data, config_value["base_dir"])
         from dagster_postgres import DagsterPostgresStorage
         from sqlalchemy.exc import DBAPIError

@@ -110,7 +110,7 @@ class Database(dg.ConfigurableResource):
 
     @property
     def _is_server(self) -> bool:
-        return postgres.is_postgres(self.database)
+        return postgres.is_server(self.database, self.variable)
 
     @property
     def _address(self) -> str:

@@ -9,6 +9,7 @@ away, in a process that has had one before: a restart of the server is no failed
 this process has never reached is an error at once.
 """
 
+import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.errors import ConfigError
+from mlops_assets.runtime.postgres import QUOTING, is_refusal, require_address
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -32,12 +34,36 @@ _SESSION = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+_NO_FILE = re.compile(
+    r"\w[\w+.-]*:/|[^/\s]*:[^/\s]*@|\s*(host|hostaddr|port|dbname|user|password|service)\s*=", re.I
+)
 _reached: set[tuple[str, str]] = set()
 
 
 def is_postgres(address: str) -> bool:
     """Whether it is the address of a Postgres, with or without a driver, and not a file's."""
     return address.startswith(("postgres:", "postgresql:", "postgresql+"))
+
+
+def is_server(named: str, variable: str) -> bool:
+    """Whether a store of ours is in a Postgres, and not in a file.
+
+    Raises:
+        ConfigError: It is the name of neither, but an address of another kind or libpq's key words.
+    """
+    if is_postgres(named):
+        return True
+    require_file_name(named, variable)
+    return False
+
+
+def require_file_name(named: str, variable: str) -> None:
+    """Refuse what may hold a password, which a file's name would tell; `ConfigError`."""
+    if _NO_FILE.match(named):
+        raise ConfigError(
+            f"{variable} names neither a file nor a Postgres; write a path, or "
+            "postgresql://USER:PASSWORD@HOST/NAME"
+        )
 
 
 def schema_address(address: str, schema: str) -> str:
@@ -49,20 +75,14 @@ def schema_address(address: str, schema: str) -> str:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from mlops_assets.runtime.postgres import SCHEMES
-
-    if not address.startswith(SCHEMES):
-        raise ConfigError(
-            f"the database's address begins with {address.partition('://')[0]!r}; "
-            "write postgresql://USER:PASSWORD@HOST/NAME"
-        )
+    require_address(address)
     _wait_for_servers_that_were_there()
     try:
         url = make_url(f"{DRIVER}://{address.partition('://')[2]}")
     except (SQLAlchemyError, ValueError):  # they quote what may be a password
         raise ConfigError(
-            "the database's address is none; write postgresql://USER:PASSWORD@HOST:PORT/NAME, with "
-            "`/`, `?`, `#` and `@` of a password as %2F, %3F, %23 and %40"
+            "the database's address is none; write postgresql://USER:PASSWORD@HOST:PORT/NAME, "
+            f"{QUOTING}"
         ) from None
     session = " ".join(f"-c{name}={value}" for name, value in _SESSION.items())
     options = f"{url.query.get('options', '')} -csearch_path={schema} {session}".strip()
@@ -107,8 +127,6 @@ def explained(what: str, address: str, err: BaseException, *variables: str) -> s
 def _is_away(err: BaseException | None) -> bool:
     if getattr(err, "pgcode", None):  # of a statement, which a server answered
         return str(getattr(err, "pgcode", "")).startswith(("57P", "53", "08"))
-    from mlops_assets.runtime.postgres import is_refusal
-
     return not is_refusal(str(err))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_assets.blocks.data import SourceSettings
 from mlops_assets.blocks.sources.database import variable_of
 from mlops_assets.errors import SourceError, SourceUnavailableError
+from mlops_assets.runtime.postgres import QUOTING, is_torn
 from resources.databases import postgres
 
 if TYPE_CHECKING:
@@ -121,12 +122,12 @@ def _url(source: SourceSettings) -> "URL":
         address = f"{postgres.DRIVER}://{rest}"
     try:
         url = make_url(address)
-        if url.host and "@" in f"{url.host}{url.database}":  # the end of a password
+        if is_torn(address):
             raise ValueError
     except (SQLAlchemyError, ValueError):  # they quote what may be a password
         raise SourceError(
             f"{place(source)} has no address; write postgresql://USER:PASSWORD@HOST:PORT/NAME, "
-            "with `/`, `?`, `#` and `@` of a password as %2F, %3F, %23 and %40"
+            f"{QUOTING}"
         ) from None
     if url.drivername == postgres.DRIVER and "connect_timeout" not in url.query:
         url = url.update_query_dict({"connect_timeout": _CONNECT_SECONDS})

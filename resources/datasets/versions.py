@@ -23,7 +23,7 @@ from pydantic import Field
 from mlops_assets.errors import DatasetError
 from mlops_assets.home import place
 from mlops_assets.records.data import DatasetVersion
-from mlops_assets.runtime.atomic import ensure_folder, write_atomically
+from mlops_assets.runtime.atomic import ensure_folder, require_room, write_atomically
 from mlops_assets.runtime.surroundings import read_only
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ class DvcDatasets(dg.ConfigurableResource):
         with opened(self.root, self.cache) as repo:
             target = self._stage(model, named)
             try:
+                # DVC's own notes ask sqlite again for ever where it finds no room.
+                size = sum(file.stat().st_size for file in files)
+                require_room(ensure_folder(Path(self.cache)), size)
                 out = repo.add(str(target))[0].outs[0]
             finally:
                 _remove(target)

@@ -31,6 +31,7 @@ from mlops_assets.records import files
 from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Observed, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
+from mlops_assets.serving.version.damaged import damaged
 from resources.endpoints.api_keys import limits
 
 KEPT_VERSIONS = 5
@@ -86,19 +87,20 @@ class EndpointFolder:
         version = self.path / files.VERSIONS_FOLDER / str(number)
         if not version.is_dir():
             known = sorted(int(p.name) for p in version.parent.glob("*") if p.name.isdecimal())
+            model, there = self.path.name, "there is no other"
+            if known:
+                asked = f"mlops show {model}@{number}"
+                there = f"choose one of {known}, and see by `{asked}` why it is none of them"
             raise DeploymentError(
                 f"version {number} was never deployed at this endpoint, or its files are gone; "
-                f"there are {known or 'none'}. Choose one of them, and see why another was not "
-                f"deployed: mlops show {self.path.name}@{number}"
+                f"{there}. `mlops run {model}` deploys the newest that passed the gate."
             )
         try:
             servable = Servable.model_validate_json((version / files.SERVABLE_FILE).read_bytes())
             requests = json.loads((version / files.RECORDED_FILE).read_bytes())
             recorded = [RecordedRequest.model_validate(request) for request in requests]
         except (OSError, ValueError) as err:
-            raise DeploymentError(
-                f"{version} is damaged: {one_line(err)}. Delete it and train a new version."
-            ) from err
+            raise damaged(version, f"{version} is damaged: {one_line(err)}") from err
         return servable, version / files.MODEL_FILE, recorded
 
     def online(self, servable: Servable) -> OnlineFeatures:
@@ -256,13 +258,10 @@ def read_checked(file: Path, sha256: str) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as err:
-        raise DeploymentError(f"cannot read {file}: {err.strerror}; train again") from err
+        raise damaged(file.parent, f"cannot read {file}: {err.strerror}") from err
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
-        raise DeploymentError(
-            f"{file} has sha256 {actual}, registered was {sha256}; "
-            "download the model again, or register a new version"
-        )
+        raise damaged(file.parent, f"{file} has sha256 {actual}, registered was {sha256}")
     return content
 
 
@@ -272,10 +271,8 @@ def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) 
         path = target / name
         found = path.read_bytes() if path.exists() else b""
         if found != content[name] and not (name == files.SERVABLE_FILE and _means(found, servable)):
-            raise DeploymentError(
-                f"{path} stands there with another content, and versions never change. "
-                f"Register a new version; if the file was damaged, delete {target}."
-            )
+            said = f"{path} stands there with another content, and versions never change"
+            raise damaged(target, said)
 
 
 def _means(found: bytes, servable: Servable) -> bool:

@@ -72,7 +72,9 @@ class Target(ABC):
         if url is None or served is None:
             return None
         said = {name: served.get(name) for name in Endpoint.model_fields}
-        return Endpoint.model_validate(said | {"url": url, "workers": self.workers()})
+        unlogged = served.get("prediction_log", {}).get("error")
+        here = {"url": url, "workers": self.workers(), "unlogged": unlogged}
+        return Endpoint.model_validate(said | here)
 
     def _served(self, url: str | None) -> dict[str, Any] | None:
         """What the server there says it serves; None if it serves nothing or does not answer."""

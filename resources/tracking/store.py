@@ -19,6 +19,7 @@ from mlops_assets.errors import TrackingError, TrackingUnavailableError
 from mlops_assets.home import DATABASE
 from mlops_assets.redaction import forget_secrets
 from mlops_assets.runtime.atomic import ensure_folder, exclusive
+from mlops_assets.runtime.postgres import QUOTING, is_torn
 from resources.databases import postgres
 from resources.tracking.database import address, local_database, make_ready, place_experiment
 
@@ -103,16 +104,17 @@ class MLflowStore:
 
         That it does not answer is a `TrackingUnavailableError`. A Postgres is asked as it is used.
         """
+        if "://" not in self.tracking_uri and not self.tracking_uri.startswith("file:"):
+            postgres.require_file_name(self.tracking_uri, "MLFLOW_TRACKING_URI")
+        if self.tracking_uri.startswith(_DATABASES) and is_torn(self.tracking_uri):
+            raise _no_address()
         parts = urlsplit(self.tracking_uri)
         if parts.scheme not in ("http", "https"):
             return
         try:
             port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError:  # it quotes what may be a password
-            raise TrackingError(
-                "MLFLOW_TRACKING_URI is no address; write `/`, `?`, `#` and `@` of a password as "
-                "%2F, %3F, %23 and %40"
-            ) from None
+            raise _no_address() from None
         try:
             socket.create_connection((parts.hostname or "", port), self.timeout_seconds).close()
         except OSError as err:
@@ -162,6 +164,10 @@ class MLflowStore:
     @property
     def _is_database(self) -> bool:
         return bool(local_database(self.tracking_uri)) or postgres.is_postgres(self.tracking_uri)
+
+
+def _no_address() -> TrackingError:
+    return TrackingError(f"MLFLOW_TRACKING_URI is no address; write one {QUOTING}")
 
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}

@@ -4,6 +4,7 @@ A YAML names those in Python. Loading the definitions cannot look at them, since
 library of a user's model; nor at the source, which only `check` does.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from mlops_assets.errors import (
     SourceError,
     SourceUnavailableError,
 )
-from mlops_assets.home import models_folder
+from mlops_assets.home import home, models_folder
 from mlops_assets.keys import TrainingStage
 from resources.databases.rows import require_rows
 from resources.databases.source import require_usable
@@ -33,6 +34,7 @@ from resources.databases.source import require_usable
 
 def check(models: Sequence[str], *, as_json: bool = False) -> int:
     """Print every fault of the models' YAML files, and what cannot be used of what they name."""
+    require_engine()
     definitions = load_definitions()
     chosen, sound, claimed = chosen_models(definitions, models), sound_models(), disputes()
     sources = {model: look_at_source(sound[model]) for model in chosen}
@@ -53,6 +55,18 @@ def check(models: Sequence[str], *, as_json: bool = False) -> int:
     else:
         say_both(good, bad)
     return exit_code(definitions, models, good=not bad)
+
+
+def require_engine() -> None:
+    """Refuse an `MLOPS_ENGINE` that names no engine; that none answers is the doctor's to say.
+
+    Raises:
+        ConfigError: It is none; as that is wrong for every model, no model is looked at.
+    """
+    if address := os.environ.get("MLOPS_ENGINE"):
+        from mlops_assets.engines.choice import chosen_engine  # pandas: 0.6 CPU s
+
+        chosen_engine(address, 0, home())
 
 
 def sound_models() -> dict[str, ReadModel]:
@@ -98,6 +112,9 @@ def look_at_source(model: ReadModel) -> LookedAt:
 
 def promised_in_vain(model: ReadModel) -> Iterator[Fault]:
     """What the YAML asks for and does not get by what else it says."""
+    if model.settings.source.format != "csv" and "delimiter" in model.written.attributes["source"]:
+        said = f"format {model.settings.source.format} has none; remove it, or set `format: csv`"
+        yield model.fault("source.delimiter", said)
     if model.settings.training.external_memory and model.settings.partitions is not None:
         yield model.fault(
             "training.external_memory",

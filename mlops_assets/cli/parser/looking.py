@@ -33,7 +33,8 @@ SCORE = Verb(
     ),
     examples=("mlops score customers", "mlops score customers --output scores.parquet --json"),
     more="The table is read as the model's own source is: by `contract`, which may lack the label, "
-    "and in the dialect of `source`; *.parquet, *.jsonl and *.csv by their names. A row that "
+    "and in the dialect of `source`; *.parquet, *.jsonl and *.csv by their names "
+    "(of a source with `format: whitespace` blanks delimit a *.csv too). A row that "
     "breaks the contract is in OUTPUT.quarantine.parquet with its reason. Exit code 1 if more of "
     "the rows are than `contract.max_bad_fraction` allows, or nothing can be scored.",
     facts="mlops_assets.records.scoring.BatchSummary",

@@ -24,7 +24,7 @@ from mlops_assets.cli.context import (
     say,
 )
 from mlops_assets.cli.endpoints import answer_by_features, answers
-from mlops_assets.cli.facts.checks import python_faults, sound_models
+from mlops_assets.cli.facts.checks import python_faults, require_engine, sound_models
 from mlops_assets.cli.failures import failed_steps, survived
 from mlops_assets.cli.runs.freshness import stale_assets
 from mlops_assets.cli.verdict import Verdict, verdict_of
@@ -196,7 +196,8 @@ class ModelRun:
                     self.instance.report_runless_asset_event(event)
                 say(f"{self.model}: version {version} serves, as the ledger says")
         except DeploymentError as err:
-            say(f"{self.model}: the ledger's champion does not serve: {err}", error=True)
+            said = "the ledger's champion does not serve, and this run goes on without it"
+            say(f"{self.model}: {said}: {err}", error=True)
 
     def materialize(self, keys: Sequence[dg.AssetKey] = (), job: str = "training") -> bool:
         """Run one of its jobs here, of all assets or of these; False if a step failed."""
@@ -236,6 +237,7 @@ class ModelRun:
 def models_of_a_run(models: Sequence[str]) -> Generator[tuple[dg.Definitions, list[ModelRun]]]:
     """What a verb that runs models needs; the runs of killed processes are ended first."""
     runs_at_once()  # a setting of the environment that is wrong is said before anything runs
+    require_engine()
     definitions = load_definitions()
     with ExitStack() as stack:
         stack.enter_context(interruptible())

@@ -33,18 +33,8 @@ def run(models: Sequence[str], *, as_json: bool = False) -> int:
 
 def train(models: Sequence[str], report: Path | None, *, as_json: bool = False) -> int:
     """Bring each model from its source to the gate's verdict; exit code 1 unless all passed."""
-    verdicts: list[Verdict] = []
-
-    def judge(one: ModelRun) -> bool:
-        if ready := one.is_ready():
-            verdicts.append(one.train_and_judge())
-        return ready
-
     with models_of_a_run(models) as (definitions, chosen):
-        failed = [one.model for one in chosen if not run_alone(one, judge)]
-    verdicts += [
-        Verdict(model=model, said=f"{model}: not trained", passed=False) for model in failed
-    ]
+        verdicts = judged(chosen)
     if report:
         append_report(report, verdicts)
     passed = [verdict.said for verdict in verdicts if verdict.passed]
@@ -54,6 +44,23 @@ def train(models: Sequence[str], report: Path | None, *, as_json: bool = False) 
     else:
         say_both(passed, refused)
     return exit_code(definitions, models, good=not refused)
+
+
+def judged(chosen: Sequence[ModelRun]) -> list[Verdict]:
+    """What the gate says of each model, trained as far as it is out of date; the others last."""
+    found: list[Verdict] = []
+
+    def judge(one: ModelRun) -> bool:
+        if not one.is_ready():
+            return False
+        found.append(one.train_and_judge())
+        return found[-1].passed
+
+    for one in chosen:
+        run_alone(one, judge)
+    models = {verdict.model for verdict in found}
+    failed = [one.model for one in chosen if one.model not in models]
+    return found + [Verdict(model=m, said=f"{m}: not trained", passed=False) for m in failed]
 
 
 def deploy(models: Sequence[str], *, as_json: bool = False) -> int:

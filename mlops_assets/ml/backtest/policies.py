@@ -7,11 +7,11 @@ tried; and if it trains at all, never to train has to be shown to lose against i
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 import yaml
 
+from mlops_assets.blocks.base import spelled_days
 from mlops_assets.blocks.monitoring import RetrainSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.ml.backtest.advice import Judged, compared, newest
@@ -170,7 +170,7 @@ def _unjudged(past: OwnPast) -> str:
         return ""
     return (
         f"; {few} of {len(past.parts)} windows of monitoring.window, "
-        f"{watched.window / timedelta(days=1):g} days, have fewer than the {least} rows that "
+        f"{spelled_days(watched.window)}, have fewer than the {least} rows that "
         "performance.min_rows asks for, so nothing is said of them"
     )
 
@@ -184,8 +184,8 @@ def _too_short(history: History, first: int | None) -> str:
     windows, delay = len(history.windows), history.settings.label_delay
     with_one = 0 if first is None else windows - first
     return (
-        f"monitoring.retrain is not replayed: a version needs a window that was labelled when it "
-        f"was trained, labels come after {delay.days} days, and {with_one} of {windows} windows "
-        f"have such a version, of {FEWEST} that are needed; give more --windows, or wait for more "
-        "labels"
+        "monitoring.retrain is not replayed: a version needs a window that was labelled when it "
+        f"was trained, labels come after {spelled_days(delay)}, and {with_one} of {windows} "
+        f"windows have such a version, of {FEWEST} that are needed; give more --windows, or wait "
+        "for more labels"
     )

@@ -14,7 +14,13 @@ from mlops_assets.errors import BacktestError, NotComparableError, TrainingError
 from mlops_assets.ml.backtest.advice import Judged, advised
 from mlops_assets.ml.backtest.history import History, Version
 from mlops_assets.ml.backtest.policies import replayed
-from mlops_assets.ml.backtest.windows import Window, chosen_windows, known_at, labelled_rows
+from mlops_assets.ml.backtest.windows import (
+    Window,
+    chosen_windows,
+    known_at,
+    labelled_rows,
+    require_known_classes,
+)
 from mlops_assets.ml.evaluation.gate import row_losses
 from mlops_assets.ml.inference.scoring import Scored
 from mlops_assets.ml.training.choice import choose
@@ -42,6 +48,7 @@ def backtest(
     """
     labelled = labelled_rows(rows, settings)
     length, windows = chosen_windows(labelled, settings, most, window)
+    require_known_classes(labelled, settings, length, windows)
     settings = _with_estimator(labelled, settings, windows[0])
     versions = [_trained(labelled, settings, each) for each in windows]
     history = History(labelled, settings, windows, versions)
@@ -98,6 +105,6 @@ def _judged(history: History, number: int) -> Judged:
 
 def _impossible(moment: pd.Timestamp, err: Exception) -> BacktestError:
     return BacktestError(
-        f"the version of {moment:%Y-%m-%d}: {err}; give fewer --windows, so that the first version "
-        "is trained later"
+        f"the version of {moment:%Y-%m-%d}: {err}; give fewer --windows or a shorter --window, so "
+        "that the first version is trained later"
     )

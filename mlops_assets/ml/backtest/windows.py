@@ -4,13 +4,13 @@ The windows are counted back from the newest labelled moment. What is fitted on 
 `ml.backtest.replay`.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
 from itertools import dropwhile
 from typing import NamedTuple
 
 import pandas as pd
 
+from mlops_assets.blocks.base import spelled_days
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import BacktestError
 from mlops_assets.ml.features.snapshots import calendar_step
@@ -89,7 +89,7 @@ def chosen_windows(
         raise BacktestError(
             f"the labelled rows of {settings.name}, from {spelled_period(first, last)}, "
             f"allow {len(windows)} windows of {length} after a first training, with labels that "
-            f"come {settings.label_delay / timedelta(days=1):g} days late, and a backtest needs "
+            f"come {spelled_days(settings.label_delay)} late, and a backtest needs "
             f"{FEWEST}; "
             + ("give a shorter --window" if wanted else "come back with a longer history")
         )
@@ -101,6 +101,52 @@ def chosen_windows(
                 f"give a --window longer than {length}, or fewer --windows"
             )
     return length, windows
+
+
+def require_known_classes(
+    labelled: pd.DataFrame, settings: ModelSettings, length: str, windows: Sequence[Window]
+) -> None:
+    """Refuse windows whose first version is trained before each class had a label.
+
+    Raises:
+        BacktestError: Some class was unknown then.
+    """
+    if settings.target.task == "regression":
+        return
+    known = labelled.groupby(settings.target.name)[TIMESTAMP].min() + settings.label_delay
+    late = known[known > windows[0].start]
+    if late.empty:
+        return
+    since = late.max()
+    raise BacktestError(
+        f"the version of {windows[0].start:%Y-%m-%d} of {settings.name}, the first, does not know "
+        f"the classes {late.index.tolist()}, whose labels are there from {since:%Y-%m-%d %H:%M} "
+        f"on; {_later_windows(labelled, settings, length, windows, since)}"
+    )
+
+
+def _later_windows(
+    labelled: pd.DataFrame,
+    settings: ModelSettings,
+    length: str,
+    windows: Sequence[Window],
+    since: pd.Timestamp,
+) -> str:
+    """Which options let the first window begin at that moment or later."""
+    later = [window for window in windows if window.start >= since]
+    if len(later) >= FEWEST:
+        return f"give --window '{length}' --windows {len(later)}"
+    most = (labelled[TIMESTAMP].iloc[-1] - since) / FEWEST
+    for unit in ("day", "hour", "minute"):
+        count = int(most / pd.Timedelta(1, unit))
+        if count > 0 and _are_labelled(labelled, settings, shorter := times(f"1 {unit}", count)):
+            return f"give --window '{shorter}' --windows {FEWEST}"
+    return f"come back when {FEWEST} windows lie after that"
+
+
+def _are_labelled(labelled: pd.DataFrame, settings: ModelSettings, length: str) -> bool:
+    windows = _cut(labelled, settings, FEWEST, length)
+    return len(windows) == FEWEST and all(len(each.rows(labelled)) for each in windows)
 
 
 def _cut(labelled: pd.DataFrame, settings: ModelSettings, most: int, length: str) -> list[Window]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlops_assets.blocks.base import spelled_duration
+from mlops_assets.blocks.base import spelled_days
 from mlops_assets.blocks.features import AggregateSettings, TargetSettings
 from mlops_assets.config import ModelSettings
 from mlops_assets.errors import FeatureError
@@ -165,7 +165,7 @@ def label_events(
             values[rows] = log.following(moment, ns(window), entities)
     if not matured.any():
         raise FeatureError(
-            f"no snapshot has matured: none is {spelled_duration(window)} older than the "
+            f"no snapshot has matured: none is {spelled_days(window)} older than the "
             f"newest event at {newest}; start the snapshots earlier, or "
             "shorten target.window"
         )

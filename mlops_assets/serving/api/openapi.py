@@ -20,6 +20,7 @@ _MESSAGES = {
     "408": "The body did not arrive in time; the connection is closed.",
     "409": "The features of all entities are too old; details lists them with their ages.",
     "413": "The body is too long.",
+    "415": "The body is compressed.",
     "422": "A field is missing, unknown, sent twice or of a wrong type, or the model refuses it.",
     "429": "Too many requests; `retry-after` says in how many seconds to come again.",
     "500": "A fault of the endpoint.",
@@ -43,7 +44,7 @@ def openapi_document(servable: Servable, manifest: Manifest) -> Schema:
                 "Predict for rows of features; null means missing.",
                 _object({"rows": {"type": "array", "items": _row(servable), **rows}}),
                 _answer(servable, _prediction(servable, {})),
-                ("400", "408", "413", "422", *predicting),
+                ("400", "408", "413", "415", "422", *predicting),
             ),
             "/model": _get("What is served now.", "application/json", guarded),
             "/openapi.json": _get("This document.", "application/json", guarded),
@@ -70,7 +71,7 @@ def _by_id(servable: Servable, rows: Schema, predicting: tuple[str, ...]) -> Sch
             "order asked for; an entity without fresh features gets an error in its place.",
             _object({"entities": {"type": "array", "items": entity, **rows}}),
             _answer(servable, {"anyOf": [predicted, refused]}),
-            ("400", "404", "408", "409", "413", "422", *predicting),
+            ("400", "404", "408", "409", "413", "415", "422", *predicting),
         )
     }
 

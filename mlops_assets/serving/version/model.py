@@ -27,6 +27,7 @@ from mlops_assets.ml.inference.nameless import (
 from mlops_assets.ml.inference.onnx_runtime import Columns, FeatureRow, OnnxModel
 from mlops_assets.records.files import CARD_FILE, MODEL_FILE, ONNX_FILE, SERVABLE_FILE
 from mlops_assets.records.serving import RecordedRequest, Servable
+from mlops_assets.serving.version.damaged import damaged
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,8 @@ def read_servable(folder: Path) -> Servable:
     try:
         return Servable.model_validate_json((folder / SERVABLE_FILE).read_bytes())
     except (OSError, ValueError) as err:
-        raise DeploymentError(
-            f"cannot read the model version in {folder}: {one_line(err)}. "
-            "Delete the folder and deploy the version again."
-        ) from err
+        said = f"cannot read the model version in {folder}: {one_line(err)}"
+        raise damaged(folder, said) from err
 
 
 def load_servable(folder: Path) -> LoadedModel:
@@ -139,14 +138,10 @@ def _read(file: Path, sha256: str | None) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as err:
-        raise DeploymentError(
-            f"cannot read the model version in {file.parent}: {err}. "
-            "Delete the folder and deploy the version again."
-        ) from err
+        said = f"cannot read the model version in {file.parent}: {err}"
+        raise damaged(file.parent, said) from err
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
-        raise DeploymentError(
-            f"{file} has sha256 {actual}, but {SERVABLE_FILE} says "
-            f"{sha256}: the file changed. Delete the folder and deploy the version again."
-        )
+        said = f"{file} has sha256 {actual}, but {SERVABLE_FILE} says {sha256}: the file changed"
+        raise damaged(file.parent, said)
     return content

@@ -40,15 +40,17 @@ class ClientGoneError(Exception):
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Read at most `limit` bytes, whatever Content-Length claims.
+    """Read at most `limit` bytes, whatever Content-Length claims, as they are.
 
     Raises:
-        RequestError: 413, the body is longer.
+        RequestError: 413, the body is longer; 415, its bytes stand for others.
         ClientGoneError: The client closed the connection.
     """
-    claimed = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    if claimed.isdigit() and int(claimed[:20]) > limit:
-        raise _too_long(limit)
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
+            raise _too_long(limit)
+        if name == b"content-encoding" and value.lower() != b"identity":
+            raise _encoded(value)
     parts, size = [], 0
     while True:
         message = await receive()
@@ -66,6 +68,11 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 def _too_long(limit: int) -> RequestError:
     message = f"the body is longer than {limit} bytes; send fewer rows"
     return RequestError(413, "body_too_large", message)
+
+
+def _encoded(how: bytes) -> RequestError:
+    message = f"content-encoding {how.decode('latin-1')[:40]!r} is not read here; send plain JSON"
+    return RequestError(415, "encoded_body", message, headers={"accept-encoding": "identity"})
 
 
 async def send_bytes(

@@ -42,6 +42,7 @@ class Rollout(Handover):
         self._launch, self._client, self._before = launch, client, before
         self._process = EndpointProcess(folder.path)
         self._timeout, self._good = timeout, folder.verified()
+        self._logged = _size(self._process.log)
 
     def reach(self, wanted: Manifest) -> None:
         """Run what `launch` says; wait until all its workers, and no older one, serve `wanted`."""
@@ -106,8 +107,9 @@ class Rollout(Handover):
     def _back(self, reason: str) -> str:
         """See `Handover._back`; with the end of what the processes wrote."""
         log = self._process.log
-        tail = _tail(log, reason)  # of the version that failed
-        return f"{self._restore(reason)} The end of {log}:\n{tail}"
+        tail = _tail(log, self._logged, reason)  # of the version that failed
+        restored = self._restore(reason)
+        return f"{restored} The end of {log}:\n{tail}" if tail else restored
 
     def _restore(self, reason: str) -> str:
         good, launch = self._good, self._before or self._launch
@@ -157,11 +159,21 @@ class LocalTrial(Trial):
         self._count()
 
 
-def _tail(log: Path, reason: str) -> str:
-    """The end of a log, without the lines in which workers say the reason again."""
-    if not log.exists():
-        return "(empty)"
-    lines = log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").splitlines()
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
+
+
+def _tail(log: Path, begun: int, reason: str) -> str:
+    """The last whole lines since the log had `begun` bytes; none in which workers say the reason.
+
+    A log that is shorter by now was moved aside meanwhile.
+    """
+    written = log.read_bytes() if log.exists() else b""
+    new = written[begun if begun <= len(written) else 0 :]
+    whole = new[: new.rfind(b"\n") + 1]
+    if len(whole) > _LOG_TAIL_BYTES:
+        whole = whole[-_LOG_TAIL_BYTES:].partition(b"\n")[2]
+    lines = whole.decode(errors="replace").splitlines()
     said = (line.partition(" cannot be served: ")[2] for line in lines)
     more = [line for line, why in zip(lines, said, strict=True) if not why or why not in reason]
-    return "\n".join(more) or "(nothing else)"
+    return "\n".join(more)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -124,6 +125,25 @@ def test_a_version_that_is_not_there_is_named(datasets: DvcDatasets, file: Path)
     missing = datasets.add("m", [file]).model_copy(update={"md5": "0" * 32})
     with pytest.raises(DatasetError, match=r"0{32}.*dvc fetch"), datasets.open(missing):
         pass
+
+
+def test_a_disk_without_room_is_refused_before_dvc_asks_for_ever(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = DvcDatasets(
+        **{name: str(tmp_path / name) for name in ("root", "cache", "quarantine")}
+    )
+    kept = datasets.add("shop", [file])
+    file.write_text("id,x\n1,2\n", encoding="utf-8")
+    found = shutil.disk_usage(tmp_path)._replace(free=300_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: found)
+    with pytest.raises(OSError, match="No space left on device"):
+        datasets.add("shop", [file])
+    assert {path.name for path in (tmp_path / "root/data/shop").iterdir()} == {
+        "delivered", Path(kept.pointer).name,
+    }  # fmt: skip
+    with datasets.open(kept) as (first,):
+        assert first.read_bytes() != file.read_bytes()
 
 
 def test_damage_in_the_cache_is_found(datasets: DvcDatasets, file: Path) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mlops_assets.cli.runs import model_run
 from mlops_assets.cli.runs.model_run import ModelRun
+from mlops_assets.cli.runs.verb import judged
 from mlops_assets.cli.verdict import Verdict, append_report
 from mlops_assets.components.model_pipeline import build_model_defs
 from mlops_assets.config import ModelSettings
@@ -80,6 +82,22 @@ def test_a_training_that_fails_does_not_show_the_verdict_of_the_one_before(
     assert verdict == Verdict(
         model="loans", passed=False, said="loans: not evaluated, since a step before that failed"
     )
+
+
+def test_only_a_training_that_passed_is_said_to_be_done(
+    loans: dict[str, Any],
+    resources: dict[str, Any],
+    instance: dg.DagsterInstance,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(model_run, "_WORTH_SAYING_SECONDS", 0)
+    one = ModelRun(build(loans, resources), instance, "loans")
+    assert [verdict.passed for verdict in judged([one])] == [True]
+    assert "loans: done after " in capsys.readouterr().out
+    Path(loans["source"]["uri"]).unlink()
+    assert [verdict.passed for verdict in judged([one])] == [False]
+    assert "loans: ended after " in capsys.readouterr().out
 
 
 @pytest.fixture

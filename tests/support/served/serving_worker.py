@@ -102,14 +102,20 @@ class Response:
         return json.loads(self.text)
 
 
-def drive(app: EndpointApp, method: str, path: str, receive: Callable) -> list[dict]:
+def drive(
+    app: EndpointApp,
+    method: str,
+    path: str,
+    receive: Callable,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> list[dict]:
     """Call the application as a server would; what it sent."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": []}
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
     asyncio.run(app(scope, receive, send))
     return sent
 

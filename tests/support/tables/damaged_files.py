@@ -34,7 +34,11 @@ DAMAGED: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
     "semicolons": (GOOD.replace(b",", b";"), {}, ["id;age", "source.delimiter: ';'"]),
     "tabs": (GOOD.replace(b",", b"\t"), {}, ["id\\tage", "source.delimiter: '\\t'"]),
     "blanks": (b"id age\n1 2\n", {}, ["id age", "source.format: whitespace"]),
-    "commas": (GOOD, {"format": "whitespace"}, ["white space", "source.delimiter: ','"]),
+    "commas": (
+        GOOD,
+        {"format": "whitespace"},
+        ["white space", "format: csv` and `source.delimiter: ','`"],
+    ),
     "semicolons without header": (
         b"1;30\n",
         {"columns": COLUMNS},

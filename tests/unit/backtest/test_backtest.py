@@ -1,5 +1,6 @@
 """What is advised over worlds whose truth is known, and what is known when; refusals by name."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -134,6 +135,32 @@ def test_windows_are_the_test_length_or_the_next_shorter_that_gives_six() -> Non
     assert chosen_windows(labelled, random, 8)[0] == "1 month"
 
 
+@pytest.mark.parametrize(
+    ("since", "remedy"),
+    [
+        ("2024-08-01", "give --window '1 month' --windows 4"),
+        ("2024-11-20", "give --window '13 days' --windows 3"),
+        ("2024-12-29 12:00", "give --window '10 hours' --windows 3"),
+    ],
+)
+def test_a_class_that_came_late_is_named_with_options_that_replay_it(
+    since: str, remedy: str
+) -> None:
+    rows = world(still).assign(y=lambda frame: frame["y"].astype(int).astype(str))
+    columns = {"a": "float64", "b": "float64", "y": "string"}
+    settings = flat_table(columns, training=LOGISTIC, target={"name": "y", "task": "multiclass"})
+    rows.loc[(rows[TIMESTAMP] >= since) & (rows.index % 3 == 0), "y"] = "new"
+    with pytest.raises(BacktestError, match=r"not know the classes \['new'\]") as refused:
+        backtest(rows, settings)
+    assert str(refused.value).endswith(remedy)
+    length, windows = re.findall(r"--window '(.*)' --windows (\d)", remedy)[0]
+    assert len(backtest(rows, settings, most=int(windows), window=length).windows) == int(windows)
+
+    rows["y"] = np.where(rows.index < rows.index[-1], "0", "new")
+    with pytest.raises(BacktestError, match="; come back when 3 windows lie after that"):
+        backtest(rows, settings)
+
+
 def test_what_cannot_be_replayed_is_said_with_a_remedy() -> None:
     rows, settings = world(still), table()
     with pytest.raises(BacktestError, match=r"allow [012] windows of 6 months .* shorter --window"):
@@ -146,7 +173,7 @@ def test_what_cannot_be_replayed_is_said_with_a_remedy() -> None:
     with pytest.raises(BacktestError, match=r"no labelled row from .* --window longer than 1 mon"):
         backtest(rows[~gap], settings)
     one_class = rows.assign(y=np.where(rows[TIMESTAMP] < "2024-08-01", 0.0, rows["y"]))
-    with pytest.raises(BacktestError, match=r"the version of 2024-\d\d-\d\d: .* fewer --windows"):
+    with pytest.raises(BacktestError, match=r"does not know the classes \[1\.0\], whose labels ar"):
         backtest(one_class, settings)
     without = settings.model_copy(update={"timestamp": None})
     with pytest.raises(BacktestError, match=r"toy has no timestamp.* as `timestamp`"):

@@ -119,7 +119,7 @@ def test_where_it_drifts_steadily_the_clock_is_kept_and_as_set_is_said_to_be_eno
 def test_windows_of_too_few_rows_say_nothing_and_that_is_said() -> None:
     report = backtest(world(drifting), table())
     assert report.policy is not None
-    assert "of monitoring.window, 1 days, have fewer than the 100 rows" in report.policy.said
+    assert "of monitoring.window, 1 day, have fewer than the 100 rows" in report.policy.said
     assert policy(report.policy)["{on_new_data: signal}"].trainings == 0
 
 

@@ -105,6 +105,19 @@ def test_rows_in_memory_all_the_same_are_a_note(tmp_path: Path) -> None:
         assert all("a frame in memory all the same; leave out" in str(note) for note in found)
 
 
+def test_a_delimiter_that_delimits_nothing_is_a_note(tmp_path: Path) -> None:
+    folder = tmp_path / "defs" / "loans"
+    folder.mkdir(parents=True)
+    for more, said in ((", format: whitespace, delimiter: ','", 1), (", delimiter: ','", 0)):
+        (folder / "defs.yaml").write_text(
+            SOUND.replace("{uri: loans.csv", "{uri: loans.csv" + more)
+        )
+        ((model,),) = ((*part.models,) for part in read_parts(tmp_path / "defs"))
+        notes = [str(note) for note in promised_in_vain(model)]
+        assert len(notes) == said
+        assert all("source.delimiter: format whitespace has none; remove it" in n for n in notes)
+
+
 @pytest.mark.parametrize(
     "address", ["postgresql://ada:s3cret@h/d", "{{ env.SHOP_DB }}", "mssql://h/d?password=s3cret"]
 )

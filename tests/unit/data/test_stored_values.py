@@ -23,7 +23,6 @@ from mlops_assets.records.rollout import Candidate
 from mlops_assets.records.serving import Manifest, OnlineFeatures
 from mlops_assets.serving.online.sqlite import SqliteLookup
 from resources.dagster.io import ParquetStorage
-from resources.endpoints.rollout.local import _tail
 from resources.feature_store import FeastFeatureStore
 from tests.support.served.served_models import no_online
 
@@ -228,11 +227,3 @@ def test_a_damaged_online_store_is_said_with_what_repairs_it(tmp_path: Path) -> 
         left.unlink()
     store.publish(view, rows)
     assert len(SqliteLookup(online).lookup([1, 2]).rows) == 2
-
-
-def test_the_end_of_a_log_does_not_repeat_the_reason(tmp_path: Path) -> None:
-    (tmp_path / "server.log").write_text(
-        "12:00 started\n12:01 generation 1 cannot be served: It is damaged.\n" * 3
-    )
-    assert _tail(tmp_path / "server.log", "It is damaged.") == "\n".join(["12:00 started"] * 3)
-    assert "It is damaged." in _tail(tmp_path / "server.log", "Only 1 of 2 workers were ready.")

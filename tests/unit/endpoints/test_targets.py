@@ -5,20 +5,25 @@ import threading
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlops_assets.blocks.operation import DeploymentSettings
+from mlops_assets.cli.endpoints import status_line
 from mlops_assets.errors import DeploymentError
+from mlops_assets.status.facts import _state
+from resources.champion.ledger import PromotionLedger
 from resources.cluster.applied import Applied, write_applied
 from resources.deployment import EndpointTargets
 from tests.support.served.served_models import Built, build, no_online
 
-SERVED = {
+SERVED: dict[str, Any] = {
     "model_name": "toy",
     "model_version": 3,
     "generation": 7,
     "entity": {"name": "customer_id", "dtype": "int64"},
+    "prediction_log": {"failures": 0, "error": None},
 }
 
 
@@ -68,6 +73,22 @@ def test_a_model_in_a_cluster_is_found_there(targets: EndpointTargets, url: str)
     assert (endpoint.url, endpoint.model_version, endpoint.workers) == (url, 3, 2)
     assert targets.status("other") is None
     assert not targets.stopped("toy")
+
+
+def test_a_status_says_that_nothing_is_logged(
+    targets: EndpointTargets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = PromotionLedger(database=str(tmp_path / "ledger.db"))
+    assert status_line(targets, ledger, "toy")[1]
+    full = {"failures": 7, "error": "the log's 2 MB are full"}
+    monkeypatch.setitem(SERVED, "prediction_log", full)
+    said, good = status_line(targets, ledger, "toy")
+    assert said.endswith(", but predictions are not logged: the log's 2 MB are full")
+    assert not good
+    assert _state(targets.status("toy"), []) == (
+        "odd",
+        "predictions are not logged: the log's 2 MB are full",
+    )
 
 
 def test_it_is_ended_before_it_moves_to_this_machine(

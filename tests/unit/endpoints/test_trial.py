@@ -28,7 +28,7 @@ from mlops_assets.serving.version.model import FeatureRow
 from resources.endpoints.client import EndpointClient
 from resources.endpoints.deployer import nothing
 from resources.endpoints.process import Launch
-from resources.endpoints.rollout.local import LocalTrial, Rollout
+from resources.endpoints.rollout.local import LocalTrial, Rollout, _tail
 from resources.endpoints.target import Release
 from tests.support.served.served_models import Built, build, with_content
 from tests.support.served.serving_worker import Worker, features
@@ -323,3 +323,25 @@ def test_a_candidate_that_does_not_answer_in_time_has_failed(worker: Worker, bui
         asyncio.run(give_up())
     assert candidate.tally is not None
     assert candidate.tally.sighting().errors == 1
+
+
+def test_the_end_of_a_log_is_whole_lines_of_this_deployment(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    assert _tail(log, 0, "why") == ""
+    log.write_text("11:40 generation 3 cannot be served: version 1 is damaged.\n")
+    begun = log.stat().st_size
+    assert _tail(log, begun, "its scores diverge") == "", "what is old is of another deployment"
+    with log.open("a") as file:
+        file.write("12:00 started\n12:01 generation 4 cannot be served: It is damaged.\n" * 2)
+        file.write("12:02 half a li")
+    assert _tail(log, begun, "It is damaged.") == "12:00 started\n12:00 started"
+    assert _tail(log, begun, "Only 1 of 2 were ready.").count("It is damaged.\n") == 1
+    log.write_text("".join(f"12:0{at} {'x' * 900}\n" for at in range(5)))
+    long = _tail(log, 10**9, "why")  # moved aside meanwhile
+    assert [line[:5] for line in long.splitlines()] == ["12:03", "12:04"]
+
+
+def test_a_canary_that_is_refused_is_told_no_old_lines(worker: Worker) -> None:
+    log = worker.folder.path / "server.log"
+    log.write_text("11:40 generation 3 cannot be served: version 1 is damaged.\n")
+    assert InProcess(worker)._back("its scores diverge") == "Version 1 serves again."

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from mlops_assets.errors import DeploymentError, UnsafeModelError
 from mlops_assets.ml.export.parity import read_inference
 from mlops_assets.ml.inference.model_files import load_estimator
 from mlops_assets.serving.version.model import load_servable, read_servable
-from resources.endpoints.folder import EndpointFolder
+from resources.endpoints.folder import EndpointFolder, read_checked
 from tests.support.served.attacks import Dropper
 from tests.support.served.served_models import Built, build, with_content
+
+BACK = r"delete \S+/versions/\d+, then `mlops run endpoint` brings the version back$"
 
 
 def stage(built: Built, tmp_path: Path) -> Path:
@@ -79,11 +82,34 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path, onnx: bool) -> Non
     version = stage(build(tmp_path, onnx=onnx), tmp_path)
     file = version / ("model.onnx" if onnx else "model.skops")
     file.write_bytes(file.read_bytes() + b"\0")
-    with pytest.raises(DeploymentError, match=r"has sha256 .* the file changed"):
+    with pytest.raises(DeploymentError, match=rf"has sha256 .* the file changed; {BACK}"):
         load_servable(version)
     file.unlink()
-    with pytest.raises(DeploymentError, match=r"cannot read the model version in"):
+    with pytest.raises(DeploymentError, match=rf"cannot read the model version in .*; {BACK}"):
         load_servable(version)
+    shutil.rmtree(version)
+    gone = rf"versions/{version.name} is gone; `mlops run endpoint` brings the version back$"
+    with pytest.raises(DeploymentError, match=gone):
+        load_servable(version)
+
+
+def test_each_who_meets_a_damaged_version_says_the_same_remedy(
+    built: Built, tmp_path: Path
+) -> None:
+    version, folder = stage(built, tmp_path), EndpointFolder(tmp_path / "endpoint")
+    model = version / "model.skops"
+    model.write_bytes(b"other")
+    with pytest.raises(DeploymentError, match=rf"stands there with another content.*; {BACK}"):
+        stage(built, tmp_path)
+    with pytest.raises(DeploymentError, match=rf"registered was \w+; {BACK}"):
+        read_checked(model, built.servable.sha256)
+    (version / "servable.json").write_text("{")
+    with pytest.raises(DeploymentError, match=rf"is damaged: .*; {BACK}"):
+        folder.kept(built.servable.model_version)
+    shutil.rmtree(version)
+    with pytest.raises(DeploymentError, match=r"files are gone; there is no other\. `mlops run"):
+        folder.kept(built.servable.model_version)
+    assert load_servable(stage(built, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +128,7 @@ def test_what_is_wrong_in_a_servable_is_one_sentence(
     wrong = {'"scikit-learn"': '"torch"', '"model_version"': '"x"', "{": "{{"}[written]
     content = built.servable.model_dump_json().replace('"onnxruntime"', '"scikit-learn"')
     file.write_text(content.replace(written, wrong, 1))
-    with pytest.raises(DeploymentError, match=rf"{said}.* deploy the version again\.$") as caught:
+    with pytest.raises(DeploymentError, match=rf"{said}.*; {BACK}") as caught:
         read_servable(version)
     assert "\n" not in str(caught.value)
     assert "http" not in str(caught.value)

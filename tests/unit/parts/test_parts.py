@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.blocks.data import ProcessingSettings
-from mlops_assets.errors import ConfigError, ContractError, FeatureError
+from mlops_assets.errors import ConfigError, ContractError, FeatureError, TrainingError
 from mlops_assets.home import FRAMEWORK_ROOT
 from mlops_assets.parts.data_processor import DataProcessor
 from mlops_assets.parts.feature_engineer import FeatureEngineer
@@ -86,6 +86,15 @@ def test_more_bad_rows_than_the_contract_allows_are_refused_with_an_example() ->
         DataProcessor({}, strict).run(strangers())
     with pytest.raises(ContractError, match="the frame has no rows"):
         DataProcessor({}, CONTRACT).run(strangers().head(0))
+
+
+def test_a_frame_without_rows_is_refused_as_that_by_each_stage() -> None:
+    rows = pd.DataFrame({"id": ["a"], "x": [1.0], "y": [0]}).head(0)
+    target, entity = {"name": "y", "task": "binary"}, {"name": "id", "dtype": "string"}
+    with pytest.raises(FeatureError, match="the frame has no rows"):
+        FeatureEngineer({"columns": ["x"]}, target, entity).run(rows)
+    with pytest.raises(TrainingError, match="the frame has no rows"):
+        ModelTrainer({"estimator": "auto"}, target, entity).run(rows)
 
 
 def test_without_a_contract_a_frame_keeps_its_names_and_types() -> None:

@@ -252,12 +252,14 @@ def _check_delimiter(
     parts = line.split() if best == " " else line.split(best)
     if score(parts) <= score(fields):
         return
+    spaced = source.format == "whitespace"
     remedy = "source.format: whitespace" if best == " " else f"source.delimiter: {best!r}"
-    used = "white space" if source.format == "whitespace" else repr(source.delimiter)
+    used = "white space" if spaced else repr(source.delimiter)
     refuse(
         where,
-        f"not delimited by {used}: {clip(line)}. Set `{remedy}`, or write the file again if "
-        "the others are as declared",
+        f"not delimited by {used}: {clip(line)}. "
+        f"Set {'`source.format: csv` and ' if spaced else ''}`{remedy}`; if the model's other "
+        f"files are as declared, delimit this one by {used}, or score it as Parquet or JSON lines",
     )
 
 

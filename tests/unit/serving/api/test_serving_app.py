@@ -1,3 +1,4 @@
+import json
 import math
 from datetime import timedelta
 from pathlib import Path
@@ -113,6 +114,27 @@ def test_bad_input_is_refused_with_its_place(
     assert error["message"]
     if field:
         assert [detail["field"] for detail in error["details"]] == [field]
+
+
+def test_only_a_plain_body_is_read(worker: Worker, built: Built) -> None:
+    """One that is said to be compressed is refused, though it may not be."""
+    body = json.dumps(features(built.recorded[0].features)).encode()
+
+    def asked(*headers: tuple[bytes, bytes]) -> Response:
+        async def receive() -> dict:
+            return {"type": "http.request", "body": body}
+
+        return Response(drive(worker.app, "POST", "/predict_features", receive, headers))
+
+    length = (b"content-length", b"%d" % len(body))
+    assert asked(length, (b"content-encoding", b"Identity")).status_code == 200
+    for how in (b"gzip", b"br, identity"):
+        refused = asked(length, (b"content-encoding", how))
+        assert refused.status_code == 415
+        assert refused.headers["accept-encoding"] == "identity"
+        error = refused.json()["error"]
+        assert error["code"] == "encoded_body"
+        assert error["message"].endswith("is not read here; send plain JSON")
 
 
 def test_a_long_body_is_refused_while_it_streams(worker: Worker) -> None:
