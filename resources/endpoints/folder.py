@@ -31,7 +31,6 @@ from mlops_assets.records import files
 from mlops_assets.records.rollout import WATCHED_FILE, Candidate, Observed, Sighting, TrialReport
 from mlops_assets.records.serving import Manifest, OnlineFeatures, RecordedRequest, Servable
 from mlops_assets.runtime.atomic import ensure_folder, write_atomically
-from mlops_assets.serving.version.damaged import damaged
 from resources.endpoints.api_keys import limits
 
 KEPT_VERSIONS = 5
@@ -100,7 +99,9 @@ class EndpointFolder:
             requests = json.loads((version / files.RECORDED_FILE).read_bytes())
             recorded = [RecordedRequest.model_validate(request) for request in requests]
         except (OSError, ValueError) as err:
-            raise damaged(version, f"{version} is damaged: {one_line(err)}") from err
+            raise DeploymentError.of_files(
+                version, f"{version} is damaged: {one_line(err)}"
+            ) from err
         return servable, version / files.MODEL_FILE, recorded
 
     def online(self, servable: Servable) -> OnlineFeatures:
@@ -258,10 +259,12 @@ def read_checked(file: Path, sha256: str) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as err:
-        raise damaged(file.parent, f"cannot read {file}: {err.strerror}") from err
+        raise DeploymentError.of_files(file.parent, f"cannot read {file}: {err.strerror}") from err
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
-        raise damaged(file.parent, f"{file} has sha256 {actual}, registered was {sha256}")
+        raise DeploymentError.of_files(
+            file.parent, f"{file} has sha256 {actual}, registered was {sha256}"
+        )
     return content
 
 
@@ -272,7 +275,7 @@ def _require_equal(target: Path, servable: Servable, content: dict[str, bytes]) 
         found = path.read_bytes() if path.exists() else b""
         if found != content[name] and not (name == files.SERVABLE_FILE and _means(found, servable)):
             said = f"{path} stands there with another content, and versions never change"
-            raise damaged(target, said)
+            raise DeploymentError.of_files(target, said)
 
 
 def _means(found: bytes, servable: Servable) -> bool:

@@ -27,7 +27,6 @@ from mlops_assets.ml.inference.nameless import (
 from mlops_assets.ml.inference.onnx_runtime import Columns, FeatureRow, OnnxModel
 from mlops_assets.records.files import CARD_FILE, MODEL_FILE, ONNX_FILE, SERVABLE_FILE
 from mlops_assets.records.serving import RecordedRequest, Servable
-from mlops_assets.serving.version.damaged import damaged
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def read_servable(folder: Path) -> Servable:
         return Servable.model_validate_json((folder / SERVABLE_FILE).read_bytes())
     except (OSError, ValueError) as err:
         said = f"cannot read the model version in {folder}: {one_line(err)}"
-        raise damaged(folder, said) from err
+        raise DeploymentError.of_files(folder, said) from err
 
 
 def load_servable(folder: Path) -> LoadedModel:
@@ -139,9 +138,9 @@ def _read(file: Path, sha256: str | None) -> bytes:
         content = file.read_bytes()
     except OSError as err:
         said = f"cannot read the model version in {file.parent}: {err}"
-        raise damaged(file.parent, said) from err
+        raise DeploymentError.of_files(file.parent, said) from err
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
         said = f"{file} has sha256 {actual}, but {SERVABLE_FILE} says {sha256}: the file changed"
-        raise damaged(file.parent, said)
+        raise DeploymentError.of_files(file.parent, said)
     return content

@@ -26,6 +26,7 @@ def test_variables_of_a_version_stay_and_those_of_live_state_do_not(
 ) -> None:
     for name in (*LIVE, *NEEDED, "MLOPS_HOME", "DAGSTER_HOME"):
         monkeypatch.setenv(name, "live")
+    monkeypatch.setenv("MLOPS_DATABASE", "postgresql://ada:pw@127.0.0.1/live")
     found = environment(RECORD, tmp_path / "code", tmp_path)
     assert not found.keys() & set(LIVE)
     assert {name: found.get(name) for name in NEEDED} == dict.fromkeys(NEEDED, "live")

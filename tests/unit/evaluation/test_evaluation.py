@@ -117,7 +117,7 @@ def test_regression_metrics_by_hand():
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_one_class_only_is_refused(task):
     test = pd.DataFrame({"p": [0.9, 0.6], "y": [1, 1]})
-    with pytest.raises(EvaluationError, match=r"only the targets \[1\]; hold out more"):
+    with pytest.raises(EvaluationError, match=r"only the targets \[1\]; provide more rows"):
         evaluate(Table(), test, settings_of(task))
 
 
