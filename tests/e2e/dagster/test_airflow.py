@@ -73,7 +73,7 @@ def prepare_airflow(home: Path) -> None:
             text = file.read_text(encoding="utf-8")
             text = text.replace('MODELS = ("customers", "flights")', f"MODELS = {MODELS}")
             (home / name / file.name).write_text(text, encoding="utf-8")
-    tries = ROOT / "tests" / "support" / "airflow_tries.py"
+    tries = ROOT / "tests" / "support" / "cluster" / "airflow_tries.py"
     (home / "dags" / tries.name).write_text(tries.read_text(encoding="utf-8"), encoding="utf-8")
 
 

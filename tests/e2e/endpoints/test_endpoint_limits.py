@@ -26,7 +26,7 @@ from tests.support.servers import wait_for
 pytestmark = pytest.mark.e2e
 
 KEY = api_keys.new_key()
-CLIENTS = Path(__file__).parents[2] / "support" / "bad_clients.py"
+CLIENTS = Path(__file__).parents[2] / "support" / "services" / "bad_clients.py"
 
 
 @pytest.fixture(scope="module")
