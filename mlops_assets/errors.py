@@ -5,10 +5,12 @@ root, so a caller can catch everything of ours and nothing else. `TransientError
 succeed when tried again; all the others are permanent, and retrying them wastes a run.
 """
 
-from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mlops_assets.redaction import without_secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class MlopsError(Exception):
@@ -147,7 +149,7 @@ class DeploymentError(MlopsError):
     """The endpoint could not be brought to the wanted version."""
 
     @classmethod
-    def of_files(cls, folder: Path, said: str) -> Self:
+    def of_files(cls, folder: "Path", said: str) -> Self:
         """What is wrong in the folder `<model>/versions/<number>`, and the one remedy."""
         back = f"`mlops run {folder.parent.parent.name}` brings the version back"
         if not folder.exists():
