@@ -197,13 +197,18 @@ class _Table(NamedTuple):
             changed = part.take(np.flatnonzero(fresh[start:end] & (part.digests != digests)))
             if not (gone or changed.keys):
                 continue
-            before = connection.total_changes
+            forget = f"DELETE FROM {self._published} WHERE entity_key = ?"  # noqa: S608
+            connection.executemany(forget, gone)
+            before = connection.total_changes  # of the cells alone
             connection.executemany(f"DELETE FROM {self.name} WHERE entity_key = ?", gone)  # noqa: S608
             for names in _in_blocks(list(columns)):
                 given = {name: columns[name][changed.places] for name in names}
                 connection.executemany(self._upsert(names), self._rows(changed, given))
             written += connection.total_changes - before
-            self._note(connection, gone, changed, columns)
+            connection.executemany(
+                f"INSERT OR REPLACE INTO {self._published} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+                self._whole(changed, {name: columns[name][changed.places] for name in columns}),
+            )
         return written
 
     def _known(self, connection: sqlite3.Connection, first: bytes, end: bytes) -> dict[bytes, int]:
@@ -211,20 +216,6 @@ class _Table(NamedTuple):
         keyed = "WHERE entity_key >= ? AND entity_key < ?"
         select = f"SELECT entity_key, digest FROM {self._published} {keyed}"  # noqa: S608
         return dict(connection.execute(select, (first, end)))
-
-    def _note(
-        self,
-        connection: sqlite3.Connection,
-        gone: Sequence[tuple[bytes]],
-        changed: _Newest,
-        columns: dict[str, np.ndarray],
-    ) -> None:
-        """The row of each entity, as its cells are."""
-        connection.executemany(f"DELETE FROM {self._published} WHERE entity_key = ?", gone)  # noqa: S608
-        connection.executemany(
-            f"INSERT OR REPLACE INTO {self._published} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
-            self._whole(changed, {name: columns[name][changed.places] for name in columns}),
-        )
 
     def _upsert(self, names: Sequence[str]) -> str:
         """A statement that writes an entity; of its parameters `_Row` tells."""

@@ -246,6 +246,8 @@ def test_paths_and_methods(worker: Worker) -> None:
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     wrong = worker.post("/model", {})
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
+    asked = {path: worker.call("HEAD", path).status_code for path in ("/livez", "/", "/predict")}
+    assert asked == {"/livez": 200, "/": 200, "/predict": 405}
 
 
 def test_without_a_model_the_answer_is_503(tmp_path: Path) -> None:
